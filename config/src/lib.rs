@@ -1,0 +1,24 @@
+//! What Istio's networking configuration means for one workload: text in, decisions out.
+//!
+//! This crate knows things and does nothing: no socket, no clock, no file, no thread. In reading order:
+//!
+//! - words: [`name`], [`host`], [`cidr`], [`port`], [`labels`], [`value`]
+//! - [`problem`]: what is wrong with a document, told so that its author can mend it
+//! - [`wire`]: the exact shapes of the documents, as users write them
+//! - [`model`]: the validated types the rest of the crate works with
+//! - [`load`]: texts to [`load::Objects`] and problems; one bad object never hides a good one
+//! - [`snapshot`]: the merged, immutable, indexed view for one workload
+//! - [`decide`]: the questions a proxy asks of a snapshot, with the reasons for each answer
+
+pub mod name;
+pub mod host;
+pub mod cidr;
+pub mod port;
+pub mod labels;
+pub mod value;
+pub mod problem;
+pub mod wire;
+pub mod model;
+pub mod load;
+pub mod snapshot;
+pub mod decide;

@@ -92,7 +92,9 @@ impl Protocol {
     pub fn class(self) -> Option<PortClass> {
         Some(match self {
             Self::Http | Self::Http2 | Self::Grpc | Self::GrpcWeb => PortClass::Http,
-            Self::Https | Self::Tls | Self::Tcp | Self::Mongo | Self::Redis | Self::Mysql => PortClass::Tcp,
+            Self::Https | Self::Tls | Self::Tcp | Self::Mongo | Self::Redis | Self::Mysql => {
+                PortClass::Tcp
+            }
             Self::Auto => PortClass::Auto,
             Self::Udp => return None,
         })

@@ -1,1 +1,14 @@
-//! model
+//! Validated objects. Strings with a meaning have become values of that meaning; what could not be understood is a
+//! [`crate::problem::Problem`] and is not here. One file a kind, with the parse from its wire type.
+
+pub mod meta;
+pub mod service;
+pub mod endpoint;
+pub mod route;
+pub mod virtual_service;
+pub mod tls;
+pub mod policy;
+pub mod gateway;
+pub mod sidecar;
+pub mod mesh;
+pub mod objects;

@@ -1,0 +1,33 @@
+//! Endpoints: who answers for a service.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::labels::Labels;
+
+/// Where an endpoint is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// An IP address.
+    Ip(IpAddr),
+    /// A DNS name, for services with DNS resolution.
+    Name(Arc<str>),
+    /// `unix:///path`, for STATIC ServiceEntries.
+    Unix(Arc<str>),
+}
+
+/// One member of a service: `ServiceEntry.endpoints[]` or an address of an EndpointSlice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Where it is reached.
+    pub address: Address,
+    /// Port numbers by port name; a name that is missing means the port's target port, else its number.
+    pub ports: BTreeMap<Arc<str>, u16>,
+    /// Labels, which subsets select by.
+    pub labels: Labels,
+    /// Share of the traffic relative to the others; `None` is 1.
+    pub weight: Option<u32>,
+    /// `region/zone/subzone`, empty when unknown.
+    pub locality: Arc<str>,
+}

@@ -1,0 +1,64 @@
+//! Gateways: which ports a gateway workload opens, for which hosts, with what TLS.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::host::HostPattern;
+use crate::labels::Labels;
+use crate::model::meta::Meta;
+use crate::model::tls::ServerTls;
+use crate::port::Protocol;
+
+/// A Gateway.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// The object.
+    pub meta: Arc<Meta>,
+    /// Labels of the workloads that serve it, in any namespace.
+    pub selector: Labels,
+    /// Its servers, in order.
+    pub servers: Vec<Server>,
+}
+
+/// One server of a Gateway.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// `port.number`.
+    pub port: u16,
+    /// `port.name`.
+    pub port_name: Arc<str>,
+    /// `port.protocol`.
+    pub protocol: Protocol,
+    /// `bind`: the address to listen on; `None` is all.
+    pub bind: Option<IpAddr>,
+    /// `hosts`.
+    pub hosts: Vec<ServerHost>,
+    /// What is done with TLS.
+    pub tls: ServerTlsMode,
+    /// `name`.
+    pub name: Option<Arc<str>>,
+}
+
+/// One host of a server: a pattern, maybe only for VirtualServices of one namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerHost {
+    /// `ns/host`; `.` has become the Gateway's own namespace, `*` none.
+    pub namespace: Option<Arc<str>>,
+    /// The host.
+    pub host: HostPattern,
+}
+
+/// What a server does with TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerTlsMode {
+    /// Plaintext.
+    None,
+    /// Plaintext HTTP that is always answered with a redirect to https (`httpsRedirect`).
+    RedirectToHttps,
+    /// `PASSTHROUGH`: routed by SNI.
+    Passthrough,
+    /// `AUTO_PASSTHROUGH`: the SNI names the cluster.
+    AutoPassthrough,
+    /// Decrypted here.
+    Terminate(Arc<ServerTls>),
+}

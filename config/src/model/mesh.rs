@@ -1,0 +1,87 @@
+//! Mesh-wide settings, with Istio's defaults filled in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::meta::ExportTo;
+use crate::model::meta::Meta;
+use crate::model::route::Retries;
+use crate::name::ROOT_NAMESPACE;
+
+/// What happens to calls that nothing is registered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutboundPolicy {
+    /// They go where they wanted to go.
+    AllowAny,
+    /// They are refused.
+    RegistryOnly,
+    /// `ALLOW_ANY_DYNAMIC_DNS`: they go to what their Host resolves to.
+    AllowAnyDynamicDns,
+}
+
+/// Encoding of the access log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessLogEncoding {
+    /// Istio's default text line.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// MeshConfig, as far as it means something to egret.
+#[derive(Clone, Debug)]
+pub struct Mesh {
+    /// The object, if one was given.
+    pub meta: Option<Arc<Meta>>,
+    /// `outboundTrafficPolicy.mode`.
+    pub outbound_policy: OutboundPolicy,
+    /// `protocolDetectionTimeout`; `None` is unset.
+    pub detection_timeout: Option<Duration>,
+    /// `connectTimeout`.
+    pub connect_timeout: Duration,
+    /// `rootNamespace`.
+    pub root_namespace: Arc<str>,
+    /// `defaultServiceExportTo`.
+    pub service_export_to: ExportTo,
+    /// `defaultVirtualServiceExportTo`.
+    pub virtual_service_export_to: ExportTo,
+    /// `defaultDestinationRuleExportTo`.
+    pub destination_rule_export_to: ExportTo,
+    /// `defaultHttpRetryPolicy`.
+    pub retries: Option<Retries>,
+    /// `accessLogFile`; empty is off.
+    pub access_log_file: Arc<str>,
+    /// `accessLogEncoding`.
+    pub access_log_encoding: AccessLogEncoding,
+    /// `accessLogFormat`; empty is the default line or keys.
+    pub access_log_format: Arc<str>,
+    /// `dnsRefreshRate`: how soon a failed name is asked again.
+    pub dns_refresh_rate: Duration,
+    /// `h2UpgradePolicy` UPGRADE.
+    pub h2_upgrade: bool,
+    /// `localityLbSetting.enabled`.
+    pub locality_enabled: bool,
+}
+
+impl Default for Mesh {
+    /// Istio's defaults: what a mesh without MeshConfig does.
+    fn default() -> Self {
+        Self {
+            meta: None,
+            outbound_policy: OutboundPolicy::AllowAny,
+            detection_timeout: None,
+            connect_timeout: Duration::from_secs(10),
+            root_namespace: ROOT_NAMESPACE.into(),
+            service_export_to: ExportTo::All,
+            virtual_service_export_to: ExportTo::All,
+            destination_rule_export_to: ExportTo::All,
+            retries: None,
+            access_log_file: "".into(),
+            access_log_encoding: AccessLogEncoding::Text,
+            access_log_format: "".into(),
+            dns_refresh_rate: Duration::from_secs(60),
+            h2_upgrade: false,
+            locality_enabled: true,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What every object has: who it is, how old, where it was written, and who may see it.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use crate::name::Kind;
+use crate::name::ObjectName;
+use crate::problem::Place;
+
+/// Identity, age and place of an object.
+#[derive(Clone, Debug)]
+pub struct Meta {
+    /// The kind.
+    pub kind: Kind,
+    /// Namespace and name.
+    pub name: ObjectName,
+    /// `metadata.creationTimestamp` as written (RFC 3339, which sorts as text); `None` sorts as equal to every other.
+    pub created: Option<Arc<str>>,
+    /// File and line of the document.
+    pub place: Place,
+}
+
+impl Meta {
+    /// Istio's order of objects: oldest first, then by name, then by namespace. Objects without a timestamp count as
+    /// created at the beginning of time, all at once.
+    pub fn by_age(&self, other: &Self) -> Ordering {
+        let created = |meta: &Self| meta.created.clone().unwrap_or_default();
+        created(self)
+            .cmp(&created(other))
+            .then_with(|| self.name.cmp(&other.name))
+    }
+
+    /// `Kind namespace/name`, as problems and trails name an object.
+    pub fn title(&self) -> String {
+        format!("{} {}", self.kind, self.name)
+    }
+}
+
+/// `exportTo`: the namespaces whose workloads see an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExportTo {
+    /// `*`: everyone.
+    All,
+    /// `~`: nobody.
+    Nobody,
+    /// Listed namespaces; `.` has become the object's own.
+    Namespaces(Vec<Arc<str>>),
+}
+
+impl ExportTo {
+    /// Whether workloads of `namespace` see the object.
+    pub fn includes(&self, namespace: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Nobody => false,
+            Self::Namespaces(list) => list.iter().any(|one| **one == *namespace),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Everything that was loaded and understood.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::gateway::Gateway;
+use crate::model::mesh::Mesh;
+use crate::model::policy::DestinationRule;
+use crate::model::service::EndpointGroup;
+use crate::model::service::Service;
+use crate::model::sidecar::Sidecar;
+use crate::model::virtual_service::VirtualService;
+
+/// The validated objects of a configuration, each list in Istio's order of objects ([`crate::model::meta::Meta::by_age`]).
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    /// MeshConfig.
+    pub mesh: Mesh,
+    /// Kubernetes Services and the hosts of ServiceEntries.
+    pub services: Vec<Service>,
+    /// EndpointSlices.
+    pub endpoints: Vec<EndpointGroup>,
+    /// VirtualServices, delegates included.
+    pub virtual_services: Vec<Arc<VirtualService>>,
+    /// DestinationRules.
+    pub destination_rules: Vec<Arc<DestinationRule>>,
+    /// Gateways.
+    pub gateways: Vec<Arc<Gateway>>,
+    /// Sidecars.
+    pub sidecars: Vec<Arc<Sidecar>>,
+    /// How many objects of each kind were understood, by kind.
+    pub counts: BTreeMap<crate::name::Kind, usize>,
+}

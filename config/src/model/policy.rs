@@ -1,0 +1,168 @@
+//! Traffic policies: DestinationRule, with its subsets and port settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::host::HostPattern;
+use crate::labels::Labels;
+use crate::model::meta::ExportTo;
+use crate::model::meta::Meta;
+use crate::model::tls::ClientTls;
+
+/// A DestinationRule.
+#[derive(Clone, Debug)]
+pub struct DestinationRule {
+    /// The object.
+    pub meta: Arc<Meta>,
+    /// The host it is for, completed if it was short.
+    pub host: HostPattern,
+    /// Policy of the host and of its ports; `None` when the rule has no `trafficPolicy`.
+    pub policy: Option<PortPolicies>,
+    /// Subsets, in order, unique by name.
+    pub subsets: Vec<Subset>,
+    /// Who sees it; `None` means MeshConfig `defaultDestinationRuleExportTo`.
+    pub export_to: Option<ExportTo>,
+    /// `workloadSelector`: only these callers (then the rule is private to its namespace).
+    pub selector: Option<Labels>,
+}
+
+/// One subset.
+#[derive(Clone, Debug)]
+pub struct Subset {
+    /// The name that destinations use.
+    pub name: Arc<str>,
+    /// Labels that its endpoints have.
+    pub labels: Labels,
+    /// Its own policy.
+    pub policy: Option<PortPolicies>,
+}
+
+/// A policy with settings of its own for some ports.
+#[derive(Clone, Debug, Default)]
+pub struct PortPolicies {
+    /// For ports without an entry.
+    pub all: TrafficPolicy,
+    /// `portLevelSettings`, by service port number.
+    pub ports: Vec<(u16, TrafficPolicy)>,
+}
+
+/// The blocks of one traffic policy; each is `None` when not written, so that merging can tell.
+#[derive(Clone, Debug, Default)]
+pub struct TrafficPolicy {
+    /// `loadBalancer`.
+    pub load_balancer: Option<LoadBalancer>,
+    /// `connectionPool`.
+    pub connection_pool: Option<ConnectionPool>,
+    /// `outlierDetection`.
+    pub outlier_detection: Option<OutlierDetection>,
+    /// `tls`; `Some(None)` is mode DISABLE.
+    pub tls: Option<Option<ClientTls>>,
+    /// `tunnel`.
+    pub tunnel: Option<Tunnel>,
+    /// `proxyProtocol` version, 1 or 2.
+    pub proxy_protocol: Option<u8>,
+}
+
+/// How an endpoint is picked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LoadBalancer {
+    /// `LEAST_REQUEST`, Istio's default: the less busy of two random ones.
+    #[default]
+    LeastRequest,
+    /// `ROUND_ROBIN`.
+    RoundRobin,
+    /// `RANDOM`.
+    Random,
+    /// `PASSTHROUGH`: dial where the caller wanted to go.
+    Passthrough,
+    /// `consistentHash`.
+    ConsistentHash(HashOn),
+}
+
+/// What `consistentHash` hashes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HashOn {
+    /// `httpHeaderName`, lower case.
+    Header(Arc<str>),
+    /// `httpCookie`.
+    Cookie {
+        /// Its name.
+        name: Arc<str>,
+        /// Its path.
+        path: Option<Arc<str>>,
+        /// Its life; a cookie is made when the client has none. Zero: a session cookie.
+        ttl: Option<Duration>,
+    },
+    /// `useSourceIp`.
+    SourceIp,
+    /// `httpQueryParameterName`.
+    Query(Arc<str>),
+}
+
+/// Limits and times of connections. `None` is Istio's default, which is no limit unless said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionPool {
+    /// `tcp.maxConnections`.
+    pub connections_max: Option<u32>,
+    /// `tcp.connectTimeout`; default MeshConfig `connectTimeout`, 10 s.
+    pub connect_timeout: Option<Duration>,
+    /// `tcp.idleTimeout`; default 1 h.
+    pub tcp_idle_timeout: Option<Duration>,
+    /// `tcp.maxConnectionDuration`.
+    pub connection_duration_max: Option<Duration>,
+    /// `tcp.tcpKeepalive`.
+    pub keepalive: Option<Keepalive>,
+    /// `http.http1MaxPendingRequests`.
+    pub pending_max: Option<u32>,
+    /// `http.http2MaxRequests`.
+    pub requests_max: Option<u32>,
+    /// `http.maxRequestsPerConnection`; 0 is no limit.
+    pub requests_per_connection_max: Option<u32>,
+    /// `http.maxRetries`.
+    pub retries_max: Option<u32>,
+    /// `http.idleTimeout`; default 1 h.
+    pub http_idle_timeout: Option<Duration>,
+    /// `http.h2UpgradePolicy` UPGRADE.
+    pub h2_upgrade: Option<bool>,
+    /// `http.useClientProtocol`.
+    pub use_client_protocol: bool,
+}
+
+/// TCP keepalive settings; `None` is the operating system's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Probes without an answer before the connection is dead.
+    pub probes: Option<u32>,
+    /// Idle time before the first probe.
+    pub time: Option<Duration>,
+    /// Time between probes.
+    pub interval: Option<Duration>,
+}
+
+/// When an endpoint is left out for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutlierDetection {
+    /// `consecutive5xxErrors`; 0 is off.
+    pub consecutive_5xx: u32,
+    /// `consecutiveGatewayErrors`; 0 is off.
+    pub consecutive_gateway_errors: u32,
+    /// `interval` between sweeps.
+    pub interval: Duration,
+    /// `baseEjectionTime`, multiplied by how often it happened.
+    pub base_ejection_time: Duration,
+    /// `maxEjectionPercent`.
+    pub ejection_percent_max: u32,
+    /// `minHealthPercent`.
+    pub health_percent_min: u32,
+}
+
+/// `tunnel`: reach the upstream through an HTTP CONNECT proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// POST instead of CONNECT.
+    pub post: bool,
+    /// Host named in the CONNECT request.
+    pub target_host: Arc<str>,
+    /// Port named in the CONNECT request.
+    pub target_port: u16,
+}

@@ -1,0 +1,83 @@
+//! TLS towards upstreams and towards clients.
+
+use std::sync::Arc;
+
+/// TLS that egret originates (DestinationRule `trafficPolicy.tls`). `DISABLE` is the absence of this value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClientTls {
+    /// Who shows a certificate.
+    pub mode: ClientTlsMode,
+    /// `sni`: the name sent; `None` means the request's host for HTTP, none for byte streams.
+    pub sni: Option<Arc<str>>,
+    /// Names of which the certificate must have one. Empty: the SNI's name is verified.
+    pub subject_alt_names: Vec<Arc<str>>,
+    /// Where the trusted authorities are.
+    pub roots: Roots,
+    /// `insecureSkipVerify`.
+    pub skip_verify: bool,
+}
+
+/// Modes of [`ClientTls`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ClientTlsMode {
+    /// `SIMPLE`: only the server.
+    Simple,
+    /// `MUTUAL` and `ISTIO_MUTUAL` (with the mesh's own files): both.
+    Mutual(KeyFiles),
+    /// Cannot be honoured (a `credentialName` without its Secret); calls fail closed with this reason.
+    Unusable(Arc<str>),
+}
+
+/// Trusted authorities of [`ClientTls`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Roots {
+    /// The operating system's bundle.
+    System,
+    /// `caCertificates`: a PEM file.
+    File(Arc<str>),
+    /// PEM text from a Secret.
+    Pem(Arc<str>),
+}
+
+/// A certificate chain and its key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum KeyFiles {
+    /// PEM files.
+    Files {
+        /// Chain, leaf first.
+        certificate: Arc<str>,
+        /// Private key.
+        key: Arc<str>,
+    },
+    /// PEM texts from a Secret.
+    Pem {
+        /// Chain, leaf first.
+        certificate: Arc<str>,
+        /// Private key.
+        key: Arc<str>,
+    },
+}
+
+/// TLS that a gateway terminates (`Gateway.servers[].tls`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServerTls {
+    /// The server's certificates, one or more.
+    pub keys: Vec<KeyFiles>,
+    /// Whether and against what clients are verified.
+    pub clients: ClientVerification,
+    /// `minProtocolVersion` is TLS 1.3.
+    pub only_tls13: bool,
+    /// `maxProtocolVersion` is TLS 1.2.
+    pub only_tls12: bool,
+}
+
+/// Verification of clients by a gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ClientVerification {
+    /// `SIMPLE`.
+    Off,
+    /// `OPTIONAL_MUTUAL`.
+    Optional(Roots),
+    /// `MUTUAL` and `ISTIO_MUTUAL`, with names of which the client must have one (none: any).
+    Required(Roots, Vec<Arc<str>>),
+}

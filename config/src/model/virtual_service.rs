@@ -1,0 +1,117 @@
+//! VirtualServices: which rules apply to which hosts, for whom.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::host::HostPattern;
+use crate::labels::Labels;
+use crate::model::meta::ExportTo;
+use crate::model::meta::Meta;
+use crate::model::route::Destination;
+use crate::model::route::HttpRoute;
+use crate::name::ObjectName;
+
+/// A VirtualService. One without hosts is a delegate.
+#[derive(Clone, Debug)]
+pub struct VirtualService {
+    /// The object.
+    pub meta: Arc<Meta>,
+    /// Hosts, completed if they were short.
+    pub hosts: Vec<HostPattern>,
+    /// Where it applies; never empty (`mesh` when nothing was written).
+    pub gateways: Vec<GatewayName>,
+    /// `http` rules, in order.
+    pub http: Vec<Arc<HttpRoute>>,
+    /// `tls` rules, in order.
+    pub tls: Vec<Arc<TlsRoute>>,
+    /// `tcp` rules, in order.
+    pub tcp: Vec<Arc<TcpRoute>>,
+    /// Who sees it; `None` means MeshConfig `defaultVirtualServiceExportTo`.
+    pub export_to: Option<ExportTo>,
+}
+
+/// A name in `gateways`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum GatewayName {
+    /// `mesh`: the sidecars.
+    Mesh,
+    /// A Gateway.
+    Gateway {
+        /// Namespace (the VirtualService's own for a bare name) and name.
+        name: ObjectName,
+        /// Written without a namespace: falls back to the root namespace when its own has no such Gateway.
+        bare: bool,
+    },
+}
+
+/// What a `tls` or `tcp` match asks of the caller, whatever the bytes say.
+#[derive(Clone, Debug, Default)]
+pub struct SourceMatch {
+    /// `port`.
+    pub port: Option<u16>,
+    /// `gateways`; empty is the VirtualService's.
+    pub gateways: Vec<GatewayName>,
+    /// `sourceLabels`.
+    pub labels: Labels,
+    /// `sourceNamespace`.
+    pub namespace: Option<Arc<str>>,
+}
+
+/// A `tls` rule.
+#[derive(Clone, Debug)]
+pub struct TlsRoute {
+    /// Alternatives; never empty.
+    pub matches: Vec<TlsMatch>,
+    /// Where to, by weight.
+    pub destinations: Vec<WeightedDestination>,
+}
+
+/// One alternative of a `tls` rule.
+#[derive(Clone, Debug)]
+pub struct TlsMatch {
+    /// `sniHosts`; never empty.
+    pub sni: Vec<HostPattern>,
+    /// `destinationSubnets`.
+    pub subnets: Vec<IpNet>,
+    /// The caller.
+    pub source: SourceMatch,
+}
+
+/// A `tcp` rule.
+#[derive(Clone, Debug)]
+pub struct TcpRoute {
+    /// Alternatives; none is always.
+    pub matches: Vec<TcpMatch>,
+    /// Where to, by weight.
+    pub destinations: Vec<WeightedDestination>,
+}
+
+/// One alternative of a `tcp` rule.
+#[derive(Clone, Debug)]
+pub struct TcpMatch {
+    /// `destinationSubnets`.
+    pub subnets: Vec<IpNet>,
+    /// `sourceSubnet`.
+    pub source_subnet: Option<IpNet>,
+    /// The caller.
+    pub source: SourceMatch,
+}
+
+/// A destination with its share.
+#[derive(Clone, Debug)]
+pub struct WeightedDestination {
+    /// Where to.
+    pub destination: Destination,
+    /// Its share of the sum; ignored when it is the only one.
+    pub weight: u32,
+}
+
+impl TcpMatch {
+    /// Whether a caller's address is inside `sourceSubnet`.
+    pub fn allows_source(&self, source: IpAddr) -> bool {
+        self.source_subnet
+            .is_none_or(|subnet| subnet.contains(&source))
+    }
+}

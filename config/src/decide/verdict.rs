@@ -1,0 +1,146 @@
+//! Answers: what happens to a call, and why.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::decide::call::Terminated;
+use crate::model::route::Cors;
+use crate::model::route::DirectResponse;
+use crate::model::route::Fault;
+use crate::model::route::HeaderChanges;
+use crate::model::route::Retries;
+use crate::model::tls::ServerTls;
+use crate::snapshot::cluster::Cluster;
+
+/// How to read the start of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// The bytes decide. A client that says nothing for this long may be waiting for the server.
+    Sniff {
+        /// How long silence is waited for.
+        silence_max: Duration,
+    },
+    /// Whatever the bytes are, the connection is opaque: do not wait for them.
+    Opaque,
+}
+
+/// What happens to a connection.
+#[derive(Clone, Debug)]
+pub enum Verdict<'s> {
+    /// It carries HTTP: each request is decided for itself.
+    Http,
+    /// To where it wanted to go, untouched (PassthroughCluster).
+    Pass,
+    /// To a member of this cluster.
+    Forward(&'s Arc<Cluster>),
+    /// A gateway ends TLS here and asks again about what is inside.
+    Terminate {
+        /// How.
+        tls: &'s Arc<ServerTls>,
+        /// To be passed along with what is inside.
+        terminated: Terminated,
+    },
+    /// Not allowed, or impossible.
+    Refuse(Refusal),
+}
+
+/// Why a call is refused by decision (and not by what the network does).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing is registered for it and the policy is REGISTRY_ONLY: HTTP 502 `block_all`, TLS alert `access_denied`,
+    /// close. Flag UH, BlackHoleCluster for byte streams.
+    Blackhole,
+    /// Addressed to egret's own listener: a loop. Closed; UH, BlackHoleCluster.
+    OwnListener,
+    /// No virtual host or no rule fits: HTTP 404, NR.
+    NoRoute,
+    /// A rule names a cluster that is not there: HTTP 503, NC; byte streams are closed.
+    NoCluster(Arc<str>),
+    /// No chain of the gateway fits the SNI: closed, NR.
+    NoChain,
+}
+
+/// A decision about a connection.
+#[derive(Clone, Debug)]
+pub struct ConnectionDecision<'s> {
+    /// What happens.
+    pub verdict: Verdict<'s>,
+    /// The cluster's name for the log, where there is one (PassthroughCluster and BlackHoleCluster included).
+    pub cluster: Option<&'s str>,
+    /// Why.
+    pub trail: Trail,
+}
+
+/// What happens to one HTTP request.
+#[derive(Clone, Debug)]
+pub enum RequestVerdict<'s> {
+    /// To where its connection wanted to go (route `allow_any`, PassthroughCluster). No retries, no time limit.
+    Pass,
+    /// To a member of a cluster.
+    Forward(Forward<'s>),
+    /// Answered here, as a rule says.
+    Answer(Answer<'s>),
+    /// Not allowed, or impossible.
+    Refuse(Refusal),
+}
+
+/// A request that goes to a cluster, and what is done to it on the way.
+#[derive(Clone, Debug)]
+pub struct Forward<'s> {
+    /// The cluster.
+    pub cluster: &'s Arc<Cluster>,
+    /// The path and query to send, when they are rewritten.
+    pub path: Option<String>,
+    /// The authority to send, when it is rewritten.
+    pub authority: Option<&'s str>,
+    /// Time limit of the whole request.
+    pub timeout: Option<Duration>,
+    /// Retries; `None` for none at all.
+    pub retries: Option<&'s Retries>,
+    /// Faults to inject.
+    pub fault: Option<&'s Fault>,
+    /// Where copies go, each with its share in millionths.
+    pub mirrors: &'s [(Arc<Cluster>, u32)],
+    /// CORS.
+    pub cors: Option<&'s Cors>,
+    /// Header changes, to be applied in this order.
+    pub headers: [Option<&'s HeaderChanges>; 2],
+}
+
+/// An answer made here.
+#[derive(Clone, Debug)]
+pub enum Answer<'s> {
+    /// A redirect.
+    Redirect {
+        /// The status.
+        status: u16,
+        /// The `location`.
+        location: String,
+        /// Header changes.
+        headers: Option<&'s HeaderChanges>,
+    },
+    /// A direct response.
+    Respond {
+        /// Status and body.
+        response: &'s DirectResponse,
+        /// Header changes.
+        headers: Option<&'s HeaderChanges>,
+    },
+}
+
+/// A decision about a request.
+#[derive(Clone, Debug)]
+pub struct RequestDecision<'s> {
+    /// What happens.
+    pub verdict: RequestVerdict<'s>,
+    /// The virtual host, where one matched.
+    pub virtual_host: Option<&'s str>,
+    /// The route's name: a rule's, `default`, `allow_any` or `block_all`; none when a rule has no name.
+    pub route: Option<&'s str>,
+    /// Why.
+    pub trail: Trail,
+}
+
+/// The reasons of a decision, step by step, as data.
+#[derive(Clone, Debug, Default)]
+pub struct Trail;

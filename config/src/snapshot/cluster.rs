@@ -1,0 +1,104 @@
+//! Clusters: a service's port, maybe a subset of it, with the policy for calling it folded in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::host::HostPattern;
+use crate::model::endpoint::Address;
+use crate::model::policy::ConnectionPool;
+use crate::model::policy::LoadBalancer;
+use crate::model::policy::OutlierDetection;
+use crate::model::policy::Tunnel;
+use crate::model::tls::ClientTls;
+use crate::name::ObjectName;
+use crate::port::Protocol;
+
+/// The name under which logs and metrics show calls to where the caller wanted to go.
+pub const PASSTHROUGH_CLUSTER: &str = "PassthroughCluster";
+
+/// The name under which logs and metrics show refused byte streams.
+pub const BLACK_HOLE_CLUSTER: &str = "BlackHoleCluster";
+
+/// One cluster.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// `outbound|<port>|<subset>|<host>`.
+    pub name: Arc<str>,
+    /// The service's host.
+    pub host: HostPattern,
+    /// The service's port.
+    pub port: u16,
+    /// The subset, if it is one.
+    pub subset: Option<Arc<str>>,
+    /// What is spoken on the port.
+    pub protocol: Protocol,
+    /// Who the members are and how they are found.
+    pub discovery: Discovery,
+    /// How they are called.
+    pub policy: ClusterPolicy,
+    /// Names verified when TLS is originated without any of its own (ServiceEntry `subjectAltNames`).
+    pub service_names: Vec<Arc<str>>,
+    /// The service's object, as `Kind namespace/name`.
+    pub origin: Arc<str>,
+    /// The DestinationRules folded in, first one decisive.
+    pub destination_rules: Vec<ObjectName>,
+}
+
+/// How the members of a cluster are found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Discovery {
+    /// These. May be empty: then calls are answered 503 UH.
+    Members(Vec<Member>),
+    /// What these names resolve to; `single` uses one address at a time (DNS_ROUND_ROBIN).
+    Names {
+        /// The names, with the port behind each.
+        members: Vec<Member>,
+        /// One address at a time.
+        single: bool,
+    },
+    /// Where the caller wanted to go, on another port if one is given.
+    Original {
+        /// ServiceEntry `targetPort`.
+        port: Option<u16>,
+    },
+    /// What the Host or SNI of each call resolves to, if the pattern allows that name (DYNAMIC_DNS, and NONE wildcards
+    /// behind a gateway).
+    PerCall {
+        /// Names that may be resolved.
+        allowed: HostPattern,
+        /// The port dialled.
+        port: u16,
+    },
+}
+
+/// One member of a cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// An address or a name.
+    pub address: Address,
+    /// The port dialled.
+    pub port: u16,
+    /// Share relative to the others, at least 1.
+    pub weight: u32,
+    /// `region/zone/subzone`, empty when unknown.
+    pub locality: Arc<str>,
+}
+
+/// How the members of a cluster are called: the merged DestinationRule policy, defaults filled in where they are Istio's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClusterPolicy {
+    /// Picking.
+    pub load_balancer: LoadBalancer,
+    /// Limits.
+    pub pool: ConnectionPool,
+    /// From the pool settings or MeshConfig.
+    pub connect_timeout: Duration,
+    /// Ejection; `None` is off.
+    pub outlier_detection: Option<OutlierDetection>,
+    /// TLS that egret originates.
+    pub tls: Option<ClientTls>,
+    /// CONNECT through a proxy.
+    pub tunnel: Option<Tunnel>,
+    /// PROXY protocol version.
+    pub proxy_protocol: Option<u8>,
+}

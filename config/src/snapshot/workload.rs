@@ -1,0 +1,30 @@
+//! The workload that a snapshot is for.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::labels::Labels;
+
+/// Whether egret runs beside an application or as a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Beside an application: takes redirected connections.
+    Sidecar,
+    /// A gateway: listens where Gateway objects say.
+    Gateway,
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// Sidecar or gateway.
+    pub mode: Mode,
+    /// The pod's namespace.
+    pub namespace: Arc<str>,
+    /// The pod's labels.
+    pub labels: Labels,
+    /// The pod's addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Ports that egret itself listens on: no service on them gets a listener, and a call to them is refused.
+    pub own_ports: Vec<u16>,
+}

@@ -1,1 +1,7 @@
-//! Tests.
+//! The sidecar and the gateway, one binary. [`connection::serve`] is the whole story of one connection on a screen; the
+//! modules below follow its steps. What a configuration *means* is `egret-config`'s business; here are sockets, time
+//! and processes. In reading order, from the ground up:
+
+pub mod current;
+pub mod proxy;
+pub mod connection;

@@ -1,0 +1,5 @@
+//! Start and end of the process: what must be done before it is ready, how it drains, which signals it obeys.
+
+pub mod ready;
+pub mod drain;
+pub mod signal;

@@ -1,0 +1,93 @@
+//! Asks the kernel where a redirected connection wanted to go.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use socket2::SockRef;
+
+/// How a connection came to our listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Netfilter redirected it: the caller asked for this address. Never an IPv4-mapped IPv6 address.
+    Redirected(SocketAddr),
+    /// The caller connected to the listener itself, so there is nowhere to forward to; dialling would be a loop.
+    Direct,
+}
+
+/// Where `socket`, an accepted connection, was going before netfilter redirected it to us.
+///
+/// # Errors
+/// The kernel's error when it can say neither; the connection is then not to be served.
+pub fn origin(socket: &impl AsFd) -> io::Result<Origin> {
+    let socket = SockRef::from(socket);
+    let local = internet(&socket.local_addr()?)?;
+    // On a dual-stack listener an IPv4 caller has a mapped address, and only the IPv4 call knows its connection.
+    let answer = match local.ip() {
+        IpAddr::V4(_) => socket.original_dst_v4(),
+        IpAddr::V6(_) => socket.original_dst_v6(),
+    };
+    match answer {
+        Ok(address) => match internet(&address)? {
+            wanted if wanted == local => Ok(Origin::Direct),
+            wanted => Ok(Origin::Redirected(wanted)),
+        },
+        // No connection-tracking entry, or no connection tracking at all in this namespace: nothing redirected it.
+        Err(error) if [Errno::ENOENT, Errno::ENOPROTOOPT].contains(&errno(&error)) => Ok(Origin::Direct),
+        Err(error) => Err(error),
+    }
+}
+
+/// `address` with an IPv4-mapped IPv6 address turned into the IPv4 address it stands for.
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => SocketAddr::new(v4.into(), v6.port()),
+            None => address,
+        },
+        SocketAddr::V4(_) => address,
+    }
+}
+
+fn internet(address: &socket2::SockAddr) -> io::Result<SocketAddr> {
+    let address = address.as_socket().ok_or_else(|| io::Error::other("not an internet socket"))?;
+    Ok(canonical(address))
+}
+
+fn errno(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    fn accepted(listen: &str, dial: &str) -> TcpStream {
+        let listener = TcpListener::bind(listen).expect("bind");
+        let port = listener.local_addr().expect("address").port();
+        let _client = TcpStream::connect((dial, port)).expect("connect");
+        listener.accept().expect("accept").0
+    }
+
+    #[test]
+    fn a_connection_to_the_listener_itself_is_direct() {
+        for (listen, dial) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "::1"), ("[::]:0", "127.0.0.1")] {
+            assert_eq!(origin(&accepted(listen, dial)).expect(listen), Origin::Direct, "{listen}");
+        }
+    }
+
+    #[test]
+    fn mapped_addresses_become_ipv4() {
+        for (given, expected) in [
+            ("[::ffff:10.0.0.1]:80", "10.0.0.1:80"),
+            ("[2001:db8::1]:80", "[2001:db8::1]:80"),
+            ("10.0.0.1:80", "10.0.0.1:80"),
+        ] {
+            let given: SocketAddr = given.parse().expect("address");
+            assert_eq!(canonical(given).to_string(), expected);
+        }
+    }
+}

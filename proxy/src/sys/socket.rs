@@ -1,0 +1,117 @@
+//! Listening sockets, outgoing sockets and the options of accepted ones.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::IpBindAddressNoPort;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::TcpSocket;
+
+/// Connections the kernel may hold for a listener that is busy; the kernel cuts it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// Whether several sockets may listen on one port, so that the kernel spreads connections over workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReusePort {
+    /// This socket shares its port with others of this user.
+    Shared,
+    /// This socket has the port to itself.
+    Alone,
+}
+
+/// A non-blocking listening socket on `address`. `[::]` takes IPv4 callers too; any other IPv6 address takes IPv6 only.
+///
+/// # Errors
+/// The kernel's: `AddrInUse`, `PermissionDenied` for a port below 1024, `AddrNotAvailable`, or no IPv6 on this machine.
+pub fn bind_listener(address: SocketAddr, reuse_port: ReusePort) -> io::Result<TcpListener> {
+    let socket = bound(address, reuse_port)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Fails with `AddrInUse` when anybody listens on `address`, even one that shares its port as we would. Asked once
+/// before the workers bind, so that a second proxy on the same port is an error and not a thief of half the calls.
+///
+/// # Errors
+/// Those of [`bind_listener`].
+pub fn probe(address: SocketAddr) -> io::Result<()> {
+    bound(address, ReusePort::Alone).map(drop)
+}
+
+fn bound(address: SocketAddr, reuse_port: ReusePort) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if let IpAddr::V6(ip) = address.ip() {
+        socket.set_only_v6(!ip.is_unspecified())?;
+    }
+    // Connections of a process that just ended linger in TIME_WAIT and must not keep us from the port.
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(reuse_port == ReusePort::Shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// When the kernel asks a silent peer whether it is still there. `None` leaves the kernel's own value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Silence before the first question.
+    pub time: Option<Duration>,
+    /// Time between questions.
+    pub interval: Option<Duration>,
+    /// Unanswered questions before the connection counts as dead.
+    pub probes: Option<u32>,
+}
+
+impl Keepalive {
+    /// What client connections get: a peer that vanished is noticed after about four minutes.
+    pub const CLIENT: Self =
+        Self { time: Some(Duration::from_secs(180)), interval: Some(Duration::from_secs(15)), probes: Some(4) };
+}
+
+/// Switches keepalive questions on for a connection.
+///
+/// # Errors
+/// The kernel's, for values it does not take.
+pub fn set_keepalive(socket: &impl AsFd, keepalive: &Keepalive) -> io::Result<()> {
+    let mut options = TcpKeepalive::new();
+    if let Some(time) = keepalive.time {
+        options = options.with_time(time);
+    }
+    if let Some(interval) = keepalive.interval {
+        options = options.with_interval(interval);
+    }
+    if let Some(probes) = keepalive.probes {
+        options = options.with_retries(probes);
+    }
+    SockRef::from(socket).set_tcp_keepalive(&options)
+}
+
+/// Sets what every accepted connection wants: no delay of small writes, and [`Keepalive::CLIENT`].
+///
+/// # Errors
+/// The kernel's, when the peer is already gone.
+pub fn prepare_accepted(socket: &impl AsFd) -> io::Result<()> {
+    SockRef::from(socket).set_tcp_nodelay(true)?;
+    set_keepalive(socket, &Keepalive::CLIENT)
+}
+
+/// A socket ready to connect to `to`, without delay of small writes, from the source address `from` where one is given.
+///
+/// # Errors
+/// The kernel's: `from` is not an address of this machine or of another family than `to`, or no file is left.
+pub fn outgoing(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpSocket> {
+    let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_nodelay(true)?;
+    if let Some(from) = from {
+        // Without this the kernel picks a port at bind, where it may not reuse one that another peer's connection has.
+        setsockopt(&socket, IpBindAddressNoPort, &true)?;
+        socket.bind(SocketAddr::new(from, 0))?;
+    }
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests;

@@ -44,12 +44,16 @@ pub struct Drain {
 impl Drain {
     /// A process at work.
     pub fn new() -> Self {
-        Self { phase: Arc::new(watch::Sender::new(Phase::Running)) }
+        Self {
+            phase: Arc::new(watch::Sender::new(Phase::Running)),
+        }
     }
 
     /// A guard for one piece of work, which the end waits for.
     pub fn guard(&self) -> Guard {
-        Guard { phase: self.phase.subscribe() }
+        Guard {
+            phase: self.phase.subscribe(),
+        }
     }
 
     /// How far we are.
@@ -136,7 +140,10 @@ mod tests {
             guard.draining().await;
             assert_eq!(guard.phase(), Phase::Draining);
         });
-        assert_eq!(drain.finish(Duration::from_secs(5)).await, Drained::Finished);
+        assert_eq!(
+            drain.finish(Duration::from_secs(5)).await,
+            Drained::Finished
+        );
         worker.await.expect("worker");
     }
 
@@ -145,7 +152,10 @@ mod tests {
         let drain = Drain::new();
         let mut guard = drain.guard();
         let worker = tokio::spawn(async move { guard.forced().await });
-        assert_eq!(drain.finish(Duration::from_secs(5)).await, Drained::Forced { left: 1 });
+        assert_eq!(
+            drain.finish(Duration::from_secs(5)).await,
+            Drained::Forced { left: 1 }
+        );
         worker.await.expect("worker");
         assert_eq!(drain.phase(), Phase::Forced);
     }
@@ -154,7 +164,10 @@ mod tests {
     async fn ends_though_a_guard_never_yields() {
         let drain = Drain::new();
         let _stuck = drain.guard();
-        assert_eq!(drain.finish(Duration::from_secs(5)).await, Drained::Forced { left: 1 });
+        assert_eq!(
+            drain.finish(Duration::from_secs(5)).await,
+            Drained::Forced { left: 1 }
+        );
     }
 
     #[tokio::test]

@@ -19,7 +19,10 @@ impl Ready {
     /// again, as while draining.
     pub fn wait_for(&self, what: &'static str) -> Pending {
         self.with(|missing| missing.insert(what));
-        Pending { ready: self.clone(), what }
+        Pending {
+            ready: self.clone(),
+            what,
+        }
     }
 
     /// What is still missing, in alphabetical order; empty when ready.

@@ -23,6 +23,9 @@ mod tests {
     #[test]
     fn the_soft_limit_becomes_the_hard_one() {
         let limit = raise_open_files().expect("limit");
-        assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).expect("limit"), (limit, limit));
+        assert_eq!(
+            getrlimit(Resource::RLIMIT_NOFILE).expect("limit"),
+            (limit, limit)
+        );
     }
 }

@@ -34,7 +34,9 @@ pub fn origin(socket: &impl AsFd) -> io::Result<Origin> {
             wanted => Ok(Origin::Redirected(wanted)),
         },
         // No connection-tracking entry, or no connection tracking at all in this namespace: nothing redirected it.
-        Err(error) if [Errno::ENOENT, Errno::ENOPROTOOPT].contains(&errno(&error)) => Ok(Origin::Direct),
+        Err(error) if [Errno::ENOENT, Errno::ENOPROTOOPT].contains(&errno(&error)) => {
+            Ok(Origin::Direct)
+        }
         Err(error) => Err(error),
     }
 }
@@ -51,12 +53,16 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
 }
 
 fn internet(address: &socket2::SockAddr) -> io::Result<SocketAddr> {
-    let address = address.as_socket().ok_or_else(|| io::Error::other("not an internet socket"))?;
+    let address = address
+        .as_socket()
+        .ok_or_else(|| io::Error::other("not an internet socket"))?;
     Ok(canonical(address))
 }
 
 fn errno(error: &io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)
+    error
+        .raw_os_error()
+        .map_or(Errno::UnknownErrno, Errno::from_raw)
 }
 
 #[cfg(test)]
@@ -74,8 +80,16 @@ mod tests {
 
     #[test]
     fn a_connection_to_the_listener_itself_is_direct() {
-        for (listen, dial) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "::1"), ("[::]:0", "127.0.0.1")] {
-            assert_eq!(origin(&accepted(listen, dial)).expect(listen), Origin::Direct, "{listen}");
+        for (listen, dial) in [
+            ("127.0.0.1:0", "127.0.0.1"),
+            ("[::1]:0", "::1"),
+            ("[::]:0", "127.0.0.1"),
+        ] {
+            assert_eq!(
+                origin(&accepted(listen, dial)).expect(listen),
+                Origin::Direct,
+                "{listen}"
+            );
         }
     }
 

@@ -42,7 +42,11 @@ pub fn probe(address: SocketAddr) -> io::Result<()> {
 }
 
 fn bound(address: SocketAddr, reuse_port: ReusePort) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     if let IpAddr::V6(ip) = address.ip() {
         socket.set_only_v6(!ip.is_unspecified())?;
     }
@@ -67,8 +71,11 @@ pub struct Keepalive {
 
 impl Keepalive {
     /// What client connections get: a peer that vanished is noticed after about four minutes.
-    pub const CLIENT: Self =
-        Self { time: Some(Duration::from_secs(180)), interval: Some(Duration::from_secs(15)), probes: Some(4) };
+    pub const CLIENT: Self = Self {
+        time: Some(Duration::from_secs(180)),
+        interval: Some(Duration::from_secs(15)),
+        probes: Some(4),
+    };
 }
 
 /// Switches keepalive questions on for a connection.
@@ -103,7 +110,11 @@ pub fn prepare_accepted(socket: &impl AsFd) -> io::Result<()> {
 /// # Errors
 /// The kernel's: `from` is not an address of this machine or of another family than `to`, or no file is left.
 pub fn outgoing(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpSocket> {
-    let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let socket = if to.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
     socket.set_nodelay(true)?;
     if let Some(from) = from {
         // Without this the kernel picks a port at bind, where it may not reuse one that another peer's connection has.

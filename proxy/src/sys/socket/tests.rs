@@ -13,7 +13,11 @@ fn shared_listeners_share_and_the_probe_sees_them() {
         let first = bind_listener(any(host), ReusePort::Shared).expect(host);
         let address = first.local_addr().expect("address");
         let second = bind_listener(address, ReusePort::Shared).expect(host);
-        assert_eq!(probe(address).expect_err(host).kind(), ErrorKind::AddrInUse, "{host}");
+        assert_eq!(
+            probe(address).expect_err(host).kind(),
+            ErrorKind::AddrInUse,
+            "{host}"
+        );
         drop((first, second));
         probe(address).expect(host);
     }
@@ -35,12 +39,17 @@ fn accepted_connections_get_their_options() {
     let socket = SockRef::from(&stream);
     assert!(socket.tcp_nodelay().expect("nodelay"));
     assert!(socket.keepalive().expect("keepalive"));
-    assert_eq!(socket.tcp_keepalive_time().expect("time"), Duration::from_secs(180));
+    assert_eq!(
+        socket.tcp_keepalive_time().expect("time"),
+        Duration::from_secs(180)
+    );
 }
 
 #[tokio::test]
 async fn outgoing_connections_come_from_the_asked_address() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("bind");
     let to = listener.local_addr().expect("address");
     let socket = outgoing(to, Some("127.0.0.6".parse().expect("address"))).expect("socket");
     let (_stream, accepted) = tokio::join!(socket.connect(to), listener.accept());

@@ -1,0 +1,409 @@
+//! Why a call was not served: whose fault, at which step, may it be tried again. Retry, response code, log flag and
+//! words all come from this one value. The codes, flags and details are Envoy's, so that what users know keeps meaning
+//! what they know.
+
+pub mod flags;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use egret_config::decide::verdict::Refusal;
+use http::StatusCode;
+
+use crate::failure::flags::Flag;
+
+/// Whose fault a failure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The caller's.
+    Client,
+    /// The upstream's, or the network's on the way to it.
+    Upstream,
+    /// Nobody's: the configuration says so.
+    Policy,
+    /// Ours.
+    Proxy,
+}
+
+/// The step of the walk at which a call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Reading what the client sent.
+    Read,
+    /// Deciding what to do.
+    Decide,
+    /// Finding an endpoint and connecting to it, TLS included.
+    Connect,
+    /// Sending the request and waiting for the start of the response.
+    Exchange,
+    /// Passing on the response or the bytes.
+    Relay,
+}
+
+/// Whether another try may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Nothing of the call reached an upstream: any call may be tried again.
+    Safe,
+    /// An upstream may have acted on it: only as the route's retry policy says.
+    ByPolicy,
+    /// It would change nothing, or it is too late.
+    Never,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The configuration refuses the call, or has no place for it.
+    Refused(Refusal),
+    /// The client went away, or reset the connection.
+    ClientGone,
+    /// The client's bytes are not the protocol they claim to be.
+    BadRequest,
+    /// The client asks for an upgrade that is not offered (403) or for a CONNECT that no route allows.
+    UpgradeRefused,
+    /// The client's header block, or body to be kept for a retry, is too large: 431.
+    TooLarge,
+    /// The client did not complete a TLS handshake with a gateway.
+    ClientTls,
+    /// No endpoint of the cluster can be used.
+    NoEndpoint,
+    /// A name of the cluster has no address now.
+    NoAddress,
+    /// A limit of the cluster is reached.
+    Overflow,
+    /// The upstream refused the connection or cannot be reached; in the kernel's words.
+    Connect(Arc<str>),
+    /// The upstream did not accept the connection in time.
+    ConnectTimeout,
+    /// No TLS with the upstream: what was expected and what came.
+    UpstreamTls(Arc<str>),
+    /// The upstream closed or reset the connection before the response began.
+    ResetBefore,
+    /// The upstream closed or reset the connection in the middle of the response.
+    ResetAfter,
+    /// The upstream's response breaks HTTP.
+    UpstreamProtocol,
+    /// The route's time limit passed.
+    Timeout,
+    /// A try's time limit passed and there is no further try.
+    TryTimeout,
+    /// Nothing moved for the idle limit.
+    Idle,
+    /// A fault rule aborts the call with this status.
+    FaultAbort(StatusCode),
+    /// The process is ending and patience is over.
+    Drained,
+    /// More connections than we serve.
+    Overloaded,
+    /// A bug or a lack of ours, as out of files.
+    Internal,
+}
+
+/// A call that was not served.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    cause: Cause,
+    words: Cow<'static, str>,
+}
+
+macro_rules! reset {
+    ($reason:literal) => {
+        concat!(
+            "upstream connect error or disconnect/reset before headers. reset reason: ",
+            $reason
+        )
+    };
+}
+
+/// What follows from a cause, in one row.
+struct Row(Blame, Step, Retry, u16, Option<Flag>, Cow<'static, str>);
+
+impl Failure {
+    /// A failure with longer words for the operator: names, addresses, the rule that applied. They never reach the
+    /// caller.
+    pub fn new(cause: Cause, words: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            cause,
+            words: words.into(),
+        }
+    }
+
+    /// What went wrong.
+    pub fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        self.row().0
+    }
+
+    /// Where in the walk it happened.
+    pub fn step(&self) -> Step {
+        self.row().1
+    }
+
+    /// Whether another try may be made.
+    pub fn retry(&self) -> Retry {
+        self.row().2
+    }
+
+    /// The status an HTTP caller gets; `None` when no response can be sent any more (logged as 0).
+    pub fn status(&self) -> Option<StatusCode> {
+        StatusCode::from_u16(self.row().3).ok()
+    }
+
+    /// Envoy's response flag for an HTTP request.
+    pub fn flag(&self) -> Option<Flag> {
+        self.row().4
+    }
+
+    /// Envoy's response flag for a byte stream: refusals are UH there, what happens on the way is as with HTTP.
+    pub fn stream_flag(&self) -> Option<Flag> {
+        match self.cause {
+            Cause::Refused(Refusal::Blackhole | Refusal::OwnListener) => Some(Flag::UH),
+            Cause::ClientGone | Cause::Idle | Cause::ResetAfter => None,
+            _ => self.flag(),
+        }
+    }
+
+    /// Envoy's `RESPONSE_CODE_DETAILS`: one word without spaces.
+    pub fn details(&self) -> Cow<'static, str> {
+        self.row().5
+    }
+
+    /// The body an HTTP caller gets, Envoy's words for it; empty where Envoy sends none.
+    pub fn words_for_caller(&self) -> &'static str {
+        match &self.cause {
+            Cause::NoEndpoint | Cause::NoAddress => "no healthy upstream",
+            Cause::Overflow => reset!("overflow"),
+            Cause::Connect(_) | Cause::UpstreamTls(_) => reset!("remote connection failure"),
+            Cause::ConnectTimeout => reset!("connection timeout"),
+            Cause::ResetBefore => reset!("connection termination"),
+            Cause::UpstreamProtocol => reset!("protocol error"),
+            Cause::Timeout | Cause::TryTimeout => "upstream request timeout",
+            Cause::Idle => "stream timeout",
+            Cause::FaultAbort(_) => "fault filter abort",
+            Cause::BadRequest => "Bad Request",
+            Cause::Overloaded => "envoy overloaded",
+            _ => "",
+        }
+    }
+
+    /// What the access log shows as `UPSTREAM_TRANSPORT_FAILURE_REASON`.
+    pub fn transport_failure(&self) -> Option<Arc<str>> {
+        match &self.cause {
+            Cause::UpstreamTls(why) | Cause::Connect(why) => Some(why.clone()),
+            _ => None,
+        }
+    }
+
+    fn row(&self) -> Row {
+        use Blame::{Client, Policy, Proxy, Upstream};
+        use Retry::{ByPolicy, Never, Safe};
+        use Step::{Connect, Decide, Exchange, Read, Relay};
+
+        const BEFORE: &str = "upstream_reset_before_response_started";
+        let told = |why: &str| {
+            Cow::Owned(format!(
+                "{BEFORE}{{remote_connection_failure|{}}}",
+                one_word(why)
+            ))
+        };
+        let fixed = Cow::Borrowed;
+        match &self.cause {
+            Cause::Refused(refusal) => match refusal {
+                Refusal::Blackhole | Refusal::OwnListener => {
+                    Row(Policy, Decide, Never, 502, None, fixed("direct_response"))
+                }
+                Refusal::NoRoute => Row(
+                    Policy,
+                    Decide,
+                    Never,
+                    404,
+                    Some(Flag::NR),
+                    fixed("route_not_found"),
+                ),
+                Refusal::NoCluster(_) => Row(
+                    Policy,
+                    Decide,
+                    Never,
+                    503,
+                    Some(Flag::NC),
+                    fixed("cluster_not_found"),
+                ),
+                Refusal::NoChain => Row(
+                    Policy,
+                    Decide,
+                    Never,
+                    0,
+                    Some(Flag::NR),
+                    fixed("filter_chain_not_found"),
+                ),
+            },
+            Cause::ClientGone => Row(
+                Client,
+                Relay,
+                Never,
+                0,
+                Some(Flag::DC),
+                fixed("downstream_remote_disconnect"),
+            ),
+            Cause::BadRequest => Row(
+                Client,
+                Read,
+                Never,
+                400,
+                Some(Flag::DPE),
+                fixed("http1.codec_error"),
+            ),
+            Cause::UpgradeRefused => Row(Client, Read, Never, 403, None, fixed("upgrade_failed")),
+            Cause::TooLarge => Row(
+                Client,
+                Read,
+                Never,
+                431,
+                Some(Flag::DPE),
+                fixed("request_headers_too_large"),
+            ),
+            Cause::ClientTls => Row(
+                Client,
+                Read,
+                Never,
+                0,
+                None,
+                fixed("downstream_transport_failure"),
+            ),
+            Cause::NoEndpoint | Cause::NoAddress => Row(
+                Upstream,
+                Connect,
+                ByPolicy,
+                503,
+                Some(Flag::UH),
+                fixed("no_healthy_upstream"),
+            ),
+            Cause::Overflow => Row(
+                Policy,
+                Connect,
+                Never,
+                503,
+                Some(Flag::UO),
+                fixed("overflow"),
+            ),
+            Cause::Connect(why) => Row(Upstream, Connect, Safe, 503, Some(Flag::UF), told(why)),
+            Cause::UpstreamTls(why) => Row(Upstream, Connect, Safe, 503, Some(Flag::UF), told(why)),
+            Cause::ConnectTimeout => Row(
+                Upstream,
+                Connect,
+                Safe,
+                503,
+                Some(Flag::UF),
+                fixed("upstream_reset_before_response_started{connection_timeout}"),
+            ),
+            Cause::ResetBefore => Row(
+                Upstream,
+                Exchange,
+                ByPolicy,
+                503,
+                Some(Flag::UC),
+                fixed("upstream_reset_before_response_started{connection_termination}"),
+            ),
+            Cause::ResetAfter => Row(
+                Upstream,
+                Relay,
+                Never,
+                0,
+                Some(Flag::UC),
+                fixed("upstream_reset_after_response_started{connection_termination}"),
+            ),
+            Cause::UpstreamProtocol => Row(
+                Upstream,
+                Exchange,
+                ByPolicy,
+                502,
+                Some(Flag::UPE),
+                fixed("upstream_reset_before_response_started{protocol_error}"),
+            ),
+            Cause::Timeout => Row(
+                Upstream,
+                Exchange,
+                Never,
+                504,
+                Some(Flag::UT),
+                fixed("response_timeout"),
+            ),
+            Cause::TryTimeout => Row(
+                Upstream,
+                Exchange,
+                ByPolicy,
+                504,
+                Some(Flag::UT),
+                fixed("upstream_per_try_timeout"),
+            ),
+            Cause::Idle => Row(
+                Client,
+                Relay,
+                Never,
+                504,
+                Some(Flag::SI),
+                fixed("stream_idle_timeout"),
+            ),
+            Cause::FaultAbort(status) => Row(
+                Policy,
+                Decide,
+                Never,
+                status.as_u16(),
+                Some(Flag::FI),
+                fixed("fault_filter_abort"),
+            ),
+            Cause::Drained => Row(Proxy, Relay, Never, 0, Some(Flag::LR), fixed("drained")),
+            Cause::Overloaded => Row(Proxy, Read, Never, 503, Some(Flag::OM), fixed("overload")),
+            Cause::Internal => Row(
+                Proxy,
+                Decide,
+                Never,
+                500,
+                Some(Flag::LR),
+                fixed("internal_error"),
+            ),
+        }
+    }
+}
+
+/// `RESPONSE_CODE_DETAILS` is one field of a line that is split at spaces.
+fn one_word(text: &str) -> String {
+    text.replace(
+        |letter: char| letter.is_whitespace() || letter.is_control(),
+        "_",
+    )
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let words = match &refusal {
+            Refusal::Blackhole => {
+                "nothing is registered for this destination and the policy is REGISTRY_ONLY".into()
+            }
+            Refusal::OwnListener => {
+                "the connection was not redirected here, so it has no destination".into()
+            }
+            Refusal::NoRoute => "no virtual host or route fits".into(),
+            Refusal::NoCluster(name) => Cow::Owned(format!("cluster `{name}` does not exist")),
+            Refusal::NoChain => "no server of the gateway fits the SNI".into(),
+        };
+        Self::new(Cause::Refused(refusal), words)
+    }
+}
+
+#[cfg(test)]
+mod tests;

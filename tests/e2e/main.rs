@@ -1,2 +1,4 @@
-//! Tests.
-fn main() {}
+//! End-to-end tests: every story on a real kernel, with real `curl`, in network namespaces that vanish.
+
+mod harness;
+mod floors;

@@ -2,12 +2,10 @@
 //! modules below follow its steps. What a configuration *means* is `egret-config`'s business; here are sockets, time
 //! and processes. In reading order, from the ground up:
 
-/// What the proxy asks of the kernel beyond std and tokio.
 pub mod sys;
-/// Start and end: readiness, draining, signals.
 pub mod life;
-/// Why a call was not served.
 pub mod failure;
 pub mod current;
+pub mod report;
 pub mod proxy;
 pub mod connection;

@@ -1,0 +1,286 @@
+//! From a record to a line: Istio's default text format, and its JSON keys in Istio's order.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::time::SystemTime;
+
+use http::Version;
+use jiff::Timestamp;
+
+use crate::report::record::Record;
+
+/// Appends Istio's default text line, newline included. What is missing is `-`.
+///
+/// Unlike Envoy, quotes, backslashes and control characters of strangers are escaped (`\"`, `\\`, `\x1b`), and spaces in
+/// fields without quotes become `_`, so that nobody can write a line or a field that is not theirs.
+pub fn text(record: &Record, line: &mut Vec<u8>) {
+    let out = &mut Text { line };
+    out.raw("[");
+    out.shown(&moment(record.start_time));
+    out.raw("] \"");
+    out.word(
+        record
+            .method
+            .as_ref()
+            .map(|method| method.as_str().as_bytes()),
+    );
+    out.raw(" ");
+    out.word(record.path.as_ref().map(|path| path.as_str().as_bytes()));
+    out.raw(" ");
+    out.raw(record.protocol.map_or("-", protocol));
+    out.raw("\" ");
+    out.shown(&status(record));
+    out.raw(" ");
+    out.shown(&record.response_flags);
+    out.raw(" ");
+    out.word(record.response_code_details.as_deref().map(str::as_bytes));
+    out.raw(" ");
+    out.word(
+        record
+            .connection_termination_details
+            .as_deref()
+            .map(str::as_bytes),
+    );
+    out.raw(" ");
+    out.quoted(
+        record
+            .upstream_transport_failure_reason
+            .as_deref()
+            .map(str::as_bytes),
+    );
+    out.raw(" ");
+    out.shown(&record.bytes_received);
+    out.raw(" ");
+    out.shown(&record.bytes_sent);
+    out.raw(" ");
+    out.shown(&record.duration().as_millis());
+    out.raw(" ");
+    out.maybe(record.upstream_service_time.map(|time| time.as_millis()));
+    for header in [
+        &record.x_forwarded_for,
+        &record.user_agent,
+        &record.request_id,
+        &record.authority,
+    ] {
+        out.raw(" ");
+        out.quoted(header.as_ref().map(|value| value.as_bytes()));
+    }
+    out.raw(" \"");
+    out.maybe(record.upstream_host);
+    out.raw("\" ");
+    out.word(record.upstream_cluster.as_deref().map(str::as_bytes));
+    out.raw(" ");
+    out.maybe(record.upstream_local_address);
+    out.raw(" ");
+    out.maybe(record.downstream_local_address);
+    out.raw(" ");
+    out.maybe(record.downstream_remote_address);
+    out.raw(" ");
+    out.word(record.requested_server_name.as_deref().map(str::as_bytes));
+    out.raw(" ");
+    out.word(record.route_name.as_deref().map(str::as_bytes));
+    out.raw("\n");
+}
+
+/// Appends one JSON object with Istio's keys in Istio's order, newline included. What is missing is `null`, except
+/// `response_flags`, which is `"-"`. Counts and milliseconds are numbers; `upstream_service_time` is a string as with
+/// Envoy, where it is a header's value.
+pub fn json(record: &Record, line: &mut Vec<u8>) {
+    let out = &mut Json {
+        line,
+        separator: b'{',
+    };
+    out.shown("start_time", Some(moment(record.start_time)));
+    out.string(
+        "method",
+        record
+            .method
+            .as_ref()
+            .map(|method| method.as_str().as_bytes()),
+    );
+    out.string(
+        "path",
+        record.path.as_ref().map(|path| path.as_str().as_bytes()),
+    );
+    out.shown("protocol", record.protocol.map(protocol));
+    out.number("response_code", status(record));
+    out.shown("response_flags", Some(record.response_flags));
+    out.string(
+        "response_code_details",
+        record.response_code_details.as_deref().map(str::as_bytes),
+    );
+    out.string(
+        "connection_termination_details",
+        record
+            .connection_termination_details
+            .as_deref()
+            .map(str::as_bytes),
+    );
+    out.string(
+        "upstream_transport_failure_reason",
+        record
+            .upstream_transport_failure_reason
+            .as_deref()
+            .map(str::as_bytes),
+    );
+    out.number("bytes_received", record.bytes_received);
+    out.number("bytes_sent", record.bytes_sent);
+    out.number("duration", record.duration().as_millis());
+    out.shown(
+        "upstream_service_time",
+        record.upstream_service_time.map(|time| time.as_millis()),
+    );
+    out.string(
+        "x_forwarded_for",
+        record
+            .x_forwarded_for
+            .as_ref()
+            .map(|value| value.as_bytes()),
+    );
+    out.string(
+        "user_agent",
+        record.user_agent.as_ref().map(|value| value.as_bytes()),
+    );
+    out.string(
+        "request_id",
+        record.request_id.as_ref().map(|value| value.as_bytes()),
+    );
+    out.string(
+        "authority",
+        record.authority.as_ref().map(|value| value.as_bytes()),
+    );
+    out.shown("upstream_host", record.upstream_host);
+    out.string(
+        "upstream_cluster",
+        record.upstream_cluster.as_deref().map(str::as_bytes),
+    );
+    out.shown("upstream_local_address", record.upstream_local_address);
+    out.shown("downstream_local_address", record.downstream_local_address);
+    out.shown(
+        "downstream_remote_address",
+        record.downstream_remote_address,
+    );
+    out.string(
+        "requested_server_name",
+        record.requested_server_name.as_deref().map(str::as_bytes),
+    );
+    out.string(
+        "route_name",
+        record.route_name.as_deref().map(str::as_bytes),
+    );
+    line.extend_from_slice(b"}\n");
+}
+
+struct Text<'l> {
+    line: &'l mut Vec<u8>,
+}
+
+impl Text<'_> {
+    fn raw(&mut self, text: &str) {
+        self.line.extend_from_slice(text.as_bytes());
+    }
+
+    fn shown(&mut self, value: &impl Display) {
+        append(self.line, value);
+    }
+
+    fn maybe(&mut self, value: Option<impl Display>) {
+        match value {
+            Some(value) => append(self.line, &value),
+            None => self.raw("-"),
+        }
+    }
+
+    fn quoted(&mut self, value: Option<&[u8]>) {
+        self.raw("\"");
+        escape(self.line, value.unwrap_or(b"-"), b' ');
+        self.raw("\"");
+    }
+
+    fn word(&mut self, value: Option<&[u8]>) {
+        escape(
+            self.line,
+            value.filter(|value| !value.is_empty()).unwrap_or(b"-"),
+            b'_',
+        );
+    }
+}
+
+struct Json<'l> {
+    line: &'l mut Vec<u8>,
+    separator: u8,
+}
+
+impl Json<'_> {
+    fn key(&mut self, key: &str) {
+        self.line.extend_from_slice(&[self.separator, b'"']);
+        self.line.extend_from_slice(key.as_bytes());
+        self.line.extend_from_slice(b"\":");
+        self.separator = b',';
+    }
+
+    fn number(&mut self, key: &str, value: impl Display) {
+        self.key(key);
+        append(self.line, &value);
+    }
+
+    /// A value whose text needs no escaping.
+    fn shown(&mut self, key: &str, value: Option<impl Display>) {
+        self.key(key);
+        match value {
+            Some(value) => {
+                self.line.push(b'"');
+                append(self.line, &value);
+                self.line.push(b'"');
+            }
+            None => self.line.extend_from_slice(b"null"),
+        }
+    }
+
+    fn string(&mut self, key: &str, value: Option<&[u8]>) {
+        self.key(key);
+        let value = value.map(String::from_utf8_lossy);
+        serde_json::to_writer(&mut *self.line, &value)
+            .expect("a string always has a JSON form, and memory takes it");
+    }
+}
+
+fn append(line: &mut Vec<u8>, value: &impl Display) {
+    write!(line, "{value}").expect("writing to memory cannot fail");
+}
+
+fn escape(line: &mut Vec<u8>, value: &[u8], space: u8) {
+    for byte in value {
+        match byte {
+            b' ' => line.push(space),
+            b'"' | b'\\' => line.extend_from_slice(&[b'\\', *byte]),
+            0..=0x1f | 0x7f => append(line, &format_args!("\\x{byte:02x}")),
+            _ => line.push(*byte),
+        }
+    }
+}
+
+/// ISO 8601 with milliseconds, in UTC.
+fn moment(time: SystemTime) -> impl Display {
+    struct Moment(Timestamp);
+    impl Display for Moment {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "{:.3}", self.0)
+        }
+    }
+    Moment(Timestamp::try_from(time).unwrap_or_default())
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 => "HTTP/0.9",
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_11 => "HTTP/1.1",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP/3",
+    }
+}
+
+fn status(record: &Record) -> u16 {
+    record.response_code.map_or(0, |status| status.as_u16())
+}

@@ -1,0 +1,196 @@
+//! The facts about one call, gathered along the walk and written exactly once, when the record is dropped.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::header::{HOST, HeaderName, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
+
+use crate::failure::Failure;
+use crate::failure::flags::Flag;
+use crate::failure::flags::Flags;
+use crate::report::access_log::AccessLog;
+
+/// `x-forwarded-for`
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// `x-request-id`
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// One HTTP request, or one connection that is not HTTP. Its line is written when it is dropped, whatever happened; a
+/// request that is dropped before [`Record::end`] was cut off by its client, and says so.
+///
+/// The fields are the access log's, under Istio's names; what stays `None` is shown as missing.
+#[derive(Debug)]
+pub struct Record {
+    log: Arc<AccessLog>,
+    /// When the call began, for the log.
+    pub start_time: SystemTime,
+    /// When the call began, for its duration.
+    pub start: Instant,
+    ended: bool,
+    silent: bool,
+    /// The method.
+    pub method: Option<Method>,
+    /// Path and query as the client sent them, before any rewrite.
+    pub path: Option<PathAndQuery>,
+    /// The client's version of HTTP.
+    pub protocol: Option<Version>,
+    /// The status the client got; `None` (0) for byte streams and for clients that got none.
+    pub response_code: Option<StatusCode>,
+    /// What went wrong, in Envoy's short words.
+    pub response_flags: Flags,
+    /// Why this status.
+    pub response_code_details: Option<Cow<'static, str>>,
+    /// Why the client's connection was ended.
+    pub connection_termination_details: Option<Cow<'static, str>>,
+    /// Why connecting to the upstream failed.
+    pub upstream_transport_failure_reason: Option<Arc<str>>,
+    /// Body bytes from the client; all its bytes for byte streams.
+    pub bytes_received: u64,
+    /// Body bytes to the client; all bytes to it for byte streams.
+    pub bytes_sent: u64,
+    /// From the request sent to the response's head received.
+    pub upstream_service_time: Option<Duration>,
+    /// The client's `x-forwarded-for`.
+    pub x_forwarded_for: Option<HeaderValue>,
+    /// The client's `user-agent`.
+    pub user_agent: Option<HeaderValue>,
+    /// `x-request-id`, the client's or ours.
+    pub request_id: Option<HeaderValue>,
+    /// The Host header or `:authority`, as the client sent it.
+    pub authority: Option<HeaderValue>,
+    /// The endpoint's address.
+    pub upstream_host: Option<SocketAddr>,
+    /// The cluster's name.
+    pub upstream_cluster: Option<Arc<str>>,
+    /// Our address towards the endpoint.
+    pub upstream_local_address: Option<SocketAddr>,
+    /// Whom the client dialled: on a sidecar the original destination.
+    pub downstream_local_address: Option<SocketAddr>,
+    /// The client.
+    pub downstream_remote_address: Option<SocketAddr>,
+    /// The client's SNI.
+    pub requested_server_name: Option<Arc<str>>,
+    /// The route's name.
+    pub route_name: Option<Arc<str>>,
+}
+
+impl Record {
+    /// Opens a record now, for a connection at accept or a request when its head has come.
+    pub fn open(log: Arc<AccessLog>) -> Self {
+        Self {
+            log,
+            start_time: SystemTime::now(),
+            start: Instant::now(),
+            ended: false,
+            silent: false,
+            method: None,
+            path: None,
+            protocol: None,
+            response_code: None,
+            response_flags: Flags::default(),
+            response_code_details: None,
+            connection_termination_details: None,
+            upstream_transport_failure_reason: None,
+            bytes_received: 0,
+            bytes_sent: 0,
+            upstream_service_time: None,
+            x_forwarded_for: None,
+            user_agent: None,
+            request_id: None,
+            authority: None,
+            upstream_host: None,
+            upstream_cluster: None,
+            upstream_local_address: None,
+            downstream_local_address: None,
+            downstream_remote_address: None,
+            requested_server_name: None,
+            route_name: None,
+        }
+    }
+
+    /// A record for a request on this record's connection, begun now: same log, same addresses and SNI.
+    pub fn request(&self) -> Self {
+        let mut request = Self::open(self.log.clone());
+        request.downstream_local_address = self.downstream_local_address;
+        request.downstream_remote_address = self.downstream_remote_address;
+        request.requested_server_name = self.requested_server_name.clone();
+        request
+    }
+
+    /// Takes what the log wants from a request's head, as the client sent it.
+    pub fn saw_request(
+        &mut self,
+        method: &Method,
+        uri: &Uri,
+        version: Version,
+        headers: &HeaderMap,
+    ) {
+        self.method = Some(method.clone());
+        self.path = uri.path_and_query().cloned();
+        self.protocol = Some(version);
+        self.x_forwarded_for = headers.get(X_FORWARDED_FOR).cloned();
+        self.user_agent = headers.get(USER_AGENT).cloned();
+        self.request_id = headers.get(X_REQUEST_ID).cloned();
+        self.authority = match uri.authority() {
+            Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+            None => headers.get(HOST).cloned(),
+        };
+    }
+
+    /// Takes what a failed HTTP request says about itself.
+    pub fn request_failed(&mut self, failure: &Failure) {
+        self.response_code = failure.status();
+        self.response_code_details = Some(failure.details());
+        self.failed(failure, failure.flag());
+    }
+
+    /// Takes what a failed byte stream says about itself; it has neither status nor details of one.
+    pub fn stream_failed(&mut self, failure: &Failure) {
+        self.failed(failure, failure.stream_flag());
+    }
+
+    fn failed(&mut self, failure: &Failure, flag: Option<Flag>) {
+        if let Some(flag) = flag {
+            self.response_flags.raise(flag);
+        }
+        if let Some(reason) = failure.transport_failure() {
+            self.upstream_transport_failure_reason = Some(reason);
+        }
+    }
+
+    /// The call came to its end, and the facts say how. Writes the line.
+    pub fn end(mut self) {
+        self.ended = true;
+    }
+
+    /// Writes no line: for a connection whose requests have records of their own.
+    pub fn silence(&mut self) {
+        self.silent = true;
+    }
+
+    /// Time since the call began.
+    pub fn duration(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if self.silent {
+            return;
+        }
+        if !self.ended && self.method.is_some() && self.response_flags.is_empty() {
+            self.response_flags.raise(Flag::DC);
+            self.response_code_details
+                .get_or_insert(Cow::Borrowed("downstream_remote_disconnect"));
+        }
+        self.log.write(self);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+use std::fs;
+use std::path::Path;
+
+use egret_config::decide::verdict::Refusal;
+use egret_config::model::mesh::AccessLogEncoding;
+use serde_json::Value;
+
+use super::*;
+
+fn logged(act: impl FnOnce(Arc<AccessLog>)) -> Vec<Value> {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("access.log");
+    let log = Arc::new(AccessLog::start().expect("start"));
+    configure(&log, &path);
+    act(log.clone());
+    assert!(log.flush(Duration::from_secs(10)));
+    let lines = fs::read_to_string(path).expect("log");
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+fn configure(log: &AccessLog, path: &Path) {
+    log.configure(
+        &path.to_str().expect("UTF-8").into(),
+        AccessLogEncoding::Json,
+    )
+    .expect("configure");
+}
+
+fn request(record: &mut Record) {
+    let request = http::Request::get("/status/418?x=1")
+        .header("host", "shop.example")
+        .body(())
+        .expect("request");
+    let (head, ()) = request.into_parts();
+    record.saw_request(&head.method, &head.uri, head.version, &head.headers);
+}
+
+#[test]
+fn a_finished_request_is_written_once() {
+    let lines = logged(|log| {
+        let mut record = Record::open(log);
+        request(&mut record);
+        record.response_code = Some(StatusCode::OK);
+        record.end();
+    });
+    let [line] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    assert_eq!(line["authority"], "shop.example");
+    assert_eq!(line["path"], "/status/418?x=1");
+    assert_eq!(line["response_code"], 200);
+    assert_eq!(line["response_flags"], "-");
+}
+
+#[test]
+fn a_dropped_request_is_written_as_left_by_its_client() {
+    let lines = logged(|log| {
+        let mut record = Record::open(log);
+        request(&mut record);
+    });
+    let [line] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    assert_eq!(line["response_code"], 0);
+    assert_eq!(line["response_flags"], "DC");
+    assert_eq!(
+        line["response_code_details"],
+        "downstream_remote_disconnect"
+    );
+}
+
+#[test]
+fn a_connection_with_requests_of_its_own_is_silent() {
+    let lines = logged(|log| {
+        let mut connection = Record::open(log);
+        connection.requested_server_name = Some("shop.example".into());
+        let request = connection.request();
+        connection.silence();
+        request.end();
+    });
+    let [line] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    assert_eq!(line["requested_server_name"], "shop.example");
+}
+
+#[test]
+fn refused_calls_say_so() {
+    let refused = Failure::from(Refusal::Blackhole);
+    let lines = logged(|log| {
+        let mut record = Record::open(log.clone());
+        request(&mut record);
+        record.request_failed(&refused);
+        record.end();
+        let mut record = Record::open(log);
+        record.stream_failed(&refused);
+    });
+    let [request, stream] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    assert_eq!(request["response_code"], 502);
+    assert_eq!(request["response_flags"], "-");
+    assert_eq!(request["response_code_details"], "direct_response");
+    assert_eq!(stream["response_code"], 0);
+    assert_eq!(stream["response_flags"], "UH");
+    assert_eq!(stream["response_code_details"], Value::Null);
+}

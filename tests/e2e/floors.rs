@@ -41,7 +41,15 @@ const INIT: &[&[&str]] = &[
 ];
 
 const HARNESS: &[&[&str]] = &[
-    &["privilege", "ledger", "certs", "names", "folder", "floors"],
+    &[
+        "privilege",
+        "ledger",
+        "certs",
+        "names",
+        "folder",
+        "floors",
+        "places",
+    ],
     &["netns", "origin"],
     &["topology"],
     &["process"],

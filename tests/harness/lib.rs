@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod certs;
 pub mod names;
 pub mod origin;
+pub mod places;
 pub mod topology;
 pub mod process;
 pub mod egret;

@@ -4,8 +4,7 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -23,125 +22,24 @@ use crate::netns::Host;
 use crate::netns::Overlay;
 use crate::origin::Answer;
 use crate::origin::Origin;
+use crate::places::ALIYUN;
+use crate::places::CNN;
+use crate::places::DNS_SERVER;
+use crate::places::EGRESS_SERVICE;
+use crate::places::ELSEWHERE;
+use crate::places::Family;
+use crate::places::GOOGLE;
+use crate::places::HTTPBIN_COM;
+use crate::places::HTTPBIN_ORG;
+use crate::places::INGRESS_SERVICE;
+use crate::places::Located;
+use crate::places::PRODUCTPAGE_SERVICE;
+use crate::places::Place;
+use crate::places::ROUTER;
+use crate::places::Site;
 
-/// A place on the pods' network, 10.34.0.N and `fd00:34::N`.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    /// The pod's name.
-    pub name: &'static str,
-    /// The last part of its addresses.
-    pub number: u8,
-}
-
-/// The application pod.
-pub const SLEEP: Place = Place {
-    name: "sleep",
-    number: 140,
-};
-/// The pod with labels `istio: egressgateway`.
-pub const EGRESS_GATEWAY: Place = Place {
-    name: "egressgateway",
-    number: 141,
-};
-/// The pod with labels `istio: ingressgateway`.
-pub const INGRESS_GATEWAY: Place = Place {
-    name: "ingressgateway",
-    number: 142,
-};
-/// The pod behind the ingress gateway.
-pub const PRODUCTPAGE: Place = Place {
-    name: "productpage",
-    number: 143,
-};
-
-/// A name on the internet and its addresses 198.51.100.N and `2001:db8::N`.
-#[derive(Clone, Copy, Debug)]
-pub struct Site {
-    /// The DNS name.
-    pub name: &'static str,
-    /// The last part of its addresses.
-    pub number: u8,
-}
-
-/// The site of article 003.
-pub const ALIYUN: Site = Site {
-    name: "aliyun.com",
-    number: 10,
-};
-/// The site of article 000.
-pub const HTTPBIN_COM: Site = Site {
-    name: "httpbin.com",
-    number: 11,
-};
-/// The site of articles 001 and 002.
-pub const HTTPBIN_ORG: Site = Site {
-    name: "httpbin.org",
-    number: 12,
-};
-/// The HTTPS site of article 001.
-pub const GOOGLE: Site = Site {
-    name: "www.google.com",
-    number: 13,
-};
-/// The site of article 004.
-pub const CNN: Site = Site {
-    name: "edition.cnn.com",
-    number: 14,
-};
-/// A site that no article registers.
-pub const ELSEWHERE: Site = Site {
-    name: "elsewhere.example",
-    number: 15,
-};
-/// The last address that the internet answers for; the first is 10. Tests may serve on any of them.
-const LAST_ADDRESS: u8 = 29;
-const DNS_SERVER: u8 = 53;
-const ROUTER: u8 = 1;
-
-/// Where `aliyun.com` and the like live on the internet, or a pod on the pods' network.
-pub trait Located {
-    /// The IPv4 address.
-    fn v4(&self) -> IpAddr;
-    /// The IPv6 address.
-    fn v6(&self) -> IpAddr;
-
-    /// The address of `family`.
-    fn address(&self, family: Family) -> IpAddr {
-        match family {
-            Family::V4 => self.v4(),
-            Family::V6 => self.v6(),
-        }
-    }
-}
-
-impl Located for Place {
-    fn v4(&self) -> IpAddr {
-        pod_v4(self.number)
-    }
-
-    fn v6(&self) -> IpAddr {
-        pod_v6(self.number)
-    }
-}
-
-impl Located for Site {
-    fn v4(&self) -> IpAddr {
-        site_v4(self.number)
-    }
-
-    fn v6(&self) -> IpAddr {
-        site_v6(self.number)
-    }
-}
-
-/// Which addresses the DNS server knows for the sites. Pods have both families always.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// A records only.
-    V4,
-    /// AAAA records only.
-    V6,
-}
+/// The sites that the internet has addresses for; a test may serve on any of them.
+const SITE_NUMBERS: RangeInclusive<u8> = 10..=29;
 
 /// The small world of one test. Dropping it removes all of it.
 #[derive(Debug)]
@@ -194,6 +92,9 @@ impl World {
         for site in [ALIYUN, HTTPBIN_COM, HTTPBIN_ORG, GOOGLE, CNN, ELSEWHERE] {
             world.resolve(site.name, &[site.address(family)]);
         }
+        for service in [EGRESS_SERVICE, INGRESS_SERVICE, PRODUCTPAGE_SERVICE] {
+            world.resolve(service.name, &[service.address(family)]);
+        }
         Ok(world)
     }
 
@@ -240,7 +141,7 @@ impl World {
              link set to-{number} master pods up\n",
             netns = pod.netns_path()
         ))?;
-        let (gateway_v4, gateway_v6) = (pod_v4(ROUTER), pod_v6(ROUTER));
+        let (gateway_v4, gateway_v6) = (ROUTER.v4(), ROUTER.v6());
         pod.ip(&format!(
             "addr add {v4}/24 dev eth0\n\
              addr add {v6}/64 dev eth0 nodad\n\
@@ -349,8 +250,8 @@ impl World {
         let own = self.folder().join("pods").join(place.name);
         fs::create_dir_all(&own)?;
         let nameserver = match self.family {
-            Family::V4 => site_v4(DNS_SERVER),
-            Family::V6 => site_v6(DNS_SERVER),
+            Family::V4 => DNS_SERVER.v4(),
+            Family::V6 => DNS_SERVER.v6(),
         };
         let files = [
             (
@@ -423,21 +324,25 @@ fn connect_internet(internet: &Host) -> anyhow::Result<()> {
          addr add {}/24 dev pods\n\
          addr add {}/64 dev pods nodad\n\
          link set pods up\n",
-        pod_v4(ROUTER),
-        pod_v6(ROUTER)
+        ROUTER.v4(),
+        ROUTER.v6()
     );
-    for number in (10..=LAST_ADDRESS).chain([DNS_SERVER]) {
+    let sites = SITE_NUMBERS.map(|number| Site {
+        name: "any",
+        number,
+    });
+    for site in sites.chain([DNS_SERVER]) {
         batch += &format!(
             "addr add {}/32 dev lo\naddr add {}/128 dev lo nodad\n",
-            site_v4(number),
-            site_v6(number)
+            site.v4(),
+            site.v6()
         );
     }
     internet.ip(&batch)
 }
 
 fn serve_names(internet: &Host, names: &Names, runtime: &Runtime) -> anyhow::Result<()> {
-    let addresses = [site_v4(DNS_SERVER), site_v6(DNS_SERVER)];
+    let addresses = [DNS_SERVER.v4(), DNS_SERVER.v6()];
     let udp = internet.run(move || {
         addresses
             .iter()
@@ -449,26 +354,4 @@ fn serve_names(internet: &Host, names: &Names, runtime: &Runtime) -> anyhow::Res
         .map(|&address| internet.listen(address, 53))
         .collect::<anyhow::Result<_>>()?;
     names.serve(runtime.handle(), udp, tcp)
-}
-
-fn pod_v4(number: u8) -> IpAddr {
-    Ipv4Addr::new(10, 34, 0, number).into()
-}
-
-fn pod_v6(number: u8) -> IpAddr {
-    Ipv6Addr::new(0xfd00, 0x34, 0, 0, 0, 0, 0, read_as_hex(number)).into()
-}
-
-fn site_v4(number: u8) -> IpAddr {
-    Ipv4Addr::new(198, 51, 100, number).into()
-}
-
-fn site_v6(number: u8) -> IpAddr {
-    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, read_as_hex(number)).into()
-}
-
-/// The number whose hexadecimal digits are the decimal digits of `number`, so that both addresses end alike.
-fn read_as_hex(number: u8) -> u16 {
-    let number = u16::from(number);
-    (number / 100) * 0x100 + (number / 10 % 10) * 0x10 + number % 10
 }

@@ -7,5 +7,6 @@ pub mod life;
 pub mod failure;
 pub mod current;
 pub mod report;
+pub mod sniff;
 pub mod proxy;
 pub mod connection;

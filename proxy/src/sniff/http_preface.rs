@@ -1,0 +1,153 @@
+//! Does a connection start with HTTP? Pure, and asked again with all bytes whenever more have come.
+
+/// The client's preface of HTTP/2 (RFC 9113, 3.4).
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Longer words before the first space are no method.
+const METHOD_MAX: usize = 64;
+
+/// What the first bytes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preface {
+    /// A request line of HTTP/1.0 or 1.1, of any method; whether it is a good one is the codec's business.
+    One,
+    /// The preface of HTTP/2.
+    Two,
+    /// Not HTTP.
+    Neither,
+    /// More bytes are needed.
+    More {
+        /// A method and a space have been seen.
+        method: bool,
+    },
+}
+
+/// Looks at the first bytes of a connection, all that have come so far.
+pub fn parse(bytes: &[u8]) -> Preface {
+    if bytes.starts_with(HTTP2) {
+        return Preface::Two;
+    }
+    if HTTP2.starts_with(bytes) {
+        return Preface::More { method: false };
+    }
+    let word = bytes
+        .iter()
+        .take(METHOD_MAX + 1)
+        .take_while(|byte| is_token(**byte))
+        .count();
+    if word > METHOD_MAX || (word == 0 && !bytes.is_empty()) {
+        return Preface::Neither;
+    }
+    let Some(after) = bytes.get(word..).filter(|after| !after.is_empty()) else {
+        return Preface::More { method: false };
+    };
+    let Some(rest) = after.strip_prefix(b" ") else {
+        return Preface::Neither;
+    };
+    match rest.iter().position(|byte| is_control(*byte)) {
+        Some(end) if ends_with_version(&rest[..end]) && matches!(rest[end], b'\r' | b'\n') => {
+            Preface::One
+        }
+        Some(_) => Preface::Neither,
+        None if has_target(rest) && ends_with_version(rest) => Preface::One,
+        None => Preface::More { method: true },
+    }
+}
+
+/// `TARGET HTTP/1.x`, where the target may be malformed but is there.
+fn ends_with_version(rest: &[u8]) -> bool {
+    let Some((digit, before)) = rest.split_last() else {
+        return false;
+    };
+    digit.is_ascii_digit() && before.ends_with(b" HTTP/1.")
+}
+
+/// A line that has not ended yet counts only in its regular form: a space in the target may still be followed by
+/// anything.
+fn has_target(rest: &[u8]) -> bool {
+    rest.iter().filter(|byte| **byte == b' ').count() == 1 && rest.first() != Some(&b' ')
+}
+
+/// `tchar` of RFC 9110, 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_control(byte: u8) -> bool {
+    byte.is_ascii_control() && byte != b'\t'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The answer to all bytes, and that every shorter prefix waits for more.
+    #[track_caller]
+    fn check(bytes: &[u8], expected: Preface) {
+        let decided = (0..=bytes.len())
+            .map(|end| parse(&bytes[..end]))
+            .find(|answer| !matches!(answer, Preface::More { .. }));
+        assert_eq!(decided, Some(expected), "{}", bytes.escape_ascii());
+        assert_eq!(parse(bytes), expected, "{}", bytes.escape_ascii());
+    }
+
+    #[test]
+    fn request_lines_are_http() {
+        for line in [
+            "GET / HTTP/1.1\r\n",
+            "GET / HTTP/1.1",
+            "GET / HTTP/1.0\r\n",
+            "FOO / HTTP/1.1\r\n",
+            "get / HTTP/1.1\n",
+            "OPTIONS * HTTP/1.1\r\n",
+            "CONNECT example.com:443 HTTP/1.1\r\n",
+            "GET http://example.com/a?b=c HTTP/1.1\r\n",
+            "GET /with space HTTP/1.1\r\n",
+            "PRI / HTTP/1.1\r\n",
+            "VERSION-CONTROL /\u{e4} HTTP/1.1\r\n",
+        ] {
+            check(line.as_bytes(), Preface::One);
+        }
+    }
+
+    #[test]
+    fn the_preface_of_http2_needs_all_its_bytes() {
+        check(HTTP2, Preface::Two);
+        check(&[HTTP2, b"\0\0\x12\x04"].concat(), Preface::Two);
+    }
+
+    #[test]
+    fn other_protocols_are_known_at_once() {
+        for bytes in [
+            &b"\r\nGET / HTTP/1.1\r\n"[..],
+            b"GET /\r\n",
+            b"GET / HTTP/2.0\r\n",
+            b"GET /\0 HTTP/1.1\r\n",
+            b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
+            b"SSH-2.0-Go\r\n",
+            b"*1\r\n$4\r\nPING\r\n",
+            b"EHLO example.com\r\n",
+            b"QUIT\r\n",
+            b"\0\0\0\x08\x04\xd2\x16\x2f",
+            b" GET / HTTP/1.1\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nXX",
+        ] {
+            check(bytes, Preface::Neither);
+        }
+        assert_eq!(parse(&[b'A'; METHOD_MAX + 1]), Preface::Neither);
+    }
+
+    #[test]
+    fn an_unfinished_line_waits() {
+        for (bytes, method) in [
+            ("", false),
+            ("G", false),
+            ("GET", false),
+            ("GET ", true),
+            ("GET / HTTP/1.", true),
+            ("PRI * HT", false),
+        ] {
+            assert_eq!(parse(bytes.as_bytes()), Preface::More { method }, "{bytes}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+use egret_config::decide::call::ClientHello;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+use super::*;
+use crate::sniff::client_hello::tests::{hello, in_records};
+
+const SILENCE: Duration = Duration::from_millis(200);
+
+/// Sends the bytes one by one or at once, then more; gives what was seen and all that can be read afterwards.
+async fn seen(bytes: &[u8], at_once: usize) -> (Layer, Vec<u8>) {
+    let (mut client, server) = duplex(1);
+    let sent = bytes.to_vec();
+    let sender = tokio::spawn(async move {
+        for chunk in sent.chunks(at_once) {
+            client.write_all(chunk).await.expect("send");
+        }
+        client.write_all(b"and more").await.expect("send");
+    });
+    let Sniffed::Seen(mut seen) = sniff(server, SILENCE).await else {
+        panic!("closed")
+    };
+    let mut all = Vec::new();
+    seen.stream.read_to_end(&mut all).await.expect("read");
+    sender.await.expect("sender");
+    (seen.layer, all)
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_byte_is_lost_however_they_come() {
+    let name = |sni: &str| ClientHello {
+        sni: Some(sni.into()),
+        alpn: vec![],
+    };
+    let tls = hello("shop.example", &[]);
+    for (bytes, layer) in [
+        (
+            &b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"[..],
+            Layer::Http(HttpVersion::One),
+        ),
+        (
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            Layer::Http(HttpVersion::Two),
+        ),
+        (b"\0\x01\x02", Layer::Opaque),
+        (&tls, Layer::Tls(name("shop.example"))),
+        (&in_records(&tls, 100), Layer::Tls(name("shop.example"))),
+    ] {
+        for at_once in [1, 7, usize::MAX] {
+            let (found, all) = seen(bytes, at_once).await;
+            assert_eq!(found, layer);
+            assert_eq!(all, [bytes, b"and more"].concat());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_client_is_silent_and_can_be_heard_later() {
+    let (mut client, server) = duplex(64);
+    let Sniffed::Seen(mut seen) = sniff(server, SILENCE).await else {
+        panic!("closed")
+    };
+    assert_eq!(seen.layer, Layer::Silent);
+    assert!(
+        timeout(SILENCE, read_layer(&mut seen.stream, None))
+            .await
+            .is_err()
+    );
+    client.write_all(b"GE").await.expect("send");
+    assert!(
+        timeout(SILENCE, read_layer(&mut seen.stream, None))
+            .await
+            .is_err()
+    );
+    client.write_all(b"T / HTTP/1.1\r\n").await.expect("send");
+    let layer = read_layer(&mut seen.stream, None).await.expect("read");
+    assert_eq!(layer, Some(Layer::Http(HttpVersion::One)));
+    assert_eq!(seen.stream.sniffed(), b"GET / HTTP/1.1\r\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_without_a_byte_is_closed() {
+    let (client, server) = duplex(64);
+    drop(client);
+    assert!(matches!(sniff(server, SILENCE).await, Sniffed::Closed(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_request_line_is_opaque_at_the_end_or_when_time_is_up() {
+    for leave in [true, false] {
+        let (mut client, server) = duplex(64);
+        client.write_all(b"GET /").await.expect("send");
+        if leave {
+            client.shutdown().await.expect("shutdown");
+        }
+        let Sniffed::Seen(seen) = sniff(server, SILENCE).await else {
+            panic!("closed")
+        };
+        assert_eq!(seen.layer, Layer::Opaque);
+        assert_eq!(seen.stream.sniffed(), b"GET /");
+    }
+}
+
+#[test]
+fn what_is_longer_than_the_limit_decides_as_far_as_it_goes() {
+    let mut line = b"GET /".to_vec();
+    line.resize(SNIFFED_MAX, b'a');
+    assert_eq!(layer(&line), Some(Layer::Http(HttpVersion::One)));
+    assert_eq!(layer(&line[..SNIFFED_MAX - 1]), None);
+}

@@ -19,7 +19,7 @@ pub struct CidrSet {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CidrError {
     /// An address without a prefix length.
-    #[error("`{0}` has no prefix length: write `{0}/{}`", if .0.is_ipv4() { 32 } else { 128 })]
+    #[error("`{0}` has no prefix length: write `{one}`", one = IpNet::from(*.0))]
     BareAddress(IpAddr),
     /// `*` beside other elements; it has a meaning only alone.
     #[error("`*` stands for every address only when it is the whole value")]

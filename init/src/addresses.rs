@@ -1,0 +1,67 @@
+//! The pod's addresses, and what they say about IPv6.
+
+use std::net::IpAddr;
+
+use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::{SockaddrIn, SockaddrIn6, SockaddrStorage};
+
+/// The addresses of all interfaces, IPv4 before IPv6, without loopback and link-local ones.
+///
+/// # Errors
+/// When the kernel does not list them.
+pub fn of_machine() -> nix::Result<Vec<IpAddr>> {
+    let listed = getifaddrs()?.filter_map(|interface| interface.address.as_ref().and_then(ip));
+    Ok(usable(listed))
+}
+
+/// Drops loopback and link-local addresses and puts IPv4 first, each family in its given order.
+pub fn usable(addresses: impl IntoIterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut usable: Vec<IpAddr> = addresses
+        .into_iter()
+        .map(|address| address.to_canonical())
+        .filter(|address| !local(*address))
+        .collect();
+    usable.sort_by_key(IpAddr::is_ipv6);
+    usable
+}
+
+fn local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
+    }
+}
+
+fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
+    let ipv4 = address.as_sockaddr_in().map(SockaddrIn::ip).map(IpAddr::V4);
+    ipv4.or_else(|| {
+        address
+            .as_sockaddr_in6()
+            .map(SockaddrIn6::ip)
+            .map(IpAddr::V6)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ipv4_first_and_only_usable_ones() {
+        let listed = [
+            "::1",
+            "fd00::5",
+            "fe80::1",
+            "127.0.0.1",
+            "169.254.1.1",
+            "10.0.0.9",
+            "::ffff:10.0.0.8",
+            "fd00::4",
+        ];
+        let usable: Vec<String> = usable(listed.map(|text| text.parse().unwrap()))
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(usable, ["10.0.0.9", "10.0.0.8", "fd00::5", "fd00::4"]);
+    }
+}

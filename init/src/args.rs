@@ -1,0 +1,240 @@
+//! What the user typed: the command line and the environment under istio-iptables' names, as text.
+//!
+//! This is the only reader of both. An environment variable replaces a flag's default, and a flag given on the command
+//! line wins; that is istio-iptables' order. What the texts mean is decided in `intent`.
+
+use std::ffi::OsString;
+
+use clap::builder::ValueParser;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
+
+pub use self::flags::{FLAGS, Flag, Kind};
+
+mod flags;
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Replace our rules by those the flags ask for.
+    Apply(Box<Flags>),
+    /// Remove our rules, whatever flags they were made with.
+    Cleanup {
+        /// Say what would be done and change nothing.
+        dry_run: bool,
+    },
+    /// Say which version this is.
+    Version,
+}
+
+/// The value of each flag after the command line and the environment were asked. Nothing is validated yet.
+///
+/// Fields carry the long names of the flags, and of the environment variables that have no flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Flags {
+    pub envoy_port: String,
+    pub inbound_capture_port: String,
+    pub inbound_tunnel_port: String,
+    pub proxy_uid: String,
+    pub proxy_gid: String,
+    pub interception_mode: String,
+    pub inbound_ports: String,
+    pub local_exclude_ports: String,
+    pub exclude_interfaces: String,
+    pub service_cidr: String,
+    pub service_exclude_cidr: String,
+    pub outbound_ports: String,
+    pub local_outbound_ports_exclude: String,
+    pub kube_virt_interfaces: String,
+    pub network_namespace: String,
+    pub force_iptables_binary: String,
+    pub dry_run: bool,
+    pub skip_rule_apply: bool,
+    pub run_validation: bool,
+    pub redirect_dns: bool,
+    pub drop_invalid: bool,
+    pub dual_stack: bool,
+    pub cni_mode: bool,
+    /// `ENVOY_USER`: whose uid the proxy has when none is given.
+    pub envoy_user: String,
+    /// `ISTIO_OUTBOUND_OWNER_GROUPS`
+    pub owner_groups: String,
+    /// `ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE`
+    pub owner_groups_exclude: String,
+    /// `ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR`
+    pub ipv4_loopback_cidr: String,
+}
+
+impl Request {
+    /// Reads the process's own command line and environment.
+    ///
+    /// # Errors
+    /// Wrong usage, and the calls for help, in clap's words.
+    pub fn from_process() -> Result<Self, clap::Error> {
+        Self::parse(std::env::args_os(), &|name| std::env::var(name).ok())
+    }
+
+    /// Reads a command line, program name first, and the environment through `environment`.
+    ///
+    /// A first word `istio-iptables` is skipped, since that is how the sidecar injector's template calls its image.
+    ///
+    /// # Errors
+    /// As for [`Request::from_process`].
+    pub fn parse(
+        words: impl IntoIterator<Item = impl Into<OsString>>,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, clap::Error> {
+        let mut words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+        if words.get(1).is_some_and(|word| word == "istio-iptables") {
+            words.remove(1);
+        }
+        let matches = command().try_get_matches_from(words)?;
+        let (word, matches) = match matches.subcommand() {
+            Some((word, matches)) => (word, matches),
+            None => ("", &matches),
+        };
+        let given = Given {
+            matches,
+            environment,
+        };
+        Ok(match word {
+            "version" => Self::Version,
+            "cleanup" => Self::Cleanup {
+                dry_run: given.switch("dry-run"),
+            },
+            _ if given.switch("cleanup-only") => Self::Cleanup {
+                dry_run: given.switch("dry-run"),
+            },
+            _ => Self::Apply(Box::new(given.flags())),
+        })
+    }
+}
+
+fn command() -> Clap {
+    Clap::new("egret-init")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Redirects a pod's connections to the sidecar proxy, with nftables and nothing but nftables.")
+        .after_help(
+            "Without a command the rules are applied; applying again replaces them.\n\
+             Each flag's default comes from the environment variable named beside it, where that is set.\n\
+             Also read: ENVOY_USER, ISTIO_OUTBOUND_OWNER_GROUPS, ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE, \
+             ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR.",
+        )
+        .args_override_self(true)
+        .args(FLAGS.iter().map(argument))
+        .subcommand(Clap::new("cleanup").about("Remove the rules, whatever flags they were made with"))
+        .subcommand(Clap::new("version").about("Print the version"))
+}
+
+fn argument(flag: &Flag) -> Arg {
+    let mut help = flag.help.to_owned();
+    if !flag.environment.is_empty() {
+        help = format!("{help} [env: {}]", flag.environment.join(", "));
+    }
+    let mut argument = Arg::new(flag.long)
+        .long(flag.long)
+        .action(ArgAction::Set)
+        .global(true)
+        .hide(flag.help.is_empty())
+        .help(help);
+    if let Some(short) = flag.short {
+        argument = argument.short(short);
+    }
+    match flag.kind {
+        Kind::Text(default) => argument
+            .allow_hyphen_values(true)
+            .default_value(default)
+            .hide_default_value(default.is_empty()),
+        Kind::Switch => argument
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
+            .value_parser(ValueParser::from(go_bool))
+            .hide_possible_values(true),
+    }
+}
+
+/// Reads a boolean as Go's `strconv.ParseBool` does, since that is what scripts written for istio-iptables rely on.
+fn go_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    }
+}
+
+/// The two places a value can come from.
+struct Given<'a> {
+    matches: &'a ArgMatches,
+    environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Given<'_> {
+    fn flags(&self) -> Flags {
+        let variable = |name: &str, default: &str| {
+            (self.environment)(name).unwrap_or_else(|| default.to_owned())
+        };
+        Flags {
+            envoy_port: self.text("envoy-port"),
+            inbound_capture_port: self.text("inbound-capture-port"),
+            inbound_tunnel_port: self.text("inbound-tunnel-port"),
+            proxy_uid: self.text("proxy-uid"),
+            proxy_gid: self.text("proxy-gid"),
+            interception_mode: self.text("istio-inbound-interception-mode"),
+            inbound_ports: self.text("istio-inbound-ports"),
+            local_exclude_ports: self.text("istio-local-exclude-ports"),
+            exclude_interfaces: self.text("istio-exclude-interfaces"),
+            service_cidr: self.text("istio-service-cidr"),
+            service_exclude_cidr: self.text("istio-service-exclude-cidr"),
+            outbound_ports: self.text("istio-outbound-ports"),
+            local_outbound_ports_exclude: self.text("istio-local-outbound-ports-exclude"),
+            kube_virt_interfaces: self.text("kube-virt-interfaces"),
+            network_namespace: self.text("network-namespace"),
+            force_iptables_binary: self.text("force-iptables-binary"),
+            dry_run: self.switch("dry-run"),
+            skip_rule_apply: self.switch("skip-rule-apply"),
+            run_validation: self.switch("run-validation"),
+            redirect_dns: self.switch("redirect-dns"),
+            drop_invalid: self.switch("drop-invalid"),
+            dual_stack: self.switch("dual-stack"),
+            cni_mode: self.switch("cni-mode"),
+            envoy_user: variable("ENVOY_USER", "istio-proxy"),
+            owner_groups: variable("ISTIO_OUTBOUND_OWNER_GROUPS", "*"),
+            owner_groups_exclude: variable("ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE", ""),
+            ipv4_loopback_cidr: variable("ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR", "127.0.0.1/32"),
+        }
+    }
+
+    fn text(&self, long: &str) -> String {
+        let typed = self.matches.get_one::<String>(long).cloned();
+        match self.matches.value_source(long) {
+            Some(ValueSource::CommandLine) => typed,
+            _ => self.variables(long).last().or(typed),
+        }
+        .unwrap_or_default()
+    }
+
+    /// A variable that is no boolean counts as absent, as it does for istio-iptables.
+    fn switch(&self, long: &str) -> bool {
+        let typed = self.matches.get_one::<bool>(long).copied();
+        typed
+            .or_else(|| {
+                self.variables(long)
+                    .filter_map(|text| go_bool(&text).ok())
+                    .last()
+            })
+            .unwrap_or(false)
+    }
+
+    /// The values the environment has for a flag; later ones win.
+    fn variables(&self, long: &str) -> impl Iterator<Item = String> {
+        let flag = FLAGS.iter().find(|flag| flag.long == long);
+        flag.into_iter()
+            .flat_map(|flag| flag.environment)
+            .filter_map(|name| (self.environment)(name))
+    }
+}
+
+#[cfg(test)]
+mod tests;

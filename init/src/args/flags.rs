@@ -1,0 +1,277 @@
+//! The table of flags: istio-iptables' names, short names, environment variables and defaults.
+
+/// One flag.
+#[derive(Debug, Clone, Copy)]
+pub struct Flag {
+    /// The name after `--`.
+    pub long: &'static str,
+    /// The name after `-`.
+    pub short: Option<char>,
+    /// The environment variables that replace its default; later ones win.
+    pub environment: &'static [&'static str],
+    /// What it takes.
+    pub kind: Kind,
+    /// What it does; without a text the flag is left out of the help.
+    pub help: &'static str,
+}
+
+/// What a flag takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A value, with its default.
+    Text(&'static str),
+    /// Nothing, or `=true` or `=false`.
+    Switch,
+}
+
+/// All flags, in the order of the help.
+pub const FLAGS: &[Flag] = &[
+    Flag {
+        long: "envoy-port",
+        short: Some('p'),
+        environment: &[],
+        kind: Kind::Text("15001"),
+        help: "Port of the proxy's outbound listener",
+    },
+    Flag {
+        long: "inbound-capture-port",
+        short: Some('z'),
+        environment: &["INBOUND_CAPTURE_PORT"],
+        kind: Kind::Text("15006"),
+        help: "Port of the proxy's inbound listener",
+    },
+    Flag {
+        long: "inbound-tunnel-port",
+        short: Some('e'),
+        environment: &["INBOUND_TUNNEL_PORT"],
+        kind: Kind::Text("15008"),
+        help: "HBONE port: inbound TCP to it is never captured",
+    },
+    Flag {
+        long: "proxy-uid",
+        short: Some('u'),
+        environment: &["PROXY_UID"],
+        kind: Kind::Text(""),
+        help: "Users whose connections are not captured [default: the uid of $ENVOY_USER, else 1337]",
+    },
+    Flag {
+        long: "proxy-gid",
+        short: Some('g'),
+        environment: &["PROXY_GID"],
+        kind: Kind::Text(""),
+        help: "Groups whose connections are not captured [default: as --proxy-uid]",
+    },
+    Flag {
+        long: "istio-inbound-interception-mode",
+        short: Some('m'),
+        environment: &["ISTIO_INBOUND_INTERCEPTION_MODE"],
+        kind: Kind::Text(""),
+        help: "REDIRECT; TPROXY is not supported yet",
+    },
+    Flag {
+        long: "istio-inbound-ports",
+        short: Some('b'),
+        environment: &["ISTIO_INBOUND_PORTS"],
+        kind: Kind::Text(""),
+        help: "Inbound ports to capture; `*` is all, empty is none",
+    },
+    Flag {
+        long: "istio-local-exclude-ports",
+        short: Some('d'),
+        environment: &["ISTIO_LOCAL_EXCLUDE_PORTS"],
+        kind: Kind::Text(""),
+        help: "Inbound ports not to capture, with `-b *`",
+    },
+    Flag {
+        long: "istio-exclude-interfaces",
+        short: Some('c'),
+        environment: &["ISTIO_EXCLUDE_INTERFACES"],
+        kind: Kind::Text(""),
+        help: "Interfaces whose traffic is captured in neither direction",
+    },
+    Flag {
+        long: "istio-service-cidr",
+        short: Some('i'),
+        environment: &["ISTIO_SERVICE_CIDR"],
+        kind: Kind::Text(""),
+        help: "Outbound address ranges to capture; `*` is all, empty is none",
+    },
+    Flag {
+        long: "istio-service-exclude-cidr",
+        short: Some('x'),
+        environment: &["ISTIO_SERVICE_EXCLUDE_CIDR"],
+        kind: Kind::Text(""),
+        help: "Outbound address ranges not to capture",
+    },
+    Flag {
+        long: "istio-outbound-ports",
+        short: Some('q'),
+        environment: &["ISTIO_OUTBOUND_PORTS"],
+        kind: Kind::Text(""),
+        help: "Outbound ports to capture whatever the address",
+    },
+    Flag {
+        long: "istio-local-outbound-ports-exclude",
+        short: Some('o'),
+        environment: &["ISTIO_LOCAL_OUTBOUND_PORTS_EXCLUDE"],
+        kind: Kind::Text(""),
+        help: "Outbound ports never to capture",
+    },
+    Flag {
+        long: "kube-virt-interfaces",
+        short: Some('k'),
+        environment: &["KUBE_VIRT_INTERFACES"],
+        kind: Kind::Text(""),
+        help: "Interfaces of virtual machines: what arrives from them is outbound",
+    },
+    Flag {
+        long: "dual-stack",
+        short: None,
+        environment: &["DUAL_STACK", "ISTIO_DUAL_STACK"],
+        kind: Kind::Switch,
+        help: "Capture IPv6 too when any address of the pod is IPv6, not only when the first is",
+    },
+    Flag {
+        long: "dry-run",
+        short: Some('n'),
+        environment: &["DRY_RUN"],
+        kind: Kind::Switch,
+        help: "Print the rules in nft syntax and change nothing",
+    },
+    Flag {
+        long: "skip-rule-apply",
+        short: None,
+        environment: &["SKIP_RULE_APPLY"],
+        kind: Kind::Switch,
+        help: "Check the flags and change nothing",
+    },
+    Flag {
+        long: "cleanup-only",
+        short: None,
+        environment: &["CLEANUP_ONLY"],
+        kind: Kind::Switch,
+        help: "Same as the command `cleanup`",
+    },
+    Flag {
+        long: "drop-invalid",
+        short: None,
+        environment: &["DROP_INVALID", "INVALID_DROP"],
+        kind: Kind::Switch,
+        help: "Not supported yet",
+    },
+    Flag {
+        long: "redirect-dns",
+        short: None,
+        environment: &["REDIRECT_DNS", "ISTIO_META_DNS_CAPTURE"],
+        kind: Kind::Switch,
+        help: "Not supported yet",
+    },
+    Flag {
+        long: "run-validation",
+        short: None,
+        environment: &["RUN_VALIDATION"],
+        kind: Kind::Switch,
+        help: "Not supported yet",
+    },
+    Flag {
+        long: "cni-mode",
+        short: None,
+        environment: &["CNI_MODE"],
+        kind: Kind::Switch,
+        help: "Not supported yet",
+    },
+    Flag {
+        long: "network-namespace",
+        short: None,
+        environment: &["NETWORK_NAMESPACE"],
+        kind: Kind::Text(""),
+        help: "Not supported yet",
+    },
+    Flag {
+        long: "force-iptables-binary",
+        short: None,
+        environment: &["FORCE_IPTABLES_BINARY"],
+        kind: Kind::Text(""),
+        help: "Not supported: no iptables binary is used",
+    },
+    // Each run replaces the whole table in one transaction, so these three have nothing left to choose.
+    Flag {
+        long: "reconcile",
+        short: None,
+        environment: &["RECONCILE"],
+        kind: Kind::Switch,
+        help: "Accepted; applying always replaces earlier rules",
+    },
+    Flag {
+        long: "force-apply",
+        short: None,
+        environment: &["FORCE_APPLY"],
+        kind: Kind::Switch,
+        help: "Accepted; applying never skips",
+    },
+    Flag {
+        long: "native-nftables",
+        short: None,
+        environment: &["NATIVE_NFTABLES"],
+        kind: Kind::Switch,
+        help: "Accepted; nftables is always used",
+    },
+    // These matter only together with flags that are refused.
+    Flag {
+        long: "capture-all-dns",
+        short: None,
+        environment: &["CAPTURE_ALL_DNS"],
+        kind: Kind::Switch,
+        help: "Accepted; of no effect without --redirect-dns",
+    },
+    Flag {
+        long: "istio-inbound-tproxy-mark",
+        short: Some('t'),
+        environment: &["ISTIO_INBOUND_TPROXY_MARK"],
+        kind: Kind::Text("1337"),
+        help: "Accepted; of no effect without TPROXY",
+    },
+    Flag {
+        long: "istio-inbound-tproxy-route-table",
+        short: Some('r'),
+        environment: &["ISTIO_INBOUND_TPROXY_ROUTE_TABLE"],
+        kind: Kind::Text("133"),
+        help: "Accepted; of no effect without TPROXY",
+    },
+    Flag {
+        long: "iptables-probe-port",
+        short: None,
+        environment: &["IPTABLES_PROBE_PORT"],
+        kind: Kind::Text("15002"),
+        help: "Accepted; of no effect without --run-validation",
+    },
+    Flag {
+        long: "probe-timeout",
+        short: None,
+        environment: &["PROBE_TIMEOUT"],
+        kind: Kind::Text("5s"),
+        help: "Accepted; of no effect without --run-validation",
+    },
+    // The logger flags of Istio's binaries, accepted so that command lines made for istio-iptables work; the injector's
+    // template passes the first two.
+    logging("log_output_level", Kind::Text("")),
+    logging("log_as_json", Kind::Switch),
+    logging("log_caller", Kind::Text("")),
+    logging("log_rotate", Kind::Text("")),
+    logging("log_rotate_max_age", Kind::Text("")),
+    logging("log_rotate_max_backups", Kind::Text("")),
+    logging("log_rotate_max_size", Kind::Text("")),
+    logging("log_stacktrace_level", Kind::Text("")),
+    logging("log_target", Kind::Text("")),
+    logging("vklog", Kind::Text("")),
+];
+
+const fn logging(long: &'static str, kind: Kind) -> Flag {
+    Flag {
+        long,
+        short: None,
+        environment: &[],
+        kind,
+        help: "",
+    }
+}

@@ -1,0 +1,267 @@
+//! A rule's matches and action as nf_tables expressions.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::netlink::message::Attributes;
+use crate::rules::{Action, ChainName, Family, Interface, Match, Owner, Protocol, Rule, SetName};
+
+/// The expressions of a rule: its matches, a counter, its action.
+pub(super) fn expressions(rule: &Rule) -> Attributes {
+    let mut list = List::default();
+    for condition in &rule.matches {
+        list.condition(condition);
+    }
+    list.add("counter", &Attributes::new());
+    list.action(rule.action);
+    list.attributes
+}
+
+/// The registers: verdicts go to one, everything else through the other.
+const VERDICT: u32 = 0;
+const VALUE: u32 = 1;
+
+/// How two values compare.
+const EQUAL: u32 = 0;
+const DIFFERENT: u32 = 1;
+
+/// What `meta` loads.
+const INPUT_NAME: u32 = 6;
+const OUTPUT_NAME: u32 = 7;
+const SOCKET_UID: u32 = 10;
+const SOCKET_GID: u32 = 11;
+const FAMILY: u32 = 15;
+const TRANSPORT: u32 = 16;
+
+/// Which header `payload` loads from.
+const NETWORK_HEADER: u32 = 1;
+const TRANSPORT_HEADER: u32 = 2;
+
+/// Room for an interface name with its final NUL.
+const INTERFACE_NAME_SIZE: usize = 16;
+
+#[derive(Default)]
+struct List {
+    attributes: Attributes,
+}
+
+impl List {
+    fn add(&mut self, name: &str, data: &Attributes) {
+        let expression = Attributes::new().text(1, name).nested(2, data);
+        self.attributes = std::mem::take(&mut self.attributes).nested(1, &expression);
+    }
+
+    fn condition(&mut self, condition: &Match) {
+        match condition {
+            Match::Family(family) => self.family(*family),
+            Match::From(interface) => self.interface(INPUT_NAME, interface),
+            Match::Through(interface) => self.interface(OUTPUT_NAME, interface),
+            Match::Protocol(protocol) => self.protocol(*protocol),
+            Match::PortIn(protocol, set) => {
+                self.port(*protocol);
+                self.lookup(*set);
+            }
+            Match::PortIs(protocol, port) => {
+                self.port(*protocol);
+                self.compare(EQUAL, &port.to_be_bytes());
+            }
+            Match::PortIsNot(protocol, port) => {
+                self.port(*protocol);
+                self.compare(DIFFERENT, &port.to_be_bytes());
+            }
+            Match::Source(range) => self.address(Side::Source, EQUAL, range),
+            Match::Destination(range) => self.address(Side::Destination, EQUAL, range),
+            Match::DestinationOutside(range) => self.address(Side::Destination, DIFFERENT, range),
+            Match::DestinationIn(set) => {
+                let family = set
+                    .family()
+                    .expect("addresses are looked up in sets of addresses");
+                self.load_address(Side::Destination, family);
+                self.lookup(*set);
+            }
+            Match::User(owner) => self.owner(SOCKET_UID, owner),
+            Match::Group(owner) => self.owner(SOCKET_GID, owner),
+        }
+    }
+
+    fn action(&mut self, action: Action) {
+        match action {
+            Action::Leave => self.verdict(ACCEPT, None),
+            Action::Goto(chain) => self.verdict(GOTO, Some(chain)),
+            Action::Redirect(port) => {
+                let value = Attributes::new().bytes(1, &port.to_be_bytes());
+                self.add(
+                    "immediate",
+                    &Attributes::new().number(1, VALUE).nested(2, &value),
+                );
+                self.add(
+                    "redir",
+                    &Attributes::new().number(1, VALUE).number(3, PORT_GIVEN),
+                );
+            }
+        }
+    }
+
+    fn verdict(&mut self, code: i32, chain: Option<ChainName>) {
+        let mut verdict = Attributes::new().bytes(1, &code.to_be_bytes());
+        if let Some(chain) = chain {
+            verdict = verdict.text(2, &chain.to_string());
+        }
+        let value = Attributes::new().nested(2, &verdict);
+        self.add(
+            "immediate",
+            &Attributes::new().number(1, VERDICT).nested(2, &value),
+        );
+    }
+
+    fn family(&mut self, family: Family) {
+        self.meta(FAMILY);
+        let number = match family {
+            Family::Ipv4 => 2,
+            Family::Ipv6 => 10,
+        };
+        self.compare(EQUAL, &[number]);
+    }
+
+    fn protocol(&mut self, protocol: Protocol) {
+        self.meta(TRANSPORT);
+        let number = match protocol {
+            Protocol::Tcp => 6,
+            Protocol::Udp => 17,
+        };
+        self.compare(EQUAL, &[number]);
+    }
+
+    fn interface(&mut self, key: u32, interface: &Interface) {
+        let (name, is_prefix) = match interface {
+            Interface::Loopback => ("lo", false),
+            Interface::Named(name) => (name.as_str(), false),
+            Interface::Prefixed(stem) => (stem.as_str(), true),
+        };
+        let mut bytes = name.as_bytes().to_vec();
+        // Comparing fewer bytes than a name has room for is what makes a prefix.
+        if !is_prefix {
+            bytes.resize(INTERFACE_NAME_SIZE, 0);
+        }
+        self.meta(key);
+        self.compare(EQUAL, &bytes);
+    }
+
+    /// Loads the destination port of a protocol; in TCP and UDP it is in the same place.
+    fn port(&mut self, protocol: Protocol) {
+        self.protocol(protocol);
+        self.payload(TRANSPORT_HEADER, 2, 2);
+    }
+
+    fn address(&mut self, side: Side, comparison: u32, range: &IpNet) {
+        let (family, network, mask) = match (range.network(), range.netmask()) {
+            (IpAddr::V4(network), IpAddr::V4(mask)) => (
+                Family::Ipv4,
+                network.octets().to_vec(),
+                mask.octets().to_vec(),
+            ),
+            (network, mask) => (Family::Ipv6, octets(network), octets(mask)),
+        };
+        self.load_address(side, family);
+        if range.prefix_len() < range.max_prefix_len() {
+            let length = u32::try_from(mask.len()).expect("an address is short");
+            let zero = Attributes::new().bytes(1, &vec![0; mask.len()]);
+            let mask = Attributes::new().bytes(1, &mask);
+            let data = Attributes::new()
+                .number(1, VALUE)
+                .number(2, VALUE)
+                .number(3, length);
+            self.add("bitwise", &data.nested(4, &mask).nested(5, &zero));
+        }
+        self.compare(comparison, &network);
+    }
+
+    /// The chains see both families, so an address is only looked at after the family.
+    fn load_address(&mut self, side: Side, family: Family) {
+        self.family(family);
+        let (offset, length) = match (family, side) {
+            (Family::Ipv4, Side::Source) => (12, 4),
+            (Family::Ipv4, Side::Destination) => (16, 4),
+            (Family::Ipv6, Side::Source) => (8, 16),
+            (Family::Ipv6, Side::Destination) => (24, 16),
+        };
+        self.payload(NETWORK_HEADER, offset, length);
+    }
+
+    /// Owners are the one value in host byte order; a range is compared byte by byte and so needs the other order.
+    fn owner(&mut self, key: u32, owner: &Owner) {
+        self.meta(key);
+        if owner.start() == owner.end() {
+            return self.compare(EQUAL, &owner.start().to_ne_bytes());
+        }
+        let to_network = Attributes::new()
+            .number(1, VALUE)
+            .number(2, VALUE)
+            .number(3, 1)
+            .number(4, 4)
+            .number(5, 4);
+        self.add("byteorder", &to_network);
+        let value = |id: &u32| Attributes::new().bytes(1, &id.to_be_bytes());
+        let range = Attributes::new().number(1, VALUE).number(2, EQUAL);
+        self.add(
+            "range",
+            &range
+                .nested(3, &value(owner.start()))
+                .nested(4, &value(owner.end())),
+        );
+    }
+
+    fn meta(&mut self, key: u32) {
+        self.add("meta", &Attributes::new().number(1, VALUE).number(2, key));
+    }
+
+    fn payload(&mut self, header: u32, offset: u32, length: u32) {
+        self.add(
+            "payload",
+            &Attributes::new()
+                .number(1, VALUE)
+                .number(2, header)
+                .number(3, offset)
+                .number(4, length),
+        );
+    }
+
+    fn compare(&mut self, comparison: u32, value: &[u8]) {
+        let value = Attributes::new().bytes(1, value);
+        self.add(
+            "cmp",
+            &Attributes::new()
+                .number(1, VALUE)
+                .number(2, comparison)
+                .nested(3, &value),
+        );
+    }
+
+    fn lookup(&mut self, set: SetName) {
+        self.add(
+            "lookup",
+            &Attributes::new().text(1, &set.to_string()).number(2, VALUE),
+        );
+    }
+}
+
+/// Verdicts.
+const ACCEPT: i32 = 1;
+const GOTO: i32 = -4;
+
+/// `NF_NAT_RANGE_PROTO_SPECIFIED`
+const PORT_GIVEN: u32 = 2;
+
+#[derive(Clone, Copy)]
+enum Side {
+    Source,
+    Destination,
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}

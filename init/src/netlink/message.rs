@@ -1,0 +1,171 @@
+//! The layout all netlink messages share: a header, and attributes inside attributes.
+
+/// A message under construction. Integers in headers are in host byte order, those in nf_tables attributes big endian.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    bytes: Vec<u8>,
+    /// What an error about this message is about.
+    label: String,
+}
+
+/// Attributes under construction.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Attributes {
+    bytes: Vec<u8>,
+}
+
+/// The bits of a message header's flags.
+pub mod flag {
+    /// Every message to the kernel has it.
+    pub const REQUEST: u16 = 0x1;
+    /// The kernel shall answer.
+    pub const ACK: u16 = 0x4;
+    /// Fail when the object exists.
+    pub const EXCLUSIVE: u16 = 0x200;
+    /// Make the object when there is none.
+    pub const CREATE: u16 = 0x400;
+    /// Put the rule behind the others.
+    pub const APPEND: u16 = 0x800;
+}
+
+/// Length of `struct nlmsghdr`.
+pub const HEADER_LENGTH: usize = 16;
+
+impl Message {
+    /// A message of a type, with the fixed part that its protocol puts after the header.
+    pub fn new(
+        kind: u16,
+        flags: u16,
+        fixed: &[u8],
+        attributes: &Attributes,
+        label: impl Into<String>,
+    ) -> Self {
+        let length = HEADER_LENGTH + fixed.len() + attributes.bytes.len();
+        let mut bytes = Vec::with_capacity(length);
+        let length = u32::try_from(length).expect("attributes are chunked far below 4 GiB");
+        bytes.extend(length.to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend((flags | flag::REQUEST).to_ne_bytes());
+        // The sequence number is set on sending; port 0 is the kernel.
+        bytes.extend([0; 8]);
+        bytes.extend(fixed);
+        bytes.extend(&attributes.bytes);
+        Self {
+            bytes,
+            label: label.into(),
+        }
+    }
+
+    /// What an error about this message is about.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Appends the message with a sequence number.
+    pub fn write(&self, sequence: u32, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend(&self.bytes);
+        out[start + 8..start + 12].copy_from_slice(&sequence.to_ne_bytes());
+    }
+
+    /// Whether the kernel is asked to answer.
+    pub fn wants_ack(&self) -> bool {
+        u16::from_ne_bytes([self.bytes[6], self.bytes[7]]) & flag::ACK != 0
+    }
+}
+
+impl Attributes {
+    /// No attributes yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds bytes as they are, padded to the next multiple of four.
+    #[must_use]
+    pub fn bytes(self, kind: u16, value: &[u8]) -> Self {
+        self.put(kind, value)
+    }
+
+    /// Adds a big-endian number.
+    #[must_use]
+    pub fn number(self, kind: u16, value: u32) -> Self {
+        self.put(kind, &value.to_be_bytes())
+    }
+
+    /// Adds text with its final NUL.
+    #[must_use]
+    pub fn text(self, kind: u16, value: &str) -> Self {
+        let mut bytes = value.as_bytes().to_vec();
+        bytes.push(0);
+        self.put(kind, &bytes)
+    }
+
+    /// Adds attributes inside an attribute.
+    #[must_use]
+    pub fn nested(self, kind: u16, inner: &Self) -> Self {
+        self.put(kind | NESTED, &inner.bytes)
+    }
+
+    fn put(mut self, kind: u16, value: &[u8]) -> Self {
+        let length = u16::try_from(4 + value.len()).expect("callers chunk what may grow");
+        self.bytes.extend(length.to_ne_bytes());
+        self.bytes.extend(kind.to_ne_bytes());
+        self.bytes.extend(value);
+        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
+        self
+    }
+}
+
+/// Marks an attribute that holds attributes.
+const NESTED: u16 = 0x8000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_padded_but_not_counted() {
+        let attributes = Attributes::new().text(3, "lo").number(1, 7);
+        let mut expected = Vec::new();
+        expected.extend(7u16.to_ne_bytes());
+        expected.extend(3u16.to_ne_bytes());
+        expected.extend(*b"lo\0\0");
+        expected.extend(8u16.to_ne_bytes());
+        expected.extend(1u16.to_ne_bytes());
+        expected.extend([0, 0, 0, 7]);
+        assert_eq!(attributes.bytes, expected);
+    }
+
+    #[test]
+    fn nested_attributes_are_marked() {
+        let attributes = Attributes::new().nested(2, &Attributes::new().bytes(1, &[9]));
+        let mut expected = Vec::new();
+        expected.extend(12u16.to_ne_bytes());
+        expected.extend(0x8002u16.to_ne_bytes());
+        expected.extend(5u16.to_ne_bytes());
+        expected.extend(1u16.to_ne_bytes());
+        expected.extend([9, 0, 0, 0]);
+        assert_eq!(attributes.bytes, expected);
+    }
+
+    #[test]
+    fn header_has_length_type_flags_and_sequence() {
+        let message = Message::new(
+            0x0a06,
+            flag::ACK | flag::CREATE,
+            &[1, 0, 0, 0],
+            &Attributes::new(),
+            "a rule",
+        );
+        let mut bytes = vec![0xff; 4];
+        message.write(5, &mut bytes);
+        let mut expected = vec![0xff; 4];
+        expected.extend(20u32.to_ne_bytes());
+        expected.extend(0x0a06u16.to_ne_bytes());
+        expected.extend(0x0405u16.to_ne_bytes());
+        expected.extend(5u32.to_ne_bytes());
+        expected.extend([0, 0, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(bytes, expected);
+        assert!(message.wants_ack());
+    }
+}

@@ -1,0 +1,225 @@
+//! A [`RuleSet`] as the messages of one nf_tables transaction.
+
+use crate::netlink::expression::expressions;
+use crate::netlink::message::{Attributes, Message, flag};
+use crate::rules::{Chain, ChainName, Elements, Hook, Rule, RuleSet, Set, TABLE};
+
+/// Messages that replace our table by one with these rules. The old one, if any, is gone in the same instant.
+pub fn replace(rules: &RuleSet) -> Vec<Message> {
+    let mut transaction = Transaction::begin();
+    // Creating first makes the deletion succeed on a machine without the table.
+    transaction.table(NEW_TABLE);
+    transaction.table(DELETE_TABLE);
+    transaction.table(NEW_TABLE);
+    for (id, set) in (1..).zip(&rules.sets) {
+        transaction.set(id, set);
+    }
+    for chain in &rules.chains {
+        transaction.chain(chain.name);
+        for (place, rule) in (1..).zip(&chain.rules) {
+            transaction.rule(chain, place, rule);
+        }
+    }
+    transaction.end()
+}
+
+/// Messages that remove our table, if there is one.
+pub fn remove() -> Vec<Message> {
+    let mut transaction = Transaction::begin();
+    transaction.table(NEW_TABLE);
+    transaction.table(DELETE_TABLE);
+    transaction.end()
+}
+
+const SUBSYSTEM: u16 = 10;
+const NEW_TABLE: u16 = SUBSYSTEM << 8;
+const DELETE_TABLE: u16 = SUBSYSTEM << 8 | 2;
+const NEW_CHAIN: u16 = SUBSYSTEM << 8 | 3;
+const NEW_RULE: u16 = SUBSYSTEM << 8 | 6;
+const NEW_SET: u16 = SUBSYSTEM << 8 | 9;
+const NEW_ELEMENTS: u16 = SUBSYSTEM << 8 | 12;
+const BATCH_BEGIN: u16 = 16;
+const BATCH_END: u16 = 17;
+
+/// `struct nfgenmsg` of family `inet`, version 0.
+const GENERIC: [u8; 4] = [1, 0, 0, 0];
+
+/// The priority of destination NAT.
+const PRIORITY: i32 = -100;
+
+/// An attribute's length is a 16-bit number, so large sets travel in several messages.
+const ELEMENTS_MAX: usize = 1000;
+
+struct Transaction {
+    messages: Vec<Message>,
+}
+
+impl Transaction {
+    fn begin() -> Self {
+        Self {
+            messages: vec![batch_edge(BATCH_BEGIN)],
+        }
+    }
+
+    fn end(mut self) -> Vec<Message> {
+        self.messages.push(batch_edge(BATCH_END));
+        self.messages
+    }
+
+    fn add(&mut self, kind: u16, flags: u16, attributes: &Attributes, label: String) {
+        self.messages.push(Message::new(
+            kind,
+            flags | flag::ACK,
+            &GENERIC,
+            attributes,
+            label,
+        ));
+    }
+
+    fn table(&mut self, kind: u16) {
+        let flags = if kind == NEW_TABLE { flag::CREATE } else { 0 };
+        self.add(
+            kind,
+            flags,
+            &Attributes::new().text(1, TABLE),
+            format!("table {TABLE}"),
+        );
+    }
+
+    fn set(&mut self, id: u32, set: &Set) {
+        // nft's numbers for the data types; the kernel only keeps them for listings.
+        let (kind, length) = match &set.elements {
+            Elements::Ipv4(_) => (7, 4),
+            Elements::Ipv6(_) => (8, 16),
+            Elements::Ports(_) => (13, 2),
+        };
+        let name = set.name.to_string();
+        let attributes = Attributes::new()
+            .text(1, TABLE)
+            .text(2, &name)
+            .number(3, INTERVAL)
+            .number(4, kind)
+            .number(5, length)
+            .number(10, id);
+        self.add(NEW_SET, flag::CREATE, &attributes, format!("set {name}"));
+        for elements in elements(&set.elements).chunks(ELEMENTS_MAX) {
+            let list = elements
+                .iter()
+                .fold(Attributes::new(), |list, element| list.nested(1, element));
+            let attributes = Attributes::new()
+                .text(1, TABLE)
+                .text(2, &name)
+                .nested(3, &list);
+            self.add(
+                NEW_ELEMENTS,
+                flag::CREATE,
+                &attributes,
+                format!("elements of set {name}"),
+            );
+        }
+    }
+
+    fn chain(&mut self, name: ChainName) {
+        let mut attributes = Attributes::new().text(1, TABLE).text(3, &name.to_string());
+        if let Some(hook) = name.hook() {
+            let hook = match hook {
+                Hook::Prerouting => 0,
+                Hook::Output => 3,
+            };
+            let place = Attributes::new()
+                .number(1, hook)
+                .bytes(2, &PRIORITY.to_be_bytes());
+            attributes = attributes.nested(4, &place).text(7, "nat");
+        }
+        self.add(
+            NEW_CHAIN,
+            flag::CREATE,
+            &attributes,
+            format!("chain {name}"),
+        );
+    }
+
+    fn rule(&mut self, chain: &Chain, place: usize, rule: &Rule) {
+        let attributes = Attributes::new()
+            .text(1, TABLE)
+            .text(2, &chain.name.to_string())
+            .nested(4, &expressions(rule))
+            .bytes(7, &comment(&rule.reason.to_string()));
+        let label = format!("rule {place} of chain {} ({})", chain.name, rule.reason);
+        self.add(NEW_RULE, flag::CREATE | flag::APPEND, &attributes, label);
+    }
+}
+
+/// A set of ranges.
+const INTERVAL: u32 = 4;
+
+fn batch_edge(kind: u16) -> Message {
+    // Here the family is unspecified, and the last two bytes name the subsystem in network order.
+    let [high, low] = SUBSYSTEM.to_be_bytes();
+    Message::new(
+        kind,
+        0,
+        &[0, 0, high, low],
+        &Attributes::new(),
+        "the transaction",
+    )
+}
+
+/// The user data in which nft keeps a rule's comment: type 0, length, text with its final NUL.
+fn comment(text: &str) -> Vec<u8> {
+    let length = u8::try_from(text.len() + 1).expect("comments are short");
+    let mut bytes = vec![0, length];
+    bytes.extend(text.as_bytes());
+    bytes.push(0);
+    bytes
+}
+
+/// Each range as two elements: where it begins, and where it has ended. A range up to the last value never ends.
+fn elements(elements: &Elements) -> Vec<Attributes> {
+    let mut found = Vec::new();
+    let mut add = |first: &[u8], after: Option<&[u8]>| {
+        found.push(element(first));
+        found.extend(after.map(|after| element(after).number(3, INTERVAL_END)));
+    };
+    match elements {
+        Elements::Ipv4(ranges) => ranges.iter().for_each(|range| {
+            let after = range
+                .broadcast()
+                .to_bits()
+                .checked_add(1)
+                .map(u32::to_be_bytes);
+            add(
+                &range.network().octets(),
+                after.as_ref().map(|after| &after[..]),
+            );
+        }),
+        Elements::Ipv6(ranges) => ranges.iter().for_each(|range| {
+            let after = range
+                .broadcast()
+                .to_bits()
+                .checked_add(1)
+                .map(u128::to_be_bytes);
+            add(
+                &range.network().octets(),
+                after.as_ref().map(|after| &after[..]),
+            );
+        }),
+        Elements::Ports(ports) => ports.iter().for_each(|ports| {
+            let after = ports.end().checked_add(1).map(u16::to_be_bytes);
+            add(
+                &ports.start().to_be_bytes(),
+                after.as_ref().map(|after| &after[..]),
+            );
+        }),
+    }
+    found
+}
+
+const INTERVAL_END: u32 = 1;
+
+fn element(key: &[u8]) -> Attributes {
+    Attributes::new().nested(1, &Attributes::new().bytes(1, key))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! Connections made here: which are captured.
+
+use egret_config::cidr::CidrSet;
+
+use crate::intent::{Groups, Intent, Ipv6};
+use crate::plan::{Sets, base_chain, localhosts, pass_through};
+use crate::rules::{
+    Action, Chain, ChainName, Elements, Interface, Match, Owner, Protocol, Reason, SetName,
+};
+
+/// Who is left alone; everything else goes on to [`outbound`].
+pub(super) fn output(intent: &Intent, sets: &mut Sets) -> Chain {
+    let mut chain = base_chain(ChainName::Output, intent);
+    for interface in &intent.excluded_interfaces {
+        chain.push(
+            [Match::Through(interface.clone())],
+            Action::Leave,
+            Reason::ExcludedInterface,
+        );
+    }
+    // Before everything else, so that a port listed here is not even redirected on the proxy's calls to itself.
+    if sets.add(
+        SetName::OutboundExcludePorts,
+        Elements::Ports(intent.outbound.exclude_ports.clone()),
+    ) {
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
+            let matches = [Match::PortIn(protocol, SetName::OutboundExcludePorts)];
+            chain.push(matches, Action::Leave, Reason::ExcludedOutboundPort);
+        }
+    }
+    for source in pass_through(intent) {
+        let matches = [Match::Through(Interface::Loopback), Match::Source(source)];
+        chain.push(matches, Action::Leave, Reason::PassThrough);
+    }
+    for user in &intent.proxy_users {
+        proxy(&mut chain, intent, &Match::User(user.clone()));
+    }
+    for group in &intent.proxy_groups {
+        proxy(&mut chain, intent, &Match::Group(group.clone()));
+    }
+    by_group(&mut chain, &intent.outbound.groups);
+    chain
+}
+
+/// What is special about one user or group of the proxy.
+fn proxy(chain: &mut Chain, intent: &Intent, owner: &Match) {
+    let through_loopback = Match::Through(Interface::Loopback);
+    // The application called its own service: the proxy's outbound side must reach its own inbound side.
+    for localhost in localhosts(intent) {
+        let matches = [
+            through_loopback.clone(),
+            Match::DestinationOutside(localhost),
+            Match::PortIsNot(Protocol::Tcp, intent.tunnel_port),
+            owner.clone(),
+        ];
+        chain.push(
+            matches,
+            Action::Redirect(intent.inbound_port),
+            Reason::SelfCall,
+        );
+    }
+    chain.push([owner.clone()], Action::Leave, Reason::Proxy);
+    // Stands for "not this owner": the rule above took the owner's packets. A negated owner match would miss packets
+    // without a socket, which istio-iptables leaves alone. It also hides the self-call rules of all later owners.
+    if !intent.outbound.include.names_loopback() {
+        chain.push([through_loopback], Action::Leave, Reason::LocalCall);
+    }
+}
+
+/// Sends on whose connections may be captured.
+fn by_group(chain: &mut Chain, groups: &Groups) {
+    let group = |group: &Owner| [Match::Group(group.clone())];
+    let go_on = Action::Goto(ChainName::Outbound);
+    match groups {
+        Groups::Except(excluded) => {
+            for excluded in excluded {
+                chain.push(group(excluded), Action::Leave, Reason::ExcludedGroup);
+            }
+            chain.push([], go_on, Reason::AllGroups);
+        }
+        Groups::Only(included) => {
+            for included in included {
+                chain.push(group(included), go_on, Reason::IncludedGroup);
+            }
+        }
+    }
+}
+
+/// Which destinations are captured.
+pub(super) fn outbound(intent: &Intent, sets: &mut Sets) -> Chain {
+    let mut chain = Chain {
+        name: ChainName::Outbound,
+        rules: Vec::new(),
+    };
+    let capture = Action::Redirect(intent.outbound_port);
+    for localhost in localhosts(intent) {
+        chain.push(
+            [Match::Destination(localhost)],
+            Action::Leave,
+            Reason::Localhost,
+        );
+    }
+    let excluded = (SetName::OutboundExcludeIpv4, SetName::OutboundExcludeIpv6);
+    for set in ranges(intent, sets, &intent.outbound.exclude, excluded) {
+        chain.push(
+            [Match::DestinationIn(set)],
+            Action::Leave,
+            Reason::ExcludedRange,
+        );
+    }
+    if sets.add(
+        SetName::OutboundIncludePorts,
+        Elements::Ports(intent.outbound.include_ports.clone()),
+    ) {
+        let matches = [Match::PortIn(Protocol::Tcp, SetName::OutboundIncludePorts)];
+        chain.push(matches, capture, Reason::IncludedOutboundPort);
+    }
+    if intent.outbound.include.is_every() {
+        chain.push(
+            [Match::Protocol(Protocol::Tcp)],
+            capture,
+            Reason::AllOutbound,
+        );
+    }
+    for set in included(intent, sets) {
+        chain.push(
+            [Match::Protocol(Protocol::Tcp), Match::DestinationIn(set)],
+            capture,
+            Reason::IncludedRange,
+        );
+    }
+    chain
+}
+
+/// The sets of the ranges to capture, of the families that are on.
+pub(super) fn included(intent: &Intent, sets: &mut Sets) -> Vec<SetName> {
+    ranges(
+        intent,
+        sets,
+        &intent.outbound.include,
+        (SetName::OutboundIncludeIpv4, SetName::OutboundIncludeIpv6),
+    )
+}
+
+fn ranges(
+    intent: &Intent,
+    sets: &mut Sets,
+    ranges: &CidrSet,
+    (ipv4, ipv6): (SetName, SetName),
+) -> Vec<SetName> {
+    let mut used = Vec::new();
+    if sets.add(ipv4, Elements::Ipv4(ranges.ipv4())) {
+        used.push(ipv4);
+    }
+    if intent.ipv6 == Ipv6::On && sets.add(ipv6, Elements::Ipv6(ranges.ipv6())) {
+        used.push(ipv6);
+    }
+    used
+}

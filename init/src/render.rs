@@ -1,0 +1,3 @@
+//! Rules to text, for people and for other tools.
+
+pub mod nftables;

@@ -1,1 +1,221 @@
-//! load
+//! Texts to documents, and documents to objects; one bad document never hides a good one.
+//!
+//! Files are read elsewhere: this module sees their bytes and the names to call them by.
+
+use std::sync::Arc;
+
+use crate::problem::Place;
+use crate::problem::Problem;
+use crate::problem::Severity;
+use crate::wire::envelope::Body;
+use crate::wire::envelope::Header;
+use crate::wire::envelope::HeaderSeed;
+use crate::wire::envelope::Metadata;
+
+mod chunk;
+mod document;
+mod format;
+mod list;
+
+use chunk::Chunk;
+use document::Expect;
+use document::Source;
+use format::Format;
+use list::List;
+
+/// The content of one file.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// What problems call the file.
+    pub file: Arc<str>,
+    /// YAML or JSON, one or many documents.
+    pub bytes: Vec<u8>,
+}
+
+/// One document as its author wrote it.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// File, and the line on which the document begins.
+    pub place: Place,
+    /// Who it is; empty for a bare MeshConfig.
+    pub metadata: Metadata,
+    /// What it says.
+    pub body: Body,
+}
+
+/// Bytes of one text that are read. Larger ones are refused whole.
+pub const TEXT_BYTES_MAX: usize = 256 << 20;
+
+/// Documents of one text that are read, list items included. The rest is left out.
+pub const DOCUMENTS_MAX: usize = 250_000;
+
+/// Reads every document of every text, in order.
+pub fn read(texts: &[Text]) -> (Vec<Document>, Vec<Problem>) {
+    let mut reader = Reader::default();
+    for text in texts {
+        reader.text(text, Expect::Anything);
+    }
+    (reader.documents, reader.problems)
+}
+
+/// Reads a text that holds the mesh configuration: bare, or in the ConfigMap `istio`. Other documents are returned too.
+pub fn read_mesh_config(text: &Text) -> (Vec<Document>, Vec<Problem>) {
+    let mut reader = Reader::default();
+    reader.text(text, Expect::MeshConfig);
+    (reader.documents, reader.problems)
+}
+
+/// Gathers what was read and what is wrong with it.
+#[derive(Default)]
+struct Reader {
+    documents: Vec<Document>,
+    problems: Vec<Problem>,
+    /// Documents of the present text met so far.
+    met: usize,
+}
+
+impl Reader {
+    fn tell(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    fn text(&mut self, text: &Text, expect: Expect<'_>) {
+        self.met = 0;
+        let refuse = |line, reason: String| {
+            let place = Place {
+                file: text.file.clone(),
+                line,
+            };
+            Problem::new(Severity::Error, place, reason)
+        };
+        if text.bytes.len() > TEXT_BYTES_MAX {
+            let reason = format!(
+                "larger than {} MiB, left out; split it",
+                TEXT_BYTES_MAX >> 20
+            );
+            return self.tell(refuse(0, reason));
+        }
+        let content = match str::from_utf8(&text.bytes) {
+            Ok(content) => content,
+            Err(error) => {
+                let (good, _) = text.bytes.split_at(error.valid_up_to());
+                let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+                let line = u32::try_from(line).unwrap_or(0);
+                return self.tell(refuse(line, "not UTF-8, the file is left out".into()));
+            }
+        };
+        let content = content.strip_prefix('\u{feff}').unwrap_or(content);
+        for chunk in chunk::documents(content) {
+            let Some(line) = chunk.first_line() else {
+                continue;
+            };
+            let place = Place {
+                file: text.file.clone(),
+                line,
+            };
+            if self.met >= DOCUMENTS_MAX {
+                let reason = format!(
+                    "more than {DOCUMENTS_MAX} documents, the rest is left out; split the file"
+                );
+                return self.tell(refuse(line, reason));
+            }
+            self.chunk(place, chunk, expect);
+        }
+    }
+
+    /// A YAML document, or a stream of JSON ones.
+    fn chunk(&mut self, place: Place, chunk: Chunk<'_>, expect: Expect<'_>) {
+        let mut rest = chunk;
+        while rest.looks_like_json() {
+            let values = list::json_values(rest);
+            let first = values.is_empty();
+            for value in &values {
+                let place = Place {
+                    line: value.line,
+                    ..place.clone()
+                };
+                self.document(place, *value, Format::Json, expect);
+            }
+            rest = rest.after(values.last());
+            if rest.first_line().is_none() {
+                return;
+            }
+            if first && format::is_well_formed(Format::Yaml, rest.text) {
+                break;
+            }
+            let broken = Source {
+                place: Place {
+                    line: rest.first_line().unwrap_or(rest.line),
+                    ..place.clone()
+                },
+                chunk: rest,
+                format: Format::Json,
+                within: None,
+            };
+            let mut header = Header::default();
+            if let Err(fault) = format::parse(Format::Json, rest.text, HeaderSeed(&mut header)) {
+                self.tell(broken.malformed(&header, &fault));
+            }
+            let Some(next) = rest.next_json() else {
+                return;
+            };
+            rest = next;
+        }
+        self.document(place, rest, Format::Yaml, expect);
+    }
+
+    fn document(&mut self, place: Place, chunk: Chunk<'_>, format: Format, expect: Expect<'_>) {
+        let source = Source {
+            place,
+            chunk,
+            format,
+            within: None,
+        };
+        self.met += 1;
+        if !list::is_sequence(chunk) && document::read(&source, expect, self).is_ok() {
+            return;
+        }
+        let list = match format {
+            Format::Yaml => list::yaml(chunk),
+            Format::Json => list::json(chunk),
+        };
+        match list {
+            Some(list) => self.list(&source, &list),
+            None => self.tell(source.problem(
+                Severity::Error,
+                "a list of documents must be written in block style, as kubectl prints it; left out",
+            )),
+        }
+    }
+
+    fn list(&mut self, outer: &Source<'_>, list: &List<'_>) {
+        let expect = match list.kind_of_items() {
+            Some((api_version, kind)) => Expect::Kind(api_version, kind),
+            None => Expect::Anything,
+        };
+        for (text, line) in &list.items {
+            let source = Source {
+                place: Place {
+                    line: *line,
+                    ..outer.place.clone()
+                },
+                chunk: Chunk { text, line: *line },
+                format: outer.format,
+                within: None,
+            };
+            self.met += 1;
+            if self.met > DOCUMENTS_MAX {
+                let reason = format!(
+                    "more than {DOCUMENTS_MAX} documents, the rest is left out; split the file"
+                );
+                return self.tell(source.problem(Severity::Error, reason));
+            }
+            if document::read(&source, expect, self).is_err() {
+                self.tell(source.problem(Severity::Error, "a list within a list, left out"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,47 @@ pub struct Problem {
     pub reason: String,
 }
 
+impl Problem {
+    /// A problem of a place, not yet of an object, field or value.
+    pub fn new(severity: Severity, place: Place, reason: impl Into<String>) -> Self {
+        Self {
+            severity,
+            place,
+            object: String::new(),
+            field: String::new(),
+            value: String::new(),
+            reason: reason.into(),
+        }
+    }
+
+    /// The same problem, of an object.
+    #[must_use]
+    pub fn of(mut self, object: impl Into<String>) -> Self {
+        self.object = object.into();
+        self
+    }
+
+    /// The same problem, of a field and the value found there, which is shortened to one line of moderate length.
+    #[must_use]
+    pub fn at(mut self, field: impl Into<String>, value: &str) -> Self {
+        self.field = field.into();
+        self.value = shorten(value);
+        self
+    }
+}
+
+/// How much of a value is shown, in characters.
+const SHOWN_MAX: usize = 80;
+
+fn shorten(value: &str) -> String {
+    let line = value.trim();
+    let mut shown: String = line.chars().take(SHOWN_MAX).collect();
+    if shown.len() < line.len() {
+        shown.push('…');
+    }
+    shown
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.place.file)?;

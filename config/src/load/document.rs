@@ -1,0 +1,338 @@
+//! One document's text to its wire shape, with everything that is doubtful about it told.
+
+use std::cell::Cell;
+
+use super::Document;
+use super::Reader;
+use super::chunk::Chunk;
+use super::format;
+use super::format::Fault;
+use super::format::Format;
+use crate::problem::Place;
+use crate::problem::Problem;
+use crate::problem::Severity;
+use crate::wire::envelope::Body;
+use crate::wire::envelope::Draft;
+use crate::wire::envelope::DraftSeed;
+use crate::wire::envelope::Halt;
+use crate::wire::envelope::Header;
+use crate::wire::envelope::HeaderSeed;
+use crate::wire::envelope::Metadata;
+use crate::wire::envelope::NoBody;
+use crate::wire::reading::Reading;
+use crate::wire::reading::Unknown;
+
+/// What a document is taken for before it says so itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Expect<'a> {
+    /// A Kubernetes object, or a mesh configuration if it looks like one.
+    Anything,
+    /// An item of a list whose own kind tells `apiVersion` and `kind` of its items.
+    Kind(&'a str, &'a str),
+    /// A mesh configuration, unless it says that it is something else.
+    MeshConfig,
+}
+
+/// The text of one document, and where it comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Source<'a> {
+    pub(super) place: Place,
+    /// A line of 0 means that the lines of this text are not those of the file.
+    pub(super) chunk: Chunk<'a>,
+    pub(super) format: Format,
+    /// `Kind namespace/name` and field of the object that this text is a value of.
+    pub(super) within: Option<(&'a str, &'a str)>,
+}
+
+/// The document is a list of documents; it must be taken apart.
+pub(super) struct IsList;
+
+/// The ConfigMap that holds the mesh configuration, and its key.
+const MESH_CONFIG_MAP: (&str, &str, &str) = ("istio-system", "istio", "mesh");
+
+/// Reads one document, and hands it and its problems to `reader`.
+pub(super) fn read(
+    source: &Source<'_>,
+    expect: Expect<'_>,
+    reader: &mut Reader,
+) -> Result<(), IsList> {
+    let mut draft = Draft::default();
+    if let Expect::Kind(api_version, kind) = expect {
+        draft.api_version = api_version.to_owned();
+        draft.kind = kind.to_owned();
+    }
+    let mut attempt = source.attempt(&mut draft);
+    if attempt.halt == Some(Halt::BodyBeforeKind) {
+        let mut header = Header::default();
+        if let Err(fault) = format::parse(source.format, source.chunk.text, HeaderSeed(&mut header))
+        {
+            reader.tell(source.malformed(&header, &fault));
+            return Ok(());
+        }
+        draft = match draft_of(header, expect) {
+            Ok(draft) => draft,
+            Err(reason) => {
+                reader.tell(source.problem(Severity::Error, reason));
+                return Ok(());
+            }
+        };
+        attempt = source.attempt(&mut draft);
+    }
+    if attempt.halt == Some(Halt::List) {
+        return Err(IsList);
+    }
+    if let Some(fault) = attempt.fault {
+        reader.tell(source.fault(&draft, &attempt.reading, &fault));
+        return Ok(());
+    }
+    let Some(body) = draft.body else {
+        reader.tell(source.no_body(&draft));
+        return Ok(());
+    };
+    let title = source.title(&draft.kind, &draft.metadata);
+    for unknown in attempt.reading.take_unknown() {
+        reader.tell(source.unknown(&unknown, &title));
+    }
+    if let Body::ConfigMap(map) = &body {
+        let (namespace, name, key) = MESH_CONFIG_MAP;
+        let mesh = map.data.get(key);
+        if let Some(mesh) = mesh.filter(|_| draft.metadata.name == name) {
+            if draft.metadata.namespace == namespace {
+                read_mesh(source, &title, mesh, reader);
+            } else {
+                reader.tell(
+                    source
+                        .problem(
+                            Severity::Warning,
+                            "ignored: the mesh configuration is read from namespace istio-system",
+                        )
+                        .of(title)
+                        .at("data.mesh", ""),
+                );
+            }
+            return Ok(());
+        }
+    }
+    reader.documents.push(Document {
+        place: source.place.clone(),
+        metadata: draft.metadata,
+        body,
+    });
+    Ok(())
+}
+
+/// Reads the mesh configuration that stands as text under the key `mesh` of a ConfigMap.
+fn read_mesh(outer: &Source<'_>, title: &str, text: &str, reader: &mut Reader) {
+    // In a literal block the lines of the value are lines of the file, beginning below the key.
+    let literal = outer.chunk.line_of_key("mesh").filter(|line| {
+        let text = outer.chunk.line_text(*line).unwrap_or_default();
+        text.trim_end().ends_with(['|', '-', '+']) && text.contains('|')
+    });
+    let source = Source {
+        place: outer.place.clone(),
+        chunk: Chunk {
+            text,
+            line: literal.map_or(0, |line| line + 1),
+        },
+        format: Format::Yaml,
+        within: Some((title, "data.mesh")),
+    };
+    if read(&source, Expect::MeshConfig, reader).is_err() {
+        reader.tell(source.problem(Severity::Error, "expected a mesh configuration, not a list"));
+    }
+}
+
+/// A draft that knows what it is, from a header read before the body; or why nobody knows.
+fn draft_of(header: Header, expect: Expect<'_>) -> Result<Draft, &'static str> {
+    let mut draft = Draft {
+        api_version: header.api_version,
+        kind: header.kind,
+        ..Draft::default()
+    };
+    match (draft.api_version.is_empty(), draft.kind.is_empty()) {
+        (true, true) if header.looks_like_mesh_config || matches!(expect, Expect::MeshConfig) => {
+            draft.body = Some(Body::MeshConfig(Box::default()));
+        }
+        (true, true) => {
+            return Err(
+                "neither apiVersion and kind, nor a field of MeshConfig: not a document that can be used",
+            );
+        }
+        (true, false) => return Err("apiVersion is missing"),
+        (false, true) => return Err("kind is missing"),
+        (false, false) => draft.open(),
+    }
+    Ok(draft)
+}
+
+/// One pass over a document.
+struct Attempt {
+    reading: Reading,
+    halt: Option<Halt>,
+    fault: Option<Fault>,
+}
+
+impl Source<'_> {
+    fn attempt(&self, draft: &mut Draft) -> Attempt {
+        let reading = Reading::default();
+        let halt = Cell::new(None);
+        let seed = DraftSeed {
+            draft,
+            reading: &reading,
+            halt: &halt,
+        };
+        let fault = format::parse(self.format, self.chunk.text, seed).err();
+        Attempt {
+            reading,
+            halt: halt.get(),
+            fault,
+        }
+    }
+
+    /// A problem of this document.
+    pub(super) fn problem(&self, severity: Severity, reason: impl Into<String>) -> Problem {
+        let problem = Problem::new(severity, self.place.clone(), reason);
+        match self.within {
+            Some((title, field)) => problem.of(title).at(field, ""),
+            None => problem,
+        }
+    }
+
+    /// A value that has the wrong shape; or, when no part of the text can be trusted, the broken line.
+    fn fault(&self, draft: &Draft, reading: &Reading, fault: &Fault) -> Problem {
+        let mut header = Header::default();
+        let whole = format::parse(self.format, self.chunk.text, HeaderSeed(&mut header));
+        if let (Err(fault), None) = (whole, self.within) {
+            return self.malformed(&header, &fault);
+        }
+        let known = if draft.kind.is_empty() {
+            &header.kind
+        } else {
+            &draft.kind
+        };
+        let title = self.title(known, &header.metadata);
+        let path = self.path(&reading.path());
+        let place = self.place_at(fault.line);
+        if is_secret(known, self.chunk.text) {
+            return Problem::new(Severity::Error, place, "this value has the wrong shape")
+                .of(title)
+                .at(path, "");
+        }
+        let shown = if fault.value.is_empty() {
+            self.line_text(fault.line)
+        } else {
+            &fault.value
+        };
+        Problem::new(Severity::Error, place, fault.reason.as_str())
+            .of(title)
+            .at(path, shown)
+    }
+
+    /// A text that breaks the rules of its format: what is broken, and the line.
+    pub(super) fn malformed(&self, header: &Header, fault: &Fault) -> Problem {
+        let title = self.title(&header.kind, &header.metadata);
+        let shown = match is_secret(&header.kind, self.chunk.text) {
+            true => "",
+            false => self.line_text(fault.line),
+        };
+        let format = match self.format {
+            Format::Yaml => "YAML",
+            Format::Json => "JSON",
+        };
+        let reason = format!("not well-formed {format}, left out: {}", fault.reason);
+        Problem::new(Severity::Error, self.place_at(fault.line), reason)
+            .of(title)
+            .at(self.path(""), shown)
+    }
+
+    /// A document of a kind that egret does not read.
+    fn no_body(&self, draft: &Draft) -> Problem {
+        let title = self.title(&draft.kind, &draft.metadata);
+        match (
+            &draft.no_body,
+            draft.api_version.is_empty(),
+            draft.kind.is_empty(),
+        ) {
+            (_, true, true) => self.problem(Severity::Error, "apiVersion and kind are missing"),
+            (_, true, false) => self
+                .problem(Severity::Error, "apiVersion is missing")
+                .of(title),
+            (_, false, true) => self.problem(Severity::Error, "kind is missing"),
+            (Some(NoBody::UnknownVersion(right)), ..) => self
+                .problem(
+                    Severity::Error,
+                    format!("unknown version, left out; write {right}"),
+                )
+                .of(title)
+                .at("apiVersion", &draft.api_version),
+            _ => {
+                let reason = format!(
+                    "kind {} of {} is not one that egret reads, ignored",
+                    draft.kind, draft.api_version
+                );
+                self.problem(Severity::Warning, reason).of(title)
+            }
+        }
+    }
+
+    fn unknown(&self, unknown: &Unknown, title: &str) -> Problem {
+        let line = self
+            .chunk
+            .line_of_key(&unknown.key)
+            .filter(|_| self.chunk.line > 0);
+        let place = Place {
+            file: self.place.file.clone(),
+            line: line.unwrap_or(self.place.line),
+        };
+        let reason = match &unknown.meant {
+            Some(meant) => format!("unknown field, ignored; did you mean `{meant}`?"),
+            None => "unknown field, ignored".to_owned(),
+        };
+        Problem::new(Severity::Warning, place, reason)
+            .of(title)
+            .at(self.path(&unknown.path), "")
+    }
+
+    /// `Kind namespace/name`, as far as known.
+    fn title(&self, kind: &str, metadata: &Metadata) -> String {
+        if let Some((title, _)) = self.within {
+            return title.to_owned();
+        }
+        if kind.is_empty() || metadata.name.is_empty() {
+            return kind.to_owned();
+        }
+        let namespace = match metadata.namespace.as_str() {
+            "" => "default",
+            namespace => namespace,
+        };
+        format!("{kind} {namespace}/{}", metadata.name)
+    }
+
+    fn path(&self, inner: &str) -> String {
+        match self.within {
+            Some((_, outer)) if inner.is_empty() => outer.to_owned(),
+            Some((_, outer)) => format!("{outer}.{inner}"),
+            None => inner.to_owned(),
+        }
+    }
+
+    fn place_at(&self, line: u32) -> Place {
+        Place {
+            file: self.place.file.clone(),
+            line: match (self.chunk.line, line) {
+                (0, _) | (_, 0) => self.place.line,
+                (first, relative) => first + relative - 1,
+            },
+        }
+    }
+
+    fn line_text(&self, relative: u32) -> &str {
+        let at = usize::try_from(relative.saturating_sub(1)).unwrap_or(usize::MAX);
+        self.chunk.text.lines().nth(at).unwrap_or_default()
+    }
+}
+
+/// Whether the text may hold what nobody should see in a log.
+fn is_secret(kind: &str, text: &str) -> bool {
+    kind == "Secret" || text.contains("kind: Secret") || text.contains("\"Secret\"")
+}

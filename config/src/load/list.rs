@@ -1,0 +1,134 @@
+//! Takes lists of documents apart: `kind: List` as `kubectl get -o yaml` prints it, and JSON arrays and streams.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::chunk::Chunk;
+use super::chunk::LineCounter;
+use super::format;
+use super::format::Format;
+use crate::wire::envelope::Header;
+use crate::wire::envelope::HeaderSeed;
+
+/// A list of documents.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct List<'a> {
+    pub(super) api_version: String,
+    pub(super) kind: String,
+    /// The text of each item, and the line on which it begins.
+    pub(super) items: Vec<(Cow<'a, str>, u32)>,
+}
+
+impl List<'_> {
+    /// apiVersion and kind of items that do not say it themselves, as in a `ServiceEntryList`.
+    pub(super) fn kind_of_items(&self) -> Option<(&str, &str)> {
+        let kind = self.kind.strip_suffix("List")?;
+        (!kind.is_empty()).then_some((self.api_version.as_str(), kind))
+    }
+}
+
+/// The JSON values of a text that may hold several, up to where its syntax breaks.
+pub(super) fn json_values(chunk: Chunk<'_>) -> Vec<Chunk<'_>> {
+    let mut lines = LineCounter::new(chunk);
+    serde_json::Deserializer::from_str(chunk.text)
+        .into_iter::<&RawValue>()
+        .map_while(Result::ok)
+        .map(|raw| lines.locate(raw.get()))
+        .collect()
+}
+
+/// Takes a JSON list apart; `None` when it is not one.
+pub(super) fn json(chunk: Chunk<'_>) -> Option<List<'_>> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Wire<'a> {
+        api_version: String,
+        kind: String,
+        #[serde(borrow)]
+        items: Vec<&'a RawValue>,
+    }
+    let list: Wire<'_> = if chunk.text.trim_start().starts_with('[') {
+        Wire {
+            items: serde_json::from_str(chunk.text).ok()?,
+            ..Wire::default()
+        }
+    } else {
+        serde_json::from_str(chunk.text).ok()?
+    };
+    let mut lines = LineCounter::new(chunk);
+    let items = list.items.into_iter().map(|raw| {
+        let item = lines.locate(raw.get());
+        (Cow::Borrowed(item.text), item.line)
+    });
+    Some(List {
+        items: items.collect(),
+        api_version: list.api_version,
+        kind: list.kind,
+    })
+}
+
+/// Takes a YAML list in block style apart, or a bare sequence; `None` when it is written otherwise.
+///
+/// Items are found by the indentation of their dashes, so that one with a broken inside does not hide the next.
+pub(super) fn yaml(chunk: Chunk<'_>) -> Option<List<'_>> {
+    let mut head = String::new();
+    let mut items: Vec<(String, u32)> = Vec::new();
+    let mut dash = None;
+    let mut within = is_sequence(chunk);
+    for (number, line) in (chunk.line..).zip(chunk.text.split_inclusive('\n')) {
+        let word = line.trim_start_matches(' ');
+        let indent = line.len() - word.len();
+        let blank = word.trim_end().is_empty() || word.starts_with('#');
+        let begins = is_dash(word) && *dash.get_or_insert(indent) == indent;
+        if within && !blank && indent == 0 && !begins {
+            within = false;
+        }
+        if !within {
+            match line.strip_prefix("items:").map(str::trim) {
+                None => head.push_str(line),
+                Some("[]" | "null" | "~") => {}
+                Some(rest) if rest.is_empty() || rest.starts_with('#') => within = true,
+                Some(_) => return None,
+            }
+        } else if begins {
+            // The dash becomes a space, and the item a document of its own.
+            let rest = word.get(1..).unwrap_or_default();
+            items.push((format!("{:indent$} {rest}", ""), number));
+        } else if let Some((item, _)) = items.last_mut() {
+            item.push_str(line);
+        } else if !blank {
+            return None;
+        }
+    }
+    let mut header = Header::default();
+    if !head.trim().is_empty() {
+        format::parse(Format::Yaml, &head, HeaderSeed(&mut header)).ok()?;
+    }
+    Some(List {
+        api_version: header.api_version,
+        kind: header.kind,
+        items: items
+            .into_iter()
+            .map(|(text, line)| (Cow::Owned(text), line))
+            .collect(),
+    })
+}
+
+fn is_dash(word: &str) -> bool {
+    word.strip_prefix('-')
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\r', '\n']))
+}
+
+/// Whether the whole text is a sequence, not a mapping.
+pub(super) fn is_sequence(chunk: Chunk<'_>) -> bool {
+    let word = first_word(chunk.text);
+    word.is_some_and(|word| word.starts_with('[') || is_dash(word))
+}
+
+fn first_word(text: &str) -> Option<&str> {
+    text.lines()
+        .map(|line| line.strip_prefix("---").unwrap_or(line).trim())
+        .find(|line| !line.is_empty() && !line.starts_with(['#', '%']))
+}

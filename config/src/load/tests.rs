@@ -1,0 +1,430 @@
+use std::sync::Arc;
+
+use super::*;
+
+fn text(file: &str, content: &str) -> Text {
+    Text {
+        file: Arc::from(file),
+        bytes: content.into(),
+    }
+}
+
+/// What was read, as `Kind namespace/name @ line`, and what was told.
+fn outcome(file: &str, content: &str) -> (Vec<String>, Vec<String>) {
+    let (documents, problems) = read(&[text(file, content)]);
+    let documents = documents.iter().map(|document| {
+        let body = format!("{:?}", document.body);
+        let kind = body.split('(').next().unwrap_or_default().to_owned();
+        let Metadata {
+            namespace, name, ..
+        } = &document.metadata;
+        format!("{kind} {namespace}/{name} @ {}", document.place.line)
+    });
+    (
+        documents.collect(),
+        problems.iter().map(Problem::to_string).collect(),
+    )
+}
+
+#[track_caller]
+fn check(content: &str, documents: &[&str], problems: &[&str]) {
+    let (read, told) = outcome("f.yaml", content);
+    assert_eq!(read, documents, "documents of {content}");
+    assert_eq!(told, problems, "problems of {content}");
+}
+
+const ENTRY: &str =
+    "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: a}\nspec:\n";
+
+fn entry(spec: &str) -> String {
+    format!("{ENTRY}{spec}")
+}
+
+#[test]
+fn every_kind_and_version() {
+    let istio = [
+        "ServiceEntry",
+        "WorkloadEntry",
+        "VirtualService",
+        "DestinationRule",
+        "Gateway",
+        "Sidecar",
+    ];
+    for kind in istio {
+        for version in ["v1", "v1beta1", "v1alpha3"] {
+            check(
+                &format!(
+                    "apiVersion: networking.istio.io/{version}\nkind: {kind}\nmetadata: {{name: a, namespace: b}}\nspec: {{}}\n"
+                ),
+                &[&format!("{kind} b/a @ 1")],
+                &[],
+            );
+        }
+    }
+    for (api, kind) in [
+        ("v1", "Service"),
+        ("v1", "Secret"),
+        ("v1", "ConfigMap"),
+        ("discovery.k8s.io/v1", "EndpointSlice"),
+    ] {
+        check(
+            &format!("# a comment\n\napiVersion: {api}\nkind: {kind}\nmetadata: {{name: a}}\n"),
+            &[&format!("{kind} /a @ 3")],
+            &[],
+        );
+    }
+}
+
+#[test]
+fn other_kinds_and_versions_are_named() {
+    check(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {replicas: 1}\n",
+        &[],
+        &[
+            "f.yaml:1: Deployment default/a: kind Deployment of apps/v1 is not one that egret reads, ignored",
+        ],
+    );
+    check(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: a}\n",
+        &[],
+        &[
+            "f.yaml:1: Gateway default/a: kind Gateway of gateway.networking.k8s.io/v1 is not one that egret reads, ignored",
+        ],
+    );
+    check(
+        "apiVersion: networking.istio.io/v2\nkind: Gateway\nmetadata: {name: a}\n",
+        &[],
+        &[
+            "f.yaml:1: Gateway default/a: apiVersion: \"networking.istio.io/v2\": unknown version, left out; write networking.istio.io/v1",
+        ],
+    );
+    check(
+        "kind: Gateway\nspec: {}\n",
+        &[],
+        &["f.yaml:1: apiVersion is missing"],
+    );
+    check(
+        "apiVersion: v1\nspec: {}\n",
+        &[],
+        &["f.yaml:1: kind is missing"],
+    );
+    check("apiVersion: v1\n", &[], &["f.yaml:1: kind is missing"]);
+    check(
+        "foo: 1\n",
+        &[],
+        &[
+            "f.yaml:1: neither apiVersion and kind, nor a field of MeshConfig: not a document that can be used",
+        ],
+    );
+    check(
+        "just words\n",
+        &[],
+        &["f.yaml:1: \"just words\": not well-formed YAML, left out: expected a mapping"],
+    );
+}
+
+#[test]
+fn both_spellings_nulls_and_loose_numbers() {
+    let camel = entry(
+        "  hosts: [a.b]\n  exportTo: [\".\"]\n  workloadSelector: {labels: {x: \"y\"}}\n  ports: [{number: \"80\", name: n, targetPort: 81}]\n",
+    );
+    let snake = entry(
+        "  hosts: [a.b]\n  export_to: [\".\"]\n  workload_selector: {labels: {x: \"y\"}}\n  ports: [{number: 80, name: n, target_port: 81.0, protocol: null}]\n  addresses: null\n  endpoints:\n",
+    );
+    let (documents, problems) = read(&[text("f", &camel), text("f", &snake)]);
+    assert_eq!(problems, []);
+    let [camel, snake] = documents.as_slice() else {
+        panic!("two documents, not {documents:?}");
+    };
+    assert_eq!(camel.body, snake.body);
+    let Body::ServiceEntry(entry) = &camel.body else {
+        panic!("a ServiceEntry");
+    };
+    assert_eq!(entry.ports[0].target_port, 81);
+    assert_eq!(entry.export_to, ["."]);
+}
+
+#[test]
+fn unknown_fields_are_named_with_their_whole_path() {
+    check(
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, namespace: b, uid: x, managedFields: [{f: 1}]}\nspec:\n  hosts: [a]\n  http:\n  - rout:\n    - destination: {host: a}\n    match: [{uri: {prefixx: /}, frobnicate: 1}]\nsepc: 1\nstatus: {anything: goes}\n",
+        &["VirtualService b/a @ 1"],
+        &[
+            "f.yaml:7: VirtualService b/a: spec.http[0].rout: unknown field, ignored; did you mean `route`?",
+            "f.yaml:1: VirtualService b/a: spec.http[0].match[0].uri.prefixx: unknown field, ignored; did you mean `prefix`?",
+            "f.yaml:1: VirtualService b/a: spec.http[0].match[0].frobnicate: unknown field, ignored",
+            "f.yaml:10: VirtualService b/a: sepc: unknown field, ignored; did you mean `spec`?",
+        ],
+    );
+}
+
+#[test]
+fn wrong_shapes_tell_place_field_and_value() {
+    for (spec, problem) in [
+        (
+            "  hosts: a.b\n",
+            "f.yaml:5: ServiceEntry default/a: spec.hosts: \"hosts: a.b\": expected a list",
+        ),
+        (
+            "  hosts: [{a: b}]\n",
+            "f.yaml:5: ServiceEntry default/a: spec.hosts[0]: \"hosts: [{a: b}]\": expected a string",
+        ),
+        (
+            "  ports:\n  - number: http\n",
+            "f.yaml:6: ServiceEntry default/a: spec.ports[0].number: \"http\": expected a whole number from 0 to 4294967295",
+        ),
+        (
+            "  ports:\n  - number: -1\n",
+            "f.yaml:6: ServiceEntry default/a: spec.ports[0].number: \"-1\": expected a whole number from 0 to 4294967295",
+        ),
+        (
+            "  ports: [{targetPort: 1, target_port: 2}]\n",
+            "f.yaml:5: ServiceEntry default/a: spec.ports[0]: \"ports: [{targetPort: 1, target_port: 2}]\": field `target_port` is set twice",
+        ),
+    ] {
+        check(&entry(spec), &[], &[problem]);
+    }
+}
+
+#[test]
+fn malformed_yaml_hides_no_other_document() {
+    let good = entry("  hosts: [a.b]\n");
+    for (broken, problem) in [
+        ("  hosts: [a.b\n", "not well-formed YAML, left out: "),
+        (
+            "  hosts: *.example.com\n",
+            "f.yaml:12: ServiceEntry default/a: \"hosts: *.example.com\": not well-formed YAML, left out: a value that begins with `*` must be quoted, as \"*.example.com\"",
+        ),
+        ("  hosts:\n\t- a\n", "f.yaml:13"),
+        ("  hosts: []\n  hosts: []\n", "this key is set twice"),
+        ("   hosts: []\n  ports: []\n", "f.yaml:13"),
+    ] {
+        let content = format!("{good}---\n# here\n{}---\n{good}", entry(broken));
+        let (documents, problems) = outcome("f.yaml", &content);
+        assert_eq!(documents.len(), 2, "{broken}");
+        assert_eq!(problems.len(), 1, "{broken}: {problems:?}");
+        assert!(problems[0].contains(problem), "{broken}: {problems:?}");
+        assert!(
+            problems[0].contains(": ServiceEntry default/a: "),
+            "{broken}: {problems:?}"
+        );
+    }
+}
+
+#[test]
+fn the_body_may_stand_before_the_kind() {
+    check(
+        "spec:\n  hosts: [a]\n  hots: 1\nmetadata: {name: a}\nkind: ServiceEntry\napiVersion: networking.istio.io/v1\n",
+        &["ServiceEntry /a @ 1"],
+        &[
+            "f.yaml:3: ServiceEntry default/a: spec.hots: unknown field, ignored; did you mean `hosts`?",
+        ],
+    );
+}
+
+#[test]
+fn lists_as_kubectl_prints_them() {
+    check(
+        "apiVersion: v1\nitems:\n- apiVersion: networking.istio.io/v1\n  kind: ServiceEntry\n  metadata:\n    name: a\n  spec:\n    hosts:\n    - a.b\n- apiVersion: networking.istio.io/v1\n  kind: ServiceEntry\n  metadata:\n    name: b\n  spec:\n    hosts: {}\n- apiVersion: v1\n  kind: Service\n  metadata: {name: c}\n  spec: {clusterIP: None}\nkind: List\nmetadata:\n  resourceVersion: \"\"\n",
+        &["ServiceEntry /a @ 3", "Service /c @ 16"],
+        &["f.yaml:15: ServiceEntry default/b: spec.hosts: \"hosts: {}\": expected a list"],
+    );
+    check(
+        "kind: ServiceEntryList\napiVersion: networking.istio.io/v1\nitems:\n  - metadata: {name: a}\n    spec: {hosts: [x]}\n  # a word\n  -\n    metadata: {name: b}\n    spec: {hosts: [x]}\n",
+        &["ServiceEntry /a @ 4", "ServiceEntry /b @ 7"],
+        &[],
+    );
+    check("apiVersion: v1\nkind: List\nitems: []\n", &[], &[]);
+    check(
+        "apiVersion: v1\nkind: List\nitems: [{kind: Service, apiVersion: v1}]\n",
+        &[],
+        &[
+            "f.yaml:1: a list of documents must be written in block style, as kubectl prints it; left out",
+        ],
+    );
+}
+
+#[test]
+fn json_of_every_form() {
+    let one = |name: &str| {
+        format!(
+            "{{\n \"kind\": \"ServiceEntry\",\n \"apiVersion\": \"networking.istio.io/v1\", \"metadata\": {{\"name\": \"{name}\"}},\n \"spec\": {{\"hosts\": [\"x\"], \"hots\": 1}}\n}}\n"
+        )
+    };
+    let hots = |line, name: &str| {
+        format!(
+            "f.yaml:{line}: ServiceEntry default/{name}: spec.hots: unknown field, ignored; did you mean `hosts`?"
+        )
+    };
+    check(&one("a"), &["ServiceEntry /a @ 1"], &[&hots(1, "a")]);
+    check(
+        &format!("{}{}", one("a"), one("b")),
+        &["ServiceEntry /a @ 1", "ServiceEntry /b @ 6"],
+        &[&hots(1, "a"), &hots(6, "b")],
+    );
+    let list = format!(
+        "{{\"kind\": \"List\", \"apiVersion\": \"v1\", \"items\": [\n{},\n{}]}}",
+        one("a"),
+        one("b")
+    );
+    let two = ["ServiceEntry /a @ 2", "ServiceEntry /b @ 8"];
+    check(&list, &two, &[&hots(2, "a"), &hots(8, "b")]);
+    check(
+        &format!("[\n{},\n{}]", one("a"), one("b")),
+        &two,
+        &[&hots(2, "a"), &hots(8, "b")],
+    );
+    check(
+        &format!("{}{{\"kind\": x}}\n{}", one("a"), one("b")),
+        &["ServiceEntry /a @ 1", "ServiceEntry /b @ 7"],
+        &[
+            &hots(1, "a"),
+            "f.yaml:6: \"{\\\"kind\\\": x}\": not well-formed JSON, left out: expected value",
+            &hots(7, "b"),
+        ],
+    );
+    check(
+        "{apiVersion: v1, kind: Service, metadata: {name: a}}\n",
+        &["Service /a @ 1"],
+        &[],
+    );
+}
+
+#[test]
+fn the_mesh_configuration_bare_and_in_its_config_map() {
+    let (documents, problems) = read(&[
+        text(
+            "bare",
+            "outboundTrafficPolicy: {mode: REGISTRY_ONLY}\nenableTracing: true\nmeshMTLS: {minProtocolVersion: TLSV1_3}\naccesLogFile: x\n",
+        ),
+        text(
+            "map",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |-\n    accessLogFile: /dev/stdout\n    outboundTrafficPolicy:\n      mode: ALLOW_ANY\n      mod: x\n  meshNetworks: 'networks: {}'\n",
+        ),
+        text(
+            "elsewhere",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio}\ndata: {mesh: 'accessLogFile: x'}\n",
+        ),
+        text(
+            "broken",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    accessLogFile: [\n",
+        ),
+    ]);
+    let modes: Vec<_> = documents
+        .iter()
+        .map(|document| match &document.body {
+            Body::MeshConfig(mesh) => mesh
+                .outbound_traffic_policy
+                .as_ref()
+                .map(|policy| policy.mode.as_str()),
+            other => panic!("a mesh configuration, not {other:?}"),
+        })
+        .collect();
+    assert_eq!(modes, [Some("REGISTRY_ONLY"), Some("ALLOW_ANY")]);
+    let told: Vec<_> = problems.iter().map(Problem::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "bare:4: accesLogFile: unknown field, ignored; did you mean `accessLogFile`?",
+            "map:9: ConfigMap istio-system/istio: data.mesh.outboundTrafficPolicy.mod: unknown field, ignored; did you mean `mode`?",
+            "elsewhere:1: ConfigMap default/istio: data.mesh: ignored: the mesh configuration is read from namespace istio-system",
+            "broken:6: ConfigMap istio-system/istio: data.mesh: \"accessLogFile: [\": not well-formed YAML, left out: unclosed bracket '['",
+        ]
+    );
+    let (documents, problems) = read_mesh_config(&text(
+        "--mesh-config",
+        "# nothing is set\n\nrootNamespace: x\n",
+    ));
+    assert_eq!((documents.len(), problems.len()), (1, 0));
+}
+
+#[test]
+fn secrets_stay_secret() {
+    for broken in [
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: VERYSECRET\n",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: [VERYSECRET\n",
+        "data: {a: [VERYSECRET]}\napiVersion: v1\nkind: Secret\n",
+    ] {
+        let (documents, problems) = read(&[text("f", broken)]);
+        assert_eq!((documents.len(), problems.len()), (0, 1), "{broken}");
+        assert!(
+            !format!("{problems:?}").contains("VERYSECRET"),
+            "{problems:?}"
+        );
+    }
+    let (documents, _) = read(&[text(
+        "f",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: VERYSECRET}\n",
+    )]);
+    assert!(!format!("{documents:?}").contains("VERYSECRET"));
+}
+
+#[test]
+fn texts_that_are_no_texts() {
+    let (documents, problems) = read(&[Text {
+        file: "f".into(),
+        bytes: b"a: 1\nb: \xff\n".to_vec(),
+    }]);
+    assert_eq!(documents.len(), 0);
+    assert_eq!(
+        problems[0].to_string(),
+        "f:2: not UTF-8, the file is left out"
+    );
+    for empty in ["", "\n\n", "# words\n---\n---\n", "\u{feff}"] {
+        check(empty, &[], &[]);
+    }
+    check(
+        "\u{feff}apiVersion: v1\r\nkind: Service\r\nmetadata:\r\n  name: a\r\n",
+        &["Service /a @ 1"],
+        &[],
+    );
+}
+
+#[test]
+fn an_alias_bomb_is_refused_and_hides_nothing() {
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..9 {
+        let below = format!("*a{}", level - 1);
+        bomb.push_str(&format!(
+            "a{level}: &a{level} [{}]\n",
+            [below.as_str(); 9].join(", ")
+        ));
+    }
+    let content = format!(
+        "{ENTRY}  {}---\n{}",
+        bomb.replace('\n', "\n  ").trim_end_matches(' '),
+        entry("  hosts: [a]\n")
+    );
+    let (documents, problems) = outcome("f.yaml", &content);
+    assert_eq!(documents.len(), 1);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("refused"), "{problems:?}");
+    check(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: &l {app: a}}\nspec: {selector: *l}\n",
+        &["Service /a @ 1"],
+        &[],
+    );
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    for deep in [
+        "[".repeat(20_000),
+        "{\"a\":".repeat(20_000),
+        "{a: ".repeat(20_000),
+    ] {
+        let (documents, problems) = read(&[text("f", &deep)]);
+        assert_eq!((documents.len(), problems.len()), (0, 1), "{problems:?}");
+    }
+}
+
+#[test]
+fn a_large_file_is_read_in_proportion_to_its_size() {
+    let many = format!("{}---\n", entry("  hosts: [a.b]\n")).repeat(3_000);
+    let (documents, problems) = outcome("f.yaml", &many);
+    assert_eq!((documents.len(), problems.len()), (3_000, 0));
+    assert_eq!(
+        documents[2_999],
+        format!("ServiceEntry /a @ {}", 2_999 * 6 + 1)
+    );
+}

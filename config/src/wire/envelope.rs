@@ -1,0 +1,324 @@
+//! What every document has around its body: apiVersion, kind, metadata; and which shape the body has.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::DeserializeSeed;
+use serde::de::Error;
+use serde::de::IgnoredAny;
+use serde::de::MapAccess;
+use serde::de::Visitor;
+
+use super::destination_rule::DestinationRule;
+use super::gateway::Gateway;
+use super::kubernetes::ConfigMap;
+use super::kubernetes::EndpointSlice;
+use super::kubernetes::Secret;
+use super::kubernetes::Service;
+use super::mesh_config::MeshConfig;
+use super::object::Fields;
+use super::object::Seen;
+use super::object::read_field;
+use super::reading::Key;
+use super::reading::Reading;
+use super::reading::is_field;
+use super::service_entry::ServiceEntry;
+use super::service_entry::WorkloadEntry;
+use super::sidecar::Sidecar;
+use super::virtual_service::VirtualService;
+
+object! {
+    /// `ObjectMeta`; what only Kubernetes itself uses is read over.
+    pub struct Metadata {
+        pub name: String,
+        pub namespace: String,
+        pub labels: BTreeMap<String, String>,
+        pub annotations: BTreeMap<String, String>,
+        pub creation_timestamp: Option<String>,
+    }
+    silent [
+        "uid",
+        "resourceVersion",
+        "generation",
+        "generateName",
+        "managedFields",
+        "ownerReferences",
+        "finalizers",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "clusterName",
+    ]
+}
+
+/// The body of a document, by kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// `spec` of a ServiceEntry.
+    ServiceEntry(Box<ServiceEntry>),
+    /// `spec` of a WorkloadEntry.
+    WorkloadEntry(Box<WorkloadEntry>),
+    /// `spec` of a VirtualService.
+    VirtualService(Box<VirtualService>),
+    /// `spec` of a DestinationRule.
+    DestinationRule(Box<DestinationRule>),
+    /// `spec` of a Gateway.
+    Gateway(Box<Gateway>),
+    /// `spec` of a Sidecar; `None` without one.
+    Sidecar(Box<Sidecar>),
+    /// `spec` of a Kubernetes Service.
+    Service(Box<Service>),
+    /// A Kubernetes EndpointSlice.
+    EndpointSlice(Box<EndpointSlice>),
+    /// A Kubernetes Secret.
+    Secret(Box<Secret>),
+    /// A Kubernetes ConfigMap.
+    ConfigMap(Box<ConfigMap>),
+    /// A mesh configuration without an envelope.
+    MeshConfig(Box<MeshConfig>),
+}
+
+/// Why a document has no body that egret reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NoBody {
+    /// Another API's kind, or one that egret has no use for.
+    UnknownKind,
+    /// A known kind at a version that was never served.
+    UnknownVersion(&'static str),
+}
+
+/// The versions of networking.istio.io, newest first. They have one schema.
+const ISTIO_VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
+
+impl Body {
+    /// An empty body of the kind that `api_version` and `kind` name.
+    pub(crate) fn of(api_version: &str, kind: &str) -> Result<Self, NoBody> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let body = match (group, kind) {
+            ("networking.istio.io", "ServiceEntry") => Self::ServiceEntry(Box::default()),
+            ("networking.istio.io", "WorkloadEntry") => Self::WorkloadEntry(Box::default()),
+            ("networking.istio.io", "VirtualService") => Self::VirtualService(Box::default()),
+            ("networking.istio.io", "DestinationRule") => Self::DestinationRule(Box::default()),
+            ("networking.istio.io", "Gateway") => Self::Gateway(Box::default()),
+            ("networking.istio.io", "Sidecar") => Self::Sidecar(Box::default()),
+            ("", "Service") => Self::Service(Box::default()),
+            ("", "Secret") => Self::Secret(Box::default()),
+            ("", "ConfigMap") => Self::ConfigMap(Box::default()),
+            ("discovery.k8s.io", "EndpointSlice") => Self::EndpointSlice(Box::default()),
+            _ => return Err(NoBody::UnknownKind),
+        };
+        match group {
+            "networking.istio.io" if !ISTIO_VERSIONS.contains(&version) => {
+                Err(NoBody::UnknownVersion("networking.istio.io/v1"))
+            }
+            "discovery.k8s.io" if version != "v1" => {
+                Err(NoBody::UnknownVersion("discovery.k8s.io/v1"))
+            }
+            "" if version != "v1" => Err(NoBody::UnknownVersion("v1")),
+            _ => Ok(body),
+        }
+    }
+
+    /// Reads the value of the top-level `key`; `false` when a body of this kind has no such key.
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: &str,
+        seen: &mut Seen,
+        map: &mut A,
+        reading: &Reading,
+    ) -> Result<bool, A::Error> {
+        match self {
+            Self::EndpointSlice(slice) => read_field(&mut **slice, seen, key, map, reading),
+            Self::Secret(secret) => read_field(&mut **secret, seen, key, map, reading),
+            Self::ConfigMap(map_) => read_field(&mut **map_, seen, key, map, reading),
+            Self::MeshConfig(mesh) => read_field(&mut **mesh, seen, key, map, reading),
+            _ if key != "spec" => Ok(false),
+            Self::ServiceEntry(spec) => reading.spec(map, spec),
+            Self::WorkloadEntry(spec) => reading.spec(map, spec),
+            Self::VirtualService(spec) => reading.spec(map, spec),
+            Self::DestinationRule(spec) => reading.spec(map, spec),
+            Self::Gateway(spec) => reading.spec(map, spec),
+            Self::Sidecar(spec) => reading.spec(map, spec),
+            Self::Service(spec) => reading.spec(map, spec),
+        }
+    }
+
+    /// The top-level keys of a body of this kind.
+    fn names(&self) -> &'static [&'static str] {
+        match self {
+            Self::EndpointSlice(_) => EndpointSlice::NAMES,
+            Self::Secret(_) => Secret::NAMES,
+            Self::ConfigMap(_) => ConfigMap::NAMES,
+            Self::MeshConfig(_) => MeshConfig::NAMES,
+            _ => &["spec"],
+        }
+    }
+}
+
+/// The names of the keys that any document may have.
+const ENVELOPE: &[&str] = &["apiVersion", "kind", "metadata", "status"];
+
+/// A document while it is read. What was read stays, when a later value cannot be.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) api_version: String,
+    pub(crate) kind: String,
+    pub(crate) metadata: Metadata,
+    /// `None` until the body's kind is known, or when egret does not read the kind.
+    pub(crate) body: Option<Body>,
+    pub(crate) no_body: Option<NoBody>,
+}
+
+/// Why reading a document was given up without a fault in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Halt {
+    /// Its body stands before its kind: read a [`Header`] first.
+    BodyBeforeKind,
+    /// It is a list of documents.
+    List,
+}
+
+/// Reads one document into a draft.
+pub(crate) struct DraftSeed<'a> {
+    pub(crate) draft: &'a mut Draft,
+    pub(crate) reading: &'a Reading,
+    pub(crate) halt: &'a Cell<Option<Halt>>,
+}
+
+impl<'de> DeserializeSeed<'de> for DraftSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for DraftSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping with apiVersion, kind, metadata and spec")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self {
+            draft,
+            reading,
+            halt,
+        } = self;
+        let mut envelope = Seen::default();
+        let mut seen = Seen::default();
+        let mut spec = false;
+        while let Some(Key(key)) = map.next_key()? {
+            let bare = matches!(draft.body, Some(Body::MeshConfig(_)));
+            if let Some(at) = ENVELOPE.iter().position(|name| *name == key && !bare) {
+                if !envelope.first(at) {
+                    return Err(twice(&key));
+                }
+                match at {
+                    0 => draft.api_version = reading.field(&mut map, "apiVersion")?,
+                    1 => draft.kind = reading.field(&mut map, "kind")?,
+                    2 => draft.metadata = reading.field(&mut map, "metadata")?,
+                    _ => drop(map.next_value::<IgnoredAny>()?),
+                }
+                continue;
+            }
+            if key == "items" && (draft.kind.is_empty() || draft.kind.ends_with("List")) {
+                halt.set(Some(Halt::List));
+                return Err(A::Error::custom("a list of documents"));
+            }
+            if draft.body.is_none() && draft.no_body.is_none() {
+                if draft.kind.is_empty() || draft.api_version.is_empty() {
+                    halt.set(Some(Halt::BodyBeforeKind));
+                    return Err(A::Error::custom("the body stands before the kind"));
+                }
+                draft.open();
+            }
+            let Some(body) = &mut draft.body else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            if key == "spec" && std::mem::replace(&mut spec, true) {
+                return Err(twice(&key));
+            }
+            if !body.field(&key, &mut seen, &mut map, reading)? {
+                let envelope = if bare { &[] } else { ENVELOPE };
+                reading.note_unknown(&key, &[envelope, body.names()]);
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        if draft.body.is_none() && draft.no_body.is_none() {
+            draft.open();
+        }
+        Ok(())
+    }
+}
+
+impl Draft {
+    /// Chooses the body's shape by apiVersion and kind.
+    pub(crate) fn open(&mut self) {
+        match Body::of(&self.api_version, &self.kind) {
+            Ok(body) => self.body = Some(body),
+            Err(why) => self.no_body = Some(why),
+        }
+    }
+}
+
+/// What a document says of itself, without its body.
+#[derive(Debug, Default)]
+pub(crate) struct Header {
+    pub(crate) api_version: String,
+    pub(crate) kind: String,
+    pub(crate) metadata: Metadata,
+    /// It has none of apiVersion and kind, and a key that only a MeshConfig has.
+    pub(crate) looks_like_mesh_config: bool,
+}
+
+/// Reads a [`Header`], leaving in it what could be read when the document breaks off.
+pub(crate) struct HeaderSeed<'a>(pub(crate) &'a mut Header);
+
+impl<'de> DeserializeSeed<'de> for HeaderSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for HeaderSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping with apiVersion, kind, metadata and spec")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let header = self.0;
+        // Unknown and doubtful things are told when the body is read.
+        let reading = Reading::default();
+        let mut mesh = false;
+        while let Some(Key(key)) = map.next_key()? {
+            match &*key {
+                "apiVersion" => header.api_version = reading.field(&mut map, "apiVersion")?,
+                "kind" => header.kind = reading.field(&mut map, "kind")?,
+                "metadata" => header.metadata = reading.field(&mut map, "metadata")?,
+                other => {
+                    mesh |= MeshConfig::NAMES
+                        .iter()
+                        .chain(MeshConfig::SILENT)
+                        .any(|name| is_field(other, name));
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        header.looks_like_mesh_config =
+            mesh && header.kind.is_empty() && header.api_version.is_empty();
+        Ok(())
+    }
+}
+
+fn twice<E: Error>(key: &str) -> E {
+    E::custom(format_args!("field `{key}` is set twice"))
+}

@@ -8,5 +8,6 @@ pub mod failure;
 pub mod current;
 pub mod report;
 pub mod sniff;
+pub mod relay;
 pub mod proxy;
 pub mod connection;

@@ -1,0 +1,219 @@
+//! Changed files take effect within two seconds, without a restart and without cutting what is in flight (004 step 4).
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::Context;
+use bytes::Bytes;
+use egret_tests::client;
+use egret_tests::client::curl;
+use egret_tests::folder::Folder;
+use egret_tests::folder::MountedConfigMap;
+use egret_tests::folder::fixture;
+use egret_tests::netns::Host;
+use egret_tests::origin::Answer;
+use egret_tests::origin::AnswerBody;
+use egret_tests::origin::streamed;
+use egret_tests::places::ALIYUN;
+use egret_tests::places::CNN;
+use egret_tests::places::EGRESS_GATEWAY;
+use egret_tests::places::Family;
+use egret_tests::places::Located;
+use egret_tests::places::SLEEP;
+use egret_tests::topology::World;
+use hyper::Response;
+
+use crate::stage;
+use crate::stage::REGISTRY_ONLY;
+use crate::stage::aliyun;
+use crate::stage::at;
+use crate::stage::field;
+use crate::tls_origination;
+
+/// How long a change may take until calls are decided by it.
+const IN_FORCE: Duration = Duration::from_secs(2);
+
+#[test]
+fn deleting_resources_takes_routes_away_and_cuts_nothing() -> anyhow::Result<()> {
+    let world = World::new("004-4", Family::V4)?;
+    let plain = world.http(CNN, 80, &tls_origination::to_https())?;
+    let (pieces, body) = streamed();
+    let origin = world.https(CNN, world.authority.server(&[CNN.name])?, &once(body))?;
+    let pod = world.pod(SLEEP, "default")?;
+    let gateway_pod = world.gateway_pod(EGRESS_GATEWAY)?;
+    let config = Folder::with(&tls_origination::ALL)?;
+    let gateway = stage::egress_gateway(&world, &gateway_pod, &config)?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+
+    let in_flight = client::start(&pod, &["-N", tls_origination::URL])?;
+    origin.requests.await_one(|_| true)?;
+    pieces.send(Bytes::from_static(b"before\n"))?;
+    in_flight
+        .process
+        .output
+        .await_one(|line| line == "before")?;
+
+    config.remove(&[
+        "004/gateway.yaml",
+        "004/gateway-subset.yaml",
+        "004/virtual-service.yaml",
+        "004/originate-tls.yaml",
+    ])?;
+    let name = "direct-cnn-through-egress-gateway";
+    sidecar.await_page("/routes", IN_FORCE, |page| !page.contains(name))?;
+    let listener = at(EGRESS_GATEWAY.v4(), 443);
+    let refused = 7;
+    until(|| {
+        Ok(curl(
+            &pod,
+            &[
+                "--resolve",
+                &format!("x.example:443:{}", EGRESS_GATEWAY.v4()),
+                "http://x.example:443/",
+            ],
+        )?
+        .status
+            == 502)
+    })
+    .with_context(|| format!("{listener} is no destination of the sidecar"))?;
+    let outside = world.pod(egret_tests::places::PRODUCTPAGE, "default")?;
+    until(|| Ok(curl(&outside, &[&format!("http://{listener}/")])?.exit == refused))
+        .context("the gateway closed port 443")?;
+
+    let after = curl(&pod, &[tls_origination::URL])?;
+    assert_eq!(
+        after.status, 301,
+        "a new call goes straight to the origin again: {after:?}"
+    );
+    assert_eq!(plain.only_request()?.peer.ip(), SLEEP.v4());
+
+    pieces.send(Bytes::from_static(b"after\n"))?;
+    drop(pieces);
+    let answer = in_flight.finish()?;
+    assert_eq!(
+        (answer.status, answer.exit, answer.body.as_str()),
+        (200, 0, "before\nafter\n"),
+        "{answer:?}"
+    );
+    let line = gateway.await_access(|line| field(line, "authority") == CNN.name)?;
+    assert_eq!(field(&line, "response_flags"), "-", "{line:#}");
+    Ok(())
+}
+
+#[test]
+fn adding_a_file_takes_effect() -> anyhow::Result<()> {
+    let world = World::new("reload-add", Family::V4)?;
+    let _origin = world.http(ALIYUN, 80, &aliyun())?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    assert_eq!(call(&pod)?, 502);
+    config.add(&["003/service-entry.yaml"])?;
+    until(|| Ok(call(&pod)? == 301))?;
+    config.remove(&["003/service-entry.yaml"])?;
+    until(|| Ok(call(&pod)? == 502))
+}
+
+#[test]
+fn a_mounted_config_map_is_followed_through_many_swaps() -> anyhow::Result<()> {
+    let world = World::new("reload-configmap", Family::V4)?;
+    let _origin = world.http(ALIYUN, 80, &aliyun())?;
+    let pod = world.pod(SLEEP, "default")?;
+    let (mesh, entry) = (fixture(REGISTRY_ONLY)?, fixture("003/service-entry.yaml")?);
+    let mut mounted = MountedConfigMap::new(&[("mesh.yaml", &mesh)])?;
+    stage::redirect(&world, &pod, &egret_tests::egret::INJECTED)?;
+    let _sidecar = stage::sidecar_settings(&world, "default")
+        .config(mounted.path())
+        .start(&world, &pod)?;
+    assert_eq!(call(&pod)?, 502);
+    for _ in 0..3 {
+        mounted.publish(&[("mesh.yaml", &mesh), ("entry.yaml", &entry)])?;
+        until(|| Ok(call(&pod)? == 301))?;
+        mounted.publish(&[("mesh.yaml", &mesh)])?;
+        until(|| Ok(call(&pod)? == 502))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_single_file_is_followed() -> anyhow::Result<()> {
+    let world = World::new("reload-file", Family::V4)?;
+    let _origin = world.http(ALIYUN, 80, &aliyun())?;
+    let pod = world.pod(SLEEP, "default")?;
+    let folder = Folder::new()?;
+    let (strict, open) = (
+        "outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n",
+        "outboundTrafficPolicy: {mode: ALLOW_ANY}\n",
+    );
+    folder.write("mesh", strict)?;
+    stage::redirect(&world, &pod, &egret_tests::egret::INJECTED)?;
+    let file = folder.path().join("mesh").display().to_string();
+    let _sidecar = stage::sidecar_settings(&world, "default")
+        .with(&["--mesh-config", &file])
+        .start(&world, &pod)?;
+    assert_eq!(call(&pod)?, 502);
+    folder.write("mesh", open)?;
+    until(|| Ok(call(&pod)? == 301))
+}
+
+#[test]
+fn a_broken_edit_keeps_the_last_good_configuration_and_says_so() -> anyhow::Result<()> {
+    let world = World::new("reload-broken", Family::V4)?;
+    let _origin = world.http(ALIYUN, 80, &aliyun())?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    let good = fixture("003/service-entry.yaml")?;
+    config.write("entry.yaml", &good)?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    assert_eq!(call(&pod)?, 301);
+
+    config.write("entry.yaml", &good.replace("spec:", "spec: ]"))?;
+    sidecar.await_log(&["entry.yaml"])?;
+    let dump = sidecar.await_page("/config_dump", IN_FORCE, |page| {
+        page.contains("entry.yaml") && page.contains("error")
+    })?;
+    assert!(
+        dump.body.contains("aliyun.com"),
+        "what is in force is still shown: {}",
+        dump.body
+    );
+    assert_eq!(call(&pod)?, 301, "the last good configuration is in force");
+
+    config.write(
+        "entry.yaml",
+        &good.replace("aliyun.com", "elsewhere.example"),
+    )?;
+    until(|| Ok(call(&pod)? == 502)).context("a good edit after the broken one takes effect")
+}
+
+/// Calls aliyun.com; gives the status.
+fn call(pod: &Host) -> anyhow::Result<u16> {
+    Ok(curl(pod, &["aliyun.com", "-I"])?.status)
+}
+
+/// Calls again and again until the change is in force, for as long as it may take.
+fn until(mut done: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let end = Instant::now() + IN_FORCE;
+    while !done()? {
+        anyhow::ensure!(
+            Instant::now() < end,
+            "the change was not in force within {IN_FORCE:?}"
+        );
+    }
+    Ok(())
+}
+
+/// An answer whose body the test feeds; given once.
+fn once(body: AnswerBody) -> Answer {
+    let body = Mutex::new(Some(body));
+    Arc::new(move |_| {
+        let body = body
+            .lock()
+            .ok()
+            .and_then(|mut body| body.take())
+            .expect("one request is made");
+        Box::pin(async move { Response::new(body) })
+    })
+}

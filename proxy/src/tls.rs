@@ -1,0 +1,53 @@
+//! TLS towards upstreams and towards clients, from the policies of the configuration.
+//!
+//! Cryptography is always [`provider`]'s; rustls's process-wide default is never used.
+
+pub mod files;
+pub mod verify;
+pub mod originate;
+pub mod terminate;
+
+use std::sync::{Arc, LazyLock};
+
+use rustls::crypto::CryptoProvider;
+
+/// Application protocols to offer, or to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Alpn {
+    /// Nothing is said.
+    Unsaid,
+    /// `http/1.1`.
+    Http1,
+    /// `h2`.
+    Http2,
+    /// `h2`, else `http/1.1`.
+    Either,
+}
+
+impl Alpn {
+    fn protocols(self) -> Vec<Vec<u8>> {
+        let names: &[&[u8]] = match self {
+            Self::Unsaid => &[],
+            Self::Http1 => &[b"http/1.1"],
+            Self::Http2 => &[b"h2"],
+            Self::Either => &[b"h2", b"http/1.1"],
+        };
+        names.iter().map(|name| name.to_vec()).collect()
+    }
+}
+
+/// A fatal alert `access_denied`, as sent in the clear to a client whose hello is refused (RFC 8446, 6).
+pub const ACCESS_DENIED: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];
+
+/// A fatal alert `unrecognized_name`, for a hello whose SNI no server of a gateway has.
+pub const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
+/// The cryptography of all TLS here.
+pub fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+        LazyLock::new(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    PROVIDER.clone()
+}
+
+#[cfg(test)]
+mod tests;

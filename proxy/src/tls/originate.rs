@@ -1,0 +1,173 @@
+//! TLS that we originate: a DestinationRule's `trafficPolicy.tls` to a rustls client, cached per policy.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use egret_config::model::tls::ClientTls;
+use egret_config::model::tls::ClientTlsMode;
+use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::pki_types::ServerName;
+use rustls::sign::SingleCertAndKey;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::failure::Cause;
+use crate::failure::Failure;
+use crate::tls::Alpn;
+use crate::tls::files::Files;
+use crate::tls::files::Store;
+use crate::tls::files::Unusable;
+use crate::tls::files::certified_key;
+use crate::tls::files::key_paths;
+use crate::tls::files::root_path;
+use crate::tls::provider;
+use crate::tls::verify::Names;
+use crate::tls::verify::ServerVerifier;
+use crate::tls::verify::SystemRoots;
+use crate::tls::verify::reason;
+use crate::tls::verify::trusted;
+
+/// Makes TLS clients of policies. One for the process.
+#[derive(Debug)]
+pub struct Originator {
+    system: SystemRoots,
+    clients: Store<Policy, ClientConfig>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Policy {
+    tls: ClientTls,
+    service_names: Vec<Arc<str>>,
+    alpn: Alpn,
+    named: bool,
+}
+
+impl Originator {
+    /// Without any client yet. The system's authorities are read when first needed.
+    pub fn new() -> Self {
+        Self {
+            system: SystemRoots::default(),
+            clients: Store::new(),
+        }
+    }
+
+    /// Does a handshake over `stream`.
+    ///
+    /// The name sent is the policy's `sni`, else `host` (an HTTP request's, without port), else none. The certificate
+    /// must be for one of the policy's `subjectAltNames`, else of `service_names`, else for the name sent; without any
+    /// of them its chain alone is verified. There is no time limit here.
+    ///
+    /// # Errors
+    /// [`Cause::UpstreamTls`], with what was expected and what came.
+    pub async fn connect<S>(
+        &self,
+        stream: S,
+        tls: &ClientTls,
+        service_names: &[Arc<str>],
+        host: Option<&str>,
+        alpn: Alpn,
+    ) -> Result<TlsStream<S>, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let failed = |words: String| {
+            let words: Arc<str> = words.into();
+            Failure::new(Cause::UpstreamTls(words.clone()), words.to_string())
+        };
+        let name = tls.sni.as_deref().or(host);
+        let server_name = match name {
+            Some(name) => server_name(name)
+                .ok_or_else(|| failed(format!("`{name}` cannot be sent as SNI")))?,
+            // Addresses are never sent, so this one stands for no name.
+            None => ServerName::IpAddress(IpAddr::from([0, 0, 0, 0]).into()),
+        };
+        let client = self
+            .client(tls, service_names, name.is_some(), alpn)
+            .map_err(|unusable| failed(unusable.to_string()))?;
+        TlsConnector::from(client)
+            .connect(server_name, stream)
+            .await
+            .map_err(|error| failed(reason(&error)))
+    }
+
+    /// The rustls client of a policy; `named` says whether a name is connected to.
+    fn client(
+        &self,
+        tls: &ClientTls,
+        service_names: &[Arc<str>],
+        named: bool,
+        alpn: Alpn,
+    ) -> Result<Arc<ClientConfig>, Unusable> {
+        let mut paths: Vec<_> = root_path(&tls.roots)
+            .filter(|_| !tls.skip_verify)
+            .into_iter()
+            .collect();
+        match &tls.mode {
+            ClientTlsMode::Simple => {}
+            ClientTlsMode::Mutual(keys) => paths.extend(key_paths(keys)),
+            ClientTlsMode::Unusable(why) => return Err(Unusable(why.clone())),
+        }
+        let policy = Policy {
+            tls: tls.clone(),
+            service_names: service_names.to_vec(),
+            alpn,
+            named,
+        };
+        self.clients
+            .get(&policy, &paths, |files| self.build(&policy, files))
+    }
+
+    fn build(&self, policy: &Policy, files: &Files) -> Result<ClientConfig, Unusable> {
+        let tls = &policy.tls;
+        let names = match (&tls.subject_alt_names[..], &policy.service_names[..]) {
+            ([], []) if policy.named => Names::Connected,
+            ([], []) => Names::Any,
+            ([], names) | (names, _) => Names::OneOf(names.into()),
+        };
+        let trusted = if tls.skip_verify {
+            None
+        } else {
+            Some(trusted(&tls.roots, files, &self.system)?)
+        };
+        let verifier: Arc<dyn ServerCertVerifier> = Arc::new(ServerVerifier::new(trusted, names));
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Unusable::new(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let mut config = match &tls.mode {
+            ClientTlsMode::Mutual(keys) => builder.with_client_cert_resolver(Arc::new(
+                SingleCertAndKey::from(certified_key(keys, files)?),
+            )),
+            ClientTlsMode::Simple => builder.with_no_client_auth(),
+            ClientTlsMode::Unusable(why) => return Err(Unusable(why.clone())),
+        };
+        config.alpn_protocols = policy.alpn.protocols();
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+impl Originator {
+    /// Makes the next use look at the files.
+    pub(in crate::tls) fn look_again(&self) {
+        self.clients.look_again();
+    }
+}
+
+impl Default for Originator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A name or an address in the form TLS has for it; IPv6 in brackets is an address too.
+fn server_name(name: &str) -> Option<ServerName<'static>> {
+    let bare = name
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(name);
+    ServerName::try_from(bare.trim_end_matches('.').to_owned()).ok()
+}

@@ -1,0 +1,398 @@
+use std::fs;
+use std::path::Path;
+
+use egret_config::model::tls::ClientTls;
+use egret_config::model::tls::ClientTlsMode;
+use egret_config::model::tls::ClientVerification;
+use egret_config::model::tls::KeyFiles;
+use egret_config::model::tls::Roots;
+use egret_config::model::tls::ServerTls;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+use super::*;
+use crate::failure::Cause;
+use crate::failure::Failure;
+use crate::tls::originate::Originator;
+use crate::tls::terminate::Terminator;
+
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().expect("key");
+        let mut params = CertificateParams::new(vec![]).expect("params");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).expect("certificate").pem();
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        }
+    }
+
+    /// A leaf for these names; those with a scheme are URIs. Chain and key as PEM.
+    fn leaf(&self, names: &[&str]) -> (String, String) {
+        let (uris, names): (Vec<&str>, Vec<&str>) =
+            names.iter().partition(|name| name.contains("://"));
+        let mut params =
+            CertificateParams::new(names.into_iter().map(Into::into).collect::<Vec<_>>())
+                .expect("params");
+        for uri in uris {
+            params
+                .subject_alt_names
+                .push(SanType::URI(uri.try_into().expect("URI")));
+        }
+        let key = KeyPair::generate().expect("key");
+        (
+            params
+                .signed_by(&key, &self.issuer)
+                .expect("certificate")
+                .pem(),
+            key.serialize_pem(),
+        )
+    }
+
+    fn keys(&self, names: &[&str]) -> KeyFiles {
+        let (certificate, key) = self.leaf(names);
+        KeyFiles::Pem {
+            certificate: certificate.into(),
+            key: key.into(),
+        }
+    }
+
+    fn roots(&self) -> Roots {
+        Roots::Pem(self.pem.as_str().into())
+    }
+}
+
+fn server(keys: Vec<KeyFiles>) -> ServerTls {
+    ServerTls {
+        keys,
+        clients: ClientVerification::Off,
+        only_tls13: false,
+        only_tls12: false,
+    }
+}
+
+fn client(roots: Roots) -> ClientTls {
+    ClientTls {
+        mode: ClientTlsMode::Simple,
+        sni: None,
+        subject_alt_names: vec![],
+        roots,
+        skip_verify: false,
+    }
+}
+
+/// What each end gets: the client the ALPN agreed on and the server the SNI, or the failures.
+struct Met {
+    client: Result<Option<Vec<u8>>, Failure>,
+    server: Result<Option<String>, Failure>,
+}
+
+async fn meet(
+    client: &ClientTls,
+    service_names: &[&str],
+    host: Option<&str>,
+    server: &ServerTls,
+) -> Met {
+    meet_with(
+        &Originator::new(),
+        client,
+        service_names,
+        host,
+        &Terminator::new(),
+        server,
+    )
+    .await
+}
+
+async fn meet_with(
+    originator: &Originator,
+    client: &ClientTls,
+    service_names: &[&str],
+    host: Option<&str>,
+    terminator: &Terminator,
+    server: &ServerTls,
+) -> Met {
+    let service_names: Vec<Arc<str>> = service_names.iter().map(|name| (*name).into()).collect();
+    let (near, far) = duplex(1 << 16);
+    let ask = async {
+        let mut stream = originator
+            .connect(near, client, &service_names, host, Alpn::Http2)
+            .await?;
+        // With TLS 1.3 a server refuses a client's certificate only after the client believes to be done.
+        let mut byte = [0];
+        let refused = |error: std::io::Error| {
+            let words = verify::reason(&error);
+            Failure::new(Cause::UpstreamTls(words.as_str().into()), words)
+        };
+        stream.read_exact(&mut byte).await.map_err(refused)?;
+        Ok(stream.get_ref().1.alpn_protocol().map(Into::into))
+    };
+    let answer = async {
+        let mut stream = terminator.accept(far, server, Alpn::Either).await?;
+        stream.write_all(b"!").await.expect("write");
+        stream.flush().await.expect("flush");
+        Ok(stream.get_ref().1.server_name().map(Into::into))
+    };
+    let (client, server) = tokio::join!(ask, answer);
+    Met { client, server }
+}
+
+#[track_caller]
+fn words<T: std::fmt::Debug>(result: Result<T, Failure>) -> String {
+    result.expect_err("a failure").to_string()
+}
+
+#[tokio::test]
+async fn the_name_sent_is_the_name_verified() {
+    let authority = Authority::new();
+    let server = server(vec![authority.keys(&["shop.example", "*.wild.example"])]);
+    let mut policy = client(authority.roots());
+    for host in ["shop.example", "a.wild.example"] {
+        let met = meet(&policy, &[], Some(host), &server).await;
+        assert_eq!(met.client.expect(host).as_deref(), Some(&b"h2"[..]));
+        assert_eq!(met.server.expect(host).as_deref(), Some(host));
+    }
+    let met = meet(&policy, &[], Some("other.example"), &server).await;
+    assert_eq!(
+        words(met.client),
+        "the certificate is for `shop.example`, `*.wild.example`, expected `other.example`"
+    );
+    policy.sni = Some("other.example".into());
+    let met = meet(&policy, &[], Some("shop.example"), &server).await;
+    assert!(words(met.client).ends_with("expected `other.example`"));
+}
+
+#[tokio::test]
+async fn alternative_names_replace_the_name_sent() {
+    let authority = Authority::new();
+    let server = server(vec![authority.keys(&[
+        "inner.example",
+        "*.wild.example",
+        "spiffe://td/ns/a/sa/b",
+    ])]);
+    let mut policy = client(authority.roots());
+    policy.sni = Some("outer.example".into());
+    for (names, service_names, fits) in [
+        (&["inner.example"][..], &[][..], true),
+        (&["wrong.example", "spiffe://td/ns/a/sa/b"], &[], true),
+        (&["a.wild.example"], &[], true),
+        (&["*.wild.example"], &[], true),
+        (&["spiffe://td/ns/a/sa/c"], &[], false),
+        (&["outer.example"], &["inner.example"], false),
+        (&[], &["inner.example"], true),
+        (&[], &["wrong.example"], false),
+    ] {
+        policy.subject_alt_names = names.iter().map(|name| (*name).into()).collect();
+        let met = meet(&policy, service_names, None, &server).await;
+        assert_eq!(
+            met.client.is_ok(),
+            fits,
+            "{names:?} {service_names:?} {:?}",
+            met.client
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_any_name_the_chain_alone_decides() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let server = server(vec![authority.keys(&["shop.example"])]);
+    let met = meet(&client(authority.roots()), &[], None, &server).await;
+    assert!(met.client.is_ok());
+    assert_eq!(met.server.expect("server"), None);
+    let mut policy = client(stranger.roots());
+    let met = meet(&policy, &[], None, &server).await;
+    assert_eq!(
+        words(met.client),
+        "the certificate is not signed by a trusted authority (the secret's authorities)"
+    );
+    policy.skip_verify = true;
+    assert!(
+        meet(&policy, &[], Some("any.example"), &server)
+            .await
+            .client
+            .is_ok()
+    );
+}
+
+#[tokio::test]
+async fn a_failed_handshake_says_whose_fault_it_is() {
+    let authority = Authority::new();
+    let (near, mut far) = duplex(1 << 16);
+    far.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        .await
+        .expect("write");
+    let originator = Originator::new();
+    let failure = originator
+        .connect(
+            near,
+            &client(authority.roots()),
+            &[],
+            Some("shop.example"),
+            Alpn::Unsaid,
+        )
+        .await
+        .expect_err("no TLS");
+    assert!(
+        failure
+            .to_string()
+            .starts_with("the peer does not speak TLS"),
+        "{failure}"
+    );
+    assert!(matches!(failure.cause(), Cause::UpstreamTls(_)));
+    let mut policy = client(authority.roots());
+    policy.mode = ClientTlsMode::Unusable("secret `a/b` is not there".into());
+    let (near, _far) = duplex(64);
+    let failure = originator
+        .connect(near, &policy, &[], None, Alpn::Unsaid)
+        .await
+        .expect_err("unusable");
+    assert_eq!(failure.to_string(), "secret `a/b` is not there");
+}
+
+#[tokio::test]
+async fn clients_of_a_gateway_are_verified_with_their_names() {
+    let authority = Authority::new();
+    let mut server = server(vec![authority.keys(&["shop.example"])]);
+    let mut policy = client(authority.roots());
+    let anonymous = policy.clone();
+    policy.mode = ClientTlsMode::Mutual(authority.keys(&["spiffe://td/ns/a/sa/b"]));
+    let host = Some("shop.example");
+
+    server.clients =
+        ClientVerification::Required(authority.roots(), vec!["spiffe://td/ns/a/sa/b".into()]);
+    assert!(meet(&policy, &[], host, &server).await.server.is_ok());
+    let met = meet(&anonymous, &[], host, &server).await;
+    assert!(matches!(
+        met.server.expect_err("no certificate").cause(),
+        Cause::ClientTls
+    ));
+    assert!(met.client.is_err());
+
+    server.clients =
+        ClientVerification::Required(authority.roots(), vec!["spiffe://td/ns/a/sa/c".into()]);
+    let met = meet(&policy, &[], host, &server).await;
+    assert_eq!(
+        words(met.server),
+        "the certificate is for `spiffe://td/ns/a/sa/b`, expected `spiffe://td/ns/a/sa/c`"
+    );
+
+    server.clients = ClientVerification::Optional(authority.roots());
+    assert!(meet(&anonymous, &[], host, &server).await.server.is_ok());
+}
+
+#[tokio::test]
+async fn a_gateway_shows_the_certificate_of_the_sni() {
+    let authority = Authority::new();
+    let server = server(vec![
+        authority.keys(&["first.example"]),
+        authority.keys(&["second.example"]),
+    ]);
+    for host in ["first.example", "second.example"] {
+        assert!(
+            meet(&client(authority.roots()), &[], Some(host), &server)
+                .await
+                .client
+                .is_ok(),
+            "{host}"
+        );
+    }
+    let met = meet(
+        &client(authority.roots()),
+        &[],
+        Some("third.example"),
+        &server,
+    )
+    .await;
+    assert!(words(met.client).contains("is for `first.example`"));
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> Arc<str> {
+    let path = folder.join(name);
+    fs::write(&path, text).expect("write");
+    path.to_str().expect("UTF-8").into()
+}
+
+#[tokio::test]
+async fn files_are_read_again_and_broken_ones_leave_what_was() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (old, new) = (Authority::new(), Authority::new());
+    let roots = write(folder.path(), "ca.pem", &old.pem);
+    let (chain, key) = old.leaf(&["shop.example"]);
+    let keys = KeyFiles::Files {
+        certificate: write(folder.path(), "chain.pem", &chain),
+        key: write(folder.path(), "key.pem", &key),
+    };
+    let (originator, terminator) = (Originator::new(), Terminator::new());
+    let (policy, server) = (client(Roots::File(roots.clone())), server(vec![keys]));
+    let met = async || {
+        originator.look_again();
+        terminator.look_again();
+        meet_with(
+            &originator,
+            &policy,
+            &[],
+            Some("shop.example"),
+            &terminator,
+            &server,
+        )
+        .await
+        .client
+    };
+    assert!(met().await.is_ok());
+    let (chain, key) = new.leaf(&["shop.example"]);
+    write(folder.path(), "chain.pem", &chain);
+    assert!(met().await.is_ok(), "a chain without its key is not taken");
+    write(folder.path(), "key.pem", &key);
+    assert!(words(met().await).contains(&format!("trusted authority (`{roots}`)")));
+    write(folder.path(), "ca.pem", &new.pem);
+    assert!(met().await.is_ok());
+    write(folder.path(), "ca.pem", "nothing");
+    assert!(met().await.is_ok());
+}
+
+#[test]
+fn unusable_files_are_named() {
+    let folder = tempfile::tempdir().expect("folder");
+    let authority = Authority::new();
+    let (chain, key) = authority.leaf(&["shop.example"]);
+    let (_, other_key) = authority.leaf(&["shop.example"]);
+    let chain = write(folder.path(), "chain.pem", &chain);
+    let key = write(folder.path(), "key.pem", &key);
+    let other = write(folder.path(), "other.pem", &other_key);
+    let missing: Arc<str> = folder
+        .path()
+        .join("missing.pem")
+        .to_str()
+        .expect("UTF-8")
+        .into();
+    for (certificate, private, expected) in [
+        (
+            &missing,
+            &key,
+            format!("cannot read `{missing}`: No such file or directory (os error 2)"),
+        ),
+        (&key, &key, format!("`{key}` holds no certificate")),
+        (&chain, &chain, format!("`{chain}` holds no private key")),
+        (
+            &chain,
+            &other,
+            format!("`{other}` is not the key of the first certificate in `{chain}`"),
+        ),
+    ] {
+        let keys = KeyFiles::Files {
+            certificate: certificate.clone(),
+            key: private.clone(),
+        };
+        let unusable = Terminator::new()
+            .check(&server(vec![keys]))
+            .expect_err(&expected);
+        assert_eq!(unusable.to_string(), expected);
+    }
+}

@@ -1,0 +1,48 @@
+# Sourced by the scripts beside it: step headers, and what a fresh Debian or Ubuntu lacks.
+
+step() {
+    printf '\n== %s\n' "$*"
+}
+
+# Installs the Debian packages that bring the missing ones of the programs given as program:package.
+need() {
+    local missing=() pair
+    for pair in "$@"; do
+        command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+    done
+    # The C compiler needs headers and start files, which are a package of their own.
+    [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+    if [ ${#missing[@]} -gt 0 ]; then
+        install_packages "${missing[@]}"
+    fi
+    echo "programs: $(printf '%s ' "${@%%:*}")are here"
+}
+
+install_packages() {
+    local run=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || { echo "missing: $*; install them, or run this as root" >&2; exit 1; }
+        run=(sudo)
+    fi
+    command -v apt-get >/dev/null || { echo "missing: $* (names of Debian packages); install them first" >&2; exit 1; }
+    echo "installing with apt-get: $*"
+    "${run[@]}" apt-get update -q
+    "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+}
+
+need_rust() {
+    command -v cargo >/dev/null || { echo "missing: Rust; https://rustup.rs installs it" >&2; exit 1; }
+    cargo --version
+}
+
+# Installs components of the toolchain, given as subcommand:component, where cargo lacks them.
+need_components() {
+    local pair
+    for pair in "$@"; do
+        if ! cargo "${pair%%:*}" --version >/dev/null 2>&1; then
+            command -v rustup >/dev/null || { echo "missing: cargo ${pair%%:*}" >&2; exit 1; }
+            echo "installing with rustup: ${pair#*:}"
+            rustup component add "${pair#*:}"
+        fi
+    done
+}

@@ -1,0 +1,232 @@
+//! The stories, step by step: from open to governed, and TLS from the gateway.
+
+use egret_tests::folder::fixture;
+use egret_tests::places::ALIYUN;
+use egret_tests::places::CNN;
+use egret_tests::places::EGRESS_GATEWAY;
+use egret_tests::places::Located;
+use egret_tests::places::SLEEP;
+use serde_json::Value;
+
+use crate::stage::Call;
+use crate::stage::Stage;
+use crate::stage::latest;
+
+/// aliyun.com: first anything goes, then nothing, then what is registered, then through the gateway.
+pub(crate) fn open_to_governed(stage: &Stage<'_>) -> anyhow::Result<usize> {
+    let call = ["aliyun.com", "-I"];
+    stage.teller.title("003  From open to governed");
+    let mut failed = 0;
+
+    stage.teller.step("1  ALLOW_ANY, nothing is registered");
+    failed += Step {
+        call: &call,
+        expectation: "301 from the origin, which saw the pod",
+        logged_by: Logger::Sidecar,
+    }
+    .play(stage, |call| {
+        call.answer.status == 301
+            && call
+                .answer
+                .header("x-envoy-upstream-service-time")
+                .is_some()
+            && from_pod(call)
+    })?;
+
+    stage.teller.step("2  REGISTRY_ONLY");
+    replace(
+        stage,
+        &["mesh/allow-any.yaml"],
+        &["mesh/registry-only.yaml"],
+    )?;
+    failed += Step {
+        call: &call,
+        expectation: "502 from the sidecar, and the origin saw nothing",
+        logged_by: Logger::Sidecar,
+    }
+    .play(stage, |call| {
+        call.answer.status == 502 && call.seen.is_none()
+    })?;
+
+    stage.teller.step("3  A ServiceEntry registers aliyun.com");
+    replace(stage, &[], &["003/service-entry.yaml"])?;
+    failed += Step {
+        call: &call,
+        expectation: "301 from the origin, which saw the pod",
+        logged_by: Logger::Sidecar,
+    }
+    .play(stage, |call| call.answer.status == 301 && from_pod(call))?;
+
+    stage
+        .teller
+        .step("4  Through the egress gateway: a Gateway and a VirtualService");
+    replace(
+        stage,
+        &[],
+        &["003/gateway.yaml", "003/virtual-service.yaml"],
+    )?;
+    failed += Step {
+        call: &call,
+        expectation: "301 from the origin, which saw the gateway",
+        logged_by: Logger::Gateway,
+    }
+    .play(stage, |call| {
+        call.answer.status == 301 && from_gateway(call)
+    })?;
+
+    replace(
+        stage,
+        &[
+            "003/service-entry.yaml",
+            "003/gateway.yaml",
+            "003/virtual-service.yaml",
+        ],
+        &[],
+    )?;
+    Ok(failed)
+}
+
+/// edition.cnn.com: plain HTTP in the pod, HTTPS from the gateway.
+pub(crate) fn tls_from_the_gateway(stage: &Stage<'_>) -> anyhow::Result<usize> {
+    let call = ["http://edition.cnn.com/politics"];
+    stage
+        .teller
+        .title("004  HTTP in the pod, TLS from the gateway");
+    let mut failed = 0;
+
+    stage
+        .teller
+        .step("1  A ServiceEntry registers edition.cnn.com");
+    replace(stage, &[], &["004/service-entry.yaml"])?;
+    failed += Step {
+        call: &call,
+        expectation: "301 to https from the origin, which saw the pod",
+        logged_by: Logger::Sidecar,
+    }
+    .play(stage, |call| call.answer.status == 301 && from_pod(call))?;
+
+    stage
+        .teller
+        .step("2  A Gateway for port 443, and no route yet");
+    replace(stage, &[], &["004/gateway.yaml"])?;
+    let at_gateway = format!("edition.cnn.com:443:{}", EGRESS_GATEWAY.v4());
+    let direct = [
+        "--resolve",
+        &at_gateway,
+        "http://edition.cnn.com:443/politics",
+    ];
+    failed += Step {
+        call: &direct,
+        expectation: "404 from the gateway",
+        logged_by: Logger::Gateway,
+    }
+    .play(stage, |call| {
+        call.answer.status == 404 && call.seen.is_none()
+    })?;
+    let routes = stage.gateway.page("/routes")?;
+    stage.teller.page(
+        "http://127.0.0.1:15000/routes at the gateway",
+        &routes.body.lines().take(12).collect::<Vec<_>>(),
+    );
+
+    stage
+        .teller
+        .step("3  A VirtualService and two DestinationRules: the gateway originates TLS");
+    let rest = [
+        "004/gateway-subset.yaml",
+        "004/virtual-service.yaml",
+        "004/originate-tls.yaml",
+    ];
+    replace(stage, &[], &rest)?;
+    failed += Step {
+        call: &call,
+        expectation: "200 and no redirect; the origin saw TLS from the gateway",
+        logged_by: Logger::Gateway,
+    }
+    .play(stage, |call| {
+        let sni = call.seen.as_ref().and_then(|seen| seen.sni.as_deref());
+        call.answer.status == 200 && from_gateway(call) && sni == Some(CNN.name)
+    })?;
+
+    stage
+        .teller
+        .step("4  The resources are deleted again; nothing is restarted");
+    replace(stage, &[&["004/gateway.yaml"][..], &rest].concat(), &[])?;
+    failed += Step {
+        call: &call,
+        expectation: "301 to https from the origin, which saw the pod",
+        logged_by: Logger::Sidecar,
+    }
+    .play(stage, |call| call.answer.status == 301 && from_pod(call))?;
+    Ok(failed)
+}
+
+struct Step<'c> {
+    call: &'c [&'c str],
+    expectation: &'static str,
+    logged_by: Logger,
+}
+
+#[derive(Clone, Copy)]
+enum Logger {
+    Sidecar,
+    Gateway,
+}
+
+impl Step<'_> {
+    /// Plays one step; gives 1 when it was not as expected, else 0.
+    fn play(&self, stage: &Stage<'_>, expected: impl Fn(&Call) -> bool) -> anyhow::Result<usize> {
+        let (call, as_expected) = stage.call(self.call, expected)?;
+        stage.teller.call(&call);
+        let (name, proxy) = match self.logged_by {
+            Logger::Sidecar => ("sidecar", &stage.sidecar),
+            Logger::Gateway => ("gateway", &stage.gateway),
+        };
+        let status = call.answer.status;
+        let logged = latest(proxy, |line| is_about(line, status));
+        match &logged {
+            Ok(line) => stage.teller.access(name, line),
+            Err(_) => stage
+                .teller
+                .line(&format!("  access log  {name}: no line about this call")),
+        }
+        let as_expected = as_expected && logged.is_ok();
+        stage.teller.verdict(as_expected, self.expectation);
+        Ok(usize::from(!as_expected))
+    }
+}
+
+fn is_about(line: &Value, status: u16) -> bool {
+    let authority = line["authority"].as_str().unwrap_or_default();
+    let known = [ALIYUN.name, CNN.name]
+        .iter()
+        .any(|name| authority.starts_with(name));
+    known && line["response_code"] == status
+}
+
+fn from_pod(call: &Call) -> bool {
+    call.seen
+        .as_ref()
+        .is_some_and(|seen| seen.peer.ip() == SLEEP.v4())
+}
+
+fn from_gateway(call: &Call) -> bool {
+    call.seen
+        .as_ref()
+        .is_some_and(|seen| seen.peer.ip() == EGRESS_GATEWAY.v4())
+}
+
+fn replace(stage: &Stage<'_>, old: &[&str], new: &[&str]) -> anyhow::Result<()> {
+    stage.config.add(new)?;
+    stage.config.remove(old)?;
+    let list = |sign: &str, names: &[&str]| {
+        names
+            .iter()
+            .map(|name| format!("{sign} {name}  "))
+            .collect::<String>()
+    };
+    stage
+        .teller
+        .change(&format!("{}{}", list("+", new), list("-", old)));
+    Ok(())
+}

@@ -1,1 +1,195 @@
-//! Tests.
+//! Tests of the command line and the environment.
+
+use super::*;
+
+/// Splits at blanks; `''` stands for an empty word.
+fn parse(line: &str, variables: &[(&str, &str)]) -> Result<Request, clap::Error> {
+    let environment = |name: &str| {
+        variables
+            .iter()
+            .find(|(own, _)| *own == name)
+            .map(|(_, value)| (*value).to_owned())
+    };
+    let words = line
+        .split_whitespace()
+        .map(|word| if word == "''" { "" } else { word });
+    Request::parse(std::iter::once("egret-init").chain(words), &environment)
+}
+
+fn flags(line: &str, variables: &[(&str, &str)]) -> Flags {
+    match parse(line, variables).unwrap() {
+        Request::Apply(flags) => *flags,
+        other => panic!("{line} asks for {other:?}"),
+    }
+}
+
+#[test]
+fn injector_defaults() {
+    let line = "istio-iptables -p 15001 -z 15006 -u 1337 -m REDIRECT -i * -x '' -b * -d 15090,15021,15020 \
+                --log_output_level=default:info";
+    let flags = flags(line, &[]);
+    assert_eq!(flags.envoy_port, "15001");
+    assert_eq!(flags.inbound_capture_port, "15006");
+    assert_eq!(flags.inbound_tunnel_port, "15008");
+    assert_eq!(flags.proxy_uid, "1337");
+    assert_eq!(flags.proxy_gid, "");
+    assert_eq!(flags.interception_mode, "REDIRECT");
+    assert_eq!(flags.service_cidr, "*");
+    assert_eq!(flags.service_exclude_cidr, "");
+    assert_eq!(flags.inbound_ports, "*");
+    assert_eq!(flags.local_exclude_ports, "15090,15021,15020");
+    assert_eq!(flags.owner_groups, "*");
+    assert_eq!(flags.ipv4_loopback_cidr, "127.0.0.1/32");
+    assert_eq!(flags.envoy_user, "istio-proxy");
+    assert!(!flags.dry_run && !flags.dual_stack && !flags.redirect_dns);
+}
+
+/// One row for each way of writing a value.
+#[test]
+fn spellings_of_values() {
+    for line in [
+        "-p 1",
+        "-p1",
+        "-p=1",
+        "--envoy-port 1",
+        "--envoy-port=1",
+        "-p 2 -p 1",
+        "-p 2 --envoy-port 1",
+    ] {
+        assert_eq!(flags(line, &[]).envoy_port, "1", "{line}");
+    }
+    for line in [
+        "-n",
+        "-n=true",
+        "--dry-run",
+        "--dry-run=T",
+        "--dry-run=1",
+        "-n=false -n",
+    ] {
+        assert!(flags(line, &[]).dry_run, "{line}");
+    }
+    for line in ["", "-n=false", "--dry-run=F", "-n -n=0"] {
+        assert!(!flags(line, &[]).dry_run, "{line}");
+    }
+    assert_eq!(flags("-d -1", &[]).local_exclude_ports, "-1");
+}
+
+#[test]
+fn variables_replace_defaults_and_flags_win() {
+    let variables = [
+        ("ISTIO_SERVICE_CIDR", "10.0.0.0/8"),
+        ("PROXY_UID", ""),
+        ("ENVOY_PORT", "9"),
+    ];
+    assert_eq!(flags("", &variables).service_cidr, "10.0.0.0/8");
+    assert_eq!(flags("-i *", &variables).service_cidr, "*");
+    assert_eq!(flags("-i ''", &variables).service_cidr, "");
+    assert_eq!(
+        flags("", &variables).envoy_port,
+        "15001",
+        "this flag alone has no variable"
+    );
+}
+
+#[test]
+fn boolean_variables() {
+    let dual_stack = |variables| flags("", variables).dual_stack;
+    assert!(dual_stack(&[("ISTIO_DUAL_STACK", "true")]));
+    assert!(dual_stack(&[("DUAL_STACK", "1")]));
+    assert!(dual_stack(&[
+        ("DUAL_STACK", "false"),
+        ("ISTIO_DUAL_STACK", "true")
+    ]));
+    assert!(
+        !dual_stack(&[("DUAL_STACK", "true"), ("ISTIO_DUAL_STACK", "false")]),
+        "the later one wins"
+    );
+    assert!(
+        dual_stack(&[("DUAL_STACK", "true"), ("ISTIO_DUAL_STACK", "maybe")]),
+        "no boolean counts as absent"
+    );
+    assert!(!flags("--dual-stack=false", &[("ISTIO_DUAL_STACK", "true")]).dual_stack);
+    assert!(flags("", &[("ISTIO_META_DNS_CAPTURE", "true")]).redirect_dns);
+    assert!(flags("", &[("INVALID_DROP", "true")]).drop_invalid);
+}
+
+/// Each flag takes its value by long name, by short name and from each of its variables.
+#[test]
+fn every_flag_by_every_name() {
+    for flag in FLAGS {
+        let set = |line: &str, variables: &[(&str, &str)]| {
+            assert!(parse(line, variables).is_ok(), "{line} with {variables:?}");
+        };
+        let value = if flag.kind == Kind::Switch {
+            "=true"
+        } else {
+            "=7"
+        };
+        set(&format!("--{}{value}", flag.long), &[]);
+        if let Some(short) = flag.short {
+            set(&format!("-{short}{value}"), &[]);
+        }
+        for name in flag.environment {
+            set("", &[(name, value.trim_start_matches('='))]);
+        }
+        let derived = flag.long.to_uppercase().replace('-', "_");
+        assert!(
+            flag.environment.is_empty() || flag.environment.contains(&derived.as_str()),
+            "{}: istio-iptables derives the variable {derived}",
+            flag.long
+        );
+    }
+}
+
+#[test]
+fn logger_flags_are_accepted() {
+    for line in [
+        "--log_output_level=default:debug",
+        "--log_output_level all:warn",
+        "--log_as_json",
+        "--log_target stdout",
+    ] {
+        assert_eq!(flags(line, &[]), flags("", &[]), "{line}");
+    }
+}
+
+#[test]
+fn commands() {
+    assert_eq!(parse("version", &[]).unwrap(), Request::Version);
+    assert_eq!(
+        parse("cleanup", &[]).unwrap(),
+        Request::Cleanup { dry_run: false }
+    );
+    assert_eq!(
+        parse("cleanup -i * -n", &[]).unwrap(),
+        Request::Cleanup { dry_run: true }
+    );
+    assert_eq!(
+        parse("-n cleanup", &[]).unwrap(),
+        Request::Cleanup { dry_run: true }
+    );
+    assert_eq!(
+        parse("--cleanup-only -u 5", &[]).unwrap(),
+        Request::Cleanup { dry_run: false }
+    );
+    assert_eq!(
+        parse("", &[("CLEANUP_ONLY", "true")]).unwrap(),
+        Request::Cleanup { dry_run: false }
+    );
+}
+
+#[test]
+fn wrong_usage() {
+    for line in [
+        "--no-such-flag",
+        "-p",
+        "--dry-run=maybe",
+        "frobnicate",
+        "cleanup istio-iptables",
+    ] {
+        assert!(parse(line, &[]).unwrap_err().use_stderr(), "{line}");
+    }
+    for line in ["--help", "-h", "--version"] {
+        assert!(!parse(line, &[]).unwrap_err().use_stderr(), "{line}");
+    }
+}

@@ -1,50 +1,41 @@
 //! An intent in words: the lines a user reads in the init container's log.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
-use crate::intent::{Groups, Inbound, Intent, Ipv6, Ports};
-use crate::rules::{Interface, Owner};
+use egret_config::cidr::CidrSet;
 
-/// Two lines, outbound and inbound.
+use crate::intent::{Groups, Inbound, Intent, Ipv6};
+use crate::rules::Interface;
+
+/// One line for each direction, and one for each kind of special interface.
 impl fmt::Display for Intent {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let families = if self.ipv6 == Ipv6::On {
-            "IPv4 and IPv6"
+        let tcp = if self.ipv6 == Ipv6::On {
+            "IPv4 and IPv6 TCP"
         } else {
-            "IPv4"
+            "IPv4 TCP"
         };
         writeln!(
             out,
-            "outbound: {families} TCP {} -> port {}",
-            self.captured_outbound(),
-            self.outbound_port
+            "outbound to port {}: {tcp} {}",
+            self.outbound_port,
+            self.captured_outbound()
         )?;
-        let inbound = match &self.inbound {
-            Inbound::Nothing => return write!(out, "inbound: nothing is captured"),
-            Inbound::Except(ports) if ports.is_empty() => "to all ports".to_owned(),
-            Inbound::Except(ports) => {
-                format!("to all ports except {}", list(ports.iter().map(port_range)))
-            }
-            Inbound::Only(ports) => format!("to ports {}", list(ports.iter().map(port_range))),
-        };
-        write!(
-            out,
-            "inbound: {families} TCP {inbound} -> port {}",
-            self.inbound_port
-        )?;
+        write!(out, "inbound to port {}: ", self.inbound_port)?;
+        match &self.inbound {
+            Inbound::Nothing => write!(out, "nothing")?,
+            Inbound::Except(ports) if ports.is_empty() => write!(out, "{tcp} to all ports")?,
+            Inbound::Except(ports) => write!(out, "{tcp} to all ports; not to {}", numbers(ports))?,
+            Inbound::Only(ports) => write!(out, "{tcp} to ports {}", numbers(ports))?,
+        }
         if !self.virtual_interfaces.is_empty() {
-            let from = list(self.virtual_interfaces.iter().map(interface));
-            write!(
-                out,
-                "\nvirtual machines: what arrives from {from} is outbound"
-            )?;
+            let names = list(self.virtual_interfaces.iter().map(name));
+            write!(out, "\noutbound too: what arrives from interface {names}")?;
         }
         if !self.excluded_interfaces.is_empty() {
-            write!(
-                out,
-                "\nleft alone: interfaces {}",
-                list(self.excluded_interfaces.iter().map(interface))
-            )?;
+            let names = list(self.excluded_interfaces.iter().map(name));
+            write!(out, "\nleft alone: interface {names}")?;
         }
         Ok(())
     }
@@ -56,56 +47,66 @@ impl Intent {
         let mut text = match (outbound.include.is_every(), outbound.include.is_empty()) {
             (true, _) => "to all addresses".to_owned(),
             (_, true) => "to no address".to_owned(),
-            _ => format!("to {}", list([&outbound.include])),
+            _ => format!("to {}", ranges(&outbound.include)),
         };
-        let mut add = |word: &str, values: String| {
+        let groups = match &outbound.groups {
+            Groups::Only(groups) => ("; only by gid ", numbers(groups)),
+            Groups::Except(groups) => ("; not by gid ", numbers(groups)),
+        };
+        for (words, values) in [
+            ("; to ports ", numbers(&outbound.include_ports)),
+            ("; not to ", ranges(&outbound.exclude)),
+            ("; not to ports ", numbers(&outbound.exclude_ports)),
+            groups,
+            ("; not by the proxy, uid ", numbers(&self.proxy_users)),
+            (" or gid ", numbers(&self.proxy_groups)),
+        ] {
             if !values.is_empty() {
-                text.push_str(word);
+                text.push_str(words);
                 text.push_str(&values);
             }
-        };
-        let ports = |ports: &Ports| list(ports.iter().map(port_range));
-        add(" and to ports ", ports(&outbound.include_ports));
-        add(" except ", outbound.exclude.to_string());
-        add(" except ports ", ports(&outbound.exclude_ports));
-        match &outbound.groups {
-            Groups::Only(groups) => add(" of groups ", list(groups.iter().map(owner))),
-            Groups::Except(groups) => add(" except of groups ", list(groups.iter().map(owner))),
         }
-        add(" except by uid ", list(self.proxy_users.iter().map(owner)));
-        add(" and gid ", list(self.proxy_groups.iter().map(owner)));
         text
     }
 }
 
-fn list(words: impl IntoIterator<Item = impl ToString>) -> String {
-    words
-        .into_iter()
-        .map(|word| word.to_string())
-        .collect::<Vec<_>>()
-        .join(",")
+/// The ranges of a set that is not `*`.
+fn ranges(set: &CidrSet) -> String {
+    let ipv4 = set.ipv4().into_iter().map(|range| range.to_string());
+    let ipv6 = set.ipv6().into_iter().map(|range| range.to_string());
+    list(ipv4.chain(ipv6))
 }
 
-fn port_range(ports: &std::ops::RangeInclusive<u16>) -> String {
-    if ports.start() == ports.end() {
-        ports.start().to_string()
-    } else {
-        format!("{}-{}", ports.start(), ports.end())
-    }
+/// Ports, users or groups.
+fn numbers<T: fmt::Display + PartialEq>(ranges: &[RangeInclusive<T>]) -> String {
+    list(
+        ranges
+            .iter()
+            .map(|range| match (range.start(), range.end()) {
+                (first, last) if first == last => first.to_string(),
+                (first, last) => format!("{first}-{last}"),
+            }),
+    )
 }
 
-fn owner(owner: &Owner) -> String {
-    if owner.start() == owner.end() {
-        owner.start().to_string()
-    } else {
-        format!("{}-{}", owner.start(), owner.end())
-    }
-}
-
-fn interface(interface: &Interface) -> String {
+fn name(interface: &Interface) -> String {
     match interface {
         Interface::Loopback => "lo".to_owned(),
         Interface::Named(name) => name.clone(),
         Interface::Prefixed(stem) => format!("{stem}*"),
     }
 }
+
+/// Long lists are cut, since the whole is to be read at a glance; `--dry-run` shows all.
+fn list(words: impl Iterator<Item = String>) -> String {
+    let mut words: Vec<String> = words.collect();
+    let hidden = words.len().saturating_sub(WORDS_MAX);
+    words.truncate(WORDS_MAX);
+    if hidden > 0 {
+        words.push(format!("and {hidden} more"));
+    }
+    words.join(", ")
+}
+
+/// How many elements of a list are shown.
+const WORDS_MAX: usize = 8;

@@ -1,1 +1,286 @@
-//! Tests.
+//! Tests of what flags mean and of what is wrong with them.
+
+use super::*;
+use crate::args::Request;
+
+fn intent(
+    line: &str,
+    variables: &[(&str, &str)],
+    addresses: &[&str],
+) -> Result<Intent, Vec<String>> {
+    let environment = |name: &str| {
+        variables
+            .iter()
+            .find(|(own, _)| *own == name)
+            .map(|(_, value)| (*value).to_owned())
+    };
+    let words = std::iter::once("egret-init").chain(line.split_whitespace());
+    let Request::Apply(flags) = Request::parse(words, &environment).unwrap() else {
+        panic!("{line} asks for something else");
+    };
+    let accounts = Accounts {
+        passwd: "root:x:0:0:root:/root:/bin/sh\nbroken\nistio-proxy:x:1400:1401::/:\n".to_owned(),
+        group: "root:x:0:\nstaff:x:50:alice,bob\n".to_owned(),
+    };
+    let addresses = addresses
+        .iter()
+        .map(|address| address.parse().unwrap())
+        .collect();
+    Intent::new(
+        &flags,
+        &Surroundings {
+            accounts,
+            addresses,
+        },
+    )
+    .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+}
+
+fn good(line: &str) -> Intent {
+    intent(line, &[], &["10.0.0.5"]).unwrap()
+}
+
+fn faults(line: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    intent(line, variables, &["10.0.0.5"]).unwrap_err()
+}
+
+#[test]
+fn owners() {
+    assert_eq!(
+        good("").proxy_users,
+        [1400..=1400],
+        "the uid of istio-proxy"
+    );
+    assert_eq!(
+        good("").proxy_groups,
+        [1400..=1400],
+        "the same number, not the user's group"
+    );
+    assert_eq!(
+        intent("", &[("ENVOY_USER", "nobody-here")], &["10.0.0.5"])
+            .unwrap()
+            .proxy_users,
+        [1337..=1337]
+    );
+    assert_eq!(good("-u 1,2,,3-5").proxy_users, [1..=1, 2..=2, 3..=5]);
+    assert_eq!(good("-u 1,2").proxy_groups, [1..=1, 2..=2]);
+    assert_eq!(good("-u root -g staff,7").proxy_users, [0..=0]);
+    assert_eq!(good("-u root -g staff,7").proxy_groups, [50..=50, 7..=7]);
+}
+
+#[test]
+fn ports_merge() {
+    assert_eq!(
+        good("-q 80,443,81,100:200,150-300,,")
+            .outbound
+            .include_ports,
+        [80..=81, 100..=300, 443..=443]
+    );
+    assert_eq!(good("-o 65535,1:65535").outbound.exclude_ports, [1..=65535]);
+}
+
+#[test]
+fn inbound() {
+    assert_eq!(good("-d 1").inbound, Inbound::Nothing);
+    assert_eq!(good("-b * -d 1").inbound, Inbound::Except(vec![1..=1]));
+    assert_eq!(good("-b 80, -d 1").inbound, Inbound::Only(vec![80..=80]));
+    assert_eq!(good("-b ,").inbound, Inbound::Only(vec![]));
+}
+
+#[test]
+fn interfaces() {
+    let expected = [
+        Interface::Named("eth1".to_owned()),
+        Interface::Prefixed("tun".to_owned()),
+        Interface::Loopback,
+    ];
+    assert_eq!(good("-c eth1,tun+,lo").excluded_interfaces, expected);
+}
+
+#[test]
+fn groups() {
+    let groups = |variables: &[(&str, &str)]| {
+        intent("", variables, &["10.0.0.5"])
+            .unwrap()
+            .outbound
+            .groups
+    };
+    let (include, exclude) = (
+        "ISTIO_OUTBOUND_OWNER_GROUPS",
+        "ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE",
+    );
+    assert_eq!(groups(&[]), Groups::Except(vec![]));
+    assert_eq!(
+        groups(&[(exclude, "staff,9")]),
+        Groups::Except(vec![50..=50, 9..=9])
+    );
+    assert_eq!(
+        groups(&[(include, "staff"), (exclude, "9")]),
+        Groups::Only(vec![50..=50])
+    );
+    let nobody = intent("", &[(include, "")], &["10.0.0.5"]).unwrap();
+    assert_eq!(nobody.outbound.groups, Groups::Only(vec![]));
+    assert_eq!(nobody.warnings().len(), 1);
+}
+
+/// Which addresses turn IPv6 on, without and with dual stack.
+#[test]
+fn ipv6() {
+    let ipv6 = |line: &str, addresses: &[&str]| intent(line, &[], addresses).unwrap().ipv6;
+    for (addresses, single, dual) in [
+        (&["10.0.0.5"][..], Ipv6::Off, Ipv6::Off),
+        (&["fd00::5"][..], Ipv6::On, Ipv6::On),
+        (&["10.0.0.5", "fd00::5"][..], Ipv6::Uncaptured, Ipv6::On),
+    ] {
+        assert_eq!(ipv6("", addresses), single, "{addresses:?}");
+        assert_eq!(ipv6("--dual-stack", addresses), dual, "{addresses:?}");
+    }
+    assert_eq!(
+        intent("", &[], &["10.0.0.5", "fd00::5"])
+            .unwrap()
+            .warnings()
+            .len(),
+        1
+    );
+    let nowhere = intent("", &[], &[]).unwrap_err();
+    assert!(
+        nowhere[0].starts_with("addresses of this pod: none"),
+        "{nowhere:?}"
+    );
+}
+
+/// A command line, and the one fault it has.
+#[test]
+fn single_faults() {
+    for (line, expected) in [
+        ("-p 0", "--envoy-port: `0` is no port from 1 to 65535"),
+        (
+            "-z 65536",
+            "--inbound-capture-port: `65536` is no port from 1 to 65535",
+        ),
+        (
+            "-e http",
+            "--inbound-tunnel-port: `http` is no port from 1 to 65535",
+        ),
+        (
+            "-u nobody-here",
+            "--proxy-uid: `nobody-here` is neither a number nor a user of this machine",
+        ),
+        (
+            "-u 9-3",
+            "--proxy-uid: `9-3` is neither a number nor a user of this machine",
+        ),
+        ("-u ,", "--proxy-uid: `,` names no user"),
+        (
+            "-u 1 -g alice",
+            "--proxy-gid: `alice` is neither a number nor a group of this machine",
+        ),
+        (
+            "-u istio-proxy",
+            "--proxy-gid: there is no group `istio-proxy`, named like the user: give the gid",
+        ),
+        (
+            "-b 80,*",
+            "--istio-inbound-ports: `*` has a meaning only as the whole value of -b",
+        ),
+        (
+            "-q 90:80",
+            "--istio-outbound-ports: `90:80` is no port from 0 to 65535, nor a range such as 80:90",
+        ),
+        (
+            "-d x",
+            "--istio-local-exclude-ports: `x` is no port from 0 to 65535, nor a range such as 80:90",
+        ),
+        (
+            "-i 10.0.0.1",
+            "--istio-service-cidr: `10.0.0.1` has no prefix length: write `10.0.0.1/32`",
+        ),
+        (
+            "-x *",
+            "--istio-service-exclude-cidr: `*` would capture nothing at all; for that leave --istio-service-cidr empty",
+        ),
+        (
+            "-c a/b",
+            "--istio-exclude-interfaces: `a/b` is no interface name of 1 to 15 characters",
+        ),
+        (
+            "-k a234567890123456",
+            "--kube-virt-interfaces: `a234567890123456` is no interface name of 1 to 15 characters",
+        ),
+        (
+            "-m TPROXY",
+            "--istio-inbound-interception-mode: TPROXY is not supported yet: leave it out",
+        ),
+    ] {
+        assert_eq!(faults(line, &[]), [expected], "{line}");
+    }
+}
+
+#[test]
+fn loopback() {
+    let name = "ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR";
+    let loopback = |value| {
+        intent("", &[(name, value)], &["10.0.0.5"]).map(|intent| intent.loopback.to_string())
+    };
+    assert_eq!(loopback("127.0.0.1/8"), Ok("127.0.0.0/8".to_owned()));
+    for bad in ["127.0.0.1", "10.0.0.0/8", "127.0.0.0/7", "::1/128", ""] {
+        assert_eq!(
+            loopback(bad),
+            Err(vec![format!(
+                "{name}: `{bad}` is no range inside 127.0.0.0/8 with its prefix length"
+            )])
+        );
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let found = faults(
+        "-p x -u a,b -i 10.0.0.1,y -b 1,z --redirect-dns --cni-mode",
+        &[("PROXY_GID", "c")],
+    );
+    let places: Vec<&str> = found
+        .iter()
+        .map(|fault| fault.split(':').next().unwrap())
+        .collect();
+    let expected = [
+        "--redirect-dns",
+        "--cni-mode",
+        "--proxy-uid",
+        "--proxy-uid",
+        "--proxy-gid",
+        "--envoy-port",
+        "--istio-service-cidr",
+        "--istio-service-cidr",
+        "--istio-inbound-ports",
+    ];
+    assert_eq!(places, expected);
+}
+
+/// Words other than TPROXY mean REDIRECT, as they do for istio-iptables.
+#[test]
+fn mode() {
+    for line in ["-m REDIRECT", "-m tproxy", "-m NONE"] {
+        assert_eq!(good(line), good(""), "{line}");
+    }
+}
+
+#[test]
+fn summary() {
+    assert_eq!(
+        good("-u 1337 -i * -b * -d 15090,15021,15020").to_string(),
+        "outbound to port 15001: IPv4 TCP to all addresses; not by the proxy, uid 1337 or gid 1337\n\
+         inbound to port 15006: IPv4 TCP to all ports; not to 15020-15021, 15090"
+    );
+    let many: Vec<String> = (0..20).map(|place| format!("10.{place}.0.0/17")).collect();
+    let text = good(&format!(
+        "-u 1 -i {} -x 10.0.0.0/24,fd00::/8 -q 80",
+        many.join(",")
+    ))
+    .to_string();
+    assert!(
+        text.contains("10.7.0.0/17, and 12 more; to ports 80; not to 10.0.0.0/24, fd00::/8;"),
+        "{text}"
+    );
+    assert!(text.ends_with("inbound to port 15006: nothing"), "{text}");
+}

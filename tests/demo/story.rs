@@ -34,11 +34,11 @@ pub(crate) fn open_to_governed(stage: &Stage<'_>) -> anyhow::Result<usize> {
     })?;
 
     stage.teller.step("2  REGISTRY_ONLY");
-    replace(
-        stage,
-        &["mesh/allow-any.yaml"],
-        &["mesh/registry-only.yaml"],
-    )?;
+    let mesh = fixture("mesh/registry-only.yaml")?;
+    stage.config.write("mesh.yaml", &mesh)?;
+    stage
+        .teller
+        .change("mesh.yaml: outboundTrafficPolicy.mode is REGISTRY_ONLY");
     failed += Step {
         call: &call,
         expectation: "502 from the sidecar, and the origin saw nothing",

@@ -26,18 +26,20 @@ const PROXY: &[&[&str]] = &[
     &["http"],
     &["identify"],
     &["connection"],
-    &["listen", "source", "admin"],
+    &["listen", "source"],
+    &["admin"],
     &["settings"],
     &["args"],
     &["app"],
 ];
 
 const INIT: &[&[&str]] = &[
-    &["args", "rules"],
+    &["args", "accounts", "addresses", "rules"],
     &["intent"],
     &["netlink", "render"],
-    &["plan", "explain", "routes"],
-    &["apply", "verify"],
+    &["plan", "routes"],
+    &["apply"],
+    &["run"],
 ];
 
 const HARNESS: &[&[&str]] = &[

@@ -1,5 +1,8 @@
 # Sourced by the scripts beside it: step headers, and what a fresh Debian or Ubuntu lacks.
 
+# Where Debian keeps ip and the like, which an ordinary login may not search.
+PATH=$PATH:/usr/sbin:/sbin
+
 step() {
     printf '\n== %s\n' "$*"
 }

@@ -143,6 +143,7 @@ fn argument(flag: &Flag) -> Arg {
     }
     match flag.kind {
         Kind::Text(default) => argument
+            .value_name("VALUE")
             .allow_hyphen_values(true)
             .default_value(default)
             .hide_default_value(default.is_empty()),

@@ -40,6 +40,8 @@ pub struct Intent {
     pub outbound: Outbound,
     /// Which connections arriving here are captured.
     pub inbound: Inbound,
+    /// Whether arriving packets of no known connection are dropped.
+    pub drop_invalid: bool,
     /// Interfaces whose traffic is captured in neither direction.
     pub excluded_interfaces: Vec<Interface>,
     /// Interfaces of virtual machines: what arrives from them is outbound.
@@ -142,6 +144,7 @@ impl Intent {
             proxy_groups,
             outbound: parser.outbound(flags),
             inbound: parser.inbound(flags),
+            drop_invalid: flags.drop_invalid,
             excluded_interfaces: parser
                 .interfaces("--istio-exclude-interfaces", &flags.exclude_interfaces),
             virtual_interfaces: parser

@@ -26,11 +26,12 @@ pub const PASS_THROUGH: (Ipv4Addr, Ipv6Addr) = (
 pub fn plan(intent: &Intent) -> RuleSet {
     let mut sets = Sets::default();
     // A chain must exist before another goes to it.
-    let chains = vec![
+    let mut chains = vec![
         outbound::outbound(intent, &mut sets),
         outbound::output(intent, &mut sets),
         inbound::prerouting(intent, &mut sets),
     ];
+    chains.extend(inbound::arriving(intent));
     RuleSet {
         sets: sets.0,
         chains,

@@ -71,15 +71,37 @@ pub enum ChainName {
     Outbound,
     /// First packets of connections arriving here.
     Prerouting,
+    /// All arriving packets, before [`ChainName::Prerouting`].
+    Arriving,
 }
 
 /// Where the kernel enters a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hook {
+pub struct Hook {
+    /// The place on a packet's way.
+    pub place: Place,
+    /// What the chain may do.
+    pub kind: ChainKind,
+    /// The order among the chains of a place, ascending.
+    pub priority: i32,
+}
+
+/// Places on a packet's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
     /// Packets that arrive, before routing.
     Prerouting,
     /// Packets made by this host's processes.
     Output,
+}
+
+/// What a chain may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChainKind {
+    /// Sees first packets and may redirect the connection.
+    Nat,
+    /// Sees every packet and may drop it.
+    Filter,
 }
 
 /// One rule.
@@ -122,6 +144,8 @@ pub enum Match {
     User(Owner),
     /// The group of the process that made the socket.
     Group(Owner),
+    /// Connection tracking cannot make sense of it.
+    Invalid,
 }
 
 /// Network families.
@@ -163,6 +187,8 @@ pub enum Action {
     Redirect(u16),
     /// The rules of another chain decide.
     Goto(ChainName),
+    /// The packet is gone.
+    Drop,
 }
 
 /// Why a rule exists.
@@ -170,6 +196,7 @@ pub enum Action {
 #[allow(missing_docs)]
 pub enum Reason {
     Ipv6Off,
+    Invalid,
     ExcludedInterface,
     ExcludedOutboundPort,
     PassThrough,
@@ -203,11 +230,18 @@ impl RuleSet {
 impl ChainName {
     /// Where the kernel enters the chain; `None` when only other chains go to it.
     pub fn hook(self) -> Option<Hook> {
-        match self {
-            Self::Output => Some(Hook::Output),
-            Self::Prerouting => Some(Hook::Prerouting),
-            Self::Outbound => None,
-        }
+        // The priorities are those of iptables' tables, of nat and of mangle.
+        let (place, kind, priority) = match self {
+            Self::Output => (Place::Output, ChainKind::Nat, -100),
+            Self::Prerouting => (Place::Prerouting, ChainKind::Nat, -100),
+            Self::Arriving => (Place::Prerouting, ChainKind::Filter, -150),
+            Self::Outbound => return None,
+        };
+        Some(Hook {
+            place,
+            kind,
+            priority,
+        })
     }
 }
 
@@ -218,6 +252,7 @@ impl fmt::Display for ChainName {
             Self::Output => "output",
             Self::Outbound => "outbound",
             Self::Prerouting => "prerouting",
+            Self::Arriving => "arriving",
         })
     }
 }
@@ -257,6 +292,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Ipv6Off => "IPv6 is off: left alone",
+            Self::Invalid => "packets of no known connection",
             Self::ExcludedInterface => "excluded interface",
             Self::ExcludedOutboundPort => "excluded outbound ports",
             Self::PassThrough => "proxy passes inbound calls on to the application",

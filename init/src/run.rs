@@ -15,7 +15,7 @@ use crate::render::nftables::render;
 /// kernel refuses, 2 for wrong usage.
 pub fn run() -> ExitCode {
     let result = match Request::from_process() {
-        Ok(Request::Version) => say(&format!("egret-init {}", env!("CARGO_PKG_VERSION"))),
+        Ok(Request::Version) => print(&format!("egret-init {}", env!("CARGO_PKG_VERSION"))),
         Ok(Request::Cleanup { dry_run }) => clean_up(dry_run),
         Ok(Request::Apply(flags)) => apply(&flags),
         Err(usage) => {
@@ -56,30 +56,38 @@ fn apply(flags: &Flags) -> Result<(), Lines> {
     }
     let rules = plan(&intent);
     if flags.dry_run {
-        return say(render(&rules).trim_end());
+        return print(render(&rules).trim_end());
     }
     if flags.skip_rule_apply {
-        return say("egret-init: nothing applied, as asked (--skip-rule-apply)");
+        say("egret-init: nothing applied, as asked (--skip-rule-apply)");
+        return Ok(());
     }
     apply::apply(&intent, &rules).map_err(|refusal| vec![refusal.to_string()])?;
     say(&format!(
         "{intent}\negret-init: {} rules applied",
         rules.rule_count()
-    ))
+    ));
+    Ok(())
 }
 
 fn clean_up(dry_run: bool) -> Result<(), Lines> {
     if dry_run {
-        return say("table inet egret\ndelete table inet egret");
+        return print("table inet egret\ndelete table inet egret");
     }
     apply::clean_up().map_err(|refusal| vec![refusal.to_string()])?;
-    say("egret-init: all rules removed")
+    say("egret-init: all rules removed");
+    Ok(())
 }
 
-/// A closed output must not look like rules that were not applied.
-fn say(text: &str) -> Result<(), Lines> {
+/// Writes what was asked for.
+fn print(text: &str) -> Result<(), Lines> {
+    writeln!(io::stdout(), "{text}")
+        .map_err(|error| vec![format!("cannot write to stdout: {error}")])
+}
+
+/// Tells what was done. A closed output must not make it look undone.
+fn say(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
-    Ok(())
 }
 
 fn warn(line: &str) {

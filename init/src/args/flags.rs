@@ -157,7 +157,7 @@ pub const FLAGS: &[Flag] = &[
         short: None,
         environment: &["DROP_INVALID", "INVALID_DROP"],
         kind: Kind::Switch,
-        help: "Not supported yet",
+        help: "Drop arriving packets of no known connection",
     },
     Flag {
         long: "redirect-dns",

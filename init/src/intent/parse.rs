@@ -44,11 +44,6 @@ impl<'a> Parser<'a> {
                 "capturing DNS is not supported yet (also ISTIO_META_DNS_CAPTURE)",
             ),
             (
-                "--drop-invalid",
-                flags.drop_invalid,
-                "dropping is not supported yet (also INVALID_DROP)",
-            ),
-            (
                 "--run-validation",
                 flags.run_validation,
                 "validating the rules is not supported yet",

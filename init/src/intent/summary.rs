@@ -29,6 +29,9 @@ impl fmt::Display for Intent {
             Inbound::Except(ports) => write!(out, "{tcp} to all ports; not to {}", numbers(ports))?,
             Inbound::Only(ports) => write!(out, "{tcp} to ports {}", numbers(ports))?,
         }
+        if self.drop_invalid {
+            write!(out, "\ndropped: arriving packets of no known connection")?;
+        }
         if !self.virtual_interfaces.is_empty() {
             let names = list(self.virtual_interfaces.iter().map(name));
             write!(out, "\noutbound too: what arrives from interface {names}")?;

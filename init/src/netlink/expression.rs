@@ -34,6 +34,10 @@ const SOCKET_GID: u32 = 11;
 const FAMILY: u32 = 15;
 const TRANSPORT: u32 = 16;
 
+/// What `ct` loads, and the bit of it that is asked for, in host byte order.
+const CONNECTION_STATE: u32 = 0;
+const INVALID: u32 = 1;
+
 /// Which header `payload` loads from.
 const NETWORK_HEADER: u32 = 1;
 const TRANSPORT_HEADER: u32 = 2;
@@ -82,12 +86,21 @@ impl List {
             }
             Match::User(owner) => self.owner(SOCKET_UID, owner),
             Match::Group(owner) => self.owner(SOCKET_GID, owner),
+            Match::Invalid => {
+                let data = Attributes::new()
+                    .number(1, VALUE)
+                    .number(2, CONNECTION_STATE);
+                self.add("ct", &data);
+                self.mask(&INVALID.to_ne_bytes());
+                self.compare(DIFFERENT, &[0; 4]);
+            }
         }
     }
 
     fn action(&mut self, action: Action) {
         match action {
             Action::Leave => self.verdict(ACCEPT, None),
+            Action::Drop => self.verdict(DROP, None),
             Action::Goto(chain) => self.verdict(GOTO, Some(chain)),
             Action::Redirect(port) => {
                 let value = Attributes::new().bytes(1, &port.to_be_bytes());
@@ -165,14 +178,7 @@ impl List {
         };
         self.load_address(side, family);
         if range.prefix_len() < range.max_prefix_len() {
-            let length = u32::try_from(mask.len()).expect("an address is short");
-            let zero = Attributes::new().bytes(1, &vec![0; mask.len()]);
-            let mask = Attributes::new().bytes(1, &mask);
-            let data = Attributes::new()
-                .number(1, VALUE)
-                .number(2, VALUE)
-                .number(3, length);
-            self.add("bitwise", &data.nested(4, &mask).nested(5, &zero));
+            self.mask(&mask);
         }
         self.compare(comparison, &network);
     }
@@ -227,6 +233,17 @@ impl List {
         );
     }
 
+    fn mask(&mut self, mask: &[u8]) {
+        let length = u32::try_from(mask.len()).expect("at most an address");
+        let zero = Attributes::new().bytes(1, &vec![0; mask.len()]);
+        let mask = Attributes::new().bytes(1, mask);
+        let data = Attributes::new()
+            .number(1, VALUE)
+            .number(2, VALUE)
+            .number(3, length);
+        self.add("bitwise", &data.nested(4, &mask).nested(5, &zero));
+    }
+
     fn compare(&mut self, comparison: u32, value: &[u8]) {
         let value = Attributes::new().bytes(1, value);
         self.add(
@@ -247,6 +264,7 @@ impl List {
 }
 
 /// Verdicts.
+const DROP: i32 = 0;
 const ACCEPT: i32 = 1;
 const GOTO: i32 = -4;
 

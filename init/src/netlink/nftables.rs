@@ -2,7 +2,7 @@
 
 use crate::netlink::expression::expressions;
 use crate::netlink::message::{Attributes, Message, flag};
-use crate::rules::{Chain, ChainName, Elements, Hook, Rule, RuleSet, Set, TABLE};
+use crate::rules::{Chain, ChainKind, ChainName, Elements, Place, Rule, RuleSet, Set, TABLE};
 
 /// Messages that replace our table by one with these rules. The old one, if any, is gone in the same instant.
 pub fn replace(rules: &RuleSet) -> Vec<Message> {
@@ -43,9 +43,6 @@ const BATCH_END: u16 = 17;
 
 /// `struct nfgenmsg` of family `inet`, version 0.
 const GENERIC: [u8; 4] = [1, 0, 0, 0];
-
-/// The priority of destination NAT.
-const PRIORITY: i32 = -100;
 
 /// An attribute's length is a 16-bit number, so large sets travel in several messages.
 const ELEMENTS_MAX: usize = 1000;
@@ -122,14 +119,18 @@ impl Transaction {
     fn chain(&mut self, name: ChainName) {
         let mut attributes = Attributes::new().text(1, TABLE).text(3, &name.to_string());
         if let Some(hook) = name.hook() {
-            let hook = match hook {
-                Hook::Prerouting => 0,
-                Hook::Output => 3,
+            let place = match hook.place {
+                Place::Prerouting => 0,
+                Place::Output => 3,
+            };
+            let kind = match hook.kind {
+                ChainKind::Nat => "nat",
+                ChainKind::Filter => "filter",
             };
             let place = Attributes::new()
-                .number(1, hook)
-                .bytes(2, &PRIORITY.to_be_bytes());
-            attributes = attributes.nested(4, &place).text(7, "nat");
+                .number(1, place)
+                .bytes(2, &hook.priority.to_be_bytes());
+            attributes = attributes.nested(4, &place).text(7, kind);
         }
         self.add(
             NEW_CHAIN,

@@ -187,6 +187,15 @@ impl fmt::Display for Refusal {
                      nft_chain_nat and nft_redir (Linux 5.2 or later)"
                 )
             }
+            Self::Message {
+                label,
+                reason: Errno::EACCES,
+            } => {
+                write!(
+                    out,
+                    "the kernel refused {label}: IPv6 is disabled there (net.ipv6.conf.*.disable_ipv6)"
+                )
+            }
             Self::Message { label, reason } => write!(out, "the kernel refused {label}: {reason}"),
             Self::Unusable(reason) => {
                 write!(out, "cannot talk to the kernel over netlink: {reason}")

@@ -54,6 +54,13 @@ pub(super) fn prerouting(intent: &Intent, sets: &mut Sets) -> Chain {
     chain
 }
 
+/// Drops what would be answered with a reset, which would end a connection that is only out of step.
+pub(super) fn arriving(intent: &Intent) -> Option<Chain> {
+    let mut chain = base_chain(ChainName::Arriving, intent);
+    chain.push([Match::Invalid], Action::Drop, Reason::Invalid);
+    intent.drop_invalid.then_some(chain)
+}
+
 fn virtual_captures(chain: &mut Chain, intent: &Intent, sets: &mut Sets) {
     let capture = Action::Redirect(intent.outbound_port);
     for interface in &intent.virtual_interfaces {

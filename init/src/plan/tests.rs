@@ -123,6 +123,11 @@ fn ports() {
 }
 
 #[test]
+fn invalid_packets() {
+    check("drop-invalid", "-i * -b * --drop-invalid", &[], IPV4);
+}
+
+#[test]
 fn interfaces() {
     check("excluded-interfaces", "-i * -b * -c eth1,tun+", &[], IPV4);
     check(

@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use ipnet::IpNet;
 
 use crate::rules::{
-    Action, Chain, Elements, Family, Hook, Interface, Match, Protocol, Rule, RuleSet, Set, SetName,
-    TABLE,
+    Action, Chain, ChainKind, Elements, Family, Interface, Match, Place, Protocol, Rule, RuleSet,
+    Set, SetName, TABLE,
 };
 
 /// Writes a script that replaces our table.
@@ -36,12 +36,17 @@ fn set(set: &Set) -> String {
 fn chain(chain: &Chain) -> String {
     let mut text = format!("\tchain {} {{\n", chain.name);
     if let Some(hook) = chain.name.hook() {
-        let hook = match hook {
-            Hook::Prerouting => "prerouting",
-            Hook::Output => "output",
+        let place = match hook.place {
+            Place::Prerouting => "prerouting",
+            Place::Output => "output",
         };
+        let kind = match hook.kind {
+            ChainKind::Nat => "nat",
+            ChainKind::Filter => "filter",
+        };
+        let priority = hook.priority;
         text.push_str(&format!(
-            "\t\ttype nat hook {hook} priority -100; policy accept;\n"
+            "\t\ttype {kind} hook {place} priority {priority}; policy accept;\n"
         ));
     }
     for rule in &chain.rules {
@@ -73,6 +78,7 @@ impl Display for Line<'_> {
             Action::Leave => out.write_str("accept")?,
             Action::Redirect(port) => write!(out, "redirect to :{port}")?,
             Action::Goto(chain) => write!(out, "goto {chain}")?,
+            Action::Drop => out.write_str("drop")?,
         }
         write!(out, " comment \"{}\"", self.0.reason)
     }
@@ -96,6 +102,7 @@ fn write_match(out: &mut fmt::Formatter<'_>, condition: &Match) -> fmt::Result {
         Match::DestinationIn(set) => write!(out, "{} daddr @{set}", set_header(*set)),
         Match::User(owner) => write!(out, "meta skuid {}", Range(owner)),
         Match::Group(owner) => write!(out, "meta skgid {}", Range(owner)),
+        Match::Invalid => out.write_str("ct state invalid"),
     }
 }
 

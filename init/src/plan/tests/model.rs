@@ -268,7 +268,7 @@ fn walk(rules: &RuleSet, name: ChainName, packet: &Packet) -> Fate {
             .all(|condition| holds(rules, condition, packet))
     })?;
     match rule.action {
-        Action::Leave => None,
+        Action::Leave | Action::Drop => None,
         Action::Redirect(port) => Some(port),
         Action::Goto(next) => walk(rules, next, packet),
     }
@@ -293,6 +293,8 @@ fn holds(rules: &RuleSet, condition: &Match, packet: &Packet) -> bool {
             same_family(range) && !range.contains(&packet.destination)
         }
         Match::DestinationIn(set) => inside(rules, *set, packet),
+        // The grid holds connections only.
+        Match::Invalid => false,
         Match::User(owner) => packet.owner.is_some_and(|(uid, _)| owner.contains(&uid)),
         Match::Group(owner) => packet.owner.is_some_and(|(_, gid)| owner.contains(&gid)),
     }

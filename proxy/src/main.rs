@@ -1,2 +1,80 @@
-//! Tests.
-fn main() {}
+//! `egret-proxy`: run | version.
+
+use std::io;
+use std::io::Write;
+use std::panic;
+use std::panic::PanicHookInfo;
+use std::process::ExitCode;
+use std::thread;
+
+use egret_proxy::app;
+use egret_proxy::args;
+use egret_proxy::args::Command;
+use egret_proxy::settings::Log;
+use egret_proxy::settings::LogFormat;
+
+/// Exit code of a start that failed.
+const FAILED: u8 = 1;
+
+/// Exit code of wrong usage.
+const WRONG_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let (settings, log) = match args::read(std::env::args_os(), args::environment) {
+        Ok(Command::Run(settings, log)) => (settings, *log),
+        Ok(Command::Version) => {
+            // A closed standard output is its reader's business.
+            let _ = writeln!(io::stdout(), "egret-proxy {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        Err(usage) => {
+            let _ = usage.print();
+            return if usage.exit_code() == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(WRONG_USAGE)
+            };
+        }
+    };
+    start_log(log);
+    panic::set_hook(Box::new(tell_panic));
+    match app::run(&settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "egret-proxy: {error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn start_log(log: Log) {
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(log.filter)
+        .with_writer(io::stderr);
+    match log.format {
+        LogFormat::Text => lines
+            .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+            .init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+}
+
+/// A panic is a bug of ours and ends one connection. It is one line of the log, which says where to look.
+fn tell_panic(panic: &PanicHookInfo<'_>) {
+    let payload = panic.payload();
+    let words = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no words");
+    let place = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let thread = thread::current();
+    tracing::error!(
+        place,
+        thread = thread.name().unwrap_or_default(),
+        "bug, please report it: panic: {words}"
+    );
+}

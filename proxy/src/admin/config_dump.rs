@@ -1,0 +1,167 @@
+//! `/config_dump`: what was loaded, what is wrong with it, and what it was compiled to.
+
+use std::fmt::Write;
+
+use egret_config::model::mesh::AccessLogEncoding;
+use egret_config::model::mesh::Mesh;
+use egret_config::model::mesh::OutboundPolicy;
+use egret_config::problem::Problem;
+use egret_config::problem::Severity;
+use http::StatusCode;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::admin::Admin;
+use crate::admin::clusters;
+use crate::admin::listeners;
+use crate::admin::page::Form;
+use crate::admin::page::Page;
+use crate::admin::routes;
+use crate::source::status::Loaded;
+use crate::source::status::Rejected;
+
+pub(super) fn page(admin: &Admin, form: Form) -> Page {
+    match form {
+        Form::Text => Page::text(StatusCode::OK, text(admin)),
+        Form::Json => Page::json(&value(admin)),
+    }
+}
+
+fn text(admin: &Admin) -> String {
+    let state = admin.status.state();
+    let snapshot = admin.current.load();
+    let mut text = String::new();
+    if let Some(rejected) = &state.rejected {
+        let _ = writeln!(
+            text,
+            "status: rejected (since {}); what is shown here is the last good configuration",
+            rejected.since
+        );
+        for reason in &rejected.reasons {
+            let _ = writeln!(text, "  {reason}");
+        }
+    } else {
+        text.push_str("status: accepted\n");
+    }
+    if let Some(loaded) = &state.loaded {
+        let _ = writeln!(
+            text,
+            "version: {} (in force since {}, compiled in {:?})",
+            loaded.version, loaded.at, loaded.took
+        );
+        text.push_str("\nFILES\n");
+        for (file, bytes) in &loaded.files {
+            let _ = writeln!(text, "  {file} ({bytes} bytes)");
+        }
+        text.push_str("\nOBJECTS\n");
+        for (kind, count) in &loaded.counts {
+            let _ = writeln!(text, "  {count} {kind}");
+        }
+        for (title, place) in &loaded.objects {
+            let _ = writeln!(text, "  {title} ({}:{})", place.file, place.line);
+        }
+        text.push_str("\nPROBLEMS\n");
+        for problem in &loaded.problems {
+            let _ = writeln!(text, "  {}: {problem}", severity(problem));
+        }
+    }
+    text.push_str("\nMESH\n");
+    for (name, value) in mesh(&snapshot.mesh).as_object().into_iter().flatten() {
+        let _ = writeln!(text, "  {name}: {value}");
+    }
+    for (title, table) in [
+        (
+            "LISTENERS",
+            listeners::text(&snapshot, &admin.board.listeners()),
+        ),
+        ("ROUTES", routes::text(&snapshot)),
+        ("CLUSTERS", clusters::text(&snapshot)),
+    ] {
+        let _ = write!(text, "\n{title}\n{table}");
+    }
+    text
+}
+
+fn value(admin: &Admin) -> Value {
+    let state = admin.status.state();
+    let snapshot = admin.current.load();
+    json!({
+        "status": if state.rejected.is_some() { "rejected" } else { "accepted" },
+        "rejected": state.rejected.as_deref().map(rejected),
+        "loaded": state.loaded.as_deref().map(loaded),
+        "mesh": mesh(&snapshot.mesh),
+        "listeners": listeners::values(&snapshot, &admin.board.listeners()),
+        "routes": routes::values(&snapshot),
+        "clusters": clusters::values(&snapshot),
+    })
+}
+
+fn rejected(rejected: &Rejected) -> Value {
+    json!({ "since": rejected.since.to_string(), "problems": rejected.reasons })
+}
+
+fn loaded(loaded: &Loaded) -> Value {
+    let files: Vec<Value> = loaded
+        .files
+        .iter()
+        .map(|(file, bytes)| json!({ "file": **file, "bytes": bytes }))
+        .collect();
+    let counts: serde_json::Map<String, Value> = loaded
+        .counts
+        .iter()
+        .map(|(kind, count)| (kind.to_string(), json!(count)))
+        .collect();
+    let objects: Vec<Value> = loaded
+        .objects
+        .iter()
+        .map(|(title, place)| json!({ "object": title, "file": *place.file, "line": place.line }))
+        .collect();
+    json!({
+        "version": loaded.version,
+        "since": loaded.at.to_string(),
+        "files": files,
+        "counts": counts,
+        "objects": objects,
+        "problems": loaded.problems.iter().map(problem).collect::<Vec<_>>(),
+    })
+}
+
+fn problem(problem: &Problem) -> Value {
+    json!({
+        "severity": severity(problem),
+        "file": *problem.place.file,
+        "line": problem.place.line,
+        "object": problem.object,
+        "field": problem.field,
+        "value": problem.value,
+        "reason": problem.reason,
+    })
+}
+
+fn severity(problem: &Problem) -> &'static str {
+    match problem.severity {
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
+}
+
+/// The mesh-wide settings under MeshConfig's names.
+fn mesh(mesh: &Mesh) -> Value {
+    json!({
+        "outboundTrafficPolicy": match mesh.outbound_policy {
+            OutboundPolicy::AllowAny => "ALLOW_ANY",
+            OutboundPolicy::RegistryOnly => "REGISTRY_ONLY",
+            OutboundPolicy::AllowAnyDynamicDns => "ALLOW_ANY_DYNAMIC_DNS",
+        },
+        "accessLogFile": *mesh.access_log_file,
+        "accessLogEncoding": match mesh.access_log_encoding {
+            AccessLogEncoding::Text => "TEXT",
+            AccessLogEncoding::Json => "JSON",
+        },
+        "connectTimeout": format!("{:?}", mesh.connect_timeout),
+        "protocolDetectionTimeout": mesh.detection_timeout.map(|timeout| format!("{timeout:?}")),
+        "rootNamespace": *mesh.root_namespace,
+        "dnsRefreshRate": format!("{:?}", mesh.dns_refresh_rate),
+        "from": mesh.meta.as_ref().map(|meta| format!("{} ({}:{})", meta.title(), meta.place.file, meta.place.line)),
+    })
+}

@@ -1,0 +1,126 @@
+//! Which page answers which path.
+
+use egret_config::snapshot::workload::Mode;
+use http::Method;
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::admin::Admin;
+use crate::admin::clusters;
+use crate::admin::config_dump;
+use crate::admin::listeners;
+use crate::admin::page::Form;
+use crate::admin::page::Page;
+use crate::admin::routes;
+use crate::life::drain::Phase;
+
+const HELP: &str = "\
+egret-proxy admin pages (add ?format=json for programs)
+  /clusters        whom this proxy may call, and how
+  /config_dump     what was loaded, what is wrong with it, what it was compiled to
+  /help            this page
+  /listeners       what is listened on, and what is served there
+  /quitquitquit    end in good order (POST)
+  /ready           LIVE when ready, 503 otherwise
+  /routes          the routes of each listener
+  /server_info     version, state, uptime
+";
+
+/// A page of the admin address.
+pub(super) fn admin(admin: &Admin, method: &Method, path: &str, query: Option<&str>) -> Page {
+    if path == "/quitquitquit" {
+        return quit(admin, method);
+    }
+    let page: fn(&Admin, Form) -> Page = match path {
+        "/" | "/help" => |_, _| Page::text(StatusCode::OK, HELP),
+        "/ready" => |admin, _| readiness(admin, "LIVE\n"),
+        "/server_info" => |admin, _| server_info(admin),
+        "/config_dump" => config_dump::page,
+        "/listeners" => listeners::page,
+        "/clusters" => clusters::page,
+        "/routes" => routes::page,
+        _ => return not_found(),
+    };
+    match *method {
+        Method::GET | Method::HEAD => page(admin, Form::asked(query)),
+        _ => Page::not_allowed("GET"),
+    }
+}
+
+/// A page of the health address.
+pub(super) fn health(admin: &Admin, method: &Method, path: &str) -> Page {
+    match (path, method) {
+        ("/healthz/ready", &Method::GET | &Method::HEAD) => readiness(admin, ""),
+        ("/healthz/ready", _) => Page::not_allowed("GET"),
+        _ => Page::text(
+            StatusCode::NOT_FOUND,
+            "not found: the page here is /healthz/ready\n",
+        ),
+    }
+}
+
+fn not_found() -> Page {
+    Page::text(StatusCode::NOT_FOUND, format!("not found\n\n{HELP}"))
+}
+
+fn readiness(admin: &Admin, good: &str) -> Page {
+    match state(admin) {
+        "LIVE" => Page::text(StatusCode::OK, good),
+        other => {
+            let mut body = format!("{other}\n");
+            for missing in admin.ready.missing() {
+                body.push_str(&format!("waiting for {missing}\n"));
+            }
+            Page::text(StatusCode::SERVICE_UNAVAILABLE, body)
+        }
+    }
+}
+
+fn quit(admin: &Admin, method: &Method) -> Page {
+    if method != Method::POST {
+        return Page::not_allowed("POST");
+    }
+    admin.quit.notify_one();
+    Page::text(StatusCode::OK, "OK\n")
+}
+
+/// The state in Envoy's words.
+fn state(admin: &Admin) -> &'static str {
+    if admin.drain.phase() != Phase::Running {
+        "DRAINING"
+    } else if admin.ready.is_ready() {
+        "LIVE"
+    } else {
+        "PRE_INITIALIZING"
+    }
+}
+
+fn server_info(admin: &Admin) -> Page {
+    let workload = &admin.current.load().workload;
+    let labels: serde_json::Map<_, _> = workload
+        .labels
+        .0
+        .iter()
+        .map(|(key, value)| (key.to_string(), json!(**value)))
+        .collect();
+    Page::json(&json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "state": state(admin),
+        "mode": mode(workload.mode),
+        "namespace": *workload.namespace,
+        "labels": labels,
+        "pod_ips": workload.addresses,
+        "threads": admin.threads,
+        "pid": std::process::id(),
+        "started": admin.started.to_string(),
+        "uptime_seconds": Timestamp::now().duration_since(admin.started).as_secs(),
+    }))
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Sidecar => "sidecar",
+        Mode::Gateway => "gateway",
+    }
+}

@@ -1,0 +1,228 @@
+//! The only reader of the command line and the environment.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use clap::CommandFactory;
+use clap::Parser;
+use clap::ValueEnum;
+use clap::error::ErrorKind;
+use egret_config::labels::Labels;
+use egret_config::name::DEFAULT_NAMESPACE;
+use egret_config::snapshot::workload::Mode;
+use egret_config::snapshot::workload::Workload;
+use egret_config::value;
+use tracing_subscriber::EnvFilter;
+
+use crate::settings::Log;
+use crate::settings::LogFormat;
+use crate::settings::Settings;
+use crate::source::files::Options;
+
+/// Workers that are enough for most pods: more cost memory and warm fewer upstream connections each. Istio's default
+/// `concurrency` is 2 as well.
+const THREADS_DEFAULT_MAX: usize = 2;
+
+/// What the user wants done.
+#[derive(Debug)]
+pub enum Command {
+    /// Be a sidecar or a gateway until told to stop, and write this log.
+    Run(Box<Settings>, Box<Log>),
+    /// Say which version this is.
+    Version,
+}
+
+/// Reads `argv` (with the program's name in front) and, for flags that were not given, `environment`.
+///
+/// # Errors
+/// Wrong usage, and `--help` and `--version`, which clap treats alike; [`clap::Error::exit_code`] tells them apart.
+pub fn read(
+    argv: impl IntoIterator<Item = OsString>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Command, clap::Error> {
+    match Typed::try_parse_from(argv)?.command {
+        TypedCommand::Run(run) => {
+            let wrong = |words| Typed::command().error(ErrorKind::ValueValidation, words);
+            let (settings, log) = run.validate(environment).map_err(wrong)?;
+            Ok(Command::Run(Box::new(settings), Box::new(log)))
+        }
+        TypedCommand::Version => Ok(Command::Version),
+    }
+}
+
+/// The variables of this process that are text.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[derive(Parser)]
+#[command(
+    name = "egret-proxy",
+    version,
+    about = "A transparent egress sidecar and gateway that speaks Istio's networking API"
+)]
+struct Typed {
+    #[command(subcommand)]
+    command: TypedCommand,
+}
+
+#[derive(clap::Subcommand)]
+enum TypedCommand {
+    /// Run as a sidecar or as a gateway until told to stop.
+    Run(Box<Run>),
+    /// Print the version.
+    Version,
+}
+
+/// What the user typed, no more.
+#[derive(clap::Args)]
+struct Run {
+    /// Beside an application, or as a gateway.
+    #[arg(long, value_enum, default_value_t = TypedMode::Sidecar)]
+    mode: TypedMode,
+    /// The pod's namespace [env: POD_NAMESPACE] [default: default].
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// The pod's labels, as key=value,key=value.
+    #[arg(long, value_name = "LABELS", default_value = "", hide_default_value = true, value_parser = Labels::parse)]
+    labels: Labels,
+    /// An address of the pod; may be repeated [env: INSTANCE_IP].
+    #[arg(long = "pod-ip", value_name = "IP", value_delimiter = ',')]
+    pod_ips: Vec<IpAddr>,
+    /// A file or folder with Istio and Kubernetes objects (.yaml, .yml, .json); may be repeated. Changes are followed.
+    #[arg(long = "config", value_name = "PATH")]
+    config: Vec<PathBuf>,
+    /// A file with MeshConfig; it beats a MeshConfig found under --config.
+    #[arg(long, value_name = "FILE")]
+    mesh_config: Option<PathBuf>,
+    /// The port that redirected outbound connections arrive on.
+    #[arg(long, value_name = "PORT", default_value_t = 15001, value_parser = clap::value_parser!(u16).range(1..))]
+    outbound_port: u16,
+    /// The port that redirected inbound connections arrive on.
+    #[arg(long, value_name = "PORT", default_value_t = 15006, value_parser = clap::value_parser!(u16).range(1..))]
+    inbound_port: u16,
+    /// Where the admin pages are served.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15000")]
+    admin: SocketAddr,
+    /// Where /healthz/ready is served.
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:15021")]
+    health: SocketAddr,
+    /// Worker threads [default: the cores this process may use, at most 2].
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// How long requests in flight may take after SIGTERM or /quitquitquit.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    drain_time: Duration,
+    /// What is logged: error, warn, info, debug, trace, or a list of module=level [env: RUST_LOG] [default: info].
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Form of the log's lines (not of the access log).
+    #[arg(long, value_enum, default_value_t = TypedLogFormat::Text)]
+    log_format: TypedLogFormat,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum TypedMode {
+    Sidecar,
+    Gateway,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum TypedLogFormat {
+    Text,
+    Json,
+}
+
+impl Run {
+    fn validate(
+        self,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<(Settings, Log), String> {
+        let set = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
+        let mode = match self.mode {
+            TypedMode::Sidecar => Mode::Sidecar,
+            TypedMode::Gateway => Mode::Gateway,
+        };
+        if mode == Mode::Sidecar && self.outbound_port == self.inbound_port {
+            return Err(format!(
+                "--outbound-port and --inbound-port are both {}: give each a port of its own\n",
+                self.outbound_port
+            ));
+        }
+        let namespace = match self.namespace {
+            Some(name) if name.is_empty() => {
+                return Err("--namespace is empty: leave it out or name one\n".to_owned());
+            }
+            Some(name) => name,
+            None => set("POD_NAMESPACE").unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
+        };
+        let addresses = match (self.pod_ips, set("INSTANCE_IP")) {
+            (typed, Some(list)) if typed.is_empty() => addresses(&list)?,
+            (typed, _) => typed,
+        };
+        let level = self
+            .log_level
+            .or_else(|| set("RUST_LOG"))
+            .unwrap_or_else(|| "info".to_owned());
+        let filter = EnvFilter::try_new(&level).map_err(|error| {
+            format!("{level:?} is not a log level or a list of module=level: {error}\n")
+        })?;
+        let mut own_ports = vec![self.admin.port(), self.health.port()];
+        if mode == Mode::Sidecar {
+            own_ports.extend([self.outbound_port, self.inbound_port]);
+        }
+        let settings = Settings {
+            workload: Workload {
+                mode,
+                namespace: Arc::from(namespace),
+                labels: self.labels,
+                addresses,
+                own_ports,
+            },
+            source: Options {
+                paths: self.config,
+                mesh_config: self.mesh_config,
+            },
+            outbound_port: self.outbound_port,
+            inbound_port: self.inbound_port,
+            admin: self.admin,
+            health: self.health,
+            threads: self.threads.unwrap_or_else(threads_default),
+            drain_time: self.drain_time,
+        };
+        let format = match self.log_format {
+            TypedLogFormat::Text => LogFormat::Text,
+            TypedLogFormat::Json => LogFormat::Json,
+        };
+        Ok((settings, Log { filter, format }))
+    }
+}
+
+fn threads_default() -> NonZeroUsize {
+    // The kernel's answer respects affinity and the CPU quota of a container. No answer: one.
+    let allowed = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroUsize::new(allowed.min(THREADS_DEFAULT_MAX)).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn addresses(list: &str) -> Result<Vec<IpAddr>, String> {
+    list.split(',')
+        .map(|item| {
+            item.trim()
+                .parse()
+                .map_err(|_| format!("INSTANCE_IP: {:?} is not an IP address\n", item.trim()))
+        })
+        .collect()
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    value::duration(text).ok_or_else(|| "not a duration such as 5s, 500ms or 1m30s".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

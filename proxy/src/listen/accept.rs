@@ -1,0 +1,152 @@
+//! The accept loop of one listening socket on one worker: cap, backoff, span, spawn.
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use nix::errno::Errno;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::sync::watch;
+use tokio::task;
+use tokio::time;
+use tracing::Instrument;
+use tracing::debug;
+use tracing::debug_span;
+use tracing::warn;
+
+use crate::connection;
+use crate::connection::Entrance;
+use crate::life::drain::Guard;
+use crate::proxy::Proxy;
+use crate::sys::socket;
+
+/// Waits after an accept that failed for want of resources: the first, and the longest.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// What the accept loops of one worker have in common.
+#[derive(Clone)]
+pub struct Reception {
+    /// Serves what is accepted.
+    pub proxy: Rc<Proxy>,
+    /// One permit for each connection that this worker may have at a time.
+    pub slots: Arc<Semaphore>,
+    /// Number of the last connection; differs between workers in its lowest digits.
+    pub last_id: Rc<Cell<u64>>,
+    /// Distance between the ids of one worker.
+    pub id_step: u64,
+}
+
+/// Accepts until the process drains or `open`'s sender is dropped. What had already come is still accepted. Each
+/// connection becomes a task of its own, which outlives the loop and holds a drain open.
+pub async fn accept(
+    listener: TcpListener,
+    entrance: Entrance,
+    reception: Reception,
+    mut open: watch::Receiver<()>,
+    mut guard: Guard,
+) {
+    let mut backoff = BACKOFF.0;
+    loop {
+        let next = async {
+            let slot = slot(&reception.slots).await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            biased;
+            () = guard.draining() => break,
+            _ = open.changed() => break,
+            next = next => next,
+        };
+        match accepted {
+            Ok((socket, peer)) => {
+                backoff = BACKOFF.0;
+                begin(socket, peer, entrance, &reception, slot, guard.clone());
+            }
+            Err(error) if is_of_one_connection(&error) => {
+                debug!(%error, "a connection left before it was accepted")
+            }
+            Err(error) => {
+                warn!(%error, wait = ?backoff, "cannot accept connections; trying again");
+                drop(slot);
+                time::sleep(backoff).await;
+                backoff = (backoff * 2).min(BACKOFF.1);
+            }
+        }
+    }
+    // Closing the socket would reset what waits in its queue.
+    while let Some(Ok((socket, peer))) = listener.accept().now_or_never() {
+        let Ok(slot) = Arc::clone(&reception.slots).try_acquire_owned() else {
+            break;
+        };
+        begin(
+            socket,
+            peer,
+            entrance,
+            &reception,
+            Some(slot),
+            guard.clone(),
+        );
+    }
+}
+
+/// Room for one more connection. While there is none, callers wait in the kernel's queue.
+async fn slot(slots: &Arc<Semaphore>) -> Option<tokio::sync::OwnedSemaphorePermit> {
+    if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
+        return Some(slot);
+    }
+    warn!("as many connections as the limit of open files allows; new ones wait until others end");
+    // An error would mean that the semaphore was closed, which nobody does.
+    Arc::clone(slots).acquire_owned().await.ok()
+}
+
+fn begin(
+    socket: TcpStream,
+    peer: SocketAddr,
+    entrance: Entrance,
+    reception: &Reception,
+    slot: Option<tokio::sync::OwnedSemaphorePermit>,
+    guard: Guard,
+) {
+    if let Err(error) = socket::prepare_accepted(&socket) {
+        // The peer is gone; serving it will tell.
+        debug!(%error, "cannot set options of a connection");
+    }
+    let id = reception.last_id.get() + reception.id_step;
+    reception.last_id.set(id);
+    let span = debug_span!("connection", id, ?entrance, %peer);
+    let served = connection::serve(socket, entrance, Rc::clone(&reception.proxy));
+    let task = async move {
+        served.await;
+        drop((slot, guard));
+    };
+    // A panic ends this task alone; the hook that main installs has logged it.
+    drop(task::spawn_local(task.instrument(span)));
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    // accept(2): errors that were pending on the new connection are reported here too.
+    let errno = error
+        .raw_os_error()
+        .map_or(Errno::UnknownErrno, Errno::from_raw);
+    matches!(
+        errno,
+        Errno::ECONNABORTED
+            | Errno::ECONNRESET
+            | Errno::EPROTO
+            | Errno::EINTR
+            | Errno::EPERM
+            | Errno::ENETDOWN
+            | Errno::ENOPROTOOPT
+            | Errno::EHOSTDOWN
+            | Errno::ENONET
+            | Errno::EHOSTUNREACH
+            | Errno::EOPNOTSUPP
+            | Errno::ENETUNREACH
+    )
+}

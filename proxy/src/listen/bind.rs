@@ -1,0 +1,143 @@
+//! Binds listening sockets, and says what to do when one cannot be had.
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::num::NonZeroUsize;
+
+use nix::errno::Errno;
+use thiserror::Error;
+
+use crate::sys::socket;
+use crate::sys::socket::ReusePort;
+
+/// What a listening socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Purpose {
+    /// Redirected calls of the application.
+    Outbound,
+    /// Redirected calls to the application.
+    Inbound,
+    /// A port of a Gateway object.
+    Gateway,
+    /// The admin pages.
+    Admin,
+    /// The health page.
+    Health,
+}
+
+impl Purpose {
+    /// The flag that moves the port, where one does.
+    fn flag(self) -> Option<&'static str> {
+        match self {
+            Self::Outbound => Some("--outbound-port"),
+            Self::Inbound => Some("--inbound-port"),
+            Self::Admin => Some("--admin"),
+            Self::Health => Some("--health"),
+            Self::Gateway => None,
+        }
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Outbound => "outbound",
+            Self::Inbound => "inbound",
+            Self::Gateway => "gateway",
+            Self::Admin => "admin",
+            Self::Health => "health",
+        })
+    }
+}
+
+/// A socket that cannot be had, in one line that says what to do.
+#[derive(Debug, Error)]
+#[error("cannot listen on {address} ({purpose}): {}", advice(*.purpose, .source))]
+pub struct BindError {
+    address: SocketAddr,
+    purpose: Purpose,
+    source: io::Error,
+}
+
+/// One socket for each worker on `port` of all addresses, or of `bind` where one is given. The kernel spreads
+/// connections over them. Gives the address too: `[::]`, which takes IPv4 as well, or `0.0.0.0` where IPv6 is missing.
+///
+/// # Errors
+/// A port that anybody else listens on, even one who would share it, and whatever the kernel refuses.
+pub fn shared(
+    purpose: Purpose,
+    bind: Option<IpAddr>,
+    port: u16,
+    workers: NonZeroUsize,
+) -> Result<(SocketAddr, Vec<TcpListener>), BindError> {
+    let address = match bind {
+        Some(ip) => SocketAddr::new(ip, port),
+        None => everywhere(port),
+    };
+    let error = |source| BindError {
+        address,
+        purpose,
+        source,
+    };
+    socket::probe(address).map_err(error)?;
+    let sockets: io::Result<Vec<_>> = (0..workers.get())
+        .map(|_| socket::bind_listener(address, ReusePort::Shared))
+        .collect();
+    Ok((address, sockets.map_err(error)?))
+}
+
+/// One socket on `address`, for a page server.
+///
+/// # Errors
+/// As for [`shared`].
+pub fn alone(purpose: Purpose, address: SocketAddr) -> Result<TcpListener, BindError> {
+    socket::bind_listener(address, ReusePort::Alone).map_err(|source| BindError {
+        address,
+        purpose,
+        source,
+    })
+}
+
+/// All addresses: of both families where the kernel has IPv6.
+fn everywhere(port: u16) -> SocketAddr {
+    let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+    match socket::probe(both) {
+        Err(error) if no_ipv6(&error) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+        _ => SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
+    }
+}
+
+fn no_ipv6(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(
+        errno,
+        Some(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL | Errno::EPROTONOSUPPORT)
+    )
+}
+
+fn advice(purpose: Purpose, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let away = match purpose.flag() {
+                Some(flag) => format!("stop it, or choose another port with {flag}"),
+                None => "stop it, or change the Gateway's port".to_owned(),
+            };
+            format!("the port is in use, maybe by another egret-proxy; {away}")
+        }
+        io::ErrorKind::PermissionDenied => {
+            "permission denied; ports below 1024 need the capability NET_BIND_SERVICE, or the sysctl \
+             net.ipv4.ip_unprivileged_port_start=0 in the pod"
+                .to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "the address is not one of this machine".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! Opens and closes ports: those of the process once, those of a gateway as the snapshot asks for them.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use egret_config::snapshot::GatewayPort;
+use tokio::sync::watch;
+use tokio::time;
+use tracing::error;
+use tracing::info;
+
+use crate::connection::Entrance;
+use crate::current::Current;
+use crate::listen::bind;
+use crate::listen::bind::BindError;
+use crate::listen::bind::Purpose;
+use crate::listen::worker::Order;
+use crate::listen::worker::Orders;
+
+/// How soon a port that could not be opened is tried again: whoever has it may go.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The listening sockets of the process. Dropped, it ends the workers with whatever they are still serving.
+#[derive(Debug)]
+pub struct Ports {
+    workers: Vec<Orders>,
+    gateway: BTreeMap<GatewayPort, Result<Open, String>>,
+    /// Ports that stay open until the process drains.
+    fixed: Vec<Open>,
+    board: Board,
+}
+
+#[derive(Debug)]
+struct Open {
+    address: SocketAddr,
+    purpose: Purpose,
+    /// Its drop closes the port.
+    _until_dropped: watch::Sender<()>,
+}
+
+/// What is open and what could not be opened; for the admin pages. Clones share one state.
+#[derive(Clone, Debug, Default)]
+pub struct Board {
+    entries: Arc<Mutex<Vec<Listener>>>,
+}
+
+/// One line of a [`Board`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The port.
+    pub port: u16,
+    /// Where it listens, or why it does not.
+    pub state: Result<SocketAddr, String>,
+}
+
+impl Board {
+    /// What it says now.
+    pub fn listeners(&self) -> Vec<Listener> {
+        self.entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Ports {
+    /// Nothing open yet. There must be at least one worker.
+    pub fn new(workers: Vec<Orders>) -> Self {
+        Self {
+            workers,
+            gateway: BTreeMap::new(),
+            fixed: Vec::new(),
+            board: Board::default(),
+        }
+    }
+
+    /// What is open, kept up to date.
+    pub fn board(&self) -> Board {
+        self.board.clone()
+    }
+
+    /// Opens a port for as long as the process runs.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    pub fn open(
+        &mut self,
+        purpose: Purpose,
+        entrance: Entrance,
+        port: u16,
+    ) -> Result<(), BindError> {
+        let open = hand_out(&self.workers, purpose, entrance, None, port)?;
+        self.fixed.push(open);
+        self.show();
+        Ok(())
+    }
+
+    /// Opens and closes until exactly the `wanted` gateway ports are open. One that cannot be opened does not stop the
+    /// others; its error is given, and given again by the next call while it lasts.
+    pub fn reconcile(&mut self, wanted: &[GatewayPort]) -> Vec<BindError> {
+        let wanted: BTreeSet<GatewayPort> = wanted.iter().copied().collect();
+        self.gateway.retain(|port, state| {
+            let keep = wanted.contains(port);
+            if let (false, Ok(open)) = (keep, &*state) {
+                info!(address = %open.address, "gateway port closed: no Gateway asks for it any more");
+            }
+            keep
+        });
+        let mut errors = Vec::new();
+        for port in wanted {
+            if matches!(self.gateway.get(&port), Some(Ok(_))) {
+                continue;
+            }
+            match hand_out(
+                &self.workers,
+                Purpose::Gateway,
+                Entrance::Gateway,
+                port.bind,
+                port.port,
+            ) {
+                Ok(open) => {
+                    info!(address = %open.address, "gateway port open");
+                    self.gateway.insert(port, Ok(open));
+                }
+                Err(error) => {
+                    let words = error.to_string();
+                    let before = self.gateway.insert(port, Err(words.clone()));
+                    if !matches!(before, Some(Err(before)) if before == words) {
+                        error!("{words}");
+                    }
+                    errors.push(error);
+                }
+            }
+        }
+        self.show();
+        errors
+    }
+
+    /// Keeps the gateway's ports as the snapshot in force wants them, for as long as it is polled.
+    pub async fn follow(&mut self, current: &Current) {
+        let mut changes = current.changes();
+        loop {
+            let failed = !self.reconcile(&current.load().gateway_ports()).is_empty();
+            if failed {
+                // Either way it is time to look again.
+                let _ = time::timeout(RETRY_INTERVAL, changes.changed()).await;
+            } else if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn show(&self) {
+        let opened = |open: &Open| Listener {
+            purpose: open.purpose,
+            port: open.address.port(),
+            state: Ok(open.address),
+        };
+        let gateway = self.gateway.iter().map(|(port, state)| match state {
+            Ok(open) => opened(open),
+            Err(words) => Listener {
+                purpose: Purpose::Gateway,
+                port: port.port,
+                state: Err(words.clone()),
+            },
+        });
+        let entries = self.fixed.iter().map(opened).chain(gateway).collect();
+        *self
+            .board
+            .entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = entries;
+    }
+}
+
+/// Binds a socket for each worker and hands them out.
+fn hand_out(
+    workers: &[Orders],
+    purpose: Purpose,
+    entrance: Entrance,
+    bind: Option<std::net::IpAddr>,
+    port: u16,
+) -> Result<Open, BindError> {
+    let count = NonZeroUsize::new(workers.len()).expect("there is a worker");
+    let (address, sockets) = bind::shared(purpose, bind, port, count)?;
+    let (until_dropped, open) = watch::channel(());
+    for (worker, socket) in workers.iter().zip(sockets) {
+        if worker
+            .send(Order {
+                socket,
+                entrance,
+                open: open.clone(),
+            })
+            .is_err()
+        {
+            error!(%address, "a worker has ended; its share of connections is not served");
+        }
+    }
+    Ok(Open {
+        address,
+        purpose,
+        _until_dropped: until_dropped,
+    })
+}
+
+#[cfg(test)]
+mod tests;

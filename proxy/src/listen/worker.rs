@@ -1,0 +1,104 @@
+//! Worker threads: each has a runtime of its own, its own sockets and its own connections, which never leave it.
+
+use std::cell::Cell;
+use std::io;
+use std::net;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
+use std::thread::JoinHandle;
+
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+use tokio::task;
+use tokio::task::LocalSet;
+use tracing::error;
+
+use crate::connection::Entrance;
+use crate::life::drain::Drain;
+use crate::listen::accept;
+use crate::listen::accept::Reception;
+use crate::proxy::Proxy;
+
+/// An order to a worker: serve this socket until the sender of `open` is dropped.
+#[derive(Debug)]
+pub struct Order {
+    /// Bound and listening.
+    pub socket: net::TcpListener,
+    /// Which door it is.
+    pub entrance: Entrance,
+    /// Closed when the port is to be given up.
+    pub open: watch::Receiver<()>,
+}
+
+/// Where the orders of one worker go. Once all are dropped, the worker ends at once, with whatever it is serving.
+pub type Orders = UnboundedSender<Order>;
+
+/// Which of the workers one is.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// From 0.
+    pub index: usize,
+    /// How many there are.
+    pub of: usize,
+    /// Connections that each may have at a time.
+    pub connections_max: usize,
+}
+
+/// Starts a worker. `proxy` is called once, on its thread, inside its `LocalSet`.
+///
+/// # Errors
+/// The kernel's, when there is no thread or no epoll to be had.
+pub fn start(
+    place: Place,
+    drain: Drain,
+    proxy: impl FnOnce() -> Rc<Proxy> + Send + 'static,
+) -> io::Result<(Orders, JoinHandle<()>)> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (orders, received) = mpsc::unbounded_channel();
+    let thread = thread::Builder::new()
+        .name(format!("worker-{}", place.index))
+        .spawn(move || {
+            let local = LocalSet::new();
+            local.block_on(&runtime, work(place, drain, proxy, received));
+            // Tasks go before the runtime that drives their sockets.
+            drop(local);
+        })?;
+    Ok((orders, thread))
+}
+
+async fn work(
+    place: Place,
+    drain: Drain,
+    proxy: impl FnOnce() -> Rc<Proxy>,
+    mut orders: UnboundedReceiver<Order>,
+) {
+    let reception = Reception {
+        proxy: proxy(),
+        slots: Arc::new(Semaphore::new(place.connections_max)),
+        last_id: Rc::new(Cell::new(place.index as u64)),
+        id_step: place.of as u64,
+    };
+    while let Some(Order {
+        socket,
+        entrance,
+        open,
+    }) = orders.recv().await
+    {
+        match TcpListener::from_std(socket) {
+            Ok(listener) => {
+                let loop_of_it =
+                    accept::accept(listener, entrance, reception.clone(), open, drain.guard());
+                drop(task::spawn_local(loop_of_it));
+            }
+            Err(error) => error!(%error, ?entrance, "a worker cannot take a listening socket"),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Validated settings of the process: what the command line and the environment amount to. Nothing below reads either.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use egret_config::snapshot::workload::Workload;
+use tracing_subscriber::EnvFilter;
+
+use crate::source::files::Options;
+
+/// Everything that `egret-proxy run` is told from outside.
+#[derive(Debug)]
+pub struct Settings {
+    /// Whom this proxy works for, and whether it is a sidecar or a gateway.
+    pub workload: Workload,
+    /// Where the configuration is.
+    pub source: Options,
+    /// The port that redirected outbound calls arrive on (sidecar).
+    pub outbound_port: u16,
+    /// The port that redirected inbound calls arrive on (sidecar).
+    pub inbound_port: u16,
+    /// Where the admin pages are served.
+    pub admin: SocketAddr,
+    /// Where `/healthz/ready` is served.
+    pub health: SocketAddr,
+    /// Worker threads.
+    pub threads: NonZeroUsize,
+    /// How long work in flight may take when the process is told to end.
+    pub drain_time: Duration,
+}
+
+/// How the log is written. The access log is not part of it: MeshConfig says where that goes.
+#[derive(Debug)]
+pub struct Log {
+    /// What is written.
+    pub filter: EnvFilter,
+    /// How it is written.
+    pub format: LogFormat,
+}
+
+/// Form of the log's lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,150 @@
+//! What was loaded, and what was refused and why; for the log and the admin pages.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use egret_config::name::Kind;
+use egret_config::problem::Place;
+use egret_config::problem::Problem;
+use egret_config::problem::Severity;
+use jiff::Timestamp;
+
+/// The configuration in force and the last edit that was not taken. Clones share one state, on all threads.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    state: Arc<Mutex<State>>,
+}
+
+/// What a [`Status`] says at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// What is in force; `None` before the first load.
+    pub loaded: Option<Arc<Loaded>>,
+    /// The edit that is not in force; `None` when the newest one is.
+    pub rejected: Option<Arc<Rejected>>,
+}
+
+/// A configuration that came into force.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Counts configurations in force since the start, from 1.
+    pub version: u64,
+    /// When it came into force.
+    pub at: Timestamp,
+    /// How long parsing and building took.
+    pub took: Duration,
+    /// Hash of names and contents of its files.
+    pub fingerprint: u64,
+    /// Its files, with their sizes in bytes.
+    pub files: Vec<(Arc<str>, usize)>,
+    /// How many objects of each kind were understood.
+    pub counts: BTreeMap<Kind, usize>,
+    /// Those objects, as `Kind namespace/name`, with their places.
+    pub objects: Vec<(String, Place)>,
+    /// Whether some object gave MeshConfig.
+    pub mesh: bool,
+    /// Errors and warnings about its documents and about how its objects fit together.
+    pub problems: Vec<Problem>,
+}
+
+/// An edit that did not come into force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Since when what is in the files is not what is in force.
+    pub since: Timestamp,
+    /// Why.
+    pub reasons: Vec<String>,
+}
+
+impl Status {
+    /// What it says now.
+    pub fn state(&self) -> State {
+        self.with(|state| state.clone())
+    }
+
+    /// A configuration came into force.
+    pub fn accept(&self, loaded: Arc<Loaded>) {
+        self.with(|state| {
+            *state = State {
+                loaded: Some(loaded),
+                rejected: None,
+            }
+        });
+    }
+
+    /// An edit was not taken. `since` stays that of the first one in a row.
+    pub fn reject(&self, now: Timestamp, reasons: Vec<String>) {
+        self.with(|state| {
+            let since = state.rejected.as_ref().map_or(now, |before| before.since);
+            state.rejected = Some(Arc::new(Rejected { since, reasons }));
+        });
+    }
+
+    /// The edit that was not taken has been undone.
+    pub fn restore(&self) {
+        self.with(|state| state.rejected = None);
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Loaded {
+    /// The errors of `next` that break what is in force, which is why `next` must not replace it. An error breaks it when
+    /// it is new and
+    /// - the object it names is in force, or
+    /// - it names no object, as malformed YAML, and stands in a file that objects in force come from, or
+    /// - it stands in a file that loses an object, whose name may be what is broken, or
+    /// - MeshConfig is lost with it: without one everything would be allowed.
+    ///
+    /// Errors in documents that were never in force break nothing; the others of their configuration count.
+    pub fn broken_by<'n>(&self, next: &'n Self) -> Vec<&'n Problem> {
+        let known: BTreeSet<String> = self.errors().map(identity).collect();
+        let objects: BTreeSet<&str> = self.objects.iter().map(|(title, _)| &**title).collect();
+        let files: BTreeSet<&str> = self.objects.iter().map(|(_, place)| &*place.file).collect();
+        let kept: BTreeSet<&str> = next.objects.iter().map(|(title, _)| &**title).collect();
+        let losing: BTreeSet<&str> = self
+            .objects
+            .iter()
+            .filter(|(title, _)| !kept.contains(&**title))
+            .map(|(_, place)| &*place.file)
+            .collect();
+        let mesh_lost = self.mesh && !next.mesh;
+        next.errors()
+            .filter(|error| !known.contains(&identity(error)))
+            .filter(|error| {
+                let file = &*error.place.file;
+                objects.contains(&*error.object)
+                    || (error.object.is_empty() && files.contains(file))
+                    || losing.contains(file)
+                    || mesh_lost
+            })
+            .collect()
+    }
+
+    fn errors(&self) -> impl Iterator<Item = &Problem> {
+        self.problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error)
+    }
+}
+
+/// A problem without its line, which moves when something above it is edited.
+fn identity(problem: &Problem) -> String {
+    Problem {
+        place: Place {
+            line: 0,
+            ..problem.place.clone()
+        },
+        ..problem.clone()
+    }
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! Names to addresses. [`names::Names`] is what others ask; [`resolver`] is who it asks.
+
+pub mod resolver;
+pub mod names;

@@ -172,8 +172,10 @@ fn a_broken_edit_keeps_the_last_good_configuration_and_says_so() -> anyhow::Resu
     config.write("entry.yaml", &good.replace("spec:", "spec: ]"))?;
     sidecar.await_log(&["entry.yaml"])?;
     let dump = sidecar.await_page("/config_dump", IN_FORCE, |page| {
-        page.contains("entry.yaml") && page.contains("error")
+        page.contains("status: rejected")
     })?;
+    let (reasons, _) = dump.body.split_once("version:").unwrap_or_default();
+    assert!(reasons.contains("entry.yaml"), "{}", dump.body);
     assert!(
         dump.body.contains("aliyun.com"),
         "what is in force is still shown: {}",

@@ -2,3 +2,5 @@
 
 pub mod resolver;
 pub mod names;
+
+pub use crate::dns::names::Names;

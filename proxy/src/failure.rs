@@ -3,6 +3,7 @@
 //! what they know.
 
 pub mod flags;
+mod row;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,6 +13,8 @@ use egret_config::decide::verdict::Refusal;
 use http::StatusCode;
 
 use crate::failure::flags::Flag;
+use crate::failure::row::Row;
+use crate::failure::row::row;
 
 /// Whose fault a failure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,9 +120,6 @@ macro_rules! reset {
     };
 }
 
-/// What follows from a cause, in one row.
-struct Row(Blame, Step, Retry, u16, Option<Flag>, Cow<'static, str>);
-
 impl Failure {
     /// A failure with longer words for the operator: names, addresses, the rule that applied. They never reach the
     /// caller.
@@ -201,183 +201,8 @@ impl Failure {
     }
 
     fn row(&self) -> Row {
-        use Blame::{Client, Policy, Proxy, Upstream};
-        use Retry::{ByPolicy, Never, Safe};
-        use Step::{Connect, Decide, Exchange, Read, Relay};
-
-        const BEFORE: &str = "upstream_reset_before_response_started";
-        let told = |why: &str| {
-            Cow::Owned(format!(
-                "{BEFORE}{{remote_connection_failure|{}}}",
-                one_word(why)
-            ))
-        };
-        let fixed = Cow::Borrowed;
-        match &self.cause {
-            Cause::Refused(refusal) => match refusal {
-                Refusal::Blackhole | Refusal::OwnListener => {
-                    Row(Policy, Decide, Never, 502, None, fixed("direct_response"))
-                }
-                Refusal::NoRoute => Row(
-                    Policy,
-                    Decide,
-                    Never,
-                    404,
-                    Some(Flag::NR),
-                    fixed("route_not_found"),
-                ),
-                Refusal::NoCluster(_) => Row(
-                    Policy,
-                    Decide,
-                    Never,
-                    503,
-                    Some(Flag::NC),
-                    fixed("cluster_not_found"),
-                ),
-                Refusal::NoChain => Row(
-                    Policy,
-                    Decide,
-                    Never,
-                    0,
-                    Some(Flag::NR),
-                    fixed("filter_chain_not_found"),
-                ),
-            },
-            Cause::ClientGone => Row(
-                Client,
-                Relay,
-                Never,
-                0,
-                Some(Flag::DC),
-                fixed("downstream_remote_disconnect"),
-            ),
-            Cause::BadRequest => Row(
-                Client,
-                Read,
-                Never,
-                400,
-                Some(Flag::DPE),
-                fixed("http1.codec_error"),
-            ),
-            Cause::UpgradeRefused => Row(Client, Read, Never, 403, None, fixed("upgrade_failed")),
-            Cause::TooLarge => Row(
-                Client,
-                Read,
-                Never,
-                431,
-                Some(Flag::DPE),
-                fixed("request_headers_too_large"),
-            ),
-            Cause::ClientTls => Row(
-                Client,
-                Read,
-                Never,
-                0,
-                None,
-                fixed("downstream_transport_failure"),
-            ),
-            Cause::NoEndpoint | Cause::NoAddress => Row(
-                Upstream,
-                Connect,
-                ByPolicy,
-                503,
-                Some(Flag::UH),
-                fixed("no_healthy_upstream"),
-            ),
-            Cause::Overflow => Row(
-                Policy,
-                Connect,
-                Never,
-                503,
-                Some(Flag::UO),
-                fixed("overflow"),
-            ),
-            Cause::Connect(why) => Row(Upstream, Connect, Safe, 503, Some(Flag::UF), told(why)),
-            Cause::UpstreamTls(why) => Row(Upstream, Connect, Safe, 503, Some(Flag::UF), told(why)),
-            Cause::ConnectTimeout => Row(
-                Upstream,
-                Connect,
-                Safe,
-                503,
-                Some(Flag::UF),
-                fixed("upstream_reset_before_response_started{connection_timeout}"),
-            ),
-            Cause::ResetBefore => Row(
-                Upstream,
-                Exchange,
-                ByPolicy,
-                503,
-                Some(Flag::UC),
-                fixed("upstream_reset_before_response_started{connection_termination}"),
-            ),
-            Cause::ResetAfter => Row(
-                Upstream,
-                Relay,
-                Never,
-                0,
-                Some(Flag::UC),
-                fixed("upstream_reset_after_response_started{connection_termination}"),
-            ),
-            Cause::UpstreamProtocol => Row(
-                Upstream,
-                Exchange,
-                ByPolicy,
-                502,
-                Some(Flag::UPE),
-                fixed("upstream_reset_before_response_started{protocol_error}"),
-            ),
-            Cause::Timeout => Row(
-                Upstream,
-                Exchange,
-                Never,
-                504,
-                Some(Flag::UT),
-                fixed("response_timeout"),
-            ),
-            Cause::TryTimeout => Row(
-                Upstream,
-                Exchange,
-                ByPolicy,
-                504,
-                Some(Flag::UT),
-                fixed("upstream_per_try_timeout"),
-            ),
-            Cause::Idle => Row(
-                Client,
-                Relay,
-                Never,
-                504,
-                Some(Flag::SI),
-                fixed("stream_idle_timeout"),
-            ),
-            Cause::FaultAbort(status) => Row(
-                Policy,
-                Decide,
-                Never,
-                status.as_u16(),
-                Some(Flag::FI),
-                fixed("fault_filter_abort"),
-            ),
-            Cause::Drained => Row(Proxy, Relay, Never, 0, Some(Flag::LR), fixed("drained")),
-            Cause::Overloaded => Row(Proxy, Read, Never, 503, Some(Flag::OM), fixed("overload")),
-            Cause::Internal => Row(
-                Proxy,
-                Decide,
-                Never,
-                500,
-                Some(Flag::LR),
-                fixed("internal_error"),
-            ),
-        }
+        row(&self.cause)
     }
-}
-
-/// `RESPONSE_CODE_DETAILS` is one field of a line that is split at spaces.
-fn one_word(text: &str) -> String {
-    text.replace(
-        |letter: char| letter.is_whitespace() || letter.is_control(),
-        "_",
-    )
 }
 
 impl fmt::Display for Failure {

@@ -81,7 +81,8 @@ impl Names {
         })
     }
 
-    fn new(
+    /// Asks by a function of the caller's.
+    pub fn new(
         runtime: Handle,
         ask: impl Fn(Arc<str>) -> BoxFuture<'static, Result<Found, Unresolved>> + Send + Sync + 'static,
     ) -> Self {

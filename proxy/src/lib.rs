@@ -10,6 +10,7 @@ pub mod report;
 pub mod sniff;
 pub mod relay;
 pub mod tls;
+pub mod dns;
 pub mod proxy;
 pub mod connection;
 pub mod source;

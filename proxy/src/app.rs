@@ -4,7 +4,7 @@
 //! and the gateway's ports; the workers carry the traffic; the access log has a thread of its own.
 
 use std::io;
-use std::rc::Rc;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -28,6 +28,8 @@ use crate::admin::serve;
 use crate::admin::serve::Pages;
 use crate::connection::Entrance;
 use crate::current::Current;
+use crate::dns::names::Names;
+use crate::dns::names::Names;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::life::signal::Signal;
@@ -40,12 +42,30 @@ use crate::listen::worker;
 use crate::listen::worker::Orders;
 use crate::listen::worker::Place;
 use crate::proxy::Proxy;
+use crate::proxy::Shared;
+use crate::proxy::Shared;
 use crate::report::access_log::AccessLog;
 use crate::settings::Settings;
 use crate::source::files::ReadError;
 use crate::source::follow::Source;
 use crate::source::status::Status;
 use crate::sys::limits;
+use crate::tls::originate::Originator;
+use crate::tls::terminate::Terminator;
+use crate::tls::originate::Originator;
+use crate::tls::terminate::Terminator;
+
+/// Where the pod's name servers are.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// Names the name servers.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// The limit of open files when the kernel does not tell.
+const OPEN_FILES_USUAL: u64 = 1024;
+
+/// Threads for reading and compiling the configuration.
+const BLOCKING_THREADS: usize = 2;
 
 /// Files that are not connections: the log, the pages' clients, epoll instances, configuration being read.
 const FILES_RESERVED: u64 = 256;
@@ -87,129 +107,123 @@ pub enum StartError {
 /// What kept it from starting. Once started, it does not fail.
 pub fn run(settings: &Settings) -> Result<(), StartError> {
     let started = Timestamp::now();
-    let kernel = |what| move |source| StartError::Kernel { what, source };
-    let open_files = limits::raise_open_files().unwrap_or(1024);
-    let ready = Ready::new();
-    let starting = ready.wait_for("start");
-    let drain = Drain::new();
+    let open_files = limits::raise_open_files().unwrap_or(OPEN_FILES_USUAL);
+    let control = runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_name("control-blocking")
+        .build()
+        .map_err(refused("make an epoll instance"))?;
     let status = Status::default();
     let (source, snapshot) = Source::load(
         settings.source.clone(),
         settings.workload.clone(),
         status.clone(),
     )?;
-    let access_log = Arc::new(AccessLog::start().map_err(kernel("start the access log's thread"))?);
-    configure(&access_log, &snapshot);
-    let current = Arc::new(Current::new(snapshot));
+    let drain = Drain::new();
+    let shared = Shared {
+        current: Arc::new(Current::new(snapshot)),
+        access_log: Arc::new(AccessLog::start().map_err(refused("start a thread"))?),
+        names: Arc::new(Names::system(RESOLV_CONF, control.handle().clone())),
+        originator: Arc::new(Originator::new()),
+        terminator: Arc::new(Terminator::new()),
+    };
 
-    // Sockets of the pages first: a second proxy with the same ports must not get as far as taking calls.
+    // The pages' ports come first: a second proxy with the same ones must not get as far as taking calls.
     let admin_socket = bind::alone(Purpose::Admin, settings.admin)?;
     let health_socket = bind::alone(Purpose::Health, settings.health)?;
-    let (orders, threads) = workers(settings, open_files, &current, &drain, &access_log)?;
+    let (orders, threads) = start_workers(settings, open_files, &drain, &shared)?;
     let mut ports = Ports::new(orders);
     if settings.workload.mode == Mode::Sidecar {
-        ports.open(
-            Purpose::Outbound,
-            Entrance::Outbound,
-            settings.outbound_port,
-        )?;
+        ports.open(Purpose::Outbound, Entrance::Outbound, settings.outbound_port)?;
         ports.open(Purpose::Inbound, Entrance::Inbound, settings.inbound_port)?;
     }
-    if let Some(error) = ports.reconcile(&current.load().gateway_ports()).pop() {
+    if let Some(error) = ports.reconcile(&shared.current.load().gateway_ports()).pop() {
         return Err(error.into());
     }
 
-    let control = runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(2)
-        .thread_name("control-blocking")
-        .build()
-        .map_err(kernel("make an epoll instance"))?;
-    let quit = Arc::new(Notify::new());
+    source.announce();
+    configure(&shared.access_log, &shared.current.load());
+    let ready = Ready::new();
+    let starting = ready.wait_for("start");
     let admin = Admin {
-        current: Arc::clone(&current),
+        current: Arc::clone(&shared.current),
         status,
         board: ports.board(),
+        names: Arc::clone(&shared.names),
         ready,
         drain: drain.clone(),
-        quit: Arc::clone(&quit),
+        quit: Arc::new(Notify::new()),
         started,
         threads: settings.threads.get(),
     };
-    let local = LocalSet::new();
-    local.block_on(&control, async {
-        let mut signals = Signals::take().map_err(kernel("take over signals"))?;
-        for (socket, pages) in [(admin_socket, Pages::Admin), (health_socket, Pages::Health)] {
-            let admin = admin.clone();
-            task::spawn_local(async move {
-                if let Err(error) = serve::serve(socket, pages, admin).await {
-                    error!(%error, ?pages, "cannot serve the pages");
-                }
-            });
-        }
+    LocalSet::new().block_on(&control, async {
+        let mut signals = Signals::take().map_err(refused("take over signals"))?;
         let look = Arc::new(Notify::new());
-        task::spawn_local(source.follow(Arc::clone(&current), Arc::clone(&look)));
-        task::spawn_local(keep_configured(Arc::clone(&access_log), Arc::clone(&current)));
+        for (socket, pages) in [(admin_socket, Pages::Admin), (health_socket, Pages::Health)] {
+            task::spawn_local(show(socket, pages, admin.clone()));
+        }
+        task::spawn_local(source.follow(Arc::clone(&shared.current), Arc::clone(&look)));
+        task::spawn_local(keep_configured(shared.clone()));
         starting.done();
         info!(
-            version = env!("CARGO_PKG_VERSION"), mode = ?settings.workload.mode, namespace = %settings.workload.namespace,
-            threads = settings.threads, admin = %settings.admin, health = %settings.health, open_files,
+            version = env!("CARGO_PKG_VERSION"),
+            mode = ?settings.workload.mode,
+            namespace = %settings.workload.namespace,
+            threads = settings.threads,
+            admin = %settings.admin,
+            health = %settings.health,
+            open_files,
             "ready"
         );
         tokio::select! {
-            () = ports.follow(&current) => {}
-            () = told_to_end(&mut signals, &quit, &look, &access_log, &current) => {}
+            () = ports.follow(&shared.current) => {}
+            () = told_to_end(&mut signals, &admin.quit, &look, &shared) => {}
         }
         drain_within(settings.drain_time, &drain, ports).await;
         Ok::<_, StartError>(())
     })?;
     end(threads);
-    access_log.flush(WORKER_END);
+    shared.access_log.flush(WORKER_END);
     info!("ended");
     Ok(())
 }
 
-fn workers(
+fn refused(what: &'static str) -> impl Fn(io::Error) -> StartError {
+    move |source| StartError::Kernel { what, source }
+}
+
+fn start_workers(
     settings: &Settings,
     open_files: u64,
-    current: &Arc<Current>,
     drain: &Drain,
-    _access_log: &Arc<AccessLog>,
+    shared: &Shared,
 ) -> Result<(Vec<Orders>, Vec<JoinHandle<()>>), StartError> {
     let of = settings.threads.get();
-    let connections = open_files.saturating_sub(FILES_RESERVED) / FILES_PER_CONNECTION / of as u64;
-    let connections_max = usize::try_from(connections)
-        .unwrap_or(CONNECTIONS_MAX)
-        .clamp(1, CONNECTIONS_MAX);
+    let connections =
+        open_files.saturating_sub(FILES_RESERVED) / FILES_PER_CONNECTION / of as u64;
+    let connections_max =
+        usize::try_from(connections).unwrap_or(CONNECTIONS_MAX).clamp(1, CONNECTIONS_MAX);
     let mut started = (Vec::new(), Vec::new());
     for index in 0..of {
-        let current = Arc::clone(current);
-        let place = Place {
-            index,
-            of,
-            connections_max,
-        };
-        let (orders, thread) = worker::start(place, drain.clone(), move || -> Rc<Proxy> {
-            Proxy::start(current)
-        })
-        .map_err(|source| StartError::Kernel {
-            what: "start a worker thread",
-            source,
-        })?;
+        let shared = shared.clone();
+        let place = Place { index, of, connections_max };
+        let (orders, thread) = worker::start(place, drain.clone(), || Proxy::start(shared))
+            .map_err(refused("start a worker thread"))?;
         started.0.push(orders);
         started.1.push(thread);
     }
     Ok(started)
 }
 
+async fn show(socket: TcpListener, pages: Pages, admin: Admin) {
+    if let Err(error) = serve::serve(socket, pages, admin).await {
+        error!(%error, ?pages, "cannot serve the pages");
+    }
+}
+
 /// Returns when the process is to end.
-async fn told_to_end(
-    signals: &mut Signals,
-    quit: &Notify,
-    look: &Notify,
-    access_log: &AccessLog,
-    current: &Current,
-) {
+async fn told_to_end(signals: &mut Signals, quit: &Notify, look: &Notify, shared: &Shared) {
     loop {
         tokio::select! {
             () = quit.notified() => {
@@ -222,8 +236,8 @@ async fn told_to_end(
                     return;
                 }
                 Signal::Reload => {
-                    info!("SIGHUP: looking at the configuration and opening the access log again");
-                    configure(access_log, &current.load());
+                    info!("SIGHUP: looking at the configuration, opening the access log again");
+                    configure(&shared.access_log, &shared.current.load());
                     look.notify_one();
                 }
             }
@@ -260,11 +274,11 @@ fn end(threads: Vec<JoinHandle<()>>) {
     }
 }
 
-/// Takes the access log's settings from each configuration that comes into force.
-async fn keep_configured(access_log: Arc<AccessLog>, current: Arc<Current>) {
-    let mut changes = current.changes();
+/// Takes the access log's settings from each configuration that comes into force and changes them.
+async fn keep_configured(shared: Shared) {
+    let mut changes = shared.current.changes();
     while changes.changed().await.is_ok() {
-        configure(&access_log, &current.load());
+        configure(&shared.access_log, &shared.current.load());
     }
 }
 

@@ -1,23 +1,319 @@
 //! The walk of one connection: identify, read, decide, act, report.
 
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
+use egret_config::decide;
+use egret_config::decide::call::Arrival;
+use egret_config::decide::call::ClientHello;
+use egret_config::decide::call::Connection;
+use egret_config::decide::call::HttpVersion;
+use egret_config::decide::call::Layer;
+use egret_config::decide::call::Terminated;
+use egret_config::decide::verdict::Reading;
+use egret_config::decide::verdict::Refusal;
+use egret_config::decide::verdict::Verdict;
+use egret_config::model::tls::ServerTls;
+use egret_config::port::Protocol;
+use egret_config::snapshot::Snapshot;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
+use tracing::debug;
 
+use crate::failure::Cause;
+use crate::failure::Failure;
+use crate::http::caller::Caller;
+use crate::http::serve;
+pub use crate::identify::Entrance;
+use crate::identify::identify;
 use crate::proxy::Proxy;
+use crate::report::record::Record;
+use crate::sniff::Sniffed;
+use crate::sniff::read_layer;
+use crate::sniff::rewind::Rewind;
+use crate::sniff::sniff;
+use crate::tcp;
+use crate::tcp::Reached;
+use crate::tls::Alpn;
 
-/// Which door a connection came in by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entrance {
-    /// The outbound listener: redirected calls of the application.
-    Outbound,
-    /// The inbound listener: redirected calls to the application, relayed unchanged.
-    Inbound,
-    /// A port that a Gateway object asks for.
-    Gateway,
+/// How long a client of a gateway may take for its TLS handshake.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
+
+/// How long a silent client whose opaque destination cannot be reached may take to say that it speaks HTTP.
+const UNREACHED_MAX: Duration = Duration::from_secs(10);
+
+/// Bytes taken of a server that speaks first.
+const GREETING: usize = 4096;
+
+/// What is left to do with a connection when its walk is over.
+enum Rest {
+    /// Nothing.
+    Done,
+    /// It carries HTTP.
+    Http(Rewind<TcpStream>, HttpVersion, Caller),
+    /// It carries HTTP inside TLS that ended here. Boxed: the session is large.
+    Https(Box<Rewind<TlsStream<Rewind<TcpStream>>>>, HttpVersion, Caller),
 }
 
 /// Serves one accepted connection to its end. Never fails: whatever happens is reported.
-pub async fn serve(_socket: TcpStream, _entrance: Entrance, _proxy: Rc<Proxy>) {
-    std::future::ready(()).await;
+pub async fn serve(socket: TcpStream, entrance: Entrance, proxy: Rc<Proxy>) {
+    let mut record = Record::open(Arc::clone(&proxy.access_log));
+    match walk(socket, entrance, &proxy, &mut record).await {
+        Ok(Rest::Done) => record.end(),
+        // Each request has a record of its own.
+        Ok(Rest::Http(stream, version, caller)) => {
+            record.silence();
+            serve::serve(stream, version, Rc::new(caller), proxy).await;
+        }
+        Ok(Rest::Https(stream, version, caller)) => {
+            record.silence();
+            serve::serve(*stream, version, Rc::new(caller), proxy).await;
+        }
+        Err(failure) => {
+            debug!(%failure, "connection failed");
+            record.stream_failed(&failure);
+            record.end();
+        }
+    }
+}
+
+async fn walk(
+    socket: TcpStream,
+    entrance: Entrance,
+    proxy: &Proxy,
+    record: &mut Record,
+) -> Result<Rest, Failure> {
+    record.downstream_remote_address = socket.peer_addr().ok();
+    let arrival = identify(&socket, entrance)?;
+    record.downstream_remote_address = Some(arrival.client);
+    record.downstream_local_address = Some(arrival.to);
+    let snapshot = proxy.current.load();
+    if entrance == Entrance::Inbound {
+        let application = tcp::inbound(arrival, &snapshot, record).await?;
+        tcp::run(socket, application, &[], record).await;
+        return Ok(Rest::Done);
+    }
+    let (mut stream, mut layer) = match decide::reading(&snapshot, &arrival) {
+        Reading::Opaque => (Rewind::new(socket), Layer::Opaque),
+        Reading::Sniff { silence_max } => match sniff(socket, silence_max).await {
+            Sniffed::Seen(seen) => (seen.stream, seen.layer),
+            Sniffed::Closed(_) => return Ok(Rest::Done),
+        },
+    };
+    let mut dialled = None;
+    if layer == Layer::Silent {
+        match first_speaker(&mut stream, arrival, proxy, &snapshot, record).await? {
+            FirstSpeaker::Server(server, greeting) => {
+                tcp::run(stream, server, &greeting, record).await;
+                return Ok(Rest::Done);
+            }
+            FirstSpeaker::Client(spoken, server) => (layer, dialled) = (spoken, server),
+            FirstSpeaker::Nobody => return Ok(Rest::Done),
+        }
+    }
+    act(stream, &layer, arrival, proxy, &snapshot, dialled, record).await
+}
+
+async fn act(
+    stream: Rewind<TcpStream>,
+    layer: &Layer,
+    arrival: Arrival,
+    proxy: &Proxy,
+    snapshot: &Snapshot,
+    dialled: Option<Dialled>,
+    record: &mut Record,
+) -> Result<Rest, Failure> {
+    let call = Connection { arrival, layer, terminated: None };
+    let decision = decide::connection(snapshot, &call, &mut dice);
+    saw(record, layer, decision.cluster);
+    let destination = decision.cluster.unwrap_or_default();
+    let dialled = dialled.filter(|dialled| *dialled.cluster == *destination).map(|dialled| dialled.server);
+    match (decision.verdict, layer) {
+        (Verdict::Http, layer) => {
+            let caller = Caller { arrival, terminated: None };
+            Ok(Rest::Http(stream, http_version(layer), caller))
+        }
+        (Verdict::Terminate { tls, terminated }, Layer::Tls(_)) => {
+            terminate(stream, tls, terminated, arrival, proxy, snapshot, record).await
+        }
+        (Verdict::Refuse(refusal @ Refusal::Blackhole), Layer::Tls(_)) => {
+            tcp::deny_tls(stream).await;
+            Err(refusal.into())
+        }
+        (verdict, _) => {
+            let server = match dialled {
+                Some(server) => server,
+                None => reach(verdict, layer, arrival, proxy, snapshot, record).await?,
+            };
+            tcp::run(stream, server, &[], record).await;
+            Ok(Rest::Done)
+        }
+    }
+}
+
+/// A gateway ends TLS, and asks again about what is inside.
+async fn terminate(
+    stream: Rewind<TcpStream>,
+    tls: &ServerTls,
+    terminated: Terminated,
+    arrival: Arrival,
+    proxy: &Proxy,
+    snapshot: &Snapshot,
+    record: &mut Record,
+) -> Result<Rest, Failure> {
+    // Inside the TLS protocol anything may be carried; HTTPS says what is inside, hence can offer it.
+    let alpn = if terminated.server.protocol == Protocol::Https { Alpn::Either } else { Alpn::Unsaid };
+    let accepted = timeout(HANDSHAKE_MAX, proxy.terminator.accept(stream, tls, alpn)).await;
+    let stream = accepted
+        .map_err(|_| Failure::new(Cause::ClientTls, "the client did not finish its TLS handshake"))??;
+    // A client that waits for its server after a handshake is told apart by no one: what comes is read.
+    let mut stream = Rewind::new(stream);
+    let layer = match decide::reading(snapshot, &arrival) {
+        Reading::Opaque => Layer::Opaque,
+        Reading::Sniff { .. } => match read_layer(&mut stream, None).await {
+            Ok(Some(layer)) => layer,
+            Ok(None) | Err(_) => return Ok(Rest::Done),
+        },
+    };
+    let call = Connection { arrival, layer: &layer, terminated: Some(&terminated) };
+    let decision = decide::connection(snapshot, &call, &mut dice);
+    saw(record, &layer, decision.cluster);
+    record.requested_server_name.clone_from(&terminated.sni);
+    match decision.verdict {
+        Verdict::Http => {
+            let caller = Caller { arrival, terminated: Some(terminated) };
+            Ok(Rest::Https(Box::new(stream), http_version(&layer), caller))
+        }
+        verdict => {
+            let server = reach(verdict, &layer, arrival, proxy, snapshot, record).await?;
+            tcp::run(stream, server, &[], record).await;
+            Ok(Rest::Done)
+        }
+    }
+}
+
+/// Connects to where a verdict for bytes sends them.
+async fn reach(
+    verdict: Verdict<'_>,
+    layer: &Layer,
+    arrival: Arrival,
+    proxy: &Proxy,
+    snapshot: &Snapshot,
+    record: &mut Record,
+) -> Result<Reached, Failure> {
+    match verdict {
+        Verdict::Pass => tcp::pass(arrival, snapshot, record).await,
+        Verdict::Forward(cluster) => {
+            tcp::forward(cluster, arrival, sni(layer), proxy, snapshot, record).await
+        }
+        Verdict::Refuse(refusal) => Err(refusal.into()),
+        Verdict::Http | Verdict::Terminate { .. } => {
+            Err(Failure::new(Cause::Internal, "bytes were decided to be what they are not"))
+        }
+    }
+}
+
+/// Who spoke first on a connection whose client said nothing at first.
+enum FirstSpeaker {
+    /// The server: the connection is opaque. With what it said.
+    Server(Reached, Vec<u8>),
+    /// The client, and this is what it speaks. With the connection made meanwhile.
+    Client(Layer, Option<Dialled>),
+    /// The client left without a word.
+    Nobody,
+}
+
+/// A connection made before it was known what the client speaks.
+struct Dialled {
+    server: Reached,
+    /// The cluster it was made for.
+    cluster: Arc<str>,
+}
+
+/// The server may speak first, as MySQL's or SMTP's does: dials it, if it may be dialled as an opaque destination, and
+/// listens to both sides. So nobody waits for a time limit, and a client that is only slow is still read.
+async fn first_speaker(
+    client: &mut Rewind<TcpStream>,
+    arrival: Arrival,
+    proxy: &Proxy,
+    snapshot: &Snapshot,
+    record: &mut Record,
+) -> Result<FirstSpeaker, Failure> {
+    let layer = Layer::Silent;
+    let call = Connection { arrival, layer: &layer, terminated: None };
+    let decision = decide::connection(snapshot, &call, &mut dice);
+    if !matches!(decision.verdict, Verdict::Pass | Verdict::Forward(_)) {
+        return spoken(read_layer(client, None).await, None);
+    }
+    saw(record, &layer, decision.cluster);
+    let cluster: Arc<str> = decision.cluster.unwrap_or_default().into();
+    let mut server = {
+        let reaching = reach(decision.verdict, &layer, arrival, proxy, snapshot, record);
+        tokio::select! {
+            biased;
+            layer = read_layer(client, None) => return spoken(layer, None),
+            server = reaching => match server {
+                Ok(server) => server,
+                // The destination may only be out of reach as it stands, as an address that names a host; the client
+                // may still speak HTTP, which goes elsewhere.
+                Err(failure) => {
+                    return match timeout(UNREACHED_MAX, read_layer(client, None)).await {
+                        Ok(layer) => spoken(layer, None),
+                        Err(_) => Err(failure),
+                    };
+                }
+            },
+        }
+    };
+    let mut greeting = vec![0; GREETING];
+    tokio::select! {
+        biased;
+        layer = read_layer(client, None) => spoken(layer, Some(Dialled { server, cluster })),
+        // An end or an error is the server's word as well: relaying meets it again.
+        read = server.stream().read(&mut greeting) => {
+            greeting.truncate(read.unwrap_or(0));
+            Ok(FirstSpeaker::Server(server, greeting))
+        }
+    }
+}
+
+fn spoken(
+    layer: std::io::Result<Option<Layer>>,
+    dialled: Option<Dialled>,
+) -> Result<FirstSpeaker, Failure> {
+    match layer {
+        Ok(Some(layer)) => Ok(FirstSpeaker::Client(layer, dialled)),
+        Ok(None) => Ok(FirstSpeaker::Nobody),
+        Err(error) => Err(Failure::new(Cause::ClientGone, error.to_string())),
+    }
+}
+
+/// Notes what the connection carries and where it goes.
+fn saw(record: &mut Record, layer: &Layer, cluster: Option<&str>) {
+    if let Layer::Tls(ClientHello { sni, .. }) = layer {
+        record.requested_server_name.clone_from(sni);
+    }
+    record.upstream_cluster = cluster.map(Arc::from);
+}
+
+fn sni(layer: &Layer) -> Option<&str> {
+    match layer {
+        Layer::Tls(hello) => hello.sni.as_deref(),
+        Layer::Http(_) | Layer::Opaque | Layer::Silent => None,
+    }
+}
+
+fn http_version(layer: &Layer) -> HttpVersion {
+    match layer {
+        Layer::Http(version) => *version,
+        // A port that is HTTP whatever the bytes are: the codec says what is wrong with them.
+        Layer::Tls(_) | Layer::Opaque | Layer::Silent => HttpVersion::One,
+    }
+}
+
+fn dice(sides: u64) -> u64 {
+    fastrand::u64(..sides.max(1))
 }

@@ -1,20 +1,76 @@
 //! What a connection needs to be served: four handles.
 
 use std::rc::Rc;
+use std::rc::Weak;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::spawn_local;
+use tokio::time::sleep;
 
 use crate::current::Current;
+use crate::dns::names::Names;
+use crate::report::access_log::AccessLog;
+use crate::tls::originate::Originator;
+use crate::tls::terminate::Terminator;
+use crate::upstream::clusters::Clusters;
+
+/// How often idle connections are looked through.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// What all workers share, from which each makes its [`Proxy`].
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// The configuration in force.
+    pub current: Arc<Current>,
+    /// Where each call is told.
+    pub access_log: Arc<AccessLog>,
+    /// Names and their addresses.
+    pub names: Arc<Names>,
+    /// TLS towards upstreams.
+    pub originator: Arc<Originator>,
+    /// TLS that gateways end.
+    pub terminator: Arc<Terminator>,
+}
 
 /// The handles of one worker. Worker-local (`Rc`) where state is, shared (`Arc`) where it is the process's.
+#[derive(Debug)]
 pub struct Proxy {
     /// The configuration in force.
     pub current: Arc<Current>,
+    /// Where each call is told.
+    pub access_log: Arc<AccessLog>,
+    /// What is alive of each cluster on this worker.
+    pub clusters: Clusters,
+    /// TLS that gateways end.
+    pub terminator: Arc<Terminator>,
 }
 
 impl Proxy {
     /// The handles of one worker; to be called on the worker's thread, inside its `LocalSet`, because it starts a task
     /// there that forgets clusters which a reload took away and closes connections that idled too long.
-    pub fn start(current: Arc<Current>) -> Rc<Self> {
-        Rc::new(Self { current })
+    pub fn start(shared: Shared) -> Rc<Self> {
+        let Shared { current, access_log, names, originator, terminator } = shared;
+        let clusters = Clusters::new(names, originator);
+        let proxy = Rc::new(Self { current, access_log, clusters, terminator });
+        spawn_local(tend(Rc::downgrade(&proxy), proxy.current.changes()));
+        proxy
+    }
+}
+
+/// Keeps the clusters in step with the configuration, as long as the worker lives.
+async fn tend(proxy: Weak<Proxy>, mut changes: watch::Receiver<u64>) {
+    loop {
+        let changed = tokio::select! {
+            changed = changes.changed() => changed.is_ok(),
+            () = sleep(SWEEP) => false,
+        };
+        let Some(proxy) = proxy.upgrade() else { return };
+        if changed {
+            proxy.clusters.keep_only(&proxy.current.load());
+        } else {
+            proxy.clusters.sweep();
+        }
     }
 }

@@ -1,0 +1,17 @@
+//! HTTP: one client connection served, each request decided, sent, tried again, answered.
+//!
+//! [`serve`] reads requests off a connection; [`exchange`] is the story of one of them. What a route means is decided
+//! elsewhere; how an upstream is reached is `upstream`'s business.
+
+pub mod caller;
+pub mod headers;
+pub mod rewrite;
+pub mod outgoing;
+pub mod body;
+pub mod answer;
+pub mod upgrade;
+pub mod retry;
+pub mod attempt;
+pub mod forward;
+pub mod exchange;
+pub mod serve;

@@ -1,0 +1,218 @@
+//! The responses we make ourselves: redirects, direct responses, and the words for what cannot be done.
+
+use bytes::Bytes;
+use egret_config::decide::verdict::Answer;
+use egret_config::decide::verdict::Refusal;
+use egret_config::model::route::HeaderChanges;
+use http::HeaderMap;
+use http::HeaderName;
+use http::HeaderValue;
+use http::Response;
+use http::StatusCode;
+use http::header;
+
+use crate::failure::Cause;
+use crate::failure::Failure;
+use crate::http::headers;
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// Whether a request speaks gRPC, whose clients read trailers and not statuses.
+pub fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// The answer that a route asks for.
+pub fn answered(answer: &Answer<'_>) -> Response<Bytes> {
+    let (mut response, changes) = match answer {
+        Answer::Redirect { status, location, headers } => {
+            let mut response = bare(*status, Bytes::new());
+            if let Ok(location) = HeaderValue::from_str(location) {
+                response.headers_mut().insert(header::LOCATION, location);
+            }
+            (response, headers)
+        }
+        Answer::Respond { response, headers } => {
+            let body = Bytes::copy_from_slice(&response.body);
+            let text = !body.is_empty();
+            let mut response = bare(response.status, body);
+            if text {
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+            }
+            (response, headers)
+        }
+    };
+    if let Some(HeaderChanges { response: operations, .. }) = changes {
+        headers::change(response.headers_mut(), operations);
+    }
+    response
+}
+
+/// The answer to a call that failed or is refused. `retried` tells whether it was tried more than once.
+pub fn failed(failure: &Failure, grpc: bool, retried: bool) -> Response<Bytes> {
+    let words = words(failure, retried);
+    let status = failure.status().unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut response = if grpc {
+        grpc_failed(status, &words)
+    } else {
+        let mut response = bare(status.as_u16(), Bytes::from(words));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        if matches!(failure.cause(), Cause::BadRequest | Cause::TooLarge | Cause::UpgradeRefused) {
+            // What follows on such a connection cannot be trusted to be another request.
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    };
+    response
+        .headers_mut()
+        .insert(headers::VERDICT, HeaderValue::from_static(reason(failure.cause())));
+    response
+}
+
+/// A response whose status says it all to gRPC: 200, with the true status in its headers.
+fn grpc_failed(status: StatusCode, words: &str) -> Response<Bytes> {
+    let code = match status.as_u16() {
+        400 => "13",
+        401 => "16",
+        403 => "7",
+        404 => "12",
+        429 | 502..=504 => "14",
+        _ => "2",
+    };
+    let mut response = bare(200, Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(GRPC_STATUS, HeaderValue::from_static(code));
+    if let Ok(words) = HeaderValue::from_str(words.trim_end()) {
+        headers.insert(GRPC_MESSAGE, words);
+    }
+    response
+}
+
+fn bare(status: u16, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+}
+
+/// The body. Envoy's words where it has any, so that what users search for is found; otherwise one short line.
+fn words(failure: &Failure, retried: bool) -> String {
+    let words = match failure.cause() {
+        Cause::Refused(Refusal::Blackhole) => {
+            "no service is registered for this host and the outbound policy is REGISTRY_ONLY"
+        }
+        Cause::Refused(Refusal::OwnListener) => "this is the proxy's own port",
+        Cause::Refused(Refusal::NoRoute) => "no route matches this request",
+        Cause::Refused(Refusal::NoCluster(_)) => "the route's destination does not exist",
+        Cause::Refused(Refusal::NoChain) => "no server for this name",
+        Cause::UpgradeRefused => "this upgrade is not allowed",
+        Cause::TooLarge => "the request's headers are too large",
+        _ => match failure.words_for_caller() {
+            "" => "the proxy failed",
+            words => words,
+        },
+    };
+    if retried {
+        return words.replace("headers. reset reason:", "headers. retried and the latest reset reason:");
+    }
+    words.to_owned()
+}
+
+/// The reason code in `x-egret-verdict`.
+pub fn reason(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Refused(refusal) => match refusal {
+            Refusal::Blackhole => "blackhole",
+            Refusal::OwnListener => "own_listener",
+            Refusal::NoRoute => "no_route",
+            Refusal::NoCluster(_) => "no_cluster",
+            Refusal::NoChain => "no_chain",
+        },
+        Cause::ClientGone => "client_gone",
+        Cause::BadRequest => "bad_request",
+        Cause::UpgradeRefused => "upgrade_refused",
+        Cause::TooLarge => "too_large",
+        Cause::ClientTls => "client_tls",
+        Cause::NoEndpoint => "no_endpoint",
+        Cause::NoAddress => "no_address",
+        Cause::Overflow => "overflow",
+        Cause::Connect(_) => "connect_failed",
+        Cause::ConnectTimeout => "connect_timeout",
+        Cause::UpstreamTls(_) => "upstream_tls",
+        Cause::ResetBefore | Cause::ResetAfter => "upstream_reset",
+        Cause::UpstreamProtocol => "upstream_protocol",
+        Cause::Timeout => "timeout",
+        Cause::TryTimeout => "try_timeout",
+        Cause::Idle => "idle",
+        Cause::FaultAbort(_) => "fault",
+        Cause::Drained => "draining",
+        Cause::Overloaded => "overloaded",
+        Cause::Internal => "internal",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(response: &Response<Bytes>, name: &str) -> String {
+        response.headers().get(name).map_or_else(String::new, |value| {
+            value.to_str().expect("text").to_owned()
+        })
+    }
+
+    #[test]
+    fn a_refusal_tells_why() {
+        for (cause, status, code, body) in [
+            (Cause::Refused(Refusal::Blackhole), 502, "blackhole", "REGISTRY_ONLY"),
+            (Cause::Refused(Refusal::NoRoute), 404, "no_route", "no route"),
+            (Cause::NoEndpoint, 503, "no_endpoint", "no healthy upstream"),
+            (Cause::Timeout, 504, "timeout", "upstream request timeout"),
+        ] {
+            let response = failed(&Failure::new(cause, "for the operator"), false, false);
+            assert_eq!(response.status(), status);
+            assert_eq!(header(&response, "x-egret-verdict"), code);
+            let words = String::from_utf8_lossy(response.body());
+            assert!(words.contains(body) && !words.contains("operator"), "{words}");
+        }
+    }
+
+    #[test]
+    fn envoys_words_for_a_failed_connection() {
+        let failure = Failure::new(Cause::Connect("x".into()), "");
+        assert_eq!(
+            failed(&failure, false, false).body(),
+            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure"
+        );
+        assert_eq!(
+            failed(&failure, false, true).body(),
+            "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: remote connection failure"
+        );
+    }
+
+    #[test]
+    fn grpc_is_told_in_its_own_way() {
+        let response = failed(&Failure::new(Cause::NoEndpoint, ""), true, false);
+        assert_eq!(response.status(), 200);
+        assert_eq!(header(&response, "grpc-status"), "14");
+        assert_eq!(header(&response, "grpc-message"), "no healthy upstream");
+        assert_eq!(header(&response, "x-egret-verdict"), "no_endpoint");
+    }
+
+    #[test]
+    fn a_redirect_has_its_location() {
+        let answer = Answer::Redirect { status: 301, location: "https://a.test/x".into(), headers: None };
+        let response = answered(&answer);
+        assert_eq!(response.status(), 301);
+        assert_eq!(header(&response, "location"), "https://a.test/x");
+    }
+}

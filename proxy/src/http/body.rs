@@ -1,0 +1,171 @@
+//! The body of a response on its way to the client. It streams, counts, gives the upstream's connection back at its end,
+//! and ends the request's record, whichever way it ends.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
+
+use bytes::Bytes;
+use http_body::Body;
+use http_body::Frame;
+use http_body::SizeHint;
+use hyper::body::Incoming;
+use thiserror::Error;
+use tokio::time::Sleep;
+
+use crate::failure::Cause;
+use crate::failure::Failure;
+use crate::failure::flags::Flag;
+use crate::report::record::Record;
+use crate::upstream::body::Received;
+use crate::upstream::pool::Lease;
+
+/// Where a response's bytes come from.
+#[derive(Debug)]
+pub enum Source {
+    /// From us.
+    Ours(Bytes),
+    /// From an upstream, on this connection.
+    Upstream {
+        /// The bytes.
+        incoming: Incoming,
+        /// The connection; `None` once it went back.
+        lease: Option<Lease>,
+        /// The end of the route's time limit.
+        limit: Option<Pin<Box<Sleep>>>,
+    },
+}
+
+/// Why a response's body broke off. hyper closes the connection then, or resets the stream.
+#[derive(Debug, Error)]
+pub enum Broken {
+    /// The upstream closed or reset the connection.
+    #[error("the upstream broke off")]
+    Upstream(#[source] hyper::Error),
+    /// The route's time limit passed.
+    #[error("the time limit passed")]
+    Timeout,
+}
+
+/// A response's body, with what is left to be told about its request.
+#[derive(Debug)]
+pub struct ResponseBody {
+    source: Source,
+    /// The record, written when this ends; `None` for an upgrade, which has it itself, and once it is written.
+    call: Option<(Box<Record>, Received)>,
+}
+
+impl ResponseBody {
+    /// The body of a request's response.
+    pub fn new(source: Source, record: Box<Record>, received: Received) -> Self {
+        Self { source, call: Some((record, received)) }
+    }
+
+    /// No body and nothing to tell.
+    pub fn silent() -> Self {
+        Self { source: Source::Ours(Bytes::new()), call: None }
+    }
+
+    /// Everything was read: the connection goes back, the record is complete.
+    fn complete(&mut self) {
+        if let Source::Upstream { lease, .. } = &mut self.source
+            && let Some(lease) = lease.take()
+        {
+            lease.give_back();
+        }
+        if let Some((mut record, received)) = self.call.take() {
+            record.bytes_received = received.bytes();
+            record.end();
+        }
+    }
+
+    /// The upstream failed us after the response had begun; the status the client got stays.
+    fn broke(&mut self, flag: Flag, details: Cow<'static, str>) {
+        if let Some((mut record, received)) = self.call.take() {
+            record.bytes_received = received.bytes();
+            record.response_flags.raise(flag);
+            record.response_code_details = Some(details);
+            record.end();
+        }
+    }
+
+    fn count(&mut self, bytes: usize) {
+        if let Some((record, _)) = &mut self.call {
+            record.bytes_sent += bytes as u64;
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let this = &mut *self;
+        let frame = match &mut this.source {
+            Source::Ours(bytes) if bytes.is_empty() => None,
+            Source::Ours(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            Source::Upstream { incoming, limit, .. } => {
+                if let Some(limit) = limit
+                    && limit.as_mut().poll(context).is_ready()
+                {
+                    this.broke(Flag::UT, "response_timeout".into());
+                    return Poll::Ready(Some(Err(Broken::Timeout)));
+                }
+                ready!(Pin::new(incoming).poll_frame(context))
+            }
+        };
+        match frame {
+            Some(Ok(frame)) => {
+                this.count(frame.data_ref().map_or(0, Bytes::len));
+                // hyper does not ask again after the last byte that Content-Length announced.
+                if this.is_end_stream() {
+                    this.complete();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => {
+                let failure = Failure::new(Cause::ResetAfter, "");
+                this.broke(Flag::UC, failure.details());
+                Poll::Ready(Some(Err(Broken::Upstream(error))))
+            }
+            None => {
+                this.complete();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Ours(bytes) => bytes.is_empty(),
+            Source::Upstream { incoming, .. } => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Ours(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Upstream { incoming, .. } => incoming.size_hint(),
+        }
+    }
+}
+
+impl Drop for ResponseBody {
+    /// hyper drops without reading what has no body, as the answer to a HEAD. Anything else that is dropped before its
+    /// end was cut off by the client, which the record says by itself.
+    fn drop(&mut self) {
+        let unread = matches!(self.source, Source::Ours(_)) || self.is_end_stream();
+        if unread {
+            self.complete();
+        } else if let Some((record, received)) = &mut self.call {
+            record.bytes_received = received.bytes();
+        }
+    }
+}

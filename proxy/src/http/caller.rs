@@ -1,0 +1,48 @@
+//! Who asks, and what is gathered about one of its requests on the way.
+
+use std::sync::Arc;
+
+use egret_config::decide::call::Arrival;
+use egret_config::decide::call::Terminated;
+
+use crate::proxy::Proxy;
+use crate::report::record::Record;
+use crate::upstream::body::Received;
+
+/// The client connection that requests come on.
+#[derive(Debug)]
+pub struct Caller {
+    /// Where it came in.
+    pub arrival: Arrival,
+    /// TLS that a gateway ended on it.
+    pub terminated: Option<Terminated>,
+}
+
+impl Caller {
+    /// The scheme of what it carries.
+    pub fn scheme(&self) -> &'static str {
+        if self.terminated.is_some() { "https" } else { "http" }
+    }
+
+    /// A record for a request on this connection.
+    pub fn record(&self, proxy: &Proxy) -> Record {
+        let mut record = Record::open(Arc::clone(&proxy.access_log));
+        record.downstream_local_address = Some(self.arrival.to);
+        record.downstream_remote_address = Some(self.arrival.client);
+        record.requested_server_name = self.terminated.as_ref().and_then(|tls| tls.sni.clone());
+        record
+    }
+}
+
+/// What is gathered about a request on its way.
+#[derive(Debug)]
+pub struct Told {
+    /// Its record. Boxed: it moves with the response's body.
+    pub record: Box<Record>,
+    /// Bytes of its body so far.
+    pub received: Received,
+    /// Tries made.
+    pub tries: u32,
+    /// Whether the client reads gRPC's statuses.
+    pub grpc: bool,
+}

@@ -1,0 +1,195 @@
+//! One request, from its head to the head of its answer: read, decide, act, answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use egret_config::decide;
+use egret_config::decide::call;
+use egret_config::decide::verdict::Refusal;
+use egret_config::decide::verdict::RequestDecision;
+use egret_config::decide::verdict::RequestVerdict;
+use egret_config::model::route::HeaderChanges;
+use egret_config::snapshot::Snapshot;
+use egret_config::snapshot::workload::Mode;
+use http::Method;
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use hyper::body::Incoming;
+use tokio::task::spawn_local;
+use tokio::time::sleep_until;
+use tracing::debug;
+
+use crate::failure::Cause;
+use crate::failure::Failure;
+use crate::failure::flags::Flag;
+use crate::http::answer;
+use crate::http::body::ResponseBody;
+use crate::http::body::Source;
+use crate::http::caller::Caller;
+use crate::http::caller::Told;
+use crate::http::forward;
+use crate::http::forward::Answered;
+use crate::http::headers;
+use crate::http::outgoing::Outgoing;
+use crate::http::rewrite;
+use crate::http::upgrade;
+use crate::http::upgrade::Wish;
+use crate::proxy::Proxy;
+use crate::upstream::body::Received;
+use crate::upstream::body::RequestBody;
+
+/// Serves one request.
+pub async fn exchange(
+    request: Request<Incoming>,
+    caller: &Caller,
+    proxy: &Proxy,
+) -> Response<ResponseBody> {
+    let mut record = Box::new(caller.record(proxy));
+    record.saw_request(request.method(), request.uri(), request.version(), request.headers());
+    let grpc = answer::is_grpc(request.headers());
+    let mut told = Told { record, received: Received::default(), tries: 0, grpc };
+
+    let snapshot = proxy.current.load();
+    let outgoing = match read(request, caller, &snapshot, &mut told) {
+        Ok(outgoing) => outgoing,
+        Err(failure) => return refuse(&failure, &[], told),
+    };
+    let decision = decide(&outgoing, caller, &snapshot);
+    told.record.route_name = decision.route.map(Arc::from);
+    let changes = match &decision.verdict {
+        RequestVerdict::Forward(forward) => forward.headers,
+        _ => [None, None],
+    };
+    let answered = match decision.verdict {
+        RequestVerdict::Pass => forward::pass(outgoing, caller, proxy, &snapshot, &mut told).await,
+        RequestVerdict::Forward(to) => {
+            forward::forward(outgoing, &to, caller, proxy, &snapshot, &mut told).await
+        }
+        RequestVerdict::Answer(answer) => return ours(answer::answered(&answer), told),
+        RequestVerdict::Refuse(refusal) => Err(refusal.into()),
+    };
+    match answered {
+        Ok(answered) => pass_on(answered, &changes, told),
+        Err(failure) => refuse(&failure, &changes, told),
+    }
+}
+
+/// Makes of a request what may be sent on: one host, a regular path, no headers of this hop, an id.
+fn read(
+    mut request: Request<Incoming>,
+    caller: &Caller,
+    snapshot: &Snapshot,
+    told: &mut Told,
+) -> Result<Outgoing, Failure> {
+    if *request.method() == Method::CONNECT {
+        return Err(Failure::new(Cause::Refused(Refusal::NoRoute), "no route allows CONNECT"));
+    }
+    let upgrade = match upgrade::wish(request.headers())? {
+        Wish::WebSocket => Some(hyper::upgrade::on(&mut request)),
+        Wish::None => None,
+    };
+    let (mut parts, body) = request.into_parts();
+    let authority = rewrite::take_authority(&parts.uri, parts.version, &mut parts.headers)
+        .map_err(|bad| Failure::new(Cause::BadRequest, bad.words()))?;
+    let path = rewrite::take_path(&parts.uri);
+    headers::strip_request(&mut parts.headers);
+    headers::ensure_request_id(&mut parts.headers);
+    match snapshot.workload.mode {
+        Mode::Sidecar => headers::from_sidecar(&mut parts.headers, caller.scheme()),
+        Mode::Gateway => {
+            headers::from_gateway(&mut parts.headers, caller.scheme(), caller.arrival.client.ip());
+        }
+    }
+    told.record.request_id = parts.headers.get(headers::REQUEST_ID).cloned();
+    told.record.x_forwarded_for = parts.headers.get(headers::FORWARDED_FOR).cloned();
+    let body = RequestBody::of_client(body);
+    told.received = body.received();
+    Ok(Outgoing { parts, authority, path, body, upgrade })
+}
+
+fn decide<'s>(outgoing: &Outgoing, caller: &Caller, snapshot: &'s Snapshot) -> RequestDecision<'s> {
+    let headers = &outgoing.parts.headers;
+    let scheme = headers.get(headers::FORWARDED_PROTO).and_then(|scheme| scheme.to_str().ok());
+    let question = call::Request {
+        arrival: caller.arrival,
+        terminated: caller.terminated.as_ref(),
+        method: outgoing.parts.method.as_str(),
+        scheme: scheme.unwrap_or(caller.scheme()),
+        authority: outgoing.authority.to_str().unwrap_or_default(),
+        path: match outgoing.path.as_str() {
+            // Asterisk-form is about the server as a whole; rules see its root.
+            "*" => "/",
+            path => path,
+        },
+        headers,
+    };
+    decide::request(snapshot, &question, &mut |sides| fastrand::u64(..sides.max(1)))
+}
+
+/// An upstream's answer, on its way to the client.
+fn pass_on(
+    answered: Answered,
+    changes: &[Option<&HeaderChanges>],
+    mut told: Told,
+) -> Response<ResponseBody> {
+    let Answered { reply, deadline, upgrade } = answered;
+    let mut response = reply.response;
+    told.record.response_code = Some(response.status());
+    told.record.response_code_details = Some("via_upstream".into());
+    told.record.upstream_service_time = Some(reply.took);
+    let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let upgrade = upgrade.filter(|_| switching).map(|client| (client, hyper::upgrade::on(&mut response)));
+
+    let (mut parts, incoming) = response.into_parts();
+    headers::strip_response(&mut parts.headers);
+    headers::tell_service_time(&mut parts.headers, reply.took);
+    for changes in changes.iter().copied().flatten() {
+        headers::change(&mut parts.headers, &changes.response);
+    }
+    headers::sign_response(&mut parts.headers);
+    let body = match upgrade {
+        Some((client, upstream)) => {
+            upgrade::renew(&mut parts.headers);
+            spawn_local(upgrade::pass(client, upstream, told.record));
+            ResponseBody::silent()
+        }
+        None => {
+            let limit = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
+            let source = Source::Upstream { incoming, lease: Some(reply.lease), limit };
+            ResponseBody::new(source, told.record, told.received)
+        }
+    };
+    Response::from_parts(parts, body)
+}
+
+/// Our answer to a request that failed or is refused.
+fn refuse(
+    failure: &Failure,
+    changes: &[Option<&HeaderChanges>],
+    mut told: Told,
+) -> Response<ResponseBody> {
+    debug!(%failure, "request failed");
+    let retried = told.tries > 1;
+    if retried {
+        told.record.response_flags.raise(Flag::URX);
+    }
+    told.record.request_failed(failure);
+    let mut response = answer::failed(failure, told.grpc, retried);
+    for changes in changes.iter().copied().flatten() {
+        headers::change(response.headers_mut(), &changes.response);
+    }
+    finish(response, told)
+}
+
+/// Our answer because a route asks for it.
+fn ours(response: Response<Bytes>, mut told: Told) -> Response<ResponseBody> {
+    told.record.response_code = Some(response.status());
+    told.record.response_code_details = Some("direct_response".into());
+    finish(response, told)
+}
+
+fn finish(mut response: Response<Bytes>, told: Told) -> Response<ResponseBody> {
+    headers::sign_response(response.headers_mut());
+    response.map(|bytes| ResponseBody::new(Source::Ours(bytes), told.record, told.received))
+}

@@ -1,0 +1,181 @@
+//! Headers on their way through: those of the hop are taken out, those that Istio's users expect are put in, and those
+//! a route asks for are changed. Header maps are changed in place; nothing is copied.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use egret_config::model::route::HeaderOperations;
+use http::HeaderMap;
+use http::HeaderName;
+use http::HeaderValue;
+use http::header;
+use uuid::Uuid;
+
+/// `x-request-id`: kept when the client sent one.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// `x-forwarded-for`.
+pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// `x-forwarded-proto`.
+pub const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// Which try of the request this is, from 1.
+pub const ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-envoy-attempt-count");
+/// How long the upstream may take, in milliseconds.
+pub const EXPECTED_TIMEOUT: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
+/// The path before a route rewrote it.
+pub const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-envoy-original-path");
+/// The authority before a route rewrote it.
+pub const ORIGINAL_HOST: HeaderName = HeaderName::from_static("x-envoy-original-host");
+/// How long the upstream took until its response began, in milliseconds.
+pub const SERVICE_TIME: HeaderName = HeaderName::from_static("x-envoy-upstream-service-time");
+/// Why egret itself answered.
+pub const VERDICT: HeaderName = HeaderName::from_static("x-egret-verdict");
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const SERVER: HeaderValue = HeaderValue::from_static("egret");
+
+/// Takes out of a request what is meant for this hop only, including what its `connection` header names. `te` stays if
+/// it is `trailers`, and `trailer` stays, so that trailers reach the other side.
+pub fn strip_request(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|word| HeaderName::from_bytes(word.trim().as_bytes()).ok())
+            .filter(|name| !PROTECTED.contains(name))
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+        headers.remove(header::CONNECTION);
+    }
+    if let Some(te) = headers.get(header::TE) {
+        let trailers = te
+            .to_str()
+            .is_ok_and(|te| te.split(',').any(|word| word.trim().eq_ignore_ascii_case("trailers")));
+        headers.remove(header::TE);
+        if trailers {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
+    }
+    strip_common(headers);
+}
+
+/// Takes out of a response what is meant for this hop only. What its `connection` header names stays, as with Envoy.
+pub fn strip_response(headers: &mut HeaderMap) {
+    headers.remove(header::CONNECTION);
+    strip_common(headers);
+}
+
+/// Headers that a client cannot have removed by naming them in `connection`.
+static PROTECTED: [HeaderName; 8] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::TE,
+    header::TRAILER,
+    header::AUTHORIZATION,
+    header::COOKIE,
+    FORWARDED_FOR,
+    FORWARDED_PROTO,
+];
+
+fn strip_common(headers: &mut HeaderMap) {
+    headers.remove(KEEP_ALIVE);
+    headers.remove(PROXY_CONNECTION);
+    headers.remove(header::TRANSFER_ENCODING);
+    headers.remove(header::UPGRADE);
+}
+
+/// Puts an `x-request-id` in if there is none.
+pub fn ensure_request_id(headers: &mut HeaderMap) {
+    if !headers.contains_key(REQUEST_ID) {
+        let mut text = Uuid::encode_buffer();
+        let text = Uuid::new_v4().hyphenated().encode_lower(&mut text);
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(text.as_bytes())) {
+            headers.insert(REQUEST_ID, value);
+        }
+    }
+}
+
+/// What a sidecar says about the caller: its `x-forwarded-proto` stays, `x-forwarded-for` is left alone.
+pub fn from_sidecar(headers: &mut HeaderMap, scheme: &'static str) {
+    if !headers.contains_key(FORWARDED_PROTO) {
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    }
+}
+
+/// What a gateway says about the caller: it knows the protocol, and adds the caller's address.
+pub fn from_gateway(headers: &mut HeaderMap, scheme: &'static str, client: IpAddr) {
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    let mut list = Vec::new();
+    for value in headers.get_all(FORWARDED_FOR) {
+        if !value.is_empty() {
+            list.extend_from_slice(value.as_bytes());
+            list.extend_from_slice(b",");
+        }
+    }
+    list.extend_from_slice(client.to_string().as_bytes());
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(list)) {
+        headers.insert(FORWARDED_FOR, value);
+    }
+}
+
+/// Says which try this is.
+pub fn count_attempt(headers: &mut HeaderMap, attempt: u32) {
+    headers.insert(ATTEMPT_COUNT, HeaderValue::from(attempt));
+}
+
+/// Says how long the upstream may take.
+pub fn expect_timeout(headers: &mut HeaderMap, timeout: Duration) {
+    let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    headers.insert(EXPECTED_TIMEOUT, HeaderValue::from(millis));
+}
+
+/// Finishes the headers of a response: whoever made it, it comes from us.
+pub fn sign_response(headers: &mut HeaderMap) {
+    headers.insert(header::SERVER, SERVER);
+}
+
+/// Says how long the upstream took until its response began.
+pub fn tell_service_time(headers: &mut HeaderMap, took: Duration) {
+    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    headers.insert(SERVICE_TIME, HeaderValue::from(millis));
+}
+
+/// Applies a route's changes: removals, then sets, then adds. A `host` or `:authority` set here is the new authority,
+/// which is returned. Names and values that are not valid headers are passed over; loading reports them.
+pub fn change<'o>(headers: &mut HeaderMap, operations: &'o HeaderOperations) -> Option<&'o str> {
+    let mut authority = None;
+    for name in &operations.remove {
+        if let Ok(name) = HeaderName::from_bytes(name.as_bytes())
+            && name != header::HOST
+        {
+            headers.remove(name);
+        }
+    }
+    for (changes, append) in [(&operations.set, false), (&operations.add, true)] {
+        for (name, value) in changes {
+            if name.eq_ignore_ascii_case(":authority") || name.eq_ignore_ascii_case("host") {
+                authority = Some(&**value);
+                continue;
+            }
+            let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+            else {
+                continue;
+            };
+            if append {
+                headers.append(name, value);
+            } else {
+                headers.insert(name, value);
+            }
+        }
+    }
+    authority
+}
+
+#[cfg(test)]
+mod tests;

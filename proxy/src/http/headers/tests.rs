@@ -1,0 +1,96 @@
+use super::*;
+
+fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        headers.append(*name, HeaderValue::from_static(value));
+    }
+    headers
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).map(|value| value.to_str().expect("text"))
+}
+
+#[test]
+fn what_belongs_to_the_hop_is_taken_out() {
+    let mut headers = map(&[
+        ("connection", "keep-alive, x-secret, Host"),
+        ("keep-alive", "timeout=5"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "websocket"),
+        ("x-secret", "1"),
+        ("host", "a.test"),
+        ("te", "gzip, Trailers"),
+        ("trailer", "x-sum"),
+        ("accept", "*/*"),
+    ]);
+    strip_request(&mut headers);
+    let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["accept", "host", "te", "trailer"]);
+    assert_eq!(text(&headers, header::TE), Some("trailers"));
+}
+
+#[test]
+fn te_without_trailers_goes() {
+    let mut headers = map(&[("te", "gzip")]);
+    strip_request(&mut headers);
+    assert!(headers.is_empty());
+}
+
+#[test]
+fn a_response_keeps_what_its_connection_header_names() {
+    let mut headers = map(&[("connection", "x-a"), ("x-a", "1"), ("transfer-encoding", "chunked")]);
+    strip_response(&mut headers);
+    assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-a"]);
+}
+
+#[test]
+fn a_request_id_is_kept_or_made() {
+    let mut headers = map(&[("x-request-id", "mine")]);
+    ensure_request_id(&mut headers);
+    assert_eq!(text(&headers, REQUEST_ID), Some("mine"));
+    headers.clear();
+    ensure_request_id(&mut headers);
+    let made = Uuid::parse_str(text(&headers, REQUEST_ID).expect("made")).expect("a uuid");
+    assert_eq!(made.get_version_num(), 4);
+}
+
+#[test]
+fn the_caller_is_told_as_istio_does() {
+    let client: IpAddr = [10, 34, 0, 140].into();
+    let mut headers = HeaderMap::new();
+    from_gateway(&mut headers, "http", client);
+    assert_eq!(text(&headers, FORWARDED_FOR), Some("10.34.0.140"));
+    let mut headers = map(&[
+        ("x-forwarded-for", "1.1.1.1"),
+        ("x-forwarded-for", "2.2.2.2"),
+        ("x-forwarded-proto", "https"),
+    ]);
+    from_gateway(&mut headers, "http", client);
+    assert_eq!(text(&headers, FORWARDED_FOR), Some("1.1.1.1,2.2.2.2,10.34.0.140"));
+    assert_eq!(text(&headers, FORWARDED_PROTO), Some("http"));
+    let mut headers = map(&[("x-forwarded-proto", "https")]);
+    from_sidecar(&mut headers, "http");
+    assert_eq!(text(&headers, FORWARDED_PROTO), Some("https"));
+    assert_eq!(text(&headers, FORWARDED_FOR), None);
+}
+
+#[test]
+fn changes_of_a_route_come_in_order() {
+    let pairs = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+    };
+    let operations = HeaderOperations {
+        remove: vec!["x-a".into(), "x-b".into(), "host".into()],
+        set: pairs(&[("x-b", "new"), (":authority", "b.test"), ("bad name", "1")]),
+        add: pairs(&[("x-c", "two")]),
+    };
+    let mut headers = map(&[("x-a", "1"), ("x-b", "old"), ("x-c", "one"), ("host", "a.test")]);
+    assert_eq!(change(&mut headers, &operations), Some("b.test"));
+    assert_eq!(text(&headers, HeaderName::from_static("x-a")), None);
+    assert_eq!(text(&headers, HeaderName::from_static("x-b")), Some("new"));
+    assert_eq!(headers.get_all("x-c").iter().count(), 2);
+    assert_eq!(text(&headers, header::HOST), Some("a.test"));
+}

@@ -1,0 +1,147 @@
+//! A request on its way out: what the client sent, made regular, and its form for the protocol of the upstream.
+
+use http::HeaderValue;
+use http::Method;
+use http::Request;
+use http::Uri;
+use http::Version;
+use http::header;
+use http::uri::Authority;
+use http::uri::PathAndQuery;
+use http::uri::Scheme;
+use hyper::upgrade::OnUpgrade;
+
+use crate::failure::Cause;
+use crate::failure::Failure;
+use crate::http::headers;
+use crate::http::upgrade;
+use crate::upstream::body::RequestBody;
+
+/// A request on its way out.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Method, headers (without those of the hop), the client's version and extensions.
+    pub parts: http::request::Parts,
+    /// The one host.
+    pub authority: HeaderValue,
+    /// The regular path.
+    pub path: PathAndQuery,
+    /// The body.
+    pub body: RequestBody,
+    /// The client's side of the upgrade it asks for.
+    pub upgrade: Option<OnUpgrade>,
+}
+
+impl Outgoing {
+    /// The host without port.
+    pub fn host(&self) -> &str {
+        let authority = self.authority.to_str().unwrap_or_default();
+        egret_config::host::split_authority(authority).0
+    }
+
+    /// Sends another path than the client's, which the upstream is told.
+    ///
+    /// # Errors
+    /// The rewritten path is none.
+    pub fn rewrite_path(&mut self, path: String) -> Result<(), Failure> {
+        let path = PathAndQuery::try_from(path)
+            .map_err(|error| Failure::new(Cause::Internal, format!("rewritten path: {error}")))?;
+        if let Ok(original) = HeaderValue::from_str(self.path.as_str()) {
+            self.parts.headers.insert(headers::ORIGINAL_PATH, original);
+        }
+        self.path = path;
+        Ok(())
+    }
+
+    /// Sends another authority than the client's, which the upstream is told.
+    pub fn rewrite_authority(&mut self, authority: &str) {
+        let Ok(authority) = HeaderValue::from_str(authority) else { return };
+        let original = std::mem::replace(&mut self.authority, authority.clone());
+        self.parts.headers.insert(headers::ORIGINAL_HOST, original);
+        self.parts.headers.insert(header::HOST, authority);
+    }
+
+    /// The request as HTTP/1.1 has it, and the client's side of an upgrade.
+    pub fn into_http1(self) -> (Request<RequestBody>, Option<OnUpgrade>) {
+        let Self { mut parts, authority, path, body, upgrade } = self;
+        parts.version = Version::HTTP_11;
+        parts.uri = Uri::from(path);
+        if !parts.headers.contains_key(header::HOST) {
+            parts.headers.insert(header::HOST, authority);
+        }
+        // hyper takes it that these have no body, unless told.
+        let bodyless = matches!(parts.method, Method::GET | Method::HEAD);
+        if bodyless && !body.is_empty() && !parts.headers.contains_key(header::CONTENT_LENGTH) {
+            parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        if upgrade.is_some() {
+            upgrade::renew(&mut parts.headers);
+        }
+        (Request::from_parts(parts, body), upgrade)
+    }
+
+    /// The request as HTTP/2 has it. Upgrades are HTTP/1's.
+    ///
+    /// # Errors
+    /// The authority is none that HTTP/2 could carry.
+    pub fn into_http2(self, scheme: Scheme) -> Result<Request<RequestBody>, Failure> {
+        let Self { mut parts, authority, path, body, upgrade: _ } = self;
+        let authority = Authority::try_from(authority.as_bytes())
+            .map_err(|error| Failure::new(Cause::BadRequest, format!("authority: {error}")))?;
+        let mut uri = http::uri::Parts::default();
+        uri.scheme = Some(scheme);
+        uri.authority = Some(authority);
+        uri.path_and_query = Some(path);
+        parts.uri = Uri::from_parts(uri)
+            .map_err(|error| Failure::new(Cause::BadRequest, format!("target: {error}")))?;
+        parts.version = Version::HTTP_2;
+        parts.headers.remove(header::HOST);
+        Ok(Request::from_parts(parts, body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outgoing() -> Outgoing {
+        let request = Request::builder().uri("http://a.test/x").header("host", "a.test:80");
+        let (parts, ()) = request.body(()).expect("request").into_parts();
+        Outgoing {
+            authority: HeaderValue::from_static("a.test:80"),
+            path: PathAndQuery::from_static("/x?y"),
+            parts,
+            body: RequestBody::empty(),
+            upgrade: None,
+        }
+    }
+
+    #[test]
+    fn http1_has_the_origin_form() {
+        let (request, _) = outgoing().into_http1();
+        assert_eq!(request.uri(), "/x?y");
+        assert_eq!(request.headers()["host"], "a.test:80");
+        assert_eq!(request.version(), Version::HTTP_11);
+    }
+
+    #[test]
+    fn http2_has_the_authority_in_its_target() {
+        let request = outgoing().into_http2(Scheme::HTTPS).expect("request");
+        assert_eq!(request.uri(), "https://a.test:80/x?y");
+        assert!(request.headers().is_empty());
+    }
+
+    #[test]
+    fn the_upstream_learns_what_was_rewritten() {
+        let mut outgoing = outgoing();
+        outgoing.rewrite_path("/z".to_owned()).expect("path");
+        outgoing.rewrite_authority("b.test");
+        assert_eq!(outgoing.host(), "b.test");
+        let (request, _) = outgoing.into_http1();
+        assert_eq!(request.uri(), "/z");
+        let header = |name: &str| request.headers()[name].to_str().expect("text").to_owned();
+        assert_eq!(header("host"), "b.test");
+        assert_eq!(header("x-envoy-original-host"), "a.test:80");
+        assert_eq!(header("x-envoy-original-path"), "/x?y");
+    }
+}

@@ -1,0 +1,131 @@
+//! Whether another try is allowed, and when. Pure.
+
+use std::time::Duration;
+
+use egret_config::model::route::Retries;
+use http::HeaderMap;
+use http::HeaderName;
+use http::StatusCode;
+
+use crate::failure::Cause;
+use crate::failure::Failure;
+use crate::failure::Retry;
+
+/// Istio's and Envoy's default base of the wait between tries.
+const BACKOFF: Duration = Duration::from_millis(25);
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// Whether a try that failed without a response may be followed by another.
+pub fn after_failure(retries: &Retries, failure: &Failure) -> bool {
+    let on = |word: &str| retries.on.iter().any(|on| **on == *word);
+    // Envoy counts a call without a response as a 5xx, which it would have become.
+    let as_5xx = || on("5xx") || on("gateway-error");
+    match (failure.retry(), failure.cause()) {
+        (Retry::Never, _) | (_, Cause::NoEndpoint | Cause::NoAddress) => false,
+        (Retry::Safe, _) => on("connect-failure") || as_5xx() || on("reset"),
+        (Retry::ByPolicy, _) => on("reset") || as_5xx(),
+    }
+}
+
+/// Whether a response is to be thrown away for another try.
+pub fn after_response(retries: &Retries, status: StatusCode, headers: &HeaderMap) -> bool {
+    retries.on.iter().any(|on| match &**on {
+        "5xx" => status.is_server_error(),
+        "gateway-error" => matches!(status.as_u16(), 502..=504),
+        "retriable-4xx" => status == StatusCode::CONFLICT,
+        word => grpc_code(word).is_some_and(|code| {
+            headers.get(GRPC_STATUS).is_some_and(|status| status.as_bytes() == code.as_bytes())
+        }),
+    }) || retries.statuses.contains(&status.as_u16())
+}
+
+/// Whether a response may ever be thrown away: if not, no copy of the request is kept.
+pub fn looks_at_responses(retries: &Retries, grpc: bool) -> bool {
+    !retries.statuses.is_empty()
+        || retries.on.iter().any(|on| {
+            matches!(&**on, "5xx" | "gateway-error" | "retriable-4xx" | "reset")
+                || (grpc && grpc_code(on).is_some())
+        })
+}
+
+fn grpc_code(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "cancelled" => "1",
+        "deadline-exceeded" => "4",
+        "resource-exhausted" => "8",
+        "internal" => "13",
+        "unavailable" => "14",
+        _ => return None,
+    })
+}
+
+/// How long to wait before the try after `tries` tries: by chance within a bound that doubles up to ten times the base.
+/// `chance` is in 0..1.
+pub fn backoff(retries: &Retries, tries: u32, chance: f64) -> Duration {
+    let base = retries.backoff.unwrap_or(BACKOFF);
+    let bound = base.saturating_mul(1u32.checked_shl(tries).unwrap_or(u32::MAX)).min(base.saturating_mul(10));
+    bound.mul_f64(chance.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn retries(on: &[&str], statuses: &[u16]) -> Retries {
+        Retries {
+            attempts: 2,
+            try_timeout: None,
+            on: on.iter().map(|word| (*word).into()).collect(),
+            statuses: statuses.to_vec(),
+            backoff: None,
+        }
+    }
+
+    fn failure(on: &[&str], cause: Cause) -> bool {
+        after_failure(&retries(on, &[]), &Failure::new(cause, ""))
+    }
+
+    #[test]
+    fn istios_default_retries_what_reached_nobody() {
+        let default = ["connect-failure", "refused-stream", "unavailable", "cancelled"];
+        assert!(failure(&default, Cause::Connect("".into())));
+        assert!(failure(&default, Cause::ConnectTimeout));
+        assert!(!failure(&default, Cause::ResetBefore));
+        assert!(!failure(&default, Cause::NoEndpoint));
+        let default = retries(&default, &[]);
+        assert!(!after_response(&default, StatusCode::SERVICE_UNAVAILABLE, &HeaderMap::new()));
+        assert!(!looks_at_responses(&default, false));
+        let mut headers = HeaderMap::new();
+        headers.insert("grpc-status", "14".parse().expect("value"));
+        assert!(after_response(&default, StatusCode::OK, &headers));
+        assert!(looks_at_responses(&default, true));
+    }
+
+    #[test]
+    fn statuses_and_words() {
+        for (on, statuses, status, again) in [
+            (&["5xx"][..], &[][..], 500, true),
+            (&["gateway-error"], &[], 500, false),
+            (&["gateway-error"], &[], 503, true),
+            (&["retriable-4xx"], &[], 409, true),
+            (&["retriable-status-codes"], &[418], 418, true),
+            (&["retriable-status-codes"], &[418], 500, false),
+        ] {
+            let status = StatusCode::from_u16(status).expect("status");
+            assert_eq!(after_response(&retries(on, statuses), status, &HeaderMap::new()), again);
+        }
+        assert!(failure(&["reset"], Cause::ResetBefore));
+        assert!(failure(&["gateway-error"], Cause::TryTimeout));
+        assert!(!failure(&["5xx"], Cause::Timeout));
+    }
+
+    #[test]
+    fn waits_grow_up_to_a_bound() {
+        let retries = retries(&[], &[]);
+        for (tries, millis) in [(0, 25), (1, 50), (2, 100), (9, 250), (40, 250)] {
+            assert_eq!(backoff(&retries, tries, 1.0), Duration::from_millis(millis), "{tries}");
+        }
+        assert_eq!(backoff(&retries, 3, 0.0), Duration::ZERO);
+    }
+}

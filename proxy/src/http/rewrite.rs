@@ -1,0 +1,160 @@
+//! The target of a request: read from what the client sent, made regular so that rules see one spelling of one path, and
+//! rewritten as the route says.
+
+use std::borrow::Cow;
+
+use http::HeaderMap;
+use http::HeaderValue;
+use http::Uri;
+use http::Version;
+use http::header;
+use http::uri::PathAndQuery;
+
+/// What is wrong with a request's target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadTarget {
+    /// Neither a Host header nor an authority in the target.
+    NoHost,
+    /// More than one Host header: two readers could take different ones.
+    TwoHosts,
+    /// The host holds characters that no host has.
+    BadHost,
+    /// An absolute target of another scheme than ours.
+    BadScheme,
+}
+
+impl BadTarget {
+    /// Words for the operator and the caller.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoHost => "the request has no Host header",
+            Self::TwoHosts => "the request has more than one Host header",
+            Self::BadHost => "the Host header is not a host",
+            Self::BadScheme => "the request's target is not an http URL",
+        }
+    }
+}
+
+/// The authority of a request; afterwards the headers hold it as the one Host header. An absolute target wins over the
+/// Host header (RFC 9112, 3.2.2), without its user information.
+///
+/// # Errors
+/// No host, several, or one that is none.
+pub fn take_authority(uri: &Uri, version: Version, headers: &mut HeaderMap) -> Result<HeaderValue, BadTarget> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = hosts.next().cloned();
+    if hosts.next().is_some() {
+        return Err(BadTarget::TwoHosts);
+    }
+    let Some(authority) = uri.authority() else {
+        let host = host.ok_or(BadTarget::NoHost)?;
+        return if host_like(host.as_bytes()) { Ok(host) } else { Err(BadTarget::BadHost) };
+    };
+    if version < Version::HTTP_2 && uri.scheme().is_some_and(|scheme| *scheme != http::uri::Scheme::HTTP) {
+        return Err(BadTarget::BadScheme);
+    }
+    let text = authority.as_str();
+    let text = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    if !host_like(text.as_bytes()) {
+        return Err(BadTarget::BadHost);
+    }
+    let host = HeaderValue::from_str(text).map_err(|_| BadTarget::BadHost)?;
+    headers.insert(header::HOST, host.clone());
+    Ok(host)
+}
+
+fn host_like(host: &[u8]) -> bool {
+    host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(byte))
+}
+
+/// The path and query of a target, in their regular spelling: dot segments resolved, letters that were escaped without
+/// need plain, backslashes turned. `//` and `%2F` stay, as in Istio's BASE normalisation.
+pub fn take_path(uri: &Uri) -> PathAndQuery {
+    let path = match uri.path_and_query() {
+        Some(path) => path.clone(),
+        None => PathAndQuery::from_static("/"),
+    };
+    match normalise(path.as_str()) {
+        Cow::Borrowed(_) => path,
+        // Normalising only removes and unescapes, so the result is a path still.
+        Cow::Owned(text) => PathAndQuery::try_from(text).unwrap_or(path),
+    }
+}
+
+/// See [`take_path`].
+pub fn normalise(path_and_query: &str) -> Cow<'_, str> {
+    let end = path_and_query.find('?').unwrap_or(path_and_query.len());
+    let (path, query) = path_and_query.split_at(end);
+    if !path.starts_with('/') || !wants_normalising(path.as_bytes()) {
+        return Cow::Borrowed(path_and_query);
+    }
+    let mut plain = Vec::with_capacity(path_and_query.len());
+    let mut rest = path.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        plain.push(match (first, after) {
+            (b'%', [high, low, after @ ..]) => match unreserved(*high, *low) {
+                Some(letter) => {
+                    rest = after;
+                    letter
+                }
+                None => b'%',
+            },
+            (b'\\', _) => b'/',
+            (letter, _) => *letter,
+        });
+    }
+    let mut regular = without_dot_segments(&plain);
+    regular.extend_from_slice(query.as_bytes());
+    // The input was text, and only ASCII was changed.
+    String::from_utf8(regular).map_or(Cow::Borrowed(path_and_query), Cow::Owned)
+}
+
+fn wants_normalising(path: &[u8]) -> bool {
+    let mut before = 0;
+    path.iter().any(|byte| {
+        let wants = matches!(byte, b'%' | b'\\') || (*byte == b'.' && before == b'/');
+        before = *byte;
+        wants
+    })
+}
+
+/// The letter that `%<high><low>` stands for, if it needs no escape.
+fn unreserved(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let letter = u8::try_from(digit(high)? * 16 + digit(low)?).ok()?;
+    (letter.is_ascii_alphanumeric() || b"-._~".contains(&letter)).then_some(letter)
+}
+
+/// RFC 3986, 5.2.4, for a path that begins with a slash.
+fn without_dot_segments(path: &[u8]) -> Vec<u8> {
+    let mut regular: Vec<u8> = Vec::with_capacity(path.len());
+    let mut segments = path[1..].split(|byte| *byte == b'/').peekable();
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        match segment {
+            b"." | b".." => {
+                if segment == b".." {
+                    let parent = regular.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+                    regular.truncate(parent);
+                }
+                if last {
+                    regular.push(b'/');
+                }
+            }
+            name => {
+                regular.push(b'/');
+                regular.extend_from_slice(name);
+            }
+        }
+    }
+    regular
+}
+
+/// The host of an authority without port and brackets, as a slice of it: what a certificate is checked for.
+pub fn host_of(authority: &str) -> &str {
+    egret_config::host::split_authority(authority).0
+}
+
+#[cfg(test)]
+mod tests;

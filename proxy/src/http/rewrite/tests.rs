@@ -1,0 +1,71 @@
+use super::*;
+
+fn authority(uri: &str, hosts: &[&'static str]) -> Result<String, BadTarget> {
+    let mut headers = HeaderMap::new();
+    for host in hosts {
+        headers.append(header::HOST, HeaderValue::from_static(host));
+    }
+    let uri = uri.parse().expect("uri");
+    let taken = take_authority(&uri, Version::HTTP_11, &mut headers)?;
+    assert_eq!(headers.get_all(header::HOST).iter().collect::<Vec<_>>(), [&taken]);
+    Ok(taken.to_str().expect("text").to_owned())
+}
+
+#[test]
+fn the_authority_is_one_host() {
+    for (uri, hosts, expected) in [
+        ("/", &["a.test"][..], Ok("a.test")),
+        ("/", &["a.test:80"], Ok("a.test:80")),
+        ("/", &["[::1]:80"], Ok("[::1]:80")),
+        ("/", &[""], Ok("")),
+        ("http://b.test/x", &["a.test"], Ok("b.test")),
+        ("http://user:pw@b.test:8080/x", &[], Ok("b.test:8080")),
+        ("/", &[], Err(BadTarget::NoHost)),
+        ("/", &["a.test", "b.test"], Err(BadTarget::TwoHosts)),
+        ("/", &["a.test", "a.test"], Err(BadTarget::TwoHosts)),
+        ("/", &["a.test/x"], Err(BadTarget::BadHost)),
+        ("/", &["a test"], Err(BadTarget::BadHost)),
+        ("/", &["u@a.test"], Err(BadTarget::BadHost)),
+        ("https://b.test/", &["b.test"], Err(BadTarget::BadScheme)),
+        ("ftp://b.test/", &["b.test"], Err(BadTarget::BadScheme)),
+    ] {
+        assert_eq!(authority(uri, hosts), expected.map(str::to_owned), "{uri} {hosts:?}");
+    }
+}
+
+#[test]
+fn paths_get_one_spelling() {
+    for (path, expected) in [
+        ("/", "/"),
+        ("/a/b?x=/../y", "/a/b?x=/../y"),
+        ("/a/../b", "/b"),
+        ("/a/./b/.", "/a/b/"),
+        ("/a/..", "/"),
+        ("/../../a", "/a"),
+        ("/a/%2e%2E/b", "/b"),
+        ("/%61%2Fb%20?%61", "/a%2Fb%20?%61"),
+        ("/a\\b\\..\\c", "/a/c"),
+        ("/a//b", "/a//b"),
+        ("/a//../b", "/a/b"),
+        ("/a%", "/a%"),
+        ("/a%zz", "/a%zz"),
+        ("/.well-known/x", "/.well-known/x"),
+        ("*", "*"),
+    ] {
+        assert_eq!(normalise(path), expected, "{path}");
+    }
+}
+
+#[test]
+fn a_target_without_path_is_the_root() {
+    for (uri, expected) in [("http://a.test", "/"), ("http://a.test?x", "/?x"), ("/a/../b?q", "/b?q")] {
+        assert_eq!(take_path(&uri.parse().expect("uri")).as_str(), expected, "{uri}");
+    }
+}
+
+#[test]
+fn the_host_of_an_authority_has_no_port() {
+    for (authority, host) in [("a.test:443", "a.test"), ("[::1]:443", "::1"), ("a.test", "a.test")] {
+        assert_eq!(host_of(authority), host);
+    }
+}

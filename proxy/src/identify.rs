@@ -1,0 +1,76 @@
+//! Who calls, and whom did it want to reach.
+
+use std::io;
+use std::net::SocketAddr;
+
+use egret_config::decide::call::Arrival;
+use egret_config::decide::verdict::Refusal;
+use tokio::net::TcpStream;
+use tracing::warn;
+
+use crate::failure::Cause;
+use crate::failure::Failure;
+use crate::sys::orig_dst;
+use crate::sys::orig_dst::Origin;
+use crate::sys::orig_dst::canonical;
+
+/// Which door a connection came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entrance {
+    /// The outbound listener: redirected calls of the application.
+    Outbound,
+    /// The inbound listener: redirected calls to the application, relayed unchanged.
+    Inbound,
+    /// A port that a Gateway object asks for.
+    Gateway,
+}
+
+/// Reads off a connection where it came from and where it was going.
+///
+/// # Errors
+/// [`Refusal::OwnListener`] when it came to a redirect's port without being redirected: there is nowhere to forward it
+/// to, and dialling what it dialled would be a loop. [`Cause::ClientGone`] when it is closed already.
+pub fn identify(socket: &TcpStream, entrance: Entrance) -> Result<Arrival, Failure> {
+    let client = canonical(socket.peer_addr().map_err(gone)?);
+    let to = match entrance {
+        Entrance::Gateway => canonical(socket.local_addr().map_err(gone)?),
+        Entrance::Outbound | Entrance::Inbound => redirected(socket, client)?,
+    };
+    Ok(Arrival { client, to })
+}
+
+fn redirected(socket: &TcpStream, client: SocketAddr) -> Result<SocketAddr, Failure> {
+    match orig_dst::origin(socket).map_err(gone)? {
+        Origin::Redirected(to) => Ok(to),
+        Origin::Direct => {
+            warn!(%client, "refused a connection that was not redirected here; is it a direct call of this port?");
+            Err(Refusal::OwnListener.into())
+        }
+    }
+}
+
+fn gone(error: io::Error) -> Failure {
+    Failure::new(Cause::ClientGone, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_direct_call_is_refused_and_a_gateway_knows_its_address() {
+        let listener = TcpListener::bind("[::]:0").await.expect("bind");
+        let port = listener.local_addr().expect("address").port();
+        let client = TcpStream::connect(("127.0.0.1", port)).await.expect("connect");
+        let (socket, _) = listener.accept().await.expect("accept");
+        for entrance in [Entrance::Outbound, Entrance::Inbound] {
+            let failure = identify(&socket, entrance).expect_err("not redirected");
+            assert_eq!(*failure.cause(), Cause::Refused(Refusal::OwnListener));
+        }
+        let arrival = identify(&socket, Entrance::Gateway).expect("arrival");
+        assert_eq!(arrival.to, SocketAddr::from(([127, 0, 0, 1], port)));
+        assert_eq!(arrival.client, client.local_addr().expect("address"));
+    }
+}

@@ -1,0 +1,183 @@
+//! Acts on a verdict for bytes: connects where they go and relays until both sides are done.
+
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_config::decide::call::Arrival;
+use egret_config::snapshot::Snapshot;
+use egret_config::snapshot::cluster::Cluster;
+use egret_config::snapshot::workload::Mode;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWrite;
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
+use tracing::debug;
+
+use crate::failure::Failure;
+use crate::proxy::Proxy;
+use crate::relay::Counts;
+use crate::relay::relay;
+use crate::report::record::Record;
+use crate::tls::ACCESS_DENIED;
+use crate::tls::Alpn;
+use crate::upstream::clusters::Wanted;
+use crate::upstream::connect::Dial;
+use crate::upstream::connect::Stream;
+use crate::upstream::connect::connect;
+use crate::upstream::endpoints::Active;
+
+/// Istio's default for `tcp.idleTimeout`.
+const IDLE_MAX: Duration = Duration::from_secs(3600);
+
+/// How long a refused client may take to read why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The cluster's name in the log for connections to the application.
+const INBOUND_CLUSTER: &str = "InboundPassthroughCluster";
+
+/// Our source addresses towards the application: the redirect rules leave connections from these alone.
+const INBOUND_FROM_V4: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 6);
+const INBOUND_FROM_V6: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6);
+
+/// A connection to an upstream, ready to be relayed to.
+#[derive(Debug)]
+pub struct Reached {
+    stream: Stream,
+    idle_max: Duration,
+    /// Counts the connection at its endpoint.
+    _active: Option<Active>,
+}
+
+impl Reached {
+    /// The connection.
+    pub fn stream(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+}
+
+/// Connects to where the caller wanted to go.
+///
+/// # Errors
+/// It cannot be reached.
+pub async fn pass(arrival: Arrival, snapshot: &Snapshot, record: &mut Record) -> Result<Reached, Failure> {
+    let dial = Dial { from: None, limit: snapshot.mesh.connect_timeout, keepalive: None };
+    record.upstream_host = Some(arrival.to);
+    let connected = connect(&[arrival.to], dial).await?;
+    record.upstream_local_address = Some(connected.local);
+    Ok(Reached { stream: Stream::Plain(connected.stream), idle_max: IDLE_MAX, _active: None })
+}
+
+/// Connects to the application that a redirected inbound connection is for.
+///
+/// # Errors
+/// It cannot be reached.
+pub async fn inbound(arrival: Arrival, snapshot: &Snapshot, record: &mut Record) -> Result<Reached, Failure> {
+    let from: IpAddr = match arrival.to {
+        SocketAddr::V4(_) => INBOUND_FROM_V4.into(),
+        SocketAddr::V6(_) => INBOUND_FROM_V6.into(),
+    };
+    let dial = Dial { from: Some(from), limit: snapshot.mesh.connect_timeout, keepalive: None };
+    record.upstream_cluster = Some(INBOUND_CLUSTER.into());
+    record.upstream_host = Some(arrival.to);
+    let connected = connect(&[arrival.to], dial).await?;
+    record.upstream_local_address = Some(connected.local);
+    Ok(Reached { stream: Stream::Plain(connected.stream), idle_max: IDLE_MAX, _active: None })
+}
+
+/// Connects to a member of a cluster, with TLS if its policy says so. `name` is the client's SNI.
+///
+/// # Errors
+/// The cluster has no member, or none that can be reached.
+pub async fn forward(
+    cluster: &Arc<Cluster>,
+    arrival: Arrival,
+    name: Option<&str>,
+    proxy: &Proxy,
+    snapshot: &Snapshot,
+    record: &mut Record,
+) -> Result<Reached, Failure> {
+    let live = proxy.clusters.live(cluster);
+    let wanted = Wanted {
+        to: arrival.to,
+        to_is_original: snapshot.workload.mode == Mode::Sidecar,
+        name,
+        avoid: &[],
+    };
+    let dice = &mut |sides: u64| fastrand::u64(..sides.max(1));
+    let target = live.pick(&wanted, proxy.clusters.names(), dice).await?;
+    record.upstream_host = Some(target.address);
+    let policy = &cluster.policy;
+    let dial = Dial {
+        from: None,
+        limit: policy.connect_timeout,
+        keepalive: policy.pool.keepalive.as_ref(),
+    };
+    let connected = connect(&live.alternates(target.address), dial).await?;
+    record.upstream_host = Some(connected.address);
+    record.upstream_local_address = Some(connected.local);
+    let stream = match &policy.tls {
+        None => Stream::Plain(connected.stream),
+        Some(tls) => {
+            proxy.clusters.secure(connected.stream, cluster, tls, None, Alpn::Unsaid).await?
+        }
+    };
+    let idle_max = policy.pool.tcp_idle_timeout.unwrap_or(IDLE_MAX);
+    Ok(Reached { stream, idle_max, _active: target.active })
+}
+
+/// Relays until both sides are done. `early` is what the upstream said before it was known to be the right one.
+pub async fn run<S>(mut client: S, mut upstream: Reached, early: &[u8], record: &mut Record)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let counting = Counting { record, counts: Counts::default() };
+    if !early.is_empty() {
+        if client.write_all(early).await.is_err() {
+            return;
+        }
+        counting.counts.from_upstream.set(early.len() as u64);
+    }
+    // No limit where the configuration says zero.
+    let idle_max = Some(upstream.idle_max).filter(|limit| !limit.is_zero());
+    let end = relay(&mut client, &mut upstream.stream, idle_max, &counting.counts).await;
+    debug!(?end, "connection relayed to its end");
+}
+
+/// Notes the bytes in the record, also when the relay is cut off.
+struct Counting<'r> {
+    record: &'r mut Record,
+    counts: Counts,
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        self.record.bytes_received = self.counts.from_client.get();
+        self.record.bytes_sent = self.counts.from_upstream.get();
+    }
+}
+
+/// Tells a TLS client, in its own language, that it may not; then closes so that it can read this.
+pub async fn deny_tls<S>(mut client: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let telling = async {
+        client.write_all(&ACCESS_DENIED).await?;
+        client.shutdown().await?;
+        // Closing with unread bytes would reset the connection and take the alert away from the client.
+        let mut rest = [0; 1024];
+        while client.read(&mut rest).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    if !matches!(timeout(LAST_WORDS, telling).await, Ok(Ok(()))) {
+        debug!("the refused client did not close in order");
+    }
+}
+
+
+

@@ -1,0 +1,120 @@
+//! Picks one endpoint of several. Pure: the dice are passed in, and what is remembered is passed in too.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use egret_config::decide::Dice;
+
+use crate::upstream::endpoints::Endpoint;
+
+/// How an endpoint is picked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// The less busy of two random ones.
+    LeastRequest,
+    /// One after the other, each as often as its weight says.
+    RoundRobin,
+    /// By chance, each as often as its weight says.
+    Random,
+}
+
+/// Picks one of `endpoints`; `None` when there is none. Endpoints in `avoid` are taken only when all are there.
+/// `turn` is what round robin remembers.
+pub fn pick<'e>(
+    balance: Balance,
+    endpoints: &'e [Rc<Endpoint>],
+    avoid: &[SocketAddr],
+    turn: &Cell<u64>,
+    dice: Dice<'_>,
+) -> Option<&'e Rc<Endpoint>> {
+    if avoid.is_empty() {
+        return once(balance, endpoints, turn, dice);
+    }
+    // A retry is rare, and goes to a host that has not failed this request before if one is left.
+    let fresh: Vec<_> =
+        endpoints.iter().filter(|endpoint| !avoid.contains(&endpoint.address)).cloned().collect();
+    let picked = once(balance, &fresh, turn, dice).map(|endpoint| endpoint.address);
+    match picked {
+        Some(address) => endpoints.iter().find(|endpoint| endpoint.address == address),
+        None => once(balance, endpoints, turn, dice),
+    }
+}
+
+fn once<'e>(
+    balance: Balance,
+    endpoints: &'e [Rc<Endpoint>],
+    turn: &Cell<u64>,
+    dice: Dice<'_>,
+) -> Option<&'e Rc<Endpoint>> {
+    match endpoints {
+        [] => None,
+        [only] => Some(only),
+        several => Some(match balance {
+            Balance::LeastRequest => least_request(several, dice),
+            Balance::RoundRobin => round_robin(several, turn),
+            Balance::Random => by_weight(several, dice),
+        }),
+    }
+}
+
+fn least_request<'e>(endpoints: &'e [Rc<Endpoint>], dice: Dice<'_>) -> &'e Rc<Endpoint> {
+    let (one, other) = (by_weight(endpoints, dice), by_weight(endpoints, dice));
+    // Weights are in the draw already; comparing loads per weight as well would count them twice.
+    if other.active.get() < one.active.get() { other } else { one }
+}
+
+fn round_robin<'e>(endpoints: &'e [Rc<Endpoint>], turn: &Cell<u64>) -> &'e Rc<Endpoint> {
+    let now = turn.get();
+    turn.set(now.wrapping_add(1));
+    // A step that shares no divisor with the sum visits each unit of weight once a cycle, and spreads heavy endpoints
+    // out instead of calling them many times in a row.
+    let sum = sum(endpoints);
+    let step = if uniform(endpoints) { endpoints[0].weight.into() } else { coprime_near_golden_ratio(sum) };
+    let place = u128::from(now) * u128::from(step) % u128::from(sum);
+    at(endpoints, place as u64)
+}
+
+fn by_weight<'e>(endpoints: &'e [Rc<Endpoint>], dice: Dice<'_>) -> &'e Rc<Endpoint> {
+    if uniform(endpoints) {
+        let index = dice(endpoints.len() as u64) as usize;
+        return &endpoints[index.min(endpoints.len() - 1)];
+    }
+    let place = dice(sum(endpoints));
+    at(endpoints, place)
+}
+
+/// The endpoint that owns this unit of weight.
+fn at(endpoints: &[Rc<Endpoint>], mut place: u64) -> &Rc<Endpoint> {
+    let last = endpoints.len() - 1;
+    for endpoint in &endpoints[..last] {
+        match place.checked_sub(endpoint.weight.into()) {
+            None => return endpoint,
+            Some(rest) => place = rest,
+        }
+    }
+    &endpoints[last]
+}
+
+fn uniform(endpoints: &[Rc<Endpoint>]) -> bool {
+    endpoints.iter().all(|endpoint| endpoint.weight == endpoints[0].weight)
+}
+
+fn sum(endpoints: &[Rc<Endpoint>]) -> u64 {
+    endpoints.iter().map(|endpoint| u64::from(endpoint.weight)).sum::<u64>().max(1)
+}
+
+fn coprime_near_golden_ratio(sum: u64) -> u64 {
+    let mut step = (sum * 618 / 1000).max(1);
+    while divisor(step, sum) != 1 {
+        step -= 1;
+    }
+    step
+}
+
+fn divisor(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { divisor(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+use std::collections::BTreeMap;
+
+use super::*;
+
+fn endpoints(weights: &[u32]) -> Vec<Rc<Endpoint>> {
+    weights
+        .iter()
+        .enumerate()
+        .map(|(index, weight)| {
+            let address = SocketAddr::from(([10, 0, 0, index as u8], 80));
+            Rc::new(Endpoint::new(address, *weight))
+        })
+        .collect()
+}
+
+/// How often each endpoint is picked in `rounds` picks.
+fn counts(balance: Balance, weights: &[u32], rounds: usize) -> Vec<usize> {
+    let (endpoints, turn) = (endpoints(weights), Cell::new(0));
+    let mut dice = fastrand::Rng::with_seed(7);
+    let mut counts = BTreeMap::new();
+    for _ in 0..rounds {
+        let picked = pick(balance, &endpoints, &[], &turn, &mut |n| dice.u64(..n)).expect("some");
+        *counts.entry(picked.address).or_insert(0) += 1;
+    }
+    endpoints.iter().map(|endpoint| counts.get(&endpoint.address).copied().unwrap_or(0)).collect()
+}
+
+#[test]
+fn round_robin_is_exact() {
+    assert_eq!(counts(Balance::RoundRobin, &[1, 1, 1], 30), [10, 10, 10]);
+    assert_eq!(counts(Balance::RoundRobin, &[5, 3, 1], 90), [50, 30, 10]);
+    assert_eq!(counts(Balance::RoundRobin, &[7, 7], 30), [15, 15]);
+}
+
+#[test]
+fn round_robin_spreads_heavy_endpoints() {
+    let (endpoints, turn) = (endpoints(&[3, 3, 2]), Cell::new(0));
+    let picks: Vec<_> = (0..8)
+        .map(|_| pick(Balance::RoundRobin, &endpoints, &[], &turn, &mut |_| 0).expect("some").address)
+        .collect();
+    assert!(picks.windows(3).all(|three| three[0] != three[1] || three[1] != three[2]), "{picks:?}");
+}
+
+#[test]
+fn chance_follows_the_weights() {
+    for balance in [Balance::Random, Balance::LeastRequest] {
+        let counts = counts(balance, &[1, 3], 4000);
+        assert!((800..1200).contains(&counts[0]), "{balance:?} {counts:?}");
+    }
+}
+
+#[test]
+fn the_less_busy_of_two_is_taken() {
+    let endpoints = endpoints(&[1, 1]);
+    endpoints[0].active.set(5);
+    let mut rolls = [0, 1].into_iter();
+    let picked = pick(Balance::LeastRequest, &endpoints, &[], &Cell::new(0), &mut |_| {
+        rolls.next().expect("two rolls")
+    });
+    assert_eq!(picked.expect("some").address, endpoints[1].address);
+}
+
+#[test]
+fn failed_hosts_are_avoided_while_others_are_left() {
+    let endpoints = endpoints(&[1, 1]);
+    let (first, second) = (endpoints[0].address, endpoints[1].address);
+    for balance in [Balance::LeastRequest, Balance::RoundRobin, Balance::Random] {
+        let turn = Cell::new(0);
+        let mut pick = |avoid: &[SocketAddr]| {
+            pick(balance, &endpoints, avoid, &turn, &mut |_| 0).expect("some").address
+        };
+        assert_eq!(pick(&[first]), second);
+        assert_eq!(pick(&[second]), first);
+        assert!([first, second].contains(&pick(&[first, second])));
+    }
+    assert!(pick(Balance::Random, &[], &[first], &Cell::new(0), &mut |_| 0).is_none());
+}

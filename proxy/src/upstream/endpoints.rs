@@ -1,0 +1,109 @@
+//! Who is behind a cluster: addresses with what this worker has going on at each.
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use egret_config::model::endpoint::Address;
+use egret_config::snapshot::cluster::Member;
+
+/// One address behind a cluster.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Its share relative to the others, at least 1.
+    pub weight: u32,
+    /// Requests and connections this worker has under way there.
+    pub active: Cell<u32>,
+}
+
+impl Endpoint {
+    /// An endpoint with nothing under way.
+    pub fn new(address: SocketAddr, weight: u32) -> Self {
+        Self { address, weight: weight.max(1), active: Cell::new(0) }
+    }
+}
+
+/// One call under way at an endpoint; it counts as long as this lives.
+#[derive(Debug)]
+#[must_use = "the call counts only while this lives"]
+pub struct Active {
+    endpoint: Rc<Endpoint>,
+}
+
+impl Active {
+    /// Begins a call at an endpoint.
+    pub fn begin(endpoint: &Rc<Endpoint>) -> Self {
+        endpoint.active.set(endpoint.active.get().saturating_add(1));
+        Self { endpoint: Rc::clone(endpoint) }
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.endpoint.active.set(self.endpoint.active.get().saturating_sub(1));
+    }
+}
+
+/// The endpoints of members that are addresses. Names and Unix sockets are left out.
+pub fn of_addresses(members: &[Member]) -> Vec<Rc<Endpoint>> {
+    members
+        .iter()
+        .filter_map(|member| match member.address {
+            Address::Ip(ip) => {
+                Some(Rc::new(Endpoint::new(SocketAddr::new(ip, member.port), member.weight)))
+            }
+            Address::Name(_) | Address::Unix(_) => None,
+        })
+        .collect()
+}
+
+/// The endpoints of what a name resolves to. An address that was there before keeps its state.
+pub fn of_answer(
+    member: &Member,
+    addresses: impl IntoIterator<Item = IpAddr>,
+    before: &[Rc<Endpoint>],
+    into: &mut Vec<Rc<Endpoint>>,
+) {
+    for ip in addresses {
+        let address = SocketAddr::new(ip, member.port);
+        if into.iter().any(|known| known.address == address) {
+            continue;
+        }
+        let kept = before.iter().find(|old| old.address == address && old.weight == member.weight.max(1));
+        into.push(kept.map_or_else(|| Rc::new(Endpoint::new(address, member.weight)), Rc::clone));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_count_while_they_live() {
+        let endpoint = Rc::new(Endpoint::new(([10, 0, 0, 1], 80).into(), 0));
+        let (one, two) = (Active::begin(&endpoint), Active::begin(&endpoint));
+        assert_eq!(endpoint.active.get(), 2);
+        drop((one, two));
+        assert_eq!((endpoint.active.get(), endpoint.weight), (0, 1));
+    }
+
+    #[test]
+    fn an_address_keeps_its_state_over_a_new_answer() {
+        let member = Member {
+            address: Address::Name("x.test".into()),
+            port: 80,
+            weight: 1,
+            locality: "".into(),
+        };
+        let ips: [IpAddr; 2] = [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()];
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        of_answer(&member, ips, &[], &mut before);
+        let _call = Active::begin(&before[1]);
+        of_answer(&member, [ips[1], ips[1]], &before, &mut after);
+        assert_eq!(after.len(), 1);
+        assert_eq!(after[0].active.get(), 1);
+    }
+}

@@ -1,0 +1,254 @@
+//! Connections kept for the next request: HTTP/1 ones while idle, HTTP/2 ones shared.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use hyper::client::conn::http1;
+use hyper::client::conn::http2;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use tokio::task::spawn_local;
+use tracing::debug;
+
+use crate::failure::Cause;
+use crate::failure::Failure;
+use crate::upstream::body::RequestBody;
+use crate::upstream::connect::Stream;
+use crate::upstream::endpoints::Active;
+
+/// Idle connections kept for one address; more are closed.
+const IDLE_MAX: usize = 1024;
+
+/// Bytes of a response's header block that are read before giving up.
+const HEAD_MAX: usize = 256 * 1024;
+
+/// What makes two connections of one cluster interchangeable. The rest of the TLS identity is the cluster's policy, and
+/// each cluster has a pool of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The endpoint.
+    pub address: SocketAddr,
+    /// The name sent and verified, where it depends on the request.
+    pub name: Option<Arc<str>>,
+}
+
+/// A connection that carries one HTTP/1 request at a time.
+#[derive(Debug)]
+pub struct Single {
+    sender: http1::SendRequest<RequestBody>,
+    /// Our address on it.
+    pub local: SocketAddr,
+    /// Requests it has carried.
+    served: u32,
+    idle_since: Instant,
+}
+
+/// A connection that carries many HTTP/2 requests at once.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// The way into it.
+    pub sender: http2::SendRequest<RequestBody>,
+    /// Our address on it.
+    pub local: SocketAddr,
+}
+
+/// The connections of one cluster on one worker.
+#[derive(Debug)]
+pub struct Pool {
+    idle: RefCell<HashMap<Key, Vec<Single>>>,
+    shared: RefCell<HashMap<Key, Shared>>,
+    idle_timeout: Duration,
+    /// Requests a connection may carry.
+    served_max: u32,
+}
+
+impl Pool {
+    /// An empty pool whose connections are closed after `idle_timeout` without use or `served_max` requests.
+    pub fn new(idle_timeout: Duration, served_max: Option<u32>) -> Self {
+        Self {
+            idle: RefCell::default(),
+            shared: RefCell::default(),
+            idle_timeout,
+            served_max: served_max.filter(|max| *max > 0).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The connection used last, if a live one is idle. The last one is the warmest, and the others can grow old.
+    pub fn take(&self, key: &Key) -> Option<Single> {
+        let mut idle = self.idle.borrow_mut();
+        let connections = idle.get_mut(key)?;
+        while let Some(connection) = connections.pop() {
+            if connection.sender.is_ready() && connection.idle_since.elapsed() < self.idle_timeout {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection whose response has been read to its end.
+    pub fn put(self: &Rc<Self>, key: Key, mut connection: Single) {
+        connection.served += 1;
+        if connection.sender.is_closed() || connection.served >= self.served_max {
+            return;
+        }
+        if connection.sender.is_ready() {
+            connection.idle_since = Instant::now();
+            self.keep(key, connection);
+            return;
+        }
+        // The upstream answered before it had the whole request: the rest is still being sent.
+        let pool = Rc::downgrade(self);
+        spawn_local(async move {
+            let ready = connection.sender.ready().await;
+            if let (Ok(()), Some(pool)) = (ready, pool.upgrade()) {
+                connection.idle_since = Instant::now();
+                pool.keep(key, connection);
+            }
+        });
+    }
+
+    fn keep(&self, key: Key, connection: Single) {
+        let mut idle = self.idle.borrow_mut();
+        let connections = idle.entry(key).or_default();
+        if connections.len() < IDLE_MAX {
+            connections.push(connection);
+        }
+    }
+
+    /// The shared connection, if it lives.
+    pub fn shared(&self, key: &Key) -> Option<Shared> {
+        self.shared.borrow().get(key).filter(|shared| !shared.sender.is_closed()).cloned()
+    }
+
+    /// Makes a connection the shared one.
+    pub fn share(&self, key: Key, connection: Shared) {
+        self.shared.borrow_mut().insert(key, connection);
+    }
+
+    /// Closes what idled too long, and forgets what is closed.
+    pub fn sweep(&self) {
+        let now = Instant::now();
+        self.idle.borrow_mut().retain(|_, connections| {
+            connections.retain(|connection| {
+                !connection.sender.is_closed() && now - connection.idle_since < self.idle_timeout
+            });
+            !connections.is_empty()
+        });
+        self.shared.borrow_mut().retain(|_, shared| !shared.sender.is_closed());
+    }
+}
+
+impl Single {
+    /// Speaks HTTP/1 on a connection just made. Its task ends with the connection.
+    ///
+    /// # Errors
+    /// Hyper's, which has none to give at this point.
+    pub async fn begin(stream: Stream, local: SocketAddr) -> Result<Self, Failure> {
+        let (sender, connection) = http1::Builder::new()
+            .preserve_header_case(true)
+            .max_headers(256)
+            .max_buf_size(HEAD_MAX)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(internal)?;
+        spawn_local(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                debug!(%error, "upstream connection ended");
+            }
+        });
+        Ok(Self { sender, local, served: 0, idle_since: Instant::now() })
+    }
+
+    /// Whether it has carried a request before, so that the upstream may have closed it meanwhile.
+    pub fn is_used(&self) -> bool {
+        self.served > 0
+    }
+
+    /// Sends a request. On an error the request comes back if nothing of it was sent.
+    #[expect(clippy::type_complexity, reason = "hyper's types, told once")]
+    pub async fn send(
+        &mut self,
+        request: http::Request<RequestBody>,
+    ) -> Result<
+        http::Response<hyper::body::Incoming>,
+        (hyper::Error, Option<Box<http::Request<RequestBody>>>),
+    > {
+        self.sender.try_send_request(request).await.map_err(|mut error| {
+            let unsent = error.take_message().map(Box::new);
+            (error.into_error(), unsent)
+        })
+    }
+}
+
+impl Shared {
+    /// Speaks HTTP/2 on a connection just made. Its tasks end with the connection.
+    ///
+    /// # Errors
+    /// [`Cause::UpstreamProtocol`] when the other side does not speak it.
+    pub async fn begin(stream: Stream, local: SocketAddr) -> Result<Self, Failure> {
+        let (sender, connection) = http2::Builder::new(OnThisThread)
+            .timer(TokioTimer::new())
+            .adaptive_window(true)
+            .keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(20))
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| {
+                Failure::new(Cause::UpstreamProtocol, format!("no HTTP/2 with the upstream: {error}"))
+            })?;
+        spawn_local(async move {
+            if let Err(error) = connection.await {
+                debug!(%error, "upstream connection ended");
+            }
+        });
+        Ok(Self { sender, local })
+    }
+}
+
+/// Runs hyper's HTTP/2 tasks on the worker that asked for them.
+#[derive(Clone, Copy, Debug)]
+pub struct OnThisThread;
+
+impl<F> hyper::rt::Executor<F> for OnThisThread
+where
+    F: Future + 'static,
+{
+    fn execute(&self, future: F) {
+        spawn_local(async move {
+            future.await;
+        });
+    }
+}
+
+fn internal(error: hyper::Error) -> Failure {
+    Failure::new(Cause::Internal, error.to_string())
+}
+
+/// A connection in use. It goes back to its pool when the response has been read to its end, and is closed when this is
+/// dropped before.
+#[derive(Debug)]
+pub struct Lease {
+    /// The HTTP/1 connection; none for a shared one, which stays where it is.
+    pub single: Option<Single>,
+    /// Where it goes back to.
+    pub pool: Rc<Pool>,
+    /// Under which key.
+    pub key: Key,
+    /// Counts the call at its endpoint.
+    pub active: Option<Active>,
+}
+
+impl Lease {
+    /// The response is complete.
+    pub fn give_back(self) {
+        if let Some(single) = self.single {
+            self.pool.put(self.key, single);
+        }
+    }
+}

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::model::objects::Objects;
 use crate::problem::Place;
 use crate::problem::Problem;
 use crate::problem::Severity;
@@ -16,6 +17,7 @@ mod chunk;
 mod document;
 mod format;
 mod list;
+mod objects;
 
 use chunk::Chunk;
 use document::Expect;
@@ -48,6 +50,24 @@ pub const TEXT_BYTES_MAX: usize = 256 << 20;
 
 /// Documents of one text that are read, list items included. The rest is left out.
 pub const DOCUMENTS_MAX: usize = 250_000;
+
+/// Reads texts into objects. `mesh_config` is a text that holds the mesh configuration, bare or in its ConfigMap; it
+/// counts more than one among `texts`.
+///
+/// What cannot be understood is left out and is among the problems; the rest is there.
+pub fn load(texts: &[Text], mesh_config: Option<&Text>) -> (Objects, Vec<Problem>) {
+    let (mut documents, mut problems) = read(texts);
+    if let Some(text) = mesh_config {
+        let is_mesh = |document: &Document| matches!(document.body, Body::MeshConfig(_));
+        let (own, told) = read_mesh_config(text);
+        problems.extend(told);
+        // A text that could not be read does not bring the others back: the user wanted this one.
+        documents.retain(|document| !is_mesh(document));
+        documents.extend(own);
+    }
+    let objects = objects::build(documents, &mut problems);
+    (objects, problems)
+}
 
 /// Reads every document of every text, in order.
 pub fn read(texts: &[Text]) -> (Vec<Document>, Vec<Problem>) {

@@ -12,3 +12,7 @@ pub mod gateway;
 pub mod sidecar;
 pub mod mesh;
 pub mod objects;
+pub mod secret;
+
+mod read;
+mod regex;

@@ -96,3 +96,110 @@ impl fmt::Display for Problem {
         write!(f, ": {}", self.reason)
     }
 }
+
+/// The reading of one object: gathers its problems, and knows which field is being looked at.
+#[derive(Debug)]
+pub(crate) struct Review<'a> {
+    place: &'a Place,
+    object: &'a str,
+    path: String,
+    errors: usize,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl<'a> Review<'a> {
+    /// A review of the object called `object` (`Kind namespace/name`) written at `place`; fields are below `root`.
+    pub(crate) fn new(
+        place: &'a Place,
+        object: &'a str,
+        root: &str,
+        problems: &'a mut Vec<Problem>,
+    ) -> Self {
+        Self {
+            place,
+            object,
+            path: root.to_owned(),
+            errors: 0,
+            problems,
+        }
+    }
+
+    /// Looks at what is below `part` of the present field: a name as users write it, or `[index]`.
+    pub(crate) fn within<T>(
+        &mut self,
+        part: impl fmt::Display,
+        look: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let before = self.path.len();
+        push_part(&mut self.path, part);
+        let seen = look(self);
+        self.path.truncate(before);
+        seen
+    }
+
+    /// Looks at each element of the list `part`, and keeps those that could be understood.
+    pub(crate) fn each<'s, S, T>(
+        &mut self,
+        part: &str,
+        list: &'s [S],
+        mut look: impl FnMut(&mut Self, &'s S) -> Option<T>,
+    ) -> Vec<T> {
+        self.within(part, |review| {
+            let elements = list.iter().enumerate();
+            elements
+                .filter_map(|(index, one)| {
+                    review.within(format_args!("[{index}]"), |review| look(review, one))
+                })
+                .collect()
+        })
+    }
+
+    /// The object cannot be used because of `part` of the present field (empty: the field itself).
+    pub(crate) fn error(
+        &mut self,
+        part: &str,
+        value: impl fmt::Display,
+        reason: impl Into<String>,
+    ) {
+        self.errors += 1;
+        self.tell(Severity::Error, part, value, reason);
+    }
+
+    /// `part` of the present field may not do what its author thinks.
+    pub(crate) fn warn(&mut self, part: &str, value: impl fmt::Display, reason: impl Into<String>) {
+        self.tell(Severity::Warning, part, value, reason);
+    }
+
+    /// Whether there was no error.
+    pub(crate) fn passed(&self) -> bool {
+        self.errors == 0
+    }
+
+    fn tell(
+        &mut self,
+        severity: Severity,
+        part: &str,
+        value: impl fmt::Display,
+        reason: impl Into<String>,
+    ) {
+        let mut path = self.path.clone();
+        push_part(&mut path, part);
+        let problem = Problem::new(severity, self.place.clone(), reason)
+            .of(self.object)
+            .at(path, &value.to_string());
+        self.problems.push(problem);
+    }
+}
+
+fn push_part(path: &mut String, part: impl fmt::Display) {
+    use fmt::Write;
+    let before = path.len();
+    // Writing to a String cannot fail.
+    let _ = write!(path, "{part}");
+    if before > 0 && path.len() > before && !path[before..].starts_with('[') {
+        path.insert(before, '.');
+    }
+}
+
+/// Writing nothing where a problem has no value to show.
+pub(crate) const NO_VALUE: &str = "";

@@ -1,5 +1,7 @@
 //! Gateways: which ports a gateway workload opens, for which hosts, with what TLS.
 
+pub(crate) mod parse;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! Mesh-wide settings, with Istio's defaults filled in.
 
+pub(crate) mod parse;
+
 use std::sync::Arc;
 use std::time::Duration;
 

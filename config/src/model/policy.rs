@@ -1,5 +1,8 @@
 //! Traffic policies: DestinationRule, with its subsets and port settings.
 
+pub(crate) mod parse;
+mod blocks;
+
 use std::sync::Arc;
 use std::time::Duration;
 

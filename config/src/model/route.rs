@@ -1,5 +1,11 @@
 //! HTTP rules: what they match and what they do.
 
+pub(crate) mod parse;
+pub(crate) mod conditions;
+pub(crate) mod answers;
+pub(crate) mod tries;
+pub(crate) mod headers;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

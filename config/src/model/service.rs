@@ -1,5 +1,8 @@
 //! Services: what a Kubernetes Service and a host of a ServiceEntry have in common.
 
+pub(crate) mod entry;
+pub(crate) mod kubernetes;
+
 use std::sync::Arc;
 
 use ipnet::IpNet;

@@ -1,5 +1,7 @@
 //! Sidecars: what a workload's namespace imports, and what happens to unknown calls.
 
+pub(crate) mod parse;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

@@ -1,5 +1,8 @@
 //! TLS towards upstreams and towards clients.
 
+pub(crate) mod client;
+pub(crate) mod server;
+
 use std::sync::Arc;
 
 /// TLS that egret originates (DestinationRule `trafficPolicy.tls`). `DISABLE` is the absence of this value.
@@ -80,4 +83,24 @@ pub enum ClientVerification {
     Optional(Roots),
     /// `MUTUAL` and `ISTIO_MUTUAL`, with names of which the client must have one (none: any).
     Required(Roots, Vec<Arc<str>>),
+}
+
+/// Where Istio's agent, or whoever plays its part, puts a workload's own certificate, its key and the mesh's roots.
+const MESH_FILES: [&str; 3] = [
+    "/etc/certs/cert-chain.pem",
+    "/etc/certs/key.pem",
+    "/etc/certs/root-cert.pem",
+];
+
+fn mesh_keys() -> KeyFiles {
+    let [certificate, key, _] = MESH_FILES;
+    KeyFiles::Files {
+        certificate: certificate.into(),
+        key: key.into(),
+    }
+}
+
+fn mesh_roots() -> Roots {
+    let [.., roots] = MESH_FILES;
+    Roots::File(roots.into())
 }

@@ -1,5 +1,7 @@
 //! VirtualServices: which rules apply to which hosts, for whom.
 
+pub(crate) mod parse;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

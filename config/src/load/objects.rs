@@ -1,0 +1,211 @@
+//! Documents to objects: who each is, which of two of one name counts, and the parse of its kind.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use super::Document;
+use crate::model;
+use crate::model::meta::Meta;
+use crate::model::objects::Objects;
+use crate::model::secret::Secrets;
+use crate::name::DEFAULT_NAMESPACE;
+use crate::name::Kind;
+use crate::name::ObjectName;
+use crate::problem::Problem;
+use crate::problem::Review;
+use crate::problem::Severity;
+use crate::wire::envelope::Body;
+use crate::wire::kubernetes::Secret;
+
+/// A document that has a kind and a name.
+struct Named {
+    meta: Arc<Meta>,
+    title: String,
+    document: Document,
+}
+
+/// Makes objects of documents. A later document replaces an earlier one of the same kind, namespace and name, as
+/// applying it would.
+pub(super) fn build(documents: Vec<Document>, problems: &mut Vec<Problem>) -> Objects {
+    let named = latest(documents, problems);
+    let mut secrets = Secrets::default();
+    for one in &named {
+        if let Body::Secret(wire) = &one.document.body {
+            secret(wire, one, &mut secrets, problems);
+        }
+    }
+    let mut objects = Objects::default();
+    for one in &named {
+        if add(one, &secrets, &mut objects, problems) {
+            *objects.counts.entry(one.meta.kind).or_default() += 1;
+        }
+    }
+    objects.services.sort_by(|a, b| a.meta.by_age(&b.meta));
+    objects.endpoints.sort_by(|a, b| a.meta.by_age(&b.meta));
+    objects
+        .virtual_services
+        .sort_by(|a, b| a.meta.by_age(&b.meta));
+    objects
+        .destination_rules
+        .sort_by(|a, b| a.meta.by_age(&b.meta));
+    objects.gateways.sort_by(|a, b| a.meta.by_age(&b.meta));
+    objects.sidecars.sort_by(|a, b| a.meta.by_age(&b.meta));
+    objects
+}
+
+/// The documents that count, in the order of their first mention.
+fn latest(documents: Vec<Document>, problems: &mut Vec<Problem>) -> Vec<Named> {
+    let mut places: BTreeMap<(Kind, ObjectName), usize> = BTreeMap::new();
+    let mut named: Vec<Named> = Vec::with_capacity(documents.len());
+    for document in documents {
+        let Some(kind) = kind(&document.body) else {
+            let reason = "kind WorkloadEntry is not supported yet, ignored";
+            let problem = Problem::new(Severity::Warning, document.place.clone(), reason);
+            problems.push(problem.of(format!("WorkloadEntry {}", document.metadata.name)));
+            continue;
+        };
+        let is_mesh = kind == Kind::MeshConfig;
+        if document.metadata.name.is_empty() && !is_mesh {
+            let problem = Problem::new(Severity::Error, document.place.clone(), "required");
+            problems.push(problem.of(kind.to_string()).at("metadata.name", ""));
+            continue;
+        }
+        let one = name(kind, document);
+        // There is only one mesh configuration, whatever it is called.
+        let key = match is_mesh {
+            true => (kind, ObjectName::new("", "")),
+            false => (kind, one.meta.name.clone()),
+        };
+        match places.entry(key) {
+            Entry::Vacant(free) => {
+                free.insert(named.len());
+                named.push(one);
+            }
+            Entry::Occupied(taken) => {
+                let earlier = &mut named[*taken.get()];
+                let reason = format!(
+                    "replaces the earlier one of {}:{}",
+                    earlier.meta.place.file, earlier.meta.place.line
+                );
+                let problem = Problem::new(Severity::Warning, one.meta.place.clone(), reason);
+                problems.push(problem.of(one.title.clone()));
+                *earlier = one;
+            }
+        }
+    }
+    named
+}
+
+fn name(kind: Kind, document: Document) -> Named {
+    let metadata = &document.metadata;
+    let namespace = match metadata.namespace.as_str() {
+        "" => DEFAULT_NAMESPACE,
+        namespace => namespace,
+    };
+    let meta = Meta {
+        kind,
+        name: ObjectName::new(namespace, metadata.name.as_str()),
+        created: metadata
+            .creation_timestamp
+            .as_deref()
+            .filter(|text| !text.is_empty())
+            .map(Arc::from),
+        place: document.place.clone(),
+    };
+    let title = match metadata.name.as_str() {
+        "" => kind.to_string(),
+        _ => meta.title(),
+    };
+    Named {
+        meta: Arc::new(meta),
+        title,
+        document,
+    }
+}
+
+fn kind(body: &Body) -> Option<Kind> {
+    Some(match body {
+        Body::ServiceEntry(_) => Kind::ServiceEntry,
+        Body::WorkloadEntry(_) => return None,
+        Body::VirtualService(_) => Kind::VirtualService,
+        Body::DestinationRule(_) => Kind::DestinationRule,
+        Body::Gateway(_) => Kind::Gateway,
+        Body::Sidecar(_) => Kind::Sidecar,
+        Body::Service(_) => Kind::Service,
+        Body::EndpointSlice(_) => Kind::EndpointSlice,
+        Body::Secret(_) => Kind::Secret,
+        Body::ConfigMap(_) => Kind::ConfigMap,
+        Body::MeshConfig(_) => Kind::MeshConfig,
+    })
+}
+
+fn secret(wire: &Secret, one: &Named, secrets: &mut Secrets, problems: &mut Vec<Problem>) {
+    let mut review = Review::new(&one.meta.place, &one.title, "", problems);
+    let secret = model::secret::parse(wire, &mut review);
+    if review.passed() {
+        secrets.insert(one.meta.name.clone(), secret);
+    }
+}
+
+/// Reads one document into `objects`; `false` when it is left out.
+fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec<Problem>) -> bool {
+    let meta = &one.meta;
+    let metadata = &one.document.metadata;
+    let root = match &one.document.body {
+        Body::EndpointSlice(_) | Body::Secret(_) | Body::ConfigMap(_) => "",
+        Body::MeshConfig(_) if metadata.name.is_empty() => "",
+        Body::MeshConfig(_) => "data.mesh",
+        _ => "spec",
+    };
+    let mut review = Review::new(&meta.place, &one.title, root, problems);
+    let review = &mut review;
+    match &one.document.body {
+        Body::ServiceEntry(wire) => {
+            let labels = metadata
+                .labels
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()));
+            let services = model::service::entry::parse(wire, meta, labels.collect(), review);
+            keep(review, &mut objects.services, services)
+        }
+        Body::Service(wire) => {
+            let service = model::service::kubernetes::service(wire, metadata, meta, review);
+            keep(review, &mut objects.services, [service])
+        }
+        Body::EndpointSlice(wire) => {
+            let group = model::service::kubernetes::slice(wire, metadata, meta, review);
+            group.is_some() && keep(review, &mut objects.endpoints, group)
+        }
+        Body::VirtualService(wire) => {
+            let rules = model::virtual_service::parse::parse(wire, meta, review);
+            keep(review, &mut objects.virtual_services, [Arc::new(rules)])
+        }
+        Body::DestinationRule(wire) => {
+            let rule = model::policy::parse::parse(wire, meta, secrets, review);
+            keep(review, &mut objects.destination_rules, [Arc::new(rule)])
+        }
+        Body::Gateway(wire) => {
+            let gateway = model::gateway::parse::parse(wire, meta, secrets, review);
+            keep(review, &mut objects.gateways, [Arc::new(gateway)])
+        }
+        Body::Sidecar(wire) => {
+            let sidecar = model::sidecar::parse::parse(wire, meta, review);
+            keep(review, &mut objects.sidecars, [Arc::new(sidecar)])
+        }
+        Body::MeshConfig(wire) => {
+            objects.mesh = model::mesh::parse::parse(wire, meta, review);
+            true
+        }
+        Body::Secret(_) => secrets.contains(&meta.name),
+        // Only the one that holds the mesh configuration means something, and that became a MeshConfig.
+        Body::ConfigMap(_) | Body::WorkloadEntry(_) => false,
+    }
+}
+
+fn keep<T>(review: &Review<'_>, list: &mut Vec<T>, read: impl IntoIterator<Item = T>) -> bool {
+    if review.passed() {
+        list.extend(read);
+    }
+    review.passed()
+}

@@ -1,0 +1,181 @@
+//! Gateway, read.
+
+use std::sync::Arc;
+
+use crate::host::HostPattern;
+use crate::model::gateway::Gateway;
+use crate::model::gateway::Server;
+use crate::model::gateway::ServerHost;
+use crate::model::gateway::ServerTlsMode;
+use crate::model::meta::Meta;
+use crate::model::read;
+use crate::model::secret::Secrets;
+use crate::model::tls;
+use crate::port::PortClass;
+use crate::port::Protocol;
+use crate::problem::NO_VALUE;
+use crate::problem::Review;
+use crate::wire::gateway as wire;
+
+/// Reads a Gateway. What comes back counts only if the review passed.
+pub(crate) fn parse(
+    wire: &wire::Gateway,
+    meta: &Arc<Meta>,
+    secrets: &Secrets,
+    review: &mut Review<'_>,
+) -> Gateway {
+    if wire.servers.is_empty() {
+        review.error("servers", NO_VALUE, "at least one is required");
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for server in &wire.servers {
+        let name = server.port.as_ref().map_or("", |port| port.name.as_str());
+        if !name.is_empty() && names.contains(&name) {
+            review.error(
+                "servers",
+                name,
+                "two servers have a port of this name; port names are unique within a Gateway",
+            );
+        }
+        names.push(name);
+    }
+    let namespace = &meta.name.namespace;
+    Gateway {
+        meta: Arc::clone(meta),
+        selector: read::selector(review, "selector", &wire.selector),
+        servers: review.each("servers", &wire.servers, |review, wire| {
+            server(wire, namespace, secrets, review)
+        }),
+    }
+}
+
+fn server(
+    wire: &wire::Server,
+    namespace: &Arc<str>,
+    secrets: &Secrets,
+    review: &mut Review<'_>,
+) -> Option<Server> {
+    if wire.hosts.is_empty() {
+        review.error("hosts", NO_VALUE, "at least one is required");
+    }
+    let hosts = review.each("hosts", &wire.hosts, |review, text| {
+        host(text, namespace, review)
+    });
+    let Some(port) = &wire.port else {
+        review.error("port", NO_VALUE, "required");
+        return None;
+    };
+    let (number, protocol) = review.within("port", |review| {
+        if port.name.is_empty() {
+            review.error("name", NO_VALUE, "required");
+        }
+        if port.target_port > 0 {
+            review.error("targetPort", port.target_port, "means nothing for a Gateway; leave it out");
+        }
+        let number = read::port(review, "number", port.number);
+        let protocol = match Protocol::parse(&port.protocol) {
+            Some(Protocol::Auto | Protocol::Udp) | None => {
+                review.error("protocol", &port.protocol, "expected one of HTTP, HTTP2, GRPC, GRPC-Web, HTTPS, TLS, TCP, MONGO, REDIS, MYSQL");
+                None
+            }
+            known => known,
+        };
+        (number, protocol)
+    });
+    let bind = match wire.bind.as_str() {
+        "" => None,
+        path if path.starts_with("unix://") => {
+            review.warn("bind", path, "not supported yet: the server stays closed");
+            return None;
+        }
+        text => read::address(review, "bind", text),
+    };
+    let tls = tls(wire.tls.as_ref(), protocol?, namespace, secrets, review);
+    Some(Server {
+        port: number?,
+        port_name: port.name.as_str().into(),
+        protocol: protocol?,
+        bind: bind.filter(|address| !address.is_unspecified()),
+        hosts,
+        tls: tls?,
+        name: read::optional(&wire.name),
+    })
+}
+
+/// `host`, `*`, `namespace/host`, `./host` or `*/host`.
+fn host(text: &str, own: &Arc<str>, review: &mut Review<'_>) -> Option<ServerHost> {
+    let (namespace, host) = match text.split_once('/') {
+        None => (None, text),
+        Some(("*", host)) => (None, host),
+        Some((".", host)) => (Some(Arc::clone(own)), host),
+        Some((namespace, host)) => {
+            if !read::is_label(namespace) {
+                review.error("", text, "expected `host`, `*` or `namespace/host`");
+                return None;
+            }
+            (Some(Arc::from(namespace)), host)
+        }
+    };
+    let is_address = host.parse::<std::net::IpAddr>().is_ok();
+    if let Some(fault) = read::fault_of_pattern(host).filter(|_| !is_address) {
+        review.error("", text, fault);
+        return None;
+    }
+    Some(ServerHost {
+        namespace,
+        host: HostPattern::parse(host),
+    })
+}
+
+/// `None` closes the server, and was told.
+fn tls(
+    wire: Option<&wire::ServerTls>,
+    protocol: Protocol,
+    namespace: &str,
+    secrets: &Secrets,
+    review: &mut Review<'_>,
+) -> Option<ServerTlsMode> {
+    let Some(wire) = wire else {
+        if protocol.is_tls() {
+            review.error("tls", NO_VALUE, format!("required for protocol {protocol}"));
+        }
+        return Some(ServerTlsMode::None);
+    };
+    if protocol.is_tls() {
+        if wire.https_redirect {
+            review.warn(
+                "tls.httpsRedirect",
+                true,
+                "has no effect on a port with TLS",
+            );
+        }
+        return review.within("tls", |review| {
+            tls::server::parse(wire, review, secrets, namespace)
+        });
+    }
+    if protocol.class() != Some(PortClass::Http) {
+        review.error(
+            "tls",
+            NO_VALUE,
+            format!("not for protocol {protocol}; write TLS or HTTPS"),
+        );
+        return None;
+    }
+    let bare = wire::ServerTls {
+        https_redirect: wire.https_redirect,
+        mode: wire.mode.clone(),
+        ..wire::ServerTls::default()
+    };
+    if *wire != bare || !tls::server::passes_through(wire) {
+        review.error(
+            "tls",
+            NO_VALUE,
+            "on a plaintext HTTP port only httpsRedirect; write protocol HTTPS for TLS",
+        );
+        return None;
+    }
+    Some(match wire.https_redirect {
+        true => ServerTlsMode::RedirectToHttps,
+        false => ServerTlsMode::None,
+    })
+}

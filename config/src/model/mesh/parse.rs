@@ -1,0 +1,128 @@
+//! MeshConfig, read. A setting that cannot be understood keeps its default, so that a mistake in one does not undo all.
+
+use std::sync::Arc;
+
+use crate::model::mesh::AccessLogEncoding;
+use crate::model::mesh::Mesh;
+use crate::model::mesh::OutboundPolicy;
+use crate::model::meta::ExportTo;
+use crate::model::meta::Meta;
+use crate::model::read;
+use crate::model::route::tries;
+use crate::problem::Review;
+use crate::wire::mesh_config::MeshConfig as Wire;
+
+/// Reads a MeshConfig over Istio's defaults.
+pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> Mesh {
+    let mut mesh = Mesh {
+        meta: Some(Arc::clone(meta)),
+        ..Mesh::default()
+    };
+    if let Some(policy) = &wire.outbound_traffic_policy {
+        // Unlike a Sidecar's, a mesh-wide policy without a mode is ALLOW_ANY: istiod reads it over its default.
+        let modes = [
+            ("ALLOW_ANY", OutboundPolicy::AllowAny),
+            ("REGISTRY_ONLY", OutboundPolicy::RegistryOnly),
+            ("ALLOW_ANY_DYNAMIC_DNS", OutboundPolicy::AllowAnyDynamicDns),
+        ];
+        let mode = read::word(review, "outboundTrafficPolicy.mode", &policy.mode, &modes);
+        // The safe side of a misspelt word is the closed one.
+        mesh.outbound_policy = mode.unwrap_or(OutboundPolicy::RegistryOnly);
+    }
+    let encodings = [
+        ("TEXT", AccessLogEncoding::Text),
+        ("JSON", AccessLogEncoding::Json),
+    ];
+    if let Some(encoding) = read::word(
+        review,
+        "accessLogEncoding",
+        &wire.access_log_encoding,
+        &encodings,
+    ) {
+        mesh.access_log_encoding = encoding;
+    }
+    mesh.access_log_file = wire.access_log_file.as_str().into();
+    mesh.access_log_format = wire.access_log_format.as_str().into();
+    // 0s is how Istio says that there is no limit, which egret never does.
+    mesh.detection_timeout = read::duration(
+        review,
+        "protocolDetectionTimeout",
+        wire.protocol_detection_timeout.as_ref(),
+    )
+    .filter(|time| !time.is_zero());
+    if let Some(timeout) =
+        read::positive_duration(review, "connectTimeout", wire.connect_timeout.as_ref())
+    {
+        mesh.connect_timeout = timeout;
+    }
+    if let Some(rate) =
+        read::positive_duration(review, "dnsRefreshRate", wire.dns_refresh_rate.as_ref())
+    {
+        mesh.dns_refresh_rate = rate;
+    }
+    if let Some(root) = read::optional(&wire.root_namespace) {
+        mesh.root_namespace = root;
+    }
+    for (part, list, target) in [
+        (
+            "defaultServiceExportTo",
+            &wire.default_service_export_to,
+            &mut mesh.service_export_to,
+        ),
+        (
+            "defaultVirtualServiceExportTo",
+            &wire.default_virtual_service_export_to,
+            &mut mesh.virtual_service_export_to,
+        ),
+        (
+            "defaultDestinationRuleExportTo",
+            &wire.default_destination_rule_export_to,
+            &mut mesh.destination_rule_export_to,
+        ),
+    ] {
+        if let Some(export_to) = export_to(review, part, list) {
+            *target = export_to;
+        }
+    }
+    mesh.retries = wire.default_http_retry_policy.as_ref().map(|wire| {
+        review.within("defaultHttpRetryPolicy", |review| {
+            tries::parse(wire, review)
+        })
+    });
+    let policies = [("DO_NOT_UPGRADE", false), ("UPGRADE", true)];
+    mesh.h2_upgrade = read::word(
+        review,
+        "h2UpgradePolicy",
+        &wire.h2_upgrade_policy,
+        &policies,
+    )
+    .unwrap_or_default();
+    if let Some(setting) = &wire.locality_lb_setting {
+        mesh.locality_enabled = setting.enabled.unwrap_or(true);
+    }
+    mesh
+}
+
+/// A default `exportTo`. `.` means the namespace of each object, so it stays a `.`.
+fn export_to(review: &mut Review<'_>, part: &str, list: &[String]) -> Option<ExportTo> {
+    match list {
+        [] => None,
+        [only] if only == "*" => Some(ExportTo::All),
+        [only] if only == "~" => Some(ExportTo::Nobody),
+        names => {
+            for name in names
+                .iter()
+                .filter(|name| *name != "." && !read::is_label(name))
+            {
+                review.error(
+                    part,
+                    name,
+                    "expected `.`, the name of a namespace, or `*` or `~` alone",
+                );
+            }
+            Some(ExportTo::Namespaces(
+                names.iter().map(|name| name.as_str().into()).collect(),
+            ))
+        }
+    }
+}

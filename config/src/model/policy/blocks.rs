@@ -1,0 +1,214 @@
+//! The blocks of a traffic policy, read: `loadBalancer`, `connectionPool`, `outlierDetection`.
+
+use std::time::Duration;
+
+use crate::model::policy::ConnectionPool;
+use crate::model::policy::HashOn;
+use crate::model::policy::Keepalive;
+use crate::model::policy::LoadBalancer;
+use crate::model::policy::OutlierDetection;
+use crate::model::read;
+use crate::problem::NO_VALUE;
+use crate::problem::Review;
+use crate::wire::destination_rule as wire;
+
+/// Reads `loadBalancer`.
+pub(crate) fn load_balancer(
+    wire: Option<&wire::LoadBalancer>,
+    review: &mut Review<'_>,
+) -> Option<LoadBalancer> {
+    let wire = wire?;
+    review.within("loadBalancer", |review| {
+        if wire.simple.is_some() && wire.consistent_hash.is_some() {
+            review.error(
+                "consistentHash",
+                NO_VALUE,
+                "only one of simple and consistentHash",
+            );
+        }
+        if let Some(hash) = &wire.consistent_hash {
+            return review
+                .within("consistentHash", |review| hash_on(hash, review))
+                .map(LoadBalancer::ConsistentHash);
+        }
+        let at = match wire.simple.as_deref().unwrap_or_default() {
+            "" | "UNSPECIFIED" | "LEAST_REQUEST" => LoadBalancer::LeastRequest,
+            "LEAST_CONN" => {
+                review.warn("simple", "LEAST_CONN", "the old name; write LEAST_REQUEST");
+                LoadBalancer::LeastRequest
+            }
+            "ROUND_ROBIN" => LoadBalancer::RoundRobin,
+            "RANDOM" => LoadBalancer::Random,
+            "PASSTHROUGH" => LoadBalancer::Passthrough,
+            other => {
+                review.error(
+                    "simple",
+                    other,
+                    "expected one of LEAST_REQUEST, ROUND_ROBIN, RANDOM, PASSTHROUGH",
+                );
+                return None;
+            }
+        };
+        Some(at)
+    })
+}
+
+fn hash_on(wire: &wire::ConsistentHash, review: &mut Review<'_>) -> Option<HashOn> {
+    let header = wire
+        .http_header_name
+        .as_ref()
+        .map(|name| HashOn::Header(name.to_ascii_lowercase().into()));
+    let query = wire
+        .http_query_parameter_name
+        .as_ref()
+        .map(|name| HashOn::Query(name.as_str().into()));
+    let source = wire
+        .use_source_ip
+        .unwrap_or_default()
+        .then_some(HashOn::SourceIp);
+    let cookie = wire.http_cookie.as_ref().map(|cookie| {
+        if cookie.name.is_empty() {
+            review.error("httpCookie.name", NO_VALUE, "required");
+        }
+        HashOn::Cookie {
+            name: cookie.name.as_str().into(),
+            path: read::optional(&cookie.path),
+            ttl: read::duration(review, "httpCookie.ttl", cookie.ttl.as_ref()),
+        }
+    });
+    let mut keys = [header, cookie, source, query].into_iter().flatten();
+    match (keys.next(), keys.next()) {
+        (Some(only), None) => Some(only),
+        _ => {
+            review.error(
+                "",
+                NO_VALUE,
+                "exactly one of httpHeaderName, httpCookie, useSourceIp, httpQueryParameterName",
+            );
+            None
+        }
+    }
+}
+
+/// Reads `connectionPool`.
+pub(crate) fn connection_pool(
+    wire: Option<&wire::ConnectionPool>,
+    review: &mut Review<'_>,
+) -> Option<ConnectionPool> {
+    let wire = wire?;
+    review.within("connectionPool", |review| {
+        if wire.tcp.is_none() && wire.http.is_none() {
+            review.error("", NO_VALUE, "one of tcp and http is required");
+        }
+        let mut pool = ConnectionPool::default();
+        if let Some(tcp) = &wire.tcp {
+            review.within("tcp", |review| fill_tcp(&mut pool, tcp, review));
+        }
+        if let Some(http) = &wire.http {
+            review.within("http", |review| fill_http(&mut pool, http, review));
+        }
+        Some(pool)
+    })
+}
+
+fn fill_tcp(pool: &mut ConnectionPool, wire: &wire::TcpPool, review: &mut Review<'_>) {
+    pool.connections_max = read::limit(review, "maxConnections", wire.max_connections);
+    pool.connect_timeout =
+        read::positive_duration(review, "connectTimeout", wire.connect_timeout.as_ref());
+    pool.tcp_idle_timeout = read::duration(review, "idleTimeout", wire.idle_timeout.as_ref());
+    pool.connection_duration_max = read::positive_duration(
+        review,
+        "maxConnectionDuration",
+        wire.max_connection_duration.as_ref(),
+    );
+    pool.keepalive = wire.tcp_keepalive.as_ref().map(|wire| {
+        review.within("tcpKeepalive", |review| Keepalive {
+            probes: (wire.probes > 0).then_some(wire.probes),
+            time: read::positive_duration(review, "time", wire.time.as_ref()),
+            interval: read::positive_duration(review, "interval", wire.interval.as_ref()),
+        })
+    });
+}
+
+fn fill_http(pool: &mut ConnectionPool, wire: &wire::HttpPool, review: &mut Review<'_>) {
+    pool.pending_max = read::limit(
+        review,
+        "http1MaxPendingRequests",
+        wire.http1_max_pending_requests,
+    );
+    pool.requests_max = read::limit(review, "http2MaxRequests", wire.http2_max_requests);
+    pool.requests_per_connection_max = read::limit(
+        review,
+        "maxRequestsPerConnection",
+        wire.max_requests_per_connection,
+    );
+    pool.retries_max = read::limit(review, "maxRetries", wire.max_retries);
+    pool.http_idle_timeout = read::duration(review, "idleTimeout", wire.idle_timeout.as_ref());
+    let policies = [
+        ("DEFAULT", None),
+        ("DO_NOT_UPGRADE", Some(false)),
+        ("UPGRADE", Some(true)),
+    ];
+    pool.h2_upgrade = read::word(
+        review,
+        "h2UpgradePolicy",
+        &wire.h2_upgrade_policy,
+        &policies,
+    )
+    .flatten();
+    pool.use_client_protocol = wire.use_client_protocol;
+    if pool.use_client_protocol && pool.h2_upgrade == Some(true) {
+        review.error(
+            "useClientProtocol",
+            true,
+            "contradicts h2UpgradePolicy UPGRADE",
+        );
+    }
+}
+
+/// Reads `outlierDetection`.
+pub(crate) fn outlier_detection(
+    wire: Option<&wire::OutlierDetection>,
+    review: &mut Review<'_>,
+) -> Option<OutlierDetection> {
+    let wire = wire?;
+    review.within("outlierDetection", |review| {
+        let mut gateway_errors = wire.consecutive_gateway_errors;
+        if wire.consecutive_errors != 0 {
+            review.warn(
+                "consecutiveErrors",
+                wire.consecutive_errors,
+                "the old form; write consecutiveGatewayErrors or consecutive5xxErrors",
+            );
+            gateway_errors = gateway_errors.or(u32::try_from(wire.consecutive_errors).ok());
+        }
+        let local = wire.consecutive_local_origin_failures.unwrap_or(0);
+        if local > 0 && !wire.split_external_local_origin_errors {
+            review.error(
+                "consecutiveLocalOriginFailures",
+                local,
+                "needs splitExternalLocalOriginErrors: true",
+            );
+        }
+        let mut percent = |part, number: i32| match u32::try_from(number) {
+            Ok(percent) if percent <= 100 => percent,
+            _ => {
+                review.error(part, number, "expected a percentage from 0 to 100");
+                0
+            }
+        };
+        let ejected = percent("maxEjectionPercent", wire.max_ejection_percent);
+        let healthy = percent("minHealthPercent", wire.min_health_percent);
+        let interval = read::positive_duration(review, "interval", wire.interval.as_ref());
+        let ejection =
+            read::positive_duration(review, "baseEjectionTime", wire.base_ejection_time.as_ref());
+        Some(OutlierDetection {
+            consecutive_5xx: wire.consecutive_5xx_errors.unwrap_or(5),
+            consecutive_gateway_errors: gateway_errors.unwrap_or(0),
+            interval: interval.unwrap_or(Duration::from_secs(10)),
+            base_ejection_time: ejection.unwrap_or(Duration::from_secs(30)),
+            ejection_percent_max: if ejected == 0 { 10 } else { ejected },
+            health_percent_min: healthy,
+        })
+    })
+}

@@ -1,0 +1,300 @@
+//! What every kind needs in order to read its wire type: ports, durations, hosts, labels, visibility, destinations.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::host;
+use crate::host::HostPattern;
+use crate::labels::Labels;
+use crate::model::meta::ExportTo;
+use crate::model::route::Destination;
+use crate::problem::NO_VALUE;
+use crate::problem::Review;
+use crate::value;
+use crate::wire;
+
+/// A text, or `None` when it is empty, which is how protobuf says unset.
+pub(super) fn optional(text: &str) -> Option<Arc<str>> {
+    (!text.is_empty()).then(|| text.into())
+}
+
+/// A port number from 1 to 65535.
+pub(super) fn port(review: &mut Review<'_>, part: &str, number: u32) -> Option<u16> {
+    match u16::try_from(number) {
+        Ok(number) if number > 0 => Some(number),
+        _ => {
+            review.error(part, number, "expected a port from 1 to 65535");
+            None
+        }
+    }
+}
+
+/// A port number, or `None` for 0, which means unset.
+pub(super) fn optional_port(review: &mut Review<'_>, part: &str, number: u32) -> Option<u16> {
+    if number == 0 {
+        return None;
+    }
+    port(review, part, number)
+}
+
+/// A duration; zero is allowed.
+pub(super) fn duration(
+    review: &mut Review<'_>,
+    part: &str,
+    text: Option<&String>,
+) -> Option<Duration> {
+    let text = text?;
+    let duration = value::duration(text);
+    if duration.is_none() {
+        review.error(part, text, "expected a duration such as `1.5s` or `1h30m`");
+    }
+    duration
+}
+
+/// A duration of at least 1 ms.
+pub(super) fn positive_duration(
+    review: &mut Review<'_>,
+    part: &str,
+    text: Option<&String>,
+) -> Option<Duration> {
+    let duration = duration(review, part, text)?;
+    if duration < Duration::from_millis(1) {
+        review.error(part, text?, "expected a duration of at least 1ms");
+        return None;
+    }
+    Some(duration)
+}
+
+/// A limit that protobuf writes as a signed number, where 0 means unset.
+pub(super) fn limit(review: &mut Review<'_>, part: &str, number: i32) -> Option<u32> {
+    match u32::try_from(number) {
+        Ok(0) => None,
+        Ok(limit) => Some(limit),
+        Err(_) => {
+            review.error(part, number, "must not be negative");
+            None
+        }
+    }
+}
+
+/// A percentage in millionths.
+pub(super) fn millionths(review: &mut Review<'_>, part: &str, percent: f64) -> u32 {
+    if !(0.0..=100.0).contains(&percent) {
+        review.error(part, percent, "expected a percentage from 0 to 100");
+        return 0;
+    }
+    // At most 1,000,000 by the check above.
+    (percent * 10_000.0).round() as u32
+}
+
+/// One of the words of an enumeration; empty gives the first.
+pub(super) fn word<T: Copy>(
+    review: &mut Review<'_>,
+    part: &str,
+    text: &str,
+    words: &[(&str, T)],
+) -> Option<T> {
+    let found = match text {
+        "" => words.first(),
+        _ => words.iter().find(|(word, _)| *word == text),
+    };
+    if found.is_none() {
+        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        review.error(part, text, format!("expected one of {}", words.join(", ")));
+    }
+    found.map(|(_, value)| *value)
+}
+
+/// An address.
+pub(super) fn address(review: &mut Review<'_>, part: &str, text: &str) -> Option<IpAddr> {
+    let address = text.parse().ok();
+    if address.is_none() {
+        review.error(part, text, "expected an IP address");
+    }
+    address
+}
+
+/// A range of addresses, or one address as a range of one.
+pub(super) fn subnet(review: &mut Review<'_>, text: &str) -> Option<IpNet> {
+    let subnet = match text.parse::<IpAddr>() {
+        Ok(address) => Some(IpNet::from(address)),
+        Err(_) => text.parse().ok(),
+    };
+    if subnet.is_none() {
+        review.error(
+            "",
+            text,
+            "expected an address such as 10.0.0.1 or a range such as 10.0.0.0/8",
+        );
+    }
+    subnet
+}
+
+/// Ranges of addresses.
+pub(super) fn subnets(review: &mut Review<'_>, part: &str, texts: &[String]) -> Vec<IpNet> {
+    review.each(part, texts, |review, text| subnet(review, text))
+}
+
+/// Labels as they are.
+pub(super) fn labels(labels: &BTreeMap<String, String>) -> Labels {
+    labels
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect()
+}
+
+/// Labels that select; wildcards mean nothing there.
+pub(super) fn selector(
+    review: &mut Review<'_>,
+    part: &str,
+    labels: &BTreeMap<String, String>,
+) -> Labels {
+    for (key, value) in labels {
+        if key.is_empty() || key.contains('*') || value.contains('*') {
+            review.error(
+                part,
+                format_args!("{key}={value}"),
+                "a selector has no wildcards and no empty keys",
+            );
+        }
+    }
+    self::labels(labels)
+}
+
+/// Whether a text is a DNS-1123 label as Istio checks it: letters, digits and inner dashes, at most 63.
+pub(super) fn is_label(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let alphanumeric = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    bytes.len() <= 63
+        && alphanumeric(bytes.first())
+        && alphanumeric(bytes.last())
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+}
+
+/// What is wrong with a host name, if anything: the rules that Istio admits names by. A final dot is allowed.
+pub(super) fn fault_of_name(text: &str) -> Option<&'static str> {
+    if text.is_empty() {
+        return Some("a host name is required");
+    }
+    if text.len() > 255 {
+        return Some("a host name has at most 255 characters");
+    }
+    let labels = text.strip_suffix('.').unwrap_or(text);
+    if !labels.split('.').all(is_label) {
+        return Some(
+            "not a host name: expected labels of letters, digits and dashes, joined by dots",
+        );
+    }
+    let last = labels.rsplit('.').next().unwrap_or_default();
+    if last.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some("the last part of a host name cannot be a number");
+    }
+    None
+}
+
+/// What is wrong with a host pattern, if anything: `*`, or a name whose first label may begin with `*`.
+pub(super) fn fault_of_pattern(text: &str) -> Option<&'static str> {
+    let Some(rest) = text.strip_prefix('*') else {
+        return fault_of_name(text);
+    };
+    match rest.strip_prefix('.') {
+        Some(suffix) => fault_of_name(suffix),
+        None if rest.is_empty() => None,
+        None => fault_of_name(rest.strip_prefix('-').unwrap_or(rest)),
+    }
+}
+
+/// Warns where a wildcard does not stand for whole labels: `*foo.com` also means `barfoo.com`.
+pub(super) fn warn_of_partial_wildcard(review: &mut Review<'_>, text: &str) {
+    let partial = text
+        .strip_prefix('*')
+        .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('.'));
+    if partial {
+        review.warn(
+            "",
+            text,
+            "a partial wildcard, which matches inside of a label; write `*.` for whole labels",
+        );
+    }
+}
+
+/// `exportTo`; `None` when it is not written.
+///
+/// `nobody` says whether the kind knows `~`.
+pub(super) fn export_to(
+    review: &mut Review<'_>,
+    list: &[String],
+    namespace: &str,
+    nobody: bool,
+) -> Option<ExportTo> {
+    if list.is_empty() {
+        return None;
+    }
+    let names = review.each("exportTo", list, |review, text| match text.as_str() {
+        "." => Some(Arc::from(namespace)),
+        "*" => Some(Arc::from("*")),
+        "~" if nobody => Some(Arc::from("~")),
+        name if is_label(name) => Some(Arc::from(name)),
+        other => {
+            review.error("", other, "expected `*`, `.` or the name of a namespace");
+            None
+        }
+    });
+    let alone = |word: &str| names.iter().any(|name| &**name == word);
+    match (alone("*"), alone("~")) {
+        (false, false) => Some(ExportTo::Namespaces(names)),
+        _ if names.len() > 1 => {
+            review.error("exportTo", list.join(", "), "`*` and `~` stand alone");
+            None
+        }
+        (true, _) => Some(ExportTo::All),
+        (_, true) => Some(ExportTo::Nobody),
+    }
+}
+
+/// A destination, with its short name completed.
+pub(super) fn destination(
+    review: &mut Review<'_>,
+    part: &str,
+    destination: Option<&wire::shared::Destination>,
+    namespace: &str,
+) -> Option<Destination> {
+    let Some(destination) = destination else {
+        review.error(part, NO_VALUE, "a destination is required");
+        return None;
+    };
+    review.within(part, |review| {
+        let host = destination.host.as_str();
+        let fault = match host {
+            "*" => Some("a destination cannot be `*`"),
+            host => fault_of_pattern(host),
+        };
+        if let Some(fault) = fault {
+            review.error("host", host, fault);
+        }
+        if !destination.subset.is_empty() && !is_label(&destination.subset) {
+            review.error(
+                "subset",
+                &destination.subset,
+                "not a valid name of a subset",
+            );
+        }
+        let number = destination.port.as_ref().map(|port| port.number);
+        Some(Destination {
+            host: host::complete(host, namespace),
+            subset: optional(&destination.subset),
+            port: number.and_then(|number| port(review, "port.number", number)),
+        })
+    })
+}
+
+/// A pattern, completed when it is a short name.
+pub(super) fn completed(host: &str, namespace: &str) -> HostPattern {
+    HostPattern::parse(&host::complete(host, namespace))
+}

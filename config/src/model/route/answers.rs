@@ -1,0 +1,189 @@
+//! Answers that a rule gives by itself, read: `redirect`, `directResponse`, `corsPolicy`.
+
+use std::sync::Arc;
+
+use crate::model::read;
+use crate::model::route::Cors;
+use crate::model::route::DirectResponse;
+use crate::model::route::Redirect;
+use crate::model::route::RedirectPath;
+use crate::model::route::RedirectPort;
+use crate::model::route::conditions;
+use crate::model::route::headers;
+use crate::model::secret::base64;
+use crate::problem::NO_VALUE;
+use crate::problem::Review;
+use crate::value::StringMatch;
+use crate::wire::virtual_service as wire;
+
+/// Istio's mark of a redirect that replaces only the matched prefix.
+const PREFIX_MARK: &str = "%PREFIX()%";
+
+/// Bytes of a direct response's body: more is refused, and from the second on warned of.
+const BODY_MAX: usize = 1_000_000;
+const BODY_LARGE: usize = 100_000;
+
+/// Reads `redirect`.
+pub(crate) fn redirect(wire: &wire::HttpRedirect, review: &mut Review<'_>) -> Option<Redirect> {
+    let code = match wire.redirect_code {
+        0 => 301,
+        code @ (301 | 302 | 303 | 307 | 308) => u16::try_from(code).ok()?,
+        other => {
+            review.error(
+                "redirectCode",
+                other,
+                "expected one of 301, 302, 303, 307, 308",
+            );
+            return None;
+        }
+    };
+    if !matches!(wire.scheme.as_str(), "" | "http" | "https") {
+        review.error("scheme", &wire.scheme, "expected http or https");
+    }
+    let derived = [
+        ("", None),
+        ("FROM_PROTOCOL_DEFAULT", Some(RedirectPort::FromScheme)),
+        ("FROM_REQUEST_PORT", Some(RedirectPort::FromRequest)),
+    ];
+    let derived = read::word(review, "derivePort", &wire.derive_port, &derived).flatten();
+    if derived.is_some() && wire.port.is_some() {
+        review.error(
+            "derivePort",
+            &wire.derive_port,
+            "only one of port and derivePort",
+        );
+    }
+    let port = wire
+        .port
+        .and_then(|number| read::port(review, "port", number));
+    let redirect = Redirect {
+        code,
+        authority: read::optional(&wire.authority),
+        path: match (wire.uri.as_str(), wire.uri.strip_prefix(PREFIX_MARK)) {
+            ("", _) => None,
+            (_, Some(prefix)) => Some(RedirectPath::Prefix(prefix.into())),
+            (uri, None) => Some(RedirectPath::Whole(uri.into())),
+        },
+        scheme: read::optional(&wire.scheme),
+        port: port.map(RedirectPort::Number).or(derived),
+    };
+    let nothing = redirect.authority.is_none()
+        && redirect.path.is_none()
+        && redirect.scheme.is_none()
+        && wire.port.is_none()
+        && derived.is_none();
+    if nothing {
+        review.error(
+            "",
+            NO_VALUE,
+            "one of uri, authority, scheme and port is required",
+        );
+    }
+    Some(redirect)
+}
+
+/// Reads `directResponse`.
+pub(crate) fn direct(
+    wire: &wire::HttpDirectResponse,
+    review: &mut Review<'_>,
+) -> Option<DirectResponse> {
+    let status = u16::try_from(wire.status)
+        .ok()
+        .filter(|status| (200..=599).contains(status));
+    if status.is_none() {
+        review.error("status", wire.status, "expected a status from 200 to 599");
+    }
+    let body: Arc<[u8]> = match &wire.body {
+        None => Arc::default(),
+        Some(body) => match (&body.string, &body.bytes) {
+            (Some(_), Some(_)) => {
+                review.error("body", NO_VALUE, "only one of string and bytes");
+                return None;
+            }
+            (Some(text), None) => text.as_bytes().into(),
+            (None, Some(encoded)) => match base64(encoded) {
+                Some(bytes) => bytes.into(),
+                None => {
+                    review.error("body.bytes", encoded, "expected base64");
+                    return None;
+                }
+            },
+            (None, None) => Arc::default(),
+        },
+    };
+    if body.len() > BODY_MAX {
+        review.error("body", body.len(), format!("larger than {BODY_MAX} bytes"));
+    } else if body.len() > BODY_LARGE {
+        review.warn(
+            "body",
+            body.len(),
+            "a large body, held in memory by every proxy",
+        );
+    }
+    Some(DirectResponse {
+        status: status?,
+        body,
+    })
+}
+
+/// Reads `corsPolicy`.
+pub(crate) fn cors(wire: &wire::CorsPolicy, review: &mut Review<'_>) -> Cors {
+    let mut origins = review.each("allowOrigins", &wire.allow_origins, |review, origin| {
+        match conditions::string(origin, false, review)? {
+            StringMatch::Present => {
+                review.error("", NO_VALUE, "one of exact, prefix and regex is required");
+                None
+            }
+            // As in Envoy, the one word that means any origin.
+            StringMatch::Exact(any) if &*any == "*" => Some(StringMatch::Present),
+            other => Some(other),
+        }
+    });
+    if !wire.allow_origin.is_empty() {
+        review.warn(
+            "allowOrigin",
+            wire.allow_origin.join(", "),
+            "the old form; write allowOrigins",
+        );
+        origins.extend(
+            wire.allow_origin
+                .iter()
+                .map(|origin| match origin.as_str() {
+                    "*" => StringMatch::Present,
+                    exact => StringMatch::Exact(exact.into()),
+                }),
+        );
+    }
+    for (part, names) in [
+        ("allowHeaders", &wire.allow_headers),
+        ("exposeHeaders", &wire.expose_headers),
+    ] {
+        for name in names
+            .iter()
+            .filter(|name| *name != "*" && !headers::is_name(name))
+        {
+            review.error(part, name, "not a valid name of a header");
+        }
+    }
+    for method in &wire.allow_methods {
+        if method != "*" && http::Method::from_bytes(method.as_bytes()).is_err() {
+            review.error("allowMethods", method, "not a valid HTTP method");
+        }
+    }
+    let preflights = [("UNSPECIFIED", false), ("FORWARD", false), ("IGNORE", true)];
+    Cors {
+        origins,
+        methods: wire.allow_methods.join(",").into(),
+        headers: wire.allow_headers.join(",").into(),
+        expose: wire.expose_headers.join(",").into(),
+        max_age: read::duration(review, "maxAge", wire.max_age.as_ref()),
+        credentials: wire.allow_credentials,
+        ignore_unmatched: read::word(
+            review,
+            "unmatchedPreflights",
+            &wire.unmatched_preflights,
+            &preflights,
+        )
+        .unwrap_or_default(),
+    }
+}

@@ -1,0 +1,84 @@
+//! Header changes of HTTP rules, read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::HeaderName;
+use http::HeaderValue;
+
+use crate::model::route::HeaderChanges;
+use crate::model::route::HeaderOperations;
+use crate::problem::Review;
+use crate::wire::virtual_service as wire;
+
+/// Reads `headers`.
+pub(crate) fn parse(wire: Option<&wire::Headers>, review: &mut Review<'_>) -> HeaderChanges {
+    let Some(wire) = wire else {
+        return HeaderChanges::default();
+    };
+    review.within("headers", |review| HeaderChanges {
+        request: operations("request", wire.request.as_ref(), true, review),
+        response: operations("response", wire.response.as_ref(), false, review),
+    })
+}
+
+fn operations(
+    part: &str,
+    wire: Option<&wire::HeaderOperations>,
+    authority: bool,
+    review: &mut Review<'_>,
+) -> HeaderOperations {
+    let Some(wire) = wire else {
+        return HeaderOperations::default();
+    };
+    review.within(part, |review| HeaderOperations {
+        remove: review.each("remove", &wire.remove, |review, name| {
+            name_of(review, name, false)
+        }),
+        set: values("set", &wire.set, authority, review),
+        add: values("add", &wire.add, authority, review),
+    })
+}
+
+fn values(
+    part: &str,
+    wire: &BTreeMap<String, String>,
+    authority: bool,
+    review: &mut Review<'_>,
+) -> BTreeMap<Arc<str>, Arc<str>> {
+    review.within(part, |review| {
+        let pairs = wire.iter().filter_map(|(name, value)| {
+            if HeaderValue::from_str(value).is_err() {
+                review.error(name, value, "not a valid value of a header");
+            }
+            Some((name_of(review, name, authority)?, value.as_str().into()))
+        });
+        pairs.collect()
+    })
+}
+
+/// A name in lower case. Only where `authority` is allowed may it be `Host` or `:authority`.
+fn name_of(review: &mut Review<'_>, name: &str, authority: bool) -> Option<Arc<str>> {
+    if is_authority(name) {
+        if authority {
+            return Some(name.to_ascii_lowercase().into());
+        }
+        review.error("", name, "the host can only be set, and only for requests");
+        return None;
+    }
+    if !is_name(name) {
+        review.error("", name, "not a valid name of a header");
+        return None;
+    }
+    Some(name.to_ascii_lowercase().into())
+}
+
+/// Whether a name is one that HTTP allows.
+pub(crate) fn is_name(name: &str) -> bool {
+    HeaderName::from_bytes(name.as_bytes()).is_ok()
+}
+
+/// Whether a header is the request's host.
+pub(crate) fn is_authority(name: &str) -> bool {
+    name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
+}

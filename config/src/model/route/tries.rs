@@ -1,0 +1,88 @@
+//! `retries`, read. MeshConfig's default uses the same words.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::read;
+use crate::model::route::Retries;
+use crate::problem::NO_VALUE;
+use crate::problem::Review;
+use crate::wire::virtual_service::HttpRetry;
+
+/// The words of `retryOn` that Envoy knows.
+const WORDS: [&str; 17] = [
+    "5xx",
+    "gateway-error",
+    "reset",
+    "reset-before-request",
+    "connect-failure",
+    "envoy-ratelimited",
+    "retriable-4xx",
+    "refused-stream",
+    "retriable-status-codes",
+    "retriable-headers",
+    "http3-post-connect-failure",
+    "cancelled",
+    "deadline-exceeded",
+    "internal",
+    "resource-exhausted",
+    "unavailable",
+    "unknown",
+];
+
+/// What is retried when `retryOn` is not written.
+const DEFAULT: [&str; 5] = [
+    "connect-failure",
+    "refused-stream",
+    "unavailable",
+    "cancelled",
+    "retriable-status-codes",
+];
+
+/// Reads a retry policy.
+pub(crate) fn parse(wire: &HttpRetry, review: &mut Review<'_>) -> Retries {
+    let attempts = u32::try_from(wire.attempts).unwrap_or_else(|_| {
+        review.error("attempts", wire.attempts, "must not be negative");
+        0
+    });
+    if attempts == 0 && (wire.per_try_timeout.is_some() || !wire.retry_on.is_empty()) {
+        review.error(
+            "attempts",
+            attempts,
+            "0 turns retries off, so nothing else can be set",
+        );
+    }
+    let mut on: Vec<Arc<str>> = Vec::new();
+    let mut statuses = Vec::new();
+    for word in wire
+        .retry_on
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+    {
+        match word.parse::<u16>() {
+            Ok(status) if (100..600).contains(&status) => statuses.push(status),
+            _ if WORDS.contains(&word) => on.push(word.into()),
+            _ => review.error(
+                "retryOn",
+                word,
+                format!("expected a status code or one of {}", WORDS.join(", ")),
+            ),
+        }
+    }
+    if wire.retry_on.is_empty() {
+        on = DEFAULT.iter().map(|word| Arc::from(*word)).collect();
+    }
+    let try_timeout = read::duration(review, "perTryTimeout", wire.per_try_timeout.as_ref());
+    let backoff = read::duration(review, "backoff", wire.backoff.as_ref());
+    if backoff.is_some_and(|backoff| backoff < Duration::from_millis(1)) {
+        review.error("backoff", NO_VALUE, "expected a duration of at least 1ms");
+    }
+    Retries {
+        attempts,
+        try_timeout: try_timeout.filter(|time| !time.is_zero()),
+        on,
+        statuses,
+        backoff,
+    }
+}

@@ -1,0 +1,178 @@
+//! Secrets: certificates and keys that `credentialName` names.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::name::ObjectName;
+use crate::name::ROOT_NAMESPACE;
+use crate::problem::NO_VALUE;
+use crate::problem::Review;
+use crate::wire::kubernetes::Hidden;
+use crate::wire::kubernetes::Secret as Wire;
+
+/// PEM texts of one Secret, by the keys that Istio knows.
+#[derive(Clone, Default)]
+pub struct Secret {
+    /// `tls.crt` or `cert`.
+    pub certificate: Option<Arc<str>>,
+    /// `tls.key` or `key`.
+    pub key: Option<Arc<str>>,
+    /// `ca.crt` or `cacert`.
+    pub roots: Option<Arc<str>>,
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret (hidden)")
+    }
+}
+
+/// Every Secret that was loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets(BTreeMap<ObjectName, Secret>);
+
+impl Secrets {
+    /// Adds one.
+    pub(crate) fn insert(&mut self, name: ObjectName, secret: Secret) {
+        self.0.insert(name, secret);
+    }
+
+    /// Whether there is one of this name.
+    pub(crate) fn contains(&self, name: &ObjectName) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The Secret that `credential_name`, written by an object of `namespace`, means.
+    ///
+    /// Istio asks for it in the proxy's namespace, which is not known here: taken is the one Secret of that name, or
+    /// among several the one of the root namespace, then of the object's own. `kubernetes://`, `kubernetes-gateway://`
+    /// and `namespace/name` are understood.
+    pub fn find(&self, credential_name: &str, namespace: &str) -> Option<&Secret> {
+        let bare = credential_name
+            .split_once("://")
+            .map_or(credential_name, |(_, rest)| rest);
+        if let Some((namespace, name)) = bare.split_once('/') {
+            return self.0.get(&ObjectName::new(namespace, name));
+        }
+        let mut named = self.0.iter().filter(|(name, _)| *name.name == *bare);
+        match (named.next(), named.next()) {
+            (Some((_, only)), None) => Some(only),
+            (None, _) => None,
+            (Some(_), Some(_)) => [ROOT_NAMESPACE, namespace]
+                .into_iter()
+                .find_map(|namespace| self.0.get(&ObjectName::new(namespace, bare))),
+        }
+    }
+
+    /// The authorities for `credential_name`: in the Secret itself, or in a second one called `NAME-cacert`.
+    pub fn roots(&self, credential_name: &str, namespace: &str) -> Option<Arc<str>> {
+        let own = self
+            .find(credential_name, namespace)
+            .and_then(|secret| secret.roots.clone());
+        own.or_else(|| {
+            let beside = self.find(&format!("{credential_name}-cacert"), namespace)?;
+            beside.roots.clone()
+        })
+    }
+}
+
+/// Reads a Secret; keys that Istio does not know are passed over.
+pub(crate) fn parse(wire: &Wire, review: &mut Review<'_>) -> Secret {
+    let mut text = |names: [&str; 2]| {
+        names.iter().find_map(|name| {
+            if let Some(Hidden(plain)) = wire.string_data.get(*name) {
+                return Some(Arc::from(plain.as_str()));
+            }
+            let Hidden(encoded) = wire.data.get(*name)?;
+            let decoded = base64(encoded).and_then(|bytes| String::from_utf8(bytes).ok());
+            if decoded.is_none() {
+                review.error(&format!("data.{name}"), NO_VALUE, "expected text in base64");
+            }
+            decoded.map(Arc::from)
+        })
+    };
+    Secret {
+        certificate: text(["tls.crt", "cert"]),
+        key: text(["tls.key", "key"]),
+        roots: text(["ca.crt", "cacert"]),
+    }
+}
+
+/// Decodes base64 with or without padding; line breaks are passed over.
+pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let mut bits = 0_u32;
+    let mut count = 0;
+    let mut digits = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
+    for digit in digits.by_ref() {
+        let value = match digit {
+            b'A'..=b'Z' => digit - b'A',
+            b'a'..=b'z' => digit - b'a' + 26,
+            b'0'..=b'9' => digit - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            b'=' => break,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count & 0xff) as u8);
+        }
+    }
+    // What is left after the last whole byte is padding: fewer than six bits, and none but `=` after it.
+    (count < 6 && digits.all(|digit| digit == b'=')).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_decoded() {
+        for (text, plain) in [
+            ("", ""),
+            ("YQ==", "a"),
+            ("YWI=", "ab"),
+            ("YWJj", "abc"),
+            ("YWJj\nZA", "abcd"),
+        ] {
+            assert_eq!(base64(text).as_deref(), Some(plain.as_bytes()), "{text}");
+        }
+        for bad in ["Y", "YWJjZ", "Y Q=a", "!"] {
+            assert_eq!(base64(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_found_by_name() {
+        let mut secrets = Secrets::default();
+        let secret = |roots: &str| Secret {
+            roots: Some(roots.into()),
+            ..Secret::default()
+        };
+        for (namespace, name) in [
+            ("a", "one"),
+            ("a", "two"),
+            ("b", "two"),
+            ("istio-system", "three"),
+            ("b", "three"),
+            ("b", "one-cacert"),
+        ] {
+            secrets.insert(ObjectName::new(namespace, name), secret(namespace));
+        }
+        for (name, namespace, found) in [
+            ("one", "b", Some("a")),
+            ("kubernetes://one", "b", Some("a")),
+            ("b/two", "a", Some("b")),
+            ("two", "b", Some("b")),
+            ("two", "c", None),
+            ("three", "b", Some("istio-system")),
+            ("none", "b", None),
+        ] {
+            assert_eq!(secrets.roots(name, namespace).as_deref(), found, "{name}");
+        }
+    }
+}

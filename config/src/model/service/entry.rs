@@ -1,0 +1,302 @@
+//! ServiceEntry, read: one service a host.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::host::HostPattern;
+use crate::labels::Labels;
+use crate::model::endpoint::Address;
+use crate::model::endpoint::Endpoint;
+use crate::model::meta::Meta;
+use crate::model::read;
+use crate::model::service::Resolution;
+use crate::model::service::Service;
+use crate::model::service::ServicePort;
+use crate::port::PortClass;
+use crate::port::Protocol;
+use crate::problem::NO_VALUE;
+use crate::problem::Review;
+use crate::wire::service_entry::ServiceEntry as Wire;
+use crate::wire::service_entry::WorkloadEntry;
+use crate::wire::shared::Port;
+
+/// Reads a ServiceEntry. What comes back counts only if the review passed.
+pub(crate) fn parse(
+    wire: &Wire,
+    meta: &Arc<Meta>,
+    labels: Labels,
+    review: &mut Review<'_>,
+) -> Vec<Service> {
+    let words = [
+        ("NONE", Resolution::None),
+        ("STATIC", Resolution::Static),
+        ("DNS", Resolution::Dns),
+        ("DNS_ROUND_ROBIN", Resolution::DnsRoundRobin),
+        ("DYNAMIC_DNS", Resolution::DynamicDns),
+    ];
+    let indexes: Vec<_> = words
+        .iter()
+        .enumerate()
+        .map(|(at, (word, _))| (*word, at))
+        .collect();
+    let at = read::word(review, "resolution", &wire.resolution, &indexes).unwrap_or_default();
+    let resolution = words[at].1.clone();
+    let places = [("MESH_EXTERNAL", true), ("MESH_INTERNAL", false)];
+    let external = read::word(review, "location", &wire.location, &places).unwrap_or(true);
+
+    hosts(wire, &resolution, review);
+    let ports = ports(wire, &resolution, review);
+    let opaque = ports
+        .iter()
+        .find(|port| cannot_tell_hosts_apart(port.protocol));
+    if resolution != Resolution::None
+        && wire.hosts.len() > 1
+        && let Some(opaque) = opaque
+    {
+        review.error("ports", opaque.number, "several hosts need ports whose calls name their host: HTTP, HTTPS or TLS, or resolution NONE");
+    }
+    let addresses = addresses(wire, &resolution, review);
+    let endpoints = endpoints(wire, &resolution, &ports, review);
+    let selector = wire
+        .workload_selector
+        .as_ref()
+        .map(|selector| read::selector(review, "workloadSelector.labels", &selector.labels));
+    let namespace = &meta.name.namespace;
+    let export_to = read::export_to(review, &wire.export_to, namespace, true);
+    let service = |host: &String| Service {
+        meta: Arc::clone(meta),
+        host: HostPattern::parse(host),
+        addresses: addresses.clone(),
+        ports: ports.clone(),
+        resolution: resolution.clone(),
+        headless: false,
+        external,
+        endpoints: endpoints.clone(),
+        selector: selector.clone(),
+        export_to: export_to.clone(),
+        subject_alt_names: wire
+            .subject_alt_names
+            .iter()
+            .map(|name| name.as_str().into())
+            .collect(),
+        labels: labels.clone(),
+    };
+    wire.hosts.iter().map(service).collect()
+}
+
+fn hosts(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) {
+    if wire.hosts.is_empty() {
+        review.error("hosts", NO_VALUE, "at least one host is required");
+    }
+    review.each("hosts", &wire.hosts, |review, host| {
+        let wildcard = host.starts_with('*');
+        if host == "*" {
+            review.error(
+                "",
+                host,
+                "a ServiceEntry cannot be for every host; write a suffix such as `*.example.com`",
+            );
+        } else if let Some(fault) = read::fault_of_pattern(host) {
+            review.error("", host, fault);
+        } else if matches!(resolution, Resolution::Dns | Resolution::DnsRoundRobin)
+            && wildcard
+            && wire.endpoints.is_empty()
+        {
+            review.error(
+                "",
+                host,
+                "a wildcard cannot be resolved: give endpoints, or resolution NONE or DYNAMIC_DNS",
+            );
+        } else if *resolution == Resolution::DynamicDns && !wildcard {
+            review.error(
+                "",
+                host,
+                "resolution DYNAMIC_DNS is for wildcard hosts; write DNS",
+            );
+        }
+        read::warn_of_partial_wildcard(review, host);
+        Some(())
+    });
+}
+
+fn ports(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<ServicePort> {
+    if wire.ports.is_empty() {
+        review.warn("ports", NO_VALUE, "without ports nothing can be called");
+    }
+    let mut numbers = BTreeMap::new();
+    let mut names = BTreeMap::new();
+    review.each("ports", &wire.ports, |review, wire: &Port| {
+        let number = read::port(review, "number", wire.number);
+        if numbers.insert(wire.number, ()).is_some() {
+            review.error("number", wire.number, "another port of this ServiceEntry has this number");
+        }
+        if wire.name.is_empty() {
+            review.error("name", NO_VALUE, "a port needs a name");
+        } else if !read::is_label(&wire.name) {
+            review.error("name", &wire.name, "not a valid name of a port: expected letters, digits and dashes");
+        } else if names.insert(wire.name.clone(), ()).is_some() {
+            review.error("name", &wire.name, "another port of this ServiceEntry has this name");
+        }
+        let protocol = protocol(review, &wire.protocol)?;
+        if protocol == Protocol::Udp {
+            review.warn("protocol", &wire.protocol, "datagrams are not proxied");
+        }
+        let by_name = matches!(protocol.class(), Some(PortClass::Http)) || protocol.is_tls();
+        if *resolution == Resolution::DynamicDns && !by_name {
+            review.error("protocol", &wire.protocol, "resolution DYNAMIC_DNS needs calls that name their host: HTTP, HTTP2, GRPC, HTTPS or TLS");
+        }
+        Some(ServicePort {
+            number: number?,
+            name: wire.name.as_str().into(),
+            protocol,
+            target: read::optional_port(review, "targetPort", wire.target_port),
+            target_name: None,
+        })
+    })
+}
+
+/// Reads a protocol word; an unknown one is an error.
+pub(crate) fn protocol(review: &mut Review<'_>, word: &str) -> Option<Protocol> {
+    let protocol = Protocol::parse(word);
+    if protocol.is_none() {
+        review.error("protocol", word, "expected one of HTTP, HTTP2, GRPC, GRPC-Web, HTTPS, TLS, TCP, MONGO, REDIS, MYSQL, UDP");
+    }
+    protocol
+}
+
+fn cannot_tell_hosts_apart(protocol: Protocol) -> bool {
+    protocol.class() != Some(PortClass::Http) && !protocol.is_tls()
+}
+
+fn addresses(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<ipnet::IpNet> {
+    let ranges = matches!(resolution, Resolution::None | Resolution::Static);
+    if *resolution == Resolution::DynamicDns && !wire.addresses.is_empty() {
+        review.error(
+            "addresses",
+            wire.addresses.join(", "),
+            "resolution DYNAMIC_DNS has none",
+        );
+    }
+    review.each("addresses", &wire.addresses, |review, address| {
+        let range = read::subnet(review, address)?;
+        if address.contains('/') && !ranges {
+            review.error(
+                "",
+                address,
+                "a range of addresses needs resolution NONE or STATIC",
+            );
+        }
+        Some(range)
+    })
+}
+
+fn endpoints(
+    wire: &Wire,
+    resolution: &Resolution,
+    ports: &[ServicePort],
+    review: &mut Review<'_>,
+) -> Vec<Endpoint> {
+    let count = wire.endpoints.len();
+    if count > 0 && wire.workload_selector.is_some() {
+        review.error(
+            "workloadSelector",
+            NO_VALUE,
+            "only one of workloadSelector and endpoints",
+        );
+    }
+    match resolution {
+        Resolution::None | Resolution::DynamicDns if count > 0 => {
+            review.error(
+                "endpoints",
+                NO_VALUE,
+                "this resolution dials where the caller wanted to go: no endpoints",
+            );
+        }
+        Resolution::Static if count == 0 && wire.workload_selector.is_none() => {
+            review.warn(
+                "endpoints",
+                NO_VALUE,
+                "resolution STATIC without endpoints: calls will find nobody",
+            );
+        }
+        Resolution::DnsRoundRobin if count > 1 => {
+            review.error(
+                "endpoints",
+                count,
+                "resolution DNS_ROUND_ROBIN has at most one",
+            );
+        }
+        _ => {}
+    }
+    review.each("endpoints", &wire.endpoints, |review, wire| {
+        endpoint(wire, resolution, ports, review)
+    })
+}
+
+fn endpoint(
+    wire: &WorkloadEntry,
+    resolution: &Resolution,
+    ports: &[ServicePort],
+    review: &mut Review<'_>,
+) -> Option<Endpoint> {
+    let text = wire.address.as_str();
+    let address = match (text.parse(), text.strip_prefix("unix://"), resolution) {
+        (Ok(ip), ..) => Address::Ip(ip),
+        (_, Some(path), Resolution::Static) => {
+            if !(path.starts_with('@') || path.starts_with('/') && !path.ends_with('/')) {
+                review.error(
+                    "address",
+                    text,
+                    "expected an absolute path, as unix:///run/name.sock",
+                );
+            }
+            if !wire.ports.is_empty() {
+                review.error("ports", NO_VALUE, "a unix socket has no ports");
+            }
+            if ports.len() != 1 {
+                review.error(
+                    "address",
+                    text,
+                    "a unix socket can only serve a ServiceEntry with one port",
+                );
+            }
+            Address::Unix(path.into())
+        }
+        (_, None, Resolution::Dns | Resolution::DnsRoundRobin) => {
+            if let Some(fault) = read::fault_of_name(text) {
+                review.error("address", text, fault);
+            }
+            Address::Name(text.to_ascii_lowercase().into())
+        }
+        (_, _, Resolution::Static) => {
+            review.error(
+                "address",
+                text,
+                "expected an IP address or unix:///path; for a name write resolution DNS",
+            );
+            return None;
+        }
+        _ => {
+            review.error("address", text, "expected an IP address or a host name");
+            return None;
+        }
+    };
+    let mut numbers = BTreeMap::new();
+    review.within("ports", |review| {
+        for (name, number) in &wire.ports {
+            if !ports.iter().any(|port| *port.name == **name) {
+                review.error(name, number, "the ServiceEntry has no port of this name");
+            }
+            if let Some(number) = read::port(review, name, *number) {
+                numbers.insert(Arc::from(name.as_str()), number);
+            }
+        }
+    });
+    Some(Endpoint {
+        address,
+        ports: numbers,
+        labels: read::labels(&wire.labels),
+        weight: (wire.weight > 0).then_some(wire.weight),
+        locality: wire.locality.as_str().into(),
+    })
+}

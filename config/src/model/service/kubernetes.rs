@@ -1,0 +1,158 @@
+//! Kubernetes Service and EndpointSlice, read. Kubernetes has checked them; what cannot be understood is told all the same.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::host::CLUSTER_DOMAIN;
+use crate::host::HostPattern;
+use crate::labels::Labels;
+use crate::model::endpoint::Address;
+use crate::model::endpoint::Endpoint;
+use crate::model::meta::Meta;
+use crate::model::read;
+use crate::model::service::EndpointGroup;
+use crate::model::service::Resolution;
+use crate::model::service::Service;
+use crate::model::service::ServicePort;
+use crate::port::Protocol;
+use crate::problem::NO_VALUE;
+use crate::problem::Review;
+use crate::wire::envelope::Metadata;
+use crate::wire::kubernetes::EndpointSlice;
+use crate::wire::kubernetes::Service as Wire;
+use crate::wire::kubernetes::ServicePort as WirePort;
+
+/// The annotation that limits who sees a Service: a comma-separated `exportTo`.
+const EXPORT_TO: &str = "networking.istio.io/exportTo";
+
+/// The label by which an EndpointSlice names its Service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// Reads a Service.
+pub(crate) fn service(
+    wire: &Wire,
+    metadata: &Metadata,
+    meta: &Arc<Meta>,
+    review: &mut Review<'_>,
+) -> Service {
+    let name = &meta.name;
+    let host = format!("{}.{}.svc.{CLUSTER_DOMAIN}", name.name, name.namespace);
+    let headless = wire.cluster_ip == "None";
+    let resolution = match wire.kind.as_str() {
+        "ExternalName" => {
+            if wire.external_name.is_empty() {
+                review.error("externalName", NO_VALUE, "required for type ExternalName");
+            }
+            Resolution::Alias(wire.external_name.to_ascii_lowercase().into())
+        }
+        _ if headless => Resolution::None,
+        _ => Resolution::Static,
+    };
+    let mut addresses: Vec<_> = wire.cluster_ips.iter().map(String::as_str).collect();
+    if addresses.is_empty() {
+        addresses = vec![&wire.cluster_ip];
+    }
+    addresses.retain(|address| !matches!(*address, "" | "None"));
+    let ports = review.each("ports", &wire.ports, port);
+    let export_to: Vec<String> = metadata
+        .annotations
+        .get(EXPORT_TO)
+        .into_iter()
+        .flat_map(|list| list.split(','))
+        .map(|one| one.trim().to_owned())
+        .filter(|one| !one.is_empty())
+        .collect();
+    Service {
+        meta: Arc::clone(meta),
+        host: HostPattern::parse(&host),
+        addresses: addresses
+            .iter()
+            .filter_map(|address| read::address(review, "clusterIP", address))
+            .map(Into::into)
+            .collect(),
+        ports: ports.into_iter().flatten().collect(),
+        resolution,
+        headless,
+        external: false,
+        endpoints: Vec::new(),
+        selector: (!wire.selector.is_empty()).then(|| read::labels(&wire.selector)),
+        export_to: read::export_to(review, &export_to, &name.namespace, true),
+        subject_alt_names: Vec::new(),
+        labels: read::labels(&metadata.labels),
+    }
+}
+
+/// A port; the inner `None` is one of datagrams, which are not proxied.
+fn port(review: &mut Review<'_>, wire: &WirePort) -> Option<Option<ServicePort>> {
+    if matches!(wire.protocol.as_str(), "UDP" | "SCTP") {
+        return Some(None);
+    }
+    let number = read::port(review, "port", wire.port)?;
+    let target = wire.target_port.0.as_str();
+    let target_number = target.parse::<u16>().ok().filter(|number| *number > 0);
+    Some(Some(ServicePort {
+        number,
+        name: wire.name.as_str().into(),
+        protocol: Protocol::of_kubernetes_port(number, &wire.name, wire.app_protocol.as_deref()),
+        target: target_number,
+        target_name: match target_number {
+            Some(_) => None,
+            None => read::optional(target),
+        },
+    }))
+}
+
+/// Reads an EndpointSlice; `None` when it belongs to no Service.
+pub(crate) fn slice(
+    wire: &EndpointSlice,
+    metadata: &Metadata,
+    meta: &Arc<Meta>,
+    review: &mut Review<'_>,
+) -> Option<EndpointGroup> {
+    let Some(service) = metadata.labels.get(SERVICE_NAME) else {
+        review.warn(
+            "metadata.labels",
+            NO_VALUE,
+            format!("belongs to no Service without the label {SERVICE_NAME}"),
+        );
+        return None;
+    };
+    let mut ports = BTreeMap::new();
+    for port in &wire.ports {
+        if matches!(port.protocol.as_str(), "UDP" | "SCTP") {
+            continue;
+        }
+        if let Some(number) = port
+            .port
+            .and_then(|number| read::port(review, "ports", number))
+        {
+            ports.insert(Arc::from(port.name.as_str()), number);
+        }
+    }
+    let names = wire.address_type == "FQDN";
+    let endpoints = review.each("endpoints", &wire.endpoints, |review, endpoint| {
+        let ready = endpoint
+            .conditions
+            .as_ref()
+            .and_then(|conditions| conditions.ready);
+        let addresses = review.each("addresses", &endpoint.addresses, |review, address| {
+            if names {
+                return Some(Address::Name(address.to_ascii_lowercase().into()));
+            }
+            read::address(review, "", address).map(Address::Ip)
+        });
+        (ready != Some(false)).then_some(addresses)
+    });
+    let endpoint = |address| Endpoint {
+        address,
+        ports: ports.clone(),
+        labels: Labels::default(),
+        weight: None,
+        locality: "".into(),
+    };
+    Some(EndpointGroup {
+        meta: Arc::clone(meta),
+        service: service.as_str().into(),
+        endpoints: endpoints.into_iter().flatten().map(endpoint).collect(),
+    })
+}

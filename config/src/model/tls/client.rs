@@ -1,0 +1,150 @@
+//! DestinationRule `tls`, read.
+
+use std::sync::Arc;
+
+use crate::model::read::optional;
+use crate::model::read::word;
+use crate::model::secret::Secrets;
+use crate::model::tls::ClientTls;
+use crate::model::tls::ClientTlsMode;
+use crate::model::tls::KeyFiles;
+use crate::model::tls::Roots;
+use crate::model::tls::mesh_keys;
+use crate::model::tls::mesh_roots;
+use crate::problem::NO_VALUE;
+use crate::problem::Review;
+use crate::wire::destination_rule::ClientTls as Wire;
+
+/// Reads `tls`; the inner `None` is mode DISABLE.
+pub(crate) fn parse(
+    wire: &Wire,
+    review: &mut Review<'_>,
+    secrets: &Secrets,
+    namespace: &str,
+) -> Option<ClientTls> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mode {
+        Disable,
+        Simple,
+        Mutual,
+        IstioMutual,
+    }
+    let modes = [
+        ("DISABLE", Mode::Disable),
+        ("SIMPLE", Mode::Simple),
+        ("MUTUAL", Mode::Mutual),
+        ("ISTIO_MUTUAL", Mode::IstioMutual),
+    ];
+    let mode = word(review, "mode", &wire.mode, &modes)?;
+    let skip_verify = wire.insecure_skip_verify.unwrap_or_default();
+    let own = [
+        ("clientCertificate", &wire.client_certificate),
+        ("privateKey", &wire.private_key),
+        ("caCertificates", &wire.ca_certificates),
+        ("credentialName", &wire.credential_name),
+    ];
+    if mode == Mode::IstioMutual {
+        for (part, value) in own {
+            if !value.is_empty() {
+                review.error(part, value, "ISTIO_MUTUAL uses the mesh's own certificates");
+            }
+        }
+    }
+    if !wire.credential_name.is_empty() && own[..3].iter().any(|(_, value)| !value.is_empty()) {
+        review.error(
+            "credentialName",
+            &wire.credential_name,
+            "stands alone, without files",
+        );
+    }
+    if skip_verify && mode == Mode::Simple {
+        if !wire.ca_certificates.is_empty() {
+            review.error(
+                "caCertificates",
+                &wire.ca_certificates,
+                "contradicts insecureSkipVerify",
+            );
+        }
+        if !wire.subject_alt_names.is_empty() {
+            let names = wire.subject_alt_names.join(", ");
+            review.error("subjectAltNames", names, "contradicts insecureSkipVerify");
+        }
+    }
+    let (mode, roots) = match mode {
+        Mode::Disable => return None,
+        Mode::IstioMutual => (ClientTlsMode::Mutual(mesh_keys()), mesh_roots()),
+        Mode::Simple | Mode::Mutual if !wire.credential_name.is_empty() => {
+            credential(wire, review, secrets, namespace, mode == Mode::Mutual)
+        }
+        Mode::Simple => (ClientTlsMode::Simple, files(wire)),
+        Mode::Mutual => {
+            for (part, value) in &own[..2] {
+                if value.is_empty() {
+                    review.error(part, NO_VALUE, "required in mode MUTUAL");
+                }
+            }
+            let keys = KeyFiles::Files {
+                certificate: wire.client_certificate.as_str().into(),
+                key: wire.private_key.as_str().into(),
+            };
+            (ClientTlsMode::Mutual(keys), files(wire))
+        }
+    };
+    Some(ClientTls {
+        mode,
+        sni: optional(&wire.sni),
+        subject_alt_names: wire
+            .subject_alt_names
+            .iter()
+            .map(|name| name.as_str().into())
+            .collect(),
+        roots,
+        skip_verify,
+    })
+}
+
+fn files(wire: &Wire) -> Roots {
+    match wire.ca_certificates.as_str() {
+        // Istio's word for the operating system's bundle.
+        "" | "system" => Roots::System,
+        file => Roots::File(file.into()),
+    }
+}
+
+/// What `credentialName` gives. Without its Secret calls fail; they never go out in plaintext.
+fn credential(
+    wire: &Wire,
+    review: &mut Review<'_>,
+    secrets: &Secrets,
+    namespace: &str,
+    mutual: bool,
+) -> (ClientTlsMode, Roots) {
+    let name = wire.credential_name.as_str();
+    let roots = match secrets.roots(name, namespace) {
+        Some(pem) => Roots::Pem(pem),
+        None => Roots::System,
+    };
+    let mut unusable = |why: String| {
+        review.warn(
+            "credentialName",
+            name,
+            format!("{why}; calls are refused until it is there"),
+        );
+        ClientTlsMode::Unusable(Arc::from(why))
+    };
+    let secret = secrets.find(name, namespace);
+    let mode = match secret {
+        None if mutual || roots == Roots::System => {
+            unusable(format!("no Secret called {name:?} was loaded"))
+        }
+        Some(secret) if mutual => match (&secret.certificate, &secret.key) {
+            (Some(certificate), Some(key)) => ClientTlsMode::Mutual(KeyFiles::Pem {
+                certificate: Arc::clone(certificate),
+                key: Arc::clone(key),
+            }),
+            _ => unusable(format!("the Secret {name:?} has no certificate with key")),
+        },
+        Some(_) | None => ClientTlsMode::Simple,
+    };
+    (mode, roots)
+}

@@ -1,0 +1,220 @@
+//! Gateway `servers[].tls`, read.
+
+use std::sync::Arc;
+
+use crate::model::gateway::ServerTlsMode;
+use crate::model::read::word;
+use crate::model::secret::Secrets;
+use crate::model::tls::ClientVerification;
+use crate::model::tls::KeyFiles;
+use crate::model::tls::Roots;
+use crate::model::tls::ServerTls;
+use crate::model::tls::mesh_keys;
+use crate::model::tls::mesh_roots;
+use crate::problem::NO_VALUE;
+use crate::problem::Review;
+use crate::wire::gateway::ServerTls as Wire;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Passthrough,
+    AutoPassthrough,
+    Simple,
+    Mutual,
+    OptionalMutual,
+    IstioMutual,
+}
+
+const MODES: [(&str, Mode); 6] = [
+    ("PASSTHROUGH", Mode::Passthrough),
+    ("SIMPLE", Mode::Simple),
+    ("MUTUAL", Mode::Mutual),
+    ("OPTIONAL_MUTUAL", Mode::OptionalMutual),
+    ("ISTIO_MUTUAL", Mode::IstioMutual),
+    ("AUTO_PASSTHROUGH", Mode::AutoPassthrough),
+];
+
+/// `TLS_AUTO` is whatever both sides have; below 1.2 is no longer spoken.
+#[derive(Clone, Copy, PartialEq)]
+enum Version {
+    Auto,
+    Old,
+    Tls12,
+    Tls13,
+}
+
+const VERSIONS: [(&str, Version); 5] = [
+    ("TLS_AUTO", Version::Auto),
+    ("TLSV1_0", Version::Old),
+    ("TLSV1_1", Version::Old),
+    ("TLSV1_2", Version::Tls12),
+    ("TLSV1_3", Version::Tls13),
+];
+
+/// Whether the mode is one that keeps no certificates.
+pub(crate) fn passes_through(wire: &Wire) -> bool {
+    matches!(wire.mode.as_str(), "" | "PASSTHROUGH" | "AUTO_PASSTHROUGH")
+}
+
+/// Reads `tls` of a server whose protocol has TLS.
+pub(crate) fn parse(
+    wire: &Wire,
+    review: &mut Review<'_>,
+    secrets: &Secrets,
+    namespace: &str,
+) -> Option<ServerTlsMode> {
+    let mode = word(review, "mode", &wire.mode, &MODES)?;
+    let least = word(
+        review,
+        "minProtocolVersion",
+        &wire.min_protocol_version,
+        &VERSIONS,
+    )?;
+    let most = word(
+        review,
+        "maxProtocolVersion",
+        &wire.max_protocol_version,
+        &VERSIONS,
+    )?;
+    if least == Version::Tls13 && most == Version::Tls12 || most == Version::Old {
+        review.error(
+            "maxProtocolVersion",
+            &wire.max_protocol_version,
+            "leaves no version of TLS that can be spoken",
+        );
+    }
+    let (keys, roots) = match mode {
+        Mode::Passthrough => return Some(ServerTlsMode::Passthrough),
+        Mode::AutoPassthrough => return Some(ServerTlsMode::AutoPassthrough),
+        Mode::IstioMutual => {
+            for (part, value) in own_sources(wire) {
+                if value {
+                    review.error(
+                        part,
+                        NO_VALUE,
+                        "ISTIO_MUTUAL uses the mesh's own certificates",
+                    );
+                }
+            }
+            (vec![mesh_keys()], Some(mesh_roots()))
+        }
+        Mode::Simple | Mode::Mutual | Mode::OptionalMutual => {
+            sources(wire, review, secrets, namespace)?
+        }
+    };
+    let clients = match (mode, roots) {
+        (Mode::Simple, _) => ClientVerification::Off,
+        (_, None) => {
+            review.error(
+                "caCertificates",
+                NO_VALUE,
+                "required in order to verify clients",
+            );
+            return None;
+        }
+        (Mode::OptionalMutual, Some(roots)) => ClientVerification::Optional(roots),
+        (_, Some(roots)) => ClientVerification::Required(
+            roots,
+            wire.subject_alt_names
+                .iter()
+                .map(|name| name.as_str().into())
+                .collect(),
+        ),
+    };
+    Some(ServerTlsMode::Terminate(Arc::new(ServerTls {
+        keys,
+        clients,
+        only_tls13: least == Version::Tls13,
+        only_tls12: most == Version::Tls12,
+    })))
+}
+
+/// The ways of naming certificates, and whether each is used.
+fn own_sources(wire: &Wire) -> [(&'static str, bool); 6] {
+    [
+        ("credentialName", !wire.credential_name.is_empty()),
+        ("credentialNames", !wire.credential_names.is_empty()),
+        ("tlsCertificates", !wire.tls_certificates.is_empty()),
+        ("serverCertificate", !wire.server_certificate.is_empty()),
+        ("privateKey", !wire.private_key.is_empty()),
+        ("caCertificates", !wire.ca_certificates.is_empty()),
+    ]
+}
+
+/// The certificates of a server, and what clients are verified against. `None` closes the server.
+fn sources(
+    wire: &Wire,
+    review: &mut Review<'_>,
+    secrets: &Secrets,
+    namespace: &str,
+) -> Option<(Vec<KeyFiles>, Option<Roots>)> {
+    let used = own_sources(wire)
+        .iter()
+        .take(4)
+        .filter(|(_, used)| *used)
+        .count();
+    if used > 1 {
+        review.error(
+            "",
+            NO_VALUE,
+            "only one of credentialName, credentialNames, tlsCertificates and serverCertificate",
+        );
+    }
+    let mut names: Vec<&str> = wire.credential_names.iter().map(String::as_str).collect();
+    if !wire.credential_name.is_empty() {
+        names = vec![&wire.credential_name];
+    }
+    if !names.is_empty() {
+        let keys = names
+            .iter()
+            .map(|name| credential(name, review, secrets, namespace));
+        let keys: Option<Vec<_>> = keys.collect();
+        let roots = names.iter().find_map(|name| secrets.roots(name, namespace));
+        return Some((keys?, roots.map(Roots::Pem)));
+    }
+    let roots = |file: &str| (!file.is_empty()).then(|| Roots::File(file.into()));
+    if let [first, ..] = wire.tls_certificates.as_slice() {
+        let keys = review.each("tlsCertificates", &wire.tls_certificates, |review, pair| {
+            files(review, &pair.server_certificate, &pair.private_key)
+        });
+        let roots = roots(&wire.ca_certificates).or_else(|| roots(&first.ca_certificates));
+        return Some((keys, roots));
+    }
+    let keys = files(review, &wire.server_certificate, &wire.private_key);
+    Some((keys.into_iter().collect(), roots(&wire.ca_certificates)))
+}
+
+fn files(review: &mut Review<'_>, certificate: &str, key: &str) -> Option<KeyFiles> {
+    for (part, value) in [("serverCertificate", certificate), ("privateKey", key)] {
+        if value.is_empty() {
+            review.error(part, NO_VALUE, "required, or a credentialName");
+        }
+    }
+    Some(KeyFiles::Files {
+        certificate: certificate.into(),
+        key: key.into(),
+    })
+}
+
+/// What a Secret holds. Without it the server stays closed; the Gateway's others open.
+fn credential(
+    name: &str,
+    review: &mut Review<'_>,
+    secrets: &Secrets,
+    namespace: &str,
+) -> Option<KeyFiles> {
+    let keys = secrets.find(name, namespace).and_then(|secret| {
+        Some(KeyFiles::Pem {
+            certificate: secret.certificate.clone()?,
+            key: secret.key.clone()?,
+        })
+    });
+    if keys.is_none() {
+        review.warn(
+            "credentialName",
+            name,
+            "no Secret of this name with a certificate and its key was loaded; the server stays closed until it is there",
+        );
+    }
+    keys
+}

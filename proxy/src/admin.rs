@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::current::Current;
+use crate::dns::names::Names;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::listen::reconcile::Board;
@@ -30,6 +31,8 @@ pub struct Admin {
     pub status: Status,
     /// What is listened on.
     pub board: Board,
+    /// What names resolved to.
+    pub names: Arc<Names>,
     /// Whether the process is ready.
     pub ready: Ready,
     /// Whether it is on its way out.

@@ -29,7 +29,6 @@ use crate::admin::serve::Pages;
 use crate::connection::Entrance;
 use crate::current::Current;
 use crate::dns::names::Names;
-use crate::dns::names::Names;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::life::signal::Signal;
@@ -43,7 +42,6 @@ use crate::listen::worker::Orders;
 use crate::listen::worker::Place;
 use crate::proxy::Proxy;
 use crate::proxy::Shared;
-use crate::proxy::Shared;
 use crate::report::access_log::AccessLog;
 use crate::settings::Settings;
 use crate::source::files::ReadError;
@@ -52,13 +50,8 @@ use crate::source::status::Status;
 use crate::sys::limits;
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
-use crate::tls::originate::Originator;
-use crate::tls::terminate::Terminator;
 
 /// Where the pod's name servers are.
-const RESOLV_CONF: &str = "/etc/resolv.conf";
-
-/// Names the name servers.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// The limit of open files when the kernel does not tell.
@@ -135,10 +128,17 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     let (orders, threads) = start_workers(settings, open_files, &drain, &shared)?;
     let mut ports = Ports::new(orders);
     if settings.workload.mode == Mode::Sidecar {
-        ports.open(Purpose::Outbound, Entrance::Outbound, settings.outbound_port)?;
+        ports.open(
+            Purpose::Outbound,
+            Entrance::Outbound,
+            settings.outbound_port,
+        )?;
         ports.open(Purpose::Inbound, Entrance::Inbound, settings.inbound_port)?;
     }
-    if let Some(error) = ports.reconcile(&shared.current.load().gateway_ports()).pop() {
+    if let Some(error) = ports
+        .reconcile(&shared.current.load().gateway_ports())
+        .pop()
+    {
         return Err(error.into());
     }
 
@@ -200,14 +200,18 @@ fn start_workers(
     shared: &Shared,
 ) -> Result<(Vec<Orders>, Vec<JoinHandle<()>>), StartError> {
     let of = settings.threads.get();
-    let connections =
-        open_files.saturating_sub(FILES_RESERVED) / FILES_PER_CONNECTION / of as u64;
-    let connections_max =
-        usize::try_from(connections).unwrap_or(CONNECTIONS_MAX).clamp(1, CONNECTIONS_MAX);
+    let connections = open_files.saturating_sub(FILES_RESERVED) / FILES_PER_CONNECTION / of as u64;
+    let connections_max = usize::try_from(connections)
+        .unwrap_or(CONNECTIONS_MAX)
+        .clamp(1, CONNECTIONS_MAX);
     let mut started = (Vec::new(), Vec::new());
     for index in 0..of {
         let shared = shared.clone();
-        let place = Place { index, of, connections_max };
+        let place = Place {
+            index,
+            of,
+            connections_max,
+        };
         let (orders, thread) = worker::start(place, drain.clone(), || Proxy::start(shared))
             .map_err(refused("start a worker thread"))?;
         started.0.push(orders);

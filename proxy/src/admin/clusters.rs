@@ -1,5 +1,9 @@
 //! `/clusters`: whom this proxy may call, how they are found, and the policy for calling them.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use egret_config::model::endpoint::Address;
 use egret_config::model::tls::ClientTls;
 use egret_config::model::tls::ClientTlsMode;
@@ -20,20 +24,45 @@ use crate::admin::Admin;
 use crate::admin::page::Form;
 use crate::admin::page::Page;
 use crate::admin::table::Table;
+use crate::dns::names::Names;
 
 /// Members named in the table; the rest is counted.
 const MEMBERS_SHOWN: usize = 3;
 
 pub(super) fn page(admin: &Admin, form: Form) -> Page {
     let snapshot = admin.current.load();
+    let resolved = Resolved::of(&admin.names);
     match form {
-        Form::Text => Page::text(StatusCode::OK, text(&snapshot)),
+        Form::Text => Page::text(StatusCode::OK, text(&snapshot, &resolved)),
         // The outer shape is Envoy's, which scripts know.
-        Form::Json => Page::json(&json!({ "cluster_statuses": values(&snapshot) })),
+        Form::Json => Page::json(&json!({ "cluster_statuses": values(&snapshot, &resolved) })),
     }
 }
 
-pub(super) fn text(snapshot: &Snapshot) -> String {
+/// What names resolved to, as far as they were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Resolved(BTreeMap<Arc<str>, Arc<[IpAddr]>>);
+
+impl Resolved {
+    pub(super) fn of(names: &Names) -> Self {
+        let known = names.list().into_iter();
+        Self(
+            known
+                .filter_map(|(name, answer)| Some((name, answer?.addresses)))
+                .collect(),
+        )
+    }
+
+    fn addresses(&self, member: &Member) -> &[IpAddr] {
+        let Address::Name(name) = &member.address else {
+            return &[];
+        };
+        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        self.0.get(&*name).map_or(&[], |addresses| addresses)
+    }
+}
+
+pub(super) fn text(snapshot: &Snapshot, resolved: &Resolved) -> String {
     let mut table = Table::new([
         "SERVICE FQDN",
         "PORT",
@@ -56,7 +85,7 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
             "outbound".to_owned(),
             kind(&cluster.discovery).to_owned(),
             rules.join(","),
-            endpoints(&cluster.discovery),
+            endpoints(&cluster.discovery, resolved),
         ]);
     }
     if snapshot.workload.mode == Mode::Sidecar {
@@ -70,15 +99,15 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
     table.text()
 }
 
-pub(super) fn values(snapshot: &Snapshot) -> Vec<Value> {
+pub(super) fn values(snapshot: &Snapshot, resolved: &Resolved) -> Vec<Value> {
     snapshot
         .clusters
         .values()
-        .map(|cluster| value(cluster))
+        .map(|cluster| value(cluster, resolved))
         .collect()
 }
 
-fn value(cluster: &Cluster) -> Value {
+fn value(cluster: &Cluster, resolved: &Resolved) -> Value {
     let policy = &cluster.policy;
     let rules: Vec<String> = cluster
         .destination_rules
@@ -92,7 +121,7 @@ fn value(cluster: &Cluster) -> Value {
         "subset": cluster.subset,
         "protocol": cluster.protocol.to_string(),
         "type": kind(&cluster.discovery),
-        "host_statuses": members(&cluster.discovery).iter().map(host_status).collect::<Vec<_>>(),
+        "host_statuses": members(&cluster.discovery).iter().map(|member| host_status(member, resolved)).collect::<Vec<_>>(),
         "policy": {
             "load_balancer": format!("{:?}", policy.load_balancer),
             "connect_timeout": format!("{:?}", policy.connect_timeout),
@@ -105,7 +134,7 @@ fn value(cluster: &Cluster) -> Value {
     })
 }
 
-fn host_status(member: &Member) -> Value {
+fn host_status(member: &Member, resolved: &Resolved) -> Value {
     let address = match &member.address {
         Address::Ip(ip) => {
             json!({ "socket_address": { "address": ip, "port_value": member.port } })
@@ -115,7 +144,9 @@ fn host_status(member: &Member) -> Value {
         }
         Address::Unix(path) => json!({ "pipe": { "path": **path } }),
     };
-    json!({ "address": address, "weight": member.weight, "locality": *member.locality })
+    json!({ "address": address, "weight": member.weight, "locality": *member.locality,
+        "resolved": resolved.addresses(member),
+    })
 }
 
 /// How TLS is originated. Keys and certificates are named by file, or not at all.
@@ -161,20 +192,27 @@ fn members(discovery: &Discovery) -> &[Member] {
     }
 }
 
-fn endpoints(discovery: &Discovery) -> String {
+fn endpoints(discovery: &Discovery, resolved: &Resolved) -> String {
     let members = members(discovery);
-    let mut shown: Vec<String> = members.iter().take(MEMBERS_SHOWN).map(endpoint).collect();
+    let mut shown: Vec<String> = members
+        .iter()
+        .take(MEMBERS_SHOWN)
+        .map(|member| endpoint(member, resolved))
+        .collect();
     if members.len() > MEMBERS_SHOWN {
         shown.push(format!("+{}", members.len() - MEMBERS_SHOWN));
     }
     shown.join(",")
 }
 
-fn endpoint(member: &Member) -> String {
+fn endpoint(member: &Member, resolved: &Resolved) -> String {
     let port = member.port;
     match &member.address {
         Address::Ip(ip) => std::net::SocketAddr::new(*ip, port).to_string(),
-        Address::Name(name) => format!("{name}:{port}"),
+        Address::Name(name) => match resolved.addresses(member) {
+            [] => format!("{name}:{port}"),
+            [first, ..] => format!("{name}:{port} ({first})"),
+        },
         Address::Unix(path) => format!("unix://{path}"),
     }
 }

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::admin::Admin;
 use crate::admin::clusters;
+use crate::admin::clusters::Resolved;
 use crate::admin::listeners;
 use crate::admin::page::Form;
 use crate::admin::page::Page;
@@ -75,7 +76,10 @@ fn text(admin: &Admin) -> String {
             listeners::text(&snapshot, &admin.board.listeners()),
         ),
         ("ROUTES", routes::text(&snapshot)),
-        ("CLUSTERS", clusters::text(&snapshot)),
+        (
+            "CLUSTERS",
+            clusters::text(&snapshot, &Resolved::of(&admin.names)),
+        ),
     ] {
         let _ = write!(text, "\n{title}\n{table}");
     }
@@ -92,7 +96,7 @@ fn value(admin: &Admin) -> Value {
         "mesh": mesh(&snapshot.mesh),
         "listeners": listeners::values(&snapshot, &admin.board.listeners()),
         "routes": routes::values(&snapshot),
-        "clusters": clusters::values(&snapshot),
+        "clusters": clusters::values(&snapshot, &Resolved::of(&admin.names)),
     })
 }
 

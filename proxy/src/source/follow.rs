@@ -55,7 +55,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reads and compiles the configuration for the first time. Errors in documents are logged; the other documents count.
+    /// Reads and compiles the configuration for the first time. Errors in documents do not stop the other documents.
     ///
     /// # Errors
     /// A path that cannot be read.
@@ -67,12 +67,6 @@ impl Source {
         let found = files::find(&options)?;
         let texts = files::read(&found)?;
         let (snapshot, loaded) = compile::compile(&texts, &workload, 1);
-        if options.paths.is_empty() && options.mesh_config.is_none() {
-            warn!(
-                "no configuration (--config, --mesh-config): calls to anywhere are allowed, and nothing is registered"
-            );
-        }
-        tell(&loaded, None);
         let in_force = Arc::new(loaded);
         status.accept(Arc::clone(&in_force));
         let seen = Ok(in_force.fingerprint);
@@ -87,6 +81,16 @@ impl Source {
             },
             snapshot,
         ))
+    }
+
+    /// Tells the log what was loaded at the start.
+    pub fn announce(&self) {
+        if self.options.paths.is_empty() && self.options.mesh_config.is_none() {
+            warn!(
+                "no configuration (--config, --mesh-config): calls to anywhere are allowed, and nothing is registered"
+            );
+        }
+        tell(&self.in_force, None);
     }
 
     /// Follows the files for as long as it is polled. `asked` is notified to look at once, as by a signal.

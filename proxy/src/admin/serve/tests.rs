@@ -12,6 +12,7 @@ use tokio::task::LocalSet;
 
 use super::*;
 use crate::current::Current;
+use crate::dns::names::Names;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::listen::reconcile::Board;
@@ -27,6 +28,9 @@ fn admin(folder: &Path) -> Admin {
         addresses: Vec::new(),
         own_ports: Vec::new(),
     };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("runtime");
     let status = Status::default();
     let options = Options {
         paths: vec![folder.to_path_buf()],
@@ -37,6 +41,9 @@ fn admin(folder: &Path) -> Admin {
         current: Arc::new(Current::new(snapshot)),
         status,
         board: Board::default(),
+        names: Arc::new(Names::new(runtime.handle().clone(), |_| {
+            Box::pin(std::future::pending())
+        })),
         ready: Ready::new(),
         drain: Drain::new(),
         quit: Arc::new(Notify::new()),

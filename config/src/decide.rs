@@ -2,6 +2,12 @@
 
 pub mod call;
 pub mod verdict;
+pub mod trail;
+mod sidecar;
+mod gateway;
+mod http;
+mod location;
+mod split;
 
 use crate::decide::call::Arrival;
 use crate::decide::call::Connection;
@@ -9,48 +15,57 @@ use crate::decide::call::Request;
 use crate::decide::verdict::ConnectionDecision;
 use crate::decide::verdict::Reading;
 use crate::decide::verdict::RequestDecision;
-use crate::decide::verdict::RequestVerdict;
-use crate::decide::verdict::Trail;
-use crate::decide::verdict::Verdict;
 use crate::snapshot::Snapshot;
+use crate::snapshot::workload::Mode;
 
 /// A source of chance: returns a number below its argument. Passed in, so that decisions can be repeated.
 pub type Dice<'d> = &'d mut dyn FnMut(u64) -> u64;
 
 /// How the first bytes of an arrival are to be read.
-pub fn reading(_snapshot: &Snapshot, _arrival: &Arrival) -> Reading {
+pub fn reading(snapshot: &Snapshot, arrival: &Arrival) -> Reading {
+    let opaque = match snapshot.workload.mode {
+        Mode::Sidecar => sidecar::is_opaque(snapshot, arrival),
+        Mode::Gateway => gateway::is_opaque(snapshot, arrival),
+    };
+    if opaque {
+        return Reading::Opaque;
+    }
+    let silence_max = snapshot.mesh.detection_timeout;
     Reading::Sniff {
-        silence_max: std::time::Duration::from_millis(200),
+        silence_max: silence_max
+            .filter(|limit| !limit.is_zero())
+            .unwrap_or(SILENCE_MAX),
     }
 }
 
+/// How long a silent client is waited for when MeshConfig `protocolDetectionTimeout` is unset or 0: never for ever.
+const SILENCE_MAX: std::time::Duration = std::time::Duration::from_millis(200);
+
 /// What happens to a connection, now that its first bytes are known.
+///
+/// On a gateway port that speaks plaintext HTTP only, whatever the bytes are: the HTTP codec answers what is no HTTP.
 pub fn connection<'s>(
-    _snapshot: &'s Snapshot,
+    snapshot: &'s Snapshot,
     call: &Connection<'_>,
-    _dice: Dice<'_>,
+    dice: Dice<'_>,
 ) -> ConnectionDecision<'s> {
-    let verdict = match call.layer {
-        crate::decide::call::Layer::Http(_) => Verdict::Http,
-        _ => Verdict::Pass,
-    };
-    ConnectionDecision {
-        verdict,
-        cluster: None,
-        trail: Trail::default(),
+    match snapshot.workload.mode {
+        Mode::Sidecar => sidecar::connection(snapshot, call, dice),
+        Mode::Gateway => gateway::connection(snapshot, call, dice),
     }
 }
 
 /// What happens to one HTTP request.
 pub fn request<'s>(
-    _snapshot: &'s Snapshot,
-    _call: &Request<'_>,
-    _dice: Dice<'_>,
+    snapshot: &'s Snapshot,
+    call: &Request<'_>,
+    dice: Dice<'_>,
 ) -> RequestDecision<'s> {
-    RequestDecision {
-        verdict: RequestVerdict::Pass,
-        virtual_host: None,
-        route: Some("allow_any"),
-        trail: Trail::default(),
+    match snapshot.workload.mode {
+        Mode::Sidecar => sidecar::request(snapshot, call, dice),
+        Mode::Gateway => gateway::request(snapshot, call, dice),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,15 +3,43 @@
 
 pub mod workload;
 pub mod cluster;
+pub mod view;
+pub mod outbound;
+pub mod chains;
+pub mod table;
+mod findings;
+mod patterns;
+mod services;
+mod visible;
+mod destination_rules;
+mod clusters;
+mod routes;
+mod delegates;
+mod virtual_hosts;
+pub(crate) mod gateways;
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::model::mesh::Mesh;
 use crate::model::objects::Objects;
+use crate::model::route::Retries;
 use crate::problem::Problem;
 use crate::snapshot::cluster::Cluster;
+use crate::snapshot::clusters::Clusters;
+use crate::snapshot::findings::Findings;
+use crate::snapshot::gateways::Gateways;
+use crate::snapshot::gateways::TlsAct;
+use crate::snapshot::gateways::gateways;
+use crate::snapshot::outbound::Outbound;
+use crate::snapshot::outbound::outbound;
+use crate::snapshot::routes::mesh_retries;
+use crate::snapshot::services::Registry;
+use crate::snapshot::table::RouteTable;
+use crate::snapshot::visible::scope;
+use crate::snapshot::workload::Mode;
 use crate::snapshot::workload::Workload;
 
 /// What the configuration means for one workload.
@@ -23,6 +51,14 @@ pub struct Snapshot {
     pub mesh: Mesh,
     /// Every cluster that this workload may call, by name.
     pub clusters: BTreeMap<Arc<str>, Arc<Cluster>>,
+    /// What a sidecar does with redirected calls; empty on a gateway.
+    pub(crate) outbound: Outbound,
+    /// What a gateway's ports do; empty on a sidecar.
+    pub(crate) gateways: Gateways,
+    /// Route tables of connections whose TLS a gateway ended, by name.
+    pub(crate) terminated: HashMap<Arc<str>, Arc<RouteTable>>,
+    /// Retries of routes that say nothing.
+    pub(crate) retries: Option<Retries>,
 }
 
 /// A port that a gateway must listen on.
@@ -38,16 +74,43 @@ impl Snapshot {
     /// Builds the view of `workload`. Problems are those that only show when objects meet: conflicts, names that bind to
     /// nothing, objects that the workload cannot see.
     pub fn build(objects: &Objects, workload: Workload) -> (Self, Vec<Problem>) {
-        let snapshot = Self {
-            workload,
-            mesh: objects.mesh.clone(),
-            clusters: BTreeMap::new(),
+        let registry = Registry::new(objects);
+        let mut findings = Findings::default();
+        let mut clusters = Clusters::new(objects, &registry, &workload);
+        let (outbound, gateways) = match workload.mode {
+            Mode::Sidecar => {
+                let scope = scope(objects, &registry, &workload);
+                let outbound = outbound(objects, &scope, &workload, &mut clusters, &mut findings);
+                (outbound, Gateways::new())
+            }
+            Mode::Gateway => {
+                let gateways = gateways(objects, &workload, &mut clusters, &mut findings);
+                (Outbound::none(), gateways)
+            }
         };
-        (snapshot, Vec::new())
+        let terminated = gateways
+            .values()
+            .flat_map(|listener| listener.tls.iter())
+            .filter_map(|chain| match &chain.act {
+                TlsAct::Http { table, .. } => Some((table.name.clone(), table.clone())),
+                TlsAct::Stream { .. } | TlsAct::Pass(_) | TlsAct::NamedBySni => None,
+            })
+            .collect();
+        let clusters = clusters.finish();
+        let snapshot = Self {
+            mesh: objects.mesh.clone(),
+            clusters,
+            outbound,
+            gateways,
+            terminated,
+            retries: mesh_retries(&objects.mesh),
+            workload,
+        };
+        (snapshot, findings.finish())
     }
 
     /// The ports that a gateway listens on; empty for a sidecar.
     pub fn gateway_ports(&self) -> Vec<GatewayPort> {
-        Vec::new()
+        self.gateways.keys().copied().collect()
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::decide::call::Terminated;
+use crate::decide::trail::Trail;
 use crate::model::route::Cors;
 use crate::model::route::DirectResponse;
 use crate::model::route::Fault;
@@ -68,7 +69,7 @@ pub struct ConnectionDecision<'s> {
     /// The cluster's name for the log, where there is one (PassthroughCluster and BlackHoleCluster included).
     pub cluster: Option<&'s str>,
     /// Why.
-    pub trail: Trail,
+    pub trail: Trail<'s>,
 }
 
 /// What happens to one HTTP request.
@@ -138,9 +139,5 @@ pub struct RequestDecision<'s> {
     /// The route's name: a rule's, `default`, `allow_any` or `block_all`; none when a rule has no name.
     pub route: Option<&'s str>,
     /// Why.
-    pub trail: Trail,
+    pub trail: Trail<'s>,
 }
-
-/// The reasons of a decision, step by step, as data.
-#[derive(Clone, Debug, Default)]
-pub struct Trail;

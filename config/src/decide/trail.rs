@@ -1,0 +1,138 @@
+//! The reasons of a decision, step by step, as data. Words are made only when somebody reads them.
+
+use std::fmt;
+
+use crate::snapshot::chains::ChainOrigin;
+use crate::snapshot::outbound::Unknown;
+use crate::snapshot::table::RuleOrigin;
+
+/// Why a call was decided as it was. Borrowed from the snapshot; allocates only when a rule was tried and did not fit.
+#[derive(Clone, Debug, Default)]
+pub struct Trail<'s> {
+    /// Key of the listener that took the call (`0.0.0.0:80`, `10.96.0.1:443`); none when no listener did.
+    pub listener: Option<&'s str>,
+    /// Where the chain that took a byte stream comes from.
+    pub chain: Option<&'s ChainOrigin>,
+    /// The route table that was searched.
+    pub table: Option<&'s str>,
+    /// The virtual host that the authority chose.
+    pub virtual_host: Option<&'s str>,
+    /// The rule that matched.
+    pub rule: Option<&'s RuleOrigin>,
+    /// Rules of the virtual host that were tried before it, and what they wanted that the request had not.
+    pub tried: Vec<Tried<'s>>,
+    /// The policy for unknown calls, when it decided.
+    pub policy: Option<&'s Unknown>,
+    /// The cluster that was chosen.
+    pub cluster: Option<&'s str>,
+}
+
+/// A rule that did not match.
+#[derive(Clone, Copy, Debug)]
+pub struct Tried<'s> {
+    /// The rule.
+    pub rule: &'s RuleOrigin,
+    /// The first of its conditions that did not hold.
+    pub why: Miss<'s>,
+}
+
+/// The condition of a rule that did not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Miss<'s> {
+    /// `uri`.
+    Path,
+    /// `scheme`.
+    Scheme,
+    /// `method`.
+    Method,
+    /// `authority`.
+    Authority,
+    /// `headers`, this one.
+    Header(&'s str),
+    /// `withoutHeaders`, this one.
+    WithoutHeader(&'s str),
+    /// `queryParams`, this one.
+    Query(&'s str),
+}
+
+impl fmt::Display for Miss<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path => f.write_str("uri"),
+            Self::Scheme => f.write_str("scheme"),
+            Self::Method => f.write_str("method"),
+            Self::Authority => f.write_str("authority"),
+            Self::Header(name) => write!(f, "headers.{name}"),
+            Self::WithoutHeader(name) => write!(f, "withoutHeaders.{name}"),
+            Self::Query(name) => write!(f, "queryParams.{name}"),
+        }
+    }
+}
+
+/// The short form, one line: `listener=0.0.0.0:80 vhost=a.com:80 rule=VirtualService default/a http[0] cluster=…`.
+impl fmt::Display for Trail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "listener={}", self.listener.unwrap_or("none"))?;
+        if let Some(chain) = self.chain {
+            write!(f, " chain={chain}")?;
+        }
+        if let Some(table) = self.table {
+            write!(f, " table={table}")?;
+        }
+        if let Some(host) = self.virtual_host {
+            write!(f, " vhost={host}")?;
+        }
+        if let Some(rule) = self.rule {
+            write!(f, " rule={rule}")?;
+        }
+        if !self.tried.is_empty() {
+            write!(f, " tried={}", self.tried.len())?;
+        }
+        if let Some(policy) = self.policy {
+            write!(f, " policy={policy}")?;
+        }
+        if let Some(cluster) = self.cluster {
+            write!(f, " cluster={cluster}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Trail<'_> {
+    /// The long form: one sentence a step, in the order in which they were taken.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut said = vec![match self.listener {
+            Some(key) => format!("listener {key} took the call"),
+            None => "no listener is registered for the destination".to_owned(),
+        }];
+        if let Some(chain) = self.chain {
+            said.push(format!("its chain from {chain} fits"));
+        }
+        match (self.table, self.virtual_host) {
+            (Some(table), Some(host)) => said.push(format!(
+                "in route table {table} the host chose virtual host {host}"
+            )),
+            (Some(table), None) => {
+                said.push(format!(
+                    "route table {table} has no virtual host for the host"
+                ));
+            }
+            (None, _) => {}
+        }
+        for tried in &self.tried {
+            said.push(format!("{} does not match: {}", tried.rule, tried.why));
+        }
+        if let Some(rule) = self.rule {
+            said.push(format!("{rule} matches"));
+        } else if self.virtual_host.is_some() && self.policy.is_none() {
+            said.push("no rule of the virtual host matches".to_owned());
+        }
+        if let Some(policy) = self.policy {
+            said.push(format!("unknown calls are decided by {policy}"));
+        }
+        if let Some(cluster) = self.cluster {
+            said.push(format!("the call goes to {cluster}"));
+        }
+        said
+    }
+}

@@ -1,0 +1,280 @@
+//! What a listener does with byte streams: chains chosen by destination address and server name.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::host::HostPattern;
+use crate::model::meta::Meta;
+use crate::snapshot::cluster::Cluster;
+use crate::snapshot::patterns::PatternMap;
+
+/// A cluster, or the name of one that does not exist.
+pub(crate) type Target = Result<Arc<Cluster>, Arc<str>>;
+
+/// The name of a target, whether it exists or not.
+pub(crate) fn target_name(target: &Target) -> &str {
+    match target {
+        Ok(cluster) => &cluster.name,
+        Err(missing) => missing,
+    }
+}
+
+/// Where byte streams go: clusters by weight.
+#[derive(Clone, Debug)]
+pub(crate) struct StreamRoute {
+    /// Targets with their shares; never empty.
+    pub(crate) targets: Vec<(Target, u32)>,
+}
+
+impl StreamRoute {
+    /// A route to one target.
+    pub(crate) fn to(target: Target) -> Self {
+        Self {
+            targets: vec![(target, 1)],
+        }
+    }
+}
+
+/// Where a chain comes from.
+#[derive(Clone, Debug)]
+pub enum ChainOrigin {
+    /// The service's own.
+    Service(Arc<Meta>),
+    /// A `tls` rule of a VirtualService.
+    Tls {
+        /// The VirtualService.
+        object: Arc<Meta>,
+        /// Place in its `tls` list.
+        rule: usize,
+        /// Place in the rule's `match` list.
+        matching: usize,
+    },
+    /// A `tcp` rule of a VirtualService.
+    Tcp {
+        /// The VirtualService.
+        object: Arc<Meta>,
+        /// Place in its `tcp` list.
+        rule: usize,
+        /// Place in the rule's `match` list, if it has one.
+        matching: Option<usize>,
+    },
+    /// A server of a Gateway.
+    Server {
+        /// The Gateway.
+        object: Arc<Meta>,
+        /// Place in its `servers` list.
+        server: usize,
+    },
+}
+
+impl ChainOrigin {
+    /// The object.
+    pub fn object(&self) -> &Arc<Meta> {
+        match self {
+            Self::Service(object)
+            | Self::Tls { object, .. }
+            | Self::Tcp { object, .. }
+            | Self::Server { object, .. } => object,
+        }
+    }
+}
+
+impl fmt::Display for ChainOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let object = self.object();
+        write!(f, "{} {}", object.kind, object.name)?;
+        match self {
+            Self::Service(_) => Ok(()),
+            Self::Tls { rule, matching, .. } => write!(f, " tls[{rule}].match[{matching}]"),
+            Self::Tcp {
+                rule,
+                matching: Some(matching),
+                ..
+            } => write!(f, " tcp[{rule}].match[{matching}]"),
+            Self::Tcp { rule, .. } => write!(f, " tcp[{rule}]"),
+            Self::Server { server, .. } => write!(f, " servers[{server}]"),
+        }
+    }
+}
+
+/// One chain: its conditions, where it comes from, and what it does (`A`).
+#[derive(Clone, Debug)]
+pub(crate) struct Chain<A> {
+    /// Destination ranges; empty is every address.
+    pub(crate) subnets: Vec<IpNet>,
+    /// Server names; empty is everything, TLS or not.
+    pub(crate) sni: Vec<HostPattern>,
+    /// Takes TLS whose name no other chain lists, and only that.
+    pub(crate) unlisted: bool,
+    /// Where it comes from.
+    pub(crate) origin: ChainOrigin,
+    /// What it does.
+    pub(crate) act: A,
+}
+
+/// What is known of a byte stream when a chain is chosen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wire<'w> {
+    /// A TLS ClientHello with its server name.
+    Tls(Option<&'w str>),
+    /// Anything else.
+    Plain,
+}
+
+/// The chains of a listener, indexed. Of two chains with one condition in common the first holds it.
+#[derive(Clone, Debug)]
+pub(crate) struct Chains<A> {
+    list: Vec<Chain<A>>,
+    /// Prefix lengths that occur, longest first, IPv4 and IPv6 apart.
+    lengths: [Vec<u8>; 2],
+    by_subnet: HashMap<IpNet, Names>,
+    anywhere: Names,
+}
+
+/// Chains by server name; `*` stands for chains without names.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    by_name: PatternMap<u32>,
+    unlisted: Option<u32>,
+}
+
+impl<A> Default for Chains<A> {
+    fn default() -> Self {
+        Self {
+            list: Vec::new(),
+            lengths: [Vec::new(), Vec::new()],
+            by_subnet: HashMap::new(),
+            anywhere: Names::default(),
+        }
+    }
+}
+
+impl<A> Chains<A> {
+    /// Adds a chain. Returns the place of the chain that holds one of its conditions already, if one does; when all are
+    /// held, the new chain is not added.
+    pub(crate) fn add(&mut self, mut chain: Chain<A>) -> Option<usize> {
+        let place = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        if chain.sni.contains(&HostPattern::Any) {
+            chain.sni.clear();
+        }
+        for net in &mut chain.subnets {
+            *net = net.trunc();
+        }
+        let mut holder = None;
+        let mut added = false;
+        let (sni, unlisted) = (&chain.sni, chain.unlisted);
+        let mut insert = |names: &mut Names| {
+            let (free, held) = names.insert(sni, unlisted, place);
+            added |= free;
+            holder = holder.or(held);
+        };
+        if chain.subnets.is_empty() {
+            insert(&mut self.anywhere);
+        }
+        for net in &chain.subnets {
+            let lengths = &mut self.lengths[usize::from(net.addr().is_ipv6())];
+            if let Err(at) = lengths.binary_search_by(|length| net.prefix_len().cmp(length)) {
+                lengths.insert(at, net.prefix_len());
+            }
+            insert(self.by_subnet.entry(*net).or_default());
+        }
+        if added {
+            self.list.push(chain);
+        }
+        holder.map(|at| at as usize)
+    }
+
+    /// The chain for a stream to `to`: the longest range that has a chain for it, then chains without range. A range
+    /// whose chains do not fit hides nothing.
+    pub(crate) fn find(&self, to: IpAddr, wire: Wire<'_>) -> Option<&Chain<A>> {
+        self.find_in_range(to, wire)
+            .or_else(|| self.find_anywhere(wire))
+    }
+
+    /// The chain for a stream to `to`, of those with ranges.
+    pub(crate) fn find_in_range(&self, to: IpAddr, wire: Wire<'_>) -> Option<&Chain<A>> {
+        self.ranges(to)
+            .find_map(|names| names.find(wire))
+            .and_then(|at| self.list.get(at as usize))
+    }
+
+    /// The chain for a stream, of those without ranges.
+    pub(crate) fn find_anywhere(&self, wire: Wire<'_>) -> Option<&Chain<A>> {
+        self.anywhere
+            .find(wire)
+            .and_then(|at| self.list.get(at as usize))
+    }
+
+    /// Whether the first bytes make a difference for streams to `to`.
+    pub(crate) fn depend_on_bytes(&self, to: IpAddr) -> bool {
+        self.ranges(to)
+            .chain([&self.anywhere])
+            .any(Names::depend_on_bytes)
+    }
+
+    /// All chains, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Chain<A>> {
+        self.list.iter()
+    }
+
+    /// The chain at a place.
+    pub(crate) fn at(&self, place: usize) -> Option<&Chain<A>> {
+        self.list.get(place)
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    fn ranges(&self, to: IpAddr) -> impl Iterator<Item = &Names> {
+        self.lengths[usize::from(to.is_ipv6())]
+            .iter()
+            .filter_map(move |length| {
+                let net = IpNet::new(to, *length).ok()?.trunc();
+                self.by_subnet.get(&net)
+            })
+    }
+}
+
+impl Names {
+    /// Claims what is free for the chain at `place`: whether anything was, and who holds the rest.
+    fn insert(&mut self, sni: &[HostPattern], unlisted: bool, place: u32) -> (bool, Option<u32>) {
+        if unlisted {
+            let held = self.unlisted;
+            self.unlisted = held.or(Some(place));
+            return (held.is_none(), held);
+        }
+        let mut free = false;
+        let mut held = None;
+        let any = [HostPattern::Any];
+        for pattern in if sni.is_empty() { &any } else { sni } {
+            let holder = *self.by_name.entry(pattern, || {
+                free = true;
+                place
+            });
+            if holder != place {
+                held = held.or(Some(holder));
+            }
+        }
+        (free, held)
+    }
+
+    fn find(&self, wire: Wire<'_>) -> Option<u32> {
+        let any = self.by_name.any().copied();
+        let Wire::Tls(sni) = wire else {
+            return any;
+        };
+        sni.and_then(|sni| self.by_name.find_named(sni).copied())
+            .or(self.unlisted)
+            .or(any)
+    }
+
+    fn depend_on_bytes(&self) -> bool {
+        self.by_name.has_names() || self.unlisted.is_some()
+    }
+}

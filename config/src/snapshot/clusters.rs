@@ -1,0 +1,288 @@
+//! Services, ports and subsets to clusters, with the DestinationRule's policy folded in.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::host::HostPattern;
+use crate::model::endpoint::Address;
+use crate::model::endpoint::Endpoint;
+use crate::model::objects::Objects;
+use crate::model::policy::LoadBalancer;
+use crate::model::policy::TrafficPolicy;
+use crate::model::service::Resolution;
+use crate::model::service::Service;
+use crate::model::service::ServicePort;
+use crate::port::Protocol;
+use crate::snapshot::chains::Target;
+use crate::snapshot::cluster::Cluster;
+use crate::snapshot::cluster::ClusterPolicy;
+use crate::snapshot::cluster::Discovery;
+use crate::snapshot::cluster::Member;
+use crate::snapshot::destination_rules::DestinationRules;
+use crate::snapshot::services::Registry;
+use crate::snapshot::services::host_text;
+use crate::snapshot::services::port_of;
+use crate::snapshot::workload::Mode;
+use crate::snapshot::workload::Workload;
+
+/// The clusters of a workload while they are built.
+pub(crate) struct Clusters<'o, 'b> {
+    /// All services.
+    pub(crate) registry: &'b Registry<'o>,
+    objects: &'o Objects,
+    workload: &'b Workload,
+    rules: DestinationRules<'o>,
+    built: BTreeMap<Arc<str>, Arc<Cluster>>,
+    /// Hosts that were added, with their only port if they have one.
+    hosts: HashMap<HostPattern, Known>,
+}
+
+/// What is known of an added host.
+struct Known {
+    /// Its port, if it has only one.
+    only_port: Option<u16>,
+    /// Kubernetes ExternalName: the host it stands for.
+    alias: Option<Arc<str>>,
+}
+
+/// How a destination came to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// The workload sees it (or nobody does).
+    Here,
+    /// Only the namespace of the VirtualService sees it (difference 4 of the routing rules).
+    FromRule,
+}
+
+impl<'o, 'b> Clusters<'o, 'b> {
+    /// No clusters yet.
+    pub(crate) fn new(
+        objects: &'o Objects,
+        registry: &'b Registry<'o>,
+        workload: &'b Workload,
+    ) -> Self {
+        Self {
+            registry,
+            objects,
+            workload,
+            rules: DestinationRules::new(objects),
+            built: BTreeMap::new(),
+            hosts: HashMap::new(),
+        }
+    }
+
+    /// Adds the clusters of a service: one a port, and one a port and subset.
+    pub(crate) fn add(&mut self, service: &Service) {
+        if self.hosts.contains_key(&service.host) {
+            return;
+        }
+        let alias = match &service.resolution {
+            Resolution::Alias(host) => Some(host.clone()),
+            _ => None,
+        };
+        let only_port = match &service.ports[..] {
+            [port] => Some(port.number),
+            _ => None,
+        };
+        let aliased = alias.is_some();
+        self.hosts
+            .insert(service.host.clone(), Known { only_port, alias });
+        if aliased {
+            return;
+        }
+        let rules = self.rules.for_service(self.workload, service);
+        let origin: Arc<str> = service.meta.title().into();
+        let names: Vec<_> = rules
+            .rules
+            .iter()
+            .map(|rule| rule.meta.name.clone())
+            .collect();
+        let subsets = rules.subsets();
+        let endpoints = self.registry.endpoints(service);
+        for port in &service.ports {
+            if port.protocol == Protocol::Udp {
+                continue;
+            }
+            for subset in std::iter::once(None).chain(subsets.iter().copied().map(Some)) {
+                let selected = endpoints.iter().copied().filter(|endpoint| {
+                    subset.is_none_or(|subset| subset.labels.select(&endpoint.labels))
+                });
+                let selected: Vec<_> = selected.collect();
+                let Some(discovery) =
+                    self.discovery(service, port, &selected, endpoints.is_empty())
+                else {
+                    continue;
+                };
+                let policy = self.policy(rules.policy(port.number, subset));
+                let discovery = match policy.load_balancer {
+                    LoadBalancer::Passthrough if self.workload.mode == Mode::Sidecar => {
+                        Discovery::Original { port: None }
+                    }
+                    _ => discovery,
+                };
+                let subset_name = subset.map(|subset| subset.name.clone());
+                let name = cluster_name(
+                    port.number,
+                    subset_name.as_deref(),
+                    &host_text(&service.host),
+                );
+                let cluster = Cluster {
+                    name: name.clone(),
+                    host: service.host.clone(),
+                    port: port.number,
+                    subset: subset_name,
+                    protocol: port.protocol,
+                    discovery,
+                    policy,
+                    service_names: service.subject_alt_names.clone(),
+                    origin: origin.clone(),
+                    destination_rules: names.clone(),
+                };
+                self.built.insert(name, Arc::new(cluster));
+            }
+        }
+    }
+
+    /// Adds a host that a rule of `namespace` names, unless it is there. On a gateway a host that only that namespace
+    /// sees counts too.
+    pub(crate) fn import(&mut self, host: &str, namespace: &str) -> Seen {
+        let pattern = HostPattern::parse(host);
+        if self.hosts.contains_key(&pattern) {
+            return Seen::Here;
+        }
+        let here = self.registry.seen_from(&self.workload.namespace, &pattern);
+        let from_rule = || {
+            (self.workload.mode == Mode::Gateway)
+                .then(|| self.registry.seen_from(namespace, &pattern))
+                .flatten()
+        };
+        let (service, seen) = match here {
+            Some(service) => (service, Seen::Here),
+            None => match from_rule() {
+                Some(service) => (service, Seen::FromRule),
+                None => return Seen::Here,
+            },
+        };
+        self.add(&service);
+        if let Resolution::Alias(real) = &service.resolution {
+            self.import(real, namespace);
+        }
+        seen
+    }
+
+    /// The only port of a host that was added.
+    pub(crate) fn only_port(&self, host: &str) -> Option<u16> {
+        let host = self.real(host);
+        self.hosts.get(&HostPattern::parse(&host))?.only_port
+    }
+
+    /// Whether a host was added.
+    pub(crate) fn knows(&self, host: &str) -> bool {
+        self.hosts.contains_key(&HostPattern::parse(host))
+    }
+
+    /// The cluster of a destination, or the name of what is missing. ExternalName services stand for what they name.
+    pub(crate) fn target(&self, host: &str, subset: Option<&str>, port: u16) -> Target {
+        let name = cluster_name(port, subset, &self.real(host));
+        self.built.get(&name).cloned().ok_or(name)
+    }
+
+    /// Ends the building.
+    pub(crate) fn finish(self) -> BTreeMap<Arc<str>, Arc<Cluster>> {
+        self.built
+    }
+
+    fn real(&self, host: &str) -> Arc<str> {
+        let mut host: Arc<str> = host.into();
+        for _ in 0..4 {
+            let known = self.hosts.get(&HostPattern::parse(&host));
+            match known.and_then(|known| known.alias.clone()) {
+                Some(next) => host = next,
+                None => break,
+            }
+        }
+        host
+    }
+
+    /// How the members are found; `None` when a cluster cannot exist: DNS without any name.
+    fn discovery(
+        &self,
+        service: &Service,
+        port: &ServicePort,
+        endpoints: &[&Endpoint],
+        unlisted: bool,
+    ) -> Option<Discovery> {
+        let gateway = self.workload.mode == Mode::Gateway;
+        let dialled = port.target.unwrap_or(port.number);
+        let wildcard = service.host.exact().is_none();
+        let members = || members(service, port, endpoints);
+        Some(match &service.resolution {
+            Resolution::DynamicDns => Discovery::PerCall {
+                allowed: service.host.clone(),
+                port: dialled,
+            },
+            Resolution::None if !gateway => Discovery::Original { port: port.target },
+            Resolution::None if wildcard && unlisted => Discovery::PerCall {
+                allowed: service.host.clone(),
+                port: dialled,
+            },
+            Resolution::Static if service.headless && !gateway => {
+                Discovery::Original { port: None }
+            }
+            Resolution::None | Resolution::Static => Discovery::Members(members()),
+            Resolution::Dns | Resolution::DnsRoundRobin => {
+                let single = service.resolution == Resolution::DnsRoundRobin;
+                let members = if unlisted {
+                    vec![Member {
+                        address: Address::Name(service.host.exact()?.clone()),
+                        port: dialled,
+                        weight: 1,
+                        locality: "".into(),
+                    }]
+                } else {
+                    members()
+                };
+                if members.is_empty() {
+                    return None;
+                }
+                Discovery::Names { members, single }
+            }
+            Resolution::Alias(_) => return None,
+        })
+    }
+
+    fn policy(&self, policy: TrafficPolicy) -> ClusterPolicy {
+        let pool = policy.connection_pool.unwrap_or_default();
+        ClusterPolicy {
+            load_balancer: policy.load_balancer.unwrap_or_default(),
+            connect_timeout: pool
+                .connect_timeout
+                .unwrap_or(self.objects.mesh.connect_timeout),
+            pool,
+            outlier_detection: policy.outlier_detection,
+            tls: policy.tls.flatten(),
+            tunnel: policy.tunnel,
+            proxy_protocol: policy.proxy_protocol,
+        }
+    }
+}
+
+/// `outbound|port|subset|host`.
+pub(crate) fn cluster_name(port: u16, subset: Option<&str>, host: &str) -> Arc<str> {
+    format!("outbound|{port}|{}|{host}", subset.unwrap_or_default()).into()
+}
+
+fn members(service: &Service, port: &ServicePort, endpoints: &[&Endpoint]) -> Vec<Member> {
+    endpoints
+        .iter()
+        .filter_map(|endpoint| {
+            Some(Member {
+                address: endpoint.address.clone(),
+                port: port_of(service, port, endpoint)?,
+                weight: endpoint.weight.unwrap_or(1).max(1),
+                locality: endpoint.locality.clone(),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,40 @@
+//! Problems that only show when objects meet, each told once.
+
+use std::collections::HashSet;
+
+use crate::model::meta::Meta;
+use crate::problem::Problem;
+use crate::problem::Severity;
+
+/// A collector that keeps the first of equal problems.
+#[derive(Default)]
+pub(crate) struct Findings {
+    list: Vec<Problem>,
+    told: HashSet<String>,
+}
+
+impl Findings {
+    /// Adds a problem, unless it was told.
+    pub(crate) fn add(&mut self, problem: Problem) {
+        if self.told.insert(problem.to_string()) {
+            self.list.push(problem);
+        }
+    }
+
+    /// A warning about an object, to be completed.
+    pub(crate) fn warning(meta: &Meta) -> Problem {
+        Problem {
+            severity: Severity::Warning,
+            place: meta.place.clone(),
+            object: meta.title(),
+            field: String::new(),
+            value: String::new(),
+            reason: String::new(),
+        }
+    }
+
+    /// The problems, in the order in which they were found.
+    pub(crate) fn finish(self) -> Vec<Problem> {
+        self.list
+    }
+}

@@ -1,0 +1,309 @@
+//! VirtualServices to compiled rules: the conditions that do not depend on the call are decided here, once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::mesh::Mesh;
+use crate::model::route::Destination;
+use crate::model::route::HeaderChanges;
+use crate::model::route::HttpAction;
+use crate::model::route::HttpDestination;
+use crate::model::route::HttpRoute;
+use crate::model::route::Retries;
+use crate::model::virtual_service::GatewayName;
+use crate::model::virtual_service::SourceMatch;
+use crate::model::virtual_service::VirtualService;
+use crate::model::virtual_service::WeightedDestination;
+use crate::problem::Problem;
+use crate::snapshot::chains::StreamRoute;
+use crate::snapshot::chains::Target;
+use crate::snapshot::clusters::Clusters;
+use crate::snapshot::clusters::Seen;
+use crate::snapshot::findings::Findings;
+use crate::snapshot::table::Action;
+use crate::snapshot::table::RouteTarget;
+use crate::snapshot::table::Rule;
+use crate::snapshot::table::RuleAction;
+use crate::snapshot::table::RuleOrigin;
+use crate::snapshot::workload::Mode;
+use crate::snapshot::workload::Workload;
+
+/// Where rules are compiled for.
+pub(crate) struct Site<'a> {
+    /// The workload.
+    pub(crate) workload: &'a Workload,
+    /// Mesh-wide settings.
+    pub(crate) mesh: &'a Mesh,
+    /// The port that `match.port` means: the listener's on a sidecar, the server's on a gateway.
+    pub(crate) port: u16,
+    /// Whether a name in `gateways` of a VirtualService means this place.
+    pub(crate) here: &'a dyn Fn(&GatewayName) -> bool,
+}
+
+/// An `http` rule with the object and place it comes from: a delegate's rule comes from the delegate.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    /// The object.
+    pub(crate) object: Arc<crate::model::meta::Meta>,
+    /// Place in its `http` list.
+    pub(crate) place: usize,
+    /// The rule.
+    pub(crate) route: Arc<HttpRoute>,
+}
+
+/// Compiles `http` rules of a VirtualService for a place: alternatives that cannot match there are dropped, and so is all
+/// that follows a rule which takes every request.
+pub(crate) fn http_rules(
+    vs: &VirtualService,
+    written: &[Written],
+    site: &Site<'_>,
+    clusters: &mut Clusters<'_, '_>,
+    findings: &mut Findings,
+) -> Vec<Arc<Rule>> {
+    let mut rules: Vec<Arc<Rule>> = Vec::new();
+    for written in written {
+        let route = &written.route;
+        let alternatives: Vec<Option<usize>> = if route.matches.is_empty() {
+            vec![None]
+        } else {
+            let fits = |at: &usize| applies(&route.matches[*at].source, site);
+            (0..route.matches.len()).filter(fits).map(Some).collect()
+        };
+        for matching in alternatives {
+            let action = action(vs, written, matching, site, clusters, findings);
+            let rule = Rule {
+                name: rule_name(route, matching),
+                origin: RuleOrigin::Rule {
+                    object: written.object.clone(),
+                    http: written.place,
+                    matching,
+                },
+                action: Action::Rule(Box::new(action)),
+            };
+            let last = rule.takes_all();
+            rules.push(Arc::new(rule));
+            if last {
+                return rules;
+            }
+        }
+    }
+    rules
+}
+
+/// Compiles the destinations of a `tls` or `tcp` rule.
+pub(crate) fn stream_route(
+    vs: &VirtualService,
+    destinations: &[WeightedDestination],
+    port: u16,
+    field: &str,
+    clusters: &mut Clusters<'_, '_>,
+    findings: &mut Findings,
+) -> StreamRoute {
+    let alone = destinations.len() == 1;
+    let targets = destinations
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| alone || one.weight > 0)
+        .map(|(at, one)| {
+            let field = format!("{field}.route[{at}].destination");
+            let target = target(vs, &one.destination, port, true, &field, clusters, findings);
+            (target, if alone { 1 } else { one.weight })
+        })
+        .collect();
+    StreamRoute { targets }
+}
+
+/// Whether a match applies at a place, whatever the call is. `sourceLabels` and `sourceNamespace` count beside `gateways`.
+pub(crate) fn applies(source: &SourceMatch, site: &Site<'_>) -> bool {
+    source.port.is_none_or(|port| port == site.port)
+        && (source.gateways.is_empty() || source.gateways.iter().any(site.here))
+        && source.labels.select(&site.workload.labels)
+        && source
+            .namespace
+            .as_ref()
+            .is_none_or(|namespace| *namespace == site.workload.namespace)
+}
+
+/// Istio's retries when neither the rule nor the mesh says anything.
+pub(crate) fn default_retries() -> Retries {
+    Retries {
+        attempts: 2,
+        try_timeout: None,
+        on: [
+            "connect-failure",
+            "refused-stream",
+            "unavailable",
+            "cancelled",
+            "retriable-status-codes",
+        ]
+        .map(Arc::from)
+        .to_vec(),
+        statuses: Vec::new(),
+        backoff: None,
+    }
+}
+
+/// The retries of the mesh, for routes that say nothing.
+pub(crate) fn mesh_retries(mesh: &Mesh) -> Option<Retries> {
+    completed(mesh.retries.clone().unwrap_or_else(default_retries))
+}
+
+fn completed(mut retries: Retries) -> Option<Retries> {
+    if retries.on.is_empty() && retries.statuses.is_empty() {
+        retries.on = default_retries().on;
+    }
+    retries.try_timeout = retries.try_timeout.filter(|limit| *limit > Duration::ZERO);
+    (retries.attempts > 0).then_some(retries)
+}
+
+fn rule_name(route: &HttpRoute, matching: Option<usize>) -> Option<Arc<str>> {
+    let of_match = matching.and_then(|at| route.matches[at].name.as_ref());
+    match (&route.name, of_match) {
+        (Some(name), Some(of_match)) => Some(format!("{name}.{of_match}").into()),
+        (Some(name), None) => Some(name.clone()),
+        (None, Some(of_match)) => Some(format!(".{of_match}").into()),
+        (None, None) => None,
+    }
+}
+
+fn action(
+    vs: &VirtualService,
+    written: &Written,
+    matching: Option<usize>,
+    site: &Site<'_>,
+    clusters: &mut Clusters<'_, '_>,
+    findings: &mut Findings,
+) -> RuleAction {
+    let route = &written.route;
+    let sidecar = site.workload.mode == Mode::Sidecar;
+    let mut resolve = |destination: &Destination, field: String| {
+        let field = format!("spec.http[{}].{field}", written.place);
+        target(
+            vs,
+            destination,
+            site.port,
+            !sidecar,
+            &field,
+            clusters,
+            findings,
+        )
+    };
+    let destinations: &[HttpDestination] = match &route.action {
+        HttpAction::Route(destinations) => destinations,
+        HttpAction::Redirect(_) | HttpAction::Respond(_) | HttpAction::Delegate(_) => &[],
+    };
+    let alone = destinations.len() == 1;
+    let targets = destinations
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| alone || one.weight > 0)
+        .map(|(at, one)| RouteTarget {
+            cluster: resolve(&one.destination, format!("route[{at}].destination")),
+            weight: if alone { 1 } else { one.weight },
+            destination: at,
+            authority: authority(route, &one.headers, alone),
+        })
+        .collect();
+    let mirrors = route
+        .mirrors
+        .iter()
+        .enumerate()
+        .filter_map(|(at, mirror)| {
+            let target = resolve(&mirror.destination, format!("mirrors[{at}].destination"));
+            Some((target.ok()?, mirror.share))
+        })
+        .filter(|(_, share)| *share > 0)
+        .collect();
+    RuleAction {
+        route: route.clone(),
+        matching,
+        targets,
+        retries: match &route.retries {
+            Some(own) => completed(own.clone()),
+            None => mesh_retries(site.mesh),
+        },
+        mirrors,
+        port: site.port,
+    }
+}
+
+/// The authority a target is sent with: `rewrite.authority`, else what header operations set. Of two operations the one
+/// applied last wins: the only destination's own, the rule's otherwise.
+fn authority(route: &HttpRoute, own: &HeaderChanges, alone: bool) -> Option<Arc<str>> {
+    let rewritten = route
+        .rewrite
+        .as_ref()
+        .and_then(|rewrite| rewrite.authority.clone());
+    let set = |changes: &HeaderChanges| {
+        [&changes.request.set, &changes.request.add]
+            .into_iter()
+            .flatten()
+            .find(|(name, _)| is_authority(name))
+            .map(|(_, value)| value.clone())
+    };
+    let (last, first) = if alone {
+        (own, &route.headers)
+    } else {
+        (&route.headers, own)
+    };
+    rewritten.or_else(|| set(last)).or_else(|| set(first))
+}
+
+/// Whether a header name stands for the authority.
+fn is_authority(name: &str) -> bool {
+    name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
+}
+
+/// The cluster of a destination. `single` lets a service with one port decide the port that the rule leaves out.
+fn target(
+    vs: &VirtualService,
+    destination: &Destination,
+    port: u16,
+    single: bool,
+    field: &str,
+    clusters: &mut Clusters<'_, '_>,
+    findings: &mut Findings,
+) -> Target {
+    let host = &*destination.host;
+    let seen = clusters.import(host, &vs.meta.name.namespace);
+    if seen == Seen::FromRule {
+        findings.add(Problem {
+            field: format!("{field}.host"),
+            value: host.to_owned(),
+            reason: format!(
+                "only namespace {} sees this host, not the gateway's; it is looked up there (Istio answers 503): \
+                 export it to the gateway's namespace",
+                vs.meta.name.namespace
+            ),
+            ..Findings::warning(&vs.meta)
+        });
+    }
+    let only = single.then(|| clusters.only_port(host)).flatten();
+    let port = destination.port.or(only).unwrap_or(port);
+    let target = clusters.target(host, destination.subset.as_deref(), port);
+    let unknown = !clusters.knows(host);
+    let reason = if unknown {
+        Some("no service has this host, or its namespace does not export it here: calls are answered 503 NC".to_owned())
+    } else if target.is_ok() {
+        None
+    } else if clusters.target(host, None, port).is_ok() {
+        let subset = destination.subset.as_deref().unwrap_or_default();
+        Some(format!(
+            "no DestinationRule that applies here defines subset {subset}: calls are answered 503 NC"
+        ))
+    } else {
+        // Without a port of its own the rule may be meant for other listeners than this one.
+        destination
+            .port
+            .map(|port| format!("the service has no port {port}: calls are answered 503 NC"))
+    };
+    if let Some(reason) = reason {
+        findings.add(Problem {
+            field: field.to_owned(),
+            value: host.to_owned(),
+            reason,
+            ..Findings::warning(&vs.meta)
+        });
+    }
+    target
+}

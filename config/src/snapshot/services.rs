@@ -1,0 +1,246 @@
+//! Services as a namespace sees them: one a host, merged; with the endpoints of their EndpointSlices.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::host::HostPattern;
+use crate::model::endpoint::Address;
+use crate::model::endpoint::Endpoint;
+use crate::model::meta::ExportTo;
+use crate::model::objects::Objects;
+use crate::model::service::EndpointGroup;
+use crate::model::service::Service;
+use crate::model::service::ServicePort;
+use crate::name::Kind;
+
+/// All services by host, and the EndpointSlices of each.
+pub(crate) struct Registry<'o> {
+    objects: &'o Objects,
+    by_host: HashMap<&'o HostPattern, Vec<&'o Service>>,
+    slices: HashMap<(&'o str, &'o str), Vec<&'o EndpointGroup>>,
+}
+
+impl<'o> Registry<'o> {
+    /// Indexes the services.
+    pub(crate) fn new(objects: &'o Objects) -> Self {
+        let mut by_host: HashMap<_, Vec<_>> = HashMap::with_capacity(objects.services.len());
+        for service in &objects.services {
+            by_host.entry(&service.host).or_default().push(service);
+        }
+        let mut slices: HashMap<_, Vec<_>> = HashMap::new();
+        for group in &objects.endpoints {
+            slices
+                .entry((&*group.meta.name.namespace, &*group.service))
+                .or_default()
+                .push(group);
+        }
+        Self {
+            objects,
+            by_host,
+            slices,
+        }
+    }
+
+    /// The services that `namespace` sees and `wanted` lets through, one a host: first those exported to it alone, then
+    /// the public ones, each by age.
+    pub(crate) fn visible(
+        &self,
+        namespace: &str,
+        wanted: impl Fn(&Service) -> bool,
+    ) -> Vec<Cow<'o, Service>> {
+        let mut found = Vec::with_capacity(self.objects.services.len());
+        for public in [false, true] {
+            for service in &self.objects.services {
+                if self.is_public(service) != public
+                    || !self.sees(namespace, service)
+                    || !wanted(service)
+                {
+                    continue;
+                }
+                let rivals = self
+                    .by_host
+                    .get(&service.host)
+                    .map_or(&[][..], Vec::as_slice);
+                if rivals.len() < 2 {
+                    found.push(Cow::Borrowed(service));
+                    continue;
+                }
+                let rivals = self.seen(namespace, rivals, &wanted);
+                if winner(namespace, &rivals).is_some_and(|winner| std::ptr::eq(winner, service)) {
+                    found.push(merged(service, &rivals));
+                }
+            }
+        }
+        found
+    }
+
+    /// The service of a host, as `namespace` sees it.
+    pub(crate) fn seen_from(
+        &self,
+        namespace: &str,
+        host: &HostPattern,
+    ) -> Option<Cow<'o, Service>> {
+        let rivals = self.seen(namespace, self.by_host.get(host)?, &|_| true);
+        let winner = winner(namespace, &rivals)?;
+        Some(merged(winner, &rivals))
+    }
+
+    /// The members of a service, from its document or its EndpointSlices.
+    pub(crate) fn endpoints<'s>(&self, service: &'s Service) -> Vec<&'s Endpoint>
+    where
+        'o: 's,
+    {
+        let name = &service.meta.name;
+        let slices = (service.meta.kind == Kind::Service)
+            .then(|| self.slices.get(&(&*name.namespace, &*name.name)))
+            .flatten();
+        service
+            .endpoints
+            .iter()
+            .chain(
+                slices
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|group| &group.endpoints),
+            )
+            .collect()
+    }
+
+    /// The port that a Kubernetes service's endpoints listen on behind `port`, as seen from the pod with one of
+    /// `addresses`.
+    pub(crate) fn target_port(
+        &self,
+        service: &Service,
+        port: &ServicePort,
+        addresses: &[std::net::IpAddr],
+    ) -> u16 {
+        let own = self.endpoints(service).into_iter().find(|endpoint| {
+            matches!(endpoint.address, Address::Ip(address) if addresses.contains(&address))
+        });
+        own.and_then(|endpoint| port_of(service, port, endpoint))
+            .or(port.target)
+            .unwrap_or(port.number)
+    }
+
+    /// Whether `namespace` sees a service.
+    pub(crate) fn sees(&self, namespace: &str, service: &Service) -> bool {
+        includes(
+            service.export_to.as_ref(),
+            &self.objects.mesh.service_export_to,
+            &service.meta.name.namespace,
+            namespace,
+        )
+    }
+
+    fn is_public(&self, service: &Service) -> bool {
+        is_public(
+            service.export_to.as_ref(),
+            &self.objects.mesh.service_export_to,
+        )
+    }
+
+    fn seen(
+        &self,
+        namespace: &str,
+        rivals: &[&'o Service],
+        wanted: &dyn Fn(&Service) -> bool,
+    ) -> Vec<&'o Service> {
+        let mut seen: Vec<&Service> = rivals
+            .iter()
+            .copied()
+            .filter(|rival| self.sees(namespace, rival) && wanted(rival))
+            .collect();
+        seen.sort_by_key(|rival| self.is_public(rival));
+        seen
+    }
+}
+
+/// Whether `namespace` sees an object of `own` namespace. In a mesh-wide default, `.` is the object's namespace.
+pub(crate) fn includes(
+    export_to: Option<&ExportTo>,
+    default: &ExportTo,
+    own: &str,
+    namespace: &str,
+) -> bool {
+    match export_to {
+        Some(export_to) => export_to.includes(namespace),
+        None => default.includes(namespace) || (default.includes(".") && own == namespace),
+    }
+}
+
+/// Whether an object is exported to everyone.
+pub(crate) fn is_public(export_to: Option<&ExportTo>, default: &ExportTo) -> bool {
+    matches!(export_to.unwrap_or(default), ExportTo::All)
+}
+
+/// The port number of an endpoint behind a service port; `None` when a slice does not have the port.
+pub(crate) fn port_of(service: &Service, port: &ServicePort, endpoint: &Endpoint) -> Option<u16> {
+    if let Some(number) = endpoint.ports.get(&port.name) {
+        return Some(*number);
+    }
+    if service.meta.kind == Kind::Service && !endpoint.ports.is_empty() {
+        let only = endpoint.ports.len() == 1 && service.ports.len() == 1;
+        return endpoint.ports.values().next().copied().filter(|_| only);
+    }
+    Some(port.target.unwrap_or(port.number))
+}
+
+/// Who a host belongs to: the caller's own namespace, else Kubernetes, else the first. Kubernetes beats a ServiceEntry
+/// of the same namespace.
+fn winner<'o>(namespace: &str, rivals: &[&'o Service]) -> Option<&'o Service> {
+    let kubernetes = |service: &&Service| service.meta.kind == Kind::Service;
+    let own = |service: &&&Service| *service.meta.name.namespace == *namespace;
+    let first_of = |rivals: &[&'o Service]| {
+        rivals
+            .iter()
+            .find(|service| kubernetes(service))
+            .or_else(|| rivals.first())
+            .copied()
+    };
+    let of_own: Vec<&Service> = rivals.iter().filter(own).copied().collect();
+    first_of(&of_own).or_else(|| first_of(rivals))
+}
+
+/// Adds to a ServiceEntry the ports and addresses of those that may be merged with it: same namespace, resolution,
+/// labels and exportTo. Of each port the first wins.
+fn merged<'o>(winner: &'o Service, rivals: &[&'o Service]) -> Cow<'o, Service> {
+    let mut merged = Cow::Borrowed(winner);
+    for rival in rivals {
+        if std::ptr::eq(*rival, winner) || !may_merge(winner, rival) {
+            continue;
+        }
+        for port in &rival.ports {
+            if merged.ports.iter().all(|known| known.number != port.number) {
+                merged.to_mut().ports.push(port.clone());
+            }
+        }
+        for address in &rival.addresses {
+            if !merged.addresses.contains(address) {
+                merged.to_mut().addresses.push(*address);
+            }
+        }
+        if merged.endpoints.is_empty() && !rival.endpoints.is_empty() {
+            merged.to_mut().endpoints.clone_from(&rival.endpoints);
+        }
+    }
+    merged
+}
+
+/// Whether two services of one host are one service in two documents.
+pub(crate) fn may_merge(one: &Service, other: &Service) -> bool {
+    one.meta.kind == Kind::ServiceEntry
+        && other.meta.kind == Kind::ServiceEntry
+        && one.meta.name.namespace == other.meta.name.namespace
+        && one.resolution == other.resolution
+        && one.labels == other.labels
+        && one.export_to == other.export_to
+}
+
+/// The text of a host pattern, without a copy when it is one name.
+pub(crate) fn host_text(host: &HostPattern) -> Arc<str> {
+    match host {
+        HostPattern::Exact(name) => name.clone(),
+        HostPattern::Suffix(_) | HostPattern::Any => host.to_string().into(),
+    }
+}

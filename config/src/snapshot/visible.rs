@@ -1,0 +1,202 @@
+//! What a sidecar's workload may see: exportTo, and the Sidecar that scopes it.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::host::HostPattern;
+use crate::model::mesh::OutboundPolicy;
+use crate::model::objects::Objects;
+use crate::model::service::Service;
+use crate::model::sidecar::EgressListener;
+use crate::model::sidecar::EgressPort;
+use crate::model::sidecar::EgressProxy;
+use crate::model::sidecar::Import;
+use crate::model::sidecar::ImportFrom;
+use crate::model::sidecar::Sidecar;
+use crate::model::virtual_service::GatewayName;
+use crate::model::virtual_service::VirtualService;
+use crate::snapshot::services::Registry;
+use crate::snapshot::services::includes;
+use crate::snapshot::services::is_public;
+use crate::snapshot::workload::Workload;
+
+/// What a sidecar's workload sees.
+pub(crate) struct Scope<'o> {
+    /// One an egress listener, in order.
+    pub(crate) imports: Vec<Imports<'o>>,
+    /// What happens to unknown calls.
+    pub(crate) policy: OutboundPolicy,
+    /// Who says so: `MeshConfig`, `Sidecar ns/name`, or `Istio's default`.
+    pub(crate) policy_source: Arc<str>,
+    /// Where unknown calls go instead.
+    pub(crate) egress_proxy: Option<&'o EgressProxy>,
+}
+
+/// What one egress listener imports.
+pub(crate) struct Imports<'o> {
+    /// Only this port.
+    pub(crate) port: Option<&'o EgressPort>,
+    /// An address to listen on instead of the services' own.
+    pub(crate) bind: Option<IpAddr>,
+    /// The services, in order.
+    pub(crate) services: Vec<Cow<'o, Service>>,
+    /// The VirtualServices for sidecars, in order.
+    pub(crate) virtual_services: Vec<&'o Arc<VirtualService>>,
+}
+
+/// The scope of a sidecar's workload.
+pub(crate) fn scope<'o>(
+    objects: &'o Objects,
+    registry: &Registry<'o>,
+    workload: &Workload,
+) -> Scope<'o> {
+    let sidecar = sidecar_of(objects, workload);
+    let virtual_services: Vec<_> = virtual_services(objects, &workload.namespace)
+        .into_iter()
+        .filter(|vs| vs.gateways.contains(&GatewayName::Mesh))
+        .collect();
+    let listeners = sidecar.map_or(&[][..], |sidecar| &sidecar.egress);
+    let imports = if listeners.is_empty() {
+        vec![Imports {
+            port: None,
+            bind: None,
+            services: registry.visible(&workload.namespace, |_| true),
+            virtual_services,
+        }]
+    } else {
+        listeners
+            .iter()
+            .map(|listener| imports(listener, registry, workload, &virtual_services))
+            .collect()
+    };
+    let mesh_source = match &objects.mesh.meta {
+        Some(meta) => format!("MeshConfig ({})", meta.place.file),
+        None => "Istio's default".to_owned(),
+    };
+    let own = sidecar.and_then(|sidecar| Some((sidecar, sidecar.outbound_policy?)));
+    Scope {
+        imports,
+        policy: own.map_or(objects.mesh.outbound_policy, |(_, policy)| policy),
+        policy_source: own
+            .map_or(mesh_source, |(sidecar, _)| sidecar.meta.title())
+            .into(),
+        egress_proxy: sidecar.and_then(|sidecar| sidecar.egress_proxy.as_ref()),
+    }
+}
+
+/// The VirtualServices that a namespace sees: its private ones, those exported to it, then public ones, each by age.
+/// Delegates (without hosts) are left out.
+pub(crate) fn virtual_services<'o>(
+    objects: &'o Objects,
+    namespace: &str,
+) -> Vec<&'o Arc<VirtualService>> {
+    let default = &objects.mesh.virtual_service_export_to;
+    let mut seen: Vec<_> = objects
+        .virtual_services
+        .iter()
+        .filter(|vs| !vs.hosts.is_empty() && sees(objects, namespace, vs))
+        .collect();
+    seen.sort_by_key(|vs| {
+        if is_public(vs.export_to.as_ref(), default) {
+            2
+        } else {
+            u8::from(*vs.meta.name.namespace != *namespace)
+        }
+    });
+    seen
+}
+
+/// Whether `namespace` sees a VirtualService.
+pub(crate) fn sees(objects: &Objects, namespace: &str, vs: &VirtualService) -> bool {
+    includes(
+        vs.export_to.as_ref(),
+        &objects.mesh.virtual_service_export_to,
+        &vs.meta.name.namespace,
+        namespace,
+    )
+}
+
+/// The Sidecar of a workload: of its namespace, first those whose selector has its labels, then the one without
+/// selector; else the root namespace's without selector.
+fn sidecar_of<'o>(objects: &'o Objects, workload: &Workload) -> Option<&'o Sidecar> {
+    let of = |namespace: &str| {
+        let namespace = namespace.to_owned();
+        objects
+            .sidecars
+            .iter()
+            .filter(move |sidecar| *sidecar.meta.name.namespace == *namespace)
+    };
+    let unselective = |sidecar: &&Arc<Sidecar>| sidecar.selector.is_none();
+    of(&workload.namespace)
+        .find(|sidecar| {
+            sidecar
+                .selector
+                .as_ref()
+                .is_some_and(|selector| selector.select(&workload.labels))
+        })
+        .or_else(|| of(&workload.namespace).find(unselective))
+        .or_else(|| of(&objects.mesh.root_namespace).find(unselective))
+        .map(|sidecar| &**sidecar)
+}
+
+fn imports<'o>(
+    listener: &'o EgressListener,
+    registry: &Registry<'o>,
+    workload: &Workload,
+    virtual_services: &[&'o Arc<VirtualService>],
+) -> Imports<'o> {
+    let namespace = &*workload.namespace;
+    let nothing = listener
+        .hosts
+        .iter()
+        .any(|import| import.namespace == ImportFrom::Nothing && !import.exclude);
+    let imported = |own: &str, matches: &dyn Fn(&HostPattern) -> bool| {
+        let any = |exclude: bool| {
+            listener.hosts.iter().any(|import| {
+                import.exclude == exclude
+                    && is_from(import, own, namespace)
+                    && matches(&import.host)
+            })
+        };
+        any(false) && !any(true)
+    };
+    let services = if nothing {
+        Vec::new()
+    } else {
+        registry.visible(namespace, |service| {
+            imported(&service.meta.name.namespace, &|pattern| {
+                pattern.covers(&service.host)
+            })
+        })
+    };
+    let wanted = |vs: &VirtualService| {
+        !nothing
+            && vs.hosts.iter().any(|host| {
+                listener.hosts.iter().any(|import| {
+                    !import.exclude
+                        && is_from(import, &vs.meta.name.namespace, namespace)
+                        && import.host.overlaps(host)
+                })
+            })
+    };
+    Imports {
+        port: listener.port.as_ref(),
+        bind: listener.bind,
+        services,
+        virtual_services: virtual_services
+            .iter()
+            .copied()
+            .filter(|vs| wanted(vs))
+            .collect(),
+    }
+}
+
+fn is_from(import: &Import, namespace: &str, own: &str) -> bool {
+    match &import.namespace {
+        ImportFrom::Any => true,
+        ImportFrom::Nothing => import.exclude,
+        ImportFrom::Namespace(one) => **one == *namespace,
+        ImportFrom::Own => namespace == own,
+    }
+}

@@ -113,19 +113,19 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         settings.workload.clone(),
         status.clone(),
     )?;
-    let drain = Drain::new();
     let shared = Shared {
         current: Arc::new(Current::new(snapshot)),
         access_log: Arc::new(AccessLog::start().map_err(refused("start a thread"))?),
         names: Arc::new(Names::system(RESOLV_CONF, control.handle().clone())),
         originator: Arc::new(Originator::new()),
         terminator: Arc::new(Terminator::new()),
+        drain: Drain::new(),
     };
 
     // The pages' ports come first: a second proxy with the same ones must not get as far as taking calls.
     let admin_socket = bind::alone(Purpose::Admin, settings.admin)?;
     let health_socket = bind::alone(Purpose::Health, settings.health)?;
-    let (orders, threads) = start_workers(settings, open_files, &drain, &shared)?;
+    let (orders, threads) = start_workers(settings, open_files, &shared)?;
     let mut ports = Ports::new(orders);
     if settings.workload.mode == Mode::Sidecar {
         ports.open(
@@ -152,7 +152,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         board: ports.board(),
         names: Arc::clone(&shared.names),
         ready,
-        drain: drain.clone(),
+        drain: shared.drain.clone(),
         quit: Arc::new(Notify::new()),
         started,
         threads: settings.threads.get(),
@@ -180,7 +180,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
             () = ports.follow(&shared.current) => {}
             () = told_to_end(&mut signals, &admin.quit, &look, &shared) => {}
         }
-        drain_within(settings.drain_time, &drain, ports).await;
+        drain_within(settings.drain_time, &shared.drain, ports).await;
         Ok::<_, StartError>(())
     })?;
     end(threads);
@@ -196,7 +196,6 @@ fn refused(what: &'static str) -> impl Fn(io::Error) -> StartError {
 fn start_workers(
     settings: &Settings,
     open_files: u64,
-    drain: &Drain,
     shared: &Shared,
 ) -> Result<(Vec<Orders>, Vec<JoinHandle<()>>), StartError> {
     let of = settings.threads.get();
@@ -212,7 +211,7 @@ fn start_workers(
             of,
             connections_max,
         };
-        let (orders, thread) = worker::start(place, drain.clone(), || Proxy::start(shared))
+        let (orders, thread) = worker::start(place, || Proxy::start(shared))
             .map_err(refused("start a worker thread"))?;
         started.0.push(orders);
         started.1.push(thread);

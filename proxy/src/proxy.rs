@@ -1,4 +1,4 @@
-//! What a connection needs to be served: four handles.
+//! What a connection needs to be served: five handles.
 
 use std::rc::Rc;
 use std::rc::Weak;
@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use crate::current::Current;
 use crate::dns::names::Names;
+use crate::life::drain::Drain;
 use crate::report::access_log::AccessLog;
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
@@ -32,6 +33,8 @@ pub struct Shared {
     pub originator: Arc<Originator>,
     /// TLS that gateways end.
     pub terminator: Arc<Terminator>,
+    /// Whether the process is on its way out.
+    pub drain: Drain,
 }
 
 /// The handles of one worker. Worker-local (`Rc`) where state is, shared (`Arc`) where it is the process's.
@@ -45,15 +48,17 @@ pub struct Proxy {
     pub clusters: Clusters,
     /// TLS that gateways end.
     pub terminator: Arc<Terminator>,
+    /// Whether the process is on its way out.
+    pub drain: Drain,
 }
 
 impl Proxy {
     /// The handles of one worker; to be called on the worker's thread, inside its `LocalSet`, because it starts a task
     /// there that forgets clusters which a reload took away and closes connections that idled too long.
     pub fn start(shared: Shared) -> Rc<Self> {
-        let Shared { current, access_log, names, originator, terminator } = shared;
+        let Shared { current, access_log, names, originator, terminator, drain } = shared;
         let clusters = Clusters::new(names, originator);
-        let proxy = Rc::new(Self { current, access_log, clusters, terminator });
+        let proxy = Rc::new(Self { current, access_log, clusters, terminator, drain });
         spawn_local(tend(Rc::downgrade(&proxy), proxy.current.changes()));
         proxy
     }

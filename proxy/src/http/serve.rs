@@ -1,6 +1,7 @@
 //! hyper's server on one client connection.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ const HEAD_MAX: usize = 64 * 1024;
 /// Requests of one HTTP/2 connection under way at a time.
 const STREAMS_MAX: u32 = 1024;
 
-/// Serves a connection until either side ends it.
+/// Serves a connection until either side ends it, or, once the process drains, to the end of the request under way.
 pub async fn serve<S>(stream: S, version: HttpVersion, caller: Rc<Caller>, proxy: Rc<Proxy>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -40,6 +41,7 @@ where
         let (caller, proxy) = (Rc::clone(&caller), Rc::clone(&proxy));
         async move { Ok::<_, Infallible>(exchange(request, &caller, &proxy).await) }
     });
+    let mut guard = proxy.drain.guard();
     let ended = match version {
         HttpVersion::One => {
             let serving = http1::Builder::new()
@@ -51,17 +53,31 @@ where
                 .max_headers(HEADERS_MAX)
                 .max_buf_size(HEAD_MAX)
                 .serve_connection(io, service);
-            serving.with_upgrades().await
+            let mut serving = pin!(serving.with_upgrades());
+            tokio::select! {
+                ended = &mut serving => ended,
+                () = guard.draining() => {
+                    serving.as_mut().graceful_shutdown();
+                    serving.await
+                }
+            }
         }
         HttpVersion::Two => {
-            http2::Builder::new(OnThisThread)
+            let serving = http2::Builder::new(OnThisThread)
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(STREAMS_MAX)
                 .max_header_list_size(HEAD_MAX as u32)
                 .adaptive_window(true)
                 .keep_alive_interval(Duration::from_secs(60))
-                .serve_connection(io, service)
-                .await
+                .serve_connection(io, service);
+            let mut serving = pin!(serving);
+            tokio::select! {
+                ended = &mut serving => ended,
+                () = guard.draining() => {
+                    serving.as_mut().graceful_shutdown();
+                    serving.await
+                }
+            }
         }
     };
     if let Err(error) = ended {

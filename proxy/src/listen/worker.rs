@@ -20,7 +20,6 @@ use tokio::task::LocalSet;
 use tracing::error;
 
 use crate::connection::Entrance;
-use crate::life::drain::Drain;
 use crate::listen::accept;
 use crate::listen::accept::Reception;
 use crate::proxy::Proxy;
@@ -56,7 +55,6 @@ pub struct Place {
 /// The kernel's, when there is no thread or no epoll to be had.
 pub fn start(
     place: Place,
-    drain: Drain,
     proxy: impl FnOnce() -> Rc<Proxy> + Send + 'static,
 ) -> io::Result<(Orders, JoinHandle<()>)> {
     let runtime = runtime::Builder::new_current_thread()
@@ -67,7 +65,7 @@ pub fn start(
         .name(format!("worker-{}", place.index))
         .spawn(move || {
             let local = LocalSet::new();
-            local.block_on(&runtime, work(place, drain, proxy, received));
+            local.block_on(&runtime, work(place, proxy, received));
             // Tasks go before the runtime that drives their sockets.
             drop(local);
         })?;
@@ -76,7 +74,6 @@ pub fn start(
 
 async fn work(
     place: Place,
-    drain: Drain,
     proxy: impl FnOnce() -> Rc<Proxy>,
     mut orders: UnboundedReceiver<Order>,
 ) {
@@ -94,8 +91,13 @@ async fn work(
     {
         match TcpListener::from_std(socket) {
             Ok(listener) => {
-                let loop_of_it =
-                    accept::accept(listener, entrance, reception.clone(), open, drain.guard());
+                let loop_of_it = accept::accept(
+                    listener,
+                    entrance,
+                    reception.clone(),
+                    open,
+                    reception.proxy.drain.guard(),
+                );
                 drop(task::spawn_local(loop_of_it));
             }
             Err(error) => error!(%error, ?entrance, "a worker cannot take a listening socket"),

@@ -55,7 +55,11 @@ enum Rest {
     /// It carries HTTP.
     Http(Rewind<TcpStream>, HttpVersion, Caller),
     /// It carries HTTP inside TLS that ended here. Boxed: the session is large.
-    Https(Box<Rewind<TlsStream<Rewind<TcpStream>>>>, HttpVersion, Caller),
+    Https(
+        Box<Rewind<TlsStream<Rewind<TcpStream>>>>,
+        HttpVersion,
+        Caller,
+    ),
 }
 
 /// Serves one accepted connection to its end. Never fails: whatever happens is reported.
@@ -126,14 +130,23 @@ async fn act(
     dialled: Option<Dialled>,
     record: &mut Record,
 ) -> Result<Rest, Failure> {
-    let call = Connection { arrival, layer, terminated: None };
+    let call = Connection {
+        arrival,
+        layer,
+        terminated: None,
+    };
     let decision = decide::connection(snapshot, &call, &mut dice);
     saw(record, layer, decision.cluster);
     let destination = decision.cluster.unwrap_or_default();
-    let dialled = dialled.filter(|dialled| *dialled.cluster == *destination).map(|dialled| dialled.server);
+    let dialled = dialled
+        .filter(|dialled| *dialled.cluster == *destination)
+        .map(|dialled| dialled.server);
     match (decision.verdict, layer) {
         (Verdict::Http, layer) => {
-            let caller = Caller { arrival, terminated: None };
+            let caller = Caller {
+                arrival,
+                terminated: None,
+            };
             Ok(Rest::Http(stream, http_version(layer), caller))
         }
         (Verdict::Terminate { tls, terminated }, Layer::Tls(_)) => {
@@ -165,10 +178,18 @@ async fn terminate(
     record: &mut Record,
 ) -> Result<Rest, Failure> {
     // Inside the TLS protocol anything may be carried; HTTPS says what is inside, hence can offer it.
-    let alpn = if terminated.server.protocol == Protocol::Https { Alpn::Either } else { Alpn::Unsaid };
+    let alpn = if terminated.server.protocol == Protocol::Https {
+        Alpn::Either
+    } else {
+        Alpn::Unsaid
+    };
     let accepted = timeout(HANDSHAKE_MAX, proxy.terminator.accept(stream, tls, alpn)).await;
-    let stream = accepted
-        .map_err(|_| Failure::new(Cause::ClientTls, "the client did not finish its TLS handshake"))??;
+    let stream = accepted.map_err(|_| {
+        Failure::new(
+            Cause::ClientTls,
+            "the client did not finish its TLS handshake",
+        )
+    })??;
     // A client that waits for its server after a handshake is told apart by no one: what comes is read.
     let mut stream = Rewind::new(stream);
     let layer = match decide::reading(snapshot, &arrival) {
@@ -178,13 +199,20 @@ async fn terminate(
             Ok(None) | Err(_) => return Ok(Rest::Done),
         },
     };
-    let call = Connection { arrival, layer: &layer, terminated: Some(&terminated) };
+    let call = Connection {
+        arrival,
+        layer: &layer,
+        terminated: Some(&terminated),
+    };
     let decision = decide::connection(snapshot, &call, &mut dice);
     saw(record, &layer, decision.cluster);
     record.requested_server_name.clone_from(&terminated.sni);
     match decision.verdict {
         Verdict::Http => {
-            let caller = Caller { arrival, terminated: Some(terminated) };
+            let caller = Caller {
+                arrival,
+                terminated: Some(terminated),
+            };
             Ok(Rest::Https(Box::new(stream), http_version(&layer), caller))
         }
         verdict => {
@@ -210,9 +238,10 @@ async fn reach(
             tcp::forward(cluster, arrival, sni(layer), proxy, snapshot, record).await
         }
         Verdict::Refuse(refusal) => Err(refusal.into()),
-        Verdict::Http | Verdict::Terminate { .. } => {
-            Err(Failure::new(Cause::Internal, "bytes were decided to be what they are not"))
-        }
+        Verdict::Http | Verdict::Terminate { .. } => Err(Failure::new(
+            Cause::Internal,
+            "bytes were decided to be what they are not",
+        )),
     }
 }
 
@@ -243,7 +272,11 @@ async fn first_speaker(
     record: &mut Record,
 ) -> Result<FirstSpeaker, Failure> {
     let layer = Layer::Silent;
-    let call = Connection { arrival, layer: &layer, terminated: None };
+    let call = Connection {
+        arrival,
+        layer: &layer,
+        terminated: None,
+    };
     let decision = decide::connection(snapshot, &call, &mut dice);
     if !matches!(decision.verdict, Verdict::Pass | Verdict::Forward(_)) {
         return spoken(read_layer(client, None).await, None);

@@ -15,3 +15,6 @@ pub mod attempt;
 pub mod forward;
 pub mod exchange;
 pub mod serve;
+
+#[cfg(test)]
+mod tests;

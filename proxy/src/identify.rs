@@ -63,7 +63,9 @@ mod tests {
     async fn a_direct_call_is_refused_and_a_gateway_knows_its_address() {
         let listener = TcpListener::bind("[::]:0").await.expect("bind");
         let port = listener.local_addr().expect("address").port();
-        let client = TcpStream::connect(("127.0.0.1", port)).await.expect("connect");
+        let client = TcpStream::connect(("127.0.0.1", port))
+            .await
+            .expect("connect");
         let (socket, _) = listener.accept().await.expect("accept");
         for entrance in [Entrance::Outbound, Entrance::Inbound] {
             let failure = identify(&socket, entrance).expect_err("not redirected");

@@ -56,9 +56,22 @@ impl Proxy {
     /// The handles of one worker; to be called on the worker's thread, inside its `LocalSet`, because it starts a task
     /// there that forgets clusters which a reload took away and closes connections that idled too long.
     pub fn start(shared: Shared) -> Rc<Self> {
-        let Shared { current, access_log, names, originator, terminator, drain } = shared;
+        let Shared {
+            current,
+            access_log,
+            names,
+            originator,
+            terminator,
+            drain,
+        } = shared;
         let clusters = Clusters::new(names, originator);
-        let proxy = Rc::new(Self { current, access_log, clusters, terminator, drain });
+        let proxy = Rc::new(Self {
+            current,
+            access_log,
+            clusters,
+            terminator,
+            drain,
+        });
         spawn_local(tend(Rc::downgrade(&proxy), proxy.current.changes()));
         proxy
     }

@@ -64,29 +64,53 @@ impl Reached {
 ///
 /// # Errors
 /// It cannot be reached.
-pub async fn pass(arrival: Arrival, snapshot: &Snapshot, record: &mut Record) -> Result<Reached, Failure> {
-    let dial = Dial { from: None, limit: snapshot.mesh.connect_timeout, keepalive: None };
+pub async fn pass(
+    arrival: Arrival,
+    snapshot: &Snapshot,
+    record: &mut Record,
+) -> Result<Reached, Failure> {
+    let dial = Dial {
+        from: None,
+        limit: snapshot.mesh.connect_timeout,
+        keepalive: None,
+    };
     record.upstream_host = Some(arrival.to);
     let connected = connect(&[arrival.to], dial).await?;
     record.upstream_local_address = Some(connected.local);
-    Ok(Reached { stream: Stream::Plain(connected.stream), idle_max: IDLE_MAX, _active: None })
+    Ok(Reached {
+        stream: Stream::Plain(connected.stream),
+        idle_max: IDLE_MAX,
+        _active: None,
+    })
 }
 
 /// Connects to the application that a redirected inbound connection is for.
 ///
 /// # Errors
 /// It cannot be reached.
-pub async fn inbound(arrival: Arrival, snapshot: &Snapshot, record: &mut Record) -> Result<Reached, Failure> {
+pub async fn inbound(
+    arrival: Arrival,
+    snapshot: &Snapshot,
+    record: &mut Record,
+) -> Result<Reached, Failure> {
     let from: IpAddr = match arrival.to {
         SocketAddr::V4(_) => INBOUND_FROM_V4.into(),
         SocketAddr::V6(_) => INBOUND_FROM_V6.into(),
     };
-    let dial = Dial { from: Some(from), limit: snapshot.mesh.connect_timeout, keepalive: None };
+    let dial = Dial {
+        from: Some(from),
+        limit: snapshot.mesh.connect_timeout,
+        keepalive: None,
+    };
     record.upstream_cluster = Some(INBOUND_CLUSTER.into());
     record.upstream_host = Some(arrival.to);
     let connected = connect(&[arrival.to], dial).await?;
     record.upstream_local_address = Some(connected.local);
-    Ok(Reached { stream: Stream::Plain(connected.stream), idle_max: IDLE_MAX, _active: None })
+    Ok(Reached {
+        stream: Stream::Plain(connected.stream),
+        idle_max: IDLE_MAX,
+        _active: None,
+    })
 }
 
 /// Connects to a member of a cluster, with TLS if its policy says so. `name` is the client's SNI.
@@ -123,11 +147,18 @@ pub async fn forward(
     let stream = match &policy.tls {
         None => Stream::Plain(connected.stream),
         Some(tls) => {
-            proxy.clusters.secure(connected.stream, cluster, tls, None, Alpn::Unsaid).await?
+            proxy
+                .clusters
+                .secure(connected.stream, cluster, tls, None, Alpn::Unsaid)
+                .await?
         }
     };
     let idle_max = policy.pool.tcp_idle_timeout.unwrap_or(IDLE_MAX);
-    Ok(Reached { stream, idle_max, _active: target.active })
+    Ok(Reached {
+        stream,
+        idle_max,
+        _active: target.active,
+    })
 }
 
 /// Relays until both sides are done. `early` is what the upstream said before it was known to be the right one.
@@ -135,7 +166,10 @@ pub async fn run<S>(mut client: S, mut upstream: Reached, early: &[u8], record: 
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let counting = Counting { record, counts: Counts::default() };
+    let counting = Counting {
+        record,
+        counts: Counts::default(),
+    };
     if !early.is_empty() {
         if client.write_all(early).await.is_err() {
             return;
@@ -144,7 +178,13 @@ where
     }
     // No limit where the configuration says zero.
     let idle_max = Some(upstream.idle_max).filter(|limit| !limit.is_zero());
-    let end = relay(&mut client, &mut upstream.stream, idle_max, &counting.counts).await;
+    let end = relay(
+        &mut client,
+        &mut upstream.stream,
+        idle_max,
+        &counting.counts,
+    )
+    .await;
     debug!(?end, "connection relayed to its end");
 }
 
@@ -178,6 +218,3 @@ where
         debug!("the refused client did not close in order");
     }
 }
-
-
-

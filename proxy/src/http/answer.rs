@@ -28,7 +28,11 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
 /// The answer that a route asks for.
 pub fn answered(answer: &Answer<'_>) -> Response<Bytes> {
     let (mut response, changes) = match answer {
-        Answer::Redirect { status, location, headers } => {
+        Answer::Redirect {
+            status,
+            location,
+            headers,
+        } => {
             let mut response = bare(*status, Bytes::new());
             if let Ok(location) = HeaderValue::from_str(location) {
                 response.headers_mut().insert(header::LOCATION, location);
@@ -47,7 +51,11 @@ pub fn answered(answer: &Answer<'_>) -> Response<Bytes> {
             (response, headers)
         }
     };
-    if let Some(HeaderChanges { response: operations, .. }) = changes {
+    if let Some(HeaderChanges {
+        response: operations,
+        ..
+    }) = changes
+    {
         headers::change(response.headers_mut(), operations);
     }
     response
@@ -64,7 +72,10 @@ pub fn failed(failure: &Failure, grpc: bool, retried: bool) -> Response<Bytes> {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        if matches!(failure.cause(), Cause::BadRequest | Cause::TooLarge | Cause::UpgradeRefused) {
+        if matches!(
+            failure.cause(),
+            Cause::BadRequest | Cause::TooLarge | Cause::UpgradeRefused
+        ) {
             // What follows on such a connection cannot be trusted to be another request.
             response
                 .headers_mut()
@@ -72,9 +83,10 @@ pub fn failed(failure: &Failure, grpc: bool, retried: bool) -> Response<Bytes> {
         }
         response
     };
-    response
-        .headers_mut()
-        .insert(headers::VERDICT, HeaderValue::from_static(reason(failure.cause())));
+    response.headers_mut().insert(
+        headers::VERDICT,
+        HeaderValue::from_static(reason(failure.cause())),
+    );
     response
 }
 
@@ -90,7 +102,10 @@ fn grpc_failed(status: StatusCode, words: &str) -> Response<Bytes> {
     };
     let mut response = bare(200, Bytes::new());
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/grpc"),
+    );
     headers.insert(GRPC_STATUS, HeaderValue::from_static(code));
     if let Ok(words) = HeaderValue::from_str(words.trim_end()) {
         headers.insert(GRPC_MESSAGE, words);
@@ -100,7 +115,8 @@ fn grpc_failed(status: StatusCode, words: &str) -> Response<Bytes> {
 
 fn bare(status: u16, body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response
 }
 
@@ -122,7 +138,10 @@ fn words(failure: &Failure, retried: bool) -> String {
         },
     };
     if retried {
-        return words.replace("headers. reset reason:", "headers. retried and the latest reset reason:");
+        return words.replace(
+            "headers. reset reason:",
+            "headers. retried and the latest reset reason:",
+        );
     }
     words.to_owned()
 }
@@ -165,16 +184,29 @@ mod tests {
     use super::*;
 
     fn header(response: &Response<Bytes>, name: &str) -> String {
-        response.headers().get(name).map_or_else(String::new, |value| {
-            value.to_str().expect("text").to_owned()
-        })
+        response
+            .headers()
+            .get(name)
+            .map_or_else(String::new, |value| {
+                value.to_str().expect("text").to_owned()
+            })
     }
 
     #[test]
     fn a_refusal_tells_why() {
         for (cause, status, code, body) in [
-            (Cause::Refused(Refusal::Blackhole), 502, "blackhole", "REGISTRY_ONLY"),
-            (Cause::Refused(Refusal::NoRoute), 404, "no_route", "no route"),
+            (
+                Cause::Refused(Refusal::Blackhole),
+                502,
+                "blackhole",
+                "REGISTRY_ONLY",
+            ),
+            (
+                Cause::Refused(Refusal::NoRoute),
+                404,
+                "no_route",
+                "no route",
+            ),
             (Cause::NoEndpoint, 503, "no_endpoint", "no healthy upstream"),
             (Cause::Timeout, 504, "timeout", "upstream request timeout"),
         ] {
@@ -182,7 +214,10 @@ mod tests {
             assert_eq!(response.status(), status);
             assert_eq!(header(&response, "x-egret-verdict"), code);
             let words = String::from_utf8_lossy(response.body());
-            assert!(words.contains(body) && !words.contains("operator"), "{words}");
+            assert!(
+                words.contains(body) && !words.contains("operator"),
+                "{words}"
+            );
         }
     }
 
@@ -210,7 +245,11 @@ mod tests {
 
     #[test]
     fn a_redirect_has_its_location() {
-        let answer = Answer::Redirect { status: 301, location: "https://a.test/x".into(), headers: None };
+        let answer = Answer::Redirect {
+            status: 301,
+            location: "https://a.test/x".into(),
+            headers: None,
+        };
         let response = answered(&answer);
         assert_eq!(response.status(), 301);
         assert_eq!(header(&response, "location"), "https://a.test/x");

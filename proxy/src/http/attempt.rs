@@ -79,7 +79,11 @@ pub async fn attempt(
     way: Way<'_>,
     clusters: &Clusters,
 ) -> Result<Reply, Failed> {
-    if way.http2 { over_shared(request, way, clusters).await } else { over_single(request, way, clusters).await }
+    if way.http2 {
+        over_shared(request, way, clusters).await
+    } else {
+        over_single(request, way, clusters).await
+    }
 }
 
 async fn over_single(
@@ -99,21 +103,39 @@ async fn over_single(
         request = match (unsent, spare) {
             (Some(unsent), _) => *unsent,
             (None, Some(spare)) if !error.is_parse() => spare,
-            (None, _) => return Err(Failed { failure: exchange_failed(&error), request: None }),
+            (None, _) => {
+                return Err(Failed {
+                    failure: exchange_failed(&error),
+                    request: None,
+                });
+            }
         };
     }
     let (stream, local) = match open(&mut way, clusters, Alpn::Unsaid).await {
         Ok(opened) => opened,
-        Err(failure) => return Err(Failed { failure, request: Some(Box::new(request)) }),
+        Err(failure) => {
+            return Err(Failed {
+                failure,
+                request: Some(Box::new(request)),
+            });
+        }
     };
     let mut single = match Single::begin(stream, local).await {
         Ok(single) => single,
-        Err(failure) => return Err(Failed { failure, request: Some(Box::new(request)) }),
+        Err(failure) => {
+            return Err(Failed {
+                failure,
+                request: Some(Box::new(request)),
+            });
+        }
     };
     let began = Instant::now();
     match single.send(request).await {
         Ok(response) => Ok(reply(response, began, local, Some(single), way)),
-        Err((error, request)) => Err(Failed { failure: exchange_failed(&error), request }),
+        Err((error, request)) => Err(Failed {
+            failure: exchange_failed(&error),
+            request,
+        }),
     }
 }
 
@@ -126,7 +148,12 @@ async fn over_shared(
         Some(shared) => shared,
         None => match begin_shared(&mut way, clusters).await {
             Ok(shared) => shared,
-            Err(failure) => return Err(Failed { failure, request: Some(Box::new(request)) }),
+            Err(failure) => {
+                return Err(Failed {
+                    failure,
+                    request: Some(Box::new(request)),
+                });
+            }
         },
     };
     let began = Instant::now();
@@ -135,18 +162,29 @@ async fn over_shared(
         Err(error) => error,
     };
     let Some(unsent) = error.take_message() else {
-        return Err(Failed { failure: exchange_failed(error.error()), request: None });
+        return Err(Failed {
+            failure: exchange_failed(error.error()),
+            request: None,
+        });
     };
     // The connection said goodbye before it took the request: a new one takes it.
     let mut shared = match begin_shared(&mut way, clusters).await {
         Ok(shared) => shared,
-        Err(failure) => return Err(Failed { failure, request: Some(Box::new(unsent)) }),
+        Err(failure) => {
+            return Err(Failed {
+                failure,
+                request: Some(Box::new(unsent)),
+            });
+        }
     };
     match shared.sender.try_send_request(unsent).await {
         Ok(response) => Ok(reply(response, began, shared.local, None, way)),
         Err(mut error) => {
             let request = error.take_message().map(Box::new);
-            Err(Failed { failure: exchange_failed(error.error()), request })
+            Err(Failed {
+                failure: exchange_failed(error.error()),
+                request,
+            })
         }
     }
 }
@@ -173,7 +211,9 @@ async fn open(
     let stream = match (way.live, way.tls) {
         (Some(live), Some((tls, host))) => {
             let cluster = live.cluster();
-            clusters.secure(connected.stream, &cluster, tls, host, alpn).await?
+            clusters
+                .secure(connected.stream, &cluster, tls, host, alpn)
+                .await?
         }
         (None, _) | (_, None) => Stream::Plain(connected.stream),
     };
@@ -188,13 +228,27 @@ fn reply(
     way: Way<'_>,
 ) -> Reply {
     let address = way.key.address;
-    let lease = Lease { single, pool: Rc::clone(way.pool), key: way.key, active: way.active };
-    Reply { response, lease, address, local, took: began.elapsed() }
+    let lease = Lease {
+        single,
+        pool: Rc::clone(way.pool),
+        key: way.key,
+        active: way.active,
+    };
+    Reply {
+        response,
+        lease,
+        address,
+        local,
+        took: began.elapsed(),
+    }
 }
 
 /// A second copy of a request that may be sent twice unasked: one without a body that changes nothing (RFC 9110, 9.2.1).
 fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
+    let safe = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
+    );
     (safe && request.body().is_empty()).then(|| copy(request))
 }
 

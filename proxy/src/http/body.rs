@@ -61,12 +61,18 @@ pub struct ResponseBody {
 impl ResponseBody {
     /// The body of a request's response.
     pub fn new(source: Source, record: Box<Record>, received: Received) -> Self {
-        Self { source, call: Some((record, received)) }
+        Self {
+            source,
+            call: Some((record, received)),
+        }
     }
 
     /// No body and nothing to tell.
     pub fn silent() -> Self {
-        Self { source: Source::Ours(Bytes::new()), call: None }
+        Self {
+            source: Source::Ours(Bytes::new()),
+            call: None,
+        }
     }
 
     /// Everything was read: the connection goes back, the record is complete.
@@ -111,7 +117,9 @@ impl Body for ResponseBody {
         let frame = match &mut this.source {
             Source::Ours(bytes) if bytes.is_empty() => None,
             Source::Ours(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
-            Source::Upstream { incoming, limit, .. } => {
+            Source::Upstream {
+                incoming, limit, ..
+            } => {
                 if let Some(limit) = limit
                     && limit.as_mut().poll(context).is_ready()
                 {

@@ -21,7 +21,11 @@ pub struct Caller {
 impl Caller {
     /// The scheme of what it carries.
     pub fn scheme(&self) -> &'static str {
-        if self.terminated.is_some() { "https" } else { "http" }
+        if self.terminated.is_some() {
+            "https"
+        } else {
+            "http"
+        }
     }
 
     /// A record for a request on this connection.

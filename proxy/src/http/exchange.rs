@@ -46,9 +46,19 @@ pub async fn exchange(
     proxy: &Proxy,
 ) -> Response<ResponseBody> {
     let mut record = Box::new(caller.record(proxy));
-    record.saw_request(request.method(), request.uri(), request.version(), request.headers());
+    record.saw_request(
+        request.method(),
+        request.uri(),
+        request.version(),
+        request.headers(),
+    );
     let grpc = answer::is_grpc(request.headers());
-    let mut told = Told { record, received: Received::default(), tries: 0, grpc };
+    let mut told = Told {
+        record,
+        received: Received::default(),
+        tries: 0,
+        grpc,
+    };
 
     let snapshot = proxy.current.load();
     let outgoing = match read(request, caller, &snapshot, &mut told) {
@@ -83,7 +93,10 @@ fn read(
     told: &mut Told,
 ) -> Result<Outgoing, Failure> {
     if *request.method() == Method::CONNECT {
-        return Err(Failure::new(Cause::Refused(Refusal::NoRoute), "no route allows CONNECT"));
+        return Err(Failure::new(
+            Cause::Refused(Refusal::NoRoute),
+            "no route allows CONNECT",
+        ));
     }
     let upgrade = match upgrade::wish(request.headers())? {
         Wish::WebSocket => Some(hyper::upgrade::on(&mut request)),
@@ -98,19 +111,31 @@ fn read(
     match snapshot.workload.mode {
         Mode::Sidecar => headers::from_sidecar(&mut parts.headers, caller.scheme()),
         Mode::Gateway => {
-            headers::from_gateway(&mut parts.headers, caller.scheme(), caller.arrival.client.ip());
+            headers::from_gateway(
+                &mut parts.headers,
+                caller.scheme(),
+                caller.arrival.client.ip(),
+            );
         }
     }
     told.record.request_id = parts.headers.get(headers::REQUEST_ID).cloned();
     told.record.x_forwarded_for = parts.headers.get(headers::FORWARDED_FOR).cloned();
     let body = RequestBody::of_client(body);
     told.received = body.received();
-    Ok(Outgoing { parts, authority, path, body, upgrade })
+    Ok(Outgoing {
+        parts,
+        authority,
+        path,
+        body,
+        upgrade,
+    })
 }
 
 fn decide<'s>(outgoing: &Outgoing, caller: &Caller, snapshot: &'s Snapshot) -> RequestDecision<'s> {
     let headers = &outgoing.parts.headers;
-    let scheme = headers.get(headers::FORWARDED_PROTO).and_then(|scheme| scheme.to_str().ok());
+    let scheme = headers
+        .get(headers::FORWARDED_PROTO)
+        .and_then(|scheme| scheme.to_str().ok());
     let question = call::Request {
         arrival: caller.arrival,
         terminated: caller.terminated.as_ref(),
@@ -124,7 +149,9 @@ fn decide<'s>(outgoing: &Outgoing, caller: &Caller, snapshot: &'s Snapshot) -> R
         },
         headers,
     };
-    decide::request(snapshot, &question, &mut |sides| fastrand::u64(..sides.max(1)))
+    decide::request(snapshot, &question, &mut |sides| {
+        fastrand::u64(..sides.max(1))
+    })
 }
 
 /// An upstream's answer, on its way to the client.
@@ -133,13 +160,19 @@ fn pass_on(
     changes: &[Option<&HeaderChanges>],
     mut told: Told,
 ) -> Response<ResponseBody> {
-    let Answered { reply, deadline, upgrade } = answered;
+    let Answered {
+        reply,
+        deadline,
+        upgrade,
+    } = answered;
     let mut response = reply.response;
     told.record.response_code = Some(response.status());
     told.record.response_code_details = Some("via_upstream".into());
     told.record.upstream_service_time = Some(reply.took);
     let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    let upgrade = upgrade.filter(|_| switching).map(|client| (client, hyper::upgrade::on(&mut response)));
+    let upgrade = upgrade
+        .filter(|_| switching)
+        .map(|client| (client, hyper::upgrade::on(&mut response)));
 
     let (mut parts, incoming) = response.into_parts();
     headers::strip_response(&mut parts.headers);
@@ -156,7 +189,11 @@ fn pass_on(
         }
         None => {
             let limit = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
-            let source = Source::Upstream { incoming, lease: Some(reply.lease), limit };
+            let source = Source::Upstream {
+                incoming,
+                lease: Some(reply.lease),
+                limit,
+            };
             ResponseBody::new(source, told.record, told.received)
         }
     };

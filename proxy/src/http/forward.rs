@@ -71,16 +71,29 @@ pub async fn pass(
     headers::count_attempt(request.headers_mut(), 1);
     let way = Way {
         pool: proxy.clusters.passthrough(),
-        key: Key { address, name: None },
+        key: Key {
+            address,
+            name: None,
+        },
         active: None,
         live: None,
         http2,
-        dial: Dial { from: None, limit: snapshot.mesh.connect_timeout, keepalive: None },
+        dial: Dial {
+            from: None,
+            limit: snapshot.mesh.connect_timeout,
+            keepalive: None,
+        },
         tls: None,
     };
-    let reply = attempt(request, way, &proxy.clusters).await.map_err(|failed| failed.failure)?;
+    let reply = attempt(request, way, &proxy.clusters)
+        .await
+        .map_err(|failed| failed.failure)?;
     told.record.upstream_local_address = Some(reply.local);
-    Ok(Answered { reply, deadline: None, upgrade })
+    Ok(Answered {
+        reply,
+        deadline: None,
+        upgrade,
+    })
 }
 
 /// Sends a request to a member of a cluster.
@@ -109,8 +122,15 @@ pub async fn forward(
     let http2 = speaks_http2(forward.cluster.protocol, policy, &outgoing);
     let tls = policy.tls.as_ref();
     let host = outgoing.host().to_owned();
-    let (request, upgrade) =
-        formed(outgoing, http2, if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP })?;
+    let (request, upgrade) = formed(
+        outgoing,
+        http2,
+        if tls.is_some() {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        },
+    )?;
     let tries = Tries {
         live: &live,
         policy,
@@ -122,7 +142,10 @@ pub async fn forward(
         retries: forward.retries.filter(|retries| retries.attempts > 0),
         proxy,
     };
-    let deadline = forward.timeout.filter(|limit| !limit.is_zero()).map(|limit| Instant::now() + limit);
+    let deadline = forward
+        .timeout
+        .filter(|limit| !limit.is_zero())
+        .map(|limit| Instant::now() + limit);
     let reply = match deadline {
         None => tries.run(request, told).await?,
         Some(deadline) => timeout_at(deadline, tries.run(request, told))
@@ -131,7 +154,11 @@ pub async fn forward(
     };
     told.record.upstream_host = Some(reply.address);
     told.record.upstream_local_address = Some(reply.local);
-    Ok(Answered { reply, deadline, upgrade })
+    Ok(Answered {
+        reply,
+        deadline,
+        upgrade,
+    })
 }
 
 /// What the route changes in a request.
@@ -165,7 +192,11 @@ fn formed(
     http2: bool,
     scheme: Scheme,
 ) -> Result<(Request<RequestBody>, Option<OnUpgrade>), Failure> {
-    if http2 { Ok((outgoing.into_http2(scheme)?, None)) } else { Ok(outgoing.into_http1()) }
+    if http2 {
+        Ok((outgoing.into_http2(scheme)?, None))
+    } else {
+        Ok(outgoing.into_http1())
+    }
 }
 
 /// What all tries of one request have in common.
@@ -184,7 +215,11 @@ struct Tries<'t> {
 
 impl Tries<'_> {
     /// Tries until a response may be passed on, or no further try is allowed.
-    async fn run(&self, mut request: Request<RequestBody>, told: &mut Told) -> Result<Reply, Failure> {
+    async fn run(
+        &self,
+        mut request: Request<RequestBody>,
+        told: &mut Told,
+    ) -> Result<Reply, Failure> {
         let mut failed_at = Vec::new();
         let keeps_copies = request.body().is_empty()
             && self.retries.is_some_and(|retries| {
@@ -193,7 +228,9 @@ impl Tries<'_> {
         loop {
             told.tries += 1;
             headers::count_attempt(request.headers_mut(), told.tries);
-            let retries = self.retries.filter(|retries| told.tries <= retries.attempts);
+            let retries = self
+                .retries
+                .filter(|retries| told.tries <= retries.attempts);
             let spare = (keeps_copies && retries.is_some()).then(|| copy(&request));
             let outcome = self.once(request, &failed_at, told).await;
             let Some(retries) = retries else {
@@ -204,7 +241,11 @@ impl Tries<'_> {
                     let response = &reply.response;
                     match spare {
                         Some(spare)
-                            if retry::after_response(retries, response.status(), response.headers()) =>
+                            if retry::after_response(
+                                retries,
+                                response.status(),
+                                response.headers(),
+                            ) =>
                         {
                             spare
                         }
@@ -236,15 +277,27 @@ impl Tries<'_> {
             avoid,
         };
         let dice = &mut |sides: u64| fastrand::u64(..sides.max(1));
-        let target = match self.live.pick(&wanted, self.proxy.clusters.names(), dice).await {
+        let target = match self
+            .live
+            .pick(&wanted, self.proxy.clusters.names(), dice)
+            .await
+        {
             Ok(target) => target,
-            Err(failure) => return Err(Failed { failure, request: Some(Box::new(request)) }),
+            Err(failure) => {
+                return Err(Failed {
+                    failure,
+                    request: Some(Box::new(request)),
+                });
+            }
         };
         told.record.upstream_host = Some(target.address);
         let named_by_host = self.tls.is_some_and(|tls| tls.sni.is_none());
         let way = Way {
             pool: &self.live.pool,
-            key: Key { address: target.address, name: named_by_host.then(|| self.host.into()) },
+            key: Key {
+                address: target.address,
+                name: named_by_host.then(|| self.host.into()),
+            },
             active: target.active,
             live: Some(self.live),
             http2: self.http2,
@@ -256,10 +309,15 @@ impl Tries<'_> {
             tls: self.tls.map(|tls| (tls, Some(self.host))),
         };
         let trying = attempt(request, way, &self.proxy.clusters);
-        let Some(limit) = self.try_timeout() else { return trying.await };
+        let Some(limit) = self.try_timeout() else {
+            return trying.await;
+        };
         timeout(limit, trying).await.unwrap_or_else(|_| {
             let failure = Failure::new(Cause::TryTimeout, "the try's time limit passed");
-            Err(Failed { failure, request: None })
+            Err(Failed {
+                failure,
+                request: None,
+            })
         })
     }
 

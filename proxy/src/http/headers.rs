@@ -53,9 +53,10 @@ pub fn strip_request(headers: &mut HeaderMap) {
         headers.remove(header::CONNECTION);
     }
     if let Some(te) = headers.get(header::TE) {
-        let trailers = te
-            .to_str()
-            .is_ok_and(|te| te.split(',').any(|word| word.trim().eq_ignore_ascii_case("trailers")));
+        let trailers = te.to_str().is_ok_and(|te| {
+            te.split(',')
+                .any(|word| word.trim().eq_ignore_ascii_case("trailers"))
+        });
         headers.remove(header::TE);
         if trailers {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -162,9 +163,10 @@ pub fn change<'o>(headers: &mut HeaderMap, operations: &'o HeaderOperations) -> 
                 authority = Some(&**value);
                 continue;
             }
-            let (Ok(name), Ok(value)) =
-                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
-            else {
+            let (Ok(name), Ok(value)) = (
+                HeaderName::from_bytes(name.as_bytes()),
+                HeaderValue::from_str(value),
+            ) else {
                 continue;
             };
             if append {

@@ -55,7 +55,9 @@ impl Outgoing {
 
     /// Sends another authority than the client's, which the upstream is told.
     pub fn rewrite_authority(&mut self, authority: &str) {
-        let Ok(authority) = HeaderValue::from_str(authority) else { return };
+        let Ok(authority) = HeaderValue::from_str(authority) else {
+            return;
+        };
         let original = std::mem::replace(&mut self.authority, authority.clone());
         self.parts.headers.insert(headers::ORIGINAL_HOST, original);
         self.parts.headers.insert(header::HOST, authority);
@@ -63,7 +65,13 @@ impl Outgoing {
 
     /// The request as HTTP/1.1 has it, and the client's side of an upgrade.
     pub fn into_http1(self) -> (Request<RequestBody>, Option<OnUpgrade>) {
-        let Self { mut parts, authority, path, body, upgrade } = self;
+        let Self {
+            mut parts,
+            authority,
+            path,
+            body,
+            upgrade,
+        } = self;
         parts.version = Version::HTTP_11;
         parts.uri = Uri::from(path);
         if !parts.headers.contains_key(header::HOST) {
@@ -72,7 +80,10 @@ impl Outgoing {
         // hyper takes it that these have no body, unless told.
         let bodyless = matches!(parts.method, Method::GET | Method::HEAD);
         if bodyless && !body.is_empty() && !parts.headers.contains_key(header::CONTENT_LENGTH) {
-            parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            parts.headers.insert(
+                header::TRANSFER_ENCODING,
+                HeaderValue::from_static("chunked"),
+            );
         }
         if upgrade.is_some() {
             upgrade::renew(&mut parts.headers);
@@ -85,7 +96,13 @@ impl Outgoing {
     /// # Errors
     /// The authority is none that HTTP/2 could carry.
     pub fn into_http2(self, scheme: Scheme) -> Result<Request<RequestBody>, Failure> {
-        let Self { mut parts, authority, path, body, upgrade: _ } = self;
+        let Self {
+            mut parts,
+            authority,
+            path,
+            body,
+            upgrade: _,
+        } = self;
         let authority = Authority::try_from(authority.as_bytes())
             .map_err(|error| Failure::new(Cause::BadRequest, format!("authority: {error}")))?;
         let mut uri = http::uri::Parts::default();
@@ -105,7 +122,9 @@ mod tests {
     use super::*;
 
     fn outgoing() -> Outgoing {
-        let request = Request::builder().uri("http://a.test/x").header("host", "a.test:80");
+        let request = Request::builder()
+            .uri("http://a.test/x")
+            .header("host", "a.test:80");
         let (parts, ()) = request.body(()).expect("request").into_parts();
         Outgoing {
             authority: HeaderValue::from_static("a.test:80"),

@@ -35,7 +35,9 @@ pub fn after_response(retries: &Retries, status: StatusCode, headers: &HeaderMap
         "gateway-error" => matches!(status.as_u16(), 502..=504),
         "retriable-4xx" => status == StatusCode::CONFLICT,
         word => grpc_code(word).is_some_and(|code| {
-            headers.get(GRPC_STATUS).is_some_and(|status| status.as_bytes() == code.as_bytes())
+            headers
+                .get(GRPC_STATUS)
+                .is_some_and(|status| status.as_bytes() == code.as_bytes())
         }),
     }) || retries.statuses.contains(&status.as_u16())
 }
@@ -64,7 +66,9 @@ fn grpc_code(word: &str) -> Option<&'static str> {
 /// `chance` is in 0..1.
 pub fn backoff(retries: &Retries, tries: u32, chance: f64) -> Duration {
     let base = retries.backoff.unwrap_or(BACKOFF);
-    let bound = base.saturating_mul(1u32.checked_shl(tries).unwrap_or(u32::MAX)).min(base.saturating_mul(10));
+    let bound = base
+        .saturating_mul(1u32.checked_shl(tries).unwrap_or(u32::MAX))
+        .min(base.saturating_mul(10));
     bound.mul_f64(chance.clamp(0.0, 1.0))
 }
 
@@ -88,13 +92,22 @@ mod tests {
 
     #[test]
     fn istios_default_retries_what_reached_nobody() {
-        let default = ["connect-failure", "refused-stream", "unavailable", "cancelled"];
+        let default = [
+            "connect-failure",
+            "refused-stream",
+            "unavailable",
+            "cancelled",
+        ];
         assert!(failure(&default, Cause::Connect("".into())));
         assert!(failure(&default, Cause::ConnectTimeout));
         assert!(!failure(&default, Cause::ResetBefore));
         assert!(!failure(&default, Cause::NoEndpoint));
         let default = retries(&default, &[]);
-        assert!(!after_response(&default, StatusCode::SERVICE_UNAVAILABLE, &HeaderMap::new()));
+        assert!(!after_response(
+            &default,
+            StatusCode::SERVICE_UNAVAILABLE,
+            &HeaderMap::new()
+        ));
         assert!(!looks_at_responses(&default, false));
         let mut headers = HeaderMap::new();
         headers.insert("grpc-status", "14".parse().expect("value"));
@@ -113,7 +126,10 @@ mod tests {
             (&["retriable-status-codes"], &[418], 500, false),
         ] {
             let status = StatusCode::from_u16(status).expect("status");
-            assert_eq!(after_response(&retries(on, statuses), status, &HeaderMap::new()), again);
+            assert_eq!(
+                after_response(&retries(on, statuses), status, &HeaderMap::new()),
+                again
+            );
         }
         assert!(failure(&["reset"], Cause::ResetBefore));
         assert!(failure(&["gateway-error"], Cause::TryTimeout));
@@ -124,7 +140,11 @@ mod tests {
     fn waits_grow_up_to_a_bound() {
         let retries = retries(&[], &[]);
         for (tries, millis) in [(0, 25), (1, 50), (2, 100), (9, 250), (40, 250)] {
-            assert_eq!(backoff(&retries, tries, 1.0), Duration::from_millis(millis), "{tries}");
+            assert_eq!(
+                backoff(&retries, tries, 1.0),
+                Duration::from_millis(millis),
+                "{tries}"
+            );
         }
         assert_eq!(backoff(&retries, 3, 0.0), Duration::ZERO);
     }

@@ -40,7 +40,11 @@ impl BadTarget {
 ///
 /// # Errors
 /// No host, several, or one that is none.
-pub fn take_authority(uri: &Uri, version: Version, headers: &mut HeaderMap) -> Result<HeaderValue, BadTarget> {
+pub fn take_authority(
+    uri: &Uri,
+    version: Version,
+    headers: &mut HeaderMap,
+) -> Result<HeaderValue, BadTarget> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = hosts.next().cloned();
     if hosts.next().is_some() {
@@ -48,9 +52,17 @@ pub fn take_authority(uri: &Uri, version: Version, headers: &mut HeaderMap) -> R
     }
     let Some(authority) = uri.authority() else {
         let host = host.ok_or(BadTarget::NoHost)?;
-        return if host_like(host.as_bytes()) { Ok(host) } else { Err(BadTarget::BadHost) };
+        return if host_like(host.as_bytes()) {
+            Ok(host)
+        } else {
+            Err(BadTarget::BadHost)
+        };
     };
-    if version < Version::HTTP_2 && uri.scheme().is_some_and(|scheme| *scheme != http::uri::Scheme::HTTP) {
+    if version < Version::HTTP_2
+        && uri
+            .scheme()
+            .is_some_and(|scheme| *scheme != http::uri::Scheme::HTTP)
+    {
         return Err(BadTarget::BadScheme);
     }
     let text = authority.as_str();
@@ -64,14 +76,20 @@ pub fn take_authority(uri: &Uri, version: Version, headers: &mut HeaderMap) -> R
 }
 
 fn host_like(host: &[u8]) -> bool {
-    host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(byte))
+    host.iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(byte))
 }
 
 /// The path and query of a target, in their regular spelling: dot segments resolved, letters that were escaped without
 /// need plain, backslashes turned. `//` and `%2F` stay, as in Istio's BASE normalisation.
 pub fn take_path(uri: &Uri) -> PathAndQuery {
     let path = match uri.path_and_query() {
-        Some(path) => path.clone(),
+        Some(path) if path.as_str().starts_with(['/', '*']) => path.clone(),
+        // An absolute target may have a query without a path.
+        Some(query) => {
+            let text = format!("/{}", query.as_str().trim_start_matches('/'));
+            PathAndQuery::try_from(text).unwrap_or_else(|_| PathAndQuery::from_static("/"))
+        }
         None => PathAndQuery::from_static("/"),
     };
     match normalise(path.as_str()) {
@@ -149,11 +167,6 @@ fn without_dot_segments(path: &[u8]) -> Vec<u8> {
         }
     }
     regular
-}
-
-/// The host of an authority without port and brackets, as a slice of it: what a certificate is checked for.
-pub fn host_of(authority: &str) -> &str {
-    egret_config::host::split_authority(authority).0
 }
 
 #[cfg(test)]

@@ -27,7 +27,9 @@ pub enum Wish {
 /// # Errors
 /// [`Cause::UpgradeRefused`]: only WebSocket is passed on. `h2c` is ignored, as RFC 9113 demands.
 pub fn wish(headers: &HeaderMap) -> Result<Wish, Failure> {
-    let Some(upgrade) = headers.get(header::UPGRADE) else { return Ok(Wish::None) };
+    let Some(upgrade) = headers.get(header::UPGRADE) else {
+        return Ok(Wish::None);
+    };
     let asked = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -41,7 +43,10 @@ pub fn wish(headers: &HeaderMap) -> Result<Wish, Failure> {
     if upgrade.eq_ignore_ascii_case(b"websocket") {
         return Ok(Wish::WebSocket);
     }
-    let words = format!("upgrade to `{}` is not offered", String::from_utf8_lossy(upgrade));
+    let words = format!(
+        "upgrade to `{}` is not offered",
+        String::from_utf8_lossy(upgrade)
+    );
     Err(Failure::new(Cause::UpgradeRefused, words))
 }
 
@@ -56,7 +61,13 @@ pub async fn pass(client: OnUpgrade, upstream: OnUpgrade, mut record: Box<Record
     match futures_util::future::try_join(client, upstream).await {
         Ok((client, upstream)) => {
             let counts = Counts::default();
-            let end = relay(&mut TokioIo::new(client), &mut TokioIo::new(upstream), None, &counts).await;
+            let end = relay(
+                &mut TokioIo::new(client),
+                &mut TokioIo::new(upstream),
+                None,
+                &counts,
+            )
+            .await;
             debug!(?end, "upgraded connection ended");
             record.bytes_received = counts.from_client.get();
             record.bytes_sent = counts.from_upstream.get();
@@ -79,7 +90,10 @@ mod tests {
 
     #[test]
     fn only_websockets_are_upgraded() {
-        assert_eq!(asked("keep-alive, Upgrade", "WebSocket"), Some(Wish::WebSocket));
+        assert_eq!(
+            asked("keep-alive, Upgrade", "WebSocket"),
+            Some(Wish::WebSocket)
+        );
         assert_eq!(asked("keep-alive", "websocket"), Some(Wish::None));
         assert_eq!(asked("Upgrade, HTTP2-Settings", "h2c"), Some(Wish::None));
         assert_eq!(asked("upgrade", "irc/6.9"), None);

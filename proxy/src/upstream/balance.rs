@@ -32,11 +32,16 @@ pub fn pick<'e>(
         return once(balance, endpoints, turn, dice);
     }
     // A retry is rare, and goes to a host that has not failed this request before if one is left.
-    let fresh: Vec<_> =
-        endpoints.iter().filter(|endpoint| !avoid.contains(&endpoint.address)).cloned().collect();
+    let fresh: Vec<_> = endpoints
+        .iter()
+        .filter(|endpoint| !avoid.contains(&endpoint.address))
+        .cloned()
+        .collect();
     let picked = once(balance, &fresh, turn, dice).map(|endpoint| endpoint.address);
     match picked {
-        Some(address) => endpoints.iter().find(|endpoint| endpoint.address == address),
+        Some(address) => endpoints
+            .iter()
+            .find(|endpoint| endpoint.address == address),
         None => once(balance, endpoints, turn, dice),
     }
 }
@@ -61,7 +66,11 @@ fn once<'e>(
 fn least_request<'e>(endpoints: &'e [Rc<Endpoint>], dice: Dice<'_>) -> &'e Rc<Endpoint> {
     let (one, other) = (by_weight(endpoints, dice), by_weight(endpoints, dice));
     // Weights are in the draw already; comparing loads per weight as well would count them twice.
-    if other.active.get() < one.active.get() { other } else { one }
+    if other.active.get() < one.active.get() {
+        other
+    } else {
+        one
+    }
 }
 
 fn round_robin<'e>(endpoints: &'e [Rc<Endpoint>], turn: &Cell<u64>) -> &'e Rc<Endpoint> {
@@ -70,7 +79,11 @@ fn round_robin<'e>(endpoints: &'e [Rc<Endpoint>], turn: &Cell<u64>) -> &'e Rc<En
     // A step that shares no divisor with the sum visits each unit of weight once a cycle, and spreads heavy endpoints
     // out instead of calling them many times in a row.
     let sum = sum(endpoints);
-    let step = if uniform(endpoints) { endpoints[0].weight.into() } else { coprime_near_golden_ratio(sum) };
+    let step = if uniform(endpoints) {
+        endpoints[0].weight.into()
+    } else {
+        coprime_near_golden_ratio(sum)
+    };
     let place = u128::from(now) * u128::from(step) % u128::from(sum);
     at(endpoints, place as u64)
 }
@@ -97,11 +110,17 @@ fn at(endpoints: &[Rc<Endpoint>], mut place: u64) -> &Rc<Endpoint> {
 }
 
 fn uniform(endpoints: &[Rc<Endpoint>]) -> bool {
-    endpoints.iter().all(|endpoint| endpoint.weight == endpoints[0].weight)
+    endpoints
+        .iter()
+        .all(|endpoint| endpoint.weight == endpoints[0].weight)
 }
 
 fn sum(endpoints: &[Rc<Endpoint>]) -> u64 {
-    endpoints.iter().map(|endpoint| u64::from(endpoint.weight)).sum::<u64>().max(1)
+    endpoints
+        .iter()
+        .map(|endpoint| u64::from(endpoint.weight))
+        .sum::<u64>()
+        .max(1)
 }
 
 fn coprime_near_golden_ratio(sum: u64) -> u64 {

@@ -34,7 +34,10 @@ pub struct RequestBody {
 impl RequestBody {
     /// No body.
     pub fn empty() -> Self {
-        Self { incoming: None, received: Received(None) }
+        Self {
+            incoming: None,
+            received: Received(None),
+        }
     }
 
     /// The client's body, if it has one.
@@ -42,7 +45,10 @@ impl RequestBody {
         if incoming.is_end_stream() {
             return Self::empty();
         }
-        Self { incoming: Some(incoming), received: Received(Some(Rc::new(Cell::new(0)))) }
+        Self {
+            incoming: Some(incoming),
+            received: Received(Some(Rc::new(Cell::new(0)))),
+        }
     }
 
     /// Whether there is no body, so that the request can be sent twice.
@@ -64,7 +70,9 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let Some(incoming) = &mut self.incoming else {
+            return Poll::Ready(None);
+        };
         let frame = std::task::ready!(Pin::new(incoming).poll_frame(context));
         if let (Some(Ok(frame)), Some(count)) = (&frame, &self.received.0) {
             let bytes = frame.data_ref().map_or(0, Bytes::len);
@@ -78,6 +86,8 @@ impl Body for RequestBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.incoming
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }

@@ -122,11 +122,16 @@ impl Clusters {
         alpn: Alpn,
     ) -> Result<Stream, Failure> {
         let limit = cluster.policy.connect_timeout;
-        let shaking = self.originator.connect(stream, tls, &cluster.service_names, host, alpn);
+        let shaking = self
+            .originator
+            .connect(stream, tls, &cluster.service_names, host, alpn);
         match timeout(limit, shaking).await {
             Ok(secured) => Ok(Stream::Tls(Box::new(secured?))),
             Err(_) => {
-                let words = format!("no TLS with a member of `{}` within {limit:?}", cluster.name);
+                let words = format!(
+                    "no TLS with a member of `{}` within {limit:?}",
+                    cluster.name
+                );
                 Err(Failure::new(Cause::ConnectTimeout, words))
             }
         }
@@ -139,9 +144,12 @@ impl Clusters {
 
     /// Forgets clusters that a new snapshot does not have or has changed. Calls under way keep theirs until they end.
     pub fn keep_only(&self, snapshot: &Snapshot) {
-        self.called
-            .borrow_mut()
-            .retain(|name, live| snapshot.clusters.get(name).is_some_and(|cluster| live.is_of(cluster)));
+        self.called.borrow_mut().retain(|name, live| {
+            snapshot
+                .clusters
+                .get(name)
+                .is_some_and(|cluster| live.is_of(cluster))
+        });
     }
 
     /// Closes connections that idled too long.
@@ -179,8 +187,15 @@ struct Found {
 impl Found {
     fn new(mut endpoints: Vec<Rc<Endpoint>>, until: Option<Instant>) -> Self {
         endpoints.sort_by_key(|endpoint| endpoint.address.is_ipv6());
-        let v4 = endpoints.iter().filter(|endpoint| endpoint.address.is_ipv4()).count();
-        Self { endpoints: endpoints.into(), v4, until }
+        let v4 = endpoints
+            .iter()
+            .filter(|endpoint| endpoint.address.is_ipv4())
+            .count();
+        Self {
+            endpoints: endpoints.into(),
+            v4,
+            until,
+        }
     }
 
     /// The endpoints of the family that `to` has, or all when there are none of it.
@@ -261,22 +276,35 @@ impl LiveCluster {
                 }
                 let found = self.endpoints.borrow();
                 let preferred = found.preferred(wanted.to);
-                let preferred = if *single { preferred.get(..1).unwrap_or(preferred) } else { preferred };
+                let preferred = if *single {
+                    preferred.get(..1).unwrap_or(preferred)
+                } else {
+                    preferred
+                };
                 self.one_of(&cluster, preferred, wanted, dice)
             }
             Discovery::Original { port } => original(&cluster, wanted, *port),
             Discovery::PerCall { allowed, port } => {
-                let name = wanted.name.filter(|name| allowed.matches(name)).ok_or_else(|| {
-                    let name = wanted.name.unwrap_or("no name");
-                    let words = format!("`{name}` is not one of `{allowed}` ({})", cluster.name);
-                    Failure::new(Cause::NoEndpoint, words)
-                })?;
+                let name = wanted
+                    .name
+                    .filter(|name| allowed.matches(name))
+                    .ok_or_else(|| {
+                        let name = wanted.name.unwrap_or("no name");
+                        let words =
+                            format!("`{name}` is not one of `{allowed}` ({})", cluster.name);
+                        Failure::new(Cause::NoEndpoint, words)
+                    })?;
                 let addresses = resolve_name(names, name).await?.addresses;
-                let preferred = addresses.iter().find(|ip| ip.is_ipv4() == wanted.to.is_ipv4());
+                let preferred = addresses
+                    .iter()
+                    .find(|ip| ip.is_ipv4() == wanted.to.is_ipv4());
                 let address = preferred.or(addresses.first()).ok_or_else(|| {
                     Failure::new(Cause::NoAddress, format!("`{name}` has no address"))
                 })?;
-                Ok(Target { address: SocketAddr::new(*address, *port), active: None })
+                Ok(Target {
+                    address: SocketAddr::new(*address, *port),
+                    active: None,
+                })
             }
         }
     }
@@ -318,13 +346,22 @@ impl LiveCluster {
     ) -> Result<Target, Failure> {
         let picked = balance::pick(self.balance, endpoints, wanted.avoid, &self.turn, dice)
             .ok_or_else(|| {
-                Failure::new(Cause::NoEndpoint, format!("cluster `{}` has no endpoint", cluster.name))
+                Failure::new(
+                    Cause::NoEndpoint,
+                    format!("cluster `{}` has no endpoint", cluster.name),
+                )
             })?;
-        Ok(Target { address: picked.address, active: Some(Active::begin(picked)) })
+        Ok(Target {
+            address: picked.address,
+            active: Some(Active::begin(picked)),
+        })
     }
 
     fn is_stale(&self) -> bool {
-        self.endpoints.borrow().until.is_some_and(|until| until <= Instant::now())
+        self.endpoints
+            .borrow()
+            .until
+            .is_some_and(|until| until <= Instant::now())
     }
 
     /// Asks for the names of this cluster again. As long as any name has an address, the call can go on.
@@ -342,8 +379,16 @@ impl LiveCluster {
             match &member.address {
                 Address::Ip(ip) => endpoints::of_answer(member, [*ip], &before, &mut endpoints),
                 Address::Name(name) => match resolve_name(names, name).await {
-                    Ok(Answer { addresses, valid_until }) => {
-                        endpoints::of_answer(member, addresses.iter().copied(), &before, &mut endpoints);
+                    Ok(Answer {
+                        addresses,
+                        valid_until,
+                    }) => {
+                        endpoints::of_answer(
+                            member,
+                            addresses.iter().copied(),
+                            &before,
+                            &mut endpoints,
+                        );
                         until = Some(until.map_or(valid_until, |until| until.min(valid_until)));
                     }
                     Err(failure) => failed = Some(failure),
@@ -353,11 +398,18 @@ impl LiveCluster {
         }
         if endpoints.is_empty() {
             return Err(failed.unwrap_or_else(|| {
-                Failure::new(Cause::NoEndpoint, format!("cluster `{}` has no endpoint", cluster.name))
+                Failure::new(
+                    Cause::NoEndpoint,
+                    format!("cluster `{}` has no endpoint", cluster.name),
+                )
             }));
         }
         // A name that failed is asked again by the next call; the resolver keeps such questions apart in time.
-        let until = if failed.is_some() { Some(Instant::now()) } else { until };
+        let until = if failed.is_some() {
+            Some(Instant::now())
+        } else {
+            until
+        };
         *self.endpoints.borrow_mut() = Found::new(endpoints, until);
         Ok(())
     }
@@ -372,7 +424,10 @@ fn original(cluster: &Cluster, wanted: &Wanted<'_>, port: Option<u16>) -> Result
         return Err(Failure::new(Cause::NoEndpoint, words));
     }
     let port = port.unwrap_or(wanted.to.port());
-    Ok(Target { address: SocketAddr::new(wanted.to.ip(), port), active: None })
+    Ok(Target {
+        address: SocketAddr::new(wanted.to.ip(), port),
+        active: None,
+    })
 }
 
 async fn resolve_name(names: &Names, name: &str) -> Result<Answer, Failure> {
@@ -381,4 +436,3 @@ async fn resolve_name(names: &Names, name: &str) -> Result<Answer, Failure> {
         .await
         .map_err(|unresolved| Failure::new(Cause::NoAddress, unresolved.to_string()))
 }
-

@@ -56,18 +56,25 @@ pub async fn connect(addresses: &[SocketAddr], dial: Dial<'_>) -> Result<Connect
         [only] => timeout(dial.limit, one(*only, dial.from)).await,
         several => timeout(dial.limit, race(several, dial.from)).await,
     };
-    let first = addresses.first().map_or_else(String::new, ToString::to_string);
+    let first = addresses
+        .first()
+        .map_or_else(String::new, ToString::to_string);
     let (stream, address) = match outcome {
         Ok(Ok(connected)) => connected,
         Ok(Err((address, error))) => return Err(refused(address, &error)),
         Err(_) => {
             return Err(Failure::new(
                 Cause::ConnectTimeout,
-                format!("{first} did not accept the connection within {:?}", dial.limit),
+                format!(
+                    "{first} did not accept the connection within {:?}",
+                    dial.limit
+                ),
             ));
         }
     };
-    let local = stream.local_addr().map_err(|error| refused(address, &error))?;
+    let local = stream
+        .local_addr()
+        .map_err(|error| refused(address, &error))?;
     if let Some(keepalive) = dial.keepalive {
         let keepalive = socket::Keepalive {
             time: keepalive.time,
@@ -77,7 +84,11 @@ pub async fn connect(addresses: &[SocketAddr], dial: Dial<'_>) -> Result<Connect
         // A peer that is gone already shows at the first write.
         let _ = socket::set_keepalive(&stream, &keepalive);
     }
-    Ok(Connected { stream, address, local })
+    Ok(Connected {
+        stream,
+        address,
+        local,
+    })
 }
 
 async fn one(
@@ -147,7 +158,11 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
@@ -193,7 +208,11 @@ mod tests {
 
     use super::*;
 
-    const DIAL: Dial<'_> = Dial { from: None, limit: Duration::from_secs(5), keepalive: None };
+    const DIAL: Dial<'_> = Dial {
+        from: None,
+        limit: Duration::from_secs(5),
+        keepalive: None,
+    };
 
     /// An address of this machine where nobody listens.
     async fn nobody() -> SocketAddr {
@@ -218,6 +237,9 @@ mod tests {
             let last = addresses.last().expect("one").to_string();
             assert!(failure.to_string().contains(&last), "{failure}");
         }
-        assert!(matches!(connect(&[], DIAL).await.expect_err("none").cause(), Cause::Connect(_)));
+        assert!(matches!(
+            connect(&[], DIAL).await.expect_err("none").cause(),
+            Cause::Connect(_)
+        ));
     }
 }

@@ -22,7 +22,11 @@ pub struct Endpoint {
 impl Endpoint {
     /// An endpoint with nothing under way.
     pub fn new(address: SocketAddr, weight: u32) -> Self {
-        Self { address, weight: weight.max(1), active: Cell::new(0) }
+        Self {
+            address,
+            weight: weight.max(1),
+            active: Cell::new(0),
+        }
     }
 }
 
@@ -37,13 +41,17 @@ impl Active {
     /// Begins a call at an endpoint.
     pub fn begin(endpoint: &Rc<Endpoint>) -> Self {
         endpoint.active.set(endpoint.active.get().saturating_add(1));
-        Self { endpoint: Rc::clone(endpoint) }
+        Self {
+            endpoint: Rc::clone(endpoint),
+        }
     }
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        self.endpoint.active.set(self.endpoint.active.get().saturating_sub(1));
+        self.endpoint
+            .active
+            .set(self.endpoint.active.get().saturating_sub(1));
     }
 }
 
@@ -52,9 +60,10 @@ pub fn of_addresses(members: &[Member]) -> Vec<Rc<Endpoint>> {
     members
         .iter()
         .filter_map(|member| match member.address {
-            Address::Ip(ip) => {
-                Some(Rc::new(Endpoint::new(SocketAddr::new(ip, member.port), member.weight)))
-            }
+            Address::Ip(ip) => Some(Rc::new(Endpoint::new(
+                SocketAddr::new(ip, member.port),
+                member.weight,
+            ))),
             Address::Name(_) | Address::Unix(_) => None,
         })
         .collect()
@@ -72,7 +81,9 @@ pub fn of_answer(
         if into.iter().any(|known| known.address == address) {
             continue;
         }
-        let kept = before.iter().find(|old| old.address == address && old.weight == member.weight.max(1));
+        let kept = before
+            .iter()
+            .find(|old| old.address == address && old.weight == member.weight.max(1));
         into.push(kept.map_or_else(|| Rc::new(Endpoint::new(address, member.weight)), Rc::clone));
     }
 }

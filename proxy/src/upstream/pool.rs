@@ -123,7 +123,11 @@ impl Pool {
 
     /// The shared connection, if it lives.
     pub fn shared(&self, key: &Key) -> Option<Shared> {
-        self.shared.borrow().get(key).filter(|shared| !shared.sender.is_closed()).cloned()
+        self.shared
+            .borrow()
+            .get(key)
+            .filter(|shared| !shared.sender.is_closed())
+            .cloned()
     }
 
     /// Makes a connection the shared one.
@@ -140,7 +144,9 @@ impl Pool {
             });
             !connections.is_empty()
         });
-        self.shared.borrow_mut().retain(|_, shared| !shared.sender.is_closed());
+        self.shared
+            .borrow_mut()
+            .retain(|_, shared| !shared.sender.is_closed());
     }
 }
 
@@ -162,7 +168,12 @@ impl Single {
                 debug!(%error, "upstream connection ended");
             }
         });
-        Ok(Self { sender, local, served: 0, idle_since: Instant::now() })
+        Ok(Self {
+            sender,
+            local,
+            served: 0,
+            idle_since: Instant::now(),
+        })
     }
 
     /// Whether it has carried a request before, so that the upstream may have closed it meanwhile.
@@ -171,7 +182,6 @@ impl Single {
     }
 
     /// Sends a request. On an error the request comes back if nothing of it was sent.
-    #[expect(clippy::type_complexity, reason = "hyper's types, told once")]
     pub async fn send(
         &mut self,
         request: http::Request<RequestBody>,
@@ -179,10 +189,13 @@ impl Single {
         http::Response<hyper::body::Incoming>,
         (hyper::Error, Option<Box<http::Request<RequestBody>>>),
     > {
-        self.sender.try_send_request(request).await.map_err(|mut error| {
-            let unsent = error.take_message().map(Box::new);
-            (error.into_error(), unsent)
-        })
+        self.sender
+            .try_send_request(request)
+            .await
+            .map_err(|mut error| {
+                let unsent = error.take_message().map(Box::new);
+                (error.into_error(), unsent)
+            })
     }
 }
 
@@ -200,7 +213,10 @@ impl Shared {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| {
-                Failure::new(Cause::UpstreamProtocol, format!("no HTTP/2 with the upstream: {error}"))
+                Failure::new(
+                    Cause::UpstreamProtocol,
+                    format!("no HTTP/2 with the upstream: {error}"),
+                )
             })?;
         spawn_local(async move {
             if let Err(error) = connection.await {

@@ -41,9 +41,16 @@ fn te_without_trailers_goes() {
 
 #[test]
 fn a_response_keeps_what_its_connection_header_names() {
-    let mut headers = map(&[("connection", "x-a"), ("x-a", "1"), ("transfer-encoding", "chunked")]);
+    let mut headers = map(&[
+        ("connection", "x-a"),
+        ("x-a", "1"),
+        ("transfer-encoding", "chunked"),
+    ]);
     strip_response(&mut headers);
-    assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-a"]);
+    assert_eq!(
+        headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
+        ["x-a"]
+    );
 }
 
 #[test]
@@ -69,7 +76,10 @@ fn the_caller_is_told_as_istio_does() {
         ("x-forwarded-proto", "https"),
     ]);
     from_gateway(&mut headers, "http", client);
-    assert_eq!(text(&headers, FORWARDED_FOR), Some("1.1.1.1,2.2.2.2,10.34.0.140"));
+    assert_eq!(
+        text(&headers, FORWARDED_FOR),
+        Some("1.1.1.1,2.2.2.2,10.34.0.140")
+    );
     assert_eq!(text(&headers, FORWARDED_PROTO), Some("http"));
     let mut headers = map(&[("x-forwarded-proto", "https")]);
     from_sidecar(&mut headers, "http");
@@ -80,14 +90,22 @@ fn the_caller_is_told_as_istio_does() {
 #[test]
 fn changes_of_a_route_come_in_order() {
     let pairs = |pairs: &[(&str, &str)]| {
-        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect()
     };
     let operations = HeaderOperations {
         remove: vec!["x-a".into(), "x-b".into(), "host".into()],
         set: pairs(&[("x-b", "new"), (":authority", "b.test"), ("bad name", "1")]),
         add: pairs(&[("x-c", "two")]),
     };
-    let mut headers = map(&[("x-a", "1"), ("x-b", "old"), ("x-c", "one"), ("host", "a.test")]);
+    let mut headers = map(&[
+        ("x-a", "1"),
+        ("x-b", "old"),
+        ("x-c", "one"),
+        ("host", "a.test"),
+    ]);
     assert_eq!(change(&mut headers, &operations), Some("b.test"));
     assert_eq!(text(&headers, HeaderName::from_static("x-a")), None);
     assert_eq!(text(&headers, HeaderName::from_static("x-b")), Some("new"));

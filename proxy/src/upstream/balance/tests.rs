@@ -22,7 +22,10 @@ fn counts(balance: Balance, weights: &[u32], rounds: usize) -> Vec<usize> {
         let picked = pick(balance, &endpoints, &[], &turn, &mut |n| dice.u64(..n)).expect("some");
         *counts.entry(picked.address).or_insert(0) += 1;
     }
-    endpoints.iter().map(|endpoint| counts.get(&endpoint.address).copied().unwrap_or(0)).collect()
+    endpoints
+        .iter()
+        .map(|endpoint| counts.get(&endpoint.address).copied().unwrap_or(0))
+        .collect()
 }
 
 #[test]
@@ -36,9 +39,18 @@ fn round_robin_is_exact() {
 fn round_robin_spreads_heavy_endpoints() {
     let (endpoints, turn) = (endpoints(&[3, 3, 2]), Cell::new(0));
     let picks: Vec<_> = (0..8)
-        .map(|_| pick(Balance::RoundRobin, &endpoints, &[], &turn, &mut |_| 0).expect("some").address)
+        .map(|_| {
+            pick(Balance::RoundRobin, &endpoints, &[], &turn, &mut |_| 0)
+                .expect("some")
+                .address
+        })
         .collect();
-    assert!(picks.windows(3).all(|three| three[0] != three[1] || three[1] != three[2]), "{picks:?}");
+    assert!(
+        picks
+            .windows(3)
+            .all(|three| three[0] != three[1] || three[1] != three[2]),
+        "{picks:?}"
+    );
 }
 
 #[test]
@@ -54,9 +66,13 @@ fn the_less_busy_of_two_is_taken() {
     let endpoints = endpoints(&[1, 1]);
     endpoints[0].active.set(5);
     let mut rolls = [0, 1].into_iter();
-    let picked = pick(Balance::LeastRequest, &endpoints, &[], &Cell::new(0), &mut |_| {
-        rolls.next().expect("two rolls")
-    });
+    let picked = pick(
+        Balance::LeastRequest,
+        &endpoints,
+        &[],
+        &Cell::new(0),
+        &mut |_| rolls.next().expect("two rolls"),
+    );
     assert_eq!(picked.expect("some").address, endpoints[1].address);
 }
 
@@ -66,8 +82,10 @@ fn failed_hosts_are_avoided_while_others_are_left() {
     let (first, second) = (endpoints[0].address, endpoints[1].address);
     for balance in [Balance::LeastRequest, Balance::RoundRobin, Balance::Random] {
         let turn = Cell::new(0);
-        let mut pick = |avoid: &[SocketAddr]| {
-            pick(balance, &endpoints, avoid, &turn, &mut |_| 0).expect("some").address
+        let pick = |avoid: &[SocketAddr]| {
+            pick(balance, &endpoints, avoid, &turn, &mut |_| 0)
+                .expect("some")
+                .address
         };
         assert_eq!(pick(&[first]), second);
         assert_eq!(pick(&[second]), first);

@@ -14,6 +14,7 @@
 )]
 
 pub(crate) mod reading;
+mod unsupported;
 #[macro_use]
 mod object;
 pub mod shared;

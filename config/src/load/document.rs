@@ -19,8 +19,9 @@ use crate::wire::envelope::Header;
 use crate::wire::envelope::HeaderSeed;
 use crate::wire::envelope::Metadata;
 use crate::wire::envelope::NoBody;
+use crate::wire::reading::Ignored;
 use crate::wire::reading::Reading;
-use crate::wire::reading::Unknown;
+use crate::wire::reading::Why;
 
 /// What a document is taken for before it says so itself.
 #[derive(Clone, Copy, Debug)]
@@ -90,8 +91,8 @@ pub(super) fn read(
         return Ok(());
     };
     let title = source.title(&draft.kind, &draft.metadata);
-    for unknown in attempt.reading.take_unknown() {
-        reader.tell(source.unknown(&unknown, &title));
+    for ignored in attempt.reading.take_ignored() {
+        reader.tell(source.ignored(&ignored, &title));
     }
     if let Body::ConfigMap(map) = &body {
         let (namespace, name, key) = MESH_CONFIG_MAP;
@@ -275,22 +276,25 @@ impl Source<'_> {
         }
     }
 
-    fn unknown(&self, unknown: &Unknown, title: &str) -> Problem {
+    fn ignored(&self, ignored: &Ignored, title: &str) -> Problem {
         let line = self
             .chunk
-            .line_of_key(&unknown.key)
+            .line_of_key(&ignored.key)
             .filter(|_| self.chunk.line > 0);
         let place = Place {
             file: self.place.file.clone(),
             line: line.unwrap_or(self.place.line),
         };
-        let reason = match &unknown.meant {
-            Some(meant) => format!("unknown field, ignored; did you mean `{meant}`?"),
-            None => "unknown field, ignored".to_owned(),
+        let reason = match &ignored.why {
+            Why::Unknown(Some(meant)) => {
+                format!("unknown field, ignored; did you mean `{meant}`?")
+            }
+            Why::Unknown(None) => "unknown field, ignored".to_owned(),
+            Why::Unsupported => "not supported yet, ignored".to_owned(),
         };
         Problem::new(Severity::Warning, place, reason)
             .of(title)
-            .at(self.path(&unknown.path), "")
+            .at(self.path(&ignored.path), "")
     }
 
     /// `Kind namespace/name`, as far as known.

@@ -126,10 +126,10 @@ fn other_kinds_and_versions_are_named() {
 #[test]
 fn both_spellings_nulls_and_loose_numbers() {
     let camel = entry(
-        "  hosts: [a.b]\n  exportTo: [\".\"]\n  workloadSelector: {labels: {x: \"y\"}}\n  ports: [{number: \"80\", name: n, targetPort: 81}]\n",
+        "  hosts: [a.b]\n  exportTo: [\".\"]\n  subjectAltNames: [b.a]\n  ports: [{number: \"80\", name: n, targetPort: 81}]\n",
     );
     let snake = entry(
-        "  hosts: [a.b]\n  export_to: [\".\"]\n  workload_selector: {labels: {x: \"y\"}}\n  ports: [{number: 80, name: n, target_port: 81.0, protocol: null}]\n  addresses: null\n  endpoints:\n",
+        "  hosts: [a.b]\n  export_to: [\".\"]\n  subject_alt_names: [b.a]\n  ports: [{number: 80, name: n, target_port: 81.0, protocol: null}]\n  addresses: null\n  endpoints:\n",
     );
     let (documents, problems) = read(&[text("f", &camel), text("f", &snake)]);
     assert_eq!(problems, []);
@@ -325,7 +325,8 @@ fn the_mesh_configuration_bare_and_in_its_config_map() {
     assert_eq!(
         told,
         [
-            "bare:4: accesLogFile: unknown field, ignored; did you mean `accessLogFile`?",
+            "bare:3: meshMTLS: not supported yet, ignored",
+        "bare:4: accesLogFile: unknown field, ignored; did you mean `accessLogFile`?",
             "map:9: ConfigMap istio-system/istio: data.mesh.outboundTrafficPolicy.mod: unknown field, ignored; did you mean `mode`?",
             "elsewhere:1: ConfigMap default/istio: data.mesh: ignored: the mesh configuration is read from namespace istio-system",
             "broken:6: ConfigMap istio-system/istio: data.mesh: \"accessLogFile: [\": not well-formed YAML, left out: unclosed bracket '['",

@@ -12,13 +12,13 @@ const LENGTH_MAX: usize = 1_024;
 /// Compiles an expression that must match a whole text.
 pub(super) fn whole(text: &str) -> Result<StringMatch, String> {
     check(text)?;
-    StringMatch::regex(text).map_err(|error| brief(&error))
+    StringMatch::regex(&with_literal_braces(text)).map_err(|error| brief(&error))
 }
 
 /// Compiles an expression that is searched for.
 pub(super) fn part(text: &str) -> Result<regex::bytes::Regex, String> {
     check(text)?;
-    value::compile(text).map_err(|error| brief(&error))
+    value::compile(&with_literal_braces(text)).map_err(|error| brief(&error))
 }
 
 fn check(text: &str) -> Result<(), String> {
@@ -79,8 +79,38 @@ fn foreign(text: &str) -> Option<&'static str> {
     None
 }
 
+/// A `{` that begins no count is a letter in RE2, as in `/users/{id}`; the `regex` crate wants it escaped.
+fn with_literal_braces(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut class = false;
+    let mut rest = text.char_indices();
+    while let Some((at, c)) = rest.next() {
+        match c {
+            '[' => class = true,
+            ']' => class = false,
+            '{' if !class && !is_count(&text[at..]) && !is_property(&text[..at]) => escaped.push('\\'),
+            _ => {}
+        }
+        escaped.push(c);
+        if c == '\\' {
+            escaped.extend(rest.next().map(|(_, next)| next));
+        }
+    }
+    escaped
+}
+
+/// Whether a brace after `before` belongs to `\p{..}`, `\P{..}` or `\x{..}`.
+fn is_property(before: &str) -> bool {
+    ["\\p", "\\P", "\\x"].iter().any(|escape| before.ends_with(escape))
+}
+
 fn is_count(tail: &str) -> bool {
-    tail[1..].starts_with(|c: char| c.is_ascii_digit())
+    let Some((count, _)) = tail[1..].split_once('}') else {
+        return false;
+    };
+    let (least, most) = count.split_once(',').unwrap_or((count, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    !least.is_empty() && digits(least) && digits(most)
 }
 
 fn too_often(tail: &str) -> bool {
@@ -108,7 +138,9 @@ mod tests {
             "(a*)*",
             "[&-]",
             "x{",
-            "*.a".get(1..).unwrap_or_default(),
+            "/users/{id}",
+            r"\x{41}{2}",
+            "a{2,}",
         ] {
             assert!(whole(good).is_ok(), "{good}: {:?}", whole(good));
         }

@@ -12,11 +12,14 @@ use serde::de::Visitor;
 use crate::wire::reading::Key;
 use crate::wire::reading::Reading;
 use crate::wire::reading::is_field;
+use crate::wire::unsupported::is_unsupported;
 
 /// What `object!` implements: fields that can be read one at a time.
 pub(crate) trait Fields<'de>: Default {
     /// The fields, in snake case or in the one spelling they have.
     const NAMES: &'static [&'static str];
+    /// The name of the struct.
+    const SHAPE: &'static str;
     /// Fields that are read over without a warning.
     const SILENT: &'static [&'static str];
 
@@ -55,6 +58,9 @@ pub(crate) fn read_field<'de, T: Fields<'de>, A: MapAccess<'de>>(
     if let Some(index) = T::NAMES.iter().position(|name| is_field(key, name)) {
         if !seen.first(index) {
             return Err(A::Error::custom(format_args!("field `{key}` is set twice")));
+        }
+        if is_unsupported(T::SHAPE, T::NAMES[index]) {
+            reading.note_unsupported(key);
         }
         object.set(index, map, reading)?;
         return Ok(true);
@@ -110,6 +116,7 @@ macro_rules! object {
 
         impl<'de> $crate::wire::object::Fields<'de> for $object {
             const NAMES: &'static [&'static str] = &[$(object!(@name $field $($spelling)?)),*];
+            const SHAPE: &'static str = stringify!($object);
             const SILENT: &'static [&'static str] = &[$($($silent),*)?];
 
             fn set<A: serde::de::MapAccess<'de>>(

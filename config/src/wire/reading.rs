@@ -28,15 +28,24 @@ enum Step {
     Index(usize),
 }
 
-/// A field that no shape knows.
+/// A field that will have no effect.
 #[derive(Clone, Debug)]
-pub(crate) struct Unknown {
+pub(crate) struct Ignored {
     /// The whole path, as `spec.http[0].rout`.
     pub(crate) path: String,
     /// The last part of the path.
     pub(crate) key: String,
-    /// A known field of the same object with nearly the same name.
-    pub(crate) meant: Option<String>,
+    /// Why.
+    pub(crate) why: Why,
+}
+
+/// Why a field has no effect.
+#[derive(Clone, Debug)]
+pub(crate) enum Why {
+    /// No shape knows it; maybe a known field of the same object has nearly the same name.
+    Unknown(Option<String>),
+    /// egret does not act on it yet.
+    Unsupported,
 }
 
 /// Where the reader of one document stands, and what it met there.
@@ -45,7 +54,7 @@ pub(crate) struct Unknown {
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
     path: RefCell<Vec<Step>>,
-    unknown: RefCell<Vec<Unknown>>,
+    ignored: RefCell<Vec<Ignored>>,
 }
 
 impl Reading {
@@ -62,20 +71,26 @@ impl Reading {
         text
     }
 
-    /// Takes the unknown fields met so far.
-    pub(crate) fn take_unknown(&self) -> Vec<Unknown> {
-        self.unknown.take()
+    /// Takes the fields met so far that will have no effect.
+    pub(crate) fn take_ignored(&self) -> Vec<Ignored> {
+        self.ignored.take()
     }
 
     /// Notes a field that is none of `names`.
     pub(crate) fn note_unknown(&self, key: &str, names: &[&[&'static str]]) {
+        self.note(key, Why::Unknown(nearest(key, names)));
+    }
+
+    /// Notes a known field that egret does not act on yet.
+    pub(crate) fn note_unsupported(&self, key: &str) {
+        self.note(key, Why::Unsupported);
+    }
+
+    fn note(&self, key: &str, why: Why) {
         let mut path = self.path();
         push_key(&mut path, key);
-        self.unknown.borrow_mut().push(Unknown {
-            path,
-            key: key.to_owned(),
-            meant: nearest(key, names),
-        });
+        let key = key.to_owned();
+        self.ignored.borrow_mut().push(Ignored { path, key, why });
     }
 
     /// Reads the value of the known field `name`.

@@ -8,7 +8,6 @@ use egret_config::load;
 use egret_config::model::meta::Meta;
 use egret_config::model::objects::Objects;
 use egret_config::problem::Place;
-use egret_config::problem::Problem;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::workload::Workload;
 use jiff::Timestamp;
@@ -19,7 +18,7 @@ use crate::source::status::Loaded;
 /// Parses `texts` and builds the view of `workload`. Never fails: what could not be understood is among the problems.
 pub fn compile(texts: &Texts, workload: &Workload, version: u64) -> (Snapshot, Loaded) {
     let started = Instant::now();
-    let (objects, mut problems) = understand(texts);
+    let (objects, mut problems) = load::load(&texts.objects, texts.mesh_config.as_ref());
     let (snapshot, unfitting) = Snapshot::build(&objects, workload.clone());
     problems.extend(unfitting);
     let loaded = Loaded {
@@ -39,14 +38,6 @@ pub fn compile(texts: &Texts, workload: &Workload, version: u64) -> (Snapshot, L
         problems,
     };
     (snapshot, loaded)
-}
-
-fn understand(texts: &Texts) -> (Objects, Vec<Problem>) {
-    let (_, mut problems) = load::read(&texts.objects);
-    if let Some(text) = &texts.mesh_config {
-        problems.extend(load::read_mesh_config(text).1);
-    }
-    (Objects::default(), problems)
 }
 
 fn titles(objects: &Objects) -> Vec<(String, Place)> {

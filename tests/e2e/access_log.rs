@@ -9,13 +9,14 @@ use egret_tests::places::SLEEP;
 use egret_tests::topology::World;
 
 use crate::stage;
+use crate::stage::services;
 
 #[test]
 fn text_lines_are_istios() -> anyhow::Result<()> {
     let world = World::new("access-log-text", Family::V4)?;
     let _origin = world.http(HTTPBIN_ORG, 80, &httpbin())?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&["mesh/text-log.yaml"])?;
+    let config = Folder::with(&["mesh/text-log.yaml", services(Family::V4)])?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     assert_eq!(
         curl(

@@ -26,24 +26,41 @@ fn pages_show_what_is_in_force() -> anyhow::Result<()> {
     ])?;
     let gateway = stage::egress_gateway(&world, &gateway_pod, &config)?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let gateway_cluster = "outbound|80||istio-egressgateway.istio-system.svc.cluster.local";
+    // Words of the text page, and words of the same page for programs.
     let expected = [
-        (&sidecar, "/config_dump", "aliyun.com"),
-        (&sidecar, "/config_dump", "egressgateway-vs"),
-        (&sidecar, "/listeners", "15001"),
-        (&sidecar, "/listeners", "15006"),
-        (&sidecar, "/clusters", "outbound|80||aliyun.com"),
+        (&sidecar, "/config_dump", "aliyun.com", "egressgateway-vs"),
+        (&sidecar, "/listeners", "15001", "15001"),
+        (&sidecar, "/listeners", "15006", "15006"),
         (
             &sidecar,
             "/clusters",
-            "outbound|80||istio-egressgateway.istio-system.svc.cluster.local",
+            "aliyun.com",
+            "outbound|80||aliyun.com",
         ),
-        (&sidecar, "/routes", "aliyun.com"),
-        (&gateway, "/config_dump", "egress-gw"),
-        (&gateway, "/listeners", "80"),
-        (&gateway, "/clusters", "outbound|80||aliyun.com"),
-        (&gateway, "/routes", "aliyun.com"),
+        (
+            &sidecar,
+            "/clusters",
+            "istio-egressgateway",
+            gateway_cluster,
+        ),
+        (&sidecar, "/routes", "egressgateway-vs", gateway_cluster),
+        (&gateway, "/config_dump", "egress-gw", "egress-gw"),
+        (&gateway, "/listeners", "80", "egress-gw"),
+        (
+            &gateway,
+            "/clusters",
+            "aliyun.com",
+            "outbound|80||aliyun.com",
+        ),
+        (
+            &gateway,
+            "/routes",
+            "egressgateway-vs",
+            "outbound|80||aliyun.com",
+        ),
     ];
-    for (proxy, path, words) in expected {
+    for (proxy, path, words, words_of_json) in expected {
         let page = proxy.page(path)?;
         assert_eq!(page.status, 200, "{path}: {}", page.body);
         assert!(
@@ -52,7 +69,10 @@ fn pages_show_what_is_in_force() -> anyhow::Result<()> {
             page.body
         );
         let json = proxy.json(path)?.to_string();
-        assert!(json.contains(words), "{path} as JSON has {words}:\n{json}");
+        assert!(
+            json.contains(words_of_json),
+            "{path} as JSON has {words_of_json}:\n{json}"
+        );
     }
     assert_eq!(sidecar.page("/nowhere")?.status, 404);
     Ok(())

@@ -35,7 +35,7 @@ fn http_passes_over(family: Family) -> anyhow::Result<()> {
     let world = World::new(&format!("allow-any-http-{family:?}"), family)?;
     let origin = world.http(ALIYUN, 80, &aliyun())?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[ALLOW_ANY])?;
+    let config = Folder::with(&[ALLOW_ANY, stage::services(family)])?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
 
     let answer = curl(&pod, &["aliyun.com", "-I"])?;
@@ -104,7 +104,7 @@ fn https_passes_untouched() -> anyhow::Result<()> {
     assert_fields(
         &line,
         &[
-            ("requested_server_name", json!(GOOGLE.name)),
+            ("upstream_host", json!(at(GOOGLE.v4(), 443))),
             ("response_code", json!(0)),
             ("method", json!(null)),
         ],
@@ -113,13 +113,19 @@ fn https_passes_untouched() -> anyhow::Result<()> {
 }
 
 #[test]
-fn no_configuration_at_all_is_allow_any_without_services() -> anyhow::Result<()> {
+fn no_configuration_at_all_passes_bytes_unread() -> anyhow::Result<()> {
     let world = World::new("allow-any-empty", Family::V4)?;
     let origin = world.http(ALIYUN, 80, &aliyun())?;
     let pod = world.pod(SLEEP, "default")?;
     stage::redirect(&world, &pod, &egret_tests::egret::INJECTED)?;
     let _sidecar = stage::sidecar_settings(&world, "default").start(&world, &pod)?;
-    assert_eq!(curl(&pod, &["aliyun.com", "-I"])?.status, 301);
+    let answer = curl(&pod, &["aliyun.com", "-I"])?;
+    assert_eq!(answer.status, 301);
+    assert_eq!(
+        answer.header("x-envoy-upstream-service-time"),
+        None,
+        "no service uses HTTP on port 80"
+    );
     assert_eq!(origin.only_request()?.peer.ip(), SLEEP.v4());
     Ok(())
 }

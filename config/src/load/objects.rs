@@ -209,3 +209,6 @@ fn keep<T>(review: &Review<'_>, list: &mut Vec<T>, read: impl IntoIterator<Item 
     }
     review.passed()
 }
+
+#[cfg(test)]
+mod tests;

@@ -326,7 +326,7 @@ fn the_mesh_configuration_bare_and_in_its_config_map() {
         told,
         [
             "bare:3: meshMTLS: not supported yet, ignored",
-        "bare:4: accesLogFile: unknown field, ignored; did you mean `accessLogFile`?",
+            "bare:4: accesLogFile: unknown field, ignored; did you mean `accessLogFile`?",
             "map:9: ConfigMap istio-system/istio: data.mesh.outboundTrafficPolicy.mod: unknown field, ignored; did you mean `mode`?",
             "elsewhere:1: ConfigMap default/istio: data.mesh: ignored: the mesh configuration is read from namespace istio-system",
             "broken:6: ConfigMap istio-system/istio: data.mesh: \"accessLogFile: [\": not well-formed YAML, left out: unclosed bracket '['",

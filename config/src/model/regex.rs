@@ -88,7 +88,9 @@ fn with_literal_braces(text: &str) -> String {
         match c {
             '[' => class = true,
             ']' => class = false,
-            '{' if !class && !is_count(&text[at..]) && !is_property(&text[..at]) => escaped.push('\\'),
+            '{' if !class && !is_count(&text[at..]) && !is_property(&text[..at]) => {
+                escaped.push('\\')
+            }
             _ => {}
         }
         escaped.push(c);
@@ -101,7 +103,9 @@ fn with_literal_braces(text: &str) -> String {
 
 /// Whether a brace after `before` belongs to `\p{..}`, `\P{..}` or `\x{..}`.
 fn is_property(before: &str) -> bool {
-    ["\\p", "\\P", "\\x"].iter().any(|escape| before.ends_with(escape))
+    ["\\p", "\\P", "\\x"]
+        .iter()
+        .any(|escape| before.ends_with(escape))
 }
 
 fn is_count(tail: &str) -> bool {

@@ -12,10 +12,7 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
         &["retry_remote_localities", "retry_ignore_previous_hosts"],
     ),
     ("TlsMatch", &["source_subnet"]),
-    (
-        "Server",
-        &["default_endpoint"],
-    ),
+    ("Server", &["default_endpoint"]),
     (
         "ServerTls",
         &[
@@ -64,7 +61,10 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
             "discovery_selectors",
         ],
     ),
-    ("LocalityLbSetting", &["distribute", "failover", "failover_priority"]),
+    (
+        "LocalityLbSetting",
+        &["distribute", "failover", "failover_priority"],
+    ),
     ("ProxyConfig", &["gateway_topology", "proxy_headers"]),
 ];
 

@@ -11,6 +11,7 @@ use egret_config::decide::call::Connection;
 use egret_config::decide::call::HttpVersion;
 use egret_config::decide::call::Layer;
 use egret_config::decide::call::Terminated;
+use egret_config::decide::verdict::ConnectionDecision;
 use egret_config::decide::verdict::Reading;
 use egret_config::decide::verdict::Refusal;
 use egret_config::decide::verdict::Verdict;
@@ -42,31 +43,46 @@ use crate::tls::Alpn;
 /// How long a client of a gateway may take for its TLS handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
 
-/// How long a silent client whose opaque destination cannot be reached may take to say that it speaks HTTP.
+/// How long a client may stay silent where its bytes alone decide.
+const SILENCE_MAX: Duration = Duration::from_secs(300);
+
+/// How long a silent client whose opaque destination cannot be reached may take to say that it goes elsewhere.
 const UNREACHED_MAX: Duration = Duration::from_secs(10);
 
 /// Bytes taken of a server that speaks first.
 const GREETING: usize = 4096;
 
-/// What is left to do with a connection when its walk is over.
+/// What is left to do with a connection once it is known where it goes. It may last for days, so nothing of the
+/// configuration is held on to.
 enum Rest {
-    /// Nothing.
-    Done,
+    /// Nothing, and nothing to tell: the client left without a word.
+    Nothing,
+    /// Bytes are relayed. With what the server has said already.
+    Relay(Rewind<TcpStream>, Reached, Vec<u8>),
+    /// Bytes inside TLS that ended here are relayed.
+    RelayTls(Decrypted, Reached),
     /// It carries HTTP.
     Http(Rewind<TcpStream>, HttpVersion, Caller),
-    /// It carries HTTP inside TLS that ended here. Boxed: the session is large.
-    Https(
-        Box<Rewind<TlsStream<Rewind<TcpStream>>>>,
-        HttpVersion,
-        Caller,
-    ),
+    /// It carries HTTP inside TLS that ended here.
+    Https(Decrypted, HttpVersion, Caller),
 }
+
+/// The inside of TLS that a gateway ended. Boxed: the session is large.
+type Decrypted = Box<Rewind<TlsStream<Rewind<TcpStream>>>>;
 
 /// Serves one accepted connection to its end. Never fails: whatever happens is reported.
 pub async fn serve(socket: TcpStream, entrance: Entrance, proxy: Rc<Proxy>) {
     let mut record = Record::open(Arc::clone(&proxy.access_log));
     match walk(socket, entrance, &proxy, &mut record).await {
-        Ok(Rest::Done) => record.end(),
+        Ok(Rest::Nothing) => record.silence(),
+        Ok(Rest::Relay(stream, server, greeting)) => {
+            tcp::run(stream, server, &greeting, &mut record).await;
+            record.end();
+        }
+        Ok(Rest::RelayTls(stream, server)) => {
+            tcp::run(stream, server, &[], &mut record).await;
+            record.end();
+        }
         // Each request has a record of its own.
         Ok(Rest::Http(stream, version, caller)) => {
             record.silence();
@@ -90,34 +106,31 @@ async fn walk(
     proxy: &Proxy,
     record: &mut Record,
 ) -> Result<Rest, Failure> {
-    record.downstream_remote_address = socket.peer_addr().ok();
-    let arrival = identify(&socket, entrance)?;
-    record.downstream_remote_address = Some(arrival.client);
-    record.downstream_local_address = Some(arrival.to);
+    let arrival = identify(&socket, entrance, record)?;
     let snapshot = proxy.current.load();
     if entrance == Entrance::Inbound {
         let application = tcp::inbound(arrival, &snapshot, record).await?;
-        tcp::run(socket, application, &[], record).await;
-        return Ok(Rest::Done);
+        return Ok(Rest::Relay(Rewind::new(socket), application, Vec::new()));
     }
     let (mut stream, mut layer) = match decide::reading(&snapshot, &arrival) {
         Reading::Opaque => (Rewind::new(socket), Layer::Opaque),
         Reading::Sniff { silence_max } => match sniff(socket, silence_max).await {
             Sniffed::Seen(seen) => (seen.stream, seen.layer),
-            Sniffed::Closed(_) => return Ok(Rest::Done),
+            Sniffed::Closed(_) => return Ok(Rest::Nothing),
         },
     };
     let mut dialled = None;
     if layer == Layer::Silent {
         match first_speaker(&mut stream, arrival, proxy, &snapshot, record).await? {
             FirstSpeaker::Server(server, greeting) => {
-                tcp::run(stream, server, &greeting, record).await;
-                return Ok(Rest::Done);
+                return Ok(Rest::Relay(stream, server, greeting));
             }
             FirstSpeaker::Client(spoken, server) => (layer, dialled) = (spoken, server),
-            FirstSpeaker::Nobody => return Ok(Rest::Done),
+            FirstSpeaker::Nobody => return Ok(Rest::Nothing),
         }
     }
+    // Reading may have taken a while: what is decided now is decided by what holds now.
+    let snapshot = proxy.current.load();
     act(stream, &layer, arrival, proxy, &snapshot, dialled, record).await
 }
 
@@ -130,13 +143,8 @@ async fn act(
     dialled: Option<Dialled>,
     record: &mut Record,
 ) -> Result<Rest, Failure> {
-    let call = Connection {
-        arrival,
-        layer,
-        terminated: None,
-    };
-    let decision = decide::connection(snapshot, &call, &mut dice);
-    saw(record, layer, decision.cluster);
+    let decision = decide(layer, arrival, snapshot);
+    saw(record, layer, &decision);
     let destination = decision.cluster.unwrap_or_default();
     let dialled = dialled
         .filter(|dialled| *dialled.cluster == *destination)
@@ -161,8 +169,7 @@ async fn act(
                 Some(server) => server,
                 None => reach(verdict, layer, arrival, proxy, snapshot, record).await?,
             };
-            tcp::run(stream, server, &[], record).await;
-            Ok(Rest::Done)
+            Ok(Rest::Relay(stream, server, Vec::new()))
         }
     }
 }
@@ -190,22 +197,18 @@ async fn terminate(
             "the client did not finish its TLS handshake",
         )
     })??;
-    // A client that waits for its server after a handshake is told apart by no one: what comes is read.
     let mut stream = Rewind::new(stream);
-    let layer = match decide::reading(snapshot, &arrival) {
-        Reading::Opaque => Layer::Opaque,
-        Reading::Sniff { .. } => match read_layer(&mut stream, None).await {
-            Ok(Some(layer)) => layer,
-            Ok(None) | Err(_) => return Ok(Rest::Done),
-        },
-    };
-    let call = Connection {
-        arrival,
-        layer: &layer,
-        terminated: Some(&terminated),
-    };
-    let decision = decide::connection(snapshot, &call, &mut dice);
-    saw(record, &layer, decision.cluster);
+    // Bytes go the same way whoever speaks first; only HTTP has to be read.
+    let mut layer = Layer::Silent;
+    let mut decision = decide_inside(&layer, &terminated, arrival, snapshot);
+    if let Verdict::Http = decision.verdict {
+        match read_layer(&mut stream, None).await {
+            Ok(Some(read)) => layer = read,
+            Ok(None) | Err(_) => return Ok(Rest::Nothing),
+        }
+        decision = decide_inside(&layer, &terminated, arrival, snapshot);
+    }
+    saw(record, &layer, &decision);
     record.requested_server_name.clone_from(&terminated.sni);
     match decision.verdict {
         Verdict::Http => {
@@ -217,8 +220,7 @@ async fn terminate(
         }
         verdict => {
             let server = reach(verdict, &layer, arrival, proxy, snapshot, record).await?;
-            tcp::run(stream, server, &[], record).await;
-            Ok(Rest::Done)
+            Ok(Rest::RelayTls(Box::new(stream), server))
         }
     }
 }
@@ -271,46 +273,58 @@ async fn first_speaker(
     snapshot: &Snapshot,
     record: &mut Record,
 ) -> Result<FirstSpeaker, Failure> {
-    let layer = Layer::Silent;
-    let call = Connection {
-        arrival,
-        layer: &layer,
-        terminated: None,
-    };
-    let decision = decide::connection(snapshot, &call, &mut dice);
-    if !matches!(decision.verdict, Verdict::Pass | Verdict::Forward(_)) {
+    let decision = decide(&Layer::Silent, arrival, snapshot);
+    if let Verdict::Http | Verdict::Terminate { .. } = decision.verdict {
         return spoken(read_layer(client, None).await, None);
     }
-    saw(record, &layer, decision.cluster);
+    saw(record, &Layer::Silent, &decision);
+    let http = decide(&Layer::Http(HttpVersion::One), arrival, snapshot);
+    let patience = match http.verdict {
+        // Out of reach is only the destination as it stands; the client may still speak HTTP, which goes elsewhere.
+        Verdict::Http => SILENCE_MAX,
+        _ => UNREACHED_MAX,
+    };
     let cluster: Arc<str> = decision.cluster.unwrap_or_default().into();
-    let mut server = {
-        let reaching = reach(decision.verdict, &layer, arrival, proxy, snapshot, record);
+    let reached = {
+        let reaching = reach(
+            decision.verdict,
+            &Layer::Silent,
+            arrival,
+            proxy,
+            snapshot,
+            record,
+        );
         tokio::select! {
             biased;
             layer = read_layer(client, None) => return spoken(layer, None),
-            server = reaching => match server {
-                Ok(server) => server,
-                // The destination may only be out of reach as it stands, as an address that names a host; the client
-                // may still speak HTTP, which goes elsewhere.
-                Err(failure) => {
-                    return match timeout(UNREACHED_MAX, read_layer(client, None)).await {
-                        Ok(layer) => spoken(layer, None),
-                        Err(_) => Err(failure),
-                    };
-                }
-            },
+            reached = reaching => reached,
+        }
+    };
+    let mut server = match reached {
+        Ok(server) => server,
+        Err(failure) => {
+            let layer = timeout(patience, read_layer(client, None)).await;
+            return spoken(layer.map_err(|_| failure)?, None);
         }
     };
     let mut greeting = vec![0; GREETING];
-    tokio::select! {
+    let said = tokio::select! {
         biased;
-        layer = read_layer(client, None) => spoken(layer, Some(Dialled { server, cluster })),
-        // An end or an error is the server's word as well: relaying meets it again.
-        read = server.stream().read(&mut greeting) => {
-            greeting.truncate(read.unwrap_or(0));
-            Ok(FirstSpeaker::Server(server, greeting))
+        layer = read_layer(client, None) => {
+            return spoken(layer, Some(Dialled { server, cluster }));
         }
+        said = server.stream().read(&mut greeting) => said.unwrap_or(0),
+    };
+    if said == 0 && patience == SILENCE_MAX {
+        // The server got tired of waiting for what was never meant for it.
+        drop(server);
+        return match timeout(patience, read_layer(client, None)).await {
+            Ok(layer) => spoken(layer, None),
+            Err(_) => Ok(FirstSpeaker::Nobody),
+        };
     }
+    greeting.truncate(said);
+    Ok(FirstSpeaker::Server(server, greeting))
 }
 
 fn spoken(
@@ -324,12 +338,40 @@ fn spoken(
     }
 }
 
-/// Notes what the connection carries and where it goes.
-fn saw(record: &mut Record, layer: &Layer, cluster: Option<&str>) {
+/// Asks what happens to a connection as it came in.
+fn decide<'s>(layer: &Layer, arrival: Arrival, snapshot: &'s Snapshot) -> ConnectionDecision<'s> {
+    let call = Connection {
+        arrival,
+        layer,
+        terminated: None,
+    };
+    decide::connection(snapshot, &call, &mut dice)
+}
+
+/// Asks what happens to what is inside TLS that ended here.
+fn decide_inside<'s>(
+    layer: &Layer,
+    terminated: &Terminated,
+    arrival: Arrival,
+    snapshot: &'s Snapshot,
+) -> ConnectionDecision<'s> {
+    let call = Connection {
+        arrival,
+        layer,
+        terminated: Some(terminated),
+    };
+    decide::connection(snapshot, &call, &mut dice)
+}
+
+/// Notes what the connection carries and where it goes. A cluster that does not exist is not named.
+fn saw(record: &mut Record, layer: &Layer, decision: &ConnectionDecision<'_>) {
     if let Layer::Tls(ClientHello { sni, .. }) = layer {
         record.requested_server_name.clone_from(sni);
     }
-    record.upstream_cluster = cluster.map(Arc::from);
+    record.upstream_cluster = match decision.verdict {
+        Verdict::Refuse(Refusal::NoCluster(_)) => None,
+        _ => decision.cluster.map(Arc::from),
+    };
 }
 
 fn sni(layer: &Layer) -> Option<&str> {

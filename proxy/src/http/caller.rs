@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use egret_config::decide::call::Arrival;
 use egret_config::decide::call::Terminated;
+use egret_config::snapshot::workload::Mode;
 
 use crate::proxy::Proxy;
 use crate::report::record::Record;
@@ -49,4 +50,6 @@ pub struct Told {
     pub tries: u32,
     /// Whether the client reads gRPC's statuses.
     pub grpc: bool,
+    /// As what this proxy answers.
+    pub mode: Mode,
 }

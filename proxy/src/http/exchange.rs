@@ -53,14 +53,15 @@ pub async fn exchange(
         request.headers(),
     );
     let grpc = answer::is_grpc(request.headers());
+    let snapshot = proxy.current.load();
     let mut told = Told {
         record,
         received: Received::default(),
         tries: 0,
         grpc,
+        mode: snapshot.workload.mode,
     };
 
-    let snapshot = proxy.current.load();
     let outgoing = match read(request, caller, &snapshot, &mut told) {
         Ok(outgoing) => outgoing,
         Err(failure) => return refuse(&failure, &[], told),
@@ -180,7 +181,7 @@ fn pass_on(
     for changes in changes.iter().copied().flatten() {
         headers::change(&mut parts.headers, &changes.response);
     }
-    headers::sign_response(&mut parts.headers);
+    headers::sign_response(&mut parts.headers, told.mode);
     let body = match upgrade {
         Some((client, upstream)) => {
             upgrade::renew(&mut parts.headers);
@@ -227,6 +228,6 @@ fn ours(response: Response<Bytes>, mut told: Told) -> Response<ResponseBody> {
 }
 
 fn finish(mut response: Response<Bytes>, told: Told) -> Response<ResponseBody> {
-    headers::sign_response(response.headers_mut());
+    headers::sign_response(response.headers_mut(), told.mode);
     response.map(|bytes| ResponseBody::new(Source::Ours(bytes), told.record, told.received))
 }

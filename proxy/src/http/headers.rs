@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use egret_config::model::route::HeaderOperations;
+use egret_config::snapshot::workload::Mode;
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
@@ -33,7 +34,9 @@ pub const VERDICT: HeaderName = HeaderName::from_static("x-egret-verdict");
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const SERVER: HeaderValue = HeaderValue::from_static("egret");
+// Envoy's names as Istio sets them, which scripts and dashboards tell a proxied answer by.
+const SERVER_SIDECAR: HeaderValue = HeaderValue::from_static("envoy");
+const SERVER_GATEWAY: HeaderValue = HeaderValue::from_static("istio-envoy");
 
 /// Takes out of a request what is meant for this hop only, including what its `connection` header names. `te` stays if
 /// it is `trailers`, and `trailer` stays, so that trailers reach the other side.
@@ -136,8 +139,12 @@ pub fn expect_timeout(headers: &mut HeaderMap, timeout: Duration) {
 }
 
 /// Finishes the headers of a response: whoever made it, it comes from us.
-pub fn sign_response(headers: &mut HeaderMap) {
-    headers.insert(header::SERVER, SERVER);
+pub fn sign_response(headers: &mut HeaderMap, mode: Mode) {
+    let server = match mode {
+        Mode::Sidecar => SERVER_SIDECAR,
+        Mode::Gateway => SERVER_GATEWAY,
+    };
+    headers.insert(header::SERVER, server);
 }
 
 /// Says how long the upstream took until its response began.

@@ -222,7 +222,7 @@ fn a_request_passes_and_is_told() {
             .await;
             assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
             assert!(
-                response.contains("server: egret\r\n") && !response.contains("nginx"),
+                response.contains("server: envoy\r\n") && !response.contains("nginx"),
                 "{response}"
             );
             assert!(response.contains("X-Case: Kept\r\n"), "{response}");
@@ -519,6 +519,7 @@ async fn get(
         received: Received::default(),
         tries: 0,
         grpc: false,
+        mode: Mode::Sidecar,
     };
     let snapshot = world.proxy.current.load();
     let answered = forward(outgoing, &to, &caller, &world.proxy, &snapshot, &mut told).await;

@@ -106,10 +106,11 @@ impl<'s> Stage<'s> {
         })
     }
 
-    /// Runs curl in the application's pod, again while the last change is not yet in force, that is until
+    /// Runs curl in `pod`, again while the last change is not yet in force, that is until
     /// `expected` accepts the call or the change is overdue. Gives the last call and whether it was as expected.
     pub(crate) fn call(
         &self,
+        pod: &Host,
         arguments: &[&str],
         expected: impl Fn(&Call) -> bool,
     ) -> anyhow::Result<(Call, bool)> {
@@ -120,7 +121,7 @@ impl<'s> Stage<'s> {
                 .iter()
                 .map(|origin| origin.requests.len())
                 .collect();
-            let answer = client::curl(&self.set.sleep, arguments)?;
+            let answer = client::curl(pod, arguments)?;
             let new = self
                 .origins
                 .iter()

@@ -20,9 +20,10 @@ pub(crate) fn open_to_governed(stage: &Stage<'_>) -> anyhow::Result<usize> {
 
     stage.teller.step("1  ALLOW_ANY, nothing is registered");
     failed += Step {
+        caller: Who::Sleep,
         call: &call,
         expectation: "301 from the origin, which saw the pod",
-        logged_by: Logger::Sidecar,
+        logged_by: Who::Sleep,
     }
     .play(stage, |call| {
         call.answer.status == 301
@@ -40,9 +41,10 @@ pub(crate) fn open_to_governed(stage: &Stage<'_>) -> anyhow::Result<usize> {
         .teller
         .change("mesh.yaml: outboundTrafficPolicy.mode is REGISTRY_ONLY");
     failed += Step {
+        caller: Who::Sleep,
         call: &call,
         expectation: "502 from the sidecar, and the origin saw nothing",
-        logged_by: Logger::Sidecar,
+        logged_by: Who::Sleep,
     }
     .play(stage, |call| {
         call.answer.status == 502 && call.seen.is_none()
@@ -51,9 +53,10 @@ pub(crate) fn open_to_governed(stage: &Stage<'_>) -> anyhow::Result<usize> {
     stage.teller.step("3  A ServiceEntry registers aliyun.com");
     replace(stage, &[], &["003/service-entry.yaml"])?;
     failed += Step {
+        caller: Who::Sleep,
         call: &call,
         expectation: "301 from the origin, which saw the pod",
-        logged_by: Logger::Sidecar,
+        logged_by: Who::Sleep,
     }
     .play(stage, |call| call.answer.status == 301 && from_pod(call))?;
 
@@ -66,9 +69,10 @@ pub(crate) fn open_to_governed(stage: &Stage<'_>) -> anyhow::Result<usize> {
         &["003/gateway.yaml", "003/virtual-service.yaml"],
     )?;
     failed += Step {
+        caller: Who::Sleep,
         call: &call,
         expectation: "301 from the origin, which saw the gateway",
-        logged_by: Logger::Gateway,
+        logged_by: Who::Gateway,
     }
     .play(stage, |call| {
         call.answer.status == 301 && from_gateway(call)
@@ -99,9 +103,10 @@ pub(crate) fn tls_from_the_gateway(stage: &Stage<'_>) -> anyhow::Result<usize> {
         .step("1  A ServiceEntry registers edition.cnn.com");
     replace(stage, &[], &["004/service-entry.yaml"])?;
     failed += Step {
+        caller: Who::Sleep,
         call: &call,
         expectation: "301 to https from the origin, which saw the pod",
-        logged_by: Logger::Sidecar,
+        logged_by: Who::Sleep,
     }
     .play(stage, |call| call.answer.status == 301 && from_pod(call))?;
 
@@ -109,16 +114,14 @@ pub(crate) fn tls_from_the_gateway(stage: &Stage<'_>) -> anyhow::Result<usize> {
         .teller
         .step("2  A Gateway for port 443, and no route yet");
     replace(stage, &[], &["004/gateway.yaml"])?;
-    let at_gateway = format!("edition.cnn.com:443:{}", EGRESS_GATEWAY.v4());
-    let direct = [
-        "--resolve",
-        &at_gateway,
-        "http://edition.cnn.com:443/politics",
-    ];
+    // A sidecar would route the call by its Host; what the gateway answers is seen beside it.
+    let at_gateway = format!("http://{}:443/politics", EGRESS_GATEWAY.v4());
+    let direct = ["-H", "Host: edition.cnn.com", &at_gateway];
     failed += Step {
+        caller: Who::Gateway,
         call: &direct,
         expectation: "404 from the gateway",
-        logged_by: Logger::Gateway,
+        logged_by: Who::Gateway,
     }
     .play(stage, |call| {
         call.answer.status == 404 && call.seen.is_none()
@@ -139,9 +142,10 @@ pub(crate) fn tls_from_the_gateway(stage: &Stage<'_>) -> anyhow::Result<usize> {
     ];
     replace(stage, &[], &rest)?;
     failed += Step {
+        caller: Who::Sleep,
         call: &call,
         expectation: "200 and no redirect; the origin saw TLS from the gateway",
-        logged_by: Logger::Gateway,
+        logged_by: Who::Gateway,
     }
     .play(stage, |call| {
         let sni = call.seen.as_ref().and_then(|seen| seen.sni.as_deref());
@@ -153,34 +157,40 @@ pub(crate) fn tls_from_the_gateway(stage: &Stage<'_>) -> anyhow::Result<usize> {
         .step("4  The resources are deleted again; nothing is restarted");
     replace(stage, &[&["004/gateway.yaml"][..], &rest].concat(), &[])?;
     failed += Step {
+        caller: Who::Sleep,
         call: &call,
         expectation: "301 to https from the origin, which saw the pod",
-        logged_by: Logger::Sidecar,
+        logged_by: Who::Sleep,
     }
     .play(stage, |call| call.answer.status == 301 && from_pod(call))?;
     Ok(failed)
 }
 
 struct Step<'c> {
+    caller: Who,
     call: &'c [&'c str],
     expectation: &'static str,
-    logged_by: Logger,
+    logged_by: Who,
 }
 
 #[derive(Clone, Copy)]
-enum Logger {
-    Sidecar,
+enum Who {
+    Sleep,
     Gateway,
 }
 
 impl Step<'_> {
     /// Plays one step; gives 1 when it was not as expected, else 0.
     fn play(&self, stage: &Stage<'_>, expected: impl Fn(&Call) -> bool) -> anyhow::Result<usize> {
-        let (call, as_expected) = stage.call(self.call, expected)?;
-        stage.teller.call(&call);
+        let pod = match self.caller {
+            Who::Sleep => &stage.set.sleep,
+            Who::Gateway => &stage.set.gateway,
+        };
+        let (call, as_expected) = stage.call(pod, self.call, expected)?;
+        stage.teller.call(pod.name(), &call);
         let (name, proxy) = match self.logged_by {
-            Logger::Sidecar => ("sidecar", &stage.sidecar),
-            Logger::Gateway => ("gateway", &stage.gateway),
+            Who::Sleep => ("sidecar", &stage.sidecar),
+            Who::Gateway => ("gateway", &stage.gateway),
         };
         let status = call.answer.status;
         let logged = latest(proxy, |line| is_about(line, status));

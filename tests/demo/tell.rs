@@ -49,9 +49,9 @@ impl Teller {
     }
 
     /// A call: the command, the answer, and whom the origin saw.
-    pub(crate) fn call(&self, call: &Call) {
+    pub(crate) fn call(&self, pod: &str, call: &Call) {
         let answer = &call.answer;
-        self.line(&format!("  sleep $ {}", self.paint("1", &answer.command)));
+        self.line(&format!("  {pod} $ {}", self.paint("1", &answer.command)));
         if answer.status == 0 {
             self.line(&format!(
                 "    {} (curl's exit code {})",

@@ -59,7 +59,20 @@ pub fn start(host: &Host, arguments: &[&str]) -> anyhow::Result<Running> {
     let process = Process::start(host, command, None).context("curl is needed")?;
     Ok(Running {
         process,
-        command: format!("curl {}", arguments.join(" ")),
+        command: typed(arguments),
+    })
+}
+
+/// The command as one would type it.
+fn typed(arguments: &[&str]) -> String {
+    let plain =
+        |word: &str| !word.is_empty() && !word.contains([' ', '*', '?', '&', '\'', '"', '$']);
+    arguments.iter().fold("curl".to_owned(), |command, &word| {
+        if plain(word) {
+            format!("{command} {word}")
+        } else {
+            format!("{command} '{word}'")
+        }
     })
 }
 

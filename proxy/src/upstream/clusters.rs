@@ -18,6 +18,7 @@ use egret_config::snapshot::cluster::Cluster;
 use egret_config::snapshot::cluster::Discovery;
 use egret_config::snapshot::cluster::Member;
 use egret_config::snapshot::cluster::PASSTHROUGH_CLUSTER;
+use futures_util::future::join_all;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio::time::timeout;
@@ -371,29 +372,28 @@ impl LiveCluster {
         members: &[Member],
         names: &Names,
     ) -> Result<(), Failure> {
+        let answers = join_all(members.iter().map(async |member| match &member.address {
+            Address::Ip(_) | Address::Unix(_) => None,
+            Address::Name(name) => Some(resolve_name(names, name).await),
+        }));
+        let answers = answers.await;
         let before = Rc::clone(&self.endpoints.borrow().endpoints);
         let mut endpoints = Vec::new();
         let mut until: Option<Instant> = None;
         let mut failed = None;
-        for member in members {
-            match &member.address {
-                Address::Ip(ip) => endpoints::of_answer(member, [*ip], &before, &mut endpoints),
-                Address::Name(name) => match resolve_name(names, name).await {
-                    Ok(Answer {
-                        addresses,
-                        valid_until,
-                    }) => {
-                        endpoints::of_answer(
-                            member,
-                            addresses.iter().copied(),
-                            &before,
-                            &mut endpoints,
-                        );
-                        until = Some(until.map_or(valid_until, |until| until.min(valid_until)));
-                    }
-                    Err(failure) => failed = Some(failure),
-                },
-                Address::Unix(_) => {}
+        for (member, answer) in members.iter().zip(answers) {
+            match (&member.address, answer) {
+                (Address::Ip(ip), _) => {
+                    endpoints::of_answer(member, [*ip], &before, &mut endpoints);
+                }
+                (_, Some(Ok(answer))) => {
+                    let addresses = answer.addresses.iter().copied();
+                    endpoints::of_answer(member, addresses, &before, &mut endpoints);
+                    let valid_until = answer.valid_until;
+                    until = Some(until.map_or(valid_until, |until| until.min(valid_until)));
+                }
+                (_, Some(Err(failure))) => failed = Some(failure),
+                (_, None) => {}
             }
         }
         if endpoints.is_empty() {
@@ -436,3 +436,6 @@ async fn resolve_name(names: &Names, name: &str) -> Result<Answer, Failure> {
         .await
         .map_err(|unresolved| Failure::new(Cause::NoAddress, unresolved.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

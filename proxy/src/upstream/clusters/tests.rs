@@ -1,0 +1,197 @@
+use egret_config::host::HostPattern;
+use egret_config::model::policy::ConnectionPool;
+use egret_config::port::Protocol;
+use egret_config::snapshot::cluster::ClusterPolicy;
+use tokio::runtime::Handle;
+
+use super::*;
+
+fn clusters() -> Clusters {
+    let names = Names::system("/nonexistent/resolv.conf", Handle::current());
+    Clusters::new(Arc::new(names), Arc::new(Originator::new()))
+}
+
+fn cluster(discovery: Discovery) -> Arc<Cluster> {
+    Arc::new(Cluster {
+        name: "outbound|80||a.test".into(),
+        host: HostPattern::parse("a.test"),
+        port: 80,
+        subset: None,
+        protocol: Protocol::Http,
+        discovery,
+        policy: ClusterPolicy {
+            load_balancer: LoadBalancer::RoundRobin,
+            pool: ConnectionPool::default(),
+            connect_timeout: Duration::from_secs(5),
+            outlier_detection: None,
+            tls: None,
+            tunnel: None,
+            proxy_protocol: None,
+        },
+        service_names: Vec::new(),
+        origin: "ServiceEntry default/a".into(),
+        destination_rules: Vec::new(),
+    })
+}
+
+/// Members that are names; an address is a name that needs no name server.
+fn names(names: &[&str], single: bool) -> Discovery {
+    let member = |name: &&str| Member {
+        address: Address::Name((*name).into()),
+        port: 80,
+        weight: 1,
+        locality: "".into(),
+    };
+    Discovery::Names {
+        members: names.iter().map(member).collect(),
+        single,
+    }
+}
+
+const V4: &str = "192.0.2.1:80";
+const V6: &str = "[2001:db8::9]:80";
+
+fn wanted(to: &str) -> Wanted<'_> {
+    Wanted {
+        to: to.parse().expect("address"),
+        to_is_original: true,
+        name: Some("x.a.test"),
+        avoid: &[],
+    }
+}
+
+/// The addresses of so many picks, or the cause why there is none.
+async fn picks(
+    live: &LiveCluster,
+    all: &Clusters,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<String>, Cause> {
+    let mut picked = Vec::new();
+    for _ in 0..4 {
+        match live.pick(wanted, all.names(), &mut |_| 0).await {
+            Ok(target) => picked.push(target.address.ip().to_string()),
+            Err(failure) => return Err(failure.cause().clone()),
+        }
+    }
+    picked.dedup();
+    Ok(picked)
+}
+
+#[tokio::test]
+async fn the_callers_family_is_preferred() {
+    let all = clusters();
+    let live = all.live(&cluster(names(&["2001:db8::1", "10.0.0.1"], false)));
+    assert_eq!(
+        picks(&live, &all, &wanted(V4)).await,
+        Ok(vec!["10.0.0.1".into()])
+    );
+    assert_eq!(
+        picks(&live, &all, &wanted(V6)).await,
+        Ok(vec!["2001:db8::1".into()])
+    );
+    let live = all.live(&cluster(names(&["2001:db8::1"], false)));
+    assert_eq!(
+        picks(&live, &all, &wanted(V4)).await,
+        Ok(vec!["2001:db8::1".into()])
+    );
+}
+
+#[tokio::test]
+async fn one_address_at_a_time_or_all() {
+    let all = clusters();
+    let live = all.live(&cluster(names(&["10.0.0.1", "10.0.0.2"], true)));
+    assert_eq!(
+        picks(&live, &all, &wanted(V4)).await,
+        Ok(vec!["10.0.0.1".into()])
+    );
+    let live = all.live(&cluster(names(&["10.0.0.1", "10.0.0.2"], false)));
+    assert_eq!(
+        picks(&live, &all, &wanted(V4)).await.expect("picks").len(),
+        4
+    );
+}
+
+#[tokio::test]
+async fn the_other_family_is_tried_first_when_one_does_not_answer() {
+    let all = clusters();
+    let live = all.live(&cluster(names(&["10.0.0.1", "10.0.0.2", "::1"], false)));
+    picks(&live, &all, &wanted(V4)).await.expect("resolved");
+    let picked = "10.0.0.1:80".parse().expect("address");
+    let tried: Vec<_> = live
+        .alternates(picked)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(tried, ["10.0.0.1:80", "[::1]:80", "10.0.0.2:80"]);
+}
+
+#[tokio::test]
+async fn where_there_is_nobody() {
+    let all = clusters();
+    for (discovery, cause) in [
+        (Discovery::Members(Vec::new()), Cause::NoEndpoint),
+        (names(&["a.test"], false), Cause::NoAddress),
+        (
+            Discovery::PerCall {
+                allowed: HostPattern::parse("*.b.test"),
+                port: 80,
+            },
+            Cause::NoEndpoint,
+        ),
+    ] {
+        let live = all.live(&cluster(discovery));
+        assert_eq!(picks(&live, &all, &wanted(V4)).await, Err(cause));
+    }
+}
+
+#[tokio::test]
+async fn the_original_destination_is_a_sidecars() {
+    let all = clusters();
+    let live = all.live(&cluster(Discovery::Original { port: Some(8080) }));
+    let target = live
+        .pick(&wanted(V4), all.names(), &mut |_| 0)
+        .await
+        .expect("target");
+    assert_eq!(target.address.to_string(), "192.0.2.1:8080");
+    let gateway = Wanted {
+        to_is_original: false,
+        ..wanted(V4)
+    };
+    assert_eq!(picks(&live, &all, &gateway).await, Err(Cause::NoEndpoint));
+}
+
+#[tokio::test]
+async fn a_name_of_the_call_is_resolved_if_it_is_allowed() {
+    let all = clusters();
+    let pattern = HostPattern::parse("*");
+    let live = all.live(&cluster(Discovery::PerCall {
+        allowed: pattern,
+        port: 81,
+    }));
+    let call = Wanted {
+        name: Some("10.0.0.7"),
+        ..wanted(V4)
+    };
+    let target = live
+        .pick(&call, all.names(), &mut |_| 0)
+        .await
+        .expect("target");
+    assert_eq!(target.address.to_string(), "10.0.0.7:81");
+}
+
+#[tokio::test]
+async fn life_goes_on_while_members_and_policy_stay() {
+    let all = clusters();
+    let one = cluster(names(&["10.0.0.1"], false));
+    let live = all.live(&one);
+    let same = Arc::new(Cluster {
+        origin: "elsewhere".into(),
+        ..Cluster::clone(&one)
+    });
+    assert!(Rc::ptr_eq(&live, &all.live(&same)));
+    let other = cluster(names(&["10.0.0.2"], false));
+    assert!(!Rc::ptr_eq(&live, &all.live(&other)));
+    let mut policy = Cluster::clone(&other);
+    policy.policy.connect_timeout = Duration::from_secs(1);
+    assert!(!Rc::ptr_eq(&all.live(&other), &all.live(&Arc::new(policy))));
+}

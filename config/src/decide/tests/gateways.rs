@@ -1,0 +1,423 @@
+//! What a gateway listens on and does.
+
+use super::*;
+
+/// A Gateway `gw` in `istio-system` for `istio: ingressgateway` with these servers.
+fn gw(servers: &str) -> String {
+    named_gw("istio-system/gw", servers)
+}
+
+fn named_gw(name: &str, servers: &str) -> String {
+    object(
+        "Gateway",
+        name,
+        &format!("{{selector: {{istio: ingressgateway}}, servers: [{servers}]}}"),
+    )
+}
+
+fn http(port: u16, hosts: &str) -> String {
+    format!("{{port: {{number: {port}, name: http-{port}, protocol: HTTP}}, hosts: [{hosts}]}}, ")
+}
+
+fn server(port: u16, protocol: &str, hosts: &str, tls: &str) -> String {
+    format!(
+        "{{port: {{number: {port}, name: p{port}, protocol: {protocol}}}, hosts: [{hosts}], tls: {tls}}}, "
+    )
+}
+
+const SIMPLE: &str = "{mode: SIMPLE, serverCertificate: /c.pem, privateKey: /k.pem}";
+
+fn services() -> String {
+    kubernetes("a", "10.96.0.1", &[("http", 80)])
+        + &kubernetes("one", "10.96.0.2", &[("http", 9090)])
+        + &kubernetes(
+            "many",
+            "10.96.0.3",
+            &[("http", 8080), ("tls", 443), ("tcp", 9000)],
+        )
+}
+
+/// A VirtualService for the gateway that answers with its own name.
+fn answers(name: &str, hosts: &str, extra: &str) -> String {
+    let text = name.rsplit('/').next().unwrap_or(name);
+    object(
+        "VirtualService",
+        name,
+        &format!(
+            "{{hosts: [{hosts}], gateways: [istio-system/gw], {extra} http: [{{directResponse: {{status: 200, body: {{string: {text}}}}}}}]}}"
+        ),
+    )
+}
+
+fn ports(world: &World) -> Vec<u16> {
+    world
+        .snapshot
+        .gateway_ports()
+        .iter()
+        .map(|port| port.port)
+        .collect()
+}
+
+#[test]
+fn selectors_choose_the_gateway() {
+    let yaml = gw(&http(80, "'*'"))
+        + &object(
+            "Gateway",
+            "far/all",
+            &format!("{{servers: [{}]}}", http(81, "'*'")),
+        )
+        + &object(
+            "Gateway",
+            "istio-system/other",
+            &format!(
+                "{{selector: {{istio: egressgateway}}, servers: [{}]}}",
+                http(82, "'*'")
+            ),
+        );
+    assert_eq!(ports(&gateway("ingressgateway", &yaml)), [80, 81]);
+    assert_eq!(ports(&gateway("egressgateway", &yaml)), [81, 82]);
+}
+
+#[test]
+fn server_ports_are_translated_by_the_service_of_the_gateway() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: istio-ingressgateway, namespace: istio-system}\n\
+                   spec: {clusterIP: 10.96.0.42, selector: {istio: ingressgateway}, ports: [\
+                   {name: http, port: 80, targetPort: 8080}, {name: named, port: 443, targetPort: https}]}\n---\n\
+                   apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata:\n  name: x\n  namespace: istio-system\n  \
+                   labels: {kubernetes.io/service-name: istio-ingressgateway}\naddressType: IPv4\n\
+                   endpoints: [{addresses: [10.34.0.141]}]\nports: [{name: http, port: 8080}, {name: named, port: 8443}]\n---\n";
+    let port_rule = object(
+        "VirtualService",
+        "vs",
+        "{hosts: ['*'], gateways: [istio-system/gw], http: [{match: [{port: 80}], directResponse: {status: 200}}]}",
+    );
+    let yaml = service.to_owned()
+        + &gw(&(http(80, "'*'") + &http(443, "'*'") + &http(90, "'*'")))
+        + &port_rule;
+    let world = gateway("ingressgateway", &yaml);
+    assert_eq!(ports(&world), [90, 8080, 8443]);
+    world.check("http 10.34.0.141:8080 a.test => respond 200\nhttp 10.34.0.141:8443 a.test => 404");
+    let names: Vec<_> = world
+        .snapshot
+        .routes()
+        .into_iter()
+        .map(|table| table.name)
+        .collect();
+    assert_eq!(names, ["http.8080", "http.8443", "http.90"]);
+}
+
+#[test]
+fn hosts_of_servers_and_rules_meet_in_the_narrower_name() {
+    let yaml = gw(&(http(80, "'*.w.test', exact.test") + &http(81, "'*'")))
+        + &answers("a", "'*.test'", "")
+        + &answers("b", "x.w.test", "");
+    gateway("ingressgateway", &yaml).check(
+        "http 10.34.0.141:80 y.w.test => respond 200 a
+         http 10.34.0.141:80 x.w.test => respond 200 b
+         http 10.34.0.141:80 exact.test => respond 200 a
+         http 10.34.0.141:80 exact.test:8080 => respond 200 a
+         http 10.34.0.141:80 other.test => 404
+         http 10.34.0.141:81 other.test => respond 200 a
+         http 10.34.0.141:81 other.com => 404
+         http 10.34.0.141:82 other.test => no chain",
+    );
+}
+
+#[test]
+fn namespaces_of_server_hosts() {
+    let yaml = gw(&(http(80, "far/a.test, ./b.test, '*/c.test'") + &http(81, "'far/*'")))
+        + &answers("far/far", "a.test, b.test, c.test", "")
+        + &answers("istio-system/own", "a.test, b.test", "");
+    gateway("ingressgateway", &yaml).check(
+        "http 10.34.0.141:80 a.test => respond 200 far
+         http 10.34.0.141:80 b.test => respond 200 own
+         http 10.34.0.141:80 c.test => respond 200 far
+         http 10.34.0.141:81 b.test => respond 200 far",
+    );
+}
+
+#[test]
+fn virtual_services_must_be_exported_to_the_gateway() {
+    let yaml = gw(&http(80, "'*'"))
+        + &answers("hidden", "a.test", "exportTo: ['.'],")
+        + &answers("shown", "b.test", "exportTo: [istio-system],");
+    gateway("ingressgateway", &yaml).check(
+        "http 10.34.0.141:80 a.test => 404
+         http 10.34.0.141:80 b.test => respond 200 shown",
+    );
+}
+
+#[test]
+fn routes_of_one_host_are_put_together_catch_alls_last() {
+    let rule = |name: &str, wanted: &str| {
+        object(
+            "VirtualService",
+            name,
+            &format!(
+                "{{hosts: [a.test], gateways: [istio-system/gw], http: [{{{wanted} directResponse: {{status: 200, body: {{string: {name}}}}}}}]}}"
+            ),
+        )
+    };
+    let yaml = gw(&http(80, "'*'"))
+        + &rule("a", "")
+        + &rule("b", "match: [{uri: {prefix: /b}}],")
+        + &rule("c", "match: [{uri: {prefix: /bc}}],");
+    let world = gateway("ingressgateway", &yaml);
+    world.check(
+        "http 10.34.0.141:80 a.test/b => respond 200 b
+         http 10.34.0.141:80 a.test/bc => respond 200 b
+         http 10.34.0.141:80 a.test/ => respond 200 a",
+    );
+    world.tells(&[]);
+}
+
+#[test]
+fn static_conditions() {
+    let rule = |wanted: &str, text: &str| {
+        format!(
+            "{{match: [{{{wanted}}}], directResponse: {{status: 200, body: {{string: {text}}}}}}}, "
+        )
+    };
+    let yaml = gw(&(http(80, "'*'") + &http(81, "'*'")))
+        + &object(
+            "VirtualService",
+            "istio-system/vs",
+            &format!(
+                "{{hosts: [a.test], gateways: [gw, mesh], http: [{}]}}",
+                rule("port: 81", "port")
+                    + &rule("gateways: [mesh]", "mesh")
+                    + &rule("gateways: [gw], sourceLabels: {istio: other}", "labels")
+                    + &rule("gateways: [gw], uri: {prefix: /gw}", "gw")
+            ),
+        );
+    gateway("ingressgateway", &yaml).check(
+        "http 10.34.0.141:80 a.test/ => 404
+         http 10.34.0.141:80 a.test/gw => respond 200 gw
+         http 10.34.0.141:81 a.test/ => respond 200 port",
+    );
+}
+
+#[test]
+fn destination_ports() {
+    let to = |path: &str, host: &str| {
+        format!(
+            "{{match: [{{uri: {{prefix: {path}}}}}], route: [{{destination: {{host: {host}}}}}]}}, "
+        )
+    };
+    let yaml = services()
+        + &gw(&http(80, "'*'"))
+        + &object(
+            "VirtualService",
+            "vs",
+            &format!(
+                "{{hosts: ['*'], gateways: [istio-system/gw], http: [{}]}}",
+                to("/one", "one") + &to("/many", "many") + &to("/a", "a")
+            ),
+        );
+    gateway("ingressgateway", &yaml).check(
+        "http 10.34.0.141:80 x/one => outbound|9090||one.default.svc.cluster.local
+         http 10.34.0.141:80 x/many => NC outbound|80||many.default.svc.cluster.local
+         http 10.34.0.141:80 x/a => outbound|80||a.default.svc.cluster.local",
+    );
+}
+
+#[test]
+fn https_redirect_comes_before_routes() {
+    let redirecting = "{port: {number: 80, name: http, protocol: HTTP}, hosts: [a.test, b.test], tls: {httpsRedirect: true}}, ";
+    let yaml = gw(&(redirecting.to_owned() + &server(443, "HTTPS", "a.test", SIMPLE)))
+        + &answers("a", "a.test", "");
+    let world = gateway("ingressgateway", &yaml);
+    world.check(
+        "http 10.34.0.141:80 a.test/x?q=1 => redirect 301 https://a.test/x?q=1
+         http 10.34.0.141:80 b.test:80/ => redirect 301 https://b.test/
+         http 10.34.0.141:80 b.test:8080/ => redirect 301 https://b.test:8080/
+         http 10.34.0.141:80 c.test/ => 404
+         https 10.34.0.141:443 a.test => respond 200 a",
+    );
+}
+
+#[test]
+fn tls_is_ended_by_server_name() {
+    let servers = server(443, "HTTPS", "a.test", SIMPLE)
+        + &server(443, "HTTPS", "'*.b.test'", SIMPLE).replace("p443", "q443");
+    let yaml = gw(&servers) + &answers("a", "a.test", "") + &answers("b", "'*.b.test'", "");
+    let world = gateway("ingressgateway", &yaml);
+    world.check(
+        "https 10.34.0.141:443 a.test => respond 200 a
+         https 10.34.0.141:443 x.b.test => respond 200 b
+         https 10.34.0.141:443 other.test => no chain
+         https 10.34.0.141:443 - => no chain
+         http 10.34.0.141:443 a.test => no chain
+         tcp 10.34.0.141:443 => no chain",
+    );
+    let names: Vec<_> = world
+        .snapshot
+        .routes()
+        .into_iter()
+        .map(|table| table.name)
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "https.443.p443.gw.istio-system",
+            "https.443.q443.gw.istio-system"
+        ]
+    );
+    // The Host is looked up in the table of the server that the SNI chose.
+    let terminated = Terminated {
+        server: Arc::new(gateway_server()),
+        table: "https.443.p443.gw.istio-system".into(),
+        sni: Some("a.test".into()),
+    };
+    let call = parse("https 10.34.0.141:443 x.b.test");
+    assert_eq!(
+        world.request(&call, Some(&terminated), "https", &mut |_| 0),
+        "404"
+    );
+}
+
+fn gateway_server() -> crate::model::gateway::Server {
+    crate::model::gateway::Server {
+        port: 443,
+        port_name: "p443".into(),
+        protocol: crate::port::Protocol::Https,
+        bind: None,
+        hosts: Vec::new(),
+        tls: crate::model::gateway::ServerTlsMode::None,
+        name: None,
+    }
+}
+
+#[test]
+fn tls_passes_by_server_name() {
+    let vs = |name: &str, hosts: &str, sni: &str, port: u16| {
+        object(
+            "VirtualService",
+            name,
+            &format!(
+                "{{hosts: [{hosts}], gateways: [istio-system/gw], tls: [{{match: [{{port: {port}, sniHosts: [{sni}]}}],
+                   route: [{{destination: {{host: many.default.svc.cluster.local}}}}]}}]}}"
+            ),
+        )
+    };
+    let yaml = services()
+        + &gw(&server(
+            443,
+            "TLS",
+            "'*.pass.test', other.test",
+            "{mode: PASSTHROUGH}",
+        ))
+        + &vs("a", "'*.pass.test'", "a.pass.test", 443)
+        + &vs("b", "a.pass.test", "a.pass.test", 443)
+        + &vs("c", "other.test", "other.test", 8443)
+        + &vs("d", "elsewhere.test", "elsewhere.test", 443)
+        + &answers("http", "x.pass.test", "");
+    let world = gateway("ingressgateway", &yaml);
+    world.check(
+        "tls 10.34.0.141:443 a.pass.test => outbound|443||many.default.svc.cluster.local
+         tls 10.34.0.141:443 x.pass.test => no chain
+         tls 10.34.0.141:443 other.test => no chain
+         tls 10.34.0.141:443 elsewhere.test => no chain",
+    );
+    world.tells(&["VirtualService default/b: spec.tls[0].match[0].sniHosts: VirtualService default/a tls[0].match[0] has one"]);
+}
+
+#[test]
+fn tcp_servers_take_the_first_rule() {
+    let vs = |name: &str, wanted: &str| {
+        object(
+            "VirtualService",
+            name,
+            &format!(
+                "{{hosts: ['*'], gateways: [istio-system/gw], tcp: [{{{wanted} route: [{{destination: {{host: {name}}}}}]}}]}}"
+            ),
+        )
+    };
+    let yaml = services()
+        + &gw(&(server(9000, "TCP", "'*'", "null")
+            + &server(9001, "TCP", "'*'", "null")
+            + &server(9443, "TLS", "secure.test", SIMPLE))
+            .replace(", tls: null", ""))
+        + &vs("many", "match: [{port: 9000}],")
+        + &vs("one", "match: [{port: 9000}, {port: 9443}],");
+    let world = gateway("ingressgateway", &yaml);
+    world.check(
+        "tcp 10.34.0.141:9000 => outbound|9000||many.default.svc.cluster.local
+         http 10.34.0.141:9000 x => outbound|9000||many.default.svc.cluster.local
+         tls 10.34.0.141:9000 x => outbound|9000||many.default.svc.cluster.local
+         https 10.34.0.141:9443 secure.test => terminated outbound|9090||one.default.svc.cluster.local",
+    );
+    // Nothing listens where no rule fits.
+    assert_eq!(ports(&world), [9000, 9443]);
+    let opaque = super::super::reading(
+        &world.snapshot,
+        &arrival("10.34.0.141:9000".parse().unwrap()),
+    );
+    assert_eq!(opaque, crate::decide::verdict::Reading::Opaque);
+}
+
+#[test]
+fn clashes_are_told_and_the_first_wins() {
+    let tcp = server(80, "TCP", "'*'", "null").replace(", tls: null", "");
+    let yaml = named_gw("istio-system/a", &http(80, "'*'")) + &named_gw("istio-system/b", &tcp);
+    let world = gateway("ingressgateway", &yaml);
+    world.check("http 10.34.0.141:80 x => 404");
+    world.tells(&["Gateway istio-system/b: spec.servers[0].port: \"80 TCP\": Gateway istio-system/a has the port for HTTP and wins"]);
+    let yaml = gw(&server(443, "HTTPS", "a.test, b.test", SIMPLE))
+        + &named_gw(
+            "istio-system/late",
+            &server(443, "HTTPS", "c.test, b.test", SIMPLE),
+        )
+        + &answers("a", "'*.test'", "");
+    let world = gateway("ingressgateway", &yaml);
+    world.check(
+        "https 10.34.0.141:443 b.test => respond 200 a
+         https 10.34.0.141:443 c.test => no chain",
+    );
+    world.tells(&[
+        "Gateway istio-system/late: spec.servers[0].hosts: Gateway istio-system/gw terminates TLS",
+    ]);
+}
+
+#[test]
+fn auto_passthrough_takes_the_cluster_from_the_name() {
+    let yaml = services()
+        + &gw(&server(
+            15443,
+            "TLS",
+            "'*.local'",
+            "{mode: AUTO_PASSTHROUGH}",
+        ));
+    gateway("ingressgateway", &yaml).check(
+        "istio 10.34.0.141:15443 outbound_.443_._.many.default.svc.cluster.local => outbound|443||many.default.svc.cluster.local
+         tls 10.34.0.141:15443 outbound_.443_._.many.default.svc.cluster.local => no chain
+         istio 10.34.0.141:15443 outbound_.1_._.many.default.svc.cluster.local => no chain",
+    );
+}
+
+#[test]
+fn names_that_bind_to_nothing_are_told() {
+    let yaml = gw(&http(80, "'*'"))
+        + &answers("a", "a.test", "").replace("istio-system/gw", "istio-system/gone")
+        + &answers("b", "b.test", "").replace("istio-system/gw", "gw");
+    let world = gateway("ingressgateway", &yaml);
+    world.check(
+        "http 10.34.0.141:80 a.test => 404
+         http 10.34.0.141:80 b.test => respond 200 b",
+    );
+    world.tells(&[
+        "VirtualService default/a: spec.gateways[0]: \"istio-system/gone\": no such Gateway exists",
+        "VirtualService default/b: spec.gateways[0]: \"default/gw\": no Gateway default/gw exists; taken as istio-system/gw",
+    ]);
+}
+
+#[test]
+fn unknown_calls_do_not_pass_a_gateway() {
+    // Whatever the bytes are, a plaintext HTTP port treats them as HTTP, so that the codec answers.
+    let world = gateway("ingressgateway", &gw(&http(80, "'*'")));
+    world.check(
+        "http 10.34.0.141:80 unknown.test => 404
+         silent 10.34.0.141:80 unknown.test => 404
+         tls 10.34.0.141:80 unknown.test => 404",
+    );
+}

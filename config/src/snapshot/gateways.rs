@@ -49,6 +49,8 @@ pub(crate) struct GatewayListener {
     pub(crate) key: Arc<str>,
     /// Plaintext HTTP.
     pub(crate) http: Option<Arc<RouteTable>>,
+    /// The servers that plaintext HTTP is for.
+    pub(crate) http_origins: Vec<ChainOrigin>,
     /// TLS, by server name.
     pub(crate) tls: Chains<TlsAct>,
     /// Any byte stream.
@@ -312,6 +314,7 @@ impl<'o> Build<'_, 'o, '_> {
                 .to_string()
                 .into(),
             http: None,
+            http_origins: Vec::new(),
             tls: Chains::default(),
             tcp: None,
         };
@@ -325,6 +328,7 @@ impl<'o> Build<'_, 'o, '_> {
             let bind = port.bind.map(|bind| format!(".{bind}")).unwrap_or_default();
             let table = self.table(format!("http.{}{bind}", port.port), &plain);
             listener.http = Some(Arc::new(table));
+            listener.http_origins = plain.iter().map(|serving| origin(serving)).collect();
         }
         // Servers that end TLS hold their names before rules that only look at the SNI.
         for serving in of(ServerKind::TlsEnding) {

@@ -262,7 +262,7 @@ fn of_gateway(bind: Option<IpAddr>, port: u16, listener: &GatewayListener) -> Li
         chains.push(ChainView {
             matching: "HTTP".to_owned(),
             destination: format!("Route: {}", table.name),
-            origin: String::new(),
+            origin: joined(&listener.http_origins),
         });
     }
     if let Some((route, origin)) = &listener.tcp {

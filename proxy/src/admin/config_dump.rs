@@ -94,8 +94,9 @@ fn value(admin: &Admin) -> Value {
         "rejected": state.rejected.as_deref().map(rejected),
         "loaded": state.loaded.as_deref().map(loaded),
         "mesh": mesh(&snapshot.mesh),
-        "listeners": listeners::values(&snapshot, &admin.board.listeners()),
-        "routes": routes::values(&snapshot),
+        "sockets": listeners::sockets(&admin.board.listeners()),
+        "listeners": snapshot.listeners(),
+        "routes": snapshot.routes(),
         "clusters": clusters::values(&snapshot, &Resolved::of(&admin.names)),
     })
 }

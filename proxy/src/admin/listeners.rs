@@ -1,6 +1,9 @@
-//! `/listeners`: what is listened on, and what is served there.
+//! `/listeners`: what is listened on, and what is done with what comes there, as `istioctl proxy-config listener` shows
+//! it. A sidecar listens on two ports; the others in the table are those that callers dial.
 
 use egret_config::snapshot::Snapshot;
+use egret_config::snapshot::view::ChainView;
+use egret_config::snapshot::view::ListenerView;
 use http::StatusCode;
 use serde_json::Value;
 use serde_json::json;
@@ -9,47 +12,99 @@ use crate::admin::Admin;
 use crate::admin::page::Form;
 use crate::admin::page::Page;
 use crate::admin::table::Table;
+use crate::listen::bind::Purpose;
 use crate::listen::reconcile::Listener;
 
 pub(super) fn page(admin: &Admin, form: Form) -> Page {
     let snapshot = admin.current.load();
-    let sockets = admin.board.listeners();
+    let board = admin.board.listeners();
     match form {
-        Form::Text => Page::text(StatusCode::OK, text(&snapshot, &sockets)),
-        Form::Json => Page::json(&json!({ "listeners": values(&snapshot, &sockets) })),
+        Form::Text => Page::text(StatusCode::OK, text(&snapshot, &board)),
+        Form::Json => Page::json(&json!({
+            "sockets": sockets(&board),
+            "listeners": snapshot.listeners(),
+        })),
     }
 }
 
-pub(super) fn text(_snapshot: &Snapshot, sockets: &[Listener]) -> String {
-    let mut table = Table::new(["ADDRESSES", "PORT", "MATCH", "DESTINATION"]);
-    for socket in sockets {
-        let (address, destination) = match &socket.state {
-            Ok(address) => (
-                address.ip().to_string(),
-                format!("{} connections", socket.purpose),
-            ),
-            Err(error) => ("-".to_owned(), format!("NOT LISTENING: {error}")),
+pub(super) fn text(snapshot: &Snapshot, board: &[Listener]) -> String {
+    let views = snapshot.listeners();
+    let mut table = Table::new(["ADDRESSES", "PORT", "MATCH", "DESTINATION", "FROM"]);
+    // What no other listener takes is told at the port where all of it arrives.
+    let (rest, dialled): (Vec<_>, Vec<_>) = views.iter().partition(|view| view.port == 0);
+    for socket in board {
+        let view = match socket.purpose {
+            Purpose::Outbound => rest.first().copied(),
+            _ => dialled.iter().copied().find(|view| is_of(socket, view)),
         };
-        table.row([
-            address,
-            socket.port.to_string(),
-            "ALL".to_owned(),
-            destination,
-        ]);
+        for row in rows(socket, view) {
+            table.row(row);
+        }
+    }
+    let open = |view: &ListenerView| board.iter().any(|socket| is_of(socket, view));
+    for view in dialled.into_iter().filter(|view| !open(view)) {
+        for chain in &view.chains {
+            table.row(row(view.address.to_string(), view.port, chain));
+        }
     }
     table.text()
 }
 
-pub(super) fn values(_snapshot: &Snapshot, sockets: &[Listener]) -> Vec<Value> {
-    sockets
-        .iter()
-        .map(|socket| {
-            json!({
-                "purpose": socket.purpose.to_string(),
-                "port": socket.port,
-                "address": socket.state.as_ref().ok().map(|address| address.ip()),
-                "error": socket.state.as_ref().err(),
-            })
+/// The sockets of the process, those that could not be had included.
+pub(super) fn sockets(board: &[Listener]) -> Vec<Value> {
+    let value = |socket: &Listener| {
+        json!({
+            "purpose": socket.purpose.to_string(),
+            "port": socket.port,
+            "address": socket.state.as_ref().ok().map(|address| address.ip()),
+            "error": socket.state.as_ref().err(),
         })
-        .collect()
+    };
+    board.iter().map(value).collect()
+}
+
+/// Whether a gateway's listener is what a socket is for.
+fn is_of(socket: &Listener, view: &ListenerView) -> bool {
+    let bound = !view.address.is_unspecified();
+    socket.purpose == Purpose::Gateway
+        && socket.port == view.port
+        && socket
+            .state
+            .as_ref()
+            .map_or(true, |address| !bound || address.ip() == view.address)
+}
+
+fn rows(socket: &Listener, view: Option<&ListenerView>) -> Vec<[String; 5]> {
+    let address = match &socket.state {
+        Ok(address) => address.ip().to_string(),
+        Err(error) => {
+            let words = format!("NOT LISTENING: {error}");
+            return vec![["-", &socket.port.to_string(), "-", &words, ""].map(str::to_owned)];
+        }
+    };
+    match view {
+        Some(view) => {
+            let chains = view.chains.iter();
+            chains
+                .map(|chain| row(address.clone(), socket.port, chain))
+                .collect()
+        }
+        None => {
+            let words = match socket.purpose {
+                Purpose::Inbound => "the application",
+                _ => "",
+            };
+            vec![[&address, &*socket.port.to_string(), "ALL", words, ""].map(str::to_owned)]
+        }
+    }
+}
+
+fn row(address: String, port: u16, chain: &ChainView) -> [String; 5] {
+    [
+        address,
+        port.to_string(),
+        chain.matching.clone(),
+        chain.destination.clone(),
+        chain.origin.clone(),
+    ]
 }

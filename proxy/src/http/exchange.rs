@@ -15,6 +15,7 @@ use http::Method;
 use http::Request;
 use http::Response;
 use http::StatusCode;
+use http::Version;
 use hyper::body::Incoming;
 use tokio::task::spawn_local;
 use tokio::time::sleep_until;
@@ -176,6 +177,8 @@ fn pass_on(
         .map(|client| (client, hyper::upgrade::on(&mut response)));
 
     let (mut parts, incoming) = response.into_parts();
+    // Whatever the upstream speaks: hyper knows what the client does.
+    parts.version = Version::HTTP_11;
     headers::strip_response(&mut parts.headers);
     headers::tell_service_time(&mut parts.headers, reply.took);
     for changes in changes.iter().copied().flatten() {

@@ -1,6 +1,8 @@
 //! Sends a request to where it is decided to go, again if the route says so.
 
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use egret_config::model::tls::ClientTls;
 use egret_config::port::Protocol;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::ClusterPolicy;
+use egret_config::snapshot::cluster::Discovery;
 use egret_config::snapshot::workload::Mode;
 use http::Request;
 use http::Version;
@@ -34,6 +37,7 @@ use crate::http::headers;
 use crate::http::outgoing::Outgoing;
 use crate::http::retry;
 use crate::proxy::Proxy;
+use crate::upstream::body::Received;
 use crate::upstream::body::RequestBody;
 use crate::upstream::clusters::LiveCluster;
 use crate::upstream::clusters::Wanted;
@@ -121,7 +125,8 @@ pub async fn forward(
     let policy = &forward.cluster.policy;
     let http2 = speaks_http2(forward.cluster.protocol, policy, &outgoing);
     let tls = policy.tls.as_ref();
-    let host = outgoing.host().to_owned();
+    let by_host = tls.is_some() || matches!(forward.cluster.discovery, Discovery::PerCall { .. });
+    let host = by_host.then(|| outgoing.host().to_ascii_lowercase());
     let (request, upgrade) = formed(
         outgoing,
         http2,
@@ -135,22 +140,21 @@ pub async fn forward(
         live: &live,
         policy,
         tls,
-        host: &host,
+        host: host.as_deref(),
         http2,
         to: caller.arrival.to,
         to_is_original: snapshot.workload.mode == Mode::Sidecar,
         retries: forward.retries.filter(|retries| retries.attempts > 0),
         proxy,
     };
-    let deadline = forward
-        .timeout
-        .filter(|limit| !limit.is_zero())
-        .map(|limit| Instant::now() + limit);
-    let reply = match deadline {
-        None => tries.run(request, told).await?,
-        Some(deadline) => timeout_at(deadline, tries.run(request, told))
-            .await
-            .map_err(|_| Failure::new(Cause::Timeout, "the route's timeout passed"))??,
+    let limit = forward.timeout.filter(|limit| !limit.is_zero());
+    let (reply, deadline) = match limit {
+        None => (tries.run(request, told).await?, None),
+        Some(limit) => {
+            let received = told.received.clone();
+            let (reply, deadline) = within(limit, &received, tries.run(request, told)).await?;
+            (reply, Some(deadline))
+        }
     };
     told.record.upstream_host = Some(reply.address);
     told.record.upstream_local_address = Some(reply.local);
@@ -159,6 +163,26 @@ pub async fn forward(
         deadline,
         upgrade,
     })
+}
+
+/// Waits for a reply, from when the whole request has come not longer than `limit`. Gives the reply, and the end of the
+/// time that is left for its body.
+async fn within(
+    limit: Duration,
+    received: &Received,
+    replying: impl Future<Output = Result<Reply, Failure>>,
+) -> Result<(Reply, Instant), Failure> {
+    let mut replying = pin!(replying);
+    tokio::select! {
+        biased;
+        () = received.complete() => {}
+        reply = &mut replying => return Ok((reply?, Instant::now() + limit)),
+    }
+    let deadline = Instant::now() + limit;
+    match timeout_at(deadline, replying).await {
+        Ok(reply) => Ok((reply?, deadline)),
+        Err(_) => Err(Failure::new(Cause::Timeout, "the route's timeout passed")),
+    }
 }
 
 /// What the route changes in a request.
@@ -204,8 +228,8 @@ struct Tries<'t> {
     live: &'t LiveCluster,
     policy: &'t ClusterPolicy,
     tls: Option<&'t ClientTls>,
-    /// The request's host, after rewriting.
-    host: &'t str,
+    /// The request's host, after rewriting, in lower case; only where it is needed.
+    host: Option<&'t str>,
     http2: bool,
     to: SocketAddr,
     to_is_original: bool,
@@ -273,7 +297,7 @@ impl Tries<'_> {
         let wanted = Wanted {
             to: self.to,
             to_is_original: self.to_is_original,
-            name: Some(self.host),
+            name: self.host,
             avoid,
         };
         let dice = &mut |sides: u64| fastrand::u64(..sides.max(1));
@@ -292,11 +316,12 @@ impl Tries<'_> {
         };
         told.record.upstream_host = Some(target.address);
         let named_by_host = self.tls.is_some_and(|tls| tls.sni.is_none());
+        let name = self.host.filter(|_| named_by_host).map(Arc::from);
         let way = Way {
             pool: &self.live.pool,
             key: Key {
                 address: target.address,
-                name: named_by_host.then(|| self.host.into()),
+                name,
             },
             active: target.active,
             live: Some(self.live),
@@ -306,7 +331,7 @@ impl Tries<'_> {
                 limit: self.policy.connect_timeout,
                 keepalive: self.policy.pool.keepalive.as_ref(),
             },
-            tls: self.tls.map(|tls| (tls, Some(self.host))),
+            tls: self.tls.map(|tls| (tls, self.host)),
         };
         let trying = attempt(request, way, &self.proxy.clusters);
         let Some(limit) = self.try_timeout() else {

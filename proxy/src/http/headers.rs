@@ -127,6 +127,18 @@ pub fn from_gateway(headers: &mut HeaderMap, scheme: &'static str, client: IpAdd
     }
 }
 
+/// Makes one `cookie` of the several that HTTP/2 may split it into (RFC 9113, 8.2.3).
+pub fn join_cookies(headers: &mut HeaderMap) {
+    let cookies = headers.get_all(header::COOKIE);
+    if cookies.iter().nth(1).is_none() {
+        return;
+    }
+    let cookies: Vec<_> = cookies.iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_maybe_shared(Bytes::from(cookies.join(&b"; "[..]))) {
+        headers.insert(header::COOKIE, joined);
+    }
+}
+
 /// Says which try this is.
 pub fn count_attempt(headers: &mut HeaderMap, attempt: u32) {
     headers.insert(ATTEMPT_COUNT, HeaderValue::from(attempt));

@@ -72,6 +72,9 @@ impl Outgoing {
             body,
             upgrade,
         } = self;
+        if parts.version == Version::HTTP_2 {
+            headers::join_cookies(&mut parts.headers);
+        }
         parts.version = Version::HTTP_11;
         parts.uri = Uri::from(path);
         if !parts.headers.contains_key(header::HOST) {

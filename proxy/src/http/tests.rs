@@ -28,6 +28,7 @@ use egret_config::snapshot::cluster::Discovery;
 use egret_config::snapshot::cluster::Member;
 use egret_config::snapshot::workload::Mode;
 use egret_config::snapshot::workload::Workload;
+use futures_util::FutureExt;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::Request;
@@ -736,5 +737,36 @@ fn http2_clients_reach_http2_and_http1_origins() {
             "two"
         );
         assert_eq!(world.lines().last().expect("a line")["protocol"], "HTTP/2");
+    });
+}
+
+#[test]
+fn it_is_known_when_the_whole_request_has_come() {
+    worker(|| async {
+        let (mut client, server) = tokio::io::duplex(1 << 16);
+        let (sent, taken) = tokio::sync::oneshot::channel();
+        let sent = Cell::new(Some(sent));
+        spawn_local(async move {
+            let service = service_fn(|request: Request<Incoming>| {
+                let sent = sent.take().expect("one request");
+                sent.send(request.into_body()).expect("taken");
+                std::future::pending::<Result<Response<Empty<Bytes>>, Infallible>>()
+            });
+            let serving = hyper::server::conn::http1::Builder::new();
+            serving
+                .serve_connection(TokioIo::new(server), service)
+                .await
+        });
+        let head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nx";
+        client.write_all(head).await.expect("written");
+        let mut body = RequestBody::of_client(taken.await.expect("a request"));
+        let received = body.received();
+        body.frame().await.expect("a frame").expect("read");
+        assert!(received.complete().now_or_never().is_none());
+        assert_eq!(received.bytes(), 1);
+        client.write_all(b"y").await.expect("written");
+        let (frame, ()) = tokio::join!(body.frame(), received.complete());
+        frame.expect("a frame").expect("read");
+        assert_eq!(received.bytes(), 2);
     });
 }

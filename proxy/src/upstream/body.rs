@@ -1,10 +1,14 @@
 //! The body of a request on its way to an upstream. It streams, and counts.
 
 use std::cell::Cell;
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Context;
 use std::task::Poll;
+use std::task::Waker;
+use std::task::ready;
 
 use bytes::Bytes;
 use http_body::Body;
@@ -12,15 +16,33 @@ use http_body::Frame;
 use http_body::SizeHint;
 use hyper::body::Incoming;
 
-/// How many bytes of a request's body have come from the client so far. Shared by the body, which counts, and by whoever
-/// reports.
+/// How far a request's body has come from the client. Shared by the body, which notes it, and by whoever asks.
 #[derive(Clone, Debug, Default)]
-pub struct Received(Option<Rc<Cell<u64>>>);
+pub struct Received(Option<Rc<Progress>>);
+
+#[derive(Debug, Default)]
+struct Progress {
+    bytes: Cell<u64>,
+    complete: Cell<bool>,
+    waiting: RefCell<Option<Waker>>,
+}
 
 impl Received {
     /// The bytes so far.
     pub fn bytes(&self) -> u64 {
-        self.0.as_ref().map_or(0, |count| count.get())
+        self.0.as_ref().map_or(0, |progress| progress.bytes.get())
+    }
+
+    /// Returns once there is no more to come. One task may wait.
+    pub async fn complete(&self) {
+        poll_fn(|context| match &self.0 {
+            Some(progress) if !progress.complete.get() => {
+                *progress.waiting.borrow_mut() = Some(context.waker().clone());
+                Poll::Pending
+            }
+            Some(_) | None => Poll::Ready(()),
+        })
+        .await;
     }
 }
 
@@ -47,7 +69,7 @@ impl RequestBody {
         }
         Self {
             incoming: Some(incoming),
-            received: Received(Some(Rc::new(Cell::new(0)))),
+            received: Received(Some(Rc::default())),
         }
     }
 
@@ -56,9 +78,28 @@ impl RequestBody {
         self.incoming.is_none()
     }
 
-    /// The counter.
+    /// How far it has come.
     pub fn received(&self) -> Received {
         self.received.clone()
+    }
+
+    fn note(&self, bytes: u64, complete: bool) {
+        let Some(progress) = &self.received.0 else {
+            return;
+        };
+        progress.bytes.set(progress.bytes.get() + bytes);
+        if complete
+            && !progress.complete.replace(true)
+            && let Some(waiting) = progress.waiting.take()
+        {
+            waiting.wake();
+        }
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        self.note(0, true);
     }
 }
 
@@ -73,11 +114,13 @@ impl Body for RequestBody {
         let Some(incoming) = &mut self.incoming else {
             return Poll::Ready(None);
         };
-        let frame = std::task::ready!(Pin::new(incoming).poll_frame(context));
-        if let (Some(Ok(frame)), Some(count)) = (&frame, &self.received.0) {
-            let bytes = frame.data_ref().map_or(0, Bytes::len);
-            count.set(count.get() + bytes as u64);
-        }
+        let frame = ready!(Pin::new(incoming).poll_frame(context));
+        let bytes = match &frame {
+            Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+            Some(Err(_)) | None => 0,
+        };
+        let complete = !matches!(frame, Some(Ok(_))) || self.is_end_stream();
+        self.note(bytes as u64, complete);
         Poll::Ready(frame)
     }
 

@@ -112,3 +112,11 @@ fn changes_of_a_route_come_in_order() {
     assert_eq!(headers.get_all("x-c").iter().count(), 2);
     assert_eq!(text(&headers, header::HOST), Some("a.test"));
 }
+
+#[test]
+fn cookies_become_one() {
+    let mut headers = map(&[("cookie", "a=1"), ("cookie", "b=2")]);
+    join_cookies(&mut headers);
+    assert_eq!(text(&headers, header::COOKIE), Some("a=1; b=2"));
+    assert_eq!(headers.get_all("cookie").iter().count(), 1);
+}

@@ -11,6 +11,7 @@ pub mod body;
 pub mod answer;
 pub mod upgrade;
 pub mod retry;
+pub mod fault;
 pub mod attempt;
 pub mod forward;
 pub mod exchange;

@@ -90,6 +90,28 @@ pub fn failed(failure: &Failure, grpc: bool, retried: bool) -> Response<Bytes> {
     response
 }
 
+/// The answer of a fault that has a gRPC status: 200 either way, with words for a client that does not speak gRPC.
+pub fn grpc_aborted(code: u16, grpc: bool) -> Response<Bytes> {
+    let words = "fault filter abort";
+    let mut response = bare(
+        200,
+        Bytes::from_static(if grpc { b"" } else { words.as_bytes() }),
+    );
+    let kind = if grpc {
+        "application/grpc"
+    } else {
+        "text/plain"
+    };
+    let map = response.headers_mut();
+    map.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    if grpc {
+        map.insert(GRPC_STATUS, HeaderValue::from(code));
+        map.insert(GRPC_MESSAGE, HeaderValue::from_static(words));
+    }
+    map.insert(headers::VERDICT, HeaderValue::from_static("fault"));
+    response
+}
+
 /// A response whose status says it all to gRPC: 200, with the true status in its headers.
 fn grpc_failed(status: StatusCode, words: &str) -> Response<Bytes> {
     let code = match status.as_u16() {

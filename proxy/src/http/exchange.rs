@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use egret_config::decide;
 use egret_config::decide::call;
+use egret_config::decide::verdict::Forward;
 use egret_config::decide::verdict::Refusal;
 use egret_config::decide::verdict::RequestDecision;
 use egret_config::decide::verdict::RequestVerdict;
@@ -29,6 +30,8 @@ use crate::http::body::ResponseBody;
 use crate::http::body::Source;
 use crate::http::caller::Caller;
 use crate::http::caller::Told;
+use crate::http::fault;
+use crate::http::fault::Aborted;
 use crate::http::forward;
 use crate::http::forward::Answered;
 use crate::http::headers;
@@ -75,9 +78,11 @@ pub async fn exchange(
     };
     let answered = match decision.verdict {
         RequestVerdict::Pass => forward::pass(outgoing, caller, proxy, &snapshot, &mut told).await,
-        RequestVerdict::Forward(to) => {
-            forward::forward(outgoing, &to, caller, proxy, &snapshot, &mut told).await
-        }
+        RequestVerdict::Forward(to) => match inject(&to, &mut told).await {
+            Some(Aborted::Grpc(code)) => return grpc_aborted(code, told),
+            Some(Aborted::Http(failure)) => Err(failure),
+            None => forward::forward(outgoing, &to, caller, proxy, &snapshot, &mut told).await,
+        },
         RequestVerdict::Answer(answer) => return ours(answer::answered(&answer), told),
         RequestVerdict::Refuse(refusal) => Err(refusal.into()),
     };
@@ -154,6 +159,25 @@ fn decide<'s>(outgoing: &Outgoing, caller: &Caller, snapshot: &'s Snapshot) -> R
     decide::request(snapshot, &question, &mut |sides| {
         fastrand::u64(..sides.max(1))
     })
+}
+
+/// The faults of a route, before anything is sent.
+async fn inject(to: &Forward<'_>, told: &mut Told) -> Option<Aborted> {
+    let fault = to.fault?;
+    told.record.upstream_cluster = Some(Arc::clone(&to.cluster.name));
+    fault::inject(fault, &mut told.record.response_flags, |sides| {
+        fastrand::u32(..sides)
+    })
+    .await
+}
+
+/// The answer of a fault that has a gRPC status.
+fn grpc_aborted(code: u16, mut told: Told) -> Response<ResponseBody> {
+    told.record.response_flags.raise(Flag::FI);
+    let response = answer::grpc_aborted(code, told.grpc);
+    told.record.response_code = Some(response.status());
+    told.record.response_code_details = Some("fault_filter_abort".into());
+    finish(response, told)
 }
 
 /// An upstream's answer, on its way to the client.

@@ -263,6 +263,7 @@ impl LiveCluster {
         dice: Dice<'_>,
     ) -> Result<Target, Failure> {
         let cluster = self.cluster();
+        refuse_unsupported(&cluster)?;
         if cluster.policy.load_balancer == LoadBalancer::Passthrough {
             return original(&cluster, wanted, None);
         }
@@ -413,6 +414,22 @@ impl LiveCluster {
         *self.endpoints.borrow_mut() = Found::new(endpoints, until);
         Ok(())
     }
+}
+
+/// A cluster behind a tunnel or a PROXY header is not dialled without it: the call would go where it must not, or as
+/// somebody else.
+fn refuse_unsupported(cluster: &Cluster) -> Result<(), Failure> {
+    let policy = &cluster.policy;
+    let setting = match (&policy.tunnel, policy.proxy_protocol) {
+        (None, None) => return Ok(()),
+        (Some(_), _) => "tunnel",
+        (None, Some(_)) => "proxyProtocol",
+    };
+    let words = format!(
+        "cluster `{}` has `trafficPolicy.{setting}`, which is not supported yet",
+        cluster.name
+    );
+    Err(Failure::new(Cause::NoEndpoint, words))
 }
 
 fn original(cluster: &Cluster, wanted: &Wanted<'_>, port: Option<u16>) -> Result<Target, Failure> {

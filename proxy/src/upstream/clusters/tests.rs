@@ -195,3 +195,15 @@ async fn life_goes_on_while_members_and_policy_stay() {
     policy.policy.connect_timeout = Duration::from_secs(1);
     assert!(!Rc::ptr_eq(&all.live(&other), &all.live(&Arc::new(policy))));
 }
+
+#[tokio::test]
+async fn what_must_be_tunnelled_is_not_dialled_directly() {
+    let all = clusters();
+    let mut tunnelled = Cluster::clone(&cluster(names(&["10.0.0.1"], false)));
+    tunnelled.policy.proxy_protocol = Some(2);
+    let live = all.live(&Arc::new(tunnelled));
+    assert_eq!(
+        picks(&live, &all, &wanted(V4)).await,
+        Err(Cause::NoEndpoint)
+    );
+}

@@ -168,8 +168,9 @@ impl Source {
         if broken.is_empty() {
             tell(&next, Some(&self.in_force));
             self.in_force = Arc::new(next);
-            current.publish(snapshot);
+            // Whoever is told of the new snapshot finds the status that belongs to it.
             self.status.accept(Arc::clone(&self.in_force));
+            current.publish(snapshot);
         } else {
             self.reject(broken.iter().map(ToString::to_string).collect());
         }

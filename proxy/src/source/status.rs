@@ -100,7 +100,7 @@ impl Loaded {
     /// - the object it names is in force, or
     /// - it names no object, as malformed YAML, and stands in a file that objects in force come from, or
     /// - it stands in a file that loses an object, whose name may be what is broken, or
-    /// - MeshConfig is lost with it: without one everything would be allowed.
+    /// - it is in MeshConfig, or MeshConfig is lost with it: without one everything would be allowed.
     ///
     /// Errors in documents that were never in force break nothing; the others of their configuration count.
     pub fn broken_by<'n>(&self, next: &'n Self) -> Vec<&'n Problem> {
@@ -114,7 +114,10 @@ impl Loaded {
             .filter(|(title, _)| !kept.contains(&**title))
             .map(|(_, place)| &*place.file)
             .collect();
-        let mesh_lost = self.mesh && !next.mesh;
+        let mesh_broken = |error: &Problem| {
+            // There is only one, whatever it is called.
+            self.mesh && (!next.mesh || error.object.starts_with("MeshConfig"))
+        };
         next.errors()
             .filter(|error| !known.contains(&identity(error)))
             .filter(|error| {
@@ -122,7 +125,7 @@ impl Loaded {
                 objects.contains(&*error.object)
                     || (error.object.is_empty() && files.contains(file))
                     || losing.contains(file)
-                    || mesh_lost
+                    || mesh_broken(error)
             })
             .collect()
     }

@@ -109,6 +109,12 @@ fn what_breaks_and_what_does_not() {
             vec![problem(Error, "z.yaml", 1, "")],
             true,
         ),
+        (
+            "an error in MeshConfig under another name",
+            &[A, B, MESH],
+            vec![problem(Error, "z.yaml", 1, "MeshConfig")],
+            true,
+        ),
         ("MeshConfig deleted", &[A, B], vec![known()], false),
     ] {
         let next = loaded(objects, problems);

@@ -18,6 +18,7 @@ use crate::admin::listeners;
 use crate::admin::page::Form;
 use crate::admin::page::Page;
 use crate::admin::routes;
+use crate::source::compile;
 use crate::source::status::Loaded;
 use crate::source::status::Rejected;
 
@@ -167,6 +168,6 @@ fn mesh(mesh: &Mesh) -> Value {
         "protocolDetectionTimeout": mesh.detection_timeout.map(|timeout| format!("{timeout:?}")),
         "rootNamespace": *mesh.root_namespace,
         "dnsRefreshRate": format!("{:?}", mesh.dns_refresh_rate),
-        "from": mesh.meta.as_ref().map(|meta| format!("{} ({}:{})", meta.title(), meta.place.file, meta.place.line)),
+        "from": mesh.meta.as_ref().map(|meta| format!("{} ({}:{})", compile::title(meta), meta.place.file, meta.place.line)),
     })
 }

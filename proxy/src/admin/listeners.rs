@@ -30,15 +30,34 @@ pub(super) fn page(admin: &Admin, form: Form) -> Page {
 pub(super) fn text(snapshot: &Snapshot, board: &[Listener]) -> String {
     let views = snapshot.listeners();
     let mut table = Table::new(["ADDRESSES", "PORT", "MATCH", "DESTINATION", "FROM"]);
+    let mut errors = String::new();
     // What no other listener takes is told at the port where all of it arrives.
     let (rest, dialled): (Vec<_>, Vec<_>) = views.iter().partition(|view| view.port == 0);
     for socket in board {
+        let address = match &socket.state {
+            Ok(address) => address.ip().to_string(),
+            Err(error) => {
+                errors.push_str(&format!("NOT LISTENING: {error}\n"));
+                "NOT LISTENING".to_owned()
+            }
+        };
         let view = match socket.purpose {
             Purpose::Outbound => rest.first().copied(),
             _ => dialled.iter().copied().find(|view| is_of(socket, view)),
         };
-        for row in rows(socket, view) {
-            table.row(row);
+        let chains = view.map_or(&[][..], |view| &view.chains);
+        for chain in chains {
+            table.row(row(address.clone(), socket.port, chain));
+        }
+        if socket.purpose == Purpose::Inbound {
+            let cells = [
+                &*address,
+                &socket.port.to_string(),
+                "ALL",
+                "the application",
+                "",
+            ];
+            table.row(cells.map(str::to_owned));
         }
     }
     let open = |view: &ListenerView| board.iter().any(|socket| is_of(socket, view));
@@ -47,7 +66,7 @@ pub(super) fn text(snapshot: &Snapshot, board: &[Listener]) -> String {
             table.row(row(view.address.to_string(), view.port, chain));
         }
     }
-    table.text()
+    table.text() + &errors
 }
 
 /// The sockets of the process, those that could not be had included.
@@ -72,31 +91,6 @@ fn is_of(socket: &Listener, view: &ListenerView) -> bool {
             .state
             .as_ref()
             .map_or(true, |address| !bound || address.ip() == view.address)
-}
-
-fn rows(socket: &Listener, view: Option<&ListenerView>) -> Vec<[String; 5]> {
-    let address = match &socket.state {
-        Ok(address) => address.ip().to_string(),
-        Err(error) => {
-            let words = format!("NOT LISTENING: {error}");
-            return vec![["-", &socket.port.to_string(), "-", &words, ""].map(str::to_owned)];
-        }
-    };
-    match view {
-        Some(view) => {
-            let chains = view.chains.iter();
-            chains
-                .map(|chain| row(address.clone(), socket.port, chain))
-                .collect()
-        }
-        None => {
-            let words = match socket.purpose {
-                Purpose::Inbound => "the application",
-                _ => "",
-            };
-            vec![[&address, &*socket.port.to_string(), "ALL", words, ""].map(str::to_owned)]
-        }
-    }
 }
 
 fn row(address: String, port: u16, chain: &ChainView) -> [String; 5] {

@@ -52,9 +52,17 @@ fn titles(objects: &Objects) -> Vec<(String, Place)> {
         .chain(objects.gateways.iter().map(|object| &object.meta))
         .chain(objects.sidecars.iter().map(|object| &object.meta));
     let mut titles: Vec<(String, Place)> = metas
-        .map(|meta: &Arc<Meta>| (meta.title(), meta.place.clone()))
+        .map(|meta: &Arc<Meta>| (title(meta), meta.place.clone()))
         .collect();
     // A ServiceEntry gives a service for each of its hosts, all with its name.
     titles.dedup_by(|one, other| one.0 == other.0);
     titles
+}
+
+/// `Kind namespace/name`, or the kind alone of a bare MeshConfig, which has no name.
+pub fn title(meta: &Meta) -> String {
+    match &*meta.name.name {
+        "" => meta.kind.to_string(),
+        _ => meta.title(),
+    }
 }

@@ -100,6 +100,7 @@ impl Loaded {
     /// - the object it names is in force, or
     /// - it names no object, as malformed YAML, and stands in a file that objects in force come from, or
     /// - it stands in a file that loses an object, whose name may be what is broken, or
+    /// - it is in a Secret, of which there are fewer now, or
     /// - it is in MeshConfig, or MeshConfig is lost with it: without one everything would be allowed.
     ///
     /// Errors in documents that were never in force break nothing; the others of their configuration count.
@@ -118,6 +119,8 @@ impl Loaded {
             // There is only one, whatever it is called.
             self.mesh && (!next.mesh || error.object.starts_with("MeshConfig"))
         };
+        let secrets = |of: &Self| of.counts.get(&Kind::Secret).copied().unwrap_or_default();
+        let secrets_lost = secrets(next) < secrets(self);
         next.errors()
             .filter(|error| !known.contains(&identity(error)))
             .filter(|error| {
@@ -125,6 +128,7 @@ impl Loaded {
                 objects.contains(&*error.object)
                     || (error.object.is_empty() && files.contains(file))
                     || losing.contains(file)
+                    || (secrets_lost && error.object.starts_with("Secret "))
                     || mesh_broken(error)
             })
             .collect()

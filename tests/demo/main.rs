@@ -50,6 +50,7 @@ fn play(arguments: &Arguments, teller: &Teller) -> anyhow::Result<usize> {
     let mut failed = story::open_to_governed(&stage)?;
     failed += story::tls_from_the_gateway(&stage)?;
     if arguments.keep {
+        story::leave_something_to_play_with(&stage)?;
         teller.cheat_sheet(&stage);
         tokio::runtime::Builder::new_current_thread()
             .enable_all()

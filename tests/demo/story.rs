@@ -166,6 +166,25 @@ pub(crate) fn tls_from_the_gateway(stage: &Stage<'_>) -> anyhow::Result<usize> {
     Ok(failed)
 }
 
+/// Puts the resources of both stories back, so that a world that stays up has calls that go through.
+pub(crate) fn leave_something_to_play_with(stage: &Stage<'_>) -> anyhow::Result<()> {
+    stage.teller.title("Both stories' resources are back");
+    let (first, second) = (
+        [
+            "003/service-entry.yaml",
+            "003/gateway.yaml",
+            "003/virtual-service.yaml",
+        ],
+        ["004/service-entry.yaml", "004/gateway.yaml"],
+    );
+    let rest = [
+        "004/gateway-subset.yaml",
+        "004/virtual-service.yaml",
+        "004/originate-tls.yaml",
+    ];
+    replace(stage, &[], &[&first[..], &second, &rest].concat())
+}
+
 struct Step<'c> {
     caller: Who,
     call: &'c [&'c str],

@@ -152,12 +152,10 @@ impl Teller {
                 format!("{sleep} curl -I aliyun.com"),
             ),
             (
-                "HTTPS with the world's CA",
-                format!(
-                    "{sleep} env SSL_CERT_FILE={}/ca.pem curl https://edition.cnn.com/",
-                    stage.set.world.folder().display()
-                ),
+                "TLS from the gateway",
+                format!("{sleep} curl http://edition.cnn.com/politics"),
             ),
+            ("refused", format!("{sleep} curl -I http://httpbin.org")),
             (
                 "the sidecar's admin port",
                 format!("{sleep} curl http://127.0.0.1:15000/config_dump"),

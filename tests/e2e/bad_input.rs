@@ -1,5 +1,6 @@
 //! What users get wrong is told in one line that says what to do; other documents still load.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use egret_tests::client::curl;
@@ -7,6 +8,7 @@ use egret_tests::egret;
 use egret_tests::egret::Settings;
 use egret_tests::folder::Folder;
 use egret_tests::places::ALIYUN;
+use egret_tests::places::EGRESS_GATEWAY;
 use egret_tests::places::Family;
 use egret_tests::places::SLEEP;
 use egret_tests::process::Finished;
@@ -54,6 +56,33 @@ fn missing_files_are_named() -> anyhow::Result<()> {
             .refused(&world, &pod)?;
         assert_refused(&refused, "/nowhere/at/all.yaml");
     }
+    Ok(())
+}
+
+#[test]
+fn an_unreadable_file_is_named() -> anyhow::Result<()> {
+    let world = World::new("bad-unreadable", Family::V4)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    let secret = config.path().join("secret.yaml");
+    config.write("secret.yaml", "")?;
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600))?;
+    let refused = Settings::sidecar("default")
+        .config(&secret)
+        .refused(&world, &pod)?;
+    assert_refused(&refused, "secret.yaml");
+    Ok(())
+}
+
+#[test]
+fn a_gateway_that_may_not_open_its_port_says_what_to_do() -> anyhow::Result<()> {
+    let world = World::new("bad-privileged", Family::V4)?;
+    let pod = world.pod(EGRESS_GATEWAY, "istio-system")?;
+    let config = Folder::with(&[REGISTRY_ONLY, "003/gateway.yaml"])?;
+    let refused = Settings::gateway("istio=egressgateway")
+        .config(config.path())
+        .refused(&world, &pod)?;
+    assert_refused(&refused, "ip_unprivileged_port_start");
     Ok(())
 }
 

@@ -1,9 +1,13 @@
 //! The small world proves itself before anything is built on it.
 
+use std::fs;
+use std::io;
 use std::io::Read;
 use std::io::Write;
 use std::net::IpAddr;
 use std::net::TcpStream;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 
 use egret_tests::certs::Authority;
 use egret_tests::client::curl;
@@ -20,6 +24,7 @@ use egret_tests::places::GOOGLE;
 use egret_tests::places::HTTPBIN_ORG;
 use egret_tests::places::Located;
 use egret_tests::places::SLEEP;
+use egret_tests::process::Process;
 use egret_tests::topology::World;
 use hyper::StatusCode;
 
@@ -140,14 +145,13 @@ fn worlds_do_not_see_one_another() -> anyhow::Result<()> {
 fn pods_see_their_own_files_and_any_port_can_be_opened_in_a_gateway_pod() -> anyhow::Result<()> {
     let world = World::new("harness-pod", Family::V4)?;
     let pod = world.gateway_pod(EGRESS_GATEWAY)?;
-    let resolver = pod.run(|| std::fs::read_to_string("/etc/resolv.conf"))?;
+    let resolver = pod.run(|| fs::read_to_string("/etc/resolv.conf"))?;
     assert!(
         resolver.starts_with("nameserver 198.51.100.53\nsearch istio-system.svc.cluster.local "),
         "{resolver}"
     );
-    assert_ne!(std::fs::read_to_string("/etc/resolv.conf")?, resolver);
-    let first =
-        pod.run(|| std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start"))?;
+    assert_ne!(fs::read_to_string("/etc/resolv.conf")?, resolver);
+    let first = pod.run(|| fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start"))?;
     assert_eq!(first.trim(), "0");
     Ok(())
 }
@@ -158,7 +162,7 @@ fn opaque_bytes_come_back() -> anyhow::Result<()> {
     let pod = world.pod(SLEEP, "default")?;
     let origin = world.echo(&world.internet, &[ALIYUN.v4()], 3306, b"5.7 hello\n")?;
     let address: IpAddr = ALIYUN.v4();
-    let answer = pod.run(move || -> std::io::Result<String> {
+    let answer = pod.run(move || -> io::Result<String> {
         let mut stream = TcpStream::connect((address, 3306))?;
         stream.write_all(b"and back")?;
         stream.shutdown(std::net::Shutdown::Write)?;
@@ -173,39 +177,56 @@ fn opaque_bytes_come_back() -> anyhow::Result<()> {
 
 #[test]
 fn nothing_of_a_world_is_left() -> anyhow::Result<()> {
-    let (folder, netns, thread) = {
-        let world = World::new("harness-vanish", Family::V4)?;
-        let pod = world.pod(SLEEP, "default")?;
-        let sleeper = pod.spawn(pod.command(1000, std::path::Path::new("sleep"), &["1000"]))?;
-        let thread = sleeper.id();
-        drop(world.pod(EGRESS_GATEWAY, "istio-system")?);
-        (
-            world.folder().to_owned(),
-            pod.netns_path(),
-            (thread, sleeper),
-        )
-    };
+    let world = World::new("harness-vanish", Family::V4)?;
+    let folder = world.folder().to_owned();
+    let pod = world.pod(SLEEP, "default")?;
+    let arguments = ["-c", "echo up; exec sleep 1000"];
+    let command = pod.command(1000, Path::new("sh"), &arguments);
+    let mut sleeper = Process::start(&pod, command, None)?;
+    sleeper.output.await_one(|line| line == "up")?;
+    let namespaces = [world.internet.netns_path(), pod.netns_path()].map(fs::read_link);
+    let namespaces = namespaces.into_iter().collect::<io::Result<Vec<_>>>()?;
+    assert!(namespaces.iter().all(|namespace| is_used(namespace)));
+    drop((pod, world));
     assert!(!folder.exists());
-    assert!(
-        !std::path::Path::new(&netns).exists(),
-        "the descriptor is closed"
-    );
-    let (_, mut sleeper) = thread;
-    use std::os::unix::process::ExitStatusExt;
+    let signal = sleeper.wait()?.signal();
     assert_eq!(
-        sleeper.wait()?.signal(),
+        signal,
         Some(9),
         "a program that nobody stopped dies with its pod"
     );
+    for namespace in namespaces {
+        assert!(
+            !is_used(&namespace),
+            "{} has a descriptor or a thread",
+            namespace.display()
+        );
+    }
     Ok(())
+}
+
+/// Whether a descriptor or a thread of this process keeps a network namespace.
+fn is_used(namespace: &Path) -> bool {
+    let list = |folder: &str| {
+        fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+    };
+    let descriptors = list("/proc/self/fd");
+    let threads = list("/proc/self/task").map(|thread| thread.join("ns/net"));
+    // What ends while the list is read keeps nothing.
+    descriptors
+        .chain(threads)
+        .any(|link| fs::read_link(link).is_ok_and(|target| target == namespace))
 }
 
 #[test]
 fn a_mounted_config_map_changes_as_the_kubelet_changes_it() -> anyhow::Result<()> {
     let mut mounted = MountedConfigMap::new(&[("a.yaml", "one"), ("b.yaml", "two")])?;
-    let read = |mounted: &MountedConfigMap, name: &str| {
-        std::fs::read_to_string(mounted.path().join(name)).ok()
-    };
+    let read =
+        |mounted: &MountedConfigMap, name: &str| fs::read_to_string(mounted.path().join(name)).ok();
     assert_eq!(read(&mounted, "a.yaml").as_deref(), Some("one"));
     mounted.publish(&[("a.yaml", "three"), ("c.yaml", "four")])?;
     assert_eq!(read(&mounted, "a.yaml").as_deref(), Some("three"));

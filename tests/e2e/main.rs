@@ -10,6 +10,7 @@ mod httpbin_private;
 mod registration;
 mod tls_by_sni;
 mod ip_ranges;
+mod init_rules;
 mod ingress;
 mod egress_gateway_routes;
 mod resolution;

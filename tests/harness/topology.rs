@@ -319,8 +319,10 @@ pub fn built_folder() -> anyhow::Result<PathBuf> {
 fn connect_internet(internet: &Host) -> anyhow::Result<()> {
     internet.sysctl("ipv4/ip_forward", "1")?;
     internet.sysctl("ipv6/conf/all/forwarding", "1")?;
+    // The bridge's own address: it would take the lowest of its members', and a pod that joins later would change what
+    // the others remember of the router.
     let mut batch = format!(
-        "link add pods type bridge mcast_snooping 0\n\
+        "link add pods address 02:00:0a:22:00:01 type bridge mcast_snooping 0\n\
          addr add {}/24 dev pods\n\
          addr add {}/64 dev pods nodad\n\
          link set pods up\n",

@@ -48,8 +48,14 @@ pub struct Document {
 /// Bytes of one text that are read. Larger ones are refused whole.
 pub const TEXT_BYTES_MAX: usize = 256 << 20;
 
+/// Bytes of one document that are read, several times what Kubernetes stores. Lists may be larger, their items not.
+pub const DOCUMENT_BYTES_MAX: usize = 8 << 20;
+
 /// Documents of one text that are read, list items included. The rest is left out.
 pub const DOCUMENTS_MAX: usize = 250_000;
+
+/// Broken JSON documents of one text after which reading goes on: each costs a search to the end of the text.
+const JSON_BREAKS_MAX: usize = 20;
 
 /// Reads texts into objects. `mesh_config` is a text that holds the mesh configuration, bare or in its ConfigMap; it
 /// counts more than one among `texts`.
@@ -133,11 +139,8 @@ impl Reader {
                 file: text.file.clone(),
                 line,
             };
-            if self.met >= DOCUMENTS_MAX {
-                let reason = format!(
-                    "more than {DOCUMENTS_MAX} documents, the rest is left out; split the file"
-                );
-                return self.tell(refuse(line, reason));
+            if self.met > DOCUMENTS_MAX {
+                return;
             }
             self.chunk(place, chunk, expect);
         }
@@ -145,29 +148,40 @@ impl Reader {
 
     /// A YAML document, or a stream of JSON ones.
     fn chunk(&mut self, place: Place, chunk: Chunk<'_>, expect: Expect<'_>) {
+        if chunk.looks_like_json() {
+            let values = list::json_values(chunk);
+            if !values.is_empty() || !format::is_well_formed(Format::Yaml, chunk.text) {
+                return self.stream(&place, chunk, values, expect);
+            }
+        }
+        self.document(place, chunk, Format::Yaml, expect);
+    }
+
+    /// JSON documents one after another, `values` being those before the first broken one. After a broken one the
+    /// reading goes on at the next line that begins with `{`.
+    fn stream<'t>(
+        &mut self,
+        outer: &Place,
+        chunk: Chunk<'t>,
+        mut values: Vec<Chunk<'t>>,
+        expect: Expect<'_>,
+    ) {
+        let place_of = |chunk: &Chunk<'_>| Place {
+            file: outer.file.clone(),
+            line: chunk.first_line().unwrap_or(chunk.line),
+        };
         let mut rest = chunk;
-        while rest.looks_like_json() {
-            let values = list::json_values(rest);
-            let first = values.is_empty();
+        for _ in 0..JSON_BREAKS_MAX {
             for value in &values {
-                let place = Place {
-                    line: value.line,
-                    ..place.clone()
-                };
-                self.document(place, *value, Format::Json, expect);
+                self.document(place_of(value), *value, Format::Json, expect);
             }
             rest = rest.after(values.last());
-            if rest.first_line().is_none() {
+            let place = place_of(&rest);
+            if rest.text.is_empty() || !self.admit(&place) {
                 return;
             }
-            if first && format::is_well_formed(Format::Yaml, rest.text) {
-                break;
-            }
             let broken = Source {
-                place: Place {
-                    line: rest.first_line().unwrap_or(rest.line),
-                    ..place.clone()
-                },
+                place,
                 chunk: rest,
                 format: Format::Json,
                 within: None,
@@ -180,19 +194,38 @@ impl Reader {
                 return;
             };
             rest = next;
+            values = list::json_values(rest);
         }
-        self.document(place, rest, Format::Yaml, expect);
+        let reason =
+            format!("more than {JSON_BREAKS_MAX} broken JSON documents, the rest is left out");
+        self.tell(Problem::new(Severity::Error, place_of(&rest), reason));
+    }
+
+    /// Counts one more document of the present text; `false` when it is one too many, which is told once.
+    fn admit(&mut self, place: &Place) -> bool {
+        self.met += 1;
+        if self.met == DOCUMENTS_MAX + 1 {
+            let reason = format!(
+                "more than {DOCUMENTS_MAX} documents, the rest is left out; split the file"
+            );
+            self.tell(Problem::new(Severity::Error, place.clone(), reason));
+        }
+        self.met <= DOCUMENTS_MAX
     }
 
     fn document(&mut self, place: Place, chunk: Chunk<'_>, format: Format, expect: Expect<'_>) {
+        if !self.admit(&place) {
+            return;
+        }
         let source = Source {
             place,
             chunk,
             format,
             within: None,
         };
-        self.met += 1;
-        if !list::is_sequence(chunk) && document::read(&source, expect, self).is_ok() {
+        // Only a list can be this large; other documents are not read at all.
+        let large = chunk.text.len() > DOCUMENT_BYTES_MAX;
+        if !large && !list::is_sequence(chunk) && document::read(&source, expect, self).is_ok() {
             return;
         }
         let list = match format {
@@ -201,6 +234,11 @@ impl Reader {
         };
         match list {
             Some(list) => self.list(&source, &list),
+            None if large => {
+                let size = DOCUMENT_BYTES_MAX >> 20;
+                let reason = format!("a document larger than {size} MiB, left out; no API server would store it");
+                self.tell(source.problem(Severity::Error, reason));
+            }
             None => self.tell(source.problem(
                 Severity::Error,
                 "a list of documents must be written in block style, as kubectl prints it; left out",
@@ -223,12 +261,8 @@ impl Reader {
                 format: outer.format,
                 within: None,
             };
-            self.met += 1;
-            if self.met > DOCUMENTS_MAX {
-                let reason = format!(
-                    "more than {DOCUMENTS_MAX} documents, the rest is left out; split the file"
-                );
-                return self.tell(source.problem(Severity::Error, reason));
+            if !self.admit(&source.place) {
+                return;
             }
             if document::read(&source, expect, self).is_err() {
                 self.tell(source.problem(Severity::Error, "a list within a list, left out"));

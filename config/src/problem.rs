@@ -97,6 +97,9 @@ impl fmt::Display for Problem {
     }
 }
 
+/// How many problems of one object are told; who has more knows where to begin.
+const TOLD_MAX: usize = 100;
+
 /// The reading of one object: gathers its problems, and knows which field is being looked at.
 #[derive(Debug)]
 pub(crate) struct Review<'a> {
@@ -104,6 +107,7 @@ pub(crate) struct Review<'a> {
     object: &'a str,
     path: String,
     errors: usize,
+    told: usize,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -120,6 +124,7 @@ impl<'a> Review<'a> {
             object,
             path: root.to_owned(),
             errors: 0,
+            told: 0,
             problems,
         }
     }
@@ -182,6 +187,10 @@ impl<'a> Review<'a> {
         value: impl fmt::Display,
         reason: impl Into<String>,
     ) {
+        self.told += 1;
+        if self.told > TOLD_MAX {
+            return;
+        }
         let mut path = self.path.clone();
         push_part(&mut path, part);
         let problem = Problem::new(severity, self.place.clone(), reason)

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::DOCUMENT_BYTES_MAX;
 use super::chunk::Chunk;
 use super::chunk::LineCounter;
 use super::format;
@@ -47,18 +48,18 @@ pub(super) fn json(chunk: Chunk<'_>) -> Option<List<'_>> {
         api_version: String,
         kind: String,
         #[serde(borrow)]
-        items: Vec<&'a RawValue>,
+        items: Option<Vec<&'a RawValue>>,
     }
     let list: Wire<'_> = if chunk.text.trim_start().starts_with('[') {
         Wire {
-            items: serde_json::from_str(chunk.text).ok()?,
+            items: Some(serde_json::from_str(chunk.text).ok()?),
             ..Wire::default()
         }
     } else {
         serde_json::from_str(chunk.text).ok()?
     };
     let mut lines = LineCounter::new(chunk);
-    let items = list.items.into_iter().map(|raw| {
+    let items = list.items?.into_iter().map(|raw| {
         let item = lines.locate(raw.get());
         (Cow::Borrowed(item.text), item.line)
     });
@@ -77,6 +78,7 @@ pub(super) fn yaml(chunk: Chunk<'_>) -> Option<List<'_>> {
     let mut items: Vec<(String, u32)> = Vec::new();
     let mut dash = None;
     let mut within = is_sequence(chunk);
+    let mut is_list = within;
     for (number, line) in (chunk.line..).zip(chunk.text.split_inclusive('\n')) {
         let word = line.trim_start_matches(' ');
         let indent = line.len() - word.len();
@@ -87,9 +89,13 @@ pub(super) fn yaml(chunk: Chunk<'_>) -> Option<List<'_>> {
         }
         if !within {
             match line.strip_prefix("items:").map(str::trim) {
+                None if head.len() > DOCUMENT_BYTES_MAX => return None,
                 None => head.push_str(line),
-                Some("[]" | "null" | "~") => {}
-                Some(rest) if rest.is_empty() || rest.starts_with('#') => within = true,
+                Some("[]" | "null" | "~") => is_list = true,
+                Some(rest) if rest.is_empty() || rest.starts_with('#') => {
+                    within = true;
+                    is_list = true;
+                }
                 Some(_) => return None,
             }
         } else if begins {
@@ -101,6 +107,9 @@ pub(super) fn yaml(chunk: Chunk<'_>) -> Option<List<'_>> {
         } else if !blank {
             return None;
         }
+    }
+    if !is_list {
+        return None;
     }
     let mut header = Header::default();
     if !head.trim().is_empty() {

@@ -429,3 +429,23 @@ fn a_large_file_is_read_in_proportion_to_its_size() {
         format!("ServiceEntry /a @ {}", 2_999 * 6 + 1)
     );
 }
+
+#[test]
+fn what_is_too_much_is_refused_in_one_problem() {
+    let large = entry(&format!(
+        "  hosts:\n{}",
+        "  - a.example.com\n".repeat(DOCUMENT_BYTES_MAX / 16)
+    ));
+    check(
+        &format!("{large}---\n{}", entry("  hosts: [a]\n")),
+        &[&format!("ServiceEntry /a @ {}", large.lines().count() + 2)],
+        &["f.yaml:1: a document larger than 8 MiB, left out; no API server would store it"],
+    );
+    let (documents, problems) = outcome("f.json", &"{\n".repeat(1_000));
+    assert_eq!((documents.len(), problems.len()), (0, JSON_BREAKS_MAX + 1));
+    let (documents, problems) = outcome("f.yaml", &"--- x\n".repeat(DOCUMENTS_MAX + 10));
+    assert_eq!((documents.len(), problems.len()), (0, DOCUMENTS_MAX + 1));
+    let unknown: String = (0..1_000).map(|n| format!("  x{n}: 1\n")).collect();
+    let (documents, problems) = outcome("f.yaml", &entry(&unknown));
+    assert_eq!((documents.len(), problems.len()), (1, 50));
+}

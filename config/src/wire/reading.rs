@@ -48,6 +48,9 @@ pub(crate) enum Why {
     Unsupported,
 }
 
+/// How many fields without effect are told of a document.
+const IGNORED_MAX: usize = 50;
+
 /// Where the reader of one document stands, and what it met there.
 ///
 /// The path is left standing when a value cannot be read, so that it names the place of the error.
@@ -87,6 +90,9 @@ impl Reading {
     }
 
     fn note(&self, key: &str, why: Why) {
+        if self.ignored.borrow().len() == IGNORED_MAX {
+            return;
+        }
         let mut path = self.path();
         push_key(&mut path, key);
         let key = key.to_owned();

@@ -37,11 +37,14 @@ fn object(kind: &str, spec: &str) -> String {
 fn told(kind: &str, spec: &str) -> Vec<String> {
     let (objects, problems) = load(&texts(&object(kind, spec)), None);
     let start = format!("{kind} n/a: ");
-    let told = problems.iter().map(|problem| {
-        let text = problem.to_string();
-        let (_, rest) = text.split_once(&start).unwrap_or(("", &text));
-        rest.to_owned()
-    });
+    let told = problems
+        .iter()
+        .filter(|problem| !is_about_support(problem))
+        .map(|problem| {
+            let text = problem.to_string();
+            let (_, rest) = text.split_once(&start).unwrap_or(("", &text));
+            rest.to_owned()
+        });
     let sound = problems
         .iter()
         .all(|problem| problem.severity == Severity::Warning);
@@ -66,10 +69,16 @@ fn check(kind: &str, table: &[(&str, &str)]) {
     }
 }
 
+/// What is not supported yet is for another test: it changes as egret grows.
+fn is_about_support(problem: &Problem) -> bool {
+    problem.reason == "not supported yet, ignored"
+}
+
 fn good(content: &str) -> Objects {
     let (objects, problems) = load(&texts(content), None);
+    let told = problems.iter().filter(|problem| !is_about_support(problem));
     assert_eq!(
-        problems.iter().map(Problem::to_string).collect::<Vec<_>>(),
+        told.map(Problem::to_string).collect::<Vec<_>>(),
         [""; 0],
         "{content}"
     );
@@ -188,8 +197,7 @@ fn service_entries_are_checked() {
             format!(
                 "{{hosts: [a.b], {PORTS}, resolution: STATIC, endpoints: [{{address: 1.1.1.1}}], workloadSelector: {{labels: {{a: '*'}}}}}}"
             ),
-            "spec.workloadSelector: not supported yet, ignored
-            spec.workloadSelector: only one of workloadSelector and endpoints
+            "spec.workloadSelector: only one of workloadSelector and endpoints
             spec.workloadSelector.labels: \"a=*\": a selector has no wildcards and no empty keys",
         ),
     ];
@@ -273,7 +281,7 @@ fn virtual_services_are_checked() {
         ("{hosts: [a.b], tls: [{route: [{destination: {host: b}}]}]}", "spec.tls[0].match: a tls rule needs a match with sniHosts"),
         ("{hosts: [a.b], tls: [{match: [{}], route: []}]}", "spec.tls[0].match[0].sniHosts: at least one is required\nspec.tls[0].route: at least one destination is required"),
         ("{hosts: [a.b], tls: [{match: [{sni_hosts: [c.d]}], route: [{destination: {host: b}}]}]}", "spec.tls[0].match[0].sniHosts[0]: \"c.d\": is not one of the VirtualService's hosts (a.b)"),
-        ("{hosts: ['*.b'], tls: [{match: [{sniHosts: [a.b], sourceSubnet: 10.0.0.0/8}], route: [{destination: {host: b}}]}]}", "spec.tls[0].match[0].sourceSubnet: not supported yet, ignored"),
+        ("{hosts: ['*.b'], tls: [{match: [{sniHosts: [a.b], sourceSubnet: 10.0.0.0/8}], route: [{destination: {host: b}}]}]}", ""),
         ("{hosts: [a.b], tcp: [{match: [{destinationSubnets: [10.0.0.0/33], sourceSubnet: x}], route: [{destination: {host: b}}]}]}", "spec.tcp[0].match[0].destinationSubnets[0]: \"10.0.0.0/33\": expected an address such as 10.0.0.1 or a range such as 10.0.0.0/8\nspec.tcp[0].match[0].sourceSubnet: \"x\": expected an address such as 10.0.0.1 or a range such as 10.0.0.0/8"),
         ("{hosts: [a], exportTo: ['~'], tcp: [{route: [{destination: {host: b}}]}]}", "spec.exportTo[0]: \"~\": expected `*`, `.` or the name of a namespace"),
     ];
@@ -399,7 +407,7 @@ fn destination_rules_are_checked() {
         ),
         (
             "{host: a, trafficPolicy: {tunnel: {targetHost: b.c, targetPort: 443}, retryBudget: {percent: 20}}}",
-            "spec.trafficPolicy.retryBudget: not supported yet, ignored",
+            "",
         ),
         (
             "{host: a, trafficPolicy: {tunnel: {}, proxyProtocol: {version: V3}}}",
@@ -477,7 +485,7 @@ fn sidecars_are_checked() {
         ),
         (
             "{outboundTrafficPolicy: {mode: ALLOW_ANY}, ingress: [{port: {number: 1}}]}",
-            "spec.ingress: not supported yet, ignored",
+            "",
         ),
     ];
     check("Sidecar", &table);
@@ -672,4 +680,18 @@ fn objects_are_in_order_of_age() {
         .map(|gateway| &*gateway.meta.name.name)
         .collect();
     assert_eq!(names, ["z", "b", "a", "c"]);
+}
+
+#[test]
+fn fields_that_are_not_acted_on_are_told() {
+    let content = object(
+        "Sidecar",
+        "{outboundTrafficPolicy: {mode: ALLOW_ANY}, ingress: [{port: {number: 1}}]}",
+    );
+    let (objects, problems) = load(&texts(&content), None);
+    assert_eq!(objects.sidecars.len(), 1);
+    assert_eq!(
+        problems.iter().map(Problem::to_string).collect::<Vec<_>>(),
+        ["f:1: Sidecar n/a: spec.ingress: not supported yet, ignored"]
+    );
 }

@@ -37,7 +37,8 @@ const INIT: &[&[&str]] = &[
     &["args", "accounts", "addresses", "rules"],
     &["intent"],
     &["netlink", "render"],
-    &["plan", "routes"],
+    &["plan", "explain", "routes", "leftovers"],
+    &["programs"],
     &["apply"],
     &["run"],
 ];

@@ -6,6 +6,16 @@
 const UNSUPPORTED: &[(&str, &[&str])] = &[
     ("ServiceEntry", &["workload_selector"]),
     ("WorkloadEntry", &["network"]),
+    (
+        "HttpRoute",
+        &[
+            "mirror",
+            "mirrors",
+            "mirror_percent",
+            "mirror_percentage",
+            "cors_policy",
+        ],
+    ),
     ("HttpMatch", &["stat_prefix"]),
     (
         "HttpRetry",
@@ -23,17 +33,40 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
             "cipher_suites",
         ],
     ),
-    ("TrafficPolicy", &["retry_budget"]),
+    (
+        "TrafficPolicy",
+        &[
+            "outlier_detection",
+            "tunnel",
+            "proxy_protocol",
+            "retry_budget",
+        ],
+    ),
+    ("PortTrafficPolicy", &["outlier_detection"]),
     (
         "LoadBalancer",
-        &["locality_lb_setting", "warmup_duration_secs", "warmup"],
+        &[
+            "consistent_hash",
+            "locality_lb_setting",
+            "warmup_duration_secs",
+            "warmup",
+        ],
     ),
+    ("TcpPool", &["max_connections", "max_connection_duration"]),
     (
         "ConsistentHash",
         &["ring_hash", "maglev", "minimum_ring_size"],
     ),
     ("HttpCookie", &["attributes"]),
-    ("HttpPool", &["max_concurrent_streams"]),
+    (
+        "HttpPool",
+        &[
+            "http1_max_pending_requests",
+            "http2_max_requests",
+            "max_retries",
+            "max_concurrent_streams",
+        ],
+    ),
     (
         "OutlierDetection",
         &[
@@ -96,13 +129,16 @@ mod tests {
         let shapes = [
             shape::<entry::ServiceEntry>(),
             shape::<entry::WorkloadEntry>(),
+            shape::<route::HttpRoute>(),
             shape::<route::HttpMatch>(),
             shape::<route::HttpRetry>(),
             shape::<route::TlsMatch>(),
             shape::<gateway::Server>(),
             shape::<gateway::ServerTls>(),
             shape::<rule::TrafficPolicy>(),
+            shape::<rule::PortTrafficPolicy>(),
             shape::<rule::LoadBalancer>(),
+            shape::<rule::TcpPool>(),
             shape::<rule::ConsistentHash>(),
             shape::<rule::HttpCookie>(),
             shape::<rule::HttpPool>(),

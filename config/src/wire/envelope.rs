@@ -66,7 +66,7 @@ pub enum Body {
     DestinationRule(Box<DestinationRule>),
     /// `spec` of a Gateway.
     Gateway(Box<Gateway>),
-    /// `spec` of a Sidecar; `None` without one.
+    /// `spec` of a Sidecar.
     Sidecar(Box<Sidecar>),
     /// `spec` of a Kubernetes Service.
     Service(Box<Service>),

@@ -6,7 +6,7 @@
 //! - [`problem`]: what is wrong with a document, told so that its author can mend it
 //! - [`wire`]: the exact shapes of the documents, as users write them
 //! - [`model`]: the validated types the rest of the crate works with
-//! - [`load`]: texts to [`load::Objects`] and problems; one bad object never hides a good one
+//! - [`load`]: texts to [`model::objects::Objects`] and problems; one bad object never hides a good one
 //! - [`snapshot`]: the merged, immutable, indexed view for one workload
 //! - [`decide`]: the questions a proxy asks of a snapshot, with the reasons for each answer
 

@@ -76,6 +76,7 @@ impl Snapshot {
     pub fn build(objects: &Objects, workload: Workload) -> (Self, Vec<Problem>) {
         let registry = Registry::new(objects);
         let mut findings = Findings::default();
+        registry.tell_hidden(&workload.namespace, &mut findings);
         let mut clusters = Clusters::new(objects, &registry, &workload);
         let (outbound, gateways) = match workload.mode {
             Mode::Sidecar => {

@@ -43,11 +43,11 @@ pub(crate) fn connection<'s>(
     if let Some(terminated) = call.terminated {
         return inside(listener, terminated, trail, dice);
     }
-    if let Layer::Tls(hello) = call.layer {
-        if let Some(chain) = listener.tls.find(call.arrival.to.ip(), wire(call.layer)) {
-            trail.chain = Some(&chain.origin);
-            return tls(snapshot, &chain.act, hello, trail, dice);
-        }
+    if let Layer::Tls(hello) = call.layer
+        && let Some(chain) = listener.tls.find(call.arrival.to.ip(), wire(call.layer))
+    {
+        trail.chain = Some(&chain.origin);
+        return tls(snapshot, &chain.act, hello, trail, dice);
     }
     let http = listener.http.is_some();
     match (&listener.tcp, call.layer) {
@@ -156,5 +156,5 @@ fn cluster_of(sni: &str) -> Option<String> {
 fn listener<'s>(snapshot: &'s Snapshot, arrival: &Arrival) -> Option<&'s GatewayListener> {
     let port = arrival.to.port();
     let of = |bind| snapshot.gateways.get(&GatewayPort { bind, port });
-    of(Some(arrival.to.ip())).or_else(|| of(None))
+    of(Some(arrival.to.ip().to_canonical())).or_else(|| of(None))
 }

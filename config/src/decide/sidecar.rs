@@ -249,6 +249,9 @@ pub(crate) fn refused<'s>(
     }
 }
 
+/// Where a caller wanted to go; an IPv4 address inside of an IPv6 one is taken out.
 fn destination(arrival: &Arrival) -> (SocketAddr, u16) {
-    (arrival.to, arrival.to.port())
+    let port = arrival.to.port();
+    let to = SocketAddr::new(arrival.to.ip().to_canonical(), port);
+    (to, port)
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::host::HostPattern;
@@ -495,7 +494,6 @@ impl<'o> Build<'_, 'o, '_> {
     fn table(&mut self, name: String, servers: &[&Serving<'o>]) -> RouteTable {
         let number = servers.first().map_or(0, |serving| serving.server.port);
         let mut hosts: Vec<(HostPattern, Vec<Arc<Rule>>, bool)> = Vec::new();
-        let mut done: HashSet<(usize, *const Gateway, u16)> = HashSet::new();
         for serving in servers {
             let server = &serving.server;
             let to_https = server.tls == ServerTlsMode::RedirectToHttps;
@@ -526,17 +524,16 @@ impl<'o> Build<'_, 'o, '_> {
                 if rules.is_empty() {
                     continue;
                 }
-                let again = !done.insert((at, std::ptr::from_ref(serving.gateway), server.port));
                 for host in shared {
                     match hosts.iter_mut().find(|(known, _, _)| *known == host) {
                         Some((_, known, https)) => {
                             *https |= to_https;
-                            let same = known.iter().any(|rule| {
-                                again && rules.iter().any(|one| one.origin.is(&rule.origin))
+                            // Another server may have brought the same rules: the later ones are never reached.
+                            let new = rules.iter().filter(|rule| {
+                                known.iter().all(|one| !one.origin.is(&rule.origin))
                             });
-                            if !same {
-                                known.extend(rules.iter().cloned());
-                            }
+                            let new: Vec<_> = new.cloned().collect();
+                            known.extend(new);
                         }
                         None => hosts.push((host, rules.clone(), to_https)),
                     }

@@ -1,6 +1,5 @@
 //! What a sidecar does with redirected calls: its listeners, by address and port and by port alone.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -260,7 +259,7 @@ impl Build<'_, '_, '_> {
     }
 
     /// One port of one service: which listeners it has part in.
-    fn service_port(&mut self, service: &Cow<'_, Service>, port: &ServicePort) {
+    fn service_port(&mut self, service: &Service, port: &ServicePort) {
         let Some(class) = port.protocol.class() else {
             return;
         };
@@ -329,10 +328,11 @@ impl Build<'_, '_, '_> {
         }
         let mut found = Vec::new();
         for endpoint in endpoints {
-            if let Address::Ip(ip) = endpoint.address {
-                if !self.workload.addresses.contains(&ip) && !found.contains(&Some(ip)) {
-                    found.push(Some(ip));
-                }
+            if let Address::Ip(ip) = endpoint.address
+                && !self.workload.addresses.contains(&ip)
+                && !found.contains(&Some(ip))
+            {
+                found.push(Some(ip));
             }
         }
         found

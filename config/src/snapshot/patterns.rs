@@ -162,3 +162,6 @@ fn suffixes(name: &str) -> impl Iterator<Item = &str> {
         .filter(|(at, _)| *at > 0)
         .map(|(at, _)| &name[at..])
 }
+
+#[cfg(test)]
+mod tests;

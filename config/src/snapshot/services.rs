@@ -13,6 +13,8 @@ use crate::model::service::EndpointGroup;
 use crate::model::service::Service;
 use crate::model::service::ServicePort;
 use crate::name::Kind;
+use crate::problem::Problem;
+use crate::snapshot::findings::Findings;
 
 /// All services by host, and the EndpointSlices of each.
 pub(crate) struct Registry<'o> {
@@ -73,6 +75,36 @@ impl<'o> Registry<'o> {
             }
         }
         found
+    }
+
+    /// Tells of services that `namespace` sees and that another of the same host hides.
+    pub(crate) fn tell_hidden(&self, namespace: &str, findings: &mut Findings) {
+        for service in &self.objects.services {
+            let rivals = self
+                .by_host
+                .get(&service.host)
+                .map_or(&[][..], Vec::as_slice);
+            if rivals.len() < 2 {
+                continue;
+            }
+            let rivals = self.seen(namespace, rivals, &|_| true);
+            let hides = winner(namespace, &rivals).filter(|winner| {
+                let seen = rivals.iter().any(|one| std::ptr::eq(*one, service));
+                seen && !std::ptr::eq(*winner, service) && !may_merge(winner, service)
+            });
+            if let Some(winner) = hides {
+                findings.add(Problem {
+                    field: "spec.hosts".to_owned(),
+                    value: service.host.to_string(),
+                    reason: format!(
+                        "{} has this host too and wins; nothing of this object counts for the host: put the ports into \
+                         one ServiceEntry, or give both the same namespace, resolution, labels and exportTo",
+                        winner.meta.title()
+                    ),
+                    ..Findings::warning(&service.meta)
+                });
+            }
+        }
     }
 
     /// The service of a host, as `namespace` sees it.

@@ -207,12 +207,6 @@ impl RouteTable {
         true
     }
 
-    /// The virtual host that holds exactly this domain.
-    pub(crate) fn holder(&self, domain: &HostPattern) -> Option<&VirtualHost> {
-        let at = self.by_domain.get(domain)?;
-        self.hosts.get(*at as usize)
-    }
-
     /// The virtual host for a host name in lower case without port: the exact name, then the longest suffix, then `*`.
     pub(crate) fn find(&self, host: &str) -> Option<&VirtualHost> {
         if host.is_empty() {

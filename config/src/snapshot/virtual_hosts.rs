@@ -40,8 +40,11 @@ pub(crate) struct VirtualServices<'a> {
     hosts: Vec<(&'a HostPattern, usize)>,
     services: Vec<&'a Service>,
     by_service_host: HashMap<&'a HostPattern, usize>,
-    /// Places of services that speak HTTP, or maybe do, by port.
+    /// Places of services that speak HTTP, or maybe do, by port. ExternalName services are among them, since a
+    /// VirtualService may have their host.
     by_port: HashMap<u16, Vec<usize>>,
+    /// Places of the services that speak something else, by port.
+    others: HashMap<u16, Vec<usize>>,
     /// ExternalName services by the host they stand for.
     aliases: HashMap<&'a str, Vec<&'a Service>>,
 }
@@ -80,19 +83,18 @@ impl<'a> VirtualServices<'a> {
             .map(|(at, service)| (&service.host, at))
             .collect();
         let mut by_port: HashMap<u16, Vec<usize>> = HashMap::new();
+        let mut others: HashMap<u16, Vec<usize>> = HashMap::new();
         let mut aliases: HashMap<&str, Vec<&Service>> = HashMap::new();
         for (at, service) in services.iter().enumerate() {
             if let Resolution::Alias(real) = &service.resolution {
                 aliases.entry(real).or_default().push(service);
-                continue;
             }
             for port in &service.ports {
-                if matches!(
-                    port.protocol.class(),
-                    Some(PortClass::Http | PortClass::Auto)
-                ) {
-                    by_port.entry(port.number).or_default().push(at);
-                }
+                let places = match port.protocol.class() {
+                    Some(PortClass::Http | PortClass::Auto) => &mut by_port,
+                    Some(PortClass::Tcp) | None => &mut others,
+                };
+                places.entry(port.number).or_default().push(at);
             }
         }
         Self {
@@ -102,6 +104,7 @@ impl<'a> VirtualServices<'a> {
             services,
             by_service_host,
             by_port,
+            others,
             aliases,
         }
     }
@@ -187,7 +190,13 @@ pub(crate) fn shared_table(
     for at in &taking_part {
         rules.compile(*at, virtual_services, &site, clusters, findings);
     }
-    let registered: HashSet<&HostPattern> = services.iter().map(|service| &service.host).collect();
+    let others = virtual_services.others.get(&port).into_iter().flatten();
+    let registered: HashSet<&HostPattern> = services
+        .iter()
+        .copied()
+        .chain(others.map(|at| virtual_services.services[*at]))
+        .map(|service| &service.host)
+        .collect();
     let mut owned: HashMap<usize, Vec<&Service>> = HashMap::new();
     let mut owners: HashMap<&HostPattern, usize> = HashMap::new();
     let mut unowned = Vec::new();
@@ -197,9 +206,12 @@ pub(crate) fn shared_table(
                 owned.entry(at).or_default().push(service);
                 owners.insert(&service.host, at);
             }
+            // An alias without rules of its own is a further name of what it stands for.
+            None if matches!(service.resolution, Resolution::Alias(_)) => {}
             None => unowned.push(*service),
         }
     }
+    let mut unregistered: HashMap<&HostPattern, usize> = HashMap::new();
     let mut table = RouteTable::new(port.to_string());
     for at in taking_part {
         let vs = virtual_services.list[at].0;
@@ -215,22 +227,18 @@ pub(crate) fn shared_table(
                 }
                 continue;
             }
-            let first = table
-                .holder(host)
-                .and_then(|held| held.rules.first().cloned());
-            let added = table.add(VirtualHost {
+            if let Some(first) = unregistered.get(host).filter(|first| **first != at) {
+                let first = virtual_services.list[*first].0;
+                shadowed(&first.meta.title(), vs, host, findings);
+                continue;
+            }
+            unregistered.insert(host, at);
+            table.add(VirtualHost {
                 name: format!("{host}:{port}").into(),
                 domains: vec![host.clone()],
                 rules: compiled.to_vec(),
                 to_https: false,
             });
-            if let (false, Some(first)) = (added, first) {
-                if let RuleOrigin::Rule { object, .. } = &first.origin {
-                    if object.name != vs.meta.name {
-                        shadowed(&object.title(), vs, host, findings);
-                    }
-                }
-            }
         }
         for service in owned.get(&at).into_iter().flatten() {
             let domains = domains(service, virtual_services, &registered, workload);

@@ -161,6 +161,17 @@ fn external_names_stand_for_their_target() {
         "vs",
         "{hosts: [to-alias.test], http: [{route: [{destination: {host: alias.default.svc.cluster.local}}]}]}",
     );
+    let own = answers("own", "alias.default.svc.cluster.local");
+    sidecar(
+        REGISTRY_ONLY,
+        &(alias.to_owned() + &web("real.test", &[80]) + &own),
+    )
+    .check(
+        "http 1.1.1.1:80 real.test => outbound|80||real.test
+         # Rules for the alias are for its names alone.
+         http 1.1.1.1:80 alias => respond 200 own
+         http 1.1.1.1:80 alias.default.svc.cluster.local => respond 200 own",
+    );
     let yaml = alias.to_owned() + &web("real.test", &[80]) + &route;
     sidecar(REGISTRY_ONLY, &yaml).check(
         "http 1.1.1.1:80 real.test => outbound|80||real.test
@@ -180,4 +191,5 @@ fn kubernetes_beats_an_entry_of_the_same_host() {
     let world = sidecar(REGISTRY_ONLY, &yaml);
     let cluster = world.cluster("outbound|80||web.default.svc.cluster.local");
     assert_eq!(&*cluster.origin, "Service default/web");
+    world.tells(&["ServiceEntry default/se: spec.hosts: \"web.default.svc.cluster.local\": Service default/web has this host"]);
 }

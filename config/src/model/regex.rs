@@ -45,7 +45,7 @@ fn brief(error: &str) -> String {
 
 /// What the `regex` crate would accept in `text`, and RE2 would not.
 fn foreign(text: &str) -> Option<&'static str> {
-    let mut rest = text.char_indices().peekable();
+    let mut rest = text.char_indices();
     let mut class = false;
     let mut repeated = false;
     while let Some((at, c)) = rest.next() {
@@ -72,8 +72,12 @@ fn foreign(text: &str) -> Option<&'static str> {
             '*' | '+' if repeated => return Some("a repetition of a repetition"),
             '{' if too_often(tail) => return Some("a repetition of more than 1000 times"),
             '{' if repeated && is_count(tail) => return Some("a repetition of a repetition"),
+            '{' if is_count(tail) => {
+                // The count is one repetition, up to its brace.
+                repeated = rest.by_ref().any(|(_, next)| next == '}');
+            }
             '?' if repeated => {}
-            _ => repeated = matches!(c, '*' | '+' | '?' | '}'),
+            _ => repeated = matches!(c, '*' | '+' | '?'),
         }
     }
     None
@@ -145,6 +149,7 @@ mod tests {
             "/users/{id}",
             r"\x{41}{2}",
             "a{2,}",
+            "{id}+",
         ] {
             assert!(whole(good).is_ok(), "{good}: {:?}", whole(good));
         }
@@ -153,6 +158,7 @@ mod tests {
             ("(", "unclosed group"),
             ("*a", "missing expression"),
             ("x*+", "repetition of a repetition"),
+            ("x{2}+", "repetition of a repetition"),
             ("x**", "repetition of a repetition"),
             ("a{1001}", "more than 1000"),
             ("[a&&b]", "set operation"),

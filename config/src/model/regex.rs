@@ -53,6 +53,10 @@ fn foreign(text: &str) -> Option<&'static str> {
         match c {
             '\\' => {
                 rest.next();
+                let after = &text[at..rest.clone().next().map_or(text.len(), |(next, _)| next)];
+                if is_property(after) && rest.as_str().starts_with('{') {
+                    rest.by_ref().any(|(_, next)| next == '}');
+                }
                 repeated = false;
             }
             '[' if class && !tail.starts_with("[:") => return Some("a class within a class"),

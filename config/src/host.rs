@@ -142,7 +142,7 @@ mod tests {
         assert!(p("*").covers(&p("*.a")));
         assert!(p("*.a").covers(&p("*.b.a")) && !p("*.b.a").covers(&p("*.a")));
         assert!(p("*.b.a").overlaps(&p("*.a")));
-        let mut all = vec![p("*"), p("*.com"), p("a.com"), p("*.a.com")];
+        let mut all = [p("*"), p("*.com"), p("a.com"), p("*.a.com")];
         all.sort_by(HostPattern::by_specificity);
         assert_eq!(
             all.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -1,5 +1,8 @@
 //! What a gateway listens on, and what each of its ports does.
 
+mod servers;
+mod streams;
+
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,14 +16,9 @@ use crate::model::objects::Objects;
 use crate::model::tls::ServerTls;
 use crate::model::virtual_service::GatewayName;
 use crate::model::virtual_service::VirtualService;
-use crate::name::Kind;
 use crate::name::ObjectName;
 use crate::port::PortClass;
-use crate::port::Protocol;
-use crate::problem::Problem;
-use crate::problem::Severity;
 use crate::snapshot::GatewayPort;
-use crate::snapshot::chains::Chain;
 use crate::snapshot::chains::ChainOrigin;
 use crate::snapshot::chains::Chains;
 use crate::snapshot::chains::StreamRoute;
@@ -29,9 +27,7 @@ use crate::snapshot::delegates::Delegates;
 use crate::snapshot::findings::Findings;
 use crate::snapshot::routes::Site;
 use crate::snapshot::routes::Written;
-use crate::snapshot::routes::applies;
 use crate::snapshot::routes::http_rules;
-use crate::snapshot::routes::stream_route;
 use crate::snapshot::table::RouteTable;
 use crate::snapshot::table::Rule;
 use crate::snapshot::table::VirtualHost;
@@ -184,126 +180,6 @@ impl<'o> Names<'o> {
 }
 
 impl<'o> Build<'_, 'o, '_> {
-    /// Tells of gateway names that fall back or bind to nothing.
-    fn tell_names(&mut self) {
-        let mut told = Vec::new();
-        for bound in &self.bound {
-            for (at, written) in bound.vs.gateways.iter().enumerate() {
-                let GatewayName::Gateway { name, .. } = written else {
-                    continue;
-                };
-                let reason = match self.names.resolve(written) {
-                    Some(gateway) if gateway.meta.name == *name => continue,
-                    Some(gateway) => format!(
-                        "no Gateway {name} exists; taken as {} (Istio binds it to nothing): write {}",
-                        gateway.meta.name, gateway.meta.name
-                    ),
-                    None => "no such Gateway exists: the rules for it do nothing".to_owned(),
-                };
-                told.push(Problem {
-                    field: format!("spec.gateways[{at}]"),
-                    value: name.to_string(),
-                    reason,
-                    ..Findings::warning(&bound.vs.meta)
-                });
-            }
-        }
-        for problem in told {
-            self.findings.add(problem);
-        }
-    }
-
-    /// The servers of each port, in order, those left out that clash with earlier ones.
-    fn ports(&mut self) -> BTreeMap<GatewayPort, Vec<Serving<'o>>> {
-        let mut ports: BTreeMap<GatewayPort, Vec<Serving<'o>>> = BTreeMap::new();
-        let mut taken: HashMap<(GatewayPort, HostPattern), String> = HashMap::new();
-        for gateway in &self.objects.gateways {
-            if !gateway.selector.select(&self.workload.labels) {
-                continue;
-            }
-            for (place, server) in gateway.servers.iter().enumerate() {
-                let port = GatewayPort {
-                    bind: server.bind,
-                    port: self.listening_port(server.port),
-                };
-                if self.workload.own_ports.contains(&port.port) {
-                    self.findings.add(Problem {
-                        severity: Severity::Warning,
-                        field: format!("spec.servers[{place}].port.number"),
-                        value: port.port.to_string(),
-                        reason: "egret itself listens on this port: the server is left out"
-                            .to_owned(),
-                        ..Findings::warning(&gateway.meta)
-                    });
-                    continue;
-                }
-                let serving = Serving {
-                    gateway,
-                    place,
-                    server: Arc::new(server.clone()),
-                };
-                let others = ports.entry(port).or_default();
-                if let Some(first) = others.iter().find(|other| clash(&other.server, server)) {
-                    self.findings.add(Problem {
-                        field: format!("spec.servers[{place}].port"),
-                        value: format!("{} {}", port.port, server.protocol),
-                        reason: format!(
-                            "{} has the port for {} and wins, as the older one: this server is left out",
-                            first.gateway.meta.title(),
-                            first.server.protocol
-                        ),
-                        ..Findings::warning(&gateway.meta)
-                    });
-                    continue;
-                }
-                if let ServerTlsMode::Terminate(_) = server.tls {
-                    let held = server
-                        .hosts
-                        .iter()
-                        .find_map(|host| taken.get(&(port, host.host.clone())).cloned());
-                    if let Some(first) = held {
-                        self.findings.add(Problem {
-                            field: format!("spec.servers[{place}].hosts"),
-                            reason: format!(
-                                "{first} terminates TLS for one of these names on port {} and wins, as the older one: \
-                                 this server is left out",
-                                port.port
-                            ),
-                            ..Findings::warning(&gateway.meta)
-                        });
-                        continue;
-                    }
-                    for host in &server.hosts {
-                        taken
-                            .entry((port, host.host.clone()))
-                            .or_insert_with(|| gateway.meta.title());
-                    }
-                }
-                others.push(serving);
-            }
-        }
-        ports
-    }
-
-    /// The port that a server port means: the target port of a Service that selects the gateway, else itself.
-    fn listening_port(&self, number: u16) -> u16 {
-        let registry = self.clusters.registry;
-        let of_gateway = self.objects.services.iter().filter(|service| {
-            service.meta.kind == Kind::Service
-                && service.meta.name.namespace == self.workload.namespace
-                && service
-                    .selector
-                    .as_ref()
-                    .is_some_and(|selector| selector.select(&self.workload.labels))
-        });
-        of_gateway
-            .flat_map(|service| service.ports.iter().map(move |port| (service, port)))
-            .find(|(_, port)| port.number == number)
-            .map_or(number, |(service, port)| {
-                registry.target_port(service, port, &self.workload.addresses)
-            })
-    }
-
     fn listener(&mut self, port: GatewayPort, servers: &[Serving<'o>]) -> GatewayListener {
         let address = port
             .bind
@@ -342,152 +218,6 @@ impl<'o> Build<'_, 'o, '_> {
             }
         }
         listener
-    }
-
-    fn ending(&mut self, serving: &Serving<'o>, listener: &mut GatewayListener) {
-        let server = &serving.server;
-        let ServerTlsMode::Terminate(tls) = &server.tls else {
-            return;
-        };
-        let act = if server.protocol == Protocol::Tls || server.protocol == Protocol::Tcp {
-            let Some((route, _)) = self.tcp(serving) else {
-                return;
-            };
-            TlsAct::Stream {
-                tls: tls.clone(),
-                server: server.clone(),
-                route,
-            }
-        } else {
-            let name = &serving.gateway.meta.name;
-            let bind = server
-                .bind
-                .map(|bind| format!(".{bind}"))
-                .unwrap_or_default();
-            let table = format!(
-                "https.{}.{}.{}.{}{bind}",
-                server.port, server.port_name, name.name, name.namespace
-            );
-            TlsAct::Http {
-                tls: tls.clone(),
-                server: server.clone(),
-                table: Arc::new(self.table(table, &[serving])),
-            }
-        };
-        listener.tls.add(Chain {
-            subnets: Vec::new(),
-            sni: server.hosts.iter().map(|host| host.host.clone()).collect(),
-            unlisted: false,
-            origin: origin(serving),
-            act,
-        });
-    }
-
-    fn passing(&mut self, serving: &Serving<'o>, listener: &mut GatewayListener) {
-        let server = &serving.server;
-        if server.tls == ServerTlsMode::AutoPassthrough {
-            listener.tls.add(Chain {
-                subnets: Vec::new(),
-                sni: server.hosts.iter().map(|host| host.host.clone()).collect(),
-                unlisted: false,
-                origin: origin(serving),
-                act: TlsAct::NamedBySni,
-            });
-            return;
-        }
-        for at in 0..self.bound.len() {
-            let vs = self.bound[at].vs;
-            if vs.tls.is_empty() || !self.binds(vs, serving) || narrowed(server, vs).is_empty() {
-                continue;
-            }
-            for (rule_at, rule) in vs.tls.iter().enumerate() {
-                for (matching, wanted) in rule.matches.iter().enumerate() {
-                    let names = self.names;
-                    let here = |name: &GatewayName| names.mean(name, serving.gateway);
-                    let site = Site {
-                        workload: self.workload,
-                        mesh: &self.objects.mesh,
-                        port: server.port,
-                        here: &here,
-                    };
-                    if !applies(&wanted.source, &site) {
-                        continue;
-                    }
-                    let route = stream_route(
-                        vs,
-                        &rule.destinations,
-                        server.port,
-                        &format!("spec.tls[{rule_at}]"),
-                        self.clusters,
-                        self.findings,
-                    );
-                    let holder = listener.tls.add(Chain {
-                        subnets: Vec::new(),
-                        sni: wanted.sni.clone(),
-                        unlisted: false,
-                        origin: ChainOrigin::Tls {
-                            object: vs.meta.clone(),
-                            rule: rule_at,
-                            matching,
-                        },
-                        act: TlsAct::Pass(route),
-                    });
-                    let holder = holder.and_then(|at| listener.tls.at(at));
-                    if let Some(holder) = holder {
-                        self.findings.add(Problem {
-                            field: format!("spec.tls[{rule_at}].match[{matching}].sniHosts"),
-                            reason: format!(
-                                "{} has one of these names on port {} and keeps it, as the first",
-                                holder.origin, server.port
-                            ),
-                            ..Findings::warning(&vs.meta)
-                        });
-                    }
-                }
-            }
-        }
-    }
-
-    fn tcp(&mut self, serving: &Serving<'o>) -> Option<(StreamRoute, ChainOrigin)> {
-        let server = &serving.server;
-        for at in 0..self.bound.len() {
-            let vs = self.bound[at].vs;
-            if vs.tcp.is_empty() || !self.binds(vs, serving) || narrowed(server, vs).is_empty() {
-                continue;
-            }
-            for (rule_at, rule) in vs.tcp.iter().enumerate() {
-                let names = self.names;
-                let here = |name: &GatewayName| names.mean(name, serving.gateway);
-                let site = Site {
-                    workload: self.workload,
-                    mesh: &self.objects.mesh,
-                    port: server.port,
-                    here: &here,
-                };
-                let matching = rule
-                    .matches
-                    .iter()
-                    .position(|wanted| applies(&wanted.source, &site));
-                if matching.is_none() && !rule.matches.is_empty() {
-                    continue;
-                }
-                let origin = ChainOrigin::Tcp {
-                    object: vs.meta.clone(),
-                    rule: rule_at,
-                    matching,
-                };
-                let route = stream_route(
-                    vs,
-                    &rule.destinations,
-                    server.port,
-                    &format!("spec.tcp[{rule_at}]"),
-                    self.clusters,
-                    self.findings,
-                );
-                return Some((route, origin));
-            }
-        }
-        None
     }
 
     /// A route table of servers: a virtual host for each name that a server and a VirtualService have in common.
@@ -593,15 +323,6 @@ fn kind_of(server: &Server) -> ServerKind {
             Some(PortClass::Tcp | PortClass::Auto) | None => ServerKind::Tcp,
         },
     }
-}
-
-/// Whether two servers cannot share a port: plaintext HTTP and plaintext TCP.
-fn clash(one: &Server, other: &Server) -> bool {
-    let kinds = (kind_of(one), kind_of(other));
-    matches!(
-        kinds,
-        (ServerKind::Http, ServerKind::Tcp) | (ServerKind::Tcp, ServerKind::Http)
-    )
 }
 
 /// The names that a server and a VirtualService have in common, the narrower of each pair.

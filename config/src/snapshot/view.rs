@@ -1,5 +1,7 @@
 //! Plain pictures of a snapshot, as admin pages show them: listeners, route tables, and in them what goes where.
 
+mod words;
+
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -8,7 +10,6 @@ use serde::Serialize;
 
 use crate::model::mesh::OutboundPolicy;
 use crate::model::route::HttpAction;
-use crate::model::route::HttpMatch;
 use crate::snapshot::Snapshot;
 use crate::snapshot::chains::Chain;
 use crate::snapshot::chains::StreamRoute;
@@ -23,8 +24,9 @@ use crate::snapshot::table::RouteTable;
 use crate::snapshot::table::Rule;
 use crate::snapshot::table::RuleOrigin;
 use crate::snapshot::table::VirtualHost;
+use crate::snapshot::view::words::joined;
+use crate::snapshot::view::words::summary;
 use crate::snapshot::workload::Mode;
-use crate::value::StringMatch;
 
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -386,47 +388,4 @@ fn of_rule(rule: &Rule) -> RouteView {
             RuleOrigin::Rule { .. } => rule.origin.to_string(),
         },
     }
-}
-
-/// An alternative in a few words.
-fn summary(wanted: &HttpMatch) -> String {
-    let mut parts = vec![match &wanted.uri {
-        None => "/*".to_owned(),
-        Some(uri) => words(uri),
-    }];
-    for (name, text) in [
-        ("scheme", &wanted.scheme),
-        ("method", &wanted.method),
-        ("authority", &wanted.authority),
-    ] {
-        if let Some(text) = text {
-            parts.push(format!("{name}={}", words(text)));
-        }
-    }
-    for (kind, list) in [
-        ("header ", &wanted.headers),
-        ("without header ", &wanted.without_headers),
-        ("query ", &wanted.query),
-    ] {
-        for (name, text) in list {
-            parts.push(format!("{kind}{name}={}", words(text)));
-        }
-    }
-    parts.join(" ")
-}
-
-fn words(text: &StringMatch) -> String {
-    match text {
-        StringMatch::Exact(text) => text.to_string(),
-        StringMatch::ExactIgnoreCase(text) => format!("{text} (any case)"),
-        StringMatch::Prefix(text) => format!("{text}*"),
-        StringMatch::PrefixIgnoreCase(text) => format!("{text}* (any case)"),
-        StringMatch::Regex(regex) => format!("regex {}", regex.as_str()),
-        StringMatch::Present => "*".to_owned(),
-    }
-}
-
-fn joined<T: ToString>(list: &[T]) -> String {
-    let list: Vec<_> = list.iter().map(ToString::to_string).collect();
-    list.join(", ")
 }

@@ -1,0 +1,169 @@
+//! What a gateway does with TLS and with plain byte streams.
+
+use std::sync::Arc;
+
+use crate::model::gateway::ServerTlsMode;
+use crate::model::virtual_service::GatewayName;
+use crate::port::Protocol;
+use crate::problem::Problem;
+use crate::snapshot::chains::Chain;
+use crate::snapshot::chains::ChainOrigin;
+use crate::snapshot::chains::StreamRoute;
+use crate::snapshot::findings::Findings;
+use crate::snapshot::gateways::Build;
+use crate::snapshot::gateways::GatewayListener;
+use crate::snapshot::gateways::Serving;
+use crate::snapshot::gateways::TlsAct;
+use crate::snapshot::gateways::narrowed;
+use crate::snapshot::gateways::origin;
+use crate::snapshot::routes::Site;
+use crate::snapshot::routes::applies;
+use crate::snapshot::routes::stream_route;
+
+impl<'o> Build<'_, 'o, '_> {
+    pub(super) fn ending(&mut self, serving: &Serving<'o>, listener: &mut GatewayListener) {
+        let server = &serving.server;
+        let ServerTlsMode::Terminate(tls) = &server.tls else {
+            return;
+        };
+        let act = if server.protocol == Protocol::Tls || server.protocol == Protocol::Tcp {
+            let Some((route, _)) = self.tcp(serving) else {
+                return;
+            };
+            TlsAct::Stream {
+                tls: tls.clone(),
+                server: server.clone(),
+                route,
+            }
+        } else {
+            let name = &serving.gateway.meta.name;
+            let bind = server
+                .bind
+                .map(|bind| format!(".{bind}"))
+                .unwrap_or_default();
+            let table = format!(
+                "https.{}.{}.{}.{}{bind}",
+                server.port, server.port_name, name.name, name.namespace
+            );
+            TlsAct::Http {
+                tls: tls.clone(),
+                server: server.clone(),
+                table: Arc::new(self.table(table, &[serving])),
+            }
+        };
+        listener.tls.add(Chain {
+            subnets: Vec::new(),
+            sni: server.hosts.iter().map(|host| host.host.clone()).collect(),
+            unlisted: false,
+            origin: origin(serving),
+            act,
+        });
+    }
+
+    pub(super) fn passing(&mut self, serving: &Serving<'o>, listener: &mut GatewayListener) {
+        let server = &serving.server;
+        if server.tls == ServerTlsMode::AutoPassthrough {
+            listener.tls.add(Chain {
+                subnets: Vec::new(),
+                sni: server.hosts.iter().map(|host| host.host.clone()).collect(),
+                unlisted: false,
+                origin: origin(serving),
+                act: TlsAct::NamedBySni,
+            });
+            return;
+        }
+        for at in 0..self.bound.len() {
+            let vs = self.bound[at].vs;
+            if vs.tls.is_empty() || !self.binds(vs, serving) || narrowed(server, vs).is_empty() {
+                continue;
+            }
+            for (rule_at, rule) in vs.tls.iter().enumerate() {
+                for (matching, wanted) in rule.matches.iter().enumerate() {
+                    let names = self.names;
+                    let here = |name: &GatewayName| names.mean(name, serving.gateway);
+                    let site = Site {
+                        workload: self.workload,
+                        mesh: &self.objects.mesh,
+                        port: server.port,
+                        here: &here,
+                    };
+                    if !applies(&wanted.source, &site) {
+                        continue;
+                    }
+                    let route = stream_route(
+                        vs,
+                        &rule.destinations,
+                        server.port,
+                        &format!("spec.tls[{rule_at}]"),
+                        self.clusters,
+                        self.findings,
+                    );
+                    let holder = listener.tls.add(Chain {
+                        subnets: Vec::new(),
+                        sni: wanted.sni.clone(),
+                        unlisted: false,
+                        origin: ChainOrigin::Tls {
+                            object: vs.meta.clone(),
+                            rule: rule_at,
+                            matching,
+                        },
+                        act: TlsAct::Pass(route),
+                    });
+                    let holder = holder.and_then(|at| listener.tls.at(at));
+                    if let Some(holder) = holder {
+                        self.findings.add(Problem {
+                            field: format!("spec.tls[{rule_at}].match[{matching}].sniHosts"),
+                            reason: format!(
+                                "{} has one of these names on port {} and keeps it, as the first",
+                                holder.origin, server.port
+                            ),
+                            ..Findings::warning(&vs.meta)
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn tcp(&mut self, serving: &Serving<'o>) -> Option<(StreamRoute, ChainOrigin)> {
+        let server = &serving.server;
+        for at in 0..self.bound.len() {
+            let vs = self.bound[at].vs;
+            if vs.tcp.is_empty() || !self.binds(vs, serving) || narrowed(server, vs).is_empty() {
+                continue;
+            }
+            for (rule_at, rule) in vs.tcp.iter().enumerate() {
+                let names = self.names;
+                let here = |name: &GatewayName| names.mean(name, serving.gateway);
+                let site = Site {
+                    workload: self.workload,
+                    mesh: &self.objects.mesh,
+                    port: server.port,
+                    here: &here,
+                };
+                let matching = rule
+                    .matches
+                    .iter()
+                    .position(|wanted| applies(&wanted.source, &site));
+                if matching.is_none() && !rule.matches.is_empty() {
+                    continue;
+                }
+                let origin = ChainOrigin::Tcp {
+                    object: vs.meta.clone(),
+                    rule: rule_at,
+                    matching,
+                };
+                let route = stream_route(
+                    vs,
+                    &rule.destinations,
+                    server.port,
+                    &format!("spec.tcp[{rule_at}]"),
+                    self.clusters,
+                    self.findings,
+                );
+                return Some((route, origin));
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,168 @@
+//! The chains of a byte-stream port: rules of VirtualServices first, the service itself behind.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::model::service::Service;
+use crate::model::service::ServicePort;
+use crate::snapshot::chains::Chain;
+use crate::snapshot::chains::ChainOrigin;
+use crate::snapshot::chains::StreamRoute;
+use crate::snapshot::chains::Target;
+use crate::snapshot::outbound::build::Build;
+use crate::snapshot::outbound::is_mesh;
+use crate::snapshot::routes::Site;
+use crate::snapshot::routes::applies;
+use crate::snapshot::routes::stream_route;
+
+impl Build<'_, '_, '_> {
+    pub(super) fn tls_chains(
+        &mut self,
+        service: &Service,
+        port: &ServicePort,
+        bind: Option<IpAddr>,
+        ranges: &[IpNet],
+    ) -> Vec<Chain<StreamRoute>> {
+        let mut chains = Vec::new();
+        let site = Site {
+            workload: self.workload,
+            mesh: &self.objects.mesh,
+            port: port.number,
+            here: &is_mesh,
+        };
+        let mut handled = HashSet::new();
+        for vs in self.virtual_services.streams_for(&service.host) {
+            for (at, rule) in vs.tls.iter().enumerate() {
+                for (matching, wanted) in rule.matches.iter().enumerate() {
+                    if !applies(&wanted.source, &site)
+                        || !handled.insert((&wanted.sni, &wanted.subnets))
+                    {
+                        continue;
+                    }
+                    chains.push(Chain {
+                        subnets: if wanted.subnets.is_empty() {
+                            ranges.to_vec()
+                        } else {
+                            wanted.subnets.clone()
+                        },
+                        sni: wanted.sni.clone(),
+                        unlisted: false,
+                        origin: ChainOrigin::Tls {
+                            object: vs.meta.clone(),
+                            rule: at,
+                            matching,
+                        },
+                        act: stream_route(
+                            vs,
+                            &rule.destinations,
+                            port.number,
+                            &format!("spec.tls[{at}]"),
+                            self.clusters,
+                            self.findings,
+                        ),
+                    });
+                }
+            }
+        }
+        let own_address = bind.is_some() && self.imports.bind.is_none();
+        if !chains.is_empty() && !own_address {
+            return chains;
+        }
+        // On its own address a service gets every name that no rule takes.
+        let unlisted = !chains.is_empty();
+        let mut sni = Vec::new();
+        if !own_address {
+            sni.push(service.host.clone());
+            sni.extend(
+                self.virtual_services
+                    .aliases(service, &self.workload.namespace),
+            );
+        }
+        chains.push(Chain {
+            subnets: ranges.to_vec(),
+            sni,
+            unlisted,
+            origin: ChainOrigin::Service(service.meta.clone()),
+            act: StreamRoute::to(self.default_target(service, port)),
+        });
+        chains
+    }
+
+    pub(super) fn tcp_chains(
+        &mut self,
+        service: &Service,
+        port: &ServicePort,
+        ranges: &[IpNet],
+    ) -> Vec<Chain<StreamRoute>> {
+        let mut chains = Vec::new();
+        let site = Site {
+            workload: self.workload,
+            mesh: &self.objects.mesh,
+            port: port.number,
+            here: &is_mesh,
+        };
+        for vs in self.virtual_services.streams_for(&service.host) {
+            for (at, rule) in vs.tcp.iter().enumerate() {
+                let fitting: Vec<_> = rule
+                    .matches
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, wanted)| applies(&wanted.source, &site))
+                    .collect();
+                if fitting.is_empty() && !rule.matches.is_empty() {
+                    continue;
+                }
+                let everywhere = fitting.iter().find(|(_, wanted)| wanted.subnets.is_empty());
+                let takes_all = fitting.is_empty() || everywhere.is_some();
+                let act = stream_route(
+                    vs,
+                    &rule.destinations,
+                    port.number,
+                    &format!("spec.tcp[{at}]"),
+                    self.clusters,
+                    self.findings,
+                );
+                let first = everywhere
+                    .or(fitting.first())
+                    .map(|(matching, _)| *matching);
+                chains.push(Chain {
+                    subnets: if takes_all {
+                        ranges.to_vec()
+                    } else {
+                        fitting
+                            .iter()
+                            .flat_map(|(_, wanted)| &wanted.subnets)
+                            .copied()
+                            .collect()
+                    },
+                    sni: Vec::new(),
+                    unlisted: false,
+                    origin: ChainOrigin::Tcp {
+                        object: vs.meta.clone(),
+                        rule: at,
+                        matching: first,
+                    },
+                    act,
+                });
+                if takes_all {
+                    return chains;
+                }
+            }
+        }
+        chains.push(Chain {
+            subnets: ranges.to_vec(),
+            sni: Vec::new(),
+            unlisted: false,
+            origin: ChainOrigin::Service(service.meta.clone()),
+            act: StreamRoute::to(self.default_target(service, port)),
+        });
+        chains
+    }
+
+    fn default_target(&self, service: &Service, port: &ServicePort) -> Target {
+        self.clusters
+            .target(&service.host.to_string(), None, port.number)
+    }
+}

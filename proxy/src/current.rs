@@ -16,7 +16,10 @@ pub struct Current {
 impl Current {
     /// Starts with a snapshot.
     pub fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot: ArcSwap::from_pointee(snapshot), version: watch::Sender::new(0) }
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            version: watch::Sender::new(0),
+        }
     }
 
     /// The snapshot in force now. Hold it for one decision and what follows from it, not longer.

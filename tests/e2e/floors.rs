@@ -37,9 +37,9 @@ const INIT: &[&[&str]] = &[
     &["args", "accounts", "addresses", "rules"],
     &["intent"],
     &["netlink", "render"],
-    &["plan", "explain", "routes", "leftovers"],
-    &["programs"],
-    &["apply"],
+    &["plan", "routes", "leftovers"],
+    &["explain", "programs"],
+    &["apply", "verify", "probe"],
     &["run"],
 ];
 

@@ -4,10 +4,11 @@
 //! line wins; that is istio-iptables' order. What the texts mean is decided in `intent`.
 
 use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
 
 use clap::builder::ValueParser;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
+use clap::{Arg, ArgAction, ArgMatches, Command as Clap, value_parser};
 
 pub use self::flags::{FLAGS, Flag, Kind};
 
@@ -18,13 +19,33 @@ mod flags;
 pub enum Request {
     /// Replace our rules by those the flags ask for.
     Apply(Box<Flags>),
-    /// Remove our rules, whatever flags they were made with.
-    Cleanup {
-        /// Say what would be done and change nothing.
-        dry_run: bool,
-    },
+    /// Remove our rules, whatever flags they were made with; few of the flags matter.
+    Cleanup(Box<Flags>),
+    /// Say whether the machine is as the flags want it.
+    Verify(Box<Flags>),
+    /// Say what becomes of a packet under the rules the flags ask for.
+    Explain(Box<Flags>, Question),
     /// Say which version this is.
     Version,
+}
+
+/// A packet to explain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The user of the process that sends it.
+    pub uid: Option<u32>,
+    /// The group of the process that sends it.
+    pub gid: Option<u32>,
+    /// Where it goes.
+    pub to: SocketAddr,
+    /// Whether it is UDP rather than TCP.
+    pub udp: bool,
+    /// Its source address.
+    pub from: Option<IpAddr>,
+    /// The interface it arrives from; without one, a process of this host sends it.
+    pub from_interface: Option<String>,
+    /// The interface it leaves through.
+    pub through: Option<String>,
 }
 
 /// The value of each flag after the command line and the environment were asked. Nothing is validated yet.
@@ -49,10 +70,20 @@ pub struct Flags {
     pub kube_virt_interfaces: String,
     pub network_namespace: String,
     pub force_iptables_binary: String,
+    pub tproxy_mark: String,
+    pub tproxy_route_table: String,
+    pub probe_port: String,
+    pub probe_timeout: String,
+    pub backend: String,
+    pub ipv6: String,
+    pub output: String,
     pub dry_run: bool,
     pub skip_rule_apply: bool,
     pub run_validation: bool,
     pub redirect_dns: bool,
+    pub capture_all_dns: bool,
+    pub native_nftables: bool,
+    pub block_quic: bool,
     pub drop_invalid: bool,
     pub dual_stack: bool,
     pub cni_mode: bool,
@@ -64,6 +95,8 @@ pub struct Flags {
     pub owner_groups_exclude: String,
     /// `ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR`
     pub ipv4_loopback_cidr: String,
+    /// `DRY_RUN_FILE_PATH`: where a dry run also writes its text.
+    pub dry_run_file: String,
 }
 
 impl Request {
@@ -100,12 +133,10 @@ impl Request {
         };
         Ok(match word {
             "version" => Self::Version,
-            "cleanup" => Self::Cleanup {
-                dry_run: given.switch("dry-run"),
-            },
-            _ if given.switch("cleanup-only") => Self::Cleanup {
-                dry_run: given.switch("dry-run"),
-            },
+            "cleanup" => Self::Cleanup(Box::new(given.flags())),
+            "verify" => Self::Verify(Box::new(given.flags())),
+            "explain" => Self::Explain(Box::new(given.flags()), question(matches)),
+            _ if given.switch("cleanup-only") => Self::Cleanup(Box::new(given.flags())),
             _ => Self::Apply(Box::new(given.flags())),
         })
     }
@@ -114,17 +145,78 @@ impl Request {
 fn command() -> Clap {
     Clap::new("egret-init")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Redirects a pod's connections to the sidecar proxy, with nftables and nothing but nftables.")
+        .about("Redirects a pod's connections to the sidecar proxy.")
         .after_help(
             "Without a command the rules are applied; applying again replaces them.\n\
              Each flag's default comes from the environment variable named beside it, where that is set.\n\
              Also read: ENVOY_USER, ISTIO_OUTBOUND_OWNER_GROUPS, ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE, \
-             ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR.",
+             ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR, DRY_RUN_FILE_PATH.\n\n\
+             Exit codes: 0 done; 1 a flag has a bad value, or the kernel refused, and nothing was changed; 2 wrong usage; \
+             3 the kernel lacks a feature; 4 verify found other rules than wanted; 126 a connection did not go where \
+             the rules send it.",
         )
         .args_override_self(true)
         .args(FLAGS.iter().map(argument))
         .subcommand(Clap::new("cleanup").about("Remove the rules, whatever flags they were made with"))
+        .subcommand(Clap::new("verify").about(
+            "Compare the kernel's rules with what the flags want, and connect through the redirect",
+        ))
+        .subcommand(explain_command())
         .subcommand(Clap::new("version").about("Print the version"))
+}
+
+fn explain_command() -> Clap {
+    let value = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    Clap::new("explain")
+        .about("Say what becomes of a connection under the rules the flags ask for, and which rule decides")
+        .arg(
+            value("uid", "UID", "The user of the process that connects")
+                .value_parser(value_parser!(u32))
+                .required_unless_present("from-interface"),
+        )
+        .arg(
+            value("gid", "GID", "The group of the process that connects [default: as --uid]")
+                .value_parser(value_parser!(u32)),
+        )
+        .arg(
+            value("to", "IP:PORT", "Where it connects to; IPv6 addresses in brackets")
+                .value_parser(value_parser!(SocketAddr))
+                .required(true),
+        )
+        .arg(
+            Arg::new("udp")
+                .long("udp")
+                .action(ArgAction::SetTrue)
+                .help("A UDP datagram instead of a TCP connection"),
+        )
+        .arg(
+            value("from", "IP", "The address it comes from")
+                .value_parser(value_parser!(IpAddr)),
+        )
+        .arg(
+            value("from-interface", "NIC", "It arrives from this interface, rather than from a process here")
+                .conflicts_with_all(["uid", "gid", "through"]),
+        )
+        .arg(value(
+            "through",
+            "NIC",
+            "The interface it leaves through [default: lo to addresses of this host]",
+        ))
+}
+
+fn question(matches: &ArgMatches) -> Question {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    Question {
+        uid: matches.get_one("uid").copied(),
+        gid: matches.get_one("gid").copied(),
+        to: *matches.get_one("to").expect("clap requires it"),
+        udp: matches.get_flag("udp"),
+        from: matches.get_one("from").copied(),
+        from_interface: text("from-interface"),
+        through: text("through"),
+    }
 }
 
 fn argument(flag: &Flag) -> Arg {
@@ -193,10 +285,20 @@ impl Given<'_> {
             kube_virt_interfaces: self.text("kube-virt-interfaces"),
             network_namespace: self.text("network-namespace"),
             force_iptables_binary: self.text("force-iptables-binary"),
+            tproxy_mark: self.text("istio-inbound-tproxy-mark"),
+            tproxy_route_table: self.text("istio-inbound-tproxy-route-table"),
+            probe_port: self.text("iptables-probe-port"),
+            probe_timeout: self.text("probe-timeout"),
+            backend: self.text("backend"),
+            ipv6: self.text("ipv6"),
+            output: self.text("output"),
             dry_run: self.switch("dry-run"),
             skip_rule_apply: self.switch("skip-rule-apply"),
             run_validation: self.switch("run-validation"),
             redirect_dns: self.switch("redirect-dns"),
+            capture_all_dns: self.switch("capture-all-dns"),
+            native_nftables: self.switch("native-nftables"),
+            block_quic: self.switch("block-quic"),
             drop_invalid: self.switch("drop-invalid"),
             dual_stack: self.switch("dual-stack"),
             cni_mode: self.switch("cni-mode"),
@@ -204,6 +306,7 @@ impl Given<'_> {
             owner_groups: variable("ISTIO_OUTBOUND_OWNER_GROUPS", "*"),
             owner_groups_exclude: variable("ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE", ""),
             ipv4_loopback_cidr: variable("ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR", "127.0.0.1/32"),
+            dry_run_file: variable("DRY_RUN_FILE_PATH", ""),
         }
     }
 

@@ -3,15 +3,18 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use egret_config::cidr::CidrSet;
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::accounts::Accounts;
 use crate::args::Flags;
 use crate::rules::{Interface, Owner};
 
+mod duration;
 mod parse;
+mod resolver;
 mod summary;
 
 /// What the machine contributes to an intent.
@@ -21,6 +24,8 @@ pub struct Surroundings {
     pub accounts: Accounts,
     /// The pod's usable addresses, IPv4 first.
     pub addresses: Vec<IpAddr>,
+    /// The resolver's configuration, `None` when it cannot be read.
+    pub resolv_conf: Option<String>,
 }
 
 /// What shall be captured.
@@ -40,6 +45,12 @@ pub struct Intent {
     pub outbound: Outbound,
     /// Which connections arriving here are captured.
     pub inbound: Inbound,
+    /// How they are captured.
+    pub mode: Mode,
+    /// Which DNS questions are captured.
+    pub dns: Dns,
+    /// Whether QUIC is refused to where TCP is captured.
+    pub block_quic: bool,
     /// Whether arriving packets of no known connection are dropped.
     pub drop_invalid: bool,
     /// Interfaces whose traffic is captured in neither direction.
@@ -50,6 +61,51 @@ pub struct Intent {
     pub loopback: Ipv4Net,
     /// Whether IPv6 is captured as well.
     pub ipv6: Ipv6,
+    /// How the kernel is told, and how the result is checked.
+    pub means: Means,
+}
+
+/// How the kernel is told, and how the result is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Means {
+    /// Who loads the rules.
+    pub backend: Backend,
+    /// Which iptables is used, where one is.
+    pub binary: Option<Binary>,
+    /// What a dry run prints.
+    pub output: Output,
+    /// The port that validation connects to.
+    pub probe_port: u16,
+    /// How long validation may take.
+    pub probe_timeout: Duration,
+}
+
+/// Who loads the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// Nftables, or iptables where the kernel has no nf_tables.
+    Auto,
+    /// Our own netlink messages.
+    Nftables,
+    /// The programs iptables-restore and ip6tables-restore.
+    Iptables,
+}
+
+/// The syntax of rules in text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Output {
+    Nft,
+    Iptables,
+}
+
+/// Which of the two programs named iptables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binary {
+    /// The one for kernels without nf_tables.
+    Legacy,
+    /// The one that makes nf_tables rules.
+    Nft,
 }
 
 /// Which connections made here are captured.
@@ -90,6 +146,44 @@ pub enum Inbound {
     Only(Ports),
 }
 
+/// How connections that arrive are captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// They are redirected; the application sees the proxy's address.
+    Redirect,
+    /// They are delivered as they are; the application sees the client's address.
+    Tproxy {
+        /// Mark of packets that are to be routed here.
+        mark: u32,
+        /// The routing table that does so.
+        table: u32,
+    },
+}
+
+/// Which DNS questions are captured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dns {
+    /// None.
+    Off,
+    /// None, since those to the name servers of this pod were wanted and it has none.
+    NoServers,
+    /// Those to the name servers of this pod; a family may have none.
+    #[allow(missing_docs)]
+    Servers {
+        ipv4: Vec<Ipv4Net>,
+        ipv6: Vec<Ipv6Net>,
+    },
+    /// Those to port 53 anywhere.
+    Every,
+}
+
+impl Dns {
+    /// Whether any question may be captured.
+    pub fn is_captured(&self) -> bool {
+        matches!(self, Self::Servers { .. } | Self::Every)
+    }
+}
+
 /// Whether IPv6 is captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ipv6 {
@@ -99,6 +193,8 @@ pub enum Ipv6 {
     On,
     /// As [`Ipv6::Off`], although the pod has an IPv6 address: its traffic passes by the proxy.
     Uncaptured,
+    /// As [`Ipv6::Off`], and what would leave the pod or come into it is refused.
+    Blocked,
 }
 
 /// Something a user must change: which flag, and why.
@@ -117,7 +213,6 @@ impl Intent {
     /// All faults, in the order of the flags; nothing is to be applied then.
     pub fn new(flags: &Flags, surroundings: &Surroundings) -> Result<Self, Vec<Fault>> {
         let mut parser = parse::Parser::new(&surroundings.accounts);
-        parser.refuse_unsupported(flags);
         let default_user = surroundings
             .accounts
             .uid(&flags.envoy_user)
@@ -144,13 +239,17 @@ impl Intent {
             proxy_groups,
             outbound: parser.outbound(flags),
             inbound: parser.inbound(flags),
+            mode: parser.mode(flags),
+            dns: parser.dns(flags, surroundings.resolv_conf.as_deref()),
+            block_quic: flags.block_quic,
             drop_invalid: flags.drop_invalid,
             excluded_interfaces: parser
                 .interfaces("--istio-exclude-interfaces", &flags.exclude_interfaces),
             virtual_interfaces: parser
                 .interfaces("--kube-virt-interfaces", &flags.kube_virt_interfaces),
             loopback: parser.loopback(&flags.ipv4_loopback_cidr),
-            ipv6: parser.ipv6(&surroundings.addresses, flags.dual_stack),
+            ipv6: parser.ipv6(&flags.ipv6, &surroundings.addresses, flags.dual_stack),
+            means: parser.means(flags),
         };
         let faults = parser.into_faults();
         if faults.is_empty() {
@@ -160,19 +259,36 @@ impl Intent {
         }
     }
 
+    /// Whether any arriving connection may be captured as inbound.
+    pub fn captures_inbound(&self) -> bool {
+        self.inbound != Inbound::Nothing
+    }
+
     /// What deserves a user's attention although it is applied.
     pub fn warnings(&self) -> Vec<&'static str> {
         let mut warnings = Vec::new();
         if self.ipv6 == Ipv6::Uncaptured {
             warnings.push(
                 "this pod has an IPv6 address whose traffic passes by the proxy: \
-                 use --dual-stack or ISTIO_DUAL_STACK=true to capture it",
+                 use --dual-stack or ISTIO_DUAL_STACK=true to capture it, or --ipv6 block to refuse it",
             );
         }
         if self.outbound.groups == Groups::Only(Vec::new()) {
             warnings.push(
                 "ISTIO_OUTBOUND_OWNER_GROUPS names no group: no outbound connection is captured",
             );
+        }
+        if self.dns == Dns::NoServers {
+            warnings.push(
+                "/etc/resolv.conf names no server: DNS is not captured; \
+                 use --capture-all-dns to capture questions to any server",
+            );
+        }
+        if self.block_quic
+            && self.outbound.include.is_empty()
+            && self.outbound.include_ports.is_empty()
+        {
+            warnings.push("--block-quic has no effect, since no outbound TCP is captured");
         }
         warnings
     }

@@ -4,8 +4,11 @@
 //! headers, which never change.
 
 pub mod address;
+pub mod comparison;
+pub mod foreign;
 pub mod message;
 pub mod nftables;
+pub mod routing;
 pub mod socket;
 
 mod expression;

@@ -2,7 +2,7 @@
 //!
 //! The rules decide as those of istio-iptables do, its oddities included, because users' annotations rely on them.
 //! Both families share the chains; where IPv6 is off, one rule at the head of each chain leaves it alone.
-//! Only the first packet of a connection is looked at, so replies never meet these rules.
+//! The chains that redirect see the first packet of a connection only, so replies never meet them.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -13,8 +13,13 @@ use crate::rules::{
     Action, Chain, ChainName, Elements, Family, Match, Reason, Rule, RuleSet, Set, SetName,
 };
 
+pub use self::dns::LISTENER as DNS_LISTENER;
+
+mod closed;
+mod dns;
 mod inbound;
 mod outbound;
+mod tproxy;
 
 /// The source addresses of the proxy's calls to the application, so that the rules can tell them from others.
 pub const PASS_THROUGH: (Ipv4Addr, Ipv6Addr) = (
@@ -31,7 +36,14 @@ pub fn plan(intent: &Intent) -> RuleSet {
         outbound::output(intent, &mut sets),
         inbound::prerouting(intent, &mut sets),
     ];
-    chains.extend(inbound::arriving(intent));
+    chains.extend(tproxy::arriving(intent, &mut sets));
+    chains.extend(tproxy::marking(intent));
+    chains.extend(dns::zones_output(intent, &mut sets));
+    chains.extend(dns::zones_prerouting(intent, &mut sets));
+    chains.extend(closed::quic(intent, &mut sets));
+    chains.extend(closed::leaving(intent));
+    chains.extend(closed::entering(intent));
+    chains.extend(closed::passing(intent, &mut sets));
     RuleSet {
         sets: sets.0,
         chains,
@@ -59,10 +71,7 @@ impl Sets {
 
 /// A chain that begins with what all chains entered by the kernel begin with.
 fn base_chain(name: ChainName, intent: &Intent) -> Chain {
-    let mut chain = Chain {
-        name,
-        rules: Vec::new(),
-    };
+    let mut chain = Chain::empty(name);
     if intent.ipv6 != Ipv6::On {
         chain.push(
             [Match::Family(Family::Ipv6)],
@@ -74,6 +83,13 @@ fn base_chain(name: ChainName, intent: &Intent) -> Chain {
 }
 
 impl Chain {
+    fn empty(name: ChainName) -> Self {
+        Self {
+            name,
+            rules: Vec::new(),
+        }
+    }
+
     fn push(&mut self, matches: impl Into<Vec<Match>>, action: Action, reason: Reason) {
         self.rules.push(Rule {
             matches: matches.into(),

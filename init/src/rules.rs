@@ -2,10 +2,14 @@
 //!
 //! It knows neither flags nor netlink. `plan` writes it; `netlink` loads it and `render` prints it.
 
-use std::fmt;
 use std::ops::RangeInclusive;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+pub use self::reason::Reason;
+
+mod reason;
+mod words;
 
 /// The name of our table, of family `inet`, so that IPv4 and IPv6 share chains.
 pub const TABLE: &str = "egret";
@@ -40,6 +44,8 @@ pub enum SetName {
     OutboundIncludeIpv6,
     InboundExcludePorts,
     InboundIncludePorts,
+    DnsServersIpv4,
+    DnsServersIpv6,
 }
 
 /// The elements of a set: disjoint ranges in ascending order.
@@ -73,6 +79,20 @@ pub enum ChainName {
     Prerouting,
     /// All arriving packets, before [`ChainName::Prerouting`].
     Arriving,
+    /// All packets made here, before [`ChainName::Output`]; what it marks is routed anew.
+    Marking,
+    /// DNS packets made here, before connection tracking sees them.
+    ZonesOutput,
+    /// DNS packets arriving here, before connection tracking sees them.
+    ZonesPrerouting,
+    /// All packets made here, after [`ChainName::Output`]: what must not leave.
+    Leaving,
+    /// What remains of [`ChainName::Leaving`]: which QUIC must not leave.
+    Quic,
+    /// All packets for this host: what must not come in.
+    Entering,
+    /// All packets passing through this host, from virtual machines.
+    Passing,
 }
 
 /// Where the kernel enters a chain.
@@ -91,6 +111,10 @@ pub struct Hook {
 pub enum Place {
     /// Packets that arrive, before routing.
     Prerouting,
+    /// Packets that arrive for this host.
+    Input,
+    /// Packets that pass through this host.
+    Forward,
     /// Packets made by this host's processes.
     Output,
 }
@@ -102,6 +126,8 @@ pub enum ChainKind {
     Nat,
     /// Sees every packet and may drop it.
     Filter,
+    /// Sees every packet made here and may change its route by marking it.
+    Route,
 }
 
 /// One rule.
@@ -132,8 +158,12 @@ pub enum Match {
     PortIs(Protocol, u16),
     /// That protocol, and the destination port is another.
     PortIsNot(Protocol, u16),
+    /// That protocol, and the source port is this one.
+    SourcePortIs(Protocol, u16),
     /// The source address is inside; implies the family.
     Source(IpNet),
+    /// The source address is in a set; implies the family.
+    SourceIn(SetName),
     /// The destination address is inside; implies the family.
     Destination(IpNet),
     /// The destination address is of the same family and outside.
@@ -144,8 +174,18 @@ pub enum Match {
     User(Owner),
     /// The group of the process that made the socket.
     Group(Owner),
+    /// The packet carries this mark.
+    MarkIs(u32),
+    /// The packet carries another mark or none.
+    MarkIsNot(u32),
+    /// The packet's connection carries this mark.
+    ConnectionMarkIs(u32),
     /// Connection tracking cannot make sense of it.
     Invalid,
+    /// It belongs to a connection that has been answered, or is related to one.
+    Established,
+    /// It goes the way of its connection's first packet.
+    Original,
 }
 
 /// Network families.
@@ -181,43 +221,34 @@ pub type Owner = RangeInclusive<u32>;
 /// What a rule does with a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// The packet goes where it was going; no further rule of ours is asked.
+    /// The packet goes where it was going; no further rule of this chain is asked.
     Leave,
     /// The connection goes to this local port.
     Redirect(u16),
+    /// The packet goes, unchanged and marked, to the transparent listener on this local port, if there is one; without
+    /// a listener the next rule is asked.
+    Deliver {
+        /// The listener's port.
+        port: u16,
+        /// The mark by which the packet is routed here.
+        mark: u32,
+    },
+    /// The packet is marked, and no further rule of this chain is asked.
+    Divert(u32),
+    /// The packet is marked, and the next rule is asked.
+    Mark(u32),
+    /// The connection gets the packet's mark, and no further rule of this chain is asked.
+    SaveMark,
+    /// The packet gets its connection's mark, and the next rule is asked.
+    RestoreMark,
+    /// Connection tracking keeps the packet's connection in this zone.
+    Zone(u16),
     /// The rules of another chain decide.
     Goto(ChainName),
     /// The packet is gone.
     Drop,
-}
-
-/// Why a rule exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Reason {
-    Ipv6Off,
-    Invalid,
-    ExcludedInterface,
-    ExcludedOutboundPort,
-    PassThrough,
-    SelfCall,
-    LocalCall,
-    Proxy,
-    ExcludedGroup,
-    IncludedGroup,
-    AllGroups,
-    Localhost,
-    ExcludedRange,
-    IncludedOutboundPort,
-    IncludedRange,
-    AllOutbound,
-    VirtualInterfaceRange,
-    VirtualInterfaceAll,
-    VirtualInterfaceRest,
-    Tunnel,
-    ExcludedInboundPort,
-    AllInbound,
-    IncludedInboundPort,
+    /// The packet is gone, and its sender is told that the port is unreachable.
+    Reject,
 }
 
 impl RuleSet {
@@ -225,17 +256,59 @@ impl RuleSet {
     pub fn rule_count(&self) -> usize {
         self.chains.iter().map(|chain| chain.rules.len()).sum()
     }
+
+    /// The chain of a name.
+    pub fn chain(&self, name: ChainName) -> Option<&Chain> {
+        self.chains.iter().find(|chain| chain.name == name)
+    }
+
+    /// The elements of a set.
+    pub fn elements(&self, name: SetName) -> Option<&Elements> {
+        let set = self.sets.iter().find(|set| set.name == name)?;
+        Some(&set.elements)
+    }
+}
+
+impl Rule {
+    /// The only family a rule can match, if its conditions imply one.
+    pub fn family(&self) -> Option<Family> {
+        self.matches.iter().find_map(Match::family)
+    }
+}
+
+impl Match {
+    /// The family a condition implies.
+    pub fn family(&self) -> Option<Family> {
+        match self {
+            Self::Family(family) => Some(*family),
+            Self::Source(range) | Self::Destination(range) | Self::DestinationOutside(range) => {
+                Some(if range.addr().is_ipv4() {
+                    Family::Ipv4
+                } else {
+                    Family::Ipv6
+                })
+            }
+            Self::SourceIn(set) | Self::DestinationIn(set) => set.family(),
+            _ => None,
+        }
+    }
 }
 
 impl ChainName {
     /// Where the kernel enters the chain; `None` when only other chains go to it.
     pub fn hook(self) -> Option<Hook> {
-        // The priorities are those of iptables' tables, of nat and of mangle.
+        // The priorities are those of iptables' tables: raw, mangle, nat and filter.
         let (place, kind, priority) = match self {
+            Self::ZonesOutput => (Place::Output, ChainKind::Filter, -300),
+            Self::ZonesPrerouting => (Place::Prerouting, ChainKind::Filter, -300),
+            Self::Arriving => (Place::Prerouting, ChainKind::Filter, -150),
+            Self::Marking => (Place::Output, ChainKind::Route, -150),
             Self::Output => (Place::Output, ChainKind::Nat, -100),
             Self::Prerouting => (Place::Prerouting, ChainKind::Nat, -100),
-            Self::Arriving => (Place::Prerouting, ChainKind::Filter, -150),
-            Self::Outbound => return None,
+            Self::Leaving => (Place::Output, ChainKind::Filter, 0),
+            Self::Entering => (Place::Input, ChainKind::Filter, 0),
+            Self::Passing => (Place::Forward, ChainKind::Filter, 0),
+            Self::Outbound | Self::Quic => return None,
         };
         Some(Hook {
             place,
@@ -245,75 +318,20 @@ impl ChainName {
     }
 }
 
-/// The name in the kernel.
-impl fmt::Display for ChainName {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Output => "output",
-            Self::Outbound => "outbound",
-            Self::Prerouting => "prerouting",
-            Self::Arriving => "arriving",
-        })
-    }
-}
-
-/// The name in the kernel.
-impl fmt::Display for SetName {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::OutboundExcludePorts => "outbound_exclude_ports",
-            Self::OutboundIncludePorts => "outbound_include_ports",
-            Self::OutboundExcludeIpv4 => "outbound_exclude_ipv4",
-            Self::OutboundExcludeIpv6 => "outbound_exclude_ipv6",
-            Self::OutboundIncludeIpv4 => "outbound_include_ipv4",
-            Self::OutboundIncludeIpv6 => "outbound_include_ipv6",
-            Self::InboundExcludePorts => "inbound_exclude_ports",
-            Self::InboundIncludePorts => "inbound_include_ports",
-        })
-    }
-}
-
 impl SetName {
     /// The family of a set of addresses; `None` for ports.
     pub fn family(self) -> Option<Family> {
         match self {
-            Self::OutboundExcludeIpv4 | Self::OutboundIncludeIpv4 => Some(Family::Ipv4),
-            Self::OutboundExcludeIpv6 | Self::OutboundIncludeIpv6 => Some(Family::Ipv6),
+            Self::OutboundExcludeIpv4 | Self::OutboundIncludeIpv4 | Self::DnsServersIpv4 => {
+                Some(Family::Ipv4)
+            }
+            Self::OutboundExcludeIpv6 | Self::OutboundIncludeIpv6 | Self::DnsServersIpv6 => {
+                Some(Family::Ipv6)
+            }
             Self::OutboundExcludePorts
             | Self::OutboundIncludePorts
             | Self::InboundExcludePorts
             | Self::InboundIncludePorts => None,
         }
-    }
-}
-
-/// The comment a user sees in a listing of the rules.
-impl fmt::Display for Reason {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Ipv6Off => "IPv6 is off: left alone",
-            Self::Invalid => "packets of no known connection",
-            Self::ExcludedInterface => "excluded interface",
-            Self::ExcludedOutboundPort => "excluded outbound ports",
-            Self::PassThrough => "proxy passes inbound calls on to the application",
-            Self::SelfCall => "application calls its own service through the proxy",
-            Self::LocalCall => "application calls itself directly",
-            Self::Proxy => "the proxy's own connections",
-            Self::ExcludedGroup => "excluded owner group",
-            Self::IncludedGroup => "captured owner group",
-            Self::AllGroups => "all other owners",
-            Self::Localhost => "containers talk over localhost",
-            Self::ExcludedRange => "excluded outbound ranges",
-            Self::IncludedOutboundPort => "captured outbound ports",
-            Self::IncludedRange => "captured outbound ranges",
-            Self::AllOutbound => "all other outbound TCP",
-            Self::VirtualInterfaceRange => "captured ranges called from a virtual machine",
-            Self::VirtualInterfaceAll => "TCP from a virtual machine is outbound",
-            Self::VirtualInterfaceRest => "anything else from a virtual machine",
-            Self::Tunnel => "tunnel port is served directly",
-            Self::ExcludedInboundPort => "excluded inbound ports",
-            Self::AllInbound => "all other inbound TCP",
-            Self::IncludedInboundPort => "captured inbound ports",
-        })
     }
 }

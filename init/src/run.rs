@@ -1,28 +1,40 @@
 //! From the command line to the exit code.
 
+use std::fs;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::process::ExitCode;
+
+use nix::sched::{CloneFlags, setns};
 
 use crate::accounts::Accounts;
 use crate::addresses;
-use crate::apply;
-use crate::args::{Flags, Request};
-use crate::intent::{Intent, Surroundings};
-use crate::plan::plan;
-use crate::render::nftables::render;
+use crate::apply::{self, ApplyError, Done};
+use crate::args::{Flags, Question, Request};
+use crate::explain::{Origin, Packet, explain};
+use crate::intent::{Backend, Intent, Ipv6, Output, Surroundings};
+use crate::netlink::socket::Refusal;
+use crate::plan::{PASS_THROUGH, plan};
+use crate::probe::{Outcome, probe};
+use crate::programs::Failure;
+use crate::render;
+use crate::routes::Routing;
+use crate::rules::{Protocol, RuleSet};
+use crate::verify;
 
-/// Does what the process's command line asks for. The exit code is 0 when all went well, 1 for bad values and when the
-/// kernel refuses, 2 for wrong usage.
+/// Does what the process's command line asks for, and gives the exit code that `--help` explains.
 pub fn run() -> ExitCode {
     let result = match Request::from_process() {
         Ok(Request::Version) => print(&format!("egret-init {}", env!("CARGO_PKG_VERSION"))),
-        Ok(Request::Cleanup { dry_run }) => clean_up(dry_run),
+        Ok(Request::Cleanup(flags)) => clean_up(&flags),
         Ok(Request::Apply(flags)) => apply(&flags),
+        Ok(Request::Verify(flags)) => verify(&flags),
+        Ok(Request::Explain(flags, question)) => explain_packet(&flags, &question),
         Err(usage) => {
             // clap writes help to stdout and errors to stderr; when even that fails there is nobody to tell.
             let _ = usage.print();
             return if usage.use_stderr() {
-                ExitCode::from(2)
+                ExitCode::from(WRONG_USAGE)
             } else {
                 ExitCode::SUCCESS
             };
@@ -30,59 +42,283 @@ pub fn run() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(lines) => {
-            for line in lines {
+        Err(stop) => {
+            for line in stop.lines {
                 warn(&line);
             }
-            ExitCode::FAILURE
+            ExitCode::from(stop.code)
         }
     }
 }
 
-/// The lines that tell a user what went wrong.
-type Lines = Vec<String>;
+const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+const LACKING: u8 = 3;
+const DRIFTED: u8 = 4;
+const INVALID: u8 = 126;
 
-fn apply(flags: &Flags) -> Result<(), Lines> {
-    let addresses =
-        addresses::of_machine().map_err(|errno| vec![format!("cannot list addresses: {errno}")])?;
-    let surroundings = Surroundings {
-        accounts: Accounts::of_machine(),
-        addresses,
-    };
-    let intent = Intent::new(flags, &surroundings)
-        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Lines>())?;
-    for warning in intent.warnings() {
-        warn(&format!("warning: {warning}"));
+/// Why there is nothing more to do.
+struct Stop {
+    code: u8,
+    /// The lines that tell a user what went wrong.
+    lines: Vec<String>,
+}
+
+impl Stop {
+    fn new(code: u8, line: impl Into<String>) -> Self {
+        Self {
+            code,
+            lines: vec![line.into()],
+        }
     }
-    let rules = plan(&intent);
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        let code = if refusal.is_lack() { LACKING } else { FAILED };
+        Self::new(code, refusal.to_string())
+    }
+}
+
+impl From<ApplyError> for Stop {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Kernel(refusal) => refusal.into(),
+            ApplyError::Neither { .. } | ApplyError::Programs(Failure::Missing(_)) => {
+                Self::new(LACKING, error.to_string())
+            }
+            ApplyError::Programs(_) => Self::new(FAILED, error.to_string()),
+        }
+    }
+}
+
+/// What the flags want, where they want it.
+struct Wish {
+    intent: Intent,
+    rules: RuleSet,
+    addresses: Vec<IpAddr>,
+}
+
+impl Wish {
+    fn new(flags: &Flags) -> Result<Self, Stop> {
+        enter(&flags.network_namespace)?;
+        let addresses = addresses::of_machine()
+            .map_err(|errno| Stop::new(FAILED, format!("cannot list addresses: {errno}")))?;
+        let surroundings = Surroundings {
+            accounts: Accounts::of_machine(),
+            addresses: addresses.clone(),
+            resolv_conf: fs::read("/etc/resolv.conf")
+                .ok()
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        };
+        let intent = Intent::new(flags, &surroundings).map_err(|faults| Stop {
+            code: FAILED,
+            lines: faults.iter().map(ToString::to_string).collect(),
+        })?;
+        let rules = plan(&intent);
+        Ok(Self {
+            intent,
+            rules,
+            addresses,
+        })
+    }
+
+    fn warn(&self) {
+        for warning in self.intent.warnings() {
+            warn(&format!("warning: {warning}"));
+        }
+    }
+}
+
+fn apply(flags: &Flags) -> Result<(), Stop> {
+    let wish = Wish::new(flags)?;
+    let Wish { intent, rules, .. } = &wish;
+    wish.warn();
     if flags.dry_run {
-        return print(render(&rules).trim_end());
+        return dry_run(flags, intent, rules);
     }
     if flags.skip_rule_apply {
         say("egret-init: nothing applied, as asked (--skip-rule-apply)");
-        return Ok(());
+    } else {
+        let Done {
+            backend,
+            removed,
+            warnings,
+        } = apply::apply(intent, rules)?;
+        tell(&removed, &warnings);
+        let through = if backend == Backend::Iptables {
+            " through iptables"
+        } else {
+            ""
+        };
+        say(&format!(
+            "{intent}\negret-init: {} rules applied{through}",
+            rules.rule_count()
+        ));
     }
-    apply::apply(&intent, &rules).map_err(|refusal| vec![refusal.to_string()])?;
-    say(&format!(
-        "{intent}\negret-init: {} rules applied",
-        rules.rule_count()
-    ));
+    if flags.run_validation {
+        connect(&wish)?;
+    }
     Ok(())
 }
 
-fn clean_up(dry_run: bool) -> Result<(), Lines> {
-    if dry_run {
+fn dry_run(flags: &Flags, intent: &Intent, rules: &RuleSet) -> Result<(), Stop> {
+    let mut text = match intent.means.output {
+        Output::Nft => render::nftables::render(rules),
+        Output::Iptables => render::iptables::render(rules),
+    };
+    let mut besides = Routing::wanted(intent).commands();
+    if intent.ipv6 == Ipv6::On {
+        besides.push(format!(
+            "ip -6 addr add {}/128 dev lo nodad",
+            PASS_THROUGH.1
+        ));
+    }
+    for command in besides {
+        text.push_str(&format!("# besides: {command}\n"));
+    }
+    if !flags.dry_run_file.is_empty() {
+        fs::write(&flags.dry_run_file, &text).map_err(|error| {
+            Stop::new(
+                FAILED,
+                format!(
+                    "cannot write DRY_RUN_FILE_PATH `{}`: {error}",
+                    flags.dry_run_file
+                ),
+            )
+        })?;
+    }
+    print(text.trim_end())
+}
+
+fn clean_up(flags: &Flags) -> Result<(), Stop> {
+    enter(&flags.network_namespace)?;
+    if flags.dry_run {
         return print("table inet egret\ndelete table inet egret");
     }
-    apply::clean_up().map_err(|refusal| vec![refusal.to_string()])?;
+    // Flags that describe rules say nothing about those to remove, so bad values in them are no fault here.
+    let binary = match flags.force_iptables_binary.as_str() {
+        "legacy" => Some(crate::intent::Binary::Legacy),
+        "nft" => Some(crate::intent::Binary::Nft),
+        _ => None,
+    };
+    let done = apply::clean_up(binary)?;
+    tell(&done.removed, &done.warnings);
     say("egret-init: all rules removed");
     Ok(())
 }
 
+fn verify(flags: &Flags) -> Result<(), Stop> {
+    let wish = Wish::new(flags)?;
+    match verify::drift(&wish.intent, &wish.rules) {
+        Ok(differences) if differences.is_empty() => {
+            say(&format!(
+                "egret-init: all {} rules are in place",
+                wish.rules.rule_count()
+            ));
+        }
+        Ok(differences) => {
+            return Err(Stop {
+                code: DRIFTED,
+                lines: differences
+                    .into_iter()
+                    .map(|line| format!("drift: {line}"))
+                    .collect(),
+            });
+        }
+        // Whoever may not read the rules may still see what they do.
+        Err(refusal) if refusal.is_denied() => {
+            warn(&format!(
+                "warning: the rules are not compared, since reading them is {refusal}"
+            ));
+        }
+        Err(refusal) => return Err(refusal.into()),
+    }
+    connect(&wish)
+}
+
+fn connect(wish: &Wish) -> Result<(), Stop> {
+    let mut failed = Vec::new();
+    for check in probe(&wish.intent, &wish.rules, &wish.addresses) {
+        match check.outcome {
+            Outcome::Failed(_) => failed.push(check.to_string()),
+            Outcome::Passed | Outcome::Skipped(_) => say(&format!("egret-init: {check}")),
+        }
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Stop {
+        code: INVALID,
+        lines: failed,
+    })
+}
+
+fn explain_packet(flags: &Flags, question: &Question) -> Result<(), Stop> {
+    let Wish {
+        rules, addresses, ..
+    } = Wish::new(flags)?;
+    let to = question.to.ip();
+    let is_for_this_host = to.is_loopback() || addresses.contains(&to);
+    let origin = match &question.from_interface {
+        Some(name) => Origin::Interface(name.clone()),
+        None => {
+            let owner = question.uid.map(|uid| (uid, question.gid.unwrap_or(uid)));
+            let through = question.through.clone();
+            let through =
+                through.unwrap_or_else(|| if is_for_this_host { "lo" } else { "" }.to_owned());
+            Origin::Process { owner, through }
+        }
+    };
+    let own = addresses
+        .iter()
+        .find(|address| address.is_ipv4() == to.is_ipv4());
+    let packet = Packet {
+        origin,
+        protocol: Some(if question.udp {
+            Protocol::Udp
+        } else {
+            Protocol::Tcp
+        }),
+        source: question.from.or(own.copied()).unwrap_or(to),
+        destination: to,
+        port: question.to.port(),
+        is_for_this_host,
+    };
+    print(&explain(&rules, &packet).to_string())
+}
+
+/// Enters the network namespace that a path names; an empty path is this one.
+fn enter(path: &str) -> Result<(), Stop> {
+    if path.is_empty() {
+        return Ok(());
+    }
+    let failed = |reason: &dyn std::fmt::Display| {
+        Stop::new(
+            FAILED,
+            format!("--network-namespace: cannot enter `{path}`: {reason}"),
+        )
+    };
+    let file = fs::File::open(path).map_err(|error| failed(&error))?;
+    setns(file, CloneFlags::CLONE_NEWNET).map_err(|errno| failed(&errno))
+}
+
+fn tell(removed: &[String], warnings: &[String]) {
+    // Our own rules in iptables' tables are replaced like any others.
+    for name in removed.iter().filter(|name| !name.contains("EGRET_")) {
+        say(&format!(
+            "egret-init: removed what an earlier program left behind: {name}"
+        ));
+    }
+    for warning in warnings {
+        warn(&format!("warning: {warning}"));
+    }
+}
+
 /// Writes what was asked for.
-fn print(text: &str) -> Result<(), Lines> {
+fn print(text: &str) -> Result<(), Stop> {
     writeln!(io::stdout(), "{text}")
-        .map_err(|error| vec![format!("cannot write to stdout: {error}")])
+        .map_err(|error| Stop::new(FAILED, format!("cannot write to stdout: {error}")))
 }
 
 /// Tells what was done. A closed output must not make it look undone.

@@ -156,26 +156,37 @@ fn logger_flags_are_accepted() {
 #[test]
 fn commands() {
     assert_eq!(parse("version", &[]).unwrap(), Request::Version);
-    assert_eq!(
-        parse("cleanup", &[]).unwrap(),
-        Request::Cleanup { dry_run: false }
-    );
-    assert_eq!(
-        parse("cleanup -i * -n", &[]).unwrap(),
-        Request::Cleanup { dry_run: true }
-    );
-    assert_eq!(
-        parse("-n cleanup", &[]).unwrap(),
-        Request::Cleanup { dry_run: true }
-    );
-    assert_eq!(
-        parse("--cleanup-only -u 5", &[]).unwrap(),
-        Request::Cleanup { dry_run: false }
-    );
-    assert_eq!(
-        parse("", &[("CLEANUP_ONLY", "true")]).unwrap(),
-        Request::Cleanup { dry_run: false }
-    );
+    for (line, variables, dry_run) in [
+        ("cleanup", &[][..], false),
+        ("cleanup -i * -n", &[], true),
+        ("-n cleanup", &[], true),
+        ("--cleanup-only -u 5", &[], false),
+        ("", &[("CLEANUP_ONLY", "true")], false),
+    ] {
+        let Request::Cleanup(flags) = parse(line, variables).unwrap() else {
+            panic!("{line} is to clean up");
+        };
+        assert_eq!(flags.dry_run, dry_run, "{line}");
+    }
+    let Request::Verify(flags) = parse("-i * verify -b *", &[]).unwrap() else {
+        panic!("verify is a command");
+    };
+    assert_eq!((&*flags.service_cidr, &*flags.inbound_ports), ("*", "*"));
+}
+
+#[test]
+fn questions() {
+    let question = |line: &str| match parse(line, &[]).unwrap() {
+        Request::Explain(_, question) => question,
+        other => panic!("{line} asks for {other:?}"),
+    };
+    let sent = question("explain --uid 5 --to 10.0.0.1:80 -i *");
+    assert_eq!((sent.uid, sent.gid, sent.udp), (Some(5), None, false));
+    let arriving =
+        question("explain --from-interface eth0 --from fd00::9 --to [fd00::5]:443 --udp");
+    assert_eq!(arriving.to, "[fd00::5]:443".parse().unwrap());
+    assert_eq!(arriving.from_interface.as_deref(), Some("eth0"));
+    assert!(arriving.udp);
 }
 
 #[test]
@@ -186,6 +197,11 @@ fn wrong_usage() {
         "--dry-run=maybe",
         "frobnicate",
         "cleanup istio-iptables",
+        "explain --to 10.0.0.1:80",
+        "explain --uid 5",
+        "explain --uid x --to 10.0.0.1:80",
+        "explain --uid 5 --to 10.0.0.1",
+        "explain --uid 5 --to 10.0.0.1:80 --from-interface eth0",
     ] {
         assert!(parse(line, &[]).unwrap_err().use_stderr(), "{line}");
     }

@@ -8,7 +8,10 @@ use ipnet::Ipv4Net;
 
 use crate::accounts::Accounts;
 use crate::args::Flags;
-use crate::intent::{Fault, Groups, Inbound, Ipv6, Outbound, Ports};
+use crate::intent::{
+    Backend, Binary, Dns, Fault, Groups, Inbound, Ipv6, Means, Mode, Outbound, Output, Ports,
+    duration, resolver,
+};
 use crate::rules::{Interface, Owner};
 
 /// Reads flags and gathers what is wrong with them.
@@ -27,48 +30,6 @@ impl<'a> Parser<'a> {
 
     pub(super) fn into_faults(self) -> Vec<Fault> {
         self.faults
-    }
-
-    /// Faults for what is asked and cannot be done; doing less silently would leave traffic uncaptured.
-    pub(super) fn refuse_unsupported(&mut self, flags: &Flags) {
-        let asked = [
-            // Only the exact word switches the mode.
-            (
-                "--istio-inbound-interception-mode",
-                flags.interception_mode == "TPROXY",
-                "TPROXY is not supported yet",
-            ),
-            (
-                "--redirect-dns",
-                flags.redirect_dns,
-                "capturing DNS is not supported yet (also ISTIO_META_DNS_CAPTURE)",
-            ),
-            (
-                "--run-validation",
-                flags.run_validation,
-                "validating the rules is not supported yet",
-            ),
-            (
-                "--cni-mode",
-                flags.cni_mode,
-                "running as a CNI plugin is not supported yet",
-            ),
-            (
-                "--network-namespace",
-                !flags.network_namespace.is_empty(),
-                "entering a namespace is not supported yet",
-            ),
-            (
-                "--force-iptables-binary",
-                !flags.force_iptables_binary.is_empty(),
-                "no iptables binary is used",
-            ),
-        ];
-        for (place, is_asked, reason) in asked {
-            if is_asked {
-                self.fault(place, format!("{reason}: leave it out"));
-            }
-        }
     }
 
     pub(super) fn port(&mut self, place: &str, text: &str) -> u16 {
@@ -200,19 +161,145 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// Only the exact word switches the mode, as in istio-iptables.
+    pub(super) fn mode(&mut self, flags: &Flags) -> Mode {
+        let mark = self.number("--istio-inbound-tproxy-mark", &flags.tproxy_mark);
+        if mark == Some(0) || mark == Some(OUTBOUND_MARK) {
+            let reason = format!(
+                "`{}` is taken: 0 is no mark, and {OUTBOUND_MARK} marks the proxy's calls to its own pod",
+                flags.tproxy_mark
+            );
+            self.fault("--istio-inbound-tproxy-mark", reason);
+        }
+        let place = "--istio-inbound-tproxy-route-table";
+        let table = self.number(place, &flags.tproxy_route_table);
+        if table.is_some_and(|table| KERNEL_TABLES.contains(&table)) {
+            let reason = format!("table `{}` is the kernel's own", flags.tproxy_route_table);
+            self.fault(place, reason);
+        }
+        match (mark, table) {
+            (Some(mark), Some(table)) if flags.interception_mode == "TPROXY" => {
+                Mode::Tproxy { mark, table }
+            }
+            _ => Mode::Redirect,
+        }
+    }
+
+    /// Without any server there is nothing to capture, and `Intent::warnings` says so.
+    pub(super) fn dns(&mut self, flags: &Flags, resolv_conf: Option<&str>) -> Dns {
+        if !flags.redirect_dns {
+            return Dns::Off;
+        }
+        if flags.capture_all_dns {
+            return Dns::Every;
+        }
+        let Some(resolv_conf) = resolv_conf else {
+            let reason = "/etc/resolv.conf cannot be read, so the name servers are unknown; \
+                          --capture-all-dns needs none";
+            self.fault("--redirect-dns", reason.to_owned());
+            return Dns::Off;
+        };
+        let (ipv4, ipv6) = resolver::servers(resolv_conf);
+        if ipv4.is_empty() && ipv6.is_empty() {
+            return Dns::NoServers;
+        }
+        Dns::Servers { ipv4, ipv6 }
+    }
+
+    pub(super) fn means(&mut self, flags: &Flags) -> Means {
+        let place = "--backend";
+        let mut backend = match flags.backend.as_str() {
+            "auto" => Backend::Auto,
+            "nftables" => Backend::Nftables,
+            "iptables" => Backend::Iptables,
+            other => {
+                self.fault(
+                    place,
+                    format!("`{other}` is none of auto, nftables, iptables"),
+                );
+                Backend::Auto
+            }
+        };
+        if flags.native_nftables {
+            if backend == Backend::Iptables {
+                let reason = "contradicts --backend iptables: give one of them";
+                self.fault("--native-nftables", reason.to_owned());
+            }
+            backend = Backend::Nftables;
+        }
+        let binary = match flags.force_iptables_binary.as_str() {
+            "" => None,
+            "legacy" => Some(Binary::Legacy),
+            "nft" => Some(Binary::Nft),
+            other => {
+                let reason = format!("`{other}` is neither legacy nor nft");
+                self.fault("--force-iptables-binary", reason);
+                None
+            }
+        };
+        let output = match flags.output.as_str() {
+            "nft" => Output::Nft,
+            "iptables" => Output::Iptables,
+            "" if backend == Backend::Iptables => Output::Iptables,
+            "" => Output::Nft,
+            other => {
+                self.fault("--output", format!("`{other}` is neither nft nor iptables"));
+                Output::Nft
+            }
+        };
+        let probe_timeout = duration::parse(&flags.probe_timeout);
+        if probe_timeout.is_none() {
+            let reason = format!(
+                "`{}` is no duration such as 5s or 1m30s",
+                flags.probe_timeout
+            );
+            self.fault("--probe-timeout", reason);
+        }
+        Means {
+            backend,
+            binary,
+            output,
+            probe_port: self.port("--iptables-probe-port", &flags.probe_port),
+            probe_timeout: probe_timeout.unwrap_or_default(),
+        }
+    }
+
     /// Without dual stack the first address decides, as it does in istio-iptables.
-    pub(super) fn ipv6(&mut self, addresses: &[IpAddr], dual_stack: bool) -> Ipv6 {
+    pub(super) fn ipv6(&mut self, wish: &str, addresses: &[IpAddr], dual_stack: bool) -> Ipv6 {
         let any = addresses.iter().any(IpAddr::is_ipv6);
-        match addresses.first() {
-            None => {
+        match (wish, addresses.first()) {
+            (_, None) => {
                 let reason = "none beside loopback and link-local ones: run this where the pod's network is set up";
                 self.fault("addresses of this pod", reason.to_owned());
                 Ipv6::Off
             }
-            Some(first) if first.is_ipv6() || (dual_stack && any) => Ipv6::On,
-            Some(_) if any => Ipv6::Uncaptured,
-            Some(_) => Ipv6::Off,
+            ("on", _) => Ipv6::On,
+            ("off", _) => Ipv6::Off,
+            ("block", _) => Ipv6::Blocked,
+            ("auto", Some(first)) if first.is_ipv6() || (dual_stack && any) => Ipv6::On,
+            ("auto", _) if any => Ipv6::Uncaptured,
+            ("auto", _) => Ipv6::Off,
+            (other, _) => {
+                self.fault(
+                    "--ipv6",
+                    format!("`{other}` is none of auto, on, off, block"),
+                );
+                Ipv6::Off
+            }
         }
+    }
+
+    /// A number as iptables reads it: decimal, or hexadecimal after `0x`.
+    fn number(&mut self, place: &str, text: &str) -> Option<u32> {
+        let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+        let number = match digits {
+            Some(digits) => u32::from_str_radix(digits, 16),
+            None => text.parse(),
+        };
+        if number.is_err() {
+            self.fault(place, format!("`{text}` is no number from 1 to 4294967295"));
+        }
+        number.ok()
     }
 
     fn ranges(&mut self, place: &str, list: &str) -> CidrSet {
@@ -270,6 +357,12 @@ impl<'a> Parser<'a> {
         });
     }
 }
+
+/// What istio-iptables marks the proxy's calls to its own pod with.
+const OUTBOUND_MARK: u32 = 1338;
+
+/// Tables that the kernel itself looks into or reserves; a default route in them would cut the pod off.
+const KERNEL_TABLES: [u32; 4] = [0, 253, 254, 255];
 
 /// What the kernel allows, without the final NUL.
 const INTERFACE_NAME_LENGTH_MAX: usize = 15;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use egret_config::cidr::CidrSet;
 
-use crate::intent::{Groups, Inbound, Intent, Ipv6};
+use crate::intent::{Dns, Groups, Inbound, Intent, Ipv6, Mode};
 use crate::rules::Interface;
 
 /// One line for each direction, and one for each kind of special interface.
@@ -28,6 +28,31 @@ impl fmt::Display for Intent {
             Inbound::Except(ports) if ports.is_empty() => write!(out, "{tcp} to all ports")?,
             Inbound::Except(ports) => write!(out, "{tcp} to all ports; not to {}", numbers(ports))?,
             Inbound::Only(ports) => write!(out, "{tcp} to ports {}", numbers(ports))?,
+        }
+        if let Mode::Tproxy { mark, table } = self.mode {
+            write!(
+                out,
+                "; delivered transparently, mark {mark}, routing table {table}"
+            )?;
+        }
+        match &self.dns {
+            Dns::Off | Dns::NoServers => {}
+            Dns::Every => write!(out, "\nDNS to port 15053: questions to any server")?,
+            Dns::Servers { ipv4, ipv6 } => {
+                let ipv4 = ipv4.iter().map(|server| server.addr().to_string());
+                let ipv6 = ipv6.iter().map(|server| server.addr().to_string());
+                write!(
+                    out,
+                    "\nDNS to port 15053: questions to {}",
+                    list(ipv4.chain(ipv6))
+                )?;
+            }
+        }
+        if self.block_quic {
+            write!(out, "\nrefused: QUIC to where TCP is captured")?;
+        }
+        if self.ipv6 == Ipv6::Blocked {
+            write!(out, "\nrefused: IPv6 but that of the proxy")?;
         }
         if self.drop_invalid {
             write!(out, "\ndropped: arriving packets of no known connection")?;

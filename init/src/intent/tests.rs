@@ -31,6 +31,7 @@ fn intent(
         &Surroundings {
             accounts,
             addresses,
+            resolv_conf: environment("RESOLV_CONF"),
         },
     )
     .map_err(|faults| faults.iter().map(ToString::to_string).collect())
@@ -208,8 +209,56 @@ fn single_faults() {
             "--kube-virt-interfaces: `a234567890123456` is no interface name of 1 to 15 characters",
         ),
         (
-            "-m TPROXY",
-            "--istio-inbound-interception-mode: TPROXY is not supported yet: leave it out",
+            "-t 0",
+            "--istio-inbound-tproxy-mark: `0` is taken: 0 is no mark, and 1338 marks the proxy's calls to its own pod",
+        ),
+        (
+            "-t 0x53a",
+            "--istio-inbound-tproxy-mark: `0x53a` is taken: 0 is no mark, and 1338 marks the proxy's calls to its own pod",
+        ),
+        (
+            "-t x",
+            "--istio-inbound-tproxy-mark: `x` is no number from 1 to 4294967295",
+        ),
+        (
+            "-r -1",
+            "--istio-inbound-tproxy-route-table: `-1` is no number from 1 to 4294967295",
+        ),
+        (
+            "-r 254",
+            "--istio-inbound-tproxy-route-table: table `254` is the kernel's own",
+        ),
+        (
+            "--redirect-dns",
+            "--redirect-dns: /etc/resolv.conf cannot be read, so the name servers are unknown; --capture-all-dns needs none",
+        ),
+        (
+            "--backend ebpf",
+            "--backend: `ebpf` is none of auto, nftables, iptables",
+        ),
+        (
+            "--backend iptables --native-nftables",
+            "--native-nftables: contradicts --backend iptables: give one of them",
+        ),
+        (
+            "--force-iptables-binary new",
+            "--force-iptables-binary: `new` is neither legacy nor nft",
+        ),
+        (
+            "--output json",
+            "--output: `json` is neither nft nor iptables",
+        ),
+        (
+            "--ipv6 maybe",
+            "--ipv6: `maybe` is none of auto, on, off, block",
+        ),
+        (
+            "--iptables-probe-port 0",
+            "--iptables-probe-port: `0` is no port from 1 to 65535",
+        ),
+        (
+            "--probe-timeout 5",
+            "--probe-timeout: `5` is no duration such as 5s or 1m30s",
         ),
     ] {
         assert_eq!(faults(line, &[]), [expected], "{line}");
@@ -236,7 +285,7 @@ fn loopback() {
 #[test]
 fn all_faults_are_told_at_once() {
     let found = faults(
-        "-p x -u a,b -i 10.0.0.1,y -b 1,z --redirect-dns --cni-mode",
+        "-p x -u a,b -i 10.0.0.1,y -b 1,z --redirect-dns --backend v -r 0",
         &[("PROXY_GID", "c")],
     );
     let places: Vec<&str> = found
@@ -244,8 +293,6 @@ fn all_faults_are_told_at_once() {
         .map(|fault| fault.split(':').next().unwrap())
         .collect();
     let expected = [
-        "--redirect-dns",
-        "--cni-mode",
         "--proxy-uid",
         "--proxy-uid",
         "--proxy-gid",
@@ -253,8 +300,63 @@ fn all_faults_are_told_at_once() {
         "--istio-service-cidr",
         "--istio-service-cidr",
         "--istio-inbound-ports",
+        "--istio-inbound-tproxy-route-table",
+        "--redirect-dns",
+        "--backend",
     ];
     assert_eq!(places, expected);
+}
+
+#[test]
+fn tproxy() {
+    let tproxy = |mark, table| Mode::Tproxy { mark, table };
+    assert_eq!(good("-m TPROXY").mode, tproxy(1337, 133));
+    assert_eq!(good("-m TPROXY -t 0x10 -r 256").mode, tproxy(16, 256));
+    assert_eq!(good("-t 7").mode, Mode::Redirect);
+}
+
+#[test]
+fn dns() {
+    let dns = |line: &str, resolv_conf: &str| {
+        let variables = [("RESOLV_CONF", resolv_conf)];
+        let intent = intent(line, &variables, &["10.0.0.5"]).unwrap();
+        (intent.dns.clone(), intent.warnings().len())
+    };
+    let servers = Dns::Servers {
+        ipv4: vec!["10.96.0.10/32".parse().unwrap()],
+        ipv6: Vec::new(),
+    };
+    let listed = "nameserver 10.96.0.10";
+    assert_eq!(dns("", listed), (Dns::Off, 0));
+    assert_eq!(dns("--capture-all-dns", listed), (Dns::Off, 0));
+    assert_eq!(dns("--redirect-dns", listed), (servers, 0));
+    assert_eq!(dns("--redirect-dns", "search x"), (Dns::NoServers, 1));
+    assert_eq!(dns("--redirect-dns --capture-all-dns", ""), (Dns::Every, 0));
+}
+
+#[test]
+fn means() {
+    let means = |line: &str| good(line).means;
+    assert_eq!(means("").backend, Backend::Auto);
+    assert_eq!(means("--native-nftables").backend, Backend::Nftables);
+    assert_eq!(means("--backend iptables").output, Output::Iptables);
+    assert_eq!(means("--backend iptables --output nft").output, Output::Nft);
+    assert_eq!(
+        means("--force-iptables-binary legacy").binary,
+        Some(Binary::Legacy)
+    );
+    assert_eq!(
+        means("--probe-timeout 1m").probe_timeout,
+        Duration::from_secs(60)
+    );
+}
+
+#[test]
+fn ipv6_by_wish() {
+    let ipv6 = |line: &str| intent(line, &[], &["10.0.0.5", "fd00::5"]).unwrap().ipv6;
+    assert_eq!(ipv6("--ipv6 on"), Ipv6::On);
+    assert_eq!(ipv6("--ipv6 off --dual-stack"), Ipv6::Off);
+    assert_eq!(ipv6("--ipv6 block"), Ipv6::Blocked);
 }
 
 /// Words other than TPROXY mean REDIRECT, as they do for istio-iptables.

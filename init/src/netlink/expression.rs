@@ -18,6 +18,29 @@ pub(super) fn expressions(rule: &Rule) -> Attributes {
     list.attributes
 }
 
+/// The kernel modules beside nf_tables that a rule's expressions live in.
+pub(super) fn modules(rule: &Rule) -> Vec<&'static str> {
+    let mut modules = Vec::new();
+    for condition in &rule.matches {
+        match condition {
+            Match::ConnectionMarkIs(_) | Match::Invalid | Match::Established | Match::Original => {
+                modules.push("nft_ct");
+            }
+            _ => {}
+        }
+    }
+    modules.extend(match rule.action {
+        Action::Redirect(_) => Some("nft_redir"),
+        Action::Deliver { .. } => Some("nft_tproxy"),
+        Action::SaveMark | Action::RestoreMark | Action::Zone(_) => Some("nft_ct"),
+        Action::Reject => Some("nft_reject_inet"),
+        Action::Leave | Action::Divert(_) | Action::Mark(_) | Action::Goto(_) | Action::Drop => {
+            None
+        }
+    });
+    modules
+}
+
 /// The registers: verdicts go to one, everything else through the other.
 const VERDICT: u32 = 0;
 const VALUE: u32 = 1;
@@ -27,6 +50,7 @@ const EQUAL: u32 = 0;
 const DIFFERENT: u32 = 1;
 
 /// What `meta` loads.
+const MARK: u32 = 3;
 const INPUT_NAME: u32 = 6;
 const OUTPUT_NAME: u32 = 7;
 const SOCKET_UID: u32 = 10;
@@ -34,9 +58,13 @@ const SOCKET_GID: u32 = 11;
 const FAMILY: u32 = 15;
 const TRANSPORT: u32 = 16;
 
-/// What `ct` loads, and the bit of it that is asked for, in host byte order.
+/// What `ct` loads, and the bits of the state that are asked for, in host byte order.
 const CONNECTION_STATE: u32 = 0;
+const CONNECTION_DIRECTION: u32 = 1;
+const CONNECTION_MARK: u32 = 3;
+const CONNECTION_ZONE: u32 = 17;
 const INVALID: u32 = 1;
+const ESTABLISHED_OR_RELATED: u32 = 2 | 4;
 
 /// Which header `payload` loads from.
 const NETWORK_HEADER: u32 = 1;
@@ -48,6 +76,9 @@ const INTERFACE_NAME_SIZE: usize = 16;
 #[derive(Default)]
 struct List {
     attributes: Attributes,
+    /// What the conditions so far have established, and need not again. nft leaves out the same.
+    protocol: Option<Protocol>,
+    family: Option<Family>,
 }
 
 impl List {
@@ -74,25 +105,35 @@ impl List {
                 self.port(*protocol);
                 self.compare(DIFFERENT, &port.to_be_bytes());
             }
+            Match::SourcePortIs(protocol, port) => {
+                self.protocol(*protocol);
+                self.payload(TRANSPORT_HEADER, 0, 2);
+                self.compare(EQUAL, &port.to_be_bytes());
+            }
             Match::Source(range) => self.address(Side::Source, EQUAL, range),
             Match::Destination(range) => self.address(Side::Destination, EQUAL, range),
             Match::DestinationOutside(range) => self.address(Side::Destination, DIFFERENT, range),
-            Match::DestinationIn(set) => {
-                let family = set
-                    .family()
-                    .expect("addresses are looked up in sets of addresses");
-                self.load_address(Side::Destination, family);
-                self.lookup(*set);
-            }
+            Match::SourceIn(set) => self.address_in(Side::Source, *set),
+            Match::DestinationIn(set) => self.address_in(Side::Destination, *set),
             Match::User(owner) => self.owner(SOCKET_UID, owner),
             Match::Group(owner) => self.owner(SOCKET_GID, owner),
-            Match::Invalid => {
-                let data = Attributes::new()
-                    .number(1, VALUE)
-                    .number(2, CONNECTION_STATE);
-                self.add("ct", &data);
-                self.mask(&INVALID.to_ne_bytes());
-                self.compare(DIFFERENT, &[0; 4]);
+            Match::MarkIs(mark) => {
+                self.meta(MARK);
+                self.compare(EQUAL, &mark.to_ne_bytes());
+            }
+            Match::MarkIsNot(mark) => {
+                self.meta(MARK);
+                self.compare(DIFFERENT, &mark.to_ne_bytes());
+            }
+            Match::ConnectionMarkIs(mark) => {
+                self.connection(CONNECTION_MARK);
+                self.compare(EQUAL, &mark.to_ne_bytes());
+            }
+            Match::Invalid => self.state(INVALID),
+            Match::Established => self.state(ESTABLISHED_OR_RELATED),
+            Match::Original => {
+                self.connection(CONNECTION_DIRECTION);
+                self.compare(EQUAL, &[0]);
             }
         }
     }
@@ -102,18 +143,96 @@ impl List {
             Action::Leave => self.verdict(ACCEPT, None),
             Action::Drop => self.verdict(DROP, None),
             Action::Goto(chain) => self.verdict(GOTO, Some(chain)),
-            Action::Redirect(port) => {
-                let value = Attributes::new().bytes(1, &port.to_be_bytes());
+            Action::Deliver { port, mark } => {
+                self.value(&port.to_be_bytes());
+                let family = match self.family {
+                    Some(Family::Ipv4) => 2,
+                    Some(Family::Ipv6) => 10,
+                    None => 0,
+                };
                 self.add(
-                    "immediate",
-                    &Attributes::new().number(1, VALUE).nested(2, &value),
+                    "tproxy",
+                    &Attributes::new().number(1, family).number(3, VALUE),
                 );
+                self.mark(mark);
+                self.verdict(ACCEPT, None);
+            }
+            Action::Divert(mark) => {
+                self.mark(mark);
+                self.verdict(ACCEPT, None);
+            }
+            Action::Mark(mark) => self.mark(mark),
+            Action::SaveMark => {
+                self.meta(MARK);
+                self.set_connection(CONNECTION_MARK);
+                self.verdict(ACCEPT, None);
+            }
+            Action::RestoreMark => {
+                self.connection(CONNECTION_MARK);
+                self.set_mark();
+            }
+            Action::Zone(zone) => {
+                self.value(&zone.to_ne_bytes());
+                self.set_connection(CONNECTION_ZONE);
+                self.verdict(ACCEPT, None);
+            }
+            Action::Reject => {
+                self.add(
+                    "reject",
+                    &Attributes::new()
+                        .number(1, UNREACHABLE)
+                        .bytes(2, &[PORT_UNREACHABLE]),
+                );
+            }
+            Action::Redirect(port) => {
+                self.value(&port.to_be_bytes());
                 self.add(
                     "redir",
                     &Attributes::new().number(1, VALUE).number(3, PORT_GIVEN),
                 );
             }
         }
+    }
+
+    fn value(&mut self, value: &[u8]) {
+        let value = Attributes::new().bytes(1, value);
+        self.add(
+            "immediate",
+            &Attributes::new().number(1, VALUE).nested(2, &value),
+        );
+    }
+
+    /// Marks are in host byte order.
+    fn mark(&mut self, mark: u32) {
+        self.value(&mark.to_ne_bytes());
+        self.set_mark();
+    }
+
+    fn set_mark(&mut self) {
+        self.add("meta", &Attributes::new().number(2, MARK).number(3, VALUE));
+    }
+
+    fn connection(&mut self, key: u32) {
+        self.add("ct", &Attributes::new().number(1, VALUE).number(2, key));
+    }
+
+    fn set_connection(&mut self, key: u32) {
+        self.add("ct", &Attributes::new().number(2, key).number(4, VALUE));
+    }
+
+    /// Whether any of some states holds.
+    fn state(&mut self, bits: u32) {
+        self.connection(CONNECTION_STATE);
+        self.mask(&bits.to_ne_bytes());
+        self.compare(DIFFERENT, &[0; 4]);
+    }
+
+    fn address_in(&mut self, side: Side, set: SetName) {
+        let family = set
+            .family()
+            .expect("addresses are looked up in sets of addresses");
+        self.load_address(side, family);
+        self.lookup(set);
     }
 
     fn verdict(&mut self, code: i32, chain: Option<ChainName>) {
@@ -129,6 +248,9 @@ impl List {
     }
 
     fn family(&mut self, family: Family) {
+        if self.family.replace(family) == Some(family) {
+            return;
+        }
         self.meta(FAMILY);
         let number = match family {
             Family::Ipv4 => 2,
@@ -138,6 +260,9 @@ impl List {
     }
 
     fn protocol(&mut self, protocol: Protocol) {
+        if self.protocol.replace(protocol) == Some(protocol) {
+            return;
+        }
         self.meta(TRANSPORT);
         let number = match protocol {
             Protocol::Tcp => 6,
@@ -267,6 +392,10 @@ impl List {
 const DROP: i32 = 0;
 const ACCEPT: i32 = 1;
 const GOTO: i32 = -4;
+
+/// `NFT_REJECT_ICMPX_UNREACH`, which fits both families, and its code.
+const UNREACHABLE: u32 = 2;
+const PORT_UNREACHABLE: u8 = 1;
 
 /// `NF_NAT_RANGE_PROTO_SPECIFIED`
 const PORT_GIVEN: u32 = 2;

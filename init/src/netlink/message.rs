@@ -6,6 +6,8 @@ pub struct Message {
     bytes: Vec<u8>,
     /// What an error about this message is about.
     label: String,
+    /// The kernel modules it needs beside its protocol's own.
+    modules: Vec<&'static str>,
 }
 
 /// Attributes under construction.
@@ -20,6 +22,8 @@ pub mod flag {
     pub const REQUEST: u16 = 0x1;
     /// The kernel shall answer.
     pub const ACK: u16 = 0x4;
+    /// The kernel shall list all objects.
+    pub const DUMP: u16 = 0x300;
     /// Fail when the object exists.
     pub const EXCLUSIVE: u16 = 0x200;
     /// Make the object when there is none.
@@ -53,7 +57,20 @@ impl Message {
         Self {
             bytes,
             label: label.into(),
+            modules: Vec::new(),
         }
+    }
+
+    /// Notes the kernel modules that the message needs.
+    #[must_use]
+    pub fn needing(mut self, modules: Vec<&'static str>) -> Self {
+        self.modules = modules;
+        self
+    }
+
+    /// The kernel modules that the message needs, as far as they are known.
+    pub fn modules(&self) -> &[&'static str] {
+        &self.modules
     }
 
     /// What an error about this message is about.
@@ -92,6 +109,12 @@ impl Attributes {
         self.put(kind, &value.to_be_bytes())
     }
 
+    /// Adds a number in host byte order, which rtnetlink uses.
+    #[must_use]
+    pub fn host_number(self, kind: u16, value: u32) -> Self {
+        self.put(kind, &value.to_ne_bytes())
+    }
+
     /// Adds text with its final NUL.
     #[must_use]
     pub fn text(self, kind: u16, value: &str) -> Self {
@@ -106,6 +129,13 @@ impl Attributes {
         self.put(kind | NESTED, &inner.bytes)
     }
 
+    /// Adds attributes beside the present ones.
+    #[must_use]
+    pub fn and(mut self, others: &Self) -> Self {
+        self.bytes.extend(&others.bytes);
+        self
+    }
+
     fn put(mut self, kind: u16, value: &[u8]) -> Self {
         let length = u16::try_from(4 + value.len()).expect("callers chunk what may grow");
         self.bytes.extend(length.to_ne_bytes());
@@ -116,8 +146,64 @@ impl Attributes {
     }
 }
 
+/// Attributes as the kernel sends them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reader<'a>(pub &'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// Each attribute's type and value. What is cut off is left out.
+    pub fn iter(self) -> impl Iterator<Item = (u16, &'a [u8])> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let length = usize::from(u16::from_ne_bytes(rest.get(0..2)?.try_into().ok()?));
+            let kind = u16::from_ne_bytes(rest.get(2..4)?.try_into().ok()?) & !(NESTED | ENDIAN);
+            let value = rest.get(4..length)?;
+            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+            Some((kind, value))
+        })
+    }
+
+    /// The value of the first attribute of a type.
+    pub fn value(self, kind: u16) -> Option<&'a [u8]> {
+        self.iter()
+            .find(|(own, _)| *own == kind)
+            .map(|(_, value)| value)
+    }
+
+    /// The attributes inside the first attribute of a type.
+    pub fn nested(self, kind: u16) -> Option<Self> {
+        self.value(kind).map(Self)
+    }
+
+    /// A text without its final NUL.
+    pub fn text(self, kind: u16) -> Option<&'a str> {
+        let value = self.value(kind)?;
+        std::str::from_utf8(value.strip_suffix(&[0]).unwrap_or(value)).ok()
+    }
+
+    /// A big-endian number.
+    pub fn number(self, kind: u16) -> Option<u32> {
+        Some(u32::from_be_bytes(self.value(kind)?.try_into().ok()?))
+    }
+
+    /// A number in host byte order.
+    pub fn host_number(self, kind: u16) -> Option<u32> {
+        Some(u32::from_ne_bytes(self.value(kind)?.try_into().ok()?))
+    }
+}
+
+impl Attributes {
+    /// The attributes as a reader sees them.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader(&self.bytes)
+    }
+}
+
 /// Marks an attribute that holds attributes.
 const NESTED: u16 = 0x8000;
+
+/// Marks an attribute in network byte order; the kernel sets it rarely.
+const ENDIAN: u16 = 0x4000;
 
 #[cfg(test)]
 mod tests {

@@ -1,12 +1,14 @@
 //! A [`RuleSet`] as the messages of one nf_tables transaction.
 
-use crate::netlink::expression::expressions;
+use crate::netlink::expression::{expressions, modules};
 use crate::netlink::message::{Attributes, Message, flag};
 use crate::rules::{Chain, ChainKind, ChainName, Elements, Place, Rule, RuleSet, Set, TABLE};
 
-/// Messages that replace our table by one with these rules. The old one, if any, is gone in the same instant.
-pub fn replace(rules: &RuleSet) -> Vec<Message> {
+/// Messages that replace our table by one with these rules. The old one, if any, is gone in the same instant, and so is
+/// what the messages `besides` remove.
+pub fn replace(rules: &RuleSet, besides: Vec<Message>) -> Vec<Message> {
     let mut transaction = Transaction::begin();
+    transaction.messages.extend(besides);
     // Creating first makes the deletion succeed on a machine without the table.
     transaction.table(NEW_TABLE);
     transaction.table(DELETE_TABLE);
@@ -23,26 +25,33 @@ pub fn replace(rules: &RuleSet) -> Vec<Message> {
     transaction.end()
 }
 
-/// Messages that remove our table, if there is one.
-pub fn remove() -> Vec<Message> {
+/// Messages that remove our table, if there is one, and what the messages `besides` remove.
+pub fn remove(besides: Vec<Message>) -> Vec<Message> {
     let mut transaction = Transaction::begin();
+    transaction.messages.extend(besides);
     transaction.table(NEW_TABLE);
     transaction.table(DELETE_TABLE);
     transaction.end()
 }
 
 const SUBSYSTEM: u16 = 10;
-const NEW_TABLE: u16 = SUBSYSTEM << 8;
-const DELETE_TABLE: u16 = SUBSYSTEM << 8 | 2;
-const NEW_CHAIN: u16 = SUBSYSTEM << 8 | 3;
-const NEW_RULE: u16 = SUBSYSTEM << 8 | 6;
-const NEW_SET: u16 = SUBSYSTEM << 8 | 9;
-const NEW_ELEMENTS: u16 = SUBSYSTEM << 8 | 12;
+pub(super) const NEW_TABLE: u16 = SUBSYSTEM << 8;
+pub(super) const GET_TABLE: u16 = SUBSYSTEM << 8 | 1;
+pub(super) const DELETE_TABLE: u16 = SUBSYSTEM << 8 | 2;
+pub(super) const NEW_CHAIN: u16 = SUBSYSTEM << 8 | 3;
+pub(super) const GET_CHAIN: u16 = SUBSYSTEM << 8 | 4;
+pub(super) const DELETE_CHAIN: u16 = SUBSYSTEM << 8 | 5;
+pub(super) const NEW_RULE: u16 = SUBSYSTEM << 8 | 6;
+pub(super) const GET_RULE: u16 = SUBSYSTEM << 8 | 7;
+pub(super) const DELETE_RULE: u16 = SUBSYSTEM << 8 | 8;
+pub(super) const NEW_SET: u16 = SUBSYSTEM << 8 | 9;
+pub(super) const NEW_ELEMENTS: u16 = SUBSYSTEM << 8 | 12;
+pub(super) const GET_ELEMENTS: u16 = SUBSYSTEM << 8 | 13;
 const BATCH_BEGIN: u16 = 16;
 const BATCH_END: u16 = 17;
 
 /// `struct nfgenmsg` of family `inet`, version 0.
-const GENERIC: [u8; 4] = [1, 0, 0, 0];
+pub(super) const GENERIC: [u8; 4] = [1, 0, 0, 0];
 
 /// An attribute's length is a 16-bit number, so large sets travel in several messages.
 const ELEMENTS_MAX: usize = 1000;
@@ -71,6 +80,13 @@ impl Transaction {
             attributes,
             label,
         ));
+    }
+
+    /// Notes the kernel modules that the latest message needs.
+    fn needing(&mut self, modules: Vec<&'static str>) {
+        if let Some(message) = self.messages.pop() {
+            self.messages.push(message.needing(modules));
+        }
     }
 
     fn table(&mut self, kind: u16) {
@@ -117,27 +133,17 @@ impl Transaction {
     }
 
     fn chain(&mut self, name: ChainName) {
-        let mut attributes = Attributes::new().text(1, TABLE).text(3, &name.to_string());
-        if let Some(hook) = name.hook() {
-            let place = match hook.place {
-                Place::Prerouting => 0,
-                Place::Output => 3,
-            };
-            let kind = match hook.kind {
-                ChainKind::Nat => "nat",
-                ChainKind::Filter => "filter",
-            };
-            let place = Attributes::new()
-                .number(1, place)
-                .bytes(2, &hook.priority.to_be_bytes());
-            attributes = attributes.nested(4, &place).text(7, kind);
-        }
+        let attributes = Attributes::new().text(1, TABLE).text(3, &name.to_string());
+        let attributes = attributes.and(&hook(name));
         self.add(
             NEW_CHAIN,
             flag::CREATE,
             &attributes,
             format!("chain {name}"),
         );
+        if name.hook().is_some_and(|hook| hook.kind == ChainKind::Nat) {
+            self.needing(vec!["nft_chain_nat"]);
+        }
     }
 
     fn rule(&mut self, chain: &Chain, place: usize, rule: &Rule) {
@@ -148,7 +154,30 @@ impl Transaction {
             .bytes(7, &comment(&rule.reason.to_string()));
         let label = format!("rule {place} of chain {} ({})", chain.name, rule.reason);
         self.add(NEW_RULE, flag::CREATE | flag::APPEND, &attributes, label);
+        self.needing(modules(rule));
     }
+}
+
+/// The attributes that say where the kernel enters a chain.
+pub(super) fn hook(name: ChainName) -> Attributes {
+    let Some(hook) = name.hook() else {
+        return Attributes::new();
+    };
+    let place = match hook.place {
+        Place::Prerouting => 0,
+        Place::Input => 1,
+        Place::Forward => 2,
+        Place::Output => 3,
+    };
+    let kind = match hook.kind {
+        ChainKind::Nat => "nat",
+        ChainKind::Filter => "filter",
+        ChainKind::Route => "route",
+    };
+    let place = Attributes::new()
+        .number(1, place)
+        .bytes(2, &hook.priority.to_be_bytes());
+    Attributes::new().nested(4, &place).text(7, kind)
 }
 
 /// A set of ranges.
@@ -167,7 +196,7 @@ fn batch_edge(kind: u16) -> Message {
 }
 
 /// The user data in which nft keeps a rule's comment: type 0, length, text with its final NUL.
-fn comment(text: &str) -> Vec<u8> {
+pub(super) fn comment(text: &str) -> Vec<u8> {
     let length = u8::try_from(text.len() + 1).expect("comments are short");
     let mut bytes = vec![0, length];
     bytes.extend(text.as_bytes());
@@ -176,7 +205,7 @@ fn comment(text: &str) -> Vec<u8> {
 }
 
 /// Each range as two elements: where it begins, and where it has ended. A range up to the last value never ends.
-fn elements(elements: &Elements) -> Vec<Attributes> {
+pub(super) fn elements(elements: &Elements) -> Vec<Attributes> {
     let mut found = Vec::new();
     let mut add = |first: &[u8], after: Option<&[u8]>| {
         found.push(element(first));

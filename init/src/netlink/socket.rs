@@ -32,6 +32,8 @@ pub enum Refusal {
         label: String,
         /// The kernel's reason.
         reason: Errno,
+        /// The kernel modules it needs beside its protocol's own.
+        modules: Vec<&'static str>,
     },
     /// The kernel did not answer for a message.
     Unanswered(String),
@@ -58,6 +60,46 @@ pub fn exchange(subsystem: Subsystem, messages: &[Message]) -> Result<(), Refusa
             Err(Errno::EAGAIN) => return answers.verdict(),
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(Refusal::Unusable(errno)),
+        }
+    }
+}
+
+/// Asks for a list and gives the payload of each answer, behind the header, with its type.
+///
+/// # Errors
+/// When the kernel does not list.
+pub fn list(subsystem: Subsystem, question: &Message) -> Result<Vec<(u16, Vec<u8>)>, Refusal> {
+    let mut bytes = Vec::new();
+    question.write(0, &mut bytes);
+    let socket = open(subsystem, bytes.len()).map_err(Refusal::Unusable)?;
+    let kernel = NetlinkAddr::new(0, 0);
+    sendto(socket.as_raw_fd(), &bytes, &kernel, MsgFlags::empty()).map_err(Refusal::Unusable)?;
+    let mut found = Vec::new();
+    let mut buffer = vec![0; BUFFER_LENGTH];
+    loop {
+        let length = match recv(socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
+            Ok(length) => length,
+            Err(Errno::EINTR) => continue,
+            Err(Errno::EAGAIN) => return Err(Refusal::Unanswered(question.label().to_owned())),
+            Err(errno) => return Err(Refusal::Unusable(errno)),
+        };
+        let mut bytes = &buffer[..length];
+        while let Some((length, kind, _)) = header(bytes) {
+            let payload = bytes.get(HEADER_LENGTH..length).unwrap_or_default();
+            match kind {
+                DONE => return Ok(found),
+                ERROR => {
+                    let code = payload.get(0..4).and_then(|code| code.try_into().ok());
+                    let code = code.map_or(0, i32::from_ne_bytes);
+                    return Err(Refusal::Message {
+                        label: question.label().to_owned(),
+                        reason: Errno::from_raw(code.wrapping_neg()),
+                        modules: question.modules().to_vec(),
+                    });
+                }
+                _ => found.push((kind, payload.to_vec())),
+            }
+            bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
     }
 }
@@ -121,14 +163,11 @@ impl<'a> Answers<'a> {
                 // The kernel writes errors as negative numbers, and success as zero.
                 let code = i32::from_ne_bytes(code).wrapping_neg();
                 if code != 0 && self.refusal.is_none() {
-                    let label = self
-                        .messages
-                        .get(place)
-                        .map_or("a message", Message::label)
-                        .to_owned();
+                    let message = self.messages.get(place);
                     self.refusal = Some(Refusal::Message {
-                        label,
+                        label: message.map_or("a message", Message::label).to_owned(),
                         reason: Errno::from_raw(code),
+                        modules: message.map_or(&[][..], Message::modules).to_vec(),
                     });
                 }
             }
@@ -152,12 +191,41 @@ impl<'a> Answers<'a> {
 /// `NLMSG_ERROR`, which also acknowledges.
 const ERROR: u16 = 2;
 
+/// `NLMSG_DONE`, which ends a list.
+const DONE: u16 = 3;
+
 /// Length, type and sequence number of the message at the front.
 fn header(bytes: &[u8]) -> Option<(usize, u16, u32)> {
     let length = usize::try_from(u32::from_ne_bytes(bytes.get(0..4)?.try_into().ok()?)).ok()?;
     let kind = u16::from_ne_bytes(bytes.get(4..6)?.try_into().ok()?);
     let sequence = u32::from_ne_bytes(bytes.get(8..12)?.try_into().ok()?);
     (length >= HEADER_LENGTH).then_some((length, kind, sequence))
+}
+
+/// The kernel's words for a feature it does not have.
+const LACKING: [Errno; 4] = [
+    Errno::EOPNOTSUPP,
+    Errno::ENOENT,
+    Errno::EPROTONOSUPPORT,
+    Errno::EAFNOSUPPORT,
+];
+
+impl Refusal {
+    /// Whether the caller may not.
+    pub fn is_denied(&self) -> bool {
+        match self {
+            Self::Message { reason, .. } | Self::Unusable(reason) => *reason == Errno::EPERM,
+            Self::Unanswered(_) => false,
+        }
+    }
+
+    /// Whether the kernel has no such feature, rather than an objection.
+    pub fn is_lack(&self) -> bool {
+        match self {
+            Self::Message { reason, .. } | Self::Unusable(reason) => LACKING.contains(reason),
+            Self::Unanswered(_) => false,
+        }
+    }
 }
 
 /// One line that also says what to do.
@@ -179,24 +247,32 @@ impl fmt::Display for Refusal {
             }
             Self::Message {
                 label,
-                reason: reason @ (Errno::EOPNOTSUPP | Errno::ENOENT | Errno::EPROTONOSUPPORT),
-            } => {
+                reason,
+                modules,
+            } if LACKING.contains(reason) => {
                 write!(
                     out,
-                    "this kernel lacks what is needed for {label} ({reason}): it needs nf_tables with the modules \
-                     nft_chain_nat and nft_redir (Linux 5.2 or later)"
+                    "this kernel lacks what is needed for {label} ({reason}): load the module {}, or run Linux 5.4 or later",
+                    if modules.is_empty() {
+                        "nf_tables".to_owned()
+                    } else {
+                        modules.join(", ")
+                    }
                 )
             }
             Self::Message {
                 label,
                 reason: Errno::EACCES,
+                ..
             } => {
                 write!(
                     out,
                     "the kernel refused {label}: IPv6 is disabled there (net.ipv6.conf.*.disable_ipv6)"
                 )
             }
-            Self::Message { label, reason } => write!(out, "the kernel refused {label}: {reason}"),
+            Self::Message { label, reason, .. } => {
+                write!(out, "the kernel refused {label}: {reason}")
+            }
             Self::Unusable(reason) => {
                 write!(out, "cannot talk to the kernel over netlink: {reason}")
             }
@@ -249,6 +325,7 @@ mod tests {
         let expected = Refusal::Message {
             label: "second".to_owned(),
             reason: Errno::EINVAL,
+            modules: Vec::new(),
         };
         assert_eq!(answers.verdict(), Err(expected));
     }

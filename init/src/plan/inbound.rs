@@ -1,6 +1,6 @@
 //! Connections arriving here: which are captured.
 
-use crate::intent::{Inbound, Intent};
+use crate::intent::{Inbound, Intent, Mode};
 use crate::plan::{Sets, base_chain, outbound};
 use crate::rules::{Action, Chain, ChainName, Elements, Match, Protocol, Reason, SetName};
 
@@ -22,6 +22,10 @@ pub(super) fn prerouting(intent: &Intent, sets: &mut Sets) -> Chain {
             Action::Leave,
             Reason::ExcludedInterface,
         );
+    }
+    // In TPROXY mode `plan::tproxy` captures, and the tunnel port with all others.
+    if intent.mode != Mode::Redirect {
+        return chain;
     }
     if intent.inbound != Inbound::Nothing {
         chain.push(
@@ -52,13 +56,6 @@ pub(super) fn prerouting(intent: &Intent, sets: &mut Sets) -> Chain {
         }
     }
     chain
-}
-
-/// Drops what would be answered with a reset, which would end a connection that is only out of step.
-pub(super) fn arriving(intent: &Intent) -> Option<Chain> {
-    let mut chain = base_chain(ChainName::Arriving, intent);
-    chain.push([Match::Invalid], Action::Drop, Reason::Invalid);
-    intent.drop_invalid.then_some(chain)
 }
 
 fn virtual_captures(chain: &mut Chain, intent: &Intent, sets: &mut Sets) {

@@ -3,7 +3,7 @@
 use egret_config::cidr::CidrSet;
 
 use crate::intent::{Groups, Intent, Ipv6};
-use crate::plan::{Sets, base_chain, localhosts, pass_through};
+use crate::plan::{Sets, base_chain, dns, localhosts, pass_through};
 use crate::rules::{
     Action, Chain, ChainName, Elements, Interface, Match, Owner, Protocol, Reason, SetName,
 };
@@ -46,13 +46,18 @@ pub(super) fn output(intent: &Intent, sets: &mut Sets) -> Chain {
 fn proxy(chain: &mut Chain, intent: &Intent, owner: &Match) {
     let through_loopback = Match::Through(Interface::Loopback);
     // The application called its own service: the proxy's outbound side must reach its own inbound side.
+    let is_user = matches!(owner, Match::User(_));
     for localhost in localhosts(intent) {
-        let matches = [
+        let mut matches = vec![
             through_loopback.clone(),
             Match::DestinationOutside(localhost),
             Match::PortIsNot(Protocol::Tcp, intent.tunnel_port),
-            owner.clone(),
         ];
+        // The proxy's DNS questions to a server of this pod go to the server; istio-iptables says so for users only.
+        if is_user && intent.dns.is_captured() {
+            matches.push(Match::PortIsNot(Protocol::Tcp, dns::PORT));
+        }
+        matches.push(owner.clone());
         chain.push(
             matches,
             Action::Redirect(intent.inbound_port),
@@ -63,7 +68,12 @@ fn proxy(chain: &mut Chain, intent: &Intent, owner: &Match) {
     // Stands for "not this owner": the rule above took the owner's packets. A negated owner match would miss packets
     // without a socket, which istio-iptables leaves alone. It also hides the self-call rules of all later owners.
     if !intent.outbound.include.names_loopback() {
-        chain.push([through_loopback], Action::Leave, Reason::LocalCall);
+        let mut matches = vec![through_loopback];
+        // DNS servers may be on this host, and questions to them are captured further down.
+        if intent.dns.is_captured() {
+            matches.push(Match::PortIsNot(Protocol::Tcp, dns::PORT));
+        }
+        chain.push(matches, Action::Leave, Reason::LocalCall);
     }
 }
 
@@ -88,10 +98,8 @@ fn by_group(chain: &mut Chain, groups: &Groups) {
 
 /// Which destinations are captured.
 pub(super) fn outbound(intent: &Intent, sets: &mut Sets) -> Chain {
-    let mut chain = Chain {
-        name: ChainName::Outbound,
-        rules: Vec::new(),
-    };
+    let mut chain = Chain::empty(ChainName::Outbound);
+    dns::capture(&mut chain, intent, sets);
     let capture = Action::Redirect(intent.outbound_port);
     for localhost in localhosts(intent) {
         chain.push(
@@ -100,8 +108,7 @@ pub(super) fn outbound(intent: &Intent, sets: &mut Sets) -> Chain {
             Reason::Localhost,
         );
     }
-    let excluded = (SetName::OutboundExcludeIpv4, SetName::OutboundExcludeIpv6);
-    for set in ranges(intent, sets, &intent.outbound.exclude, excluded) {
+    for set in excluded(intent, sets) {
         chain.push(
             [Match::DestinationIn(set)],
             Action::Leave,
@@ -130,6 +137,16 @@ pub(super) fn outbound(intent: &Intent, sets: &mut Sets) -> Chain {
         );
     }
     chain
+}
+
+/// The sets of the ranges not to capture, of the families that are on.
+pub(super) fn excluded(intent: &Intent, sets: &mut Sets) -> Vec<SetName> {
+    ranges(
+        intent,
+        sets,
+        &intent.outbound.exclude,
+        (SetName::OutboundExcludeIpv4, SetName::OutboundExcludeIpv6),
+    )
 }
 
 /// The sets of the ranges to capture, of the families that are on.

@@ -38,11 +38,14 @@ fn chain(chain: &Chain) -> String {
     if let Some(hook) = chain.name.hook() {
         let place = match hook.place {
             Place::Prerouting => "prerouting",
+            Place::Input => "input",
+            Place::Forward => "forward",
             Place::Output => "output",
         };
         let kind = match hook.kind {
             ChainKind::Nat => "nat",
             ChainKind::Filter => "filter",
+            ChainKind::Route => "route",
         };
         let priority = hook.priority;
         text.push_str(&format!(
@@ -77,6 +80,21 @@ impl Display for Line<'_> {
         match self.0.action {
             Action::Leave => out.write_str("accept")?,
             Action::Redirect(port) => write!(out, "redirect to :{port}")?,
+            Action::Deliver { port, mark } => {
+                // nft wants the family said again.
+                let family = match self.0.family() {
+                    Some(Family::Ipv4) => "ip ",
+                    Some(Family::Ipv6) => "ip6 ",
+                    None => "",
+                };
+                write!(out, "tproxy {family}to :{port} meta mark set {mark} accept")?;
+            }
+            Action::Divert(mark) => write!(out, "meta mark set {mark} accept")?,
+            Action::Mark(mark) => write!(out, "meta mark set {mark}")?,
+            Action::SaveMark => out.write_str("ct mark set meta mark accept")?,
+            Action::RestoreMark => out.write_str("meta mark set ct mark")?,
+            Action::Zone(zone) => write!(out, "ct zone set {zone} accept")?,
+            Action::Reject => out.write_str("reject with icmpx type port-unreachable")?,
             Action::Goto(chain) => write!(out, "goto {chain}")?,
             Action::Drop => out.write_str("drop")?,
         }
@@ -94,15 +112,22 @@ fn write_match(out: &mut fmt::Formatter<'_>, condition: &Match) -> fmt::Result {
         Match::PortIn(protocol, set) => write!(out, "{} dport @{set}", word(*protocol)),
         Match::PortIs(protocol, port) => write!(out, "{} dport {port}", word(*protocol)),
         Match::PortIsNot(protocol, port) => write!(out, "{} dport != {port}", word(*protocol)),
+        Match::SourcePortIs(protocol, port) => write!(out, "{} sport {port}", word(*protocol)),
         Match::Source(range) => write!(out, "{} saddr {}", header(range), shortest(range)),
         Match::Destination(range) => write!(out, "{} daddr {}", header(range), shortest(range)),
         Match::DestinationOutside(range) => {
             write!(out, "{} daddr != {}", header(range), shortest(range))
         }
+        Match::SourceIn(set) => write!(out, "{} saddr @{set}", set_header(*set)),
         Match::DestinationIn(set) => write!(out, "{} daddr @{set}", set_header(*set)),
         Match::User(owner) => write!(out, "meta skuid {}", Range(owner)),
         Match::Group(owner) => write!(out, "meta skgid {}", Range(owner)),
+        Match::MarkIs(mark) => write!(out, "meta mark {mark}"),
+        Match::MarkIsNot(mark) => write!(out, "meta mark != {mark}"),
+        Match::ConnectionMarkIs(mark) => write!(out, "ct mark {mark}"),
         Match::Invalid => out.write_str("ct state invalid"),
+        Match::Established => out.write_str("ct state established,related"),
+        Match::Original => out.write_str("ct direction original"),
     }
 }
 

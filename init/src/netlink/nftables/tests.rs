@@ -89,7 +89,7 @@ fn replacing_is_one_transaction() {
             }],
         }],
     };
-    let messages = replace(&rules);
+    let messages = replace(&rules, Vec::new());
     let table = [NEW_TABLE, DELETE_TABLE, NEW_TABLE];
     let expected = [
         &[BATCH_BEGIN][..],
@@ -110,14 +110,14 @@ fn replacing_is_one_transaction() {
 #[test]
 fn removing_needs_no_table() {
     assert_eq!(
-        kinds(&remove()),
+        kinds(&remove(Vec::new())),
         [BATCH_BEGIN, NEW_TABLE, DELETE_TABLE, BATCH_END]
     );
 }
 
 #[test]
 fn edges_name_the_subsystem() {
-    let begin = &bytes(&remove())[0];
+    let begin = &bytes(&remove(Vec::new()))[0];
     assert_eq!(begin[HEADER_LENGTH..], [0, 0, 0, 10]);
 }
 
@@ -175,10 +175,11 @@ fn large_sets_travel_in_pieces() {
         name: SetName::OutboundIncludeIpv4,
         elements: Elements::Ipv4(ranges.collect()),
     };
-    let messages = replace(&RuleSet {
+    let rules = RuleSet {
         sets: vec![set],
         chains: vec![],
-    });
+    };
+    let messages = replace(&rules, Vec::new());
     assert_eq!(
         kinds(&messages)
             .iter()

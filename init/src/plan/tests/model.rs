@@ -5,11 +5,10 @@
 use std::net::IpAddr;
 
 use super::intent;
-use crate::intent::{Groups, Inbound, Intent, Ipv6};
+use crate::explain::{self, Origin, explain};
+use crate::intent::{Dns, Groups, Inbound, Intent, Ipv6};
 use crate::plan::plan;
-use crate::rules::{
-    Action, Chain, ChainName, Elements, Family, Interface, Match, Owner, Protocol, RuleSet, SetName,
-};
+use crate::rules::{Interface, Owner, Protocol, RuleSet};
 
 /// Where a packet ends up: at a port of the proxy, or where it was going.
 type Fate = Option<u16>;
@@ -31,13 +30,18 @@ fn rules_decide_as_the_table_does() {
     for intent in intents() {
         let rules = plan(&intent);
         for packet in packets() {
-            let sent = walk(&rules, ChainName::Output, &packet);
+            let origin = Origin::Process {
+                owner: packet.owner,
+                through: packet.interface.to_owned(),
+            };
+            let sent = walk(&rules, &packet, origin);
             assert_eq!(
                 sent,
                 leaving(&intent, &packet),
                 "{packet:?} leaving under {intent:?}"
             );
-            let received = walk(&rules, ChainName::Prerouting, &packet);
+            let origin = Origin::Interface(packet.interface.to_owned());
+            let received = walk(&rules, &packet, origin);
             assert_eq!(
                 received,
                 arriving(&intent, &packet),
@@ -71,6 +75,12 @@ fn intents() -> Vec<Intent> {
                 ] {
                     for variables in [
                         &["DUAL_STACK=true"][..],
+                        &["REDIRECT_DNS=true", "CAPTURE_ALL_DNS=true"],
+                        &[
+                            "REDIRECT_DNS=true",
+                            "RESOLV_CONF=nameserver 10.9.0.1\nnameserver fd00::5",
+                            "DUAL_STACK=true",
+                        ],
                         &["ISTIO_OUTBOUND_OWNER_GROUPS=1000,1337", "DUAL_STACK=true"],
                         &[
                             "ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE=1000",
@@ -109,7 +119,7 @@ fn packets() -> Vec<Packet> {
                 ("fd00::5", "fd09::1"),
                 ("fd00::5", "2001:db8::1"),
             ] {
-                for port in [22, 80, 443, 15008] {
+                for port in [22, 53, 80, 443, 15008] {
                     for owner in [
                         None,
                         Some((1337, 1337)),
@@ -166,6 +176,7 @@ fn leaving(intent: &Intent, packet: &Packet) -> Fate {
         return None;
     }
     // Rows 4 and 5
+    let dns = intent.dns.is_captured();
     let localhost = match packet.destination {
         IpAddr::V4(destination) => intent.loopback.contains(&destination),
         IpAddr::V6(destination) => destination.is_loopback(),
@@ -173,17 +184,19 @@ fn leaving(intent: &Intent, packet: &Packet) -> Fate {
     let users = intent
         .proxy_users
         .iter()
-        .map(|user| (user, packet.owner.map(|(uid, _)| uid)));
+        .map(|user| (user, packet.owner.map(|(uid, _)| uid), dns));
     let groups = intent
         .proxy_groups
         .iter()
-        .map(|group| (group, packet.owner.map(|(_, gid)| gid)));
-    for (owner, id) in users.chain(groups) {
+        .map(|group| (group, packet.owner.map(|(_, gid)| gid), false));
+    for (owner, id, spares_dns) in users.chain(groups) {
         let own = id.is_some_and(|id| owner.contains(&id));
-        if loopback && !localhost && tcp && packet.port != intent.tunnel_port && own {
+        let spared = packet.port == intent.tunnel_port || (spares_dns && packet.port == 53);
+        if loopback && !localhost && tcp && !spared && own {
             return Some(intent.inbound_port);
         }
-        if loopback && !own && !outbound.include.names_loopback() {
+        let local = loopback && (!dns || (tcp && packet.port != 53));
+        if local && !own && !outbound.include.names_loopback() {
             return None;
         }
         if own {
@@ -200,6 +213,18 @@ fn leaving(intent: &Intent, packet: &Packet) -> Fate {
         Groups::Only(groups) if !group_in(groups) => return None,
         Groups::Except(groups) if group_in(groups) => return None,
         _ => {}
+    }
+    // Row 7
+    let asked = match &intent.dns {
+        Dns::Off | Dns::NoServers => false,
+        Dns::Every => true,
+        Dns::Servers { ipv4, ipv6 } => match packet.destination {
+            IpAddr::V4(server) => ipv4.iter().any(|own| own.addr() == server),
+            IpAddr::V6(server) => ipv6.iter().any(|own| own.addr() == server),
+        },
+    };
+    if asked && packet.protocol.is_some() && packet.port == 53 {
+        return Some(15053);
     }
     // Rows 8 and 9
     if localhost || outbound.exclude.contains(packet.destination) {
@@ -255,61 +280,19 @@ fn named(interface: &Interface, packet: &Packet) -> bool {
     }
 }
 
-/// What the kernel would do with the rules.
-fn walk(rules: &RuleSet, name: ChainName, packet: &Packet) -> Fate {
-    let chain: &Chain = rules
-        .chains
-        .iter()
-        .find(|chain| chain.name == name)
-        .unwrap();
-    let rule = chain.rules.iter().find(|rule| {
-        rule.matches
-            .iter()
-            .all(|condition| holds(rules, condition, packet))
-    })?;
-    match rule.action {
-        Action::Leave | Action::Drop => None,
-        Action::Redirect(port) => Some(port),
-        Action::Goto(next) => walk(rules, next, packet),
-    }
-}
-
-fn holds(rules: &RuleSet, condition: &Match, packet: &Packet) -> bool {
-    let same_family = |range: &ipnet::IpNet| range.addr().is_ipv4() == packet.destination.is_ipv4();
-    match condition {
-        Match::Family(family) => packet.destination.is_ipv6() == (*family == Family::Ipv6),
-        Match::From(interface) | Match::Through(interface) => named(interface, packet),
-        Match::Protocol(protocol) => packet.protocol == Some(*protocol),
-        Match::PortIn(protocol, set) => {
-            packet.protocol == Some(*protocol) && inside(rules, *set, packet)
-        }
-        Match::PortIs(protocol, port) => packet.protocol == Some(*protocol) && packet.port == *port,
-        Match::PortIsNot(protocol, port) => {
-            packet.protocol == Some(*protocol) && packet.port != *port
-        }
-        Match::Source(range) => range.contains(&packet.source),
-        Match::Destination(range) => range.contains(&packet.destination),
-        Match::DestinationOutside(range) => {
-            same_family(range) && !range.contains(&packet.destination)
-        }
-        Match::DestinationIn(set) => inside(rules, *set, packet),
-        // The grid holds connections only.
-        Match::Invalid => false,
-        Match::User(owner) => packet.owner.is_some_and(|(uid, _)| owner.contains(&uid)),
-        Match::Group(owner) => packet.owner.is_some_and(|(_, gid)| owner.contains(&gid)),
-    }
-}
-
-fn inside(rules: &RuleSet, name: SetName, packet: &Packet) -> bool {
-    let set = rules.sets.iter().find(|set| set.name == name).unwrap();
-    match (&set.elements, packet.destination) {
-        (Elements::Ipv4(ranges), IpAddr::V4(destination)) => {
-            ranges.iter().any(|range| range.contains(&destination))
-        }
-        (Elements::Ipv6(ranges), IpAddr::V6(destination)) => {
-            ranges.iter().any(|range| range.contains(&destination))
-        }
-        (Elements::Ports(ports), _) => ports.iter().any(|ports| ports.contains(&packet.port)),
-        (Elements::Ipv4(_) | Elements::Ipv6(_), _) => false,
+/// What the rules do, on paper.
+fn walk(rules: &RuleSet, packet: &Packet, origin: Origin) -> Fate {
+    let packet = explain::Packet {
+        origin,
+        protocol: packet.protocol,
+        source: packet.source,
+        destination: packet.destination,
+        port: packet.port,
+        is_for_this_host: true,
+    };
+    match explain(rules, &packet).fate {
+        explain::Fate::Proxy(port) => Some(port),
+        explain::Fate::Untouched => None,
+        fate => panic!("{fate:?} of {packet:?}"),
     }
 }

@@ -1,0 +1,313 @@
+//! Which rule decides a packet, and what becomes of it: the kernel's walk through the rules, on paper.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::rules::{
+    Action, Chain, ChainName, Elements, Family, Interface, Match, Owner, Protocol, Reason, Rule,
+    RuleSet, SetName,
+};
+
+/// The first packet of a connection, or a datagram nobody has answered yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// Whence it comes.
+    pub origin: Origin,
+    /// The transport protocol; `None` for others than TCP and UDP.
+    pub protocol: Option<Protocol>,
+    /// The source address.
+    pub source: IpAddr,
+    /// The destination address.
+    pub destination: IpAddr,
+    /// The destination port.
+    pub port: u16,
+    /// Whether the destination is an address of this host.
+    pub is_for_this_host: bool,
+}
+
+/// Whence a packet comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A process of this host.
+    Process {
+        /// Its user and group when it made the socket; packets may come without a socket.
+        owner: Option<(u32, u32)>,
+        /// The interface the packet leaves through.
+        through: String,
+    },
+    /// The interface it arrives from.
+    Interface(String),
+}
+
+/// What becomes of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes where it was going.
+    Untouched,
+    /// It goes to the proxy's listener on this port.
+    Proxy(u16),
+    /// It is gone.
+    Dropped,
+    /// It is gone, and its sender learns of it.
+    Refused,
+}
+
+/// What becomes of a packet, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation<'a> {
+    /// What becomes of it.
+    pub fate: Fate,
+    /// The chain whose decision this is.
+    pub chain: ChainName,
+    /// The rule that decides, with its place in its chain, from 1. `None` when no rule matches.
+    pub rule: Option<(usize, &'a Rule)>,
+}
+
+/// Says what becomes of a packet.
+pub fn explain<'a>(rules: &'a RuleSet, packet: &Packet) -> Explanation<'a> {
+    let mut walk = Walk {
+        rules,
+        packet,
+        mark: 0,
+        loops: false,
+    };
+    match &packet.origin {
+        Origin::Process { through, .. } => {
+            walk.enter(ChainName::Marking);
+            let decision = walk.enter(ChainName::Output);
+            if decision.fate != Fate::Untouched {
+                return decision;
+            }
+            let leaving = walk.enter(ChainName::Leaving);
+            if leaving.fate != Fate::Untouched {
+                return leaving;
+            }
+            // What leaves through the loopback interface arrives from it, where redirection has had its say already.
+            if through == "lo" {
+                walk.loops = true;
+                let arriving = walk.enter(ChainName::Arriving);
+                if arriving.fate != Fate::Untouched {
+                    return arriving;
+                }
+            }
+            decision
+        }
+        Origin::Interface(_) => {
+            let arriving = walk.enter(ChainName::Arriving);
+            if arriving.fate != Fate::Untouched {
+                return arriving;
+            }
+            let decision = walk.enter(ChainName::Prerouting);
+            if decision.fate != Fate::Untouched {
+                return decision;
+            }
+            let last = if packet.is_for_this_host {
+                ChainName::Entering
+            } else {
+                ChainName::Passing
+            };
+            let closed = walk.enter(last);
+            if closed.fate != Fate::Untouched {
+                return closed;
+            }
+            // In TPROXY mode the chain before says why a packet is left alone.
+            if decision.rule.is_none() && arriving.rule.is_some() {
+                return arriving;
+            }
+            decision
+        }
+    }
+}
+
+struct Walk<'a, 'p> {
+    rules: &'a RuleSet,
+    packet: &'p Packet,
+    mark: u32,
+    /// Whether the packet has left through the loopback interface and arrives again.
+    loops: bool,
+}
+
+impl<'a> Walk<'a, '_> {
+    fn enter(&mut self, name: ChainName) -> Explanation<'a> {
+        let untouched = Explanation {
+            fate: Fate::Untouched,
+            chain: name,
+            rule: None,
+        };
+        let Some(Chain { rules, .. }) = self.rules.chain(name) else {
+            return untouched;
+        };
+        for (place, rule) in (1..).zip(rules) {
+            if !rule.matches.iter().all(|condition| self.holds(condition)) {
+                continue;
+            }
+            let fate = match rule.action {
+                Action::Leave | Action::SaveMark | Action::Zone(_) => Fate::Untouched,
+                Action::Redirect(port) | Action::Deliver { port, .. } => Fate::Proxy(port),
+                Action::Drop => Fate::Dropped,
+                Action::Reject => Fate::Refused,
+                Action::Goto(next) => {
+                    let decision = self.enter(next);
+                    return match decision.rule {
+                        Some(_) => decision,
+                        None => Explanation {
+                            rule: Some((place, rule)),
+                            ..untouched
+                        },
+                    };
+                }
+                Action::Divert(mark) => {
+                    self.mark = mark;
+                    Fate::Untouched
+                }
+                Action::Mark(mark) => {
+                    self.mark = mark;
+                    continue;
+                }
+                // A connection's first packet finds no mark there.
+                Action::RestoreMark => continue,
+            };
+            return Explanation {
+                fate,
+                chain: name,
+                rule: Some((place, rule)),
+            };
+        }
+        untouched
+    }
+
+    fn holds(&self, condition: &Match) -> bool {
+        let packet = self.packet;
+        let ports = |protocol: Protocol| packet.protocol == Some(protocol);
+        let same_family = |ipv4: bool| ipv4 == packet.destination.is_ipv4();
+        match condition {
+            Match::Family(family) => same_family(*family == Family::Ipv4),
+            Match::From(interface) => self.arrives().is_some_and(|name| is_named(interface, name)),
+            Match::Through(interface) => {
+                self.leaves().is_some_and(|name| is_named(interface, name))
+            }
+            Match::Protocol(protocol) => ports(*protocol),
+            Match::PortIn(protocol, set) => ports(*protocol) && self.has_port(*set),
+            Match::PortIs(protocol, port) => ports(*protocol) && packet.port == *port,
+            Match::PortIsNot(protocol, port) => ports(*protocol) && packet.port != *port,
+            // Answers come from well-known ports, first packets do not.
+            Match::SourcePortIs(..) => false,
+            Match::Source(range) => range.contains(&packet.source),
+            Match::SourceIn(set) => self.has_address(*set, packet.source),
+            Match::Destination(range) => range.contains(&packet.destination),
+            Match::DestinationOutside(range) => {
+                same_family(range.addr().is_ipv4()) && !range.contains(&packet.destination)
+            }
+            Match::DestinationIn(set) => self.has_address(*set, packet.destination),
+            Match::User(owner) => self.owner().is_some_and(|(uid, _)| owner.contains(&uid)),
+            Match::Group(owner) => self.owner().is_some_and(|(_, gid)| owner.contains(&gid)),
+            Match::MarkIs(mark) => self.mark == *mark,
+            Match::MarkIsNot(mark) => self.mark != *mark,
+            Match::ConnectionMarkIs(_) | Match::Invalid | Match::Established => false,
+            Match::Original => true,
+        }
+    }
+
+    fn arrives(&self) -> Option<&str> {
+        match &self.packet.origin {
+            Origin::Interface(name) => Some(name),
+            Origin::Process { .. } => self.loops.then_some("lo"),
+        }
+    }
+
+    fn leaves(&self) -> Option<&str> {
+        match &self.packet.origin {
+            Origin::Process { through, .. } if !self.loops => Some(through),
+            _ => None,
+        }
+    }
+
+    fn owner(&self) -> Option<(u32, u32)> {
+        match self.packet.origin {
+            Origin::Process { owner, .. } if !self.loops => owner,
+            _ => None,
+        }
+    }
+
+    fn has_port(&self, set: SetName) -> bool {
+        let ports = self.rules.elements(set);
+        matches!(ports, Some(Elements::Ports(ports)) if ports.iter().any(|ports| ports.contains(&self.packet.port)))
+    }
+
+    fn has_address(&self, set: SetName, address: IpAddr) -> bool {
+        match (self.rules.elements(set), address) {
+            (Some(Elements::Ipv4(ranges)), IpAddr::V4(address)) => {
+                ranges.iter().any(|range| range.contains(&address))
+            }
+            (Some(Elements::Ipv6(ranges)), IpAddr::V6(address)) => {
+                ranges.iter().any(|range| range.contains(&address))
+            }
+            _ => false,
+        }
+    }
+}
+
+fn is_named(interface: &Interface, name: &str) -> bool {
+    match interface {
+        Interface::Loopback => name == "lo",
+        Interface::Named(own) => name == own,
+        Interface::Prefixed(stem) => name.starts_with(stem),
+    }
+}
+
+impl Explanation<'_> {
+    /// The row of the documented decisions, such as `outbound 4b`.
+    fn row(&self) -> Option<&'static str> {
+        let Some((_, rule)) = self.rule else {
+            return match self.chain {
+                ChainName::Output => Some("outbound 12"),
+                ChainName::Prerouting => Some("inbound 7"),
+                _ => None,
+            };
+        };
+        match (rule.reason, self.chain) {
+            (Reason::ExcludedInterface, ChainName::Output) => Some("outbound 1"),
+            (Reason::ExcludedInterface, _) => Some("inbound 3"),
+            // Which chain decides destinations was the last rule that matched; none in it did.
+            (Reason::AllGroups | Reason::IncludedGroup, _) => Some("outbound 12"),
+            (reason, _) => reason.row(),
+        }
+    }
+}
+
+/// Two lines: what becomes of the packet, and which rule says so.
+impl fmt::Display for Explanation<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.fate {
+            Fate::Untouched => out.write_str("left alone: goes where it was going")?,
+            Fate::Proxy(port) => write!(out, "captured: goes to the proxy's port {port}")?,
+            Fate::Dropped => out.write_str("dropped")?,
+            Fate::Refused => {
+                out.write_str("refused: the sender is told that the port is unreachable")?
+            }
+        }
+        out.write_str("\nbecause: ")?;
+        match self.rule {
+            Some((_, rule)) if matches!(rule.action, Action::Goto(_)) => {
+                out.write_str("no rule captures this destination")?;
+            }
+            Some((_, rule)) => write!(out, "{}", rule.reason)?,
+            None => out.write_str("no rule matches")?,
+        }
+        if let Some(row) = self.row() {
+            write!(out, " (row {row})")?;
+        }
+        if let Some((place, _)) = self.rule {
+            write!(out, "\nrule {place} of chain {}", self.chain)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an owner is in none of some ranges.
+pub fn is_outside(ranges: &[Owner], id: u32) -> bool {
+    ranges.iter().all(|range| !range.contains(&id))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! Tables, chains and rules of others: found, so that what istio-init left behind can be told from the rest and removed.
+//!
+//! Whatever jumps to a chain of istio-init, and those chains, are removed; every other rule and chain stays.
+
+use std::collections::BTreeSet;
+
+use crate::netlink::message::{Attributes, Message, Reader, flag};
+use crate::netlink::nftables::{
+    DELETE_CHAIN, DELETE_RULE, DELETE_TABLE, GET_CHAIN, GET_RULE, GET_TABLE, NEW_CHAIN, NEW_RULE,
+    NEW_TABLE,
+};
+use crate::netlink::socket::{Refusal, Subsystem, list};
+
+/// The tables that istio-init has to itself with nftables.
+const OWN_TABLES: [&str; 3] = ["istio-proxy-nat", "istio-proxy-mangle", "istio-proxy-raw"];
+
+/// The tables it shares with others through iptables.
+const SHARED_TABLES: [&str; 4] = ["nat", "mangle", "raw", "filter"];
+
+/// What the chains of istio-init, and ours where iptables loads them, are called in shared tables.
+const CHAIN_PREFIXES: [&str; 2] = ["ISTIO_", "EGRET_"];
+
+/// `NFPROTO_INET`, `NFPROTO_IPV4`, `NFPROTO_IPV6`.
+const INET: u8 = 1;
+const IPTABLES_FAMILIES: [u8; 2] = [2, 10];
+
+/// What others left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Leftovers {
+    /// Messages that remove it, to be part of a transaction.
+    pub messages: Vec<Message>,
+    /// What it is, for people.
+    pub names: Vec<String>,
+}
+
+/// Looks for what istio-init left behind in nf_tables.
+///
+/// # Errors
+/// When the kernel does not list its rules.
+pub fn leftovers() -> Result<Leftovers, Refusal> {
+    let mut found = Leftovers::default();
+    for (family, name) in tables()? {
+        if family == INET && OWN_TABLES.contains(&name.as_str()) {
+            found.add(
+                DELETE_TABLE,
+                family,
+                &Attributes::new().text(1, &name),
+                "table",
+            );
+            found.names.push(format!("table inet {name}"));
+        } else if IPTABLES_FAMILIES.contains(&family) && SHARED_TABLES.contains(&name.as_str()) {
+            found.shared(family, &name)?;
+        }
+    }
+    Ok(found)
+}
+
+impl Leftovers {
+    /// Looks into a table that iptables made.
+    fn shared(&mut self, family: u8, table: &str) -> Result<(), Refusal> {
+        let chains: BTreeSet<String> = chains(family, table)?
+            .into_iter()
+            .filter(|chain| is_leftover(chain))
+            .collect();
+        if chains.is_empty() {
+            return Ok(());
+        }
+        for rule in rules(family, table)? {
+            if !is_leftover(&rule.chain) && rule.targets.iter().any(|target| is_leftover(target)) {
+                let attributes = Attributes::new()
+                    .text(1, table)
+                    .text(2, &rule.chain)
+                    .bytes(3, &rule.handle);
+                self.add(DELETE_RULE, family, &attributes, "rule");
+            }
+        }
+        // They jump to each other, so all are emptied before the first is removed.
+        for chain in &chains {
+            let attributes = Attributes::new().text(1, table).text(2, chain);
+            self.add(DELETE_RULE, family, &attributes, "rules");
+        }
+        for chain in chains {
+            let attributes = Attributes::new().text(1, table).text(3, &chain);
+            self.add(DELETE_CHAIN, family, &attributes, "chain");
+            self.names.push(format!("chain {chain} of table {table}"));
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, kind: u16, family: u8, attributes: &Attributes, what: &str) {
+        let label = format!("a {what} that istio-init left behind");
+        let fixed = [family, 0, 0, 0];
+        self.messages
+            .push(Message::new(kind, flag::ACK, &fixed, attributes, label));
+    }
+}
+
+fn is_leftover(chain: &str) -> bool {
+    CHAIN_PREFIXES
+        .iter()
+        .any(|prefix| chain.starts_with(prefix))
+}
+
+/// The family and name of every table.
+fn tables() -> Result<Vec<(u8, String)>, Refusal> {
+    let question = question(GET_TABLE, 0, &Attributes::new(), "the tables");
+    let tables = list(Subsystem::Netfilter, &question)?;
+    let tables = tables.iter().filter_map(|(kind, payload)| {
+        let (family, attributes) = read(*kind, NEW_TABLE, payload)?;
+        Some((family, attributes.text(1)?.to_owned()))
+    });
+    Ok(tables.collect())
+}
+
+/// The names of a table's chains.
+fn chains(family: u8, table: &str) -> Result<Vec<String>, Refusal> {
+    // The kernel lists the chains of all tables of the family.
+    let question = question(GET_CHAIN, family, &Attributes::new(), "the chains");
+    let chains = list(Subsystem::Netfilter, &question)?;
+    let chains = chains.iter().filter_map(|(kind, payload)| {
+        let (_, attributes) = read(*kind, NEW_CHAIN, payload)?;
+        (attributes.text(1)? == table).then(|| attributes.text(3).map(str::to_owned))?
+    });
+    Ok(chains.collect())
+}
+
+/// As much of a rule as tells whether it is a leftover.
+struct ForeignRule {
+    chain: String,
+    handle: Vec<u8>,
+    /// The chains it jumps or goes to.
+    targets: Vec<String>,
+}
+
+fn rules(family: u8, table: &str) -> Result<Vec<ForeignRule>, Refusal> {
+    let attributes = Attributes::new().text(1, table);
+    let question = question(GET_RULE, family, &attributes, "the rules");
+    let rules = list(Subsystem::Netfilter, &question)?;
+    let rules = rules.iter().filter_map(|(kind, payload)| {
+        let (_, attributes) = read(*kind, NEW_RULE, payload)?;
+        (attributes.text(1)? == table).then_some(())?;
+        let expressions = attributes.nested(4)?.iter();
+        let targets = expressions.filter_map(|(_, expression)| target(Reader(expression)));
+        Some(ForeignRule {
+            chain: attributes.text(2)?.to_owned(),
+            handle: attributes.value(3)?.to_vec(),
+            targets: targets.collect(),
+        })
+    });
+    Ok(rules.collect())
+}
+
+/// The chain that an expression jumps or goes to: the verdict in the data of an `immediate`.
+fn target(expression: Reader<'_>) -> Option<String> {
+    (expression.text(1)? == "immediate").then_some(())?;
+    let verdict = expression.nested(2)?.nested(2)?.nested(2)?;
+    verdict.text(2).map(str::to_owned)
+}
+
+fn question(kind: u16, family: u8, attributes: &Attributes, label: &str) -> Message {
+    Message::new(kind, flag::DUMP, &[family, 0, 0, 0], attributes, label)
+}
+
+/// The family and attributes of an answer of the expected type.
+fn read(kind: u16, expected: u16, payload: &[u8]) -> Option<(u8, Reader<'_>)> {
+    (kind == expected).then_some(())?;
+    Some((*payload.first()?, Reader(payload.get(4..)?)))
+}

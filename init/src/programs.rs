@@ -1,0 +1,219 @@
+//! The programs iptables-save and iptables-restore: the fallback where the kernel has no nf_tables, and the only way to
+//! what older programs left in legacy tables. This is the only module that starts a process.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::process::{Command, Stdio};
+
+use thiserror::Error;
+
+use crate::intent::Binary;
+use crate::leftovers::leftovers;
+use crate::render::iptables::{Table, tables};
+use crate::rules::{Family, RuleSet};
+
+/// Why iptables could not do it.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// None of the programs is there and works.
+    #[error("no working {0} was found")]
+    Missing(String),
+    /// A program could not be run.
+    #[error("cannot run {program}: {error}")]
+    Unusable {
+        /// Its name.
+        program: String,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// A program refused.
+    #[error("{program} failed: {words}")]
+    Refused {
+        /// Its name.
+        program: String,
+        /// What it said.
+        words: String,
+    },
+}
+
+/// One of the variants of iptables, for one family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Iptables {
+    /// `iptables` or `ip6tables`, with the variant's suffix.
+    stem: String,
+    /// The rules that were there when it was found.
+    saved: String,
+}
+
+impl Iptables {
+    /// Finds the variant that works: the one asked for, or legacy where it has tables already, or any.
+    ///
+    /// # Errors
+    /// When none works.
+    pub fn find(family: Family, binary: Option<Binary>) -> Result<Self, Failure> {
+        let variants: &[&str] = match binary {
+            Some(Binary::Legacy) => &["-legacy"],
+            Some(Binary::Nft) => &["-nft"],
+            None if has_legacy_tables(family) => &["-legacy", "-nft", ""],
+            None => &["-nft", "", "-legacy"],
+        };
+        let name = name(family);
+        for variant in variants {
+            let stem = format!("{name}{variant}");
+            if let Ok(saved) = run(&format!("{stem}-save"), &[], "") {
+                return Ok(Self { stem, saved });
+            }
+        }
+        let names: Vec<String> = variants
+            .iter()
+            .map(|variant| format!("{name}{variant}-restore"))
+            .collect();
+        Err(Failure::Missing(names.join(" or ")))
+    }
+
+    /// The legacy variant, when there are legacy tables and the program is there.
+    pub fn legacy(family: Family) -> Option<Self> {
+        has_legacy_tables(family)
+            .then(|| Self::find(family, Some(Binary::Legacy)).ok())
+            .flatten()
+    }
+
+    /// Replaces our rules, and what istio-init left behind, by these.
+    ///
+    /// # Errors
+    /// When the program refuses. Each table is replaced whole or not at all.
+    pub fn replace(&self, rules: &RuleSet, family: Family) -> Result<(), Failure> {
+        self.load(&tables(rules, family))
+    }
+
+    /// Removes our rules and what istio-init left behind. Gives the names of the chains removed.
+    ///
+    /// # Errors
+    /// When the program refuses.
+    pub fn remove(&self) -> Result<Vec<String>, Failure> {
+        let names = leftovers(&self.saved).into_iter().flat_map(|table| {
+            let name = table.table;
+            table
+                .chains
+                .into_iter()
+                .map(move |chain| format!("chain {chain} of table {name}"))
+        });
+        let names = names.collect();
+        self.load(&[])?;
+        Ok(names)
+    }
+
+    /// What differs between the rules that are there and these, one line each.
+    pub fn differences(&self, rules: &RuleSet, family: Family) -> Vec<String> {
+        let mut differences = Vec::new();
+        for table in tables(rules, family) {
+            let found: Vec<&str> = lines(&self.saved, table.name);
+            let wanted: Vec<&str> = table.lines().collect();
+            // Which of two chains is listed first says nothing, so only lines are compared, and their order in a chain.
+            for chain in chains(&wanted).iter().chain(&chains(&found)) {
+                let of_chain = |lines: &[&str]| -> Vec<String> {
+                    let lines = lines.iter().filter(|line| chain_of(line) == *chain);
+                    lines.map(|line| (*line).to_owned()).collect()
+                };
+                let difference = format!("chain {chain} of table {} of {}", table.name, self.stem);
+                if of_chain(&wanted) != of_chain(&found) && !differences.contains(&difference) {
+                    differences.push(difference);
+                }
+            }
+        }
+        differences
+    }
+
+    fn load(&self, wanted: &[Table]) -> Result<(), Failure> {
+        let leftovers = leftovers(&self.saved);
+        let mut text = String::new();
+        let names = ["raw", "mangle", "nat", "filter", "security"];
+        for name in names {
+            let old = leftovers.iter().find(|table| table.table == name);
+            let new = wanted.iter().find(|table| table.name == name);
+            let mut part = old.map(|old| old.removal()).unwrap_or_default();
+            if let Some(new) = new {
+                for chain in new.chain_names() {
+                    part.push_str(&format!(":{chain} - [0:0]\n"));
+                }
+                for line in new.lines() {
+                    part.push_str(line);
+                    part.push('\n');
+                }
+            }
+            if !part.is_empty() {
+                text.push_str(&format!("*{name}\n{part}COMMIT\n"));
+            }
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        // Legacy tables are guarded by a lock that another program may hold for a moment.
+        let program = format!("{}-restore", self.stem);
+        run(&program, &["--noflush", "--wait", "30"], &text)?;
+        Ok(())
+    }
+}
+
+/// Whether somebody has made legacy tables in this network namespace.
+pub fn has_legacy_tables(family: Family) -> bool {
+    let path = match family {
+        Family::Ipv4 => "/proc/net/ip_tables_names",
+        Family::Ipv6 => "/proc/net/ip6_tables_names",
+    };
+    fs::read(path).is_ok_and(|names| !names.is_empty())
+}
+
+fn name(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "iptables",
+        Family::Ipv6 => "ip6tables",
+    }
+}
+
+/// The lines of a table that are ours: those of our chains, and those that jump to them.
+fn lines<'a>(saved: &'a str, table: &str) -> Vec<&'a str> {
+    let header = format!("*{table}");
+    let of_table = saved.lines().skip_while(|line| *line != header);
+    let of_table = of_table.take_while(|line| *line != "COMMIT");
+    of_table
+        .filter(|line| line.starts_with("-A ") && line.contains("EGRET_"))
+        .collect()
+}
+
+fn chains(lines: &[&str]) -> Vec<String> {
+    let mut chains: Vec<String> = lines.iter().map(|line| chain_of(line).to_owned()).collect();
+    chains.dedup();
+    chains
+}
+
+fn chain_of<'a>(line: &&'a str) -> &'a str {
+    line.split(' ').nth(1).unwrap_or_default()
+}
+
+/// Runs a program over an input and gives its output.
+fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, Failure> {
+    let unusable = |error| Failure::Unusable {
+        program: program.to_owned(),
+        error,
+    };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(unusable)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that reads nothing says why it ends.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output().map_err(unusable)?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(Failure::Refused {
+        program: program.to_owned(),
+        words: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    })
+}

@@ -1,0 +1,439 @@
+//! Rules as input for iptables-restore and ip6tables-restore, written as iptables-save writes them.
+//!
+//! Our chains are named `EGRET_…`, and the kernel's own chains jump to them, so that whatever else is there stays. A
+//! range of a set becomes a rule of its own, since plain iptables has no sets.
+
+use std::fmt::Write as _;
+
+use crate::rules::{
+    Action, Chain, ChainName, Elements, Family, Interface, Match, Owner, Place, Protocol, Rule,
+    RuleSet, SetName,
+};
+
+/// Writes a text for both programs: iptables-restore skips lines that begin with `-6`, ip6tables-restore those with `-4`.
+///
+/// It expects tables without our chains and is to be loaded with `--noflush`.
+pub fn render(rules: &RuleSet) -> String {
+    let mut text = String::new();
+    let (ipv4, ipv6) = (tables(rules, Family::Ipv4), tables(rules, Family::Ipv6));
+    // Without any rule for IPv6, nobody is going to load the text for it.
+    let alone = ipv6.iter().all(|table| table.chains.is_empty());
+    for (ipv4, ipv6) in ipv4.iter().zip(&ipv6) {
+        let names = rules.chains.iter().map(|chain| chain.name);
+        let names: Vec<ChainName> = names
+            .filter(|name| ipv4.chain(*name).is_some() || ipv6.chain(*name).is_some())
+            .collect();
+        if names.is_empty() {
+            continue;
+        }
+        let _ = writeln!(text, "*{}", ipv4.name);
+        for name in &names {
+            let _ = writeln!(text, ":{} - [0:0]", chain_name(*name));
+        }
+        for name in &names {
+            let (ipv4, ipv6) = (ipv4.chain(*name), ipv6.chain(*name));
+            for lines in pair(ipv4, ipv6) {
+                match lines {
+                    (Some(ipv4), Some(ipv6)) if ipv4 == ipv6 => push(&mut text, "", ipv4),
+                    (ipv4, ipv6) => {
+                        push(
+                            &mut text,
+                            if alone { "" } else { "-4 " },
+                            ipv4.into_iter().flatten(),
+                        );
+                        push(&mut text, "-6 ", ipv6.into_iter().flatten());
+                    }
+                }
+            }
+        }
+        text.push_str("COMMIT\n");
+    }
+    text
+}
+
+/// The lines of one family, table by table, as iptables-save lists them.
+pub fn tables(rules: &RuleSet, family: Family) -> Vec<Table> {
+    let mut tables: Vec<Table> = TABLES
+        .iter()
+        .map(|name| Table {
+            name,
+            chains: Vec::new(),
+        })
+        .collect();
+    let kept = kept(rules, family);
+    for (chain, lines) in kept {
+        let table = tables
+            .iter_mut()
+            .find(|table| table.name == table_of(chain.name));
+        if let Some(table) = table {
+            table.chains.push((chain.name, lines));
+        }
+    }
+    tables
+}
+
+/// A table's part of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// What iptables calls it.
+    pub name: &'static str,
+    /// Our chains, each with the lines of each of its rules.
+    chains: Vec<(ChainName, Vec<Lines>)>,
+}
+
+/// The lines of one rule.
+type Lines = Vec<String>;
+
+impl Table {
+    /// The names of our chains.
+    pub fn chain_names(&self) -> impl Iterator<Item = String> {
+        self.chains.iter().map(|(name, _)| chain_name(*name))
+    }
+
+    /// All lines that add a rule, in order.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        let rules = self.chains.iter().flat_map(|(_, rules)| rules);
+        rules.flatten().map(String::as_str)
+    }
+
+    fn chain(&self, name: ChainName) -> Option<&[Lines]> {
+        let chain = self.chains.iter().find(|(own, _)| *own == name);
+        chain.map(|(_, rules)| rules.as_slice())
+    }
+}
+
+/// The tables that a plan may write to, in the order a packet meets them.
+const TABLES: [&str; 4] = ["raw", "mangle", "nat", "filter"];
+
+fn table_of(name: ChainName) -> &'static str {
+    match name {
+        ChainName::ZonesOutput | ChainName::ZonesPrerouting => "raw",
+        ChainName::Arriving | ChainName::Marking => "mangle",
+        ChainName::Output | ChainName::Outbound | ChainName::Prerouting => "nat",
+        ChainName::Leaving | ChainName::Quic | ChainName::Entering | ChainName::Passing => "filter",
+    }
+}
+
+fn chain_name(name: ChainName) -> String {
+    format!("EGRET_{}", name.to_string().to_uppercase())
+}
+
+/// Puts the rules of two families side by side. A chain that one family lacks has no lines there.
+fn pair<'a>(
+    ipv4: Option<&'a [Lines]>,
+    ipv6: Option<&'a [Lines]>,
+) -> Vec<(Option<&'a Lines>, Option<&'a Lines>)> {
+    let (ipv4, ipv6) = (ipv4.unwrap_or_default(), ipv6.unwrap_or_default());
+    let longest = ipv4.len().max(ipv6.len());
+    (0..longest)
+        .map(|place| (ipv4.get(place), ipv6.get(place)))
+        .collect()
+}
+
+fn push<'a>(text: &mut String, prefix: &str, lines: impl IntoIterator<Item = &'a String>) {
+    for line in lines {
+        let _ = writeln!(text, "{prefix}{line}");
+    }
+}
+
+/// The chains that matter for a family, with their lines; the line that enters a chain comes first. Each rule of a kept
+/// chain has an entry, so that both families can be put side by side.
+fn kept(rules: &RuleSet, family: Family) -> Vec<(&Chain, Vec<Lines>)> {
+    let live: Vec<&Chain> = rules
+        .chains
+        .iter()
+        .filter(|chain| chain.name.hook().is_some() && !is_idle(chain, family))
+        .collect();
+    let is_reached = |name| {
+        let rules = live.iter().flat_map(|chain| &chain.rules);
+        rules
+            .filter(|rule| is_of(rule, family))
+            .any(|rule| rule.action == Action::Goto(name))
+    };
+    let is_live =
+        |chain: &&Chain| live.iter().any(|live| live.name == chain.name) || is_reached(chain.name);
+    let kept = rules.chains.iter().filter(is_live);
+    kept.map(|chain| (chain, lines(rules, chain, family)))
+        .collect()
+}
+
+/// Whether a chain does nothing for a family: all its packets are left alone at once.
+fn is_idle(chain: &Chain, family: Family) -> bool {
+    match chain.rules.iter().find(|rule| is_of(rule, family)) {
+        None => true,
+        Some(first) => first.action == Action::Leave && first.matches == [Match::Family(family)],
+    }
+}
+
+fn is_of(rule: &Rule, family: Family) -> bool {
+    rule.family().is_none_or(|own| own == family)
+}
+
+fn lines(rules: &RuleSet, chain: &Chain, family: Family) -> Vec<Lines> {
+    let name = chain_name(chain.name);
+    let entry = chain.name.hook().map(|hook| {
+        let place = match hook.place {
+            Place::Prerouting => "PREROUTING",
+            Place::Input => "INPUT",
+            Place::Forward => "FORWARD",
+            Place::Output => "OUTPUT",
+        };
+        vec![format!("-A {place} -j {name}")]
+    });
+    let rules = chain.rules.iter().map(|rule| {
+        if is_of(rule, family) {
+            rule_lines(rules, &name, rule, family)
+        } else {
+            Vec::new()
+        }
+    });
+    entry.into_iter().chain(rules).collect()
+}
+
+fn rule_lines(rules: &RuleSet, chain: &str, rule: &Rule, family: Family) -> Lines {
+    let mut lines = Vec::new();
+    let targets = targets(rule.action, family);
+    for alternative in alternatives(rules, &rule.matches) {
+        for target in &targets {
+            let comment = escaped(&rule.reason.to_string());
+            lines.push(format!(
+                "-A {chain} {}-m comment --comment \"{comment}\" {target}",
+                alternative.words()
+            ));
+        }
+    }
+    lines
+}
+
+/// iptables-save escapes quotes of both kinds.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\'', "\\'")
+}
+
+/// The conditions of one line, in the order iptables-save prints them.
+#[derive(Debug, Clone, Default)]
+struct Conditions {
+    source: String,
+    destination: String,
+    from: String,
+    through: String,
+    protocol: Option<Protocol>,
+    ports: String,
+    other_than: Vec<u16>,
+    others: String,
+}
+
+impl Conditions {
+    fn words(&self) -> String {
+        let mut words = format!(
+            "{}{}{}{}",
+            self.source, self.destination, self.from, self.through
+        );
+        if let Some(protocol) = self.protocol {
+            let _ = write!(words, "-p {} ", word(protocol));
+        }
+        words.push_str(&self.ports);
+        match self.other_than[..] {
+            [] => {}
+            [port] => {
+                let protocol = self.protocol.map_or("tcp", word);
+                let _ = write!(words, "-m {protocol} ! --dport {port} ");
+            }
+            _ => {
+                let ports: Vec<String> = self.other_than.iter().map(ToString::to_string).collect();
+                let _ = write!(words, "-m multiport ! --dports {} ", ports.join(","));
+            }
+        }
+        words.push_str(&self.others);
+        words
+    }
+}
+
+/// The conditions as lines of which one must match; more than one where a set has several elements.
+fn alternatives(rules: &RuleSet, matches: &[Match]) -> Vec<Conditions> {
+    let mut all = vec![Conditions::default()];
+    for condition in matches {
+        let apply = |all: &mut Vec<Conditions>, change: &dyn Fn(&mut Conditions)| {
+            all.iter_mut().for_each(change);
+        };
+        match condition {
+            Match::Family(_) => {}
+            Match::From(interface) => {
+                apply(&mut all, &|line| {
+                    line.from = format!("-i {} ", interface_name(interface))
+                });
+            }
+            Match::Through(interface) => {
+                apply(&mut all, &|line| {
+                    line.through = format!("-o {} ", interface_name(interface))
+                });
+            }
+            Match::Protocol(protocol) => apply(&mut all, &|line| line.protocol = Some(*protocol)),
+            Match::PortIn(protocol, set) => {
+                apply(&mut all, &|line| line.protocol = Some(*protocol));
+                let ports = ports(rules, *set, *protocol);
+                all = product(&all, &ports, |line, ports| line.ports.clone_from(ports));
+            }
+            Match::PortIs(protocol, port) => apply(&mut all, &|line| {
+                line.protocol = Some(*protocol);
+                line.ports = format!("-m {} --dport {port} ", word(*protocol));
+            }),
+            Match::SourcePortIs(protocol, port) => apply(&mut all, &|line| {
+                line.protocol = Some(*protocol);
+                line.ports = format!("-m {} --sport {port} ", word(*protocol));
+            }),
+            Match::PortIsNot(protocol, port) => apply(&mut all, &|line| {
+                line.protocol = Some(*protocol);
+                line.other_than.push(*port);
+            }),
+            Match::Source(range) => apply(&mut all, &|line| line.source = format!("-s {range} ")),
+            Match::Destination(range) => {
+                apply(&mut all, &|line| line.destination = format!("-d {range} "));
+            }
+            Match::DestinationOutside(range) => {
+                apply(&mut all, &|line| {
+                    line.destination = format!("! -d {range} ")
+                });
+            }
+            Match::SourceIn(set) => {
+                all = product(&all, &ranges(rules, *set), |line, range| {
+                    line.source = format!("-s {range} ");
+                });
+            }
+            Match::DestinationIn(set) => {
+                all = product(&all, &ranges(rules, *set), |line, range| {
+                    line.destination = format!("-d {range} ");
+                });
+            }
+            other => {
+                let words = module(other);
+                apply(&mut all, &|line| line.others.push_str(&words));
+            }
+        }
+    }
+    all
+}
+
+fn product(
+    lines: &[Conditions],
+    values: &[String],
+    change: impl Fn(&mut Conditions, &String),
+) -> Vec<Conditions> {
+    let mut all = Vec::with_capacity(lines.len() * values.len());
+    for line in lines {
+        for value in values {
+            let mut line = line.clone();
+            change(&mut line, value);
+            all.push(line);
+        }
+    }
+    all
+}
+
+/// The conditions that need a module of their own.
+fn module(condition: &Match) -> String {
+    match condition {
+        Match::User(owner) => format!("-m owner --uid-owner {} ", owners(owner)),
+        Match::Group(owner) => format!("-m owner --gid-owner {} ", owners(owner)),
+        Match::MarkIs(mark) => format!("-m mark --mark {mark:#x} "),
+        Match::MarkIsNot(mark) => format!("-m mark ! --mark {mark:#x} "),
+        Match::ConnectionMarkIs(mark) => format!("-m connmark --mark {mark:#x} "),
+        Match::Invalid => "-m conntrack --ctstate INVALID ".to_owned(),
+        Match::Established => "-m conntrack --ctstate RELATED,ESTABLISHED ".to_owned(),
+        Match::Original => "-m conntrack --ctdir ORIGINAL ".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn owners(owner: &Owner) -> String {
+    if owner.start() == owner.end() {
+        owner.start().to_string()
+    } else {
+        format!("{}-{}", owner.start(), owner.end())
+    }
+}
+
+fn interface_name(interface: &Interface) -> String {
+    match interface {
+        Interface::Loopback => "lo".to_owned(),
+        Interface::Named(name) => name.clone(),
+        Interface::Prefixed(stem) => format!("{stem}+"),
+    }
+}
+
+fn word(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    }
+}
+
+fn ranges(rules: &RuleSet, set: SetName) -> Vec<String> {
+    match rules.elements(set) {
+        Some(Elements::Ipv4(ranges)) => ranges.iter().map(ToString::to_string).collect(),
+        Some(Elements::Ipv6(ranges)) => ranges.iter().map(ToString::to_string).collect(),
+        Some(Elements::Ports(_)) | None => Vec::new(),
+    }
+}
+
+/// How many numbers fit into one `multiport`; a range counts twice.
+const MULTIPORT_MAX: usize = 15;
+
+fn ports(rules: &RuleSet, set: SetName, protocol: Protocol) -> Vec<String> {
+    let Some(Elements::Ports(ranges)) = rules.elements(set) else {
+        return Vec::new();
+    };
+    let mut groups: Vec<(usize, Vec<String>)> = Vec::new();
+    for range in ranges {
+        let (first, last) = (range.start(), range.end());
+        let (size, text) = if first == last {
+            (1, first.to_string())
+        } else {
+            (2, format!("{first}:{last}"))
+        };
+        match groups.last_mut() {
+            Some((used, group)) if *used + size <= MULTIPORT_MAX => {
+                *used += size;
+                group.push(text);
+            }
+            _ => groups.push((size, vec![text])),
+        }
+    }
+    let groups = groups.into_iter().map(|(_, group)| match &group[..] {
+        [port] => format!("-m {} --dport {port} ", word(protocol)),
+        ports => format!("-m multiport --dports {} ", ports.join(",")),
+    });
+    groups.collect()
+}
+
+/// What a rule's action is to iptables; more than one target where a target does not end the walk.
+fn targets(action: Action, family: Family) -> Vec<String> {
+    let (nowhere, unreachable) = match family {
+        Family::Ipv4 => ("0.0.0.0", "icmp-port-unreachable"),
+        Family::Ipv6 => ("::", "icmp6-port-unreachable"),
+    };
+    let leave = "-j RETURN".to_owned();
+    let set_mark = |mark: u32| format!("-j MARK --set-xmark {mark:#x}/0xffffffff");
+    match action {
+        Action::Leave => vec![leave],
+        Action::Redirect(port) => vec![format!("-j REDIRECT --to-ports {port}")],
+        Action::Deliver { port, mark } => vec![format!(
+            "-j TPROXY --on-port {port} --on-ip {nowhere} --tproxy-mark {mark:#x}/0xffffffff"
+        )],
+        Action::Divert(mark) => vec![set_mark(mark), leave],
+        Action::Mark(mark) => vec![set_mark(mark)],
+        Action::SaveMark => vec![
+            "-j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff".to_owned(),
+            leave,
+        ],
+        Action::RestoreMark => {
+            vec!["-j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff".to_owned()]
+        }
+        Action::Zone(zone) => vec![format!("-j CT --zone {zone}")],
+        Action::Goto(chain) => vec![format!("-g {}", chain_name(chain))],
+        Action::Drop => vec!["-j DROP".to_owned()],
+        Action::Reject => vec![format!("-j REJECT --reject-with {unreachable}")],
+    }
+}

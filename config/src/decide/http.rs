@@ -8,6 +8,7 @@ use crate::decide::location;
 use crate::decide::sidecar::refused;
 use crate::decide::split::split;
 use crate::decide::trail::Miss;
+use crate::decide::trail::Shares;
 use crate::decide::trail::Trail;
 use crate::decide::trail::Tried;
 use crate::decide::verdict::Answer;
@@ -128,6 +129,7 @@ fn routed<'s>(
     trail: &mut Trail<'s>,
     dice: Dice<'_>,
 ) -> RequestVerdict<'s> {
+    trail.shares = Shares::of_requests(&action.targets);
     let Some(target) = split(&action.targets, |target| target.weight, dice) else {
         return RequestVerdict::Refuse(Refusal::NoRoute);
     };

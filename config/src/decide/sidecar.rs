@@ -9,6 +9,7 @@ use crate::decide::call::Layer;
 use crate::decide::call::Request;
 use crate::decide::http;
 use crate::decide::split::split;
+use crate::decide::trail::Shares;
 use crate::decide::trail::Trail;
 use crate::decide::verdict::ConnectionDecision;
 use crate::decide::verdict::Forward;
@@ -130,6 +131,7 @@ pub(crate) fn forward<'s>(
     mut trail: Trail<'s>,
     dice: Dice<'_>,
 ) -> ConnectionDecision<'s> {
+    trail.shares = Shares::of_streams(&route.targets);
     match split(&route.targets, |(_, weight)| *weight, dice) {
         Some((Ok(cluster), _)) => {
             trail.cluster = Some(&cluster.name);

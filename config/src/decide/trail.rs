@@ -3,7 +3,10 @@
 use std::fmt;
 
 use crate::snapshot::chains::ChainOrigin;
+use crate::snapshot::chains::Target;
+use crate::snapshot::chains::target_name;
 use crate::snapshot::outbound::Unknown;
+use crate::snapshot::table::RouteTarget;
 use crate::snapshot::table::RuleOrigin;
 
 /// Why a call was decided as it was. Borrowed from the snapshot; allocates only when a rule was tried and did not fit.
@@ -23,8 +26,63 @@ pub struct Trail<'s> {
     pub tried: Vec<Tried<'s>>,
     /// The policy for unknown calls, when it decided.
     pub policy: Option<&'s Unknown>,
+    /// The clusters that the chosen one was picked from.
+    pub shares: Shares<'s>,
     /// The cluster that was chosen.
     pub cluster: Option<&'s str>,
+}
+
+/// The clusters of a rule by weight. Borrowed from the snapshot.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shares<'s>(Of<'s>);
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Of<'s> {
+    #[default]
+    Nothing,
+    Requests(&'s [RouteTarget]),
+    Streams(&'s [(Target, u32)]),
+}
+
+/// One cluster of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share<'s> {
+    /// The cluster's name.
+    pub cluster: &'s str,
+    /// Its share of the sum.
+    pub weight: u32,
+    /// Whether there is such a cluster.
+    pub exists: bool,
+}
+
+impl<'s> Shares<'s> {
+    /// The shares of an HTTP rule.
+    pub(crate) fn of_requests(targets: &'s [RouteTarget]) -> Self {
+        Self(Of::Requests(targets))
+    }
+
+    /// The shares of a rule for byte streams.
+    pub(crate) fn of_streams(targets: &'s [(Target, u32)]) -> Self {
+        Self(Of::Streams(targets))
+    }
+
+    /// The clusters, in the rule's order.
+    pub fn iter(self) -> impl Iterator<Item = Share<'s>> {
+        let (requests, streams): (&[RouteTarget], &[(Target, u32)]) = match self.0 {
+            Of::Nothing => (&[], &[]),
+            Of::Requests(targets) => (targets, &[]),
+            Of::Streams(targets) => (&[], targets),
+        };
+        let requests = requests
+            .iter()
+            .map(|target| (&target.cluster, target.weight));
+        let streams = streams.iter().map(|(target, weight)| (target, *weight));
+        requests.chain(streams).map(|(target, weight)| Share {
+            cluster: target_name(target),
+            weight,
+            exists: target.is_ok(),
+        })
+    }
 }
 
 /// A rule that did not match.

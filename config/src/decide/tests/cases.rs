@@ -1,0 +1,322 @@
+//! The cases of `testdata/cases`: configuration, calls and expected verdicts, one file a topic.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::*;
+use crate::model::tls::ClientTlsMode;
+use crate::model::tls::Roots;
+use crate::problem::Severity;
+use crate::snapshot::cluster::Cluster;
+use crate::snapshot::cluster::Discovery;
+
+#[test]
+fn cases() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/cases");
+    let mut files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "txt"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no cases in {}", folder.display());
+    let mut wrong = String::new();
+    for file in files {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&file).unwrap();
+        for case in read(&text) {
+            let mut faults = String::new();
+            case.run(&mut faults);
+            if !faults.is_empty() {
+                let _ = writeln!(wrong, "{name}:{}: {}\n{faults}", case.line, case.title);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// One case: what it is called, and its parts by name.
+struct Case {
+    title: String,
+    line: usize,
+    shared: String,
+    parts: BTreeMap<String, String>,
+}
+
+/// Reads a file of cases.
+fn read(text: &str) -> Vec<Case> {
+    let mut cases: Vec<Case> = Vec::new();
+    let mut shared = String::new();
+    let mut lines = text.lines().enumerate().peekable();
+    while let Some((at, line)) = lines.next() {
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (key, value) = line
+            .split_once(':')
+            .filter(|(key, _)| !key.contains(' '))
+            .unwrap_or_else(|| panic!("line {}: {line:?} is no `key: value`", at + 1));
+        let mut value = value.trim().to_owned();
+        if value == "|" {
+            value.clear();
+            let inner = |line: &str| line.starts_with(' ') || line.trim().is_empty();
+            while let Some((_, line)) = lines.next_if(|(_, line)| inner(line)) {
+                value.push_str(line.strip_prefix("  ").unwrap_or(line.trim_start()));
+                value.push('\n');
+            }
+        }
+        match key {
+            "config" => shared = value,
+            "case" => cases.push(Case {
+                title: value,
+                line: at + 1,
+                shared: shared.clone(),
+                parts: BTreeMap::new(),
+            }),
+            "as" | "ip" | "mesh" | "yaml" | "errors" | "warns" | "calls" | "clusters" => {
+                let case = cases.last_mut().expect("a case begins with its title");
+                let twice = case.parts.insert(key.to_owned(), value);
+                assert!(twice.is_none(), "line {}: {key} twice", at + 1);
+            }
+            other => panic!("line {}: unknown key {other}", at + 1),
+        }
+    }
+    cases
+}
+
+impl Case {
+    fn part(&self, name: &str) -> &str {
+        self.parts.get(name).map_or("", String::as_str)
+    }
+
+    fn run(&self, faults: &mut String) {
+        let yaml = documents(&[&self.shared, self.part("yaml")]);
+        let text = |file: &str, content: &str| Text {
+            file: file.into(),
+            bytes: content.as_bytes().to_vec(),
+        };
+        let mesh = text("mesh.yaml", self.part("mesh"));
+        let mesh = (!self.part("mesh").is_empty()).then_some(&mesh);
+        let (objects, loaded) = load(&[text("case.yaml", &yaml)], mesh);
+        let (snapshot, built) = Snapshot::build(&objects, self.workload());
+        let world = World {
+            snapshot,
+            problems: loaded.into_iter().chain(built).collect(),
+        };
+        self.check_problems(&world, faults);
+        for line in lines(self.part("calls")) {
+            let (call, expected) = line.split_once("=>").expect("a call has an outcome");
+            let outcome = world.outcomes(call.trim());
+            if outcome != expected.trim() {
+                let _ = writeln!(
+                    faults,
+                    "  {} => {outcome}, not {}",
+                    call.trim(),
+                    expected.trim()
+                );
+            }
+        }
+        for line in lines(self.part("clusters")) {
+            let (name, expected) = line.split_once("=>").expect("a cluster has a description");
+            let found = world.snapshot.clusters.get(name.trim());
+            let told = found.map_or_else(|| "none".to_owned(), |found| describe(found));
+            let has = |word: &str| told.split_whitespace().any(|one| one == word);
+            if !expected.split_whitespace().all(has) {
+                let _ = writeln!(
+                    faults,
+                    "  {} is {told}, not {}",
+                    name.trim(),
+                    expected.trim()
+                );
+            }
+        }
+    }
+
+    fn check_problems(&self, world: &World, faults: &mut String) {
+        let of = |severity: Severity| {
+            let list = world.problems.iter();
+            list.filter(move |problem| problem.severity == severity)
+                .map(ToString::to_string)
+        };
+        let wanted: Vec<_> = lines(self.part("errors")).collect();
+        let errors: Vec<_> = of(Severity::Error).collect();
+        for error in &errors {
+            if !wanted.iter().any(|part| error.contains(part)) {
+                let _ = writeln!(faults, "  told: {error}");
+            }
+        }
+        for part in wanted {
+            if !errors.iter().any(|error| error.contains(part)) {
+                let _ = writeln!(faults, "  not told: {part}");
+            }
+        }
+        let warnings: Vec<_> = of(Severity::Warning).collect();
+        for part in lines(self.part("warns")) {
+            if !warnings.iter().any(|warning| warning.contains(part)) {
+                let _ = writeln!(faults, "  not warned: {part}, but {warnings:#?}");
+            }
+        }
+    }
+
+    fn workload(&self) -> Workload {
+        let mut words = self.part("as").split_whitespace();
+        let mode = words.next().unwrap_or("sidecar");
+        let namespace = words.next().unwrap_or("default");
+        let labels = words.next().unwrap_or_default();
+        let addresses = match self.part("ip") {
+            "" => "10.34.0.140",
+            list => list,
+        };
+        Workload {
+            mode: match mode {
+                "sidecar" => Mode::Sidecar,
+                "gateway" => Mode::Gateway,
+                other => panic!("unknown mode {other}"),
+            },
+            namespace: namespace.into(),
+            labels: Labels::parse(labels).unwrap(),
+            addresses: addresses
+                .split(',')
+                .map(|one| one.trim().parse().unwrap())
+                .collect(),
+            own_ports: vec![15001, 15006, 15000, 15021],
+        }
+    }
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let told = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    text.lines().map(str::trim).filter(told)
+}
+
+impl World {
+    /// What may become of a call: `A*80 B*20` where dice choose.
+    fn outcomes(&self, call: &str) -> String {
+        let gateway = self.snapshot.workload.mode == Mode::Gateway;
+        let to = parse(call).to;
+        if gateway && !self.listens(to) {
+            return "no listener".to_owned();
+        }
+        let mut total = 0;
+        let first = self.outcome_of(call, &mut |sides| {
+            total = sides;
+            0
+        });
+        if total < 2 {
+            return first;
+        }
+        let mut shares: Vec<(String, u64)> = Vec::new();
+        for rolled in 0..total {
+            let outcome = self.outcome_of(call, &mut |_| rolled);
+            match shares.iter_mut().find(|(known, _)| *known == outcome) {
+                Some((_, share)) => *share += 1,
+                None => shares.push((outcome, 1)),
+            }
+        }
+        let words: Vec<_> = shares
+            .iter()
+            .map(|(outcome, share)| format!("{outcome}*{share}"))
+            .collect();
+        words.join(" ")
+    }
+
+    fn listens(&self, to: SocketAddr) -> bool {
+        let ports = self.snapshot.gateway_ports();
+        ports
+            .iter()
+            .any(|at| at.port == to.port() && at.bind.is_none_or(|bind| bind == to.ip()))
+    }
+}
+
+/// A cluster in words.
+fn describe(cluster: &Cluster) -> String {
+    let mut words = String::new();
+    match &cluster.discovery {
+        Discovery::Members(members) => {
+            words.push_str("members");
+            describe_members(members, &mut words);
+        }
+        Discovery::Names { members, single } => {
+            words.push_str(if *single { "logical_dns" } else { "dns" });
+            describe_members(members, &mut words);
+        }
+        Discovery::Original { port } => {
+            words.push_str("original");
+            if let Some(port) = port {
+                let _ = write!(words, " port={port}");
+            }
+        }
+        Discovery::PerCall { allowed, port } => {
+            let _ = write!(words, "per_call {allowed}:{port}");
+        }
+    }
+    let policy = &cluster.policy;
+    let _ = write!(
+        words,
+        " {:?} connect={:?}",
+        policy.load_balancer, policy.connect_timeout
+    );
+    if let Some(max) = policy.pool.connections_max {
+        let _ = write!(words, " max={max}");
+    }
+    if let Some(ejection) = &policy.outlier_detection {
+        let _ = write!(words, " eject={}", ejection.consecutive_5xx);
+    }
+    match &policy.tls {
+        None => words.push_str(" plaintext"),
+        Some(tls) => {
+            words.push_str(match &tls.mode {
+                ClientTlsMode::Simple => " simple",
+                ClientTlsMode::Mutual(_) => " mutual",
+                ClientTlsMode::Unusable(_) => " unusable",
+            });
+            if let Some(sni) = &tls.sni {
+                let _ = write!(words, " sni={sni}");
+            }
+            for name in &tls.subject_alt_names {
+                let _ = write!(words, " san={name}");
+            }
+            match &tls.roots {
+                Roots::System => words.push_str(" ca=system"),
+                Roots::File(file) => {
+                    let _ = write!(words, " ca={file}");
+                }
+                Roots::Pem(_) => words.push_str(" ca=pem"),
+            }
+        }
+    }
+    for name in &cluster.service_names {
+        let _ = write!(words, " service_san={name}");
+    }
+    for rule in &cluster.destination_rules {
+        let _ = write!(words, " dr={rule}");
+    }
+    words
+}
+
+fn describe_members(members: &[crate::snapshot::cluster::Member], words: &mut String) {
+    use crate::model::endpoint::Address;
+    if members.is_empty() {
+        words.push_str(" nobody");
+    }
+    for member in members {
+        match &member.address {
+            Address::Ip(ip) => {
+                let _ = write!(words, " {}", SocketAddr::new(*ip, member.port));
+            }
+            Address::Name(name) => {
+                let _ = write!(words, " {name}:{}", member.port);
+            }
+            Address::Unix(path) => {
+                let _ = write!(words, " unix://{path}");
+            }
+        }
+        if member.weight != 1 {
+            let _ = write!(words, "*{}", member.weight);
+        }
+        if !member.locality.is_empty() {
+            let _ = write!(words, "@{}", member.locality);
+        }
+    }
+}

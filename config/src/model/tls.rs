@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod server;
+mod suites;
 
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub struct ClientTls {
     pub roots: Roots,
     /// `insecureSkipVerify`.
     pub skip_verify: bool,
+    /// `ISTIO_MUTUAL`: the other end is a proxy of the mesh, which goes by Istio's application protocols.
+    pub in_mesh: bool,
 }
 
 /// Modes of [`ClientTls`].
@@ -72,6 +75,25 @@ pub struct ServerTls {
     pub only_tls13: bool,
     /// `maxProtocolVersion` is TLS 1.2.
     pub only_tls12: bool,
+    /// `cipherSuites` of TLS 1.2; empty for all. TLS 1.3 has its own, which are not configurable.
+    pub suites: Vec<CipherSuite>,
+}
+
+/// The cipher suites of TLS 1.2 that are spoken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CipherSuite {
+    /// `ECDHE-ECDSA-AES128-GCM-SHA256`.
+    EcdsaAes128,
+    /// `ECDHE-ECDSA-AES256-GCM-SHA384`.
+    EcdsaAes256,
+    /// `ECDHE-ECDSA-CHACHA20-POLY1305`.
+    EcdsaChaCha20,
+    /// `ECDHE-RSA-AES128-GCM-SHA256`.
+    RsaAes128,
+    /// `ECDHE-RSA-AES256-GCM-SHA384`.
+    RsaAes256,
+    /// `ECDHE-RSA-CHACHA20-POLY1305`.
+    RsaChaCha20,
 }
 
 /// Verification of clients by a gateway.

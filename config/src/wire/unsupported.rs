@@ -27,10 +27,8 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
         "ServerTls",
         &[
             "ca_crl",
-            "ca_cert_credential_name",
             "verify_certificate_spki",
             "verify_certificate_hash",
-            "cipher_suites",
         ],
     ),
     (
@@ -98,7 +96,16 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
         "LocalityLbSetting",
         &["distribute", "failover", "failover_priority"],
     ),
-    ("ProxyConfig", &["gateway_topology", "proxy_headers"]),
+    ("ProxyConfig", &["gateway_topology"]),
+    (
+        "ProxyHeaders",
+        &[
+            "set_current_client_cert_details",
+            "preserve_http1_header_case",
+            "x_forwarded_host",
+            "x_forwarded_port",
+        ],
+    ),
 ];
 
 /// Whether the field `name` of the shape `shape` is not acted on yet.
@@ -148,6 +155,7 @@ mod tests {
             shape::<sidecar::EgressListener>(),
             shape::<mesh::MeshConfig>(),
             shape::<mesh::ProxyConfig>(),
+            shape::<mesh::ProxyHeaders>(),
             shape::<shared::LocalityLbSetting>(),
         ];
         for (shape, fields) in UNSUPPORTED {

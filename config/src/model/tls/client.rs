@@ -70,6 +70,7 @@ pub(crate) fn parse(
             review.error("subjectAltNames", names, "contradicts insecureSkipVerify");
         }
     }
+    let in_mesh = mode == Mode::IstioMutual;
     let (mode, roots) = match mode {
         Mode::Disable => return None,
         Mode::IstioMutual => (ClientTlsMode::Mutual(mesh_keys()), mesh_roots()),
@@ -100,6 +101,7 @@ pub(crate) fn parse(
             .collect(),
         roots,
         skip_verify,
+        in_mesh,
     })
 }
 

@@ -11,6 +11,7 @@ use crate::model::tls::Roots;
 use crate::model::tls::ServerTls;
 use crate::model::tls::mesh_keys;
 use crate::model::tls::mesh_roots;
+use crate::model::tls::suites;
 use crate::problem::NO_VALUE;
 use crate::problem::Review;
 use crate::wire::gateway::ServerTls as Wire;
@@ -83,6 +84,16 @@ pub(crate) fn parse(
             "leaves no version of TLS that can be spoken",
         );
     }
+    let suites = suites::parse(&wire.cipher_suites, review);
+    let only_tls13 = least == Version::Tls13 || suites.is_none();
+    let suites = suites.unwrap_or_default();
+    if only_tls13 && most == Version::Tls12 {
+        review.error(
+            "cipherSuites",
+            wire.cipher_suites.join(", "),
+            "leaves none for TLS 1.2, the only version that may be spoken",
+        );
+    }
     let (keys, roots) = match mode {
         Mode::Passthrough => return Some(ServerTlsMode::Passthrough),
         Mode::AutoPassthrough => return Some(ServerTlsMode::AutoPassthrough),
@@ -101,6 +112,11 @@ pub(crate) fn parse(
         Mode::Simple | Mode::Mutual | Mode::OptionalMutual => {
             sources(wire, review, secrets, namespace)?
         }
+    };
+    let roots = match wire.ca_cert_credential_name.as_str() {
+        "" => roots,
+        // It goes before what the server's own Secret has.
+        name => authorities(name, review, secrets, namespace),
     };
     let clients = match (mode, roots) {
         (Mode::Simple, _) => ClientVerification::Off,
@@ -124,8 +140,9 @@ pub(crate) fn parse(
     Some(ServerTlsMode::Terminate(Arc::new(ServerTls {
         keys,
         clients,
-        only_tls13: least == Version::Tls13,
+        only_tls13,
         only_tls12: most == Version::Tls12,
+        suites,
     })))
 }
 
@@ -194,6 +211,24 @@ fn files(review: &mut Review<'_>, certificate: &str, key: &str) -> Option<KeyFil
         certificate: certificate.into(),
         key: key.into(),
     })
+}
+
+/// The authorities of `caCertCredentialName`. Without them the server stays closed, as clients cannot be verified.
+fn authorities(
+    name: &str,
+    review: &mut Review<'_>,
+    secrets: &Secrets,
+    namespace: &str,
+) -> Option<Roots> {
+    let roots = secrets.roots(name, namespace);
+    if roots.is_none() {
+        review.warn(
+            "caCertCredentialName",
+            name,
+            "no Secret of this name with ca.crt was loaded; the server stays closed until it is there",
+        );
+    }
+    roots.map(Roots::Pem)
 }
 
 /// What a Secret holds. Without it the server stays closed; the Gateway's others open.

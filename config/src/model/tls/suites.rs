@@ -1,0 +1,111 @@
+//! `cipherSuites`, read.
+
+use crate::model::tls::CipherSuite;
+use crate::problem::Review;
+
+/// OpenSSL's name, the name in IANA's registry, and what it means.
+const SPOKEN: [(&str, &str, CipherSuite); 6] = [
+    (
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+        CipherSuite::EcdsaAes128,
+    ),
+    (
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+        CipherSuite::EcdsaAes256,
+    ),
+    (
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+        CipherSuite::EcdsaChaCha20,
+    ),
+    (
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+        CipherSuite::RsaAes128,
+    ),
+    (
+        "ECDHE-RSA-AES256-GCM-SHA384",
+        "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+        CipherSuite::RsaAes256,
+    ),
+    (
+        "ECDHE-RSA-CHACHA20-POLY1305",
+        "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+        CipherSuite::RsaChaCha20,
+    ),
+];
+
+/// What Istio knows besides, all of it without forward secrecy or with CBC.
+const WEAK: [&str; 9] = [
+    "ECDHE-ECDSA-AES128-SHA",
+    "ECDHE-RSA-AES128-SHA",
+    "ECDHE-ECDSA-AES256-SHA",
+    "ECDHE-RSA-AES256-SHA",
+    "AES128-GCM-SHA256",
+    "AES256-GCM-SHA384",
+    "AES128-SHA",
+    "AES256-SHA",
+    "DES-CBC3-SHA",
+];
+
+const OF_TLS13: [&str; 3] = [
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+];
+
+/// Reads names of suites in order. Empty is all of them; `None` means that names were given and none of them can be
+/// spoken, which leaves TLS 1.3.
+pub(super) fn parse(names: &[String], review: &mut Review<'_>) -> Option<Vec<CipherSuite>> {
+    let mut suites = Vec::new();
+    review.each("cipherSuites", names, |review, name| {
+        match one(name) {
+            Ok(found) => suites.extend(found),
+            Err(fault) => review.warn("", name, fault),
+        }
+        Some(())
+    });
+    if !names.is_empty() && suites.is_empty() {
+        review.warn(
+            "cipherSuites",
+            names.join(", "),
+            "leaves no cipher suite of TLS 1.2, so only TLS 1.3 is spoken",
+        );
+        return None;
+    }
+    let mut seen = Vec::new();
+    suites.retain(|suite| {
+        let new = !seen.contains(suite);
+        seen.push(*suite);
+        new
+    });
+    Some(suites)
+}
+
+/// One element: a name, or several that the client chooses among, `[A|B]`.
+fn one(element: &str) -> Result<Vec<CipherSuite>, &'static str> {
+    if element == "ALL" {
+        return Ok(SPOKEN.iter().map(|(_, _, suite)| *suite).collect());
+    }
+    let group = element
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let names = group.unwrap_or(element).split('|');
+    names
+        .map(|name| {
+            let found = SPOKEN
+                .iter()
+                .find(|(openssl, iana, _)| [*openssl, *iana].contains(&name));
+            match found {
+                Some((_, _, suite)) => Ok(*suite),
+                None if WEAK.contains(&name) => Err("too weak to be spoken here: passed over"),
+                None if OF_TLS13.contains(&name) => {
+                    Err("a suite of TLS 1.3, which always has all three: passed over")
+                }
+                None => Err("no cipher suite of this name is known: passed over"),
+            }
+        })
+        .collect()
+}

@@ -7,6 +7,7 @@ pub mod view;
 pub mod outbound;
 pub mod chains;
 pub mod table;
+pub mod addresses;
 mod findings;
 mod patterns;
 mod services;

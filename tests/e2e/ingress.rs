@@ -35,7 +35,7 @@ fn productpage_is_served_and_nothing_else() -> anyhow::Result<()> {
     let answer = curl(&client, &["-I", &url("/productpage")])?;
     assert_eq!(answer.status_line, "HTTP/1.1 200 OK", "{answer:?}");
     assert!(answer.header("x-envoy-upstream-service-time").is_some());
-    assert_eq!(answer.header("server"), Some("istio-envoy"));
+    assert_eq!(answer.header("server"), Some("egret"));
     let seen = productpage.only_request()?;
     assert_eq!(
         (seen.peer.ip(), seen.target.as_str()),

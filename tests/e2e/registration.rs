@@ -30,7 +30,7 @@ fn httpbin_answers_with_the_headers_it_got() -> anyhow::Result<()> {
             "the origin got {name}: {answer:?}"
         );
     }
-    assert_eq!(answer.header("server"), Some("envoy"));
+    assert_eq!(answer.header("server"), Some("egret"));
     assert_eq!(origin.only_request()?.peer.ip(), SLEEP.v4());
 
     assert_eq!(

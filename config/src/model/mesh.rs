@@ -1,12 +1,15 @@
 //! Mesh-wide settings, with Istio's defaults filled in.
 
 pub(crate) mod parse;
+mod proxy_headers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::meta::ExportTo;
 use crate::model::meta::Meta;
+pub use crate::model::mesh::proxy_headers::ClientCert;
+pub use crate::model::mesh::proxy_headers::ProxyHeaders;
 use crate::model::route::Retries;
 use crate::name::ROOT_NAMESPACE;
 
@@ -63,6 +66,8 @@ pub struct Mesh {
     pub h2_upgrade: bool,
     /// `localityLbSetting.enabled`.
     pub locality_enabled: bool,
+    /// `defaultConfig.proxyHeaders`.
+    pub proxy_headers: ProxyHeaders,
 }
 
 impl Default for Mesh {
@@ -84,6 +89,7 @@ impl Default for Mesh {
             dns_refresh_rate: Duration::from_secs(60),
             h2_upgrade: false,
             locality_enabled: true,
+            proxy_headers: ProxyHeaders::default(),
         }
     }
 }

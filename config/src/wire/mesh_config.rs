@@ -117,7 +117,7 @@ object! {
     pub struct ProxyConfig {
         pub concurrency: Option<i32>,
         pub gateway_topology: Option<Loose>,
-        pub proxy_headers: Option<Loose>,
+        pub proxy_headers: Option<ProxyHeaders>,
         pub drain_duration: Option<String>,
         pub termination_drain_duration: Option<String>,
     }
@@ -159,4 +159,35 @@ object! {
         "stats_eviction_interval",
         "connect_timeout",
     ]
+}
+
+object! {
+    /// `ProxyConfig.ProxyHeaders`.
+    pub struct ProxyHeaders {
+        pub forwarded_client_cert: String,
+        pub set_current_client_cert_details: Option<Loose>,
+        pub request_id: Option<HeaderSwitch>,
+        pub server: Option<ServerHeader>,
+        pub attempt_count: Option<HeaderSwitch>,
+        pub envoy_debug_headers: Option<HeaderSwitch>,
+        pub metadata_exchange_headers: Option<Loose>,
+        pub preserve_http1_header_case: Option<bool>,
+        pub x_forwarded_host: Option<Loose>,
+        pub x_forwarded_port: Option<Loose>,
+    }
+}
+
+object! {
+    /// `ProxyConfig.ProxyHeaders.RequestId` and its like.
+    pub struct HeaderSwitch {
+        pub disabled: Option<bool>,
+    }
+}
+
+object! {
+    /// `ProxyConfig.ProxyHeaders.Server`.
+    pub struct ServerHeader {
+        pub disabled: Option<bool>,
+        pub value: String,
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use egret_config::decide::call::Arrival;
 use egret_config::decide::call::Terminated;
-use egret_config::snapshot::workload::Mode;
+use egret_config::model::mesh::ProxyHeaders;
 
 use crate::proxy::Proxy;
 use crate::report::record::Record;
@@ -41,7 +41,7 @@ impl Caller {
 
 /// What is gathered about a request on its way.
 #[derive(Debug)]
-pub struct Told {
+pub struct Told<'s> {
     /// Its record. Boxed: it moves with the response's body.
     pub record: Box<Record>,
     /// Bytes of its body so far.
@@ -50,6 +50,6 @@ pub struct Told {
     pub tries: u32,
     /// Whether the client reads gRPC's statuses.
     pub grpc: bool,
-    /// As what this proxy answers.
-    pub mode: Mode,
+    /// Which headers of its own the proxy puts in.
+    pub own: &'s ProxyHeaders,
 }

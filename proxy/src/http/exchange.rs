@@ -63,7 +63,7 @@ pub async fn exchange(
         received: Received::default(),
         tries: 0,
         grpc,
-        mode: snapshot.workload.mode,
+        own: &snapshot.mesh.proxy_headers,
     };
 
     let outgoing = match read(request, caller, &snapshot, &mut told) {
@@ -97,7 +97,7 @@ fn read(
     mut request: Request<Incoming>,
     caller: &Caller,
     snapshot: &Snapshot,
-    told: &mut Told,
+    told: &mut Told<'_>,
 ) -> Result<Outgoing, Failure> {
     if *request.method() == Method::CONNECT {
         return Err(Failure::new(
@@ -114,7 +114,10 @@ fn read(
         .map_err(|bad| Failure::new(Cause::BadRequest, bad.words()))?;
     let path = rewrite::take_path(&parts.uri);
     headers::strip_request(&mut parts.headers);
-    headers::ensure_request_id(&mut parts.headers);
+    if told.own.request_id {
+        headers::ensure_request_id(&mut parts.headers);
+    }
+    headers::sanitise_client_cert(&mut parts.headers, told.own, false);
     match snapshot.workload.mode {
         Mode::Sidecar => headers::from_sidecar(&mut parts.headers, caller.scheme()),
         Mode::Gateway => {
@@ -162,7 +165,7 @@ fn decide<'s>(outgoing: &Outgoing, caller: &Caller, snapshot: &'s Snapshot) -> R
 }
 
 /// The faults of a route, before anything is sent.
-async fn inject(to: &Forward<'_>, told: &mut Told) -> Option<Aborted> {
+async fn inject(to: &Forward<'_>, told: &mut Told<'_>) -> Option<Aborted> {
     let fault = to.fault?;
     told.record.upstream_cluster = Some(Arc::clone(&to.cluster.name));
     fault::inject(fault, &mut told.record.response_flags, |sides| {
@@ -172,7 +175,7 @@ async fn inject(to: &Forward<'_>, told: &mut Told) -> Option<Aborted> {
 }
 
 /// The answer of a fault that has a gRPC status.
-fn grpc_aborted(code: u16, mut told: Told) -> Response<ResponseBody> {
+fn grpc_aborted(code: u16, mut told: Told<'_>) -> Response<ResponseBody> {
     told.record.response_flags.raise(Flag::FI);
     let response = answer::grpc_aborted(code, told.grpc);
     told.record.response_code = Some(response.status());
@@ -184,7 +187,7 @@ fn grpc_aborted(code: u16, mut told: Told) -> Response<ResponseBody> {
 fn pass_on(
     answered: Answered,
     changes: &[Option<&HeaderChanges>],
-    mut told: Told,
+    mut told: Told<'_>,
 ) -> Response<ResponseBody> {
     let Answered {
         reply,
@@ -204,11 +207,13 @@ fn pass_on(
     // Whatever the upstream speaks: hyper knows what the client does.
     parts.version = Version::HTTP_11;
     headers::strip_response(&mut parts.headers);
-    headers::tell_service_time(&mut parts.headers, reply.took);
+    if told.own.debug {
+        headers::tell_service_time(&mut parts.headers, reply.took);
+    }
     for changes in changes.iter().copied().flatten() {
         headers::change(&mut parts.headers, &changes.response);
     }
-    headers::sign_response(&mut parts.headers, told.mode);
+    headers::sign_response(&mut parts.headers, told.own);
     let body = match upgrade {
         Some((client, upstream)) => {
             upgrade::renew(&mut parts.headers);
@@ -232,7 +237,7 @@ fn pass_on(
 fn refuse(
     failure: &Failure,
     changes: &[Option<&HeaderChanges>],
-    mut told: Told,
+    mut told: Told<'_>,
 ) -> Response<ResponseBody> {
     debug!(%failure, "request failed");
     let retried = told.tries > 1;
@@ -248,13 +253,13 @@ fn refuse(
 }
 
 /// Our answer because a route asks for it.
-fn ours(response: Response<Bytes>, mut told: Told) -> Response<ResponseBody> {
+fn ours(response: Response<Bytes>, mut told: Told<'_>) -> Response<ResponseBody> {
     told.record.response_code = Some(response.status());
     told.record.response_code_details = Some("direct_response".into());
     finish(response, told)
 }
 
-fn finish(mut response: Response<Bytes>, told: Told) -> Response<ResponseBody> {
-    headers::sign_response(response.headers_mut(), told.mode);
+fn finish(mut response: Response<Bytes>, told: Told<'_>) -> Response<ResponseBody> {
+    headers::sign_response(response.headers_mut(), told.own);
     response.map(|bytes| ResponseBody::new(Source::Ours(bytes), told.record, told.received))
 }

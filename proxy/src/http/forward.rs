@@ -64,7 +64,7 @@ pub async fn pass(
     caller: &Caller,
     proxy: &Proxy,
     snapshot: &Snapshot,
-    told: &mut Told,
+    told: &mut Told<'_>,
 ) -> Result<Answered, Failure> {
     let address = caller.arrival.to;
     told.record.upstream_cluster = Some(proxy.clusters.passthrough_name());
@@ -72,7 +72,9 @@ pub async fn pass(
     told.tries = 1;
     let http2 = outgoing.parts.version == Version::HTTP_2;
     let (mut request, upgrade) = formed(outgoing, http2, Scheme::HTTP)?;
-    headers::count_attempt(request.headers_mut(), 1);
+    if told.own.attempt_count {
+        headers::count_attempt(request.headers_mut(), 1);
+    }
     let way = Way {
         pool: proxy.clusters.passthrough(),
         key: Key {
@@ -110,14 +112,14 @@ pub async fn forward(
     caller: &Caller,
     proxy: &Proxy,
     snapshot: &Snapshot,
-    told: &mut Told,
+    told: &mut Told<'_>,
 ) -> Result<Answered, Failure> {
     told.record.upstream_cluster = Some(Arc::clone(&forward.cluster.name));
-    rewrite(&mut outgoing, forward)?;
+    rewrite(&mut outgoing, forward, told.own.debug)?;
     if forward.authority.is_some() {
         told.record.authority = Some(outgoing.authority.clone());
     }
-    if let Some(timeout) = forward.timeout {
+    if let Some(timeout) = forward.timeout.filter(|_| told.own.debug) {
         headers::expect_timeout(&mut outgoing.parts.headers, timeout);
     }
 
@@ -186,16 +188,16 @@ async fn within(
 }
 
 /// What the route changes in a request.
-fn rewrite(outgoing: &mut Outgoing, forward: &Forward<'_>) -> Result<(), Failure> {
+fn rewrite(outgoing: &mut Outgoing, forward: &Forward<'_>, tell: bool) -> Result<(), Failure> {
     let mut authority = forward.authority;
     for changes in forward.headers.iter().flatten() {
         authority = headers::change(&mut outgoing.parts.headers, &changes.request).or(authority);
     }
     if let Some(path) = &forward.path {
-        outgoing.rewrite_path(path.clone())?;
+        outgoing.rewrite_path(path.clone(), tell)?;
     }
     if let Some(authority) = authority {
-        outgoing.rewrite_authority(authority);
+        outgoing.rewrite_authority(authority, tell);
     }
     Ok(())
 }
@@ -242,7 +244,7 @@ impl Tries<'_> {
     async fn run(
         &self,
         mut request: Request<RequestBody>,
-        told: &mut Told,
+        told: &mut Told<'_>,
     ) -> Result<Reply, Failure> {
         let mut failed_at = Vec::new();
         let keeps_copies = request.body().is_empty()
@@ -251,7 +253,9 @@ impl Tries<'_> {
             });
         loop {
             told.tries += 1;
-            headers::count_attempt(request.headers_mut(), told.tries);
+            if told.own.attempt_count {
+                headers::count_attempt(request.headers_mut(), told.tries);
+            }
             let retries = self
                 .retries
                 .filter(|retries| told.tries <= retries.attempts);
@@ -292,7 +296,7 @@ impl Tries<'_> {
         &self,
         request: Request<RequestBody>,
         avoid: &[SocketAddr],
-        told: &mut Told,
+        told: &mut Told<'_>,
     ) -> Result<Reply, Failed> {
         let wanted = Wanted {
             to: self.to,

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use egret_config::model::mesh::ClientCert;
+use egret_config::model::mesh::ProxyHeaders;
 use egret_config::model::route::HeaderOperations;
 use egret_config::snapshot::workload::Mode;
 use http::HeaderMap;
@@ -34,9 +36,7 @@ pub const VERDICT: HeaderName = HeaderName::from_static("x-egret-verdict");
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-// Envoy's names as Istio sets them, which scripts and dashboards tell a proxied answer by.
-const SERVER_SIDECAR: HeaderValue = HeaderValue::from_static("envoy");
-const SERVER_GATEWAY: HeaderValue = HeaderValue::from_static("istio-envoy");
+const CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 
 /// Takes out of a request what is meant for this hop only, including what its `connection` header names. `te` stays if
 /// it is `trailers`, and `trailer` stays, so that trailers reach the other side.
@@ -150,13 +150,24 @@ pub fn expect_timeout(headers: &mut HeaderMap, timeout: Duration) {
     headers.insert(EXPECTED_TIMEOUT, HeaderValue::from(millis));
 }
 
-/// Finishes the headers of a response: whoever made it, it comes from us.
-pub fn sign_response(headers: &mut HeaderMap, mode: Mode) {
-    let server = match mode {
-        Mode::Sidecar => SERVER_SIDECAR,
-        Mode::Gateway => SERVER_GATEWAY,
+/// Finishes the headers of a response: whoever made it, it comes from us, unless the mesh says otherwise.
+pub fn sign_response(headers: &mut HeaderMap, own: &ProxyHeaders) {
+    if let Some(server) = &own.server {
+        headers.insert(header::SERVER, server.clone());
+    }
+}
+
+/// Takes out what a caller says about its certificate, unless the mesh trusts it. `shown` tells whether the caller
+/// showed a certificate itself.
+pub fn sanitise_client_cert(headers: &mut HeaderMap, own: &ProxyHeaders, shown: bool) {
+    let keep = match own.client_cert {
+        Some(ClientCert::KeepAlways) => true,
+        Some(ClientCert::Keep | ClientCert::Append) => shown,
+        Some(ClientCert::Remove | ClientCert::Replace) | None => false,
     };
-    headers.insert(header::SERVER, server);
+    if !keep {
+        headers.remove(CLIENT_CERT);
+    }
 }
 
 /// Says how long the upstream took until its response began.

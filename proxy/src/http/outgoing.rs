@@ -39,27 +39,29 @@ impl Outgoing {
         egret_config::host::split_authority(authority).0
     }
 
-    /// Sends another path than the client's, which the upstream is told.
+    /// Sends another path than the client's; `tell` puts the client's into a header.
     ///
     /// # Errors
     /// The rewritten path is none.
-    pub fn rewrite_path(&mut self, path: String) -> Result<(), Failure> {
+    pub fn rewrite_path(&mut self, path: String, tell: bool) -> Result<(), Failure> {
         let path = PathAndQuery::try_from(path)
             .map_err(|error| Failure::new(Cause::Internal, format!("rewritten path: {error}")))?;
-        if let Ok(original) = HeaderValue::from_str(self.path.as_str()) {
+        if tell && let Ok(original) = HeaderValue::from_str(self.path.as_str()) {
             self.parts.headers.insert(headers::ORIGINAL_PATH, original);
         }
         self.path = path;
         Ok(())
     }
 
-    /// Sends another authority than the client's, which the upstream is told.
-    pub fn rewrite_authority(&mut self, authority: &str) {
+    /// Sends another authority than the client's; `tell` puts the client's into a header.
+    pub fn rewrite_authority(&mut self, authority: &str, tell: bool) {
         let Ok(authority) = HeaderValue::from_str(authority) else {
             return;
         };
         let original = std::mem::replace(&mut self.authority, authority.clone());
-        self.parts.headers.insert(headers::ORIGINAL_HOST, original);
+        if tell {
+            self.parts.headers.insert(headers::ORIGINAL_HOST, original);
+        }
         self.parts.headers.insert(header::HOST, authority);
     }
 
@@ -156,8 +158,8 @@ mod tests {
     #[test]
     fn the_upstream_learns_what_was_rewritten() {
         let mut outgoing = outgoing();
-        outgoing.rewrite_path("/z".to_owned()).expect("path");
-        outgoing.rewrite_authority("b.test");
+        outgoing.rewrite_path("/z".to_owned(), true).expect("path");
+        outgoing.rewrite_authority("b.test", true);
         assert_eq!(outgoing.host(), "b.test");
         let (request, _) = outgoing.into_http1();
         assert_eq!(request.uri(), "/z");

@@ -232,7 +232,7 @@ fn a_request_passes_and_is_told() {
             .await;
             assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
             assert!(
-                response.contains("server: envoy\r\n") && !response.contains("nginx"),
+                response.contains("server: egret\r\n") && !response.contains("nginx"),
                 "{response}"
             );
             assert!(response.contains("X-Case: Kept\r\n"), "{response}");
@@ -542,14 +542,14 @@ async fn get_as(
         terminated: None,
     };
     let record = Box::new(caller.record(&world.proxy));
+    let snapshot = world.proxy.current.load();
     let mut told = Told {
         record,
         received: Received::default(),
         tries: 0,
         grpc: false,
-        mode: Mode::Sidecar,
+        own: &snapshot.mesh.proxy_headers,
     };
-    let snapshot = world.proxy.current.load();
     let answered = forward(outgoing, &to, &caller, &world.proxy, &snapshot, &mut told).await;
     let status = match answered {
         Ok(Answered { reply, .. }) => {
@@ -725,7 +725,7 @@ fn http2_clients_reach_http2_and_http1_origins() {
         let response = sender.send_request(request).await.expect("response");
         assert_eq!(
             (response.status().as_u16(), &response.headers()["server"]),
-            (200, &"envoy".parse().expect("value"))
+            (200, &"egret".parse().expect("value"))
         );
         assert_eq!(
             response

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::model::mesh::AccessLogEncoding;
 use crate::model::mesh::Mesh;
 use crate::model::mesh::OutboundPolicy;
+use crate::model::mesh::proxy_headers;
 use crate::model::meta::ExportTo;
 use crate::model::meta::Meta;
 use crate::model::read;
@@ -99,6 +100,12 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
     .unwrap_or_default();
     if let Some(setting) = &wire.locality_lb_setting {
         mesh.locality_enabled = setting.enabled.unwrap_or(true);
+    }
+    let headers = wire.default_config.as_ref();
+    if let Some(headers) = headers.and_then(|config| config.proxy_headers.as_ref()) {
+        mesh.proxy_headers = review.within("defaultConfig.proxyHeaders", |review| {
+            proxy_headers::parse(headers, review)
+        });
     }
     mesh
 }

@@ -25,6 +25,17 @@ pub enum Alpn {
 }
 
 impl Alpn {
+    /// What is offered to a proxy of the mesh, which tells mesh TLS from an application's by these.
+    fn protocols_in_mesh(self) -> Vec<Vec<u8>> {
+        let names: &[&[u8]] = match self {
+            Self::Unsaid => &[b"istio"],
+            Self::Http1 => &[b"istio-http/1.1", b"istio", b"http/1.1"],
+            Self::Http2 => &[b"istio-h2", b"istio", b"h2"],
+            Self::Either => &[b"istio-h2", b"istio-http/1.1", b"istio", b"h2", b"http/1.1"],
+        };
+        names.iter().map(|name| name.to_vec()).collect()
+    }
+
     fn protocols(self) -> Vec<Vec<u8>> {
         let names: &[&[u8]] = match self {
             Self::Unsaid => &[],

@@ -111,7 +111,7 @@ async fn over_single(
             }
         };
     }
-    let (stream, local) = match open(&mut way, clusters, Alpn::Unsaid).await {
+    let (stream, local) = match open(&mut way, clusters, Alpn::Http1).await {
         Ok(opened) => opened,
         Err(failure) => {
             return Err(Failed {

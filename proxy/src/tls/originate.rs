@@ -144,7 +144,12 @@ impl Originator {
             ClientTlsMode::Simple => builder.with_no_client_auth(),
             ClientTlsMode::Unusable(why) => return Err(Unusable(why.clone())),
         };
-        config.alpn_protocols = policy.alpn.protocols();
+        config.alpn_protocols = match policy.alpn {
+            alpn if tls.in_mesh => alpn.protocols_in_mesh(),
+            // What is spoken anyhow is not announced, as with Envoy: a server may know no application protocols.
+            Alpn::Http1 => Vec::new(),
+            alpn => alpn.protocols(),
+        };
         Ok(config)
     }
 }

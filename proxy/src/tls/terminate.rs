@@ -2,16 +2,26 @@
 
 use std::sync::Arc;
 
+use egret_config::model::tls::CipherSuite;
 use egret_config::model::tls::ClientVerification;
 use egret_config::model::tls::Roots;
 use egret_config::model::tls::ServerTls;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::crypto::aws_lc_rs::cipher_suite::{
+    TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+};
 use rustls::pki_types::ServerName;
-use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{
+    Acceptor, ClientHello, ParsedCertificate, ResolvesServerCert, WebPkiClientVerifier,
+};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::failure::Cause;
@@ -58,11 +68,21 @@ impl Terminator {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        let refused = |error: &std::io::Error| Failure::new(Cause::ClientTls, reason(error));
+        let hello = LazyConfigAcceptor::new(Acceptor::default(), stream)
+            .await
+            .map_err(|error| refused(&error))?;
+        let alpn = if has_one_of(&alpn, &hello.client_hello()) {
+            alpn
+        } else {
+            // As Envoy does: a client that offers only what is unknown here is served all the same.
+            Alpn::Unsaid
+        };
         let server = self
             .server(tls, alpn)
             .map_err(|unusable| Failure::new(Cause::Internal, unusable.to_string()))?;
-        let accepted = TlsAcceptor::from(server).accept(stream).await;
-        accepted.map_err(|error| Failure::new(Cause::ClientTls, reason(&error)))
+        let accepted = hello.into_stream(server).await;
+        accepted.map_err(|error| refused(&error))
     }
 
     /// Whether a policy can be honoured now, to be told when the configuration is loaded and not at the first call.
@@ -96,14 +116,15 @@ impl Terminator {
             (true, false) => &[&TLS12],
             (false, false) => &[&TLS13, &TLS12],
         };
-        let builder = ServerConfig::builder_with_provider(provider())
+        let builder = ServerConfig::builder_with_provider(speaking(&tls.suites))
             .with_protocol_versions(versions)
             .map_err(|error| Unusable::new(error.to_string()))?;
         let builder = match client_roots(&tls.clients) {
             None => builder.with_no_client_auth(),
             Some(roots) => {
                 let trusted = trusted(roots, files, &self.system)?;
-                let usual = WebPkiClientVerifier::builder_with_provider(trusted.store, provider());
+                let usual =
+                    WebPkiClientVerifier::builder_with_provider(trusted.store.clone(), provider());
                 let (usual, names) = match &tls.clients {
                     ClientVerification::Required(_, names) => (usual, &names[..]),
                     ClientVerification::Optional(_) | ClientVerification::Off => {
@@ -113,17 +134,18 @@ impl Terminator {
                 let usual = usual
                     .build()
                     .map_err(|error| Unusable::new(error.to_string()))?;
-                match names {
-                    [] => builder.with_client_cert_verifier(usual),
-                    names => builder.with_client_cert_verifier(Arc::new(ClientVerifier {
-                        usual,
-                        names: names.into(),
-                    })),
-                }
+                builder.with_client_cert_verifier(Arc::new(ClientVerifier {
+                    usual,
+                    trusted,
+                    names: names.into(),
+                }))
             }
         };
         let mut config = builder.with_cert_resolver(Arc::new(ByName { keys }));
         config.alpn_protocols = alpn.protocols();
+        // Tickets belong to this policy with these files: what verified the client then would do so now.
+        config.ticketer = Ticketer::new()
+            .map_err(|error| Unusable::new(format!("no session tickets: {error}")))?;
         Ok(config)
     }
 }
@@ -140,6 +162,35 @@ impl Default for Terminator {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Whether the client offers one of these application protocols, or none at all.
+fn has_one_of(ours: &Alpn, hello: &ClientHello<'_>) -> bool {
+    let ours = ours.protocols();
+    hello
+        .alpn()
+        .is_none_or(|mut offered| offered.any(|one| ours.iter().any(|protocol| **protocol == *one)))
+}
+
+/// The cryptography with these suites of TLS 1.2 in this order, all when empty, and those of TLS 1.3.
+fn speaking(suites: &[CipherSuite]) -> Arc<CryptoProvider> {
+    if suites.is_empty() {
+        return provider();
+    }
+    let mut provider = CryptoProvider::clone(&provider());
+    provider
+        .cipher_suites
+        .retain(|suite| suite.tls13().is_some());
+    let ours = suites.iter().map(|suite| match suite {
+        CipherSuite::EcdsaAes128 => TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        CipherSuite::EcdsaAes256 => TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        CipherSuite::EcdsaChaCha20 => TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        CipherSuite::RsaAes128 => TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        CipherSuite::RsaAes256 => TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        CipherSuite::RsaChaCha20 => TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    });
+    provider.cipher_suites.extend(ours);
+    Arc::new(provider)
 }
 
 fn client_roots(clients: &ClientVerification) -> Option<&Roots> {

@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::Path;
 
+use egret_config::model::tls::CipherSuite;
 use egret_config::model::tls::ClientTls;
 use egret_config::model::tls::ClientTlsMode;
 use egret_config::model::tls::ClientVerification;
@@ -74,6 +75,7 @@ fn server(keys: Vec<KeyFiles>) -> ServerTls {
         clients: ClientVerification::Off,
         only_tls13: false,
         only_tls12: false,
+        suites: vec![],
     }
 }
 
@@ -84,6 +86,7 @@ fn client(roots: Roots) -> ClientTls {
         subject_alt_names: vec![],
         roots,
         skip_verify: false,
+        in_mesh: false,
     }
 }
 
@@ -210,7 +213,8 @@ async fn without_any_name_the_chain_alone_decides() {
     let met = meet(&policy, &[], None, &server).await;
     assert_eq!(
         words(met.client),
-        "the certificate is not signed by a trusted authority (the secret's authorities)"
+        "the certificate of `CN=rcgen self signed cert` is not signed by a trusted authority (the secret's authorities) \
+         but by `CN=rcgen self signed cert`"
     );
     policy.skip_verify = true;
     assert!(
@@ -350,7 +354,7 @@ async fn files_are_read_again_and_broken_ones_leave_what_was() {
     write(folder.path(), "chain.pem", &chain);
     assert!(met().await.is_ok(), "a chain without its key is not taken");
     write(folder.path(), "key.pem", &key);
-    assert!(words(met().await).contains(&format!("trusted authority (`{roots}`)")));
+    assert!(words(met().await).contains(&format!("trusted authority (`{roots}`) but by ")));
     write(folder.path(), "ca.pem", &new.pem);
     assert!(met().await.is_ok());
     write(folder.path(), "ca.pem", "nothing");
@@ -394,5 +398,165 @@ fn unusable_files_are_named() {
             .check(&server(vec![keys]))
             .expect_err(&expected);
         assert_eq!(unusable.to_string(), expected);
+    }
+}
+
+/// What `openssl req -x509` makes: a certificate signed by its own key, and marked as an authority.
+fn self_signed(names: &[&str], years: std::ops::Range<i32>) -> (KeyFiles, Roots) {
+    let mut params = CertificateParams::new(
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>(),
+    )
+    .expect("params");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+    params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+    let key = KeyPair::generate().expect("key");
+    let pem: Arc<str> = params.self_signed(&key).expect("certificate").pem().into();
+    let keys = KeyFiles::Pem {
+        certificate: pem.clone(),
+        key: key.serialize_pem().into(),
+    };
+    (keys, Roots::Pem(pem))
+}
+
+#[tokio::test]
+async fn a_self_signed_authority_is_trusted_as_itself_where_it_is_listed() {
+    let host = Some("shop.example");
+    let (keys, roots) = self_signed(&["shop.example"], 2020..2100);
+    let one = server(vec![keys.clone()]);
+    let met = meet(&client(roots.clone()), &[], host, &one).await;
+    assert!(met.client.is_ok(), "{:?}", met.client);
+    let met = meet(&client(roots.clone()), &[], Some("other.example"), &one).await;
+    assert!(words(met.client).ends_with("expected `other.example`"));
+    let (_, others) = self_signed(&["shop.example"], 2020..2100);
+    let met = meet(&client(others), &[], host, &one).await;
+    assert!(words(met.client).contains("is an authority's, and not one of those trusted"),);
+    let (old, old_roots) = self_signed(&["shop.example"], 2020..2021);
+    let met = meet(&client(old_roots), &[], host, &server(vec![old])).await;
+    let said = words(met.client);
+    assert!(
+        said.starts_with(
+            "the certificate of `CN=rcgen self signed cert` expired at 2021-01-01T00:00:00Z, and it is 2"
+        ),
+        "{said}"
+    );
+
+    let mut mutual = one;
+    mutual.clients = ClientVerification::Required(roots.clone(), vec![]);
+    let mut policy = client(roots);
+    policy.mode = ClientTlsMode::Mutual(keys);
+    assert!(meet(&policy, &[], host, &mutual).await.server.is_ok());
+}
+
+#[tokio::test]
+async fn a_certificate_of_tomorrow_is_told() {
+    let (keys, roots) = self_signed(&["shop.example"], 2090..2100);
+    let met = meet(
+        &client(roots),
+        &[],
+        Some("shop.example"),
+        &server(vec![keys]),
+    )
+    .await;
+    assert!(words(met.client).contains(" is valid from 2090-01-01T00:00:00Z, and it is 2"));
+}
+
+#[tokio::test]
+async fn suites_of_tls_1_2_are_those_of_the_policy() {
+    let authority = Authority::new();
+    let mut server = server(vec![authority.keys(&["shop.example"])]);
+    server.only_tls12 = true;
+    let policy = client(authority.roots());
+    for (suites, fits) in [
+        (vec![CipherSuite::EcdsaChaCha20], true),
+        (vec![CipherSuite::RsaAes128, CipherSuite::EcdsaAes256], true),
+        // The certificate's key is of the other kind.
+        (vec![CipherSuite::RsaAes128, CipherSuite::RsaAes256], false),
+    ] {
+        server.suites = suites;
+        let met = meet(&policy, &[], Some("shop.example"), &server).await;
+        assert_eq!(
+            met.client.is_ok(),
+            fits,
+            "{:?} {:?}",
+            server.suites,
+            met.client
+        );
+    }
+}
+
+/// A handshake between two that know each other: its kind and the application protocol agreed on.
+async fn again(
+    originator: &Originator,
+    policy: &ClientTls,
+    alpn: Alpn,
+    terminator: &Terminator,
+    server: &ServerTls,
+) -> (rustls::HandshakeKind, Option<Vec<u8>>) {
+    let (near, far) = duplex(1 << 16);
+    let ask = async {
+        let mut stream = originator
+            .connect(near, policy, &[], Some("shop.example"), alpn)
+            .await
+            .expect("client");
+        // Tickets come after the handshake.
+        stream.read_exact(&mut [0]).await.expect("read");
+        stream.get_ref().1.handshake_kind().expect("done")
+    };
+    let answer = async {
+        let mut stream = terminator
+            .accept(far, server, Alpn::Either)
+            .await
+            .expect("server");
+        stream.write_all(b"!").await.expect("write");
+        stream.flush().await.expect("flush");
+        stream.get_ref().1.alpn_protocol().map(Into::into)
+    };
+    tokio::join!(ask, answer)
+}
+
+#[tokio::test]
+async fn a_second_handshake_resumes_the_first() {
+    let authority = Authority::new();
+    let policy = client(authority.roots());
+    let mut server = server(vec![authority.keys(&["shop.example"])]);
+    for only_tls12 in [false, true] {
+        server.only_tls12 = only_tls12;
+        let (originator, terminator) = (Originator::new(), Terminator::new());
+        let mut kinds = Vec::new();
+        for _ in 0..2 {
+            kinds.push(
+                again(&originator, &policy, Alpn::Unsaid, &terminator, &server)
+                    .await
+                    .0,
+            );
+        }
+        assert_eq!(
+            kinds,
+            [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed],
+            "only TLS 1.2: {only_tls12}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn proxies_of_the_mesh_know_each_other_and_unknown_protocols_do_no_harm() {
+    let authority = Authority::new();
+    let server = server(vec![authority.keys(&["shop.example"])]);
+    let mut policy = client(authority.roots());
+    for (in_mesh, alpn, expected) in [
+        (true, Alpn::Unsaid, None),
+        (true, Alpn::Http1, Some(&b"http/1.1"[..])),
+        (true, Alpn::Http2, Some(b"h2")),
+        (false, Alpn::Http1, None),
+        (false, Alpn::Http2, Some(b"h2")),
+    ] {
+        policy.in_mesh = in_mesh;
+        let (originator, terminator) = (Originator::new(), Terminator::new());
+        let (_, agreed) = again(&originator, &policy, alpn, &terminator, &server).await;
+        assert_eq!(agreed.as_deref(), expected, "{in_mesh} {alpn:?}");
     }
 }

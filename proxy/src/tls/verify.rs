@@ -1,5 +1,7 @@
 //! Whom we trust: the chain as usual, and on top of it the names that the policy asks for.
 
+mod distinguished;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -25,7 +27,35 @@ use crate::tls::provider;
 #[derive(Clone, Debug)]
 pub(in crate::tls) struct Trusted {
     pub(in crate::tls) store: Arc<RootCertStore>,
+    /// The certificates that the policy itself lists; none for the system's, which are authorities and nothing else.
+    listed: Arc<[CertificateDer<'static>]>,
     pub(in crate::tls) name: Arc<str>,
+}
+
+impl Trusted {
+    /// What a verification that failed with `error` comes to.
+    ///
+    /// A certificate that the policy lists is trusted as itself, as OpenSSL and so Envoy have it: `openssl req -x509`
+    /// makes such certificates, marked as authorities, and servers show them. webpki refuses an authority at the end of
+    /// a chain, but only once it has found it valid now and for this use, so nothing is left unchecked.
+    fn judge(&self, end_entity: &CertificateDer<'_>, error: Error) -> Result<(), Error> {
+        if is_about_issuer(&error) && self.listed.iter().any(|listed| listed == end_entity) {
+            return Ok(());
+        }
+        Err(said(error, &self.name, end_entity))
+    }
+}
+
+/// Whether it is the place in the chain that a certificate was refused for.
+fn is_about_issuer(error: &Error) -> bool {
+    match error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => true,
+        Error::InvalidCertificate(CertificateError::Other(OtherError(other))) => matches!(
+            other.downcast_ref::<webpki::Error>(),
+            Some(webpki::Error::CaUsedAsEndEntity)
+        ),
+        _ => false,
+    }
 }
 
 /// The operating system's authorities, read once when first asked for.
@@ -53,6 +83,7 @@ fn read_system_roots() -> Result<Trusted, Unusable> {
     }
     Ok(Trusted {
         store: Arc::new(store),
+        listed: [].into(),
         name: "the system's".into(),
     })
 }
@@ -67,13 +98,14 @@ pub(in crate::tls) fn trusted(
         return system.get();
     };
     let mut store = RootCertStore::empty();
-    for certificate in certificates {
+    for certificate in &certificates {
         store
-            .add(certificate)
+            .add(certificate.clone())
             .map_err(|error| Unusable::new(format!("{name} holds no usable authority: {error}")))?;
     }
     Ok(Trusted {
         store: Arc::new(store),
+        listed: certificates.into(),
         name: name.into(),
     })
 }
@@ -128,7 +160,7 @@ impl ServerCertVerifier for ServerVerifier {
             now,
             self.algorithms.all,
         )
-        .map_err(|error| said(error, &trusted.name))?;
+        .or_else(|error| trusted.judge(end_entity, error))?;
         match &self.names {
             Names::Any => {}
             Names::Connected => verify_server_name(&certificate, server_name)
@@ -165,6 +197,8 @@ impl ServerCertVerifier for ServerVerifier {
 #[derive(Debug)]
 pub(in crate::tls) struct ClientVerifier {
     pub(in crate::tls) usual: Arc<dyn ClientCertVerifier>,
+    pub(in crate::tls) trusted: Trusted,
+    /// None: any.
     pub(in crate::tls) names: Arc<[Arc<str>]>,
 }
 
@@ -187,11 +221,14 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self
-            .usual
-            .verify_client_cert(end_entity, intermediates, now)?;
-        has_one_of(end_entity, &self.names)?;
-        Ok(verified)
+        self.usual
+            .verify_client_cert(end_entity, intermediates, now)
+            .map(drop)
+            .or_else(|error| self.trusted.judge(end_entity, error))?;
+        if !self.names.is_empty() {
+            has_one_of(end_entity, &self.names)?;
+        }
+        Ok(ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -266,16 +303,71 @@ fn mismatch(expected: &[&str], end_entity: &CertificateDer<'_>) -> Error {
     ))
 }
 
-/// Says what an operator can act on where rustls's own words do not.
-fn said(error: Error, trusted: &str) -> Error {
-    match error {
+/// Says what an operator can act on where rustls's own words do not: what was expected, and what came.
+fn said(error: Error, trusted: &str, end_entity: &CertificateDer<'_>) -> Error {
+    let Error::InvalidCertificate(fault) = &error else {
+        return error;
+    };
+    match fault {
         // An authority made anew under its old name has another key, so its old signatures look bad and not unknown.
-        Error::InvalidCertificate(
-            CertificateError::UnknownIssuer | CertificateError::BadSignature,
-        ) => words(format!(
-            "the certificate is not signed by a trusted authority ({trusted})"
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => words(format!(
+            "the certificate of {} is not signed by a trusted authority ({trusted}) but by {}",
+            whole(end_entity, Part::Subject),
+            whole(end_entity, Part::Issuer),
         )),
-        error => error,
+        CertificateError::ExpiredContext { time, not_after } => words(format!(
+            "the certificate of {} expired at {}, and it is {}",
+            whole(end_entity, Part::Subject),
+            at(*not_after),
+            at(*time)
+        )),
+        CertificateError::NotValidYetContext { time, not_before } => words(format!(
+            "the certificate of {} is valid from {}, and it is {}",
+            whole(end_entity, Part::Subject),
+            at(*not_before),
+            at(*time)
+        )),
+        CertificateError::Other(other)
+            if matches!(
+                other.0.downcast_ref(),
+                Some(webpki::Error::CaUsedAsEndEntity)
+            ) =>
+        {
+            words(format!(
+                "the certificate of {} is an authority's, and not one of those trusted ({trusted})",
+                whole(end_entity, Part::Subject)
+            ))
+        }
+        _ => error,
+    }
+}
+
+/// A time in UTC, as `2026-01-31T12:00:00Z`.
+fn at(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| format!("{seconds} s"), |time| time.to_string())
+}
+
+enum Part {
+    Subject,
+    Issuer,
+}
+
+/// A distinguished name of a certificate: what people read in it.
+fn whole(certificate: &CertificateDer<'_>, part: Part) -> String {
+    let Ok(certificate) = webpki::EndEntityCert::try_from(certificate) else {
+        return "nobody".into();
+    };
+    let name = match part {
+        Part::Subject => certificate.subject(),
+        Part::Issuer => certificate.issuer(),
+    };
+    let said = distinguished::readable(name);
+    if said.is_empty() {
+        "an empty name".into()
+    } else {
+        format!("`{said}`")
     }
 }
 

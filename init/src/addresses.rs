@@ -1,11 +1,11 @@
 //! The pod's addresses, and what they say about IPv6.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{SockaddrIn, SockaddrIn6, SockaddrStorage};
 
-/// The addresses of all interfaces, IPv4 before IPv6, without loopback and link-local ones.
+/// The addresses of all interfaces, IPv4 before IPv6, without loopback and link-local ones and without `::6`.
 ///
 /// # Errors
 /// When the kernel does not list them.
@@ -25,10 +25,15 @@ pub fn usable(addresses: impl IntoIterator<Item = IpAddr>) -> Vec<IpAddr> {
     usable
 }
 
+/// What an earlier run has given the loopback interface; it says nothing about the pod.
+const PASS_THROUGH: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6);
+
 fn local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
-        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unicast_link_local() || address == PASS_THROUGH
+        }
     }
 }
 
@@ -50,6 +55,7 @@ mod tests {
     fn ipv4_first_and_only_usable_ones() {
         let listed = [
             "::1",
+            "::6",
             "fd00::5",
             "fe80::1",
             "127.0.0.1",

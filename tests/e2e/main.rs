@@ -10,6 +10,8 @@ mod httpbin_private;
 mod registration;
 mod tls_by_sni;
 mod ip_ranges;
+mod init_world;
+mod init_kernel;
 mod init_rules;
 mod ingress;
 mod egress_gateway_routes;

@@ -1,0 +1,372 @@
+//! A pod with two interfaces and everybody else behind them, for tests of the redirect rules alone.
+//!
+//! Whoever takes a connection answers with the port it listens on, so a client learns where its connection went. The
+//! world outside takes every port of every address, so that a connection that is left alone is answered at once.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::io::Read;
+use std::io::Write;
+use std::net::IpAddr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use egret_tests::netns::Host;
+use egret_tests::netns::Overlay;
+use egret_tests::process::Finished;
+use egret_tests::process::Process;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt;
+use nix::unistd::Gid;
+use nix::unistd::Uid;
+use nix::unistd::setfsgid;
+use nix::unistd::setfsuid;
+use tempfile::TempDir;
+
+/// The pod's addresses on its first interface.
+pub(crate) const POD: [&str; 2] = ["10.1.0.5", "fd00:1::5"];
+/// The pod's addresses on its second interface.
+pub(crate) const POD_AT_ETH1: [&str; 2] = ["10.2.0.5", "fd00:2::5"];
+/// The name servers of the pod's resolv.conf.
+pub(crate) const SERVERS: [&str; 2] = ["192.0.2.53", "2001:db8::53"];
+
+/// The port that the world outside answers with.
+const OUTSIDE: u16 = 9;
+
+/// Listeners of the proxy.
+const LISTENERS: [u16; 3] = [15001, 15006, 15053];
+
+/// How long an answer may take before it counts as none. Only a dropped packet waits for so long.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A pod and the world outside it.
+pub(crate) struct InitWorld {
+    /// The pod, whose rules are tested.
+    pub(crate) pod: Host,
+    outside: Host,
+    files: TempDir,
+}
+
+/// Where a connection went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// To a port of the proxy.
+    Proxy(u16),
+    /// Where it was going: to the world outside, or to a port of the pod where nobody listens.
+    Untouched,
+    /// Somebody refused it on the way out.
+    Refused,
+    /// Nobody answered.
+    Silent,
+}
+
+/// A uid and a gid.
+pub(crate) type Owner = (u32, u32);
+
+impl InitWorld {
+    /// Makes both, with routes and without rules.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let files = tempfile::tempdir()?;
+        let [ipv4, ipv6] = SERVERS;
+        let resolv_conf = files.path().join("resolv.conf");
+        fs::write(
+            &resolv_conf,
+            format!("nameserver {ipv4}\nnameserver {ipv6}\n"),
+        )?;
+        fs::set_permissions(files.path(), fs::Permissions::from_mode(0o755))?;
+        // Other users may not look into the folder where it was built.
+        fs::copy(built()?, files.path().join("egret-init"))?;
+        let overlay = Overlay {
+            source: resolv_conf,
+            target: PathBuf::from("/etc/resolv.conf"),
+        };
+        let pod = Host::new("pod", vec![overlay], Vec::new())?;
+        let outside = Host::new("outside", Vec::new(), Vec::new())?;
+        let world = Self {
+            pod,
+            outside,
+            files,
+        };
+        world.connect()?;
+        world.serve_outside()?;
+        Ok(world)
+    }
+
+    fn connect(&self) -> anyhow::Result<()> {
+        let there = self.outside.netns_path();
+        let mut pod = String::new();
+        let mut outside = String::new();
+        for (name, number) in [("eth0", 1), ("eth1", 2)] {
+            pod.push_str(&format!(
+                "link add {name} type veth peer name {name} netns {there}\n\
+                 link set {name} up\n\
+                 addr add 10.{number}.0.5/24 dev {name}\n\
+                 addr add fd00:{number}::5/64 dev {name} nodad\n"
+            ));
+            outside.push_str(&format!(
+                "link set {name} up\n\
+                 addr add 10.{number}.0.1/24 dev {name}\n\
+                 addr add fd00:{number}::1/64 dev {name} nodad\n"
+            ));
+        }
+        pod.push_str("route add default via 10.1.0.1\nroute add default via fd00:1::1\n");
+        outside.push_str("route add local 0.0.0.0/1 dev lo\nroute add local 128.0.0.0/1 dev lo\nroute add local 2000::/3 dev lo\nroute add local fd09::/16 dev lo\n");
+        self.pod.ip(&pod)?;
+        self.outside.ip(&outside)
+    }
+
+    fn serve_outside(&self) -> anyhow::Result<()> {
+        let rules = format!(
+            "table inet world {{ chain everything {{ type nat hook prerouting priority -100; \
+             meta l4proto {{ tcp, udp }} redirect to :{OUTSIDE}; }}\n}}\n"
+        );
+        nft(&self.outside, &rules)?;
+        self.outside
+            .run(|| serve(OUTSIDE, Ipv6Addr::UNSPECIFIED.into()))
+    }
+
+    /// Listens as the proxy does, as this owner, so that its answers are the proxy's. The listeners stay.
+    pub(crate) fn serve_proxy(&self, owner: Owner) -> anyhow::Result<()> {
+        self.pod.run(move || {
+            act_as(owner, || -> anyhow::Result<()> {
+                for port in LISTENERS {
+                    serve_tcp(port)?;
+                }
+                for address in ["127.0.0.1", "::1"] {
+                    serve_udp(15053, address.parse()?)?;
+                }
+                Ok(())
+            })
+        })
+    }
+
+    /// The program, where everybody may run it.
+    pub(crate) fn program(&self) -> PathBuf {
+        self.files.path().join("egret-init")
+    }
+
+    /// A run of the program in the pod.
+    pub(crate) fn command(&self, flags: &[&str]) -> Command {
+        self.pod.command(0, &self.program(), flags)
+    }
+
+    /// Runs the program in the pod.
+    pub(crate) fn init(&self, flags: &[&str]) -> anyhow::Result<Finished> {
+        Process::run(&self.pod, self.command(flags))
+    }
+
+    /// Runs the program in the pod and insists on its success.
+    pub(crate) fn done(&self, flags: &[&str]) -> anyhow::Result<String> {
+        let done = self.init(flags)?;
+        anyhow::ensure!(
+            done.code == 0,
+            "{flags:?} ended with {}: {}{}",
+            done.code,
+            done.errors,
+            done.output
+        );
+        Ok(done.output)
+    }
+
+    /// What `nft list ruleset` says in the pod, without counts.
+    pub(crate) fn ruleset(&self) -> anyhow::Result<String> {
+        let listed = shell(&self.pod, "nft list ruleset")?;
+        let words = listed.split(' ');
+        let mut kept = Vec::new();
+        let mut skip = 0;
+        for word in words {
+            if skip > 0 {
+                skip -= 1;
+            } else if word == "packets" {
+                skip = 3;
+            } else {
+                kept.push(word);
+            }
+        }
+        Ok(kept.join(" "))
+    }
+
+    /// Where a TCP connection of a process goes.
+    pub(crate) fn tcp(&self, owner: Owner, from: Option<IpAddr>, to: SocketAddr) -> Fate {
+        self.pod.run(move || tcp(owner, from, to))
+    }
+
+    /// Where a datagram of a process goes.
+    pub(crate) fn udp(&self, owner: Owner, from: Option<IpAddr>, to: SocketAddr) -> Fate {
+        self.pod.run(move || udp(owner, from, to))
+    }
+
+    /// Where a TCP connection from outside goes.
+    pub(crate) fn tcp_from_outside(&self, to: SocketAddr) -> Fate {
+        self.outside.run(move || tcp((0, 0), None, to))
+    }
+
+    /// Where a datagram from outside goes.
+    pub(crate) fn udp_from_outside(&self, to: SocketAddr) -> Fate {
+        self.outside.run(move || udp((0, 0), None, to))
+    }
+}
+
+/// Loads rules with nft in a host.
+pub(crate) fn nft(host: &Host, rules: &str) -> anyhow::Result<()> {
+    feed(host, "nft -f -", rules)
+}
+
+/// Runs a command over an input in a host and insists on its success.
+pub(crate) fn feed(host: &Host, command: &str, input: &str) -> anyhow::Result<()> {
+    let file = tempfile::NamedTempFile::new()?;
+    fs::write(file.path(), input)?;
+    shell(host, &format!("{command} < {}", file.path().display())).map(drop)
+}
+
+/// Runs a line of shell in a host, insists on its success and gives its output.
+pub(crate) fn shell(host: &Host, line: &str) -> anyhow::Result<String> {
+    let mut command = Command::new("sh");
+    command.args(["-c", line]);
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let output = host.spawn(command)?.wait_with_output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(output.status.success(), "`{line}`: {errors}");
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Address and port.
+pub(crate) fn at(address: &str, port: u16) -> SocketAddr {
+    SocketAddr::new(address.parse().expect("tests write addresses well"), port)
+}
+
+fn built() -> anyhow::Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let folder = test
+        .parent()
+        .and_then(|deps| deps.parent())
+        .context("tests are in target/debug/deps")?;
+    Ok(folder.join("egret-init"))
+}
+
+fn serve(port: u16, address: IpAddr) -> anyhow::Result<()> {
+    serve_tcp(port)?;
+    serve_udp(port, address)
+}
+
+/// Answers every connection with the port. The thread ends with the test's process.
+fn serve_tcp(port: u16) -> anyhow::Result<()> {
+    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))?;
+    setsockopt(&listener, sockopt::IpTransparent, &true)?;
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = stream;
+            // A client that went away learns nothing.
+            let _ = stream.write_all(&port.to_be_bytes());
+        }
+    });
+    Ok(())
+}
+
+fn serve_udp(port: u16, address: IpAddr) -> anyhow::Result<()> {
+    let socket = UdpSocket::bind((address, port))?;
+    thread::spawn(move || {
+        let mut buffer = [0; 64];
+        while let Ok((_, peer)) = socket.recv_from(&mut buffer) {
+            // A client that went away learns nothing.
+            let _ = socket.send_to(&port.to_be_bytes(), peer);
+        }
+    });
+    Ok(())
+}
+
+/// Does something while this thread counts as an owner's.
+fn act_as<T>((uid, gid): Owner, action: impl FnOnce() -> T) -> T {
+    setfsgid(Gid::from_raw(gid));
+    setfsuid(Uid::from_raw(uid));
+    let result = action();
+    setfsgid(Gid::from_raw(0));
+    setfsuid(Uid::from_raw(0));
+    result
+}
+
+fn tcp(owner: Owner, from: Option<IpAddr>, to: SocketAddr) -> Fate {
+    let stream = act_as(owner, || match from {
+        None => TcpStream::connect_timeout(&to, PATIENCE),
+        Some(from) => connect_from(from, to),
+    });
+    let mut answer = [0; 2];
+    let read = stream.and_then(|mut stream| {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.read_exact(&mut answer)
+    });
+    fate(read.map(|()| answer), to)
+}
+
+/// The kernel chooses the port.
+fn connect_from(from: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
+    use nix::sys::socket::{
+        AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket,
+    };
+    use std::os::fd::AsRawFd;
+    let family = if to.is_ipv4() {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    };
+    let socket = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    bind(
+        socket.as_raw_fd(),
+        &SockaddrStorage::from(SocketAddr::new(from, 0)),
+    )?;
+    let stream = TcpStream::from(socket);
+    stream.set_write_timeout(Some(PATIENCE))?;
+    connect(stream.as_raw_fd(), &SockaddrStorage::from(to))?;
+    Ok(stream)
+}
+
+fn udp(owner: Owner, from: Option<IpAddr>, to: SocketAddr) -> Fate {
+    let any = if to.is_ipv4() { "0.0.0.0" } else { "::" };
+    let from = from.unwrap_or_else(|| any.parse().expect("both are addresses"));
+    let mut answer = [0; 2];
+    let read = act_as(owner, || UdpSocket::bind((from, 0))).and_then(|socket| {
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.connect(to)?;
+        socket.send(b"?")?;
+        socket.recv(&mut answer).map(drop)
+    });
+    match fate(read.map(|()| answer), to) {
+        // What says that nobody listens may itself be lost where connections are kept in zones.
+        Fate::Silent if is_of_pod(to.ip()) => Fate::Untouched,
+        fate => fate,
+    }
+}
+
+fn fate(answer: std::io::Result<[u8; 2]>, to: SocketAddr) -> Fate {
+    match answer.map(u16::from_be_bytes) {
+        Ok(OUTSIDE) => Fate::Untouched,
+        Ok(port) => Fate::Proxy(port),
+        // Nobody listens in the pod but the proxy.
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused && is_of_pod(to.ip()) => {
+            Fate::Untouched
+        }
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Fate::Refused,
+        // The sender may hear of it before the message does.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Fate::Refused,
+        Err(error) if [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind()) => {
+            Fate::Silent
+        }
+        Err(error) => panic!("a connection to {to} failed in an unexpected way: {error}"),
+    }
+}
+
+fn is_of_pod(address: IpAddr) -> bool {
+    let own = POD.iter().chain(&POD_AT_ETH1);
+    address.is_loopback() || own.into_iter().any(|own| own.parse() == Ok(address))
+}

@@ -13,6 +13,7 @@ mod patterns;
 mod services;
 mod visible;
 mod destination_rules;
+mod localities;
 mod clusters;
 mod routes;
 mod delegates;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::model::meta::ExportTo;
 use crate::model::meta::Meta;
+use crate::model::policy::Locality;
 pub use crate::model::mesh::proxy_headers::ClientCert;
 pub use crate::model::mesh::proxy_headers::ProxyHeaders;
 use crate::model::route::Retries;
@@ -64,8 +65,8 @@ pub struct Mesh {
     pub dns_refresh_rate: Duration,
     /// `h2UpgradePolicy` UPGRADE.
     pub h2_upgrade: bool,
-    /// `localityLbSetting.enabled`.
-    pub locality_enabled: bool,
+    /// `localityLbSetting`.
+    pub locality: Locality,
     /// `defaultConfig.proxyHeaders`.
     pub proxy_headers: ProxyHeaders,
 }
@@ -88,7 +89,7 @@ impl Default for Mesh {
             access_log_format: "".into(),
             dns_refresh_rate: Duration::from_secs(60),
             h2_upgrade: false,
-            locality_enabled: true,
+            locality: Locality::default(),
             proxy_headers: ProxyHeaders::default(),
         }
     }

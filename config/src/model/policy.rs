@@ -1,7 +1,7 @@
 //! Traffic policies: DestinationRule, with its subsets and port settings.
 
 pub(crate) mod parse;
-mod blocks;
+pub(crate) mod blocks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +54,8 @@ pub struct PortPolicies {
 pub struct TrafficPolicy {
     /// `loadBalancer`.
     pub load_balancer: Option<LoadBalancer>,
+    /// `loadBalancer.localityLbSetting`; belongs to the block above.
+    pub locality: Option<Locality>,
     /// `connectionPool`.
     pub connection_pool: Option<ConnectionPool>,
     /// `outlierDetection`.
@@ -64,6 +66,33 @@ pub struct TrafficPolicy {
     pub tunnel: Option<Tunnel>,
     /// `proxyProtocol` version, 1 or 2.
     pub proxy_protocol: Option<u8>,
+    /// `retryBudget`.
+    pub retry_budget: Option<RetryBudget>,
+}
+
+/// `localityLbSetting`: which endpoints are near. `failover` and `priority_labels` count only beside outlier detection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Locality {
+    /// `enabled`; `None` is the mesh's.
+    pub enabled: Option<bool>,
+    /// `distribute`: from a locality, shares of localities in percent. Localities may end in `/*` or be `*`.
+    pub distribute: Vec<(Arc<str>, Shares)>,
+    /// `failover`: from a region to a region.
+    pub failover: Vec<(Arc<str>, Arc<str>)>,
+    /// `failoverPriority`: labels, or `label=value`, that make an endpoint near the more of them match from the first on.
+    pub priority_labels: Vec<Arc<str>>,
+}
+
+/// Localities, each with its share in percent.
+pub type Shares = Vec<(Arc<str>, u32)>;
+
+/// `retryBudget`: retries at once, as a share of the requests under way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetryBudget {
+    /// `percent`, 0 to 100; default 20.
+    pub percent: f64,
+    /// `minRetryConcurrency`: so many are always allowed; default 3.
+    pub retries_min: u32,
 }
 
 /// How an endpoint is picked.
@@ -79,7 +108,31 @@ pub enum LoadBalancer {
     /// `PASSTHROUGH`: dial where the caller wanted to go.
     Passthrough,
     /// `consistentHash`.
-    ConsistentHash(HashOn),
+    ConsistentHash(ConsistentHash),
+}
+
+/// `consistentHash`: equal calls go to equal endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsistentHash {
+    /// What is hashed.
+    pub on: HashOn,
+    /// Where hashes lead.
+    pub table: HashTable,
+}
+
+/// Where hashes lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashTable {
+    /// `ringHash`, the default.
+    Ring {
+        /// `minimumRingSize`, default 1024.
+        size_min: u64,
+    },
+    /// `maglev`.
+    Maglev {
+        /// `tableSize`, a prime; default 65537.
+        size: u64,
+    },
 }
 
 /// What `consistentHash` hashes.
@@ -149,6 +202,9 @@ pub struct OutlierDetection {
     pub consecutive_5xx: u32,
     /// `consecutiveGatewayErrors`; 0 is off.
     pub consecutive_gateway_errors: u32,
+    /// `consecutiveLocalOriginFailures`, where `splitExternalLocalOriginErrors` counts connections that fail apart from
+    /// answers; `None` counts them as 5xx. 0 is off.
+    pub consecutive_local_failures: Option<u32>,
     /// `interval` between sweeps.
     pub interval: Duration,
     /// `baseEjectionTime`, multiplied by how often it happened.

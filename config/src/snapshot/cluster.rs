@@ -8,6 +8,7 @@ use crate::model::endpoint::Address;
 use crate::model::policy::ConnectionPool;
 use crate::model::policy::LoadBalancer;
 use crate::model::policy::OutlierDetection;
+use crate::model::policy::RetryBudget;
 use crate::model::policy::Tunnel;
 use crate::model::tls::ClientTls;
 use crate::name::ObjectName;
@@ -82,6 +83,8 @@ pub struct Member {
     pub weight: u32,
     /// `region/zone/subzone`, empty when unknown.
     pub locality: Arc<str>,
+    /// How near it is: calls go to members of 0 as long as enough of them are well.
+    pub priority: u32,
 }
 
 /// How the members of a cluster are called: the merged DestinationRule policy, defaults filled in where they are Istio's.
@@ -101,4 +104,6 @@ pub struct ClusterPolicy {
     pub tunnel: Option<Tunnel>,
     /// PROXY protocol version.
     pub proxy_protocol: Option<u8>,
+    /// Retries at once as a share of requests, instead of a number.
+    pub retry_budget: Option<RetryBudget>,
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::host::HostPattern;
+use crate::labels::Labels;
 use crate::model::endpoint::Address;
 use crate::model::endpoint::Endpoint;
 use crate::model::objects::Objects;
@@ -20,6 +21,7 @@ use crate::snapshot::cluster::ClusterPolicy;
 use crate::snapshot::cluster::Discovery;
 use crate::snapshot::cluster::Member;
 use crate::snapshot::destination_rules::DestinationRules;
+use crate::snapshot::localities;
 use crate::snapshot::services::Registry;
 use crate::snapshot::services::host_text;
 use crate::snapshot::services::port_of;
@@ -109,12 +111,13 @@ impl<'o, 'b> Clusters<'o, 'b> {
                     subset.is_none_or(|subset| subset.labels.select(&endpoint.labels))
                 });
                 let selected: Vec<_> = selected.collect();
+                let policy = rules.policy(port.number, subset);
                 let Some(discovery) =
-                    self.discovery(service, port, &selected, endpoints.is_empty())
+                    self.discovery(service, port, &selected, endpoints.is_empty(), &policy)
                 else {
                     continue;
                 };
-                let policy = self.policy(rules.policy(port.number, subset));
+                let policy = self.policy(policy);
                 let discovery = match policy.load_balancer {
                     LoadBalancer::Passthrough if self.workload.mode == Mode::Sidecar => {
                         Discovery::Original { port: None }
@@ -212,11 +215,12 @@ impl<'o, 'b> Clusters<'o, 'b> {
         port: &ServicePort,
         endpoints: &[&Endpoint],
         unlisted: bool,
+        policy: &TrafficPolicy,
     ) -> Option<Discovery> {
         let gateway = self.workload.mode == Mode::Gateway;
         let dialled = port.target.unwrap_or(port.number);
         let wildcard = service.host.exact().is_none();
-        let members = || members(service, port, endpoints);
+        let members = || self.placed(members(service, port, endpoints), policy);
         Some(match &service.resolution {
             Resolution::DynamicDns => Discovery::PerCall {
                 allowed: service.host.clone(),
@@ -239,6 +243,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
                         port: dialled,
                         weight: 1,
                         locality: "".into(),
+                        priority: 0,
                     }]
                 } else {
                     members()
@@ -250,6 +255,17 @@ impl<'o, 'b> Clusters<'o, 'b> {
             }
             Resolution::Alias(_) => return None,
         })
+    }
+
+    /// Members with their priorities, or weights, by where they are.
+    fn placed(&self, members: Vec<(Member, &Labels)>, policy: &TrafficPolicy) -> Vec<Member> {
+        let mesh = &self.objects.mesh.locality;
+        let setting = policy.locality.as_ref().unwrap_or(mesh);
+        if !setting.enabled.or(mesh.enabled).unwrap_or(true) {
+            return members.into_iter().map(|(member, _)| member).collect();
+        }
+        let failover = policy.outlier_detection.is_some();
+        localities::place(members, setting, &self.workload.labels, failover)
     }
 
     fn policy(&self, policy: TrafficPolicy) -> ClusterPolicy {
@@ -264,6 +280,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
             tls: policy.tls.flatten(),
             tunnel: policy.tunnel,
             proxy_protocol: policy.proxy_protocol,
+            retry_budget: policy.retry_budget,
         }
     }
 }
@@ -273,16 +290,22 @@ pub(crate) fn cluster_name(port: u16, subset: Option<&str>, host: &str) -> Arc<s
     format!("outbound|{port}|{}|{host}", subset.unwrap_or_default()).into()
 }
 
-fn members(service: &Service, port: &ServicePort, endpoints: &[&Endpoint]) -> Vec<Member> {
+fn members<'e>(
+    service: &Service,
+    port: &ServicePort,
+    endpoints: &[&'e Endpoint],
+) -> Vec<(Member, &'e Labels)> {
     endpoints
         .iter()
         .filter_map(|endpoint| {
-            Some(Member {
+            let member = Member {
                 address: endpoint.address.clone(),
                 port: port_of(service, port, endpoint)?,
                 weight: endpoint.weight.unwrap_or(1).max(1),
                 locality: endpoint.locality.clone(),
-            })
+                priority: 0,
+            };
+            Some((member, &endpoint.labels))
         })
         .collect()
 }

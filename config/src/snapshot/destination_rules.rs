@@ -123,19 +123,27 @@ impl<'o> Merged<'o> {
         if let Some(own) = entry(own, port) {
             let tunnel = policy.tunnel;
             let proxy_protocol = policy.proxy_protocol;
+            let retry_budget = policy.retry_budget;
             policy = own.clone();
             policy.tunnel = policy.tunnel.or(tunnel);
             policy.proxy_protocol = policy.proxy_protocol.or(proxy_protocol);
+            policy.retry_budget = policy.retry_budget.or(retry_budget);
             return policy;
         }
         let own = own.all.clone();
+        let locality = match own.load_balancer {
+            Some(_) => own.locality,
+            None => policy.locality,
+        };
         TrafficPolicy {
             load_balancer: own.load_balancer.or(policy.load_balancer),
+            locality,
             connection_pool: own.connection_pool.or(policy.connection_pool),
             outlier_detection: own.outlier_detection.or(policy.outlier_detection),
             tls: own.tls.or(policy.tls),
             tunnel: own.tunnel.or(policy.tunnel),
             proxy_protocol: own.proxy_protocol.or(policy.proxy_protocol),
+            retry_budget: own.retry_budget.or(policy.retry_budget),
         }
     }
 }

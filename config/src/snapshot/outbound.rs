@@ -165,6 +165,7 @@ fn unknown(objects: &Objects, scope: &Scope<'_>, clusters: &mut Clusters<'_, '_>
                 tls: None,
                 tunnel: None,
                 proxy_protocol: None,
+                retry_budget: None,
             },
             service_names: Vec::new(),
             origin: scope.policy_source.clone(),

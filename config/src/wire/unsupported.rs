@@ -31,47 +31,10 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
             "verify_certificate_hash",
         ],
     ),
-    (
-        "TrafficPolicy",
-        &[
-            "outlier_detection",
-            "tunnel",
-            "proxy_protocol",
-            "retry_budget",
-        ],
-    ),
-    ("PortTrafficPolicy", &["outlier_detection"]),
-    (
-        "LoadBalancer",
-        &[
-            "consistent_hash",
-            "locality_lb_setting",
-            "warmup_duration_secs",
-            "warmup",
-        ],
-    ),
-    ("TcpPool", &["max_connections", "max_connection_duration"]),
-    (
-        "ConsistentHash",
-        &["ring_hash", "maglev", "minimum_ring_size"],
-    ),
+    ("TrafficPolicy", &["retry_budget"]),
+    ("LoadBalancer", &["warmup_duration_secs", "warmup"]),
     ("HttpCookie", &["attributes"]),
-    (
-        "HttpPool",
-        &[
-            "http1_max_pending_requests",
-            "http2_max_requests",
-            "max_retries",
-            "max_concurrent_streams",
-        ],
-    ),
-    (
-        "OutlierDetection",
-        &[
-            "split_external_local_origin_errors",
-            "consecutive_local_origin_failures",
-        ],
-    ),
+    ("HttpPool", &["max_retries", "max_concurrent_streams"]),
     ("ClientTls", &["ca_crl"]),
     ("Sidecar", &["ingress", "inbound_connection_pool"]),
     ("EgressListener", &["capture_mode"]),
@@ -91,10 +54,6 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
             "service_settings",
             "discovery_selectors",
         ],
-    ),
-    (
-        "LocalityLbSetting",
-        &["distribute", "failover", "failover_priority"],
     ),
     ("ProxyConfig", &["gateway_topology"]),
     (

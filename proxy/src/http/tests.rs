@@ -468,6 +468,7 @@ fn cluster(addresses: &[SocketAddr]) -> Arc<Cluster> {
         port: address.port(),
         weight: 1,
         locality: "".into(),
+        priority: 0,
     };
     Arc::new(Cluster {
         name: "outbound|80||a.test".into(),
@@ -484,6 +485,7 @@ fn cluster(addresses: &[SocketAddr]) -> Arc<Cluster> {
             tls: None,
             tunnel: None,
             proxy_protocol: None,
+            retry_budget: None,
         },
         service_names: Vec::new(),
         origin: "ServiceEntry default/a".into(),

@@ -108,6 +108,7 @@ mod tests {
             port: 80,
             weight: 1,
             locality: "".into(),
+            priority: 0,
         };
         let ips: [IpAddr; 2] = [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()];
         let (mut before, mut after) = (Vec::new(), Vec::new());

@@ -8,6 +8,7 @@ use crate::model::mesh::OutboundPolicy;
 use crate::model::mesh::proxy_headers;
 use crate::model::meta::ExportTo;
 use crate::model::meta::Meta;
+use crate::model::policy::blocks;
 use crate::model::read;
 use crate::model::route::tries;
 use crate::problem::Review;
@@ -98,8 +99,10 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
         &policies,
     )
     .unwrap_or_default();
-    if let Some(setting) = &wire.locality_lb_setting {
-        mesh.locality_enabled = setting.enabled.unwrap_or(true);
+    if let Some(setting) = review.within("localityLbSetting", |review| {
+        blocks::locality(wire.locality_lb_setting.as_ref(), review)
+    }) {
+        mesh.locality = setting;
     }
     let headers = wire.default_config.as_ref();
     if let Some(headers) = headers.and_then(|config| config.proxy_headers.as_ref()) {

@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use crate::model::policy::ConnectionPool;
+use crate::model::policy::ConsistentHash;
 use crate::model::policy::HashOn;
+use crate::model::policy::HashTable;
 use crate::model::policy::Keepalive;
 use crate::model::policy::LoadBalancer;
+use crate::model::policy::Locality;
 use crate::model::policy::OutlierDetection;
+use crate::model::policy::RetryBudget;
 use crate::model::read;
 use crate::problem::NO_VALUE;
 use crate::problem::Review;
 use crate::wire::destination_rule as wire;
+use crate::wire::shared;
 
 /// Reads `loadBalancer`.
 pub(crate) fn load_balancer(
@@ -28,7 +33,7 @@ pub(crate) fn load_balancer(
         }
         if let Some(hash) = &wire.consistent_hash {
             return review
-                .within("consistentHash", |review| hash_on(hash, review))
+                .within("consistentHash", |review| consistent_hash(hash, review))
                 .map(LoadBalancer::ConsistentHash);
         }
         let at = match wire.simple.as_deref().unwrap_or_default() {
@@ -51,6 +56,124 @@ pub(crate) fn load_balancer(
         };
         Some(at)
     })
+}
+
+/// Reads a `localityLbSetting`.
+pub(crate) fn locality(
+    wire: Option<&shared::LocalityLbSetting>,
+    review: &mut Review<'_>,
+) -> Option<Locality> {
+    let wire = wire?;
+    let kinds = [
+        !wire.distribute.is_empty(),
+        !wire.failover.is_empty(),
+        !wire.failover_priority.is_empty(),
+    ];
+    if kinds[0] && (kinds[1] || kinds[2]) {
+        review.error(
+            "distribute",
+            NO_VALUE,
+            "only one of distribute and failover or failoverPriority",
+        );
+    }
+    let distribute = review.each("distribute", &wire.distribute, |review, wire| {
+        let sum: u64 = wire.to.values().map(|share| u64::from(*share)).sum();
+        if sum != 100 {
+            review.error("to", sum, "the shares must add up to 100");
+        }
+        let to = wire.to.iter();
+        let to = to.map(|(locality, share)| (locality.as_str().into(), *share));
+        Some((wire.from.as_str().into(), to.collect()))
+    });
+    let failover = review.each("failover", &wire.failover, |review, wire| {
+        if wire.from == wire.to {
+            review.error("to", &wire.to, "the same region as `from`");
+        }
+        Some((wire.from.as_str().into(), wire.to.as_str().into()))
+    });
+    let labels = wire.failover_priority.iter();
+    Some(Locality {
+        enabled: wire.enabled,
+        distribute,
+        failover,
+        priority_labels: labels.map(|label| label.as_str().into()).collect(),
+    })
+}
+
+/// Reads `retryBudget`.
+pub(crate) fn retry_budget(
+    wire: Option<&wire::RetryBudget>,
+    review: &mut Review<'_>,
+) -> Option<RetryBudget> {
+    let wire = wire?;
+    let percent = wire.percent.unwrap_or(20.0);
+    if !(0.0..=100.0).contains(&percent) {
+        review.error(
+            "retryBudget.percent",
+            percent,
+            "expected a percentage from 0 to 100",
+        );
+    }
+    Some(RetryBudget {
+        percent,
+        retries_min: match wire.min_retry_concurrency {
+            0 => 3,
+            min => min,
+        },
+    })
+}
+
+fn consistent_hash(wire: &wire::ConsistentHash, review: &mut Review<'_>) -> Option<ConsistentHash> {
+    if wire.ring_hash.is_some() && wire.maglev.is_some() {
+        review.error("maglev", NO_VALUE, "only one of ringHash and maglev");
+    }
+    let table = match (&wire.maglev, &wire.ring_hash) {
+        (Some(maglev), _) => HashTable::Maglev {
+            size: table_size(maglev.table_size, review),
+        },
+        (None, ring) => HashTable::Ring {
+            size_min: ring_size(ring.as_ref(), wire.minimum_ring_size, review),
+        },
+    };
+    hash_on(wire, review).map(|on| ConsistentHash { on, table })
+}
+
+/// Envoy's bounds and default.
+fn ring_size(ring: Option<&wire::RingHash>, old: u64, review: &mut Review<'_>) -> u64 {
+    const MAX: u64 = 8 << 20;
+    let (part, size) = match ring {
+        Some(ring) => ("ringHash.minimumRingSize", ring.minimum_ring_size),
+        None => ("minimumRingSize", old),
+    };
+    match size {
+        0 => 1024,
+        size if size > MAX => {
+            review.error(part, size, "expected 8388608 at most");
+            1024
+        }
+        size => size,
+    }
+}
+
+/// Envoy's bounds and default; slots are visited in steps, so their number must be a prime.
+fn table_size(size: u64, review: &mut Review<'_>) -> u64 {
+    const USUAL: u64 = 65537;
+    const MAX: u64 = 5_000_011;
+    let is_prime = |number: u64| {
+        number > 1 && (2..=number.isqrt()).all(|divisor| !number.is_multiple_of(divisor))
+    };
+    match size {
+        0 => USUAL,
+        size if size <= MAX && is_prime(size) => size,
+        size => {
+            review.error(
+                "maglev.tableSize",
+                size,
+                "expected a prime number, 5000011 at most",
+            );
+            USUAL
+        }
+    }
 }
 
 fn hash_on(wire: &wire::ConsistentHash, review: &mut Review<'_>) -> Option<HashOn> {
@@ -205,6 +328,9 @@ pub(crate) fn outlier_detection(
         Some(OutlierDetection {
             consecutive_5xx: wire.consecutive_5xx_errors.unwrap_or(5),
             consecutive_gateway_errors: gateway_errors.unwrap_or(0),
+            consecutive_local_failures: wire
+                .split_external_local_origin_errors
+                .then(|| wire.consecutive_local_origin_failures.unwrap_or(5)),
             interval: interval.unwrap_or(Duration::from_secs(10)),
             base_ejection_time: ejection.unwrap_or(Duration::from_secs(30)),
             ejection_percent_max: if ejected == 0 { 10 } else { ejected },

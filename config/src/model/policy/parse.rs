@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::model::meta::ExportTo;
 use crate::model::meta::Meta;
 use crate::model::policy::DestinationRule;
+use crate::model::policy::Locality;
 use crate::model::policy::PortPolicies;
 use crate::model::policy::Subset;
 use crate::model::policy::TrafficPolicy;
@@ -125,6 +126,7 @@ fn policies(
         Some(PortPolicies {
             all: TrafficPolicy {
                 load_balancer: blocks::load_balancer(wire.load_balancer.as_ref(), review),
+                locality: locality(wire.load_balancer.as_ref(), review),
                 connection_pool: blocks::connection_pool(wire.connection_pool.as_ref(), review),
                 outlier_detection: blocks::outlier_detection(
                     wire.outlier_detection.as_ref(),
@@ -133,6 +135,7 @@ fn policies(
                 tls: client_tls(wire.tls.as_ref(), context, review),
                 tunnel,
                 proxy_protocol,
+                retry_budget: blocks::retry_budget(wire.retry_budget.as_ref(), review),
             },
             ports,
         })
@@ -156,6 +159,7 @@ fn port(
     numbers.push(selector.number);
     let policy = TrafficPolicy {
         load_balancer: blocks::load_balancer(wire.load_balancer.as_ref(), review),
+        locality: locality(wire.load_balancer.as_ref(), review),
         connection_pool: blocks::connection_pool(wire.connection_pool.as_ref(), review),
         outlier_detection: blocks::outlier_detection(wire.outlier_detection.as_ref(), review),
         tls: client_tls(wire.tls.as_ref(), context, review),
@@ -173,6 +177,13 @@ fn port(
         );
     }
     Some((number, policy))
+}
+
+fn locality(wire: Option<&wire::LoadBalancer>, review: &mut Review<'_>) -> Option<Locality> {
+    let setting = wire?.locality_lb_setting.as_ref();
+    review.within("loadBalancer.localityLbSetting", |review| {
+        blocks::locality(setting, review)
+    })
 }
 
 fn client_tls(

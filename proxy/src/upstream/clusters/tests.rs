@@ -27,6 +27,7 @@ fn cluster(discovery: Discovery) -> Arc<Cluster> {
             tls: None,
             tunnel: None,
             proxy_protocol: None,
+            retry_budget: None,
         },
         service_names: Vec::new(),
         origin: "ServiceEntry default/a".into(),
@@ -41,6 +42,7 @@ fn names(names: &[&str], single: bool) -> Discovery {
         port: 80,
         weight: 1,
         locality: "".into(),
+        priority: 0,
     };
     Discovery::Names {
         members: names.iter().map(member).collect(),

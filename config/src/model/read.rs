@@ -49,8 +49,12 @@ pub(super) fn duration(
 ) -> Option<Duration> {
     let text = text?;
     let duration = value::duration(text);
-    if duration.is_none() {
-        review.error(part, text, "expected a duration such as `1.5s` or `1h30m`");
+    match duration {
+        None => review.error(part, text, "expected a duration such as `1.5s` or `1h30m`"),
+        Some(time) if time.subsec_nanos() % 1_000_000 != 0 => {
+            review.error(part, text, "durations have whole milliseconds");
+        }
+        Some(_) => {}
     }
     duration
 }
@@ -246,6 +250,15 @@ pub(super) fn export_to(
             None
         }
     });
+    for (at, name) in names.iter().enumerate() {
+        if names[..at].contains(name) {
+            review.error(
+                "exportTo",
+                name,
+                "this namespace is listed twice (`.` is the object's own)",
+            );
+        }
+    }
     let alone = |word: &str| names.iter().any(|name| &**name == word);
     match (alone("*"), alone("~")) {
         (false, false) => Some(ExportTo::Namespaces(names)),

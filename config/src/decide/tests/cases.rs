@@ -74,7 +74,8 @@ fn read(text: &str) -> Vec<Case> {
                 shared: shared.clone(),
                 parts: BTreeMap::new(),
             }),
-            "as" | "ip" | "mesh" | "yaml" | "errors" | "warns" | "calls" | "clusters" => {
+            "as" | "ip" | "mesh" | "yaml" | "errors" | "warns" | "calls" | "clusters" | "kind"
+            | "shape" | "accept" | "refuse" => {
                 let case = cases.last_mut().expect("a case begins with its title");
                 let twice = case.parts.insert(key.to_owned(), value);
                 assert!(twice.is_none(), "line {}: {key} twice", at + 1);
@@ -91,6 +92,7 @@ impl Case {
     }
 
     fn run(&self, faults: &mut String) {
+        self.check_specs(faults);
         let yaml = documents(&[&self.shared, self.part("yaml")]);
         let text = |file: &str, content: &str| Text {
             file: file.into(),
@@ -128,6 +130,42 @@ impl Case {
                     "  {} is {told}, not {}",
                     name.trim(),
                     expected.trim()
+                );
+            }
+        }
+    }
+
+    /// Checks what is accepted and what is refused: specs of one kind, one a line.
+    fn check_specs(&self, faults: &mut String) {
+        let shape = match self.part("shape") {
+            "" => "@",
+            shape => shape,
+        };
+        let errors = |spec: &str| {
+            let yaml = object(self.part("kind"), "a", &shape.replace('@', spec));
+            let text = Text {
+                file: "case.yaml".into(),
+                bytes: yaml.into_bytes(),
+            };
+            let (_, problems) = load(&[text], None);
+            let errors = problems
+                .iter()
+                .filter(|problem| problem.severity == Severity::Error);
+            errors.map(ToString::to_string).collect::<Vec<_>>()
+        };
+        for spec in lines(self.part("accept")) {
+            for error in errors(spec) {
+                let _ = writeln!(faults, "  {spec}\n    told: {error}");
+            }
+        }
+        for line in lines(self.part("refuse")) {
+            let (spec, part) = line.rsplit_once("=>").unwrap_or((line, ""));
+            let told = errors(spec.trim());
+            if told.is_empty() || !told.iter().any(|error| error.contains(part.trim())) {
+                let _ = writeln!(
+                    faults,
+                    "  {}\n    not told: {part}, but {told:?}",
+                    spec.trim()
                 );
             }
         }

@@ -19,6 +19,11 @@ use crate::wire::virtual_service as wire;
 /// Istio's mark of a redirect that replaces only the matched prefix.
 const PREFIX_MARK: &str = "%PREFIX()%";
 
+/// The methods that `corsPolicy.allowMethods` may name, as Istio admits them.
+const METHODS: [&str; 9] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+];
+
 /// Bytes of a direct response's body: more is refused, and from the second on warned of.
 const BODY_MAX: usize = 1_000_000;
 const BODY_LARGE: usize = 100_000;
@@ -89,9 +94,9 @@ pub(crate) fn direct(
 ) -> Option<DirectResponse> {
     let status = u16::try_from(wire.status)
         .ok()
-        .filter(|status| (200..=599).contains(status));
+        .filter(|status| (200..=600).contains(status));
     if status.is_none() {
-        review.error("status", wire.status, "expected a status from 200 to 599");
+        review.error("status", wire.status, "expected a status from 200 to 600");
     }
     let body: Arc<[u8]> = match &wire.body {
         None => Arc::default(),
@@ -136,6 +141,10 @@ pub(crate) fn cors(wire: &wire::CorsPolicy, review: &mut Review<'_>) -> Cors {
             }
             // As in Envoy, the one word that means any origin.
             StringMatch::Exact(any) if &*any == "*" => Some(StringMatch::Present),
+            StringMatch::Exact(text) | StringMatch::Prefix(text) if text.is_empty() => {
+                review.error("", NO_VALUE, "cannot be empty");
+                None
+            }
             other => Some(other),
         }
     });
@@ -166,9 +175,21 @@ pub(crate) fn cors(wire: &wire::CorsPolicy, review: &mut Review<'_>) -> Cors {
         }
     }
     for method in &wire.allow_methods {
-        if method != "*" && http::Method::from_bytes(method.as_bytes()).is_err() {
-            review.error("allowMethods", method, "not a valid HTTP method");
+        if method != "*" && !METHODS.contains(&method.as_str()) {
+            review.error(
+                "allowMethods",
+                method,
+                format!("expected `*` or one of {}", METHODS.join(", ")),
+            );
         }
+    }
+    let max_age = read::duration(review, "maxAge", wire.max_age.as_ref());
+    if let Some(age) = max_age.filter(|age| age.subsec_nanos() > 0) {
+        review.error(
+            "maxAge",
+            age.as_secs_f64(),
+            "browsers know whole seconds only",
+        );
     }
     let preflights = [("UNSPECIFIED", false), ("FORWARD", false), ("IGNORE", true)];
     Cors {
@@ -176,7 +197,7 @@ pub(crate) fn cors(wire: &wire::CorsPolicy, review: &mut Review<'_>) -> Cors {
         methods: wire.allow_methods.join(",").into(),
         headers: wire.allow_headers.join(",").into(),
         expose: wire.expose_headers.join(",").into(),
-        max_age: read::duration(review, "maxAge", wire.max_age.as_ref()),
+        max_age,
         credentials: wire.allow_credentials,
         ignore_unmatched: read::word(
             review,

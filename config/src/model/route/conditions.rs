@@ -67,7 +67,7 @@ pub(crate) fn parse(
 
 fn table(
     part: &str,
-    table: &BTreeMap<String, wire::StringMatch>,
+    table: &BTreeMap<String, Option<wire::StringMatch>>,
     joined: bool,
     are_headers: bool,
     review: &mut Review<'_>,
@@ -81,6 +81,10 @@ fn table(
                 name.to_ascii_lowercase()
             } else {
                 name.clone()
+            };
+            let Some(text) = text else {
+                review.error(name, NO_VALUE, "cannot be null; write {} for presence");
+                return None;
             };
             let text = review.within(name, |review| {
                 refuse_regex(text, joined, review);

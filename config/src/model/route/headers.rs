@@ -50,6 +50,12 @@ fn values(
         let pairs = wire.iter().filter_map(|(name, value)| {
             if HeaderValue::from_str(value).is_err() {
                 review.error(name, value, "not a valid value of a header");
+            } else if !closes_variables(value) {
+                review.error(
+                    name,
+                    value,
+                    "a `%` begins a variable such as %HOSTNAME%; write %% for the sign itself",
+                );
             }
             Some((name_of(review, name, authority)?, value.as_str().into()))
         });
@@ -81,4 +87,30 @@ pub(crate) fn is_name(name: &str) -> bool {
 /// Whether a header is the request's host.
 pub(crate) fn is_authority(name: &str) -> bool {
     name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
+}
+
+/// Whether each `%` of a value is doubled, or begins a variable (`%NAME%`, `%NAME(argument)%`) that also ends.
+fn closes_variables(value: &str) -> bool {
+    let mut rest = value;
+    while let Some((_, variable)) = rest.split_once('%') {
+        if let Some(after) = variable.strip_prefix('%') {
+            rest = after;
+            continue;
+        }
+        let name = variable.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        if name.len() == variable.len() {
+            return false;
+        }
+        let argument_end = match name.strip_prefix('(') {
+            Some(argument) => argument.find(')').map(|at| &argument[at + 1..]),
+            None => Some(name),
+        };
+        let length = argument_end
+            .map(|rest| rest.trim_start_matches(|c: char| c == ':' || c.is_ascii_digit()));
+        match length.and_then(|rest| rest.strip_prefix('%')) {
+            Some(after) => rest = after,
+            None => return false,
+        }
+    }
+    true
 }

@@ -255,11 +255,11 @@ fn abort(wire: &wire::FaultAbort, review: &mut Review<'_>) -> Option<Abort> {
     if let Some(status) = wire.http_status {
         if let Some(code) = u16::try_from(status)
             .ok()
-            .filter(|code| (200..=599).contains(code))
+            .filter(|code| (200..=600).contains(code))
         {
             return Some(Abort::Http(code));
         }
-        review.error("httpStatus", status, "expected a status from 200 to 599");
+        review.error("httpStatus", status, "expected a status from 200 to 600");
         return None;
     }
     let Some(word) = &wire.grpc_status else {

@@ -58,6 +58,9 @@ pub(crate) fn parse(
         gateways.push(GatewayName::Mesh);
     }
     hosts(wire, &gateways, review);
+    if gateways.iter().all(|name| *name == GatewayName::Mesh) && !delegate {
+        claims(wire, review);
+    }
     VirtualService {
         meta: Arc::clone(meta),
         hosts: wire
@@ -77,6 +80,24 @@ pub(crate) fn parse(
         }),
         export_to: read::export_to(review, &wire.export_to, namespace, false),
     }
+}
+
+/// Rules for sidecars cannot look at the claims of a token.
+fn claims(wire: &wire::VirtualService, review: &mut Review<'_>) {
+    review.each("http", &wire.http, |review, rule| {
+        review.each("match", &rule.matches, |review, wanted| {
+            let claims = wanted
+                .headers
+                .keys()
+                .chain(wanted.without_headers.keys())
+                .filter(|name| name.starts_with("@request.auth."));
+            for name in claims {
+                review.error("headers", name, "claims can only be matched on gateways");
+            }
+            Some(())
+        });
+        Some(())
+    });
 }
 
 fn hosts(wire: &wire::VirtualService, gateways: &[GatewayName], review: &mut Review<'_>) {

@@ -27,7 +27,7 @@ const PROXY: &[&[&str]] = &[
     &["identify"],
     &["connection"],
     &["listen", "source"],
-    &["admin"],
+    &["admin", "explain"],
     &["settings"],
     &["args"],
     &["app"],
@@ -57,7 +57,7 @@ const HARNESS: &[&[&str]] = &[
     &["topology"],
     &["process"],
     &["scrape", "client"],
-    &["egret"],
+    &["egret", "envoy"],
 ];
 
 #[test]

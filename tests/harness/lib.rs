@@ -17,6 +17,7 @@ pub mod places;
 pub mod topology;
 pub mod process;
 pub mod egret;
+pub mod envoy;
 pub mod client;
 pub mod scrape;
 pub mod folder;

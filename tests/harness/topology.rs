@@ -41,6 +41,9 @@ use crate::places::Site;
 /// The sites that the internet has addresses for; a test may serve on any of them.
 const SITE_NUMBERS: RangeInclusive<u8> = 10..=29;
 
+/// The environment variable that names a real Envoy to compare with; pods see it among egret's programs.
+pub const ENVOY_BIN: &str = "ENVOY_BIN";
+
 /// The small world of one test. Dropping it removes all of it.
 #[derive(Debug)]
 pub struct World {
@@ -288,8 +291,14 @@ impl World {
         // A checkout below /root cannot be entered by the proxy's user; what is mounted here can.
         let programs = self.folder().join("bin");
         fs::create_dir_all(&programs)?;
-        for name in ["egret-init", "egret-proxy"] {
-            let (source, target) = (built_folder()?.join(name), programs.join(name));
+        let own = ["egret-init", "egret-proxy"];
+        let mut sources: Vec<_> = own
+            .iter()
+            .map(|name| Ok((*name, built_folder()?.join(name))))
+            .collect::<anyhow::Result<_>>()?;
+        sources.extend(std::env::var_os(ENVOY_BIN).map(|path| ("envoy", PathBuf::from(path))));
+        for (name, source) in sources {
+            let target = programs.join(name);
             if source.exists() {
                 if !target.exists() {
                     fs::write(&target, "")?;

@@ -1,0 +1,137 @@
+//! What two proxies made of the same bytes, as lines that can be compared.
+
+use std::collections::BTreeMap;
+
+use crate::wire::Heard;
+use crate::wire::Message;
+
+/// Facts by name: `status`, `header x`, `origin 1 header y`.
+pub(crate) type Facts = BTreeMap<String, String>;
+
+const RESPONSES: &str = "responses";
+const REQUESTS: &str = "origin requests";
+
+/// What one proxy made of a request: what its client heard and what the origin saw.
+pub(crate) fn facts(heard: &Heard, origin: &[Message], client_address: &str) -> Facts {
+    let mut facts = Facts::new();
+    let mut note = |name: String, value: String| {
+        facts.insert(name, value);
+    };
+    note(RESPONSES.into(), heard.responses.len().to_string());
+    note(
+        "connection".into(),
+        if heard.closed { "closed" } else { "open" }.into(),
+    );
+    for (at, response) in heard.responses.iter().enumerate() {
+        let of = if heard.responses.len() == 1 {
+            String::new()
+        } else {
+            format!("response {} ", at + 1)
+        };
+        note(format!("{of}status"), response.status().to_string());
+        message(response, &of, client_address, &mut note);
+    }
+    note(REQUESTS.into(), origin.len().to_string());
+    for (at, request) in origin.iter().enumerate() {
+        let of = if origin.len() == 1 {
+            "origin ".to_owned()
+        } else {
+            format!("origin {} ", at + 1)
+        };
+        note(format!("{of}line"), request.line.clone());
+        message(request, &of, client_address, &mut note);
+    }
+    facts
+}
+
+fn message(
+    message: &Message,
+    of: &str,
+    client_address: &str,
+    note: &mut impl FnMut(String, String),
+) {
+    let mut names: Vec<&str> = message
+        .headers
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let values = message.values(name).join(" | ");
+        note(
+            format!("{of}header {name}"),
+            usual(name, &values, client_address),
+        );
+    }
+    if !message.body.is_empty() {
+        note(format!("{of}body"), message.body.clone());
+    }
+    for (name, value) in &message.trailers {
+        note(format!("{of}trailer {name}"), value.clone());
+    }
+    if message.is_cut {
+        note(format!("{of}end"), "cut off".into());
+    }
+}
+
+/// Values that cannot be equal, by what they are.
+fn usual(name: &str, value: &str, client_address: &str) -> String {
+    match name {
+        "date" if value != "Sun, 06 Nov 1994 08:49:37 GMT" => "now".into(),
+        "x-request-id" if is_uuid(value) => "a UUID".into(),
+        "x-envoy-upstream-service-time" if value.len() < 4 && value.parse::<u32>().is_ok() => {
+            "milliseconds".into()
+        }
+        _ => value.replace(client_address, "CLIENT"),
+    }
+}
+
+fn is_uuid(value: &str) -> bool {
+    value.len() == 36
+        && value.chars().enumerate().all(|(at, c)| {
+            if [8, 13, 18, 23].contains(&at) {
+                c == '-'
+            } else {
+                c.is_ascii_hexdigit()
+            }
+        })
+}
+
+/// One line for each fact that differs: `name: Envoy's | egret's`.
+pub(crate) fn differences(envoy: &Facts, egret: &Facts) -> Vec<String> {
+    let mut names: Vec<&String> = envoy.keys().chain(egret.keys()).collect();
+    names.sort();
+    names.dedup();
+    let of = |facts: &Facts, name: &str| {
+        facts.get(name).map_or_else(
+            || "-".to_owned(),
+            |value| {
+                let text = format!("{value:?}");
+                let shown: String = text.chars().take(120).collect();
+                if shown.len() < text.len() {
+                    format!("{shown}...")
+                } else {
+                    text
+                }
+            },
+        )
+    };
+    // Where one origin saw more requests than the other, that alone is told.
+    let as_many = |name| envoy.get(name) == egret.get(name);
+    let (as_many_requests, as_many_responses) = (as_many(REQUESTS), as_many(RESPONSES));
+    names
+        .into_iter()
+        .filter(|name| {
+            let is_of_origin = name.starts_with("origin ");
+            [REQUESTS, RESPONSES].contains(&name.as_str())
+                || if is_of_origin {
+                    as_many_requests
+                } else {
+                    as_many_responses
+                }
+        })
+        .filter(|name| envoy.get(*name) != egret.get(*name))
+        .map(|name| format!("{name}: {} | {}", of(envoy, name), of(egret, name)))
+        .collect()
+}

@@ -1,0 +1,170 @@
+//! The same bytes through egret and through a real Envoy that is configured the same way: same fate, same answer, same
+//! request at the origin. What differs on purpose is listed in [`differences`], with its reason, and nothing else may.
+//!
+//! `ENVOY_BIN` names the Envoy; `scripts/test` installs one.
+
+mod wire;
+mod requests;
+mod compare;
+mod differences;
+
+use std::net::SocketAddr;
+
+use egret_tests::egret::INJECTED;
+use egret_tests::egret::Settings;
+use egret_tests::egret::redirect;
+use egret_tests::envoy;
+use egret_tests::folder::Folder;
+use egret_tests::ledger::Ledger;
+use egret_tests::netns::Host;
+use egret_tests::places::EGRESS_GATEWAY;
+use egret_tests::places::Family;
+use egret_tests::places::HTTPBIN_ORG;
+use egret_tests::places::INGRESS_GATEWAY;
+use egret_tests::places::Located;
+use egret_tests::places::PRODUCTPAGE;
+use egret_tests::places::SLEEP;
+use egret_tests::topology::World;
+
+use crate::compare::Facts;
+use crate::compare::differences;
+use crate::compare::facts;
+use crate::differences::Difference;
+use crate::requests::Exchange;
+use crate::wire::Message;
+
+const SKIPPED: &str =
+    "skipped: ENVOY_BIN names no Envoy to compare with; `scripts/test` installs one";
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped comparison must be seen")]
+fn a_gateway_does_as_envoy_does() -> anyhow::Result<()> {
+    if !envoy::is_there()? {
+        eprintln!("{SKIPPED}");
+        return Ok(());
+    }
+    let world = World::new("parity-gateway", Family::V4)?;
+    let origin = wire::origin(world.internet.listen(HTTPBIN_ORG.v4(), 80)?)?;
+    let client = world.pod(SLEEP, "default")?;
+    let (envoy_pod, egret_pod) = (
+        world.gateway_pod(EGRESS_GATEWAY)?,
+        world.gateway_pod(INGRESS_GATEWAY)?,
+    );
+    let _envoy = envoy::start(&world, &envoy_pod, include_str!("gateway.envoy.yaml"))?;
+    let config = Folder::new()?;
+    config.write("gateway.yaml", include_str!("gateway.istio.yaml"))?;
+    let _egret = Settings::gateway("app=parity")
+        .config(config.path())
+        .start(&world, &egret_pod)?;
+    let through = |place: egret_tests::places::Place| Through {
+        client: &client,
+        address: SLEEP.v4().to_string(),
+        to: (place.v4(), 80).into(),
+        origin: &origin,
+    };
+    insist(
+        &requests::of_gateway(),
+        [through(EGRESS_GATEWAY), through(INGRESS_GATEWAY)],
+        differences::OF_GATEWAY,
+    )
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped comparison must be seen")]
+fn a_sidecar_does_as_envoy_does() -> anyhow::Result<()> {
+    if !envoy::is_there()? {
+        eprintln!("{SKIPPED}");
+        return Ok(());
+    }
+    let world = World::new("parity-sidecar", Family::V4)?;
+    let origin = wire::origin(world.internet.listen(HTTPBIN_ORG.v4(), 80)?)?;
+    let (envoy_pod, egret_pod) = (
+        world.pod(PRODUCTPAGE, "default")?,
+        world.pod(SLEEP, "default")?,
+    );
+    for pod in [&envoy_pod, &egret_pod] {
+        redirect(&world, pod, &INJECTED, &[])?;
+    }
+    let _envoy = envoy::start(&world, &envoy_pod, include_str!("sidecar.envoy.yaml"))?;
+    let config = Folder::new()?;
+    config.write("sidecar.yaml", include_str!("sidecar.istio.yaml"))?;
+    let _egret = Settings::sidecar("default")
+        .config(config.path())
+        .pod_ip(SLEEP.v4())
+        .start(&world, &egret_pod)?;
+    let through = |pod, place: egret_tests::places::Place| Through {
+        client: pod,
+        address: place.v4().to_string(),
+        to: (HTTPBIN_ORG.v4(), 80).into(),
+        origin: &origin,
+    };
+    insist(
+        &requests::of_sidecar(),
+        [through(&envoy_pod, PRODUCTPAGE), through(&egret_pod, SLEEP)],
+        differences::OF_SIDECAR,
+    )
+}
+
+/// A way through one proxy.
+struct Through<'w> {
+    client: &'w Host,
+    address: String,
+    to: SocketAddr,
+    origin: &'w Ledger<Message>,
+}
+
+impl Through<'_> {
+    fn send(&self, exchange: &Exchange) -> anyhow::Result<Facts> {
+        let before = self.origin.len();
+        let heard = wire::call(self.client, self.to, &exchange.bytes, exchange.responses)?;
+        let seen = self.origin.all().split_off(before);
+        Ok(facts(&heard, &seen, &self.address))
+    }
+}
+
+/// Insists that each exchange comes out the same both ways, but for `meant`, and that all of that still differs.
+fn insist(
+    exchanges: &[Exchange],
+    [envoy, egret]: [Through<'_>; 2],
+    meant: &[Difference],
+) -> anyhow::Result<()> {
+    let mut used = vec![false; meant.len()];
+    let mut unmeant = Vec::new();
+    for exchange in exchanges {
+        let lines = differences(&envoy.send(exchange)?, &egret.send(exchange)?);
+        for line in lines {
+            let covering = meant
+                .iter()
+                .position(|one| one.covers(exchange.name, &line));
+            match covering {
+                Some(at) => used[at] = true,
+                None => unmeant.push(format!("{}: {line}", exchange.name)),
+            }
+        }
+    }
+    let gone: Vec<_> = meant
+        .iter()
+        .zip(used)
+        .filter(|(_, used)| !used)
+        .map(|(one, _)| format!("{:?} {}: no longer differs", one.exchanges, one.fact))
+        .collect();
+    anyhow::ensure!(
+        unmeant.is_empty() && gone.is_empty(),
+        "of {} exchanges, these differ (exchange: fact: Envoy's | egret's):\n{}\n{}",
+        exchanges.len(),
+        unmeant.join("\n"),
+        gone.join("\n")
+    );
+    Ok(())
+}
+
+impl Difference {
+    fn covers(&self, exchange: &str, line: &str) -> bool {
+        let fact = line.split(": ").next().unwrap_or_default();
+        let fits = match self.fact.strip_suffix('*') {
+            Some(beginning) => fact.starts_with(beginning),
+            None => fact == self.fact,
+        };
+        fits && (self.exchanges.is_empty() || self.exchanges.contains(&exchange))
+    }
+}

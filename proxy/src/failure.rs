@@ -66,6 +66,10 @@ pub enum Cause {
     BadRequest,
     /// The client asks for an upgrade that is not offered (403) or for a CONNECT that no route allows.
     UpgradeRefused,
+    /// The client asks for an `https` URL on a connection without TLS: 403.
+    Insecure,
+    /// The request's transfer coding is not one we know: 501.
+    Coding,
     /// The client's header block, or body to be kept for a retry, is too large: 431.
     TooLarge,
     /// The client did not complete a TLS handshake with a gateway.
@@ -84,6 +88,10 @@ pub enum Cause {
     UpstreamTls(Arc<str>),
     /// The upstream closed or reset the connection before the response began.
     ResetBefore,
+    /// The upstream said that it did not look at the request (HTTP/2 REFUSED_STREAM, or GOAWAY before it).
+    StreamRefused,
+    /// The upstream reset the request's HTTP/2 stream before the response began.
+    StreamReset,
     /// The upstream closed or reset the connection in the middle of the response.
     ResetAfter,
     /// The upstream's response breaks HTTP.
@@ -182,6 +190,8 @@ impl Failure {
             Cause::Connect(_) | Cause::UpstreamTls(_) => reset!("remote connection failure"),
             Cause::ConnectTimeout => reset!("connection timeout"),
             Cause::ResetBefore => reset!("connection termination"),
+            Cause::StreamRefused => reset!("remote refused stream reset"),
+            Cause::StreamReset => reset!("remote reset"),
             Cause::UpstreamProtocol => reset!("protocol error"),
             Cause::Timeout | Cause::TryTimeout => "upstream request timeout",
             Cause::Idle => "stream timeout",

@@ -1,5 +1,7 @@
 //! The responses we make ourselves: redirects, direct responses, and the words for what cannot be done.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use egret_config::decide::verdict::Answer;
 use egret_config::decide::verdict::Refusal;
@@ -25,8 +27,8 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
-/// The answer that a route asks for.
-pub fn answered(answer: &Answer<'_>) -> Response<Bytes> {
+/// The answer that a route asks for; to a gRPC client as it understands it.
+pub fn answered(answer: &Answer<'_>, grpc: bool) -> Response<Bytes> {
     let (mut response, changes) = match answer {
         Answer::Redirect {
             status,
@@ -51,6 +53,9 @@ pub fn answered(answer: &Answer<'_>) -> Response<Bytes> {
             (response, headers)
         }
     };
+    if grpc {
+        response = as_grpc(response);
+    }
     if let Some(HeaderChanges {
         response: operations,
         ..
@@ -65,24 +70,27 @@ pub fn answered(answer: &Answer<'_>) -> Response<Bytes> {
 pub fn failed(failure: &Failure, grpc: bool, retried: bool) -> Response<Bytes> {
     let words = words(failure, retried);
     let status = failure.status().unwrap_or(StatusCode::BAD_GATEWAY);
-    let mut response = if grpc {
-        grpc_failed(status, &words)
+    let mut response = bare(status.as_u16(), bytes_of(words));
+    if grpc {
+        response = as_grpc(response);
     } else {
-        let mut response = bare(status.as_u16(), Bytes::from(words));
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         if matches!(
             failure.cause(),
-            Cause::BadRequest | Cause::TooLarge | Cause::UpgradeRefused
+            Cause::BadRequest
+                | Cause::TooLarge
+                | Cause::UpgradeRefused
+                | Cause::Insecure
+                | Cause::Coding
         ) {
             // What follows on such a connection cannot be trusted to be another request.
             response
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        response
-    };
+    }
     response.headers_mut().insert(
         headers::VERDICT,
         HeaderValue::from_static(reason(failure.cause())),
@@ -112,9 +120,10 @@ pub fn grpc_aborted(code: u16, grpc: bool) -> Response<Bytes> {
     response
 }
 
-/// A response whose status says it all to gRPC: 200, with the true status in its headers.
-fn grpc_failed(status: StatusCode, words: &str) -> Response<Bytes> {
-    let code = match status.as_u16() {
+/// What a gRPC client understands in place of a response of ours: 200 without a body, and the true status in the
+/// headers, with the body for its message. A `location` stays.
+fn as_grpc(response: Response<Bytes>) -> Response<Bytes> {
+    let code = match response.status().as_u16() {
         400 => "13",
         401 => "16",
         403 => "7",
@@ -122,17 +131,39 @@ fn grpc_failed(status: StatusCode, words: &str) -> Response<Bytes> {
         429 | 502..=504 => "14",
         _ => "2",
     };
-    let mut response = bare(200, Bytes::new());
-    let headers = response.headers_mut();
-    headers.insert(
+    let (mut parts, body) = response.into_parts();
+    parts.status = StatusCode::OK;
+    let map = &mut parts.headers;
+    map.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/grpc"),
     );
-    headers.insert(GRPC_STATUS, HeaderValue::from_static(code));
-    if let Ok(words) = HeaderValue::from_str(words.trim_end()) {
-        headers.insert(GRPC_MESSAGE, words);
+    map.insert(GRPC_STATUS, HeaderValue::from_static(code));
+    if let Ok(words) = HeaderValue::from_maybe_shared(percent_encoded(body.trim_ascii_end()))
+        && !words.is_empty()
+    {
+        map.insert(GRPC_MESSAGE, words);
     }
-    response
+    Response::from_parts(parts, Bytes::new())
+}
+
+/// A `grpc-message`: printable ASCII stays, the rest is escaped.
+fn percent_encoded(message: &[u8]) -> Bytes {
+    let mut encoded = Vec::with_capacity(message.len());
+    for byte in message {
+        match byte {
+            b' '..=b'~' if *byte != b'%' => encoded.push(*byte),
+            _ => encoded.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+        }
+    }
+    encoded.into()
+}
+
+fn bytes_of(words: Cow<'static, str>) -> Bytes {
+    match words {
+        Cow::Borrowed(words) => Bytes::from_static(words.as_bytes()),
+        Cow::Owned(words) => Bytes::from(words),
+    }
 }
 
 fn bare(status: u16, body: Bytes) -> Response<Bytes> {
@@ -143,7 +174,7 @@ fn bare(status: u16, body: Bytes) -> Response<Bytes> {
 }
 
 /// The body. Envoy's words where it has any, so that what users search for is found; otherwise one short line.
-fn words(failure: &Failure, retried: bool) -> String {
+fn words(failure: &Failure, retried: bool) -> Cow<'static, str> {
     let words = match failure.cause() {
         Cause::Refused(Refusal::Blackhole) => {
             "no service is registered for this host and the outbound policy is REGISTRY_ONLY"
@@ -153,6 +184,8 @@ fn words(failure: &Failure, retried: bool) -> String {
         Cause::Refused(Refusal::NoCluster(_)) => "the route's destination does not exist",
         Cause::Refused(Refusal::NoChain) => "no server for this name",
         Cause::UpgradeRefused => "this upgrade is not allowed",
+        Cause::Insecure => "an https URL was asked for on a connection without TLS",
+        Cause::Coding => "this transfer coding is not known here",
         Cause::TooLarge => "the request's headers are too large",
         _ => match failure.words_for_caller() {
             "" => "the proxy failed",
@@ -160,12 +193,14 @@ fn words(failure: &Failure, retried: bool) -> String {
         },
     };
     if retried {
-        return words.replace(
-            "headers. reset reason:",
-            "headers. retried and the latest reset reason:",
-        );
+        return words
+            .replace(
+                "headers. reset reason:",
+                "headers. retried and the latest reset reason:",
+            )
+            .into();
     }
-    words.to_owned()
+    words.into()
 }
 
 /// The reason code in `x-egret-verdict`.
@@ -181,6 +216,8 @@ pub fn reason(cause: &Cause) -> &'static str {
         Cause::ClientGone => "client_gone",
         Cause::BadRequest => "bad_request",
         Cause::UpgradeRefused => "upgrade_refused",
+        Cause::Insecure => "insecure",
+        Cause::Coding => "transfer_coding",
         Cause::TooLarge => "too_large",
         Cause::ClientTls => "client_tls",
         Cause::NoEndpoint => "no_endpoint",
@@ -189,7 +226,8 @@ pub fn reason(cause: &Cause) -> &'static str {
         Cause::Connect(_) => "connect_failed",
         Cause::ConnectTimeout => "connect_timeout",
         Cause::UpstreamTls(_) => "upstream_tls",
-        Cause::ResetBefore | Cause::ResetAfter => "upstream_reset",
+        Cause::StreamRefused => "upstream_refused",
+        Cause::ResetBefore | Cause::ResetAfter | Cause::StreamReset => "upstream_reset",
         Cause::UpstreamProtocol => "upstream_protocol",
         Cause::Timeout => "timeout",
         Cause::TryTimeout => "try_timeout",
@@ -272,8 +310,11 @@ mod tests {
             location: "https://a.test/x".into(),
             headers: None,
         };
-        let response = answered(&answer);
+        let response = answered(&answer, false);
         assert_eq!(response.status(), 301);
         assert_eq!(header(&response, "location"), "https://a.test/x");
+        let response = answered(&answer, true);
+        assert_eq!(response.status(), 200);
+        assert_eq!(header(&response, "grpc-status"), "2");
     }
 }

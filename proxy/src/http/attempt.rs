@@ -21,11 +21,13 @@ use crate::upstream::connect::Dial;
 use crate::upstream::connect::Stream;
 use crate::upstream::connect::connect;
 use crate::upstream::endpoints::Active;
+use crate::upstream::pool::Call;
 use crate::upstream::pool::Key;
 use crate::upstream::pool::Lease;
 use crate::upstream::pool::Pool;
 use crate::upstream::pool::Shared;
 use crate::upstream::pool::Single;
+use crate::upstream::pool::Turn;
 
 /// How a request gets to its endpoint.
 #[derive(Debug)]
@@ -95,7 +97,15 @@ async fn over_single(
         let spare = spare(&request);
         let began = Instant::now();
         let (error, unsent) = match single.send(request).await {
-            Ok(response) => return Ok(reply(response, began, single.local, Some(single), way)),
+            Ok(response) => {
+                return Ok(reply(
+                    response,
+                    began,
+                    single.local,
+                    Carrier::Single(single),
+                    way,
+                ));
+            }
             Err(failed) => failed,
         };
         // The upstream closed the idle connection while the request was on its way: sent again only if it did not
@@ -131,7 +141,7 @@ async fn over_single(
     };
     let began = Instant::now();
     match single.send(request).await {
-        Ok(response) => Ok(reply(response, began, local, Some(single), way)),
+        Ok(response) => Ok(reply(response, began, local, Carrier::Single(single), way)),
         Err((error, request)) => Err(Failed {
             failure: exchange_failed(&error),
             request,
@@ -140,60 +150,74 @@ async fn over_single(
 }
 
 async fn over_shared(
-    request: Request<RequestBody>,
+    mut request: Request<RequestBody>,
     mut way: Way<'_>,
     clusters: &Clusters,
 ) -> Result<Reply, Failed> {
-    let mut shared = match way.pool.shared(&way.key) {
-        Some(shared) => shared,
-        None => match begin_shared(&mut way, clusters).await {
-            Ok(shared) => shared,
+    // A connection that said goodbye before it took the request hands it to the next one, once.
+    let mut again = true;
+    loop {
+        let (mut shared, call) = match shared(&mut way, clusters).await {
+            Ok(found) => found,
             Err(failure) => {
                 return Err(Failed {
                     failure,
                     request: Some(Box::new(request)),
                 });
             }
-        },
-    };
-    let began = Instant::now();
-    let mut error = match shared.sender.try_send_request(request).await {
-        Ok(response) => return Ok(reply(response, began, shared.local, None, way)),
-        Err(error) => error,
-    };
-    let Some(unsent) = error.take_message() else {
-        return Err(Failed {
-            failure: exchange_failed(error.error()),
-            request: None,
-        });
-    };
-    // The connection said goodbye before it took the request: a new one takes it.
-    let mut shared = match begin_shared(&mut way, clusters).await {
-        Ok(shared) => shared,
-        Err(failure) => {
-            return Err(Failed {
-                failure,
-                request: Some(Box::new(unsent)),
-            });
-        }
-    };
-    match shared.sender.try_send_request(unsent).await {
-        Ok(response) => Ok(reply(response, began, shared.local, None, way)),
-        Err(mut error) => {
-            let request = error.take_message().map(Box::new);
-            Err(Failed {
-                failure: exchange_failed(error.error()),
-                request,
-            })
+        };
+        let began = Instant::now();
+        let mut error = match shared.sender.try_send_request(request).await {
+            Ok(response) => {
+                way.key.address = shared.address;
+                let carrier = Carrier::Shared(call);
+                return Ok(reply(response, began, shared.local, carrier, way));
+            }
+            Err(error) => error,
+        };
+        match error.take_message() {
+            Some(unsent) if again => {
+                again = false;
+                request = unsent;
+            }
+            unsent => {
+                return Err(Failed {
+                    failure: exchange_failed(error.error()),
+                    request: unsent.map(Box::new),
+                });
+            }
         }
     }
 }
 
-async fn begin_shared(way: &mut Way<'_>, clusters: &Clusters) -> Result<Shared, Failure> {
+/// A place on a shared connection; one is made if there is none, by one request for all that want it.
+async fn shared(way: &mut Way<'_>, clusters: &Clusters) -> Result<(Shared, Call), Failure> {
+    loop {
+        if let Some(found) = way.pool.shared(&way.key) {
+            return Ok(found);
+        }
+        match way.pool.turn(&way.key) {
+            Turn::Make(making) => {
+                let made = make_shared(way, clusters).await;
+                making.done(&made);
+                return made.map(|shared| {
+                    let call = shared.call();
+                    (shared, call)
+                });
+            }
+            Turn::Wait(mut others) => {
+                let made = others.wait_for(Option::is_some).await;
+                if let Ok(Some(Err(failure))) = made.as_deref() {
+                    return Err(failure.clone());
+                }
+            }
+        }
+    }
+}
+
+async fn make_shared(way: &mut Way<'_>, clusters: &Clusters) -> Result<Shared, Failure> {
     let (stream, local) = open(way, clusters, Alpn::Http2).await?;
-    let shared = Shared::begin(stream, local).await?;
-    way.pool.share(way.key.clone(), shared.clone());
-    Ok(shared)
+    Shared::begin(stream, way.key.address, local).await
 }
 
 /// Makes a new connection; the key then names the address that answered.
@@ -220,16 +244,27 @@ async fn open(
     Ok((stream, local))
 }
 
+/// What a response came on.
+enum Carrier {
+    Single(Single),
+    Shared(Call),
+}
+
 fn reply(
     response: Response<Incoming>,
     began: Instant,
     local: SocketAddr,
-    single: Option<Single>,
+    carrier: Carrier,
     way: Way<'_>,
 ) -> Reply {
     let address = way.key.address;
+    let (single, call) = match carrier {
+        Carrier::Single(single) => (Some(single), None),
+        Carrier::Shared(call) => (None, Some(call)),
+    };
     let lease = Lease {
         single,
+        call,
         pool: Rc::clone(way.pool),
         key: way.key,
         active: way.active,
@@ -252,7 +287,7 @@ fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     (safe && request.body().is_empty()).then(|| copy(request))
 }
 
-/// A copy of a request without a body. The spelling of its header names goes along.
+/// A copy of a request without its body. The spelling of its header names goes along.
 pub fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
     let mut copy = Request::new(RequestBody::empty());
     copy.method_mut().clone_from(request.method());
@@ -264,17 +299,24 @@ pub fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
 }
 
 fn exchange_failed(error: &hyper::Error) -> Failure {
+    let source = std::error::Error::source(error);
+    let stream = source.and_then(|source| source.downcast_ref::<h2::Error>());
+    let refused = stream.is_some_and(|stream| stream.reason() == Some(h2::Reason::REFUSED_STREAM));
     let cause = if error.is_user() {
         // The body that we were passing on broke off.
         Cause::ClientGone
+    } else if refused {
+        Cause::StreamRefused
+    } else if stream.is_some_and(|stream| stream.is_reset() && stream.is_remote()) {
+        Cause::StreamReset
     } else if error.is_parse() || error.is_parse_too_large() {
         Cause::UpstreamProtocol
     } else {
         Cause::ResetBefore
     };
-    let mut words = error.to_string();
-    if let Some(source) = std::error::Error::source(error) {
-        words = format!("{words}: {source}");
-    }
+    let words = match source {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
     Failure::new(cause, words)
 }

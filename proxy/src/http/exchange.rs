@@ -1,5 +1,6 @@
 //! One request, from its head to the head of its answer: read, decide, act, answer.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,9 +10,12 @@ use egret_config::decide::verdict::Forward;
 use egret_config::decide::verdict::Refusal;
 use egret_config::decide::verdict::RequestDecision;
 use egret_config::decide::verdict::RequestVerdict;
+use egret_config::model::route::Cors;
 use egret_config::model::route::HeaderChanges;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::workload::Mode;
+use http::HeaderMap;
+use http::HeaderValue;
 use http::Method;
 use http::Request;
 use http::Response;
@@ -30,6 +34,7 @@ use crate::http::body::ResponseBody;
 use crate::http::body::Source;
 use crate::http::caller::Caller;
 use crate::http::caller::Told;
+use crate::http::cors;
 use crate::http::fault;
 use crate::http::fault::Aborted;
 use crate::http::forward;
@@ -47,7 +52,7 @@ use crate::upstream::body::RequestBody;
 pub async fn exchange(
     request: Request<Incoming>,
     caller: &Caller,
-    proxy: &Proxy,
+    proxy: &Rc<Proxy>,
 ) -> Response<ResponseBody> {
     let mut record = Box::new(caller.record(proxy));
     record.saw_request(
@@ -68,14 +73,21 @@ pub async fn exchange(
 
     let outgoing = match read(request, caller, &snapshot, &mut told) {
         Ok(outgoing) => outgoing,
-        Err(failure) => return refuse(&failure, &[], told),
+        Err(failure) => return refuse(&failure, Marks::default(), told),
     };
     let decision = decide(&outgoing, caller, &snapshot);
     told.record.route_name = decision.route.map(Arc::from);
-    let changes = match &decision.verdict {
-        RequestVerdict::Forward(forward) => forward.headers,
-        _ => [None, None],
-    };
+    let mut marks = Marks::default();
+    if let RequestVerdict::Forward(to) = &decision.verdict {
+        marks.changes = to.headers;
+        if let Some(cors) = to.cors {
+            match cors::verdict(cors, &outgoing.parts.method, &outgoing.parts.headers) {
+                cors::Verdict::Pass => {}
+                cors::Verdict::Mark(origin) => marks.cors = Some((cors, origin)),
+                cors::Verdict::Answer(response) => return preflight(response, told),
+            }
+        }
+    }
     let answered = match decision.verdict {
         RequestVerdict::Pass => forward::pass(outgoing, caller, proxy, &snapshot, &mut told).await,
         RequestVerdict::Forward(to) => match inject(&to, &mut told).await {
@@ -83,12 +95,33 @@ pub async fn exchange(
             Some(Aborted::Http(failure)) => Err(failure),
             None => forward::forward(outgoing, &to, caller, proxy, &snapshot, &mut told).await,
         },
-        RequestVerdict::Answer(answer) => return ours(answer::answered(&answer), told),
+        RequestVerdict::Answer(answer) => {
+            return ours(answer::answered(&answer, told.grpc), told);
+        }
         RequestVerdict::Refuse(refusal) => Err(refusal.into()),
     };
     match answered {
-        Ok(answered) => pass_on(answered, &changes, told),
-        Err(failure) => refuse(&failure, &changes, told),
+        Ok(answered) => pass_on(answered, marks, told),
+        Err(failure) => refuse(&failure, marks, told),
+    }
+}
+
+/// What a route does to every answer to its requests, ours included.
+#[derive(Default)]
+struct Marks<'s> {
+    changes: [Option<&'s HeaderChanges>; 2],
+    /// The origin whose pages may read the answer.
+    cors: Option<(&'s Cors, HeaderValue)>,
+}
+
+impl Marks<'_> {
+    fn put(self, headers: &mut HeaderMap) {
+        for changes in self.changes.into_iter().flatten() {
+            headers::change(headers, &changes.response);
+        }
+        if let Some((cors, origin)) = self.cors {
+            cors::mark(cors, origin, headers);
+        }
     }
 }
 
@@ -105,13 +138,17 @@ fn read(
             "no route allows CONNECT",
         ));
     }
+    headers::known_coding(request.headers())?;
     let upgrade = match upgrade::wish(request.headers())? {
         Wish::WebSocket => Some(hyper::upgrade::on(&mut request)),
         Wish::None => None,
     };
     let (mut parts, body) = request.into_parts();
-    let authority = rewrite::take_authority(&parts.uri, parts.version, &mut parts.headers)
-        .map_err(|bad| Failure::new(Cause::BadRequest, bad.words()))?;
+    if parts.version < Version::HTTP_11 && parts.uri.authority().is_none() {
+        headers::ensure_host(&mut parts.headers, caller.arrival.to);
+    }
+    let secure = caller.terminated.is_some();
+    let authority = rewrite::take_authority(&parts.uri, parts.version, secure, &mut parts.headers)?;
     let path = rewrite::take_path(&parts.uri);
     headers::strip_request(&mut parts.headers);
     if told.own.request_id {
@@ -184,11 +221,7 @@ fn grpc_aborted(code: u16, mut told: Told<'_>) -> Response<ResponseBody> {
 }
 
 /// An upstream's answer, on its way to the client.
-fn pass_on(
-    answered: Answered,
-    changes: &[Option<&HeaderChanges>],
-    mut told: Told<'_>,
-) -> Response<ResponseBody> {
+fn pass_on(answered: Answered, marks: Marks<'_>, mut told: Told<'_>) -> Response<ResponseBody> {
     let Answered {
         reply,
         deadline,
@@ -210,9 +243,7 @@ fn pass_on(
     if told.own.debug {
         headers::tell_service_time(&mut parts.headers, reply.took);
     }
-    for changes in changes.iter().copied().flatten() {
-        headers::change(&mut parts.headers, &changes.response);
-    }
+    marks.put(&mut parts.headers);
     headers::sign_response(&mut parts.headers, told.own);
     let body = match upgrade {
         Some((client, upstream)) => {
@@ -234,21 +265,11 @@ fn pass_on(
 }
 
 /// Our answer to a request that failed or is refused.
-fn refuse(
-    failure: &Failure,
-    changes: &[Option<&HeaderChanges>],
-    mut told: Told<'_>,
-) -> Response<ResponseBody> {
+fn refuse(failure: &Failure, marks: Marks<'_>, mut told: Told<'_>) -> Response<ResponseBody> {
     debug!(%failure, "request failed");
-    let retried = told.tries > 1;
-    if retried {
-        told.record.response_flags.raise(Flag::URX);
-    }
     told.record.request_failed(failure);
-    let mut response = answer::failed(failure, told.grpc, retried);
-    for changes in changes.iter().copied().flatten() {
-        headers::change(response.headers_mut(), &changes.response);
-    }
+    let mut response = answer::failed(failure, told.grpc, told.tries > 1);
+    marks.put(response.headers_mut());
     finish(response, told)
 }
 
@@ -256,6 +277,13 @@ fn refuse(
 fn ours(response: Response<Bytes>, mut told: Told<'_>) -> Response<ResponseBody> {
     told.record.response_code = Some(response.status());
     told.record.response_code_details = Some("direct_response".into());
+    finish(response, told)
+}
+
+/// Our answer to a question of a browser.
+fn preflight(response: Response<Bytes>, mut told: Told<'_>) -> Response<ResponseBody> {
+    told.record.response_code = Some(response.status());
+    told.record.response_code_details = Some("cors_response".into());
     finish(response, told)
 }
 

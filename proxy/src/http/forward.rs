@@ -1,18 +1,14 @@
 //! Sends a request to where it is decided to go, again if the route says so.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::decide::verdict::Forward;
 use egret_config::model::route::Retries;
-use egret_config::model::tls::ClientTls;
-use egret_config::port::Protocol;
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::cluster::ClusterPolicy;
-use egret_config::snapshot::cluster::Discovery;
 use egret_config::snapshot::workload::Mode;
 use http::Request;
 use http::Version;
@@ -20,12 +16,11 @@ use http::uri::Scheme;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 use tokio::time::sleep;
-use tokio::time::timeout;
 use tokio::time::timeout_at;
 
 use crate::failure::Cause;
 use crate::failure::Failure;
-use crate::http::answer;
+use crate::failure::flags::Flag;
 use crate::http::attempt::Failed;
 use crate::http::attempt::Reply;
 use crate::http::attempt::Way;
@@ -33,14 +28,17 @@ use crate::http::attempt::attempt;
 use crate::http::attempt::copy;
 use crate::http::caller::Caller;
 use crate::http::caller::Told;
+use crate::http::deadline;
 use crate::http::headers;
+use crate::http::leg;
+use crate::http::leg::Leg;
+use crate::http::mirror;
 use crate::http::outgoing::Outgoing;
 use crate::http::retry;
 use crate::proxy::Proxy;
 use crate::upstream::body::Received;
 use crate::upstream::body::RequestBody;
-use crate::upstream::clusters::LiveCluster;
-use crate::upstream::clusters::Wanted;
+use crate::upstream::body::replay::Replay;
 use crate::upstream::connect::Dial;
 use crate::upstream::pool::Key;
 
@@ -71,7 +69,7 @@ pub async fn pass(
     told.record.upstream_host = Some(address);
     told.tries = 1;
     let http2 = outgoing.parts.version == Version::HTTP_2;
-    let (mut request, upgrade) = formed(outgoing, http2, Scheme::HTTP)?;
+    let (mut request, upgrade) = leg::formed(outgoing, http2, Scheme::HTTP)?;
     if told.own.attempt_count {
         headers::count_attempt(request.headers_mut(), 1);
     }
@@ -110,7 +108,7 @@ pub async fn forward(
     mut outgoing: Outgoing,
     forward: &Forward<'_>,
     caller: &Caller,
-    proxy: &Proxy,
+    proxy: &Rc<Proxy>,
     snapshot: &Snapshot,
     told: &mut Told<'_>,
 ) -> Result<Answered, Failure> {
@@ -119,37 +117,41 @@ pub async fn forward(
     if forward.authority.is_some() {
         told.record.authority = Some(outgoing.authority.clone());
     }
-    if let Some(timeout) = forward.timeout.filter(|_| told.own.debug) {
-        headers::expect_timeout(&mut outgoing.parts.headers, timeout);
+    let limit = deadline::limit(forward.timeout, told.grpc, &mut outgoing.parts.headers);
+    if let Some(limit) = limit.filter(|_| told.own.debug) {
+        headers::expect_timeout(&mut outgoing.parts.headers, limit);
     }
 
-    let live = proxy.clusters.live(forward.cluster);
-    let policy = &forward.cluster.policy;
-    let http2 = speaks_http2(forward.cluster.protocol, policy, &outgoing);
-    let tls = policy.tls.as_ref();
-    let by_host = tls.is_some() || matches!(forward.cluster.discovery, Discovery::PerCall { .. });
-    let host = by_host.then(|| outgoing.host().to_ascii_lowercase());
-    let (request, upgrade) = formed(
-        outgoing,
-        http2,
-        if tls.is_some() {
-            Scheme::HTTPS
-        } else {
-            Scheme::HTTP
-        },
-    )?;
-    let tries = Tries {
-        live: &live,
-        policy,
-        tls,
-        host: host.as_deref(),
-        http2,
-        to: caller.arrival.to,
-        to_is_original: snapshot.workload.mode == Mode::Sidecar,
-        retries: forward.retries.filter(|retries| retries.attempts > 0),
-        proxy,
+    let to = caller.arrival.to;
+    let to_is_original = snapshot.workload.mode == Mode::Sidecar;
+    let mirrors: Vec<_> = mirror::struck(forward.mirrors, |sides| fastrand::u32(..sides))
+        .into_iter()
+        .map(|cluster| mirror::Copy {
+            cluster,
+            outgoing: outgoing.copy(),
+            client: caller.arrival.client,
+            to: (to, to_is_original),
+            limit,
+        })
+        .collect();
+    let leg = Leg::new(forward.cluster, &outgoing, to, to_is_original, proxy);
+    let (mut request, upgrade) = leg.formed(outgoing)?;
+    let retries = forward.retries.filter(|retries| retries.attempts > 0);
+    let copies = retries.is_some_and(|retries| retry::needs_copies(retries, told.grpc, leg.http2));
+    let kept = if copies || !mirrors.is_empty() {
+        keep(&mut request)
+    } else {
+        None
     };
-    let limit = forward.timeout.filter(|limit| !limit.is_zero());
+    for mirror in mirrors {
+        mirror.send(kept.as_ref().map(Replay::tee), proxy);
+    }
+    let tries = Tries {
+        leg: &leg,
+        retries,
+        copies,
+        kept,
+    };
     let (reply, deadline) = match limit {
         None => (tries.run(request, told).await?, None),
         Some(limit) => {
@@ -165,6 +167,17 @@ pub async fn forward(
         deadline,
         upgrade,
     })
+}
+
+/// Sees to it that the body of a request can be read more than once; none for a request without one.
+fn keep(request: &mut Request<RequestBody>) -> Option<Replay> {
+    let body = std::mem::replace(request.body_mut(), RequestBody::empty());
+    let (body, kept) = match Replay::new(body) {
+        Ok(kept) => (kept.read().unwrap_or_else(RequestBody::empty), Some(kept)),
+        Err(body) => (body, None),
+    };
+    *request.body_mut() = body;
+    kept
 }
 
 /// Waits for a reply, from when the whole request has come not longer than `limit`. Gives the reply, and the end of the
@@ -202,41 +215,14 @@ fn rewrite(outgoing: &mut Outgoing, forward: &Forward<'_>, tell: bool) -> Result
     Ok(())
 }
 
-/// Whether a cluster is called with HTTP/2: its port says so, or the client does and the port does not mind.
-fn speaks_http2(protocol: Protocol, policy: &ClusterPolicy, outgoing: &Outgoing) -> bool {
-    if outgoing.upgrade.is_some() {
-        return false;
-    }
-    let as_client = protocol == Protocol::Auto || policy.pool.use_client_protocol;
-    matches!(protocol, Protocol::Http2 | Protocol::Grpc)
-        || policy.pool.h2_upgrade == Some(true)
-        || (as_client && outgoing.parts.version == Version::HTTP_2)
-}
-
-fn formed(
-    outgoing: Outgoing,
-    http2: bool,
-    scheme: Scheme,
-) -> Result<(Request<RequestBody>, Option<OnUpgrade>), Failure> {
-    if http2 {
-        Ok((outgoing.into_http2(scheme)?, None))
-    } else {
-        Ok(outgoing.into_http1())
-    }
-}
-
 /// What all tries of one request have in common.
 struct Tries<'t> {
-    live: &'t LiveCluster,
-    policy: &'t ClusterPolicy,
-    tls: Option<&'t ClientTls>,
-    /// The request's host, after rewriting, in lower case; only where it is needed.
-    host: Option<&'t str>,
-    http2: bool,
-    to: SocketAddr,
-    to_is_original: bool,
+    leg: &'t Leg<'t>,
     retries: Option<&'t Retries>,
-    proxy: &'t Proxy,
+    /// Whether a request that was sent may have to be sent again.
+    copies: bool,
+    /// The body, where it is kept.
+    kept: Option<Replay>,
 }
 
 impl Tries<'_> {
@@ -247,110 +233,64 @@ impl Tries<'_> {
         told: &mut Told<'_>,
     ) -> Result<Reply, Failure> {
         let mut failed_at = Vec::new();
-        let keeps_copies = request.body().is_empty()
-            && self.retries.is_some_and(|retries| {
-                retry::looks_at_responses(retries, answer::is_grpc(request.headers()))
-            });
+        let limit = self.retries.and_then(|retries| retries.try_timeout);
+        let bodyless = request.body().is_empty();
         loop {
             told.tries += 1;
             if told.own.attempt_count {
                 headers::count_attempt(request.headers_mut(), told.tries);
             }
-            let retries = self
-                .retries
-                .filter(|retries| told.tries <= retries.attempts);
-            let spare = (keeps_copies && retries.is_some()).then(|| copy(&request));
-            let outcome = self.once(request, &failed_at, told).await;
-            let Some(retries) = retries else {
+            let tried = &mut told.record.upstream_host;
+            let Some(retries) = self.retries else {
+                let outcome = self.leg.once(request, &failed_at, limit, tried).await;
                 return outcome.map_err(|failed| failed.failure);
             };
-            request = match outcome {
+            let last = told.tries > retries.attempts;
+            let spare = (self.copies && !last).then(|| copy(&request));
+            let outcome = self.leg.once(request, &failed_at, limit, tried).await;
+            let again = match &outcome {
                 Ok(reply) => {
                     let response = &reply.response;
-                    match spare {
-                        Some(spare)
-                            if retry::after_response(
-                                retries,
-                                response.status(),
-                                response.headers(),
-                            ) =>
-                        {
-                            spare
-                        }
-                        _ => return Ok(reply),
-                    }
+                    retry::after_response(retries, response.status(), response.headers())
                 }
-                Err(Failed { failure, request }) => {
-                    match request.map(|request| *request).or(spare) {
-                        Some(request) if retry::after_failure(retries, &failure) => request,
-                        _ => return Err(failure),
-                    }
+                Err(failed) => {
+                    retry::after_failure(retries, &failed.failure, failed.request.is_some())
                 }
             };
+            if !again {
+                return outcome.map_err(|failed| failed.failure);
+            }
+            if last {
+                told.record.response_flags.raise(Flag::URX);
+                return outcome.map_err(|failed| failed.failure);
+            }
+            let (unsent, outcome) = match outcome {
+                Ok(reply) => (None, Ok(reply)),
+                Err(Failed { failure, request }) => (request, Err(failure)),
+            };
+            let next = match unsent {
+                Some(unsent) => Some(*unsent),
+                None => spare.and_then(|spare| self.filled(spare, bodyless)),
+            };
+            // A body too large to be kept was sent; it cannot be had again.
+            let Some(next) = next else { return outcome };
+            // The answer that is not good enough goes with its connection.
+            drop(outcome);
+            request = next;
             failed_at.extend(told.record.upstream_host);
             sleep(retry::backoff(retries, told.tries - 1, fastrand::f64())).await;
         }
     }
 
-    async fn once(
+    /// A copy of a request's head, with its body from the beginning.
+    fn filled(
         &self,
-        request: Request<RequestBody>,
-        avoid: &[SocketAddr],
-        told: &mut Told<'_>,
-    ) -> Result<Reply, Failed> {
-        let wanted = Wanted {
-            to: self.to,
-            to_is_original: self.to_is_original,
-            name: self.host,
-            avoid,
-        };
-        let dice = &mut |sides: u64| fastrand::u64(..sides.max(1));
-        let target = match self
-            .live
-            .pick(&wanted, self.proxy.clusters.names(), dice)
-            .await
-        {
-            Ok(target) => target,
-            Err(failure) => {
-                return Err(Failed {
-                    failure,
-                    request: Some(Box::new(request)),
-                });
-            }
-        };
-        told.record.upstream_host = Some(target.address);
-        let named_by_host = self.tls.is_some_and(|tls| tls.sni.is_none());
-        let name = self.host.filter(|_| named_by_host).map(Arc::from);
-        let way = Way {
-            pool: &self.live.pool,
-            key: Key {
-                address: target.address,
-                name,
-            },
-            active: target.active,
-            live: Some(self.live),
-            http2: self.http2,
-            dial: Dial {
-                from: None,
-                limit: self.policy.connect_timeout,
-                keepalive: self.policy.pool.keepalive.as_ref(),
-            },
-            tls: self.tls.map(|tls| (tls, self.host)),
-        };
-        let trying = attempt(request, way, &self.proxy.clusters);
-        let Some(limit) = self.try_timeout() else {
-            return trying.await;
-        };
-        timeout(limit, trying).await.unwrap_or_else(|_| {
-            let failure = Failure::new(Cause::TryTimeout, "the try's time limit passed");
-            Err(Failed {
-                failure,
-                request: None,
-            })
-        })
-    }
-
-    fn try_timeout(&self) -> Option<Duration> {
-        self.retries?.try_timeout.filter(|limit| !limit.is_zero())
+        mut copy: Request<RequestBody>,
+        bodyless: bool,
+    ) -> Option<Request<RequestBody>> {
+        if !bodyless {
+            *copy.body_mut() = self.kept.as_ref()?.read()?;
+        }
+        Some(copy)
     }
 }

@@ -2,18 +2,21 @@
 //! a route asks for are changed. Header maps are changed in place; nothing is copied.
 
 use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use egret_config::model::mesh::ClientCert;
 use egret_config::model::mesh::ProxyHeaders;
 use egret_config::model::route::HeaderOperations;
-use egret_config::snapshot::workload::Mode;
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
 use http::header;
 use uuid::Uuid;
+
+use crate::failure::Cause;
+use crate::failure::Failure;
 
 /// `x-request-id`: kept when the client sent one.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -21,6 +24,8 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// `x-forwarded-proto`.
 pub const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// Marks a request that the proxy itself made.
+pub const INTERNAL: HeaderName = HeaderName::from_static("x-envoy-internal");
 /// Which try of the request this is, from 1.
 pub const ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-envoy-attempt-count");
 /// How long the upstream may take, in milliseconds.
@@ -93,6 +98,31 @@ fn strip_common(headers: &mut HeaderMap) {
     headers.remove(header::UPGRADE);
 }
 
+/// Sees to it that a request of HTTP/1.0, which needs none, has a host: where its client wants to go.
+pub fn ensure_host(headers: &mut HeaderMap, to: SocketAddr) {
+    if !headers.contains_key(header::HOST)
+        && let Ok(host) = HeaderValue::from_str(&to.to_string())
+    {
+        headers.insert(header::HOST, host);
+    }
+}
+
+/// Insists that a request's transfer coding, if it has one, is `chunked` alone.
+///
+/// # Errors
+/// [`Cause::Coding`].
+pub fn known_coding(headers: &HeaderMap) -> Result<(), Failure> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        (Some(_), _) => Err(Failure::new(
+            Cause::Coding,
+            "the request has a transfer coding besides chunked",
+        )),
+    }
+}
+
 /// Puts an `x-request-id` in if there is none.
 pub fn ensure_request_id(headers: &mut HeaderMap) {
     if !headers.contains_key(REQUEST_ID) {
@@ -114,6 +144,11 @@ pub fn from_sidecar(headers: &mut HeaderMap, scheme: &'static str) {
 /// What a gateway says about the caller: it knows the protocol, and adds the caller's address.
 pub fn from_gateway(headers: &mut HeaderMap, scheme: &'static str, client: IpAddr) {
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    append_client(headers, client);
+}
+
+/// Adds an address to `x-forwarded-for`, as one line.
+pub fn append_client(headers: &mut HeaderMap, client: IpAddr) {
     let mut list = Vec::new();
     for value in headers.get_all(FORWARDED_FOR) {
         if !value.is_empty() {
@@ -125,6 +160,13 @@ pub fn from_gateway(headers: &mut HeaderMap, scheme: &'static str, client: IpAdd
     if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(list)) {
         headers.insert(FORWARDED_FOR, value);
     }
+}
+
+/// Whether the client waits for a word before it sends its body.
+pub fn expects_continue(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::EXPECT)
+        .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// Makes one `cookie` of the several that HTTP/2 may split it into (RFC 9113, 8.2.3).

@@ -3,6 +3,7 @@
 use http::HeaderValue;
 use http::Method;
 use http::Request;
+use http::StatusCode;
 use http::Uri;
 use http::Version;
 use http::header;
@@ -16,6 +17,7 @@ use crate::failure::Failure;
 use crate::http::headers;
 use crate::http::upgrade;
 use crate::upstream::body::RequestBody;
+use crate::upstream::body::hold::Go;
 
 /// A request on its way out.
 #[derive(Debug)]
@@ -93,7 +95,12 @@ impl Outgoing {
         if upgrade.is_some() {
             upgrade::renew(&mut parts.headers);
         }
-        (Request::from_parts(parts, body), upgrade)
+        let waits = !body.is_empty() && headers::expects_continue(&parts.headers);
+        let mut request = Request::from_parts(parts, body);
+        if waits {
+            hold(&mut request);
+        }
+        (request, upgrade)
     }
 
     /// The request as HTTP/2 has it. Upgrades are HTTP/1's.
@@ -120,6 +127,18 @@ impl Outgoing {
         parts.headers.remove(header::HOST);
         Ok(Request::from_parts(parts, body))
     }
+}
+
+/// The client waits for a word before it sends the body (`Expect: 100-continue`). The upstream gives it: nothing of the
+/// body is asked of the client before, so that a final answer spares it the sending.
+fn hold(request: &mut Request<RequestBody>) {
+    let go = Go::default();
+    request.body_mut().hold(go.clone());
+    hyper::ext::on_informational(request, move |response| {
+        if response.status() == StatusCode::CONTINUE {
+            go.give();
+        }
+    });
 }
 
 #[cfg(test)]

@@ -15,45 +15,65 @@ use crate::failure::Retry;
 const BACKOFF: Duration = Duration::from_millis(25);
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const RATE_LIMITED: HeaderName = HeaderName::from_static("x-envoy-ratelimited");
 
-/// Whether a try that failed without a response may be followed by another.
-pub fn after_failure(retries: &Retries, failure: &Failure) -> bool {
-    let on = |word: &str| retries.on.iter().any(|on| **on == *word);
-    // Envoy counts a call without a response as a 5xx, which it would have become.
-    let as_5xx = || on("5xx") || on("gateway-error");
-    match (failure.retry(), failure.cause()) {
-        (Retry::Never, _) | (_, Cause::NoEndpoint | Cause::NoAddress) => false,
-        (Retry::Safe, _) => on("connect-failure") || as_5xx() || on("reset"),
-        (Retry::ByPolicy, _) => on("reset") || as_5xx(),
+/// Whether a try that failed without a response may be followed by another. `unsent` tells whether nothing of the request
+/// left us.
+pub fn after_failure(retries: &Retries, failure: &Failure, unsent: bool) -> bool {
+    if matches!(failure.retry(), Retry::Never)
+        || matches!(failure.cause(), Cause::NoEndpoint | Cause::NoAddress)
+    {
+        return false;
     }
+    let connecting = matches!(
+        failure.cause(),
+        Cause::Connect(_) | Cause::ConnectTimeout | Cause::UpstreamTls(_)
+    );
+    retries.on.iter().any(|on| match &**on {
+        // Envoy counts a call without a response as a 5xx, which it would have become.
+        "5xx" | "gateway-error" | "reset" => true,
+        "connect-failure" => connecting,
+        "refused-stream" => *failure.cause() == Cause::StreamRefused,
+        "reset-before-request" => unsent,
+        _ => false,
+    })
 }
 
 /// Whether a response is to be thrown away for another try.
 pub fn after_response(retries: &Retries, status: StatusCode, headers: &HeaderMap) -> bool {
-    retries.on.iter().any(|on| match &**on {
-        "5xx" => status.is_server_error(),
-        "gateway-error" => matches!(status.as_u16(), 502..=504),
-        "retriable-4xx" => status == StatusCode::CONFLICT,
-        word => grpc_code(word).is_some_and(|code| {
-            headers
-                .get(GRPC_STATUS)
-                .is_some_and(|status| status.as_bytes() == code.as_bytes())
-        }),
-    }) || retries.statuses.contains(&status.as_u16())
+    let on = |word: &str| retries.on.iter().any(|on| **on == *word);
+    // An upstream that limits its callers is not to be asked once more, unless the route insists.
+    if headers.contains_key(RATE_LIMITED) {
+        return on("envoy-ratelimited");
+    }
+    retries.statuses.contains(&status.as_u16())
+        || retries.on.iter().any(|on| match &**on {
+            "5xx" => status.is_server_error(),
+            "gateway-error" => matches!(status.as_u16(), 502..=504),
+            "retriable-4xx" => status == StatusCode::CONFLICT,
+            word => grpc_code(word).is_some_and(|code| {
+                headers
+                    .get(GRPC_STATUS)
+                    .is_some_and(|status| status.as_bytes() == code.as_bytes())
+            }),
+        })
 }
 
-/// Whether a response may ever be thrown away: if not, no copy of the request is kept.
-pub fn looks_at_responses(retries: &Retries, grpc: bool) -> bool {
+/// Whether a request that was sent may have to be sent again: if not, nothing of it is kept. What never left us needs
+/// no copy.
+pub fn needs_copies(retries: &Retries, grpc: bool, http2: bool) -> bool {
     !retries.statuses.is_empty()
-        || retries.on.iter().any(|on| {
-            matches!(&**on, "5xx" | "gateway-error" | "retriable-4xx" | "reset")
-                || (grpc && grpc_code(on).is_some())
+        || retries.on.iter().any(|on| match &**on {
+            "5xx" | "gateway-error" | "retriable-4xx" | "reset" | "envoy-ratelimited" => true,
+            "refused-stream" => http2,
+            word => grpc && grpc_code(word).is_some(),
         })
 }
 
 fn grpc_code(word: &str) -> Option<&'static str> {
     Some(match word {
         "cancelled" => "1",
+        "unknown" => "2",
         "deadline-exceeded" => "4",
         "resource-exhausted" => "8",
         "internal" => "13",
@@ -87,7 +107,9 @@ mod tests {
     }
 
     fn failure(on: &[&str], cause: Cause) -> bool {
-        after_failure(&retries(on, &[]), &Failure::new(cause, ""))
+        let failure = Failure::new(cause, "");
+        let unsent = failure.retry() == Retry::Safe && *failure.cause() != Cause::StreamRefused;
+        after_failure(&retries(on, &[]), &failure, unsent)
     }
 
     #[test]
@@ -108,11 +130,13 @@ mod tests {
             StatusCode::SERVICE_UNAVAILABLE,
             &HeaderMap::new()
         ));
-        assert!(!looks_at_responses(&default, false));
+        assert!(!needs_copies(&default, false, false));
         let mut headers = HeaderMap::new();
         headers.insert("grpc-status", "14".parse().expect("value"));
         assert!(after_response(&default, StatusCode::OK, &headers));
-        assert!(looks_at_responses(&default, true));
+        assert!(needs_copies(&default, true, false) && needs_copies(&default, false, true));
+        headers.insert("x-envoy-ratelimited", "true".parse().expect("value"));
+        assert!(!after_response(&default, StatusCode::OK, &headers));
     }
 
     #[test]
@@ -132,6 +156,11 @@ mod tests {
             );
         }
         assert!(failure(&["reset"], Cause::ResetBefore));
+        assert!(failure(&["refused-stream"], Cause::StreamRefused));
+        assert!(!failure(&["refused-stream"], Cause::Connect("".into())));
+        assert!(!failure(&["connect-failure"], Cause::StreamRefused));
+        assert!(failure(&["reset-before-request"], Cause::ConnectTimeout));
+        assert!(!failure(&["reset-before-request"], Cause::ResetBefore));
         assert!(failure(&["gateway-error"], Cause::TryTimeout));
         assert!(!failure(&["5xx"], Cause::Timeout));
     }

@@ -10,6 +10,9 @@ use http::Version;
 use http::header;
 use http::uri::PathAndQuery;
 
+use crate::failure::Cause;
+use crate::failure::Failure;
+
 /// What is wrong with a request's target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadTarget {
@@ -21,6 +24,8 @@ pub enum BadTarget {
     BadHost,
     /// An absolute target of another scheme than ours.
     BadScheme,
+    /// An absolute `https` target on a connection without TLS: the client believes itself safe.
+    Insecure,
 }
 
 impl BadTarget {
@@ -31,7 +36,18 @@ impl BadTarget {
             Self::TwoHosts => "the request has more than one Host header",
             Self::BadHost => "the Host header is not a host",
             Self::BadScheme => "the request's target is not an http URL",
+            Self::Insecure => "the request's target is an https URL, but the connection has no TLS",
         }
+    }
+}
+
+impl From<BadTarget> for Failure {
+    fn from(bad: BadTarget) -> Self {
+        let cause = match bad {
+            BadTarget::Insecure => Cause::Insecure,
+            _ => Cause::BadRequest,
+        };
+        Self::new(cause, bad.words())
     }
 }
 
@@ -43,6 +59,7 @@ impl BadTarget {
 pub fn take_authority(
     uri: &Uri,
     version: Version,
+    secure: bool,
     headers: &mut HeaderMap,
 ) -> Result<HeaderValue, BadTarget> {
     let mut hosts = headers.get_all(header::HOST).iter();
@@ -58,12 +75,13 @@ pub fn take_authority(
             Err(BadTarget::BadHost)
         };
     };
-    if version < Version::HTTP_2
-        && uri
-            .scheme()
-            .is_some_and(|scheme| *scheme != http::uri::Scheme::HTTP)
-    {
-        return Err(BadTarget::BadScheme);
+    if version < Version::HTTP_2 {
+        match uri.scheme_str() {
+            None | Some("http") => {}
+            Some("https") if secure => {}
+            Some("https") => return Err(BadTarget::Insecure),
+            Some(_) => return Err(BadTarget::BadScheme),
+        }
     }
     let text = authority.as_str();
     let text = text.rsplit_once('@').map_or(text, |(_, host)| host);

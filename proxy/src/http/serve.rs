@@ -20,7 +20,9 @@ use crate::failure::Failure;
 use crate::http::caller::Caller;
 use crate::http::exchange::exchange;
 use crate::proxy::Proxy;
+use crate::upstream::pool::CONNECTION_WINDOW;
 use crate::upstream::pool::OnThisThread;
+use crate::upstream::pool::STREAM_WINDOW;
 
 /// Header lines of a request; with more it is answered 431.
 const HEADERS_MAX: usize = 100;
@@ -30,6 +32,13 @@ const HEAD_MAX: usize = 64 * 1024;
 
 /// Requests of one HTTP/2 connection under way at a time.
 const STREAMS_MAX: u32 = 1024;
+
+/// Streams of one HTTP/2 connection that its client may open and reset before we looked at them; with more it is ended
+/// (CVE-2023-44487).
+const RESET_MAX: usize = 50;
+
+/// Streams of one HTTP/2 connection that we may have to reset for the client's mistakes; with more it is ended.
+const ERRORS_MAX: usize = 1024;
 
 /// Serves a connection until either side ends it, or, once the process drains, to the end of the request under way.
 pub async fn serve<S>(stream: S, version: HttpVersion, caller: Rc<Caller>, proxy: Rc<Proxy>)
@@ -67,7 +76,10 @@ where
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(STREAMS_MAX)
                 .max_header_list_size(HEAD_MAX as u32)
-                .adaptive_window(true)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .max_pending_accept_reset_streams(RESET_MAX)
+                .max_local_error_reset_streams(ERRORS_MAX)
                 .keep_alive_interval(Duration::from_secs(60))
                 .serve_connection(io, service);
             let mut serving = pin!(serving);

@@ -1,13 +1,13 @@
-//! The body of a request on its way to an upstream. It streams, and counts.
+//! The body of a request on its way to an upstream. It streams, counts, can be held back until the upstream asks for it,
+//! and can be sent again.
 
-use std::cell::Cell;
-use std::cell::RefCell;
-use std::future::poll_fn;
+pub mod hold;
+pub mod progress;
+pub mod replay;
+
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::Context;
 use std::task::Poll;
-use std::task::Waker;
 use std::task::ready;
 
 use bytes::Bytes;
@@ -15,51 +15,47 @@ use http_body::Body;
 use http_body::Frame;
 use http_body::SizeHint;
 use hyper::body::Incoming;
+use thiserror::Error;
 
-/// How far a request's body has come from the client. Shared by the body, which notes it, and by whoever asks.
-#[derive(Clone, Debug, Default)]
-pub struct Received(Option<Rc<Progress>>);
+use crate::upstream::body::hold::Go;
+use crate::upstream::body::hold::Hold;
+pub use crate::upstream::body::progress::Received;
+use crate::upstream::body::replay::Reader;
 
-#[derive(Debug, Default)]
-struct Progress {
-    bytes: Cell<u64>,
-    complete: Cell<bool>,
-    waiting: RefCell<Option<Waker>>,
-}
-
-impl Received {
-    /// The bytes so far.
-    pub fn bytes(&self) -> u64 {
-        self.0.as_ref().map_or(0, |progress| progress.bytes.get())
-    }
-
-    /// Returns once there is no more to come. One task may wait.
-    pub async fn complete(&self) {
-        poll_fn(|context| match &self.0 {
-            Some(progress) if !progress.complete.get() => {
-                *progress.waiting.borrow_mut() = Some(context.waker().clone());
-                Poll::Pending
-            }
-            Some(_) | None => Poll::Ready(()),
-        })
-        .await;
-    }
+/// Why a request's body broke off.
+#[derive(Debug, Error)]
+pub enum Broken {
+    /// The client closed or reset its connection.
+    #[error("the client broke off")]
+    Client(#[source] hyper::Error),
+    /// Another try has taken over, or the client broke off during an earlier one.
+    #[error("the body is no longer for this try")]
+    Superseded,
 }
 
 /// A request's body: the client's, or none.
 #[derive(Debug)]
 pub struct RequestBody {
-    incoming: Option<Incoming>,
+    source: Source,
     received: Received,
+    hold: Option<Hold>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Nothing,
+    /// Sent once.
+    Client(Incoming),
+    /// Kept while it is sent.
+    Kept(Reader),
+    /// Held whole.
+    Whole(Bytes),
 }
 
 impl RequestBody {
     /// No body.
     pub fn empty() -> Self {
-        Self {
-            incoming: None,
-            received: Received(None),
-        }
+        Self::of(Source::Nothing, Received::default())
     }
 
     /// The client's body, if it has one.
@@ -67,15 +63,25 @@ impl RequestBody {
         if incoming.is_end_stream() {
             return Self::empty();
         }
+        Self::of(Source::Client(incoming), Received::begin())
+    }
+
+    /// A body that is there already.
+    pub fn whole(bytes: Bytes) -> Self {
+        Self::of(Source::Whole(bytes), Received::default())
+    }
+
+    fn of(source: Source, received: Received) -> Self {
         Self {
-            incoming: Some(incoming),
-            received: Received(Some(Rc::default())),
+            source,
+            received,
+            hold: None,
         }
     }
 
     /// Whether there is no body, so that the request can be sent twice.
     pub fn is_empty(&self) -> bool {
-        self.incoming.is_none()
+        matches!(self.source, Source::Nothing)
     }
 
     /// How far it has come.
@@ -83,54 +89,85 @@ impl RequestBody {
         self.received.clone()
     }
 
-    fn note(&self, bytes: u64, complete: bool) {
-        let Some(progress) = &self.received.0 else {
-            return;
-        };
-        progress.bytes.set(progress.bytes.get() + bytes);
-        if complete
-            && !progress.complete.replace(true)
-            && let Some(waiting) = progress.waiting.take()
-        {
-            waiting.wake();
+    /// Sends nothing of it before `go` says so, or the upstream stays silent for too long.
+    pub fn hold(&mut self, go: Go) {
+        self.hold = Some(Hold::new(go));
+    }
+
+    /// What it waits for, if it is held back.
+    pub fn held(&self) -> Option<&Go> {
+        self.hold.as_ref().map(Hold::go)
+    }
+
+    /// The client's bytes, for a body that is to be kept; anything else comes back.
+    fn into_incoming(mut self) -> Result<Incoming, Self> {
+        match std::mem::replace(&mut self.source, Source::Nothing) {
+            Source::Client(incoming) => {
+                // Its end is told by whoever has it from now on.
+                self.received = Received::default();
+                Ok(incoming)
+            }
+            source => {
+                self.source = source;
+                Err(self)
+            }
         }
     }
 }
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        self.note(0, true);
+        if let Source::Client(_) = self.source {
+            self.received.end();
+        }
     }
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some(incoming) = &mut self.incoming else {
-            return Poll::Ready(None);
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if let Some(hold) = &mut self.hold {
+            ready!(hold.poll(context));
+            self.hold = None;
+        }
+        let incoming = match &mut self.source {
+            Source::Nothing => return Poll::Ready(None),
+            Source::Kept(reader) => return reader.poll_frame(context),
+            Source::Whole(bytes) if bytes.is_empty() => return Poll::Ready(None),
+            Source::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            Source::Client(incoming) => incoming,
         };
         let frame = ready!(Pin::new(incoming).poll_frame(context));
-        let bytes = match &frame {
-            Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
-            Some(Err(_)) | None => 0,
-        };
-        let complete = !matches!(frame, Some(Ok(_))) || self.is_end_stream();
-        self.note(bytes as u64, complete);
-        Poll::Ready(frame)
+        self.received.note(&frame);
+        if !matches!(frame, Some(Ok(_))) || self.is_end_stream() {
+            self.received.end();
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Broken::Client)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+        match &self.source {
+            Source::Nothing => true,
+            Source::Client(incoming) => incoming.is_end_stream(),
+            Source::Kept(reader) => reader.is_end_stream(),
+            Source::Whole(bytes) => bytes.is_empty(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        match &self.source {
+            Source::Nothing => SizeHint::with_exact(0),
+            Source::Client(incoming) => incoming.size_hint(),
+            Source::Kept(reader) => reader.size_hint(),
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+        }
     }
 }

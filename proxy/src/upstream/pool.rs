@@ -1,9 +1,12 @@
 //! Connections kept for the next request: HTTP/1 ones while idle, HTTP/2 ones shared.
 
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::Future;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +16,7 @@ use hyper::client::conn::http1;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
+use tokio::sync::watch;
 use tokio::task::spawn_local;
 use tracing::debug;
 
@@ -27,6 +31,15 @@ const IDLE_MAX: usize = 1024;
 
 /// Bytes of a response's header block that are read before giving up.
 const HEAD_MAX: usize = 256 * 1024;
+
+/// Connections of HTTP/2 to one address at most, however many requests are under way.
+const SHARED_MAX: usize = 16;
+
+/// Bytes that may be under way, unread by us, on one HTTP/2 stream; and on a connection, so that a few streams whose
+/// readers are slow do not hold up the others.
+pub const STREAM_WINDOW: u32 = 1 << 20;
+/// See [`STREAM_WINDOW`].
+pub const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// What makes two connections of one cluster interchangeable. The rest of the TLS identity is the cluster's policy, and
 /// each cluster has a pool of its own.
@@ -54,15 +67,89 @@ pub struct Single {
 pub struct Shared {
     /// The way into it.
     pub sender: http2::SendRequest<RequestBody>,
+    /// The endpoint's address.
+    pub address: SocketAddr,
     /// Our address on it.
     pub local: SocketAddr,
+    load: Rc<Load>,
+}
+
+#[derive(Debug)]
+struct Load {
+    /// Requests that the other side takes at a time.
+    room: Cell<usize>,
+    /// Requests under way.
+    calls: Cell<usize>,
+    /// Requests it has carried.
+    served: Cell<u32>,
+    idle_since: Cell<Instant>,
+}
+
+/// A request under way on a shared connection, as long as this lives.
+#[derive(Debug)]
+#[must_use = "the request counts only while this lives"]
+pub struct Call(Rc<Load>);
+
+impl Call {
+    fn begin(load: &Rc<Load>) -> Self {
+        load.calls.set(load.calls.get() + 1);
+        load.served.set(load.served.get().saturating_add(1));
+        Self(Rc::clone(load))
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.0.calls.set(self.0.calls.get().saturating_sub(1));
+        self.0.idle_since.set(Instant::now());
+    }
+}
+
+/// What comes of making a shared connection.
+type Made = Result<Shared, Failure>;
+
+/// Whose turn it is to make a shared connection.
+#[derive(Debug)]
+pub enum Turn {
+    /// Ours.
+    Make(Making),
+    /// Somebody else is at it; what comes of it, or `None` if they gave up.
+    Wait(watch::Receiver<Option<Made>>),
+}
+
+/// The right to make a shared connection. Whoever comes meanwhile waits for it.
+#[derive(Debug)]
+pub struct Making {
+    pool: Rc<Pool>,
+    key: Key,
+    told: watch::Sender<Option<Made>>,
+}
+
+impl Making {
+    /// Says what came of it, and keeps the connection where the next request looks for it.
+    pub fn done(self, made: &Made) {
+        if let Ok(shared) = made {
+            let mut all = self.pool.shared.borrow_mut();
+            all.entry(self.key.clone())
+                .or_default()
+                .push(shared.clone());
+        }
+        self.told.send_replace(Some(made.clone()));
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        self.pool.making.borrow_mut().remove(&self.key);
+    }
 }
 
 /// The connections of one cluster on one worker.
 #[derive(Debug)]
 pub struct Pool {
     idle: RefCell<HashMap<Key, Vec<Single>>>,
-    shared: RefCell<HashMap<Key, Shared>>,
+    shared: RefCell<HashMap<Key, Vec<Shared>>>,
+    making: RefCell<HashMap<Key, watch::Receiver<Option<Made>>>>,
     idle_timeout: Duration,
     /// Requests a connection may carry.
     served_max: u32,
@@ -74,6 +161,7 @@ impl Pool {
         Self {
             idle: RefCell::default(),
             shared: RefCell::default(),
+            making: RefCell::default(),
             idle_timeout,
             served_max: served_max.filter(|max| *max > 0).unwrap_or(u32::MAX),
         }
@@ -121,18 +209,37 @@ impl Pool {
         }
     }
 
-    /// The shared connection, if it lives.
-    pub fn shared(&self, key: &Key) -> Option<Shared> {
-        self.shared
-            .borrow()
-            .get(key)
-            .filter(|shared| !shared.sender.is_closed())
-            .cloned()
+    /// A shared connection with room for one more request, and the request's place on it. With as many connections as
+    /// there may be, the least busy one.
+    pub fn shared(&self, key: &Key) -> Option<(Shared, Call)> {
+        let mut all = self.shared.borrow_mut();
+        let connections = all.get_mut(key)?;
+        connections.retain(|shared| {
+            !shared.sender.is_closed() && shared.load.served.get() < self.served_max
+        });
+        let least = connections
+            .iter()
+            .min_by_key(|shared| shared.load.calls.get())?;
+        let full = least.load.calls.get() >= least.load.room.get();
+        if full && connections.len() < SHARED_MAX {
+            return None;
+        }
+        Some((least.clone(), least.call()))
     }
 
-    /// Makes a connection the shared one.
-    pub fn share(&self, key: Key, connection: Shared) {
-        self.shared.borrow_mut().insert(key, connection);
+    /// Asks for the right to make a shared connection.
+    pub fn turn(self: &Rc<Self>, key: &Key) -> Turn {
+        let mut making = self.making.borrow_mut();
+        if let Some(others) = making.get(key) {
+            return Turn::Wait(others.clone());
+        }
+        let (told, others) = watch::channel(None);
+        making.insert(key.clone(), others);
+        Turn::Make(Making {
+            pool: Rc::clone(self),
+            key: key.clone(),
+            told,
+        })
     }
 
     /// Closes what idled too long, and forgets what is closed.
@@ -144,9 +251,15 @@ impl Pool {
             });
             !connections.is_empty()
         });
-        self.shared
-            .borrow_mut()
-            .retain(|_, shared| !shared.sender.is_closed());
+        self.shared.borrow_mut().retain(|_, connections| {
+            connections.retain(|shared| {
+                let load = &shared.load;
+                let idle = load.calls.get() == 0;
+                let rested = idle && now.duration_since(load.idle_since.get()) >= self.idle_timeout;
+                !rested && !shared.sender.is_closed()
+            });
+            !connections.is_empty()
+        });
     }
 }
 
@@ -204,10 +317,16 @@ impl Shared {
     ///
     /// # Errors
     /// [`Cause::UpstreamProtocol`] when the other side does not speak it.
-    pub async fn begin(stream: Stream, local: SocketAddr) -> Result<Self, Failure> {
+    pub async fn begin(
+        stream: Stream,
+        address: SocketAddr,
+        local: SocketAddr,
+    ) -> Result<Self, Failure> {
         let (sender, connection) = http2::Builder::new(OnThisThread)
             .timer(TokioTimer::new())
-            .adaptive_window(true)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(HEAD_MAX as u32)
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20))
             .handshake(TokioIo::new(stream))
@@ -218,12 +337,35 @@ impl Shared {
                     format!("no HTTP/2 with the upstream: {error}"),
                 )
             })?;
+        let load = Rc::new(Load {
+            room: Cell::new(connection.current_max_send_streams()),
+            calls: Cell::new(0),
+            served: Cell::new(0),
+            idle_since: Cell::new(Instant::now()),
+        });
+        let watched = Rc::clone(&load);
         spawn_local(async move {
-            if let Err(error) = connection.await {
+            let mut connection = pin!(connection);
+            let ended = poll_fn(|context| {
+                let ended = connection.as_mut().poll(context);
+                watched.room.set(connection.current_max_send_streams());
+                ended
+            });
+            if let Err(error) = ended.await {
                 debug!(%error, "upstream connection ended");
             }
         });
-        Ok(Self { sender, local })
+        Ok(Self {
+            sender,
+            address,
+            local,
+            load,
+        })
+    }
+
+    /// A place on it.
+    pub fn call(&self) -> Call {
+        Call::begin(&self.load)
     }
 }
 
@@ -252,6 +394,8 @@ fn internal(error: hyper::Error) -> Failure {
 pub struct Lease {
     /// The HTTP/1 connection; none for a shared one, which stays where it is.
     pub single: Option<Single>,
+    /// The place on a shared connection.
+    pub call: Option<Call>,
     /// Where it goes back to.
     pub pool: Rc<Pool>,
     /// Under which key.

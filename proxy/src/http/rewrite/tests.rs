@@ -6,7 +6,7 @@ fn authority(uri: &str, hosts: &[&'static str]) -> Result<String, BadTarget> {
         headers.append(header::HOST, HeaderValue::from_static(host));
     }
     let uri = uri.parse().expect("uri");
-    let taken = take_authority(&uri, Version::HTTP_11, &mut headers)?;
+    let taken = take_authority(&uri, Version::HTTP_11, false, &mut headers)?;
     assert_eq!(
         headers.get_all(header::HOST).iter().collect::<Vec<_>>(),
         [&taken]
@@ -29,7 +29,7 @@ fn the_authority_is_one_host() {
         ("/", &["a.test/x"], Err(BadTarget::BadHost)),
         ("/", &["a test"], Err(BadTarget::BadHost)),
         ("/", &["u@a.test"], Err(BadTarget::BadHost)),
-        ("https://b.test/", &["b.test"], Err(BadTarget::BadScheme)),
+        ("https://b.test/", &["b.test"], Err(BadTarget::Insecure)),
         ("ftp://b.test/", &["b.test"], Err(BadTarget::BadScheme)),
     ] {
         assert_eq!(

@@ -1,0 +1,84 @@
+//! How long a request may take: the route's limit, and what a gRPC client says for itself.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::HeaderName;
+use http::HeaderValue;
+
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+/// The limit of a request: the shorter of the route's and the gRPC client's, which the upstream is told. `None` is none.
+pub fn limit(route: Option<Duration>, grpc: bool, headers: &mut HeaderMap) -> Option<Duration> {
+    let route = route.filter(|limit| !limit.is_zero());
+    let client = grpc.then(|| headers.get(GRPC_TIMEOUT)).flatten();
+    let Some(client) = client.and_then(|value| parse(value.as_bytes())) else {
+        return route;
+    };
+    match route {
+        Some(route) if route < client => {
+            headers.insert(GRPC_TIMEOUT, written(route));
+            Some(route)
+        }
+        _ => Some(client),
+    }
+}
+
+/// At most eight digits and a unit, as gRPC over HTTP/2 has it.
+fn parse(text: &[u8]) -> Option<Duration> {
+    let (unit, digits) = text.split_last()?;
+    if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let count: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(match unit {
+        b'H' => Duration::from_secs(count * 3600),
+        b'M' => Duration::from_secs(count * 60),
+        b'S' => Duration::from_secs(count),
+        b'm' => Duration::from_millis(count),
+        b'u' => Duration::from_micros(count),
+        b'n' => Duration::from_nanos(count),
+        _ => return None,
+    })
+}
+
+/// In milliseconds, or in seconds where eight digits do not do.
+fn written(limit: Duration) -> HeaderValue {
+    const DIGITS: u128 = 99_999_999;
+    let text = match limit.as_millis() {
+        millis @ ..=DIGITS => format!("{millis}m"),
+        millis => format!("{}S", (millis / 1000).min(DIGITS)),
+    };
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("99999999S"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shorter_limit_holds() {
+        for (route, client, grpc, limit, told) in [
+            (Some(1000), "2S", true, Some(1000), "1000m"),
+            (Some(1000), "500m", true, Some(500), "500m"),
+            (None, "3u", true, Some(0), "3u"),
+            (Some(0), "1M", true, Some(60_000), "1M"),
+            (Some(1000), "1m", false, Some(1000), "1m"),
+            (None, "1x", true, None, "1x"),
+            (None, "123456789S", true, None, "123456789S"),
+            (
+                Some(200_000_000),
+                "99999999H",
+                true,
+                Some(200_000_000),
+                "200000S",
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(GRPC_TIMEOUT, client.parse().expect("value"));
+            let got = super::limit(route.map(Duration::from_millis), grpc, &mut headers);
+            assert_eq!(got.map(|got| got.as_millis()), limit, "{client}");
+            assert_eq!(headers[GRPC_TIMEOUT], told);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A request's way to one cluster: which member, which connection, in which form of HTTP.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_config::port::Protocol;
+use egret_config::snapshot::cluster::Cluster;
+use egret_config::snapshot::cluster::ClusterPolicy;
+use egret_config::snapshot::cluster::Discovery;
+use http::Request;
+use http::Version;
+use http::uri::Scheme;
+use hyper::upgrade::OnUpgrade;
+use tokio::time::timeout;
+
+use crate::failure::Cause;
+use crate::failure::Failure;
+use crate::http::attempt::Failed;
+use crate::http::attempt::Reply;
+use crate::http::attempt::Way;
+use crate::http::attempt::attempt;
+use crate::http::outgoing::Outgoing;
+use crate::proxy::Proxy;
+use crate::upstream::body::RequestBody;
+use crate::upstream::clusters::LiveCluster;
+use crate::upstream::clusters::Wanted;
+use crate::upstream::connect::Dial;
+use crate::upstream::pool::Key;
+
+/// What all tries of one request at one cluster have in common.
+#[derive(Debug)]
+pub struct Leg<'l> {
+    cluster: &'l Arc<Cluster>,
+    /// What is alive of the cluster.
+    pub live: Rc<LiveCluster>,
+    /// The request's host, after rewriting, in lower case; only where it is needed.
+    host: Option<String>,
+    /// HTTP/2 instead of HTTP/1.
+    pub http2: bool,
+    to: SocketAddr,
+    to_is_original: bool,
+    proxy: &'l Proxy,
+}
+
+impl<'l> Leg<'l> {
+    /// The way of a request, whose client dialled `to`, which on a sidecar is where it wants to go.
+    pub fn new(
+        cluster: &'l Arc<Cluster>,
+        outgoing: &Outgoing,
+        to: SocketAddr,
+        to_is_original: bool,
+        proxy: &'l Proxy,
+    ) -> Self {
+        let policy = &cluster.policy;
+        let by_host =
+            policy.tls.is_some() || matches!(cluster.discovery, Discovery::PerCall { .. });
+        Self {
+            cluster,
+            live: proxy.clusters.live(cluster),
+            host: by_host.then(|| outgoing.host().to_ascii_lowercase()),
+            http2: speaks_http2(cluster.protocol, policy, outgoing),
+            to,
+            to_is_original,
+            proxy,
+        }
+    }
+
+    /// The request in the form that goes this way, and the client's side of an upgrade.
+    ///
+    /// # Errors
+    /// The authority is none that HTTP/2 could carry.
+    pub fn formed(
+        &self,
+        outgoing: Outgoing,
+    ) -> Result<(Request<RequestBody>, Option<OnUpgrade>), Failure> {
+        let scheme = match self.cluster.policy.tls {
+            Some(_) => Scheme::HTTPS,
+            None => Scheme::HTTP,
+        };
+        formed(outgoing, self.http2, scheme)
+    }
+
+    /// Tries once, within `limit`, at a member that is none of `avoid` if there is another. `tried` becomes its address.
+    ///
+    /// # Errors
+    /// There is no member, or the try came to nothing.
+    pub async fn once(
+        &self,
+        request: Request<RequestBody>,
+        avoid: &[SocketAddr],
+        limit: Option<Duration>,
+        tried: &mut Option<SocketAddr>,
+    ) -> Result<Reply, Failed> {
+        let host = self.host.as_deref();
+        let wanted = Wanted {
+            to: self.to,
+            to_is_original: self.to_is_original,
+            name: host,
+            avoid,
+        };
+        let dice = &mut |sides: u64| fastrand::u64(..sides.max(1));
+        let names = self.proxy.clusters.names();
+        let target = match self.live.pick(&wanted, names, dice).await {
+            Ok(target) => target,
+            Err(failure) => {
+                return Err(Failed {
+                    failure,
+                    request: Some(Box::new(request)),
+                });
+            }
+        };
+        *tried = Some(target.address);
+        let policy = &self.cluster.policy;
+        let tls = policy.tls.as_ref();
+        let named_by_host = tls.is_some_and(|tls| tls.sni.is_none());
+        let way = Way {
+            pool: &self.live.pool,
+            key: Key {
+                address: target.address,
+                name: host.filter(|_| named_by_host).map(Arc::from),
+            },
+            active: target.active,
+            live: Some(&self.live),
+            http2: self.http2,
+            dial: Dial {
+                from: None,
+                limit: policy.connect_timeout,
+                keepalive: policy.pool.keepalive.as_ref(),
+            },
+            tls: tls.map(|tls| (tls, host)),
+        };
+        let trying = attempt(request, way, &self.proxy.clusters);
+        let Some(limit) = limit else {
+            return trying.await;
+        };
+        timeout(limit, trying).await.unwrap_or_else(|_| {
+            let failure = Failure::new(Cause::TryTimeout, "the try's time limit passed");
+            Err(Failed {
+                failure,
+                request: None,
+            })
+        })
+    }
+}
+
+/// A request as HTTP/1 or HTTP/2 has it, and the client's side of an upgrade.
+///
+/// # Errors
+/// The authority is none that HTTP/2 could carry.
+pub fn formed(
+    outgoing: Outgoing,
+    http2: bool,
+    scheme: Scheme,
+) -> Result<(Request<RequestBody>, Option<OnUpgrade>), Failure> {
+    if http2 {
+        Ok((outgoing.into_http2(scheme)?, None))
+    } else {
+        Ok(outgoing.into_http1())
+    }
+}
+
+/// Whether a cluster is called with HTTP/2: its port says so, or the client does and the port does not mind.
+fn speaks_http2(protocol: Protocol, policy: &ClusterPolicy, outgoing: &Outgoing) -> bool {
+    if outgoing.upgrade.is_some() {
+        return false;
+    }
+    let as_client = protocol == Protocol::Auto || policy.pool.use_client_protocol;
+    matches!(protocol, Protocol::Http2 | Protocol::Grpc)
+        || policy.pool.h2_upgrade == Some(true)
+        || (as_client && outgoing.parts.version == Version::HTTP_2)
+}

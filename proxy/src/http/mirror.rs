@@ -1,0 +1,117 @@
+//! Mirrors: copies of a request, sent and forgotten. Their answers are read and thrown away, their failures are nobody's.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_config::snapshot::cluster::Cluster;
+use http::HeaderValue;
+use http::header;
+use http_body_util::BodyExt;
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+use tracing::debug;
+
+use crate::failure::Failure;
+use crate::http::headers;
+use crate::http::leg::Leg;
+use crate::http::outgoing::Outgoing;
+use crate::proxy::Proxy;
+use crate::upstream::body::RequestBody;
+use crate::upstream::body::replay::Tee;
+
+/// How long a copy may take where the route sets no limit.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Shares are in millionths.
+const MILLION: u32 = 1_000_000;
+
+/// The mirrors whose turn it is. `chance` gives a number below its argument.
+pub fn struck(
+    mirrors: &[(Arc<Cluster>, u32)],
+    mut chance: impl FnMut(u32) -> u32,
+) -> Vec<Arc<Cluster>> {
+    mirrors
+        .iter()
+        .filter(|(_, share)| chance(MILLION) < *share)
+        .map(|(cluster, _)| Arc::clone(cluster))
+        .collect()
+}
+
+/// A copy of a request, to go to a mirror.
+#[derive(Debug)]
+pub struct Copy {
+    /// The mirror.
+    pub cluster: Arc<Cluster>,
+    /// The request as it goes to the route's own destination, without a body.
+    pub outgoing: Outgoing,
+    /// The caller, told to the mirror if nobody did.
+    pub client: SocketAddr,
+    /// Whom the caller dialled, and whether it wants to go there.
+    pub to: (SocketAddr, bool),
+    /// The route's limit.
+    pub limit: Option<Duration>,
+}
+
+impl Copy {
+    /// Sends the copy once its whole body has come. One whose body is too large to be kept is not sent.
+    pub fn send(self, body: Option<Tee>, proxy: &Rc<Proxy>) {
+        let proxy = Rc::clone(proxy);
+        spawn_local(async move {
+            let cluster = Arc::clone(&self.cluster);
+            let limit = self.limit.unwrap_or(LIMIT);
+            match timeout(limit, self.run(body, &proxy)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(failure)) => debug!(%failure, mirror = &*cluster.name, "copy not answered"),
+                Err(_) => debug!(mirror = &*cluster.name, "copy not answered in time"),
+            }
+        });
+    }
+
+    async fn run(self, body: Option<Tee>, proxy: &Proxy) -> Result<(), Failure> {
+        let mut outgoing = self.outgoing;
+        if let Some(body) = body {
+            let Some(body) = body.whole().await else {
+                debug!(
+                    mirror = &*self.cluster.name,
+                    "body too large to be mirrored"
+                );
+                return Ok(());
+            };
+            outgoing.body = body;
+        }
+        let map = &mut outgoing.parts.headers;
+        map.insert(headers::INTERNAL, HeaderValue::from_static("true"));
+        map.remove(header::EXPECT);
+        if !map.contains_key(headers::FORWARDED_FOR) {
+            headers::append_client(map, self.client.ip());
+        }
+        let (to, to_is_original) = self.to;
+        let leg = Leg::new(&self.cluster, &outgoing, to, to_is_original, proxy);
+        let (request, _) = leg.formed(outgoing)?;
+        let reply = leg.once(request, &[], None, &mut None).await;
+        let reply = reply.map_err(|failed| failed.failure)?;
+        let mut body = reply.response.into_body();
+        while let Some(frame) = body.frame().await {
+            if frame.is_err() {
+                return Ok(());
+            }
+        }
+        reply.lease.give_back();
+        Ok(())
+    }
+}
+
+impl Outgoing {
+    /// A copy without body and upgrade.
+    pub fn copy(&self) -> Self {
+        Self {
+            parts: self.parts.clone(),
+            authority: self.authority.clone(),
+            path: self.path.clone(),
+            body: RequestBody::empty(),
+            upgrade: None,
+        }
+    }
+}

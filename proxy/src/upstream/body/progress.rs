@@ -1,0 +1,72 @@
+//! How far a request's body has come from the client.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::task::Waker;
+
+use bytes::Bytes;
+use http_body::Frame;
+
+/// Shared by the body, which notes it, and by whoever asks. The default is a body that is no body.
+#[derive(Clone, Debug, Default)]
+pub struct Received(Option<Rc<Progress>>);
+
+#[derive(Debug, Default)]
+struct Progress {
+    bytes: Cell<u64>,
+    complete: Cell<bool>,
+    waiting: RefCell<Vec<Waker>>,
+}
+
+impl Received {
+    /// Of a body that is to come.
+    pub(super) fn begin() -> Self {
+        Self(Some(Rc::default()))
+    }
+
+    /// The bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.0.as_ref().map_or(0, |progress| progress.bytes.get())
+    }
+
+    /// Whether there is no more to come: all of it came, or nobody reads it any more.
+    pub fn is_complete(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|progress| progress.complete.get())
+    }
+
+    /// Returns once there is no more to come.
+    pub async fn complete(&self) {
+        poll_fn(|context| match &self.0 {
+            Some(progress) if !progress.complete.get() => {
+                let mut waiting = progress.waiting.borrow_mut();
+                if !waiting.iter().any(|known| known.will_wake(context.waker())) {
+                    waiting.push(context.waker().clone());
+                }
+                Poll::Pending
+            }
+            Some(_) | None => Poll::Ready(()),
+        })
+        .await;
+    }
+
+    pub(super) fn note<E>(&self, frame: &Option<Result<Frame<Bytes>, E>>) {
+        if let (Some(progress), Some(Ok(frame))) = (&self.0, frame) {
+            let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+            progress.bytes.set(progress.bytes.get() + bytes);
+        }
+    }
+
+    pub(super) fn end(&self) {
+        let Some(progress) = &self.0 else { return };
+        if !progress.complete.replace(true) {
+            for waiting in progress.waiting.take() {
+                waiting.wake();
+            }
+        }
+    }
+}

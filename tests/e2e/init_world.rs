@@ -202,7 +202,12 @@ impl InitWorld {
 
     /// Where a datagram of a process goes.
     pub(crate) fn udp(&self, owner: Owner, from: Option<IpAddr>, to: SocketAddr) -> Fate {
-        self.pod.run(move || udp(owner, from, to))
+        self.pod.run(move || udp(owner, from, 0, to))
+    }
+
+    /// Where a datagram goes that a process sends from a port of its choice.
+    pub(crate) fn udp_from_port(&self, owner: Owner, port: u16, to: SocketAddr) -> Fate {
+        self.pod.run(move || udp(owner, None, port, to))
     }
 
     /// Where a TCP connection from outside goes.
@@ -212,7 +217,7 @@ impl InitWorld {
 
     /// Where a datagram from outside goes.
     pub(crate) fn udp_from_outside(&self, to: SocketAddr) -> Fate {
-        self.outside.run(move || udp((0, 0), None, to))
+        self.outside.run(move || udp((0, 0), None, 0, to))
     }
 }
 
@@ -331,11 +336,11 @@ fn connect_from(from: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn udp(owner: Owner, from: Option<IpAddr>, to: SocketAddr) -> Fate {
+fn udp(owner: Owner, from: Option<IpAddr>, port: u16, to: SocketAddr) -> Fate {
     let any = if to.is_ipv4() { "0.0.0.0" } else { "::" };
     let from = from.unwrap_or_else(|| any.parse().expect("both are addresses"));
     let mut answer = [0; 2];
-    let read = act_as(owner, || UdpSocket::bind((from, 0))).and_then(|socket| {
+    let read = act_as(owner, || UdpSocket::bind((from, port))).and_then(|socket| {
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.connect(to)?;
         socket.send(b"?")?;

@@ -11,6 +11,8 @@ mod registration;
 mod tls_by_sni;
 mod ip_ranges;
 mod init_world;
+mod init_rows;
+mod init_life;
 mod init_kernel;
 mod init_rules;
 mod ingress;

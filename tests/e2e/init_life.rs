@@ -1,0 +1,304 @@
+//! Applying again, changing, verifying, cleaning up, and what of others stays or goes.
+
+use crate::init_world::InitWorld;
+use crate::init_world::feed;
+use crate::init_world::nft;
+use crate::init_world::shell;
+
+const INJECTED: [&str; 6] = ["-u", "1337", "-i", "*", "-b", "*"];
+const TPROXY: [&str; 6] = ["-m", "TPROXY", "-b", "*", "--redirect-dns", "--dual-stack"];
+
+/// All that a run may change.
+fn state(world: &InitWorld) -> anyhow::Result<String> {
+    let besides =
+        "for f in -4 -6; do ip $f rule; ip $f route show table all; done; ip addr show dev lo";
+    Ok(format!(
+        "{}{}",
+        world.ruleset()?,
+        shell(&world.pod, besides)?
+    ))
+}
+
+#[test]
+fn again_otherwise_and_gone() -> anyhow::Result<()> {
+    let world = InitWorld::new()?;
+    let untouched = state(&world)?;
+    world.done(&TPROXY)?;
+    let transparent = state(&world)?;
+    assert_eq!(
+        transparent.matches("lookup 133").count(),
+        2,
+        "{transparent}"
+    );
+    assert!(transparent.contains("::6/128"), "{transparent}");
+    world.done(&TPROXY)?;
+    assert_eq!(state(&world)?, transparent, "a second run changes nothing");
+    world.done(&["-m", "TPROXY", "-b", "*", "-t", "99", "-r", "200"])?;
+    let other = state(&world)?;
+    assert_eq!(
+        (
+            other.matches("lookup 133").count(),
+            other.matches("lookup 200").count()
+        ),
+        (0, 1),
+        "{other}"
+    );
+    assert!(!other.contains("::6/128"), "{other}");
+    world.done(&INJECTED)?;
+    let redirected = state(&world)?;
+    assert!(
+        !redirected.contains("lookup 200") && !redirected.contains("zone"),
+        "{redirected}"
+    );
+    world.done(&["--cleanup-only", "-u", "5"])?;
+    assert_eq!(
+        state(&world)?,
+        untouched,
+        "without the flags it was made with"
+    );
+    world.done(&["cleanup"])?;
+    assert_eq!(state(&world)?, untouched, "with nothing to clean up");
+    Ok(())
+}
+
+#[test]
+fn verify_tells_drift_and_connects() -> anyhow::Result<()> {
+    let world = InitWorld::new()?;
+    let verify =
+        |flags: &[&str]| world.init(&[&["verify", "--probe-timeout", "300ms"], flags].concat());
+    assert_eq!(verify(&INJECTED)?.code, 4, "nothing is there");
+    for flags in [&INJECTED, &TPROXY] {
+        world.done(flags)?;
+        let verified = verify(flags)?;
+        assert_eq!(verified.code, 0, "{verified:?}");
+        assert!(
+            verified.output.contains("passed: the proxy"),
+            "{verified:?}"
+        );
+    }
+    let verified = world.done(&["-i", "*", "--dual-stack", "--run-validation"])?;
+    for passed in [
+        "an application (uid 0, gid 0) to 192.0.2.2",
+        "an application (uid 0, gid 0) to [2001:db8::2]",
+        "its own pod, 127.0.0.6",
+        "its own pod, [::6]",
+    ] {
+        assert!(
+            verified
+                .lines()
+                .any(|line| line.contains("passed:") && line.contains(passed)),
+            "{passed}: {verified}"
+        );
+    }
+    assert_eq!(verify(&INJECTED)?.code, 4, "other rules");
+    for change in [
+        "nft flush chain inet egret prerouting",
+        "nft insert rule inet egret output accept",
+        "nft add chain inet egret extra",
+        "nft delete chain inet egret prerouting",
+        "nft add element inet egret inbound_exclude_ports '{ 81 }'",
+        "nft delete table inet egret",
+    ] {
+        let flags = ["-u", "1337", "-i", "*", "-b", "*", "-d", "80,90-99"];
+        world.done(&flags)?;
+        assert_eq!(verify(&flags)?.code, 0);
+        shell(&world.pod, change)?;
+        let drifted = verify(&flags)?;
+        assert_eq!(drifted.code, 4, "{change}: {drifted:?}");
+        assert!(drifted.errors.contains("drift: "), "{drifted:?}");
+    }
+    let invalid = world.init(&[
+        "-i",
+        "*",
+        "--run-validation",
+        "--skip-rule-apply",
+        "--probe-timeout",
+        "300ms",
+    ])?;
+    assert_eq!(invalid.code, 126, "{invalid:?}");
+    // What nft loads from a dry run is the same, to the last expression.
+    let text = world.done(&[&TPROXY[..], &["--dry-run"]].concat())?;
+    nft(&world.pod, &text)?;
+    let same = verify(&TPROXY)?;
+    assert!(!same.errors.contains("chain"), "{same:?}");
+    Ok(())
+}
+
+/// Rules and sets of others, in nftables and in both kinds of iptables.
+#[test]
+fn foreign_rules_stay_and_leftovers_go() -> anyhow::Result<()> {
+    let foreign = "*nat\n:KUBE - [0:0]\n-A OUTPUT -p tcp -m tcp --dport 7 -j KUBE\n-A KUBE -j RETURN\n\
+                   -A PREROUTING -i eth9 -j RETURN\nCOMMIT\n\
+                   *mangle\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n:PREROUTING ACCEPT [0:0]\n\
+                   -A OUTPUT -p tcp -m tcp --dport 7 -j RETURN\nCOMMIT\n";
+    let istio = "*nat\n:ISTIO_INBOUND - [0:0]\n:ISTIO_IN_REDIRECT - [0:0]\n:ISTIO_OUTPUT - [0:0]\n\
+                 -A PREROUTING -p tcp -j ISTIO_INBOUND\n-A OUTPUT -j ISTIO_OUTPUT\n\
+                 -A ISTIO_INBOUND -p tcp -j ISTIO_IN_REDIRECT\n-A ISTIO_IN_REDIRECT -p tcp -j REDIRECT --to-ports 15006\n\
+                 -A ISTIO_OUTPUT -p tcp -j ISTIO_IN_REDIRECT\nCOMMIT\n\
+                 *mangle\n:ISTIO_DROP - [0:0]\n-A PREROUTING -m conntrack --ctstate INVALID -j ISTIO_DROP\n-A ISTIO_DROP -j DROP\nCOMMIT\n";
+    for program in [
+        "iptables-nft",
+        "ip6tables-nft",
+        "iptables-legacy",
+        "ip6tables-legacy",
+    ] {
+        for flags in [&INJECTED[..], &["cleanup"]] {
+            let world = InitWorld::new()?;
+            let restore = format!("{program}-restore --noflush");
+            let saved = || {
+                shell(
+                    &world.pod,
+                    &format!("{program}-save | sed 's/\\[.*//; /^#/d'"),
+                )
+            };
+            nft(
+                &world.pod,
+                "table inet mine {\n chain output {\n type nat hook output priority -90;\n tcp dport 7 accept\n }\n}\n",
+            )?;
+            feed(&world.pod, &restore, foreign)?;
+            let before = saved()?;
+            feed(&world.pod, &restore, istio)?;
+            nft(
+                &world.pod,
+                "table inet istio-proxy-nat {\n chain x {\n type nat hook output priority -100;\n tcp dport 8 redirect to :15001\n }\n}\n",
+            )?;
+            let said = world.done(flags)?;
+            assert!(
+                said.contains("left behind: chain ISTIO_OUTPUT of table nat"),
+                "{said}"
+            );
+            let mut after = saved()?;
+            assert!(!after.contains("ISTIO"), "{program}: {after}");
+            // iptables-nft-save lists what it knows in the order in which it was made.
+            let sort = |text: &mut String| {
+                let mut lines: Vec<&str> = text.lines().collect();
+                lines.sort_unstable();
+                *text = lines.join("\n");
+            };
+            let mut before = before;
+            sort(&mut before);
+            sort(&mut after);
+            assert_eq!(after, before, "{program}");
+            let ruleset = world.ruleset()?;
+            assert!(
+                ruleset.contains("table inet mine") && !ruleset.contains("istio-proxy"),
+                "{ruleset}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Bad flags are all told, and nothing is touched.
+#[test]
+fn bad_flags_touch_nothing() -> anyhow::Result<()> {
+    let world = InitWorld::new()?;
+    world.done(&INJECTED)?;
+    let before = state(&world)?;
+    for (flags, faults) in [
+        (
+            &[
+                "-p",
+                "0",
+                "-q",
+                "x",
+                "-i",
+                "1.2.3.4",
+                "--ipv6",
+                "y",
+                "-t",
+                "z",
+                "--backend",
+                "w",
+            ][..],
+            6,
+        ),
+        (&["-m", "TPROXY", "-r", "255"], 1),
+        (&["-x", "*"], 1),
+        (&["-c", "a/b,c/d"], 2),
+        (&["--force-iptables-binary", "new"], 1),
+        (&["--network-namespace", "/nowhere"], 1),
+    ] {
+        let refused = world.init(flags)?;
+        assert_eq!(
+            (refused.code, refused.errors.lines().count()),
+            (1, faults),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(world.init(&["--no-such-flag"])?.code, 2);
+    assert_eq!(state(&world)?, before);
+    Ok(())
+}
+
+#[test]
+fn without_root() -> anyhow::Result<()> {
+    let world = InitWorld::new()?;
+    let program = world.program().display().to_string();
+    let run = |capabilities: &str| {
+        let line = format!(
+            "setpriv --reuid 1000 --regid 1000 --clear-groups --bounding-set=-all,{capabilities} --inh-caps=-all,{capabilities} \
+             --ambient-caps=-all,{capabilities} {program} -u 1337 -i '*' -b '*' --dual-stack 2>&1"
+        );
+        shell(&world.pod, &format!("{line}; echo code $?"))
+    };
+    let refused = run("-net_admin")?;
+    assert!(
+        refused.contains("give the container the capability NET_ADMIN")
+            && refused.contains("code 1"),
+        "{refused}"
+    );
+    assert_eq!(world.ruleset()?, "");
+    let applied = run("+net_admin")?;
+    assert!(
+        applied.contains("rules applied") && applied.contains("code 0"),
+        "{applied}"
+    );
+    world.done(&["verify", "-u", "1337", "-i", "*", "-b", "*", "--dual-stack"])?;
+    Ok(())
+}
+
+#[test]
+fn another_namespace_and_a_file() -> anyhow::Result<()> {
+    let (here, there) = (InitWorld::new()?, InitWorld::new()?);
+    let path = there.pod.netns_path();
+    here.done(&[&INJECTED[..], &["--network-namespace", &path, "--cni-mode"]].concat())?;
+    assert_eq!(here.ruleset()?, "");
+    assert!(there.ruleset()?.contains("table inet egret"));
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("rules");
+    let mut command = here.command(&[
+        "istio-iptables",
+        "-i",
+        "*",
+        "--dry-run",
+        "--log_output_level=default:info",
+    ]);
+    command.env("DRY_RUN_FILE_PATH", &file);
+    let done = egret_tests::process::Process::run(&here.pod, command)?;
+    assert_eq!(done.code, 0, "{done:?}");
+    assert_eq!(std::fs::read_to_string(file)?, done.output);
+    Ok(())
+}
+
+/// Ten thousand ranges, some of them inside others, become a few sets and no more rules.
+#[test]
+fn many_ranges() -> anyhow::Result<()> {
+    let world = InitWorld::new()?;
+    let ranges: Vec<String> = (0..10_000u32)
+        .map(|place| format!("1.{}.{}.0/25", place / 100, place % 100))
+        .chain(["1.1.0.0/24".to_owned(), "1.1.0.0/25".to_owned()])
+        .collect();
+    let done = world.done(&["-i", "*", "-x", &ranges.join(",")])?;
+    assert!(done.contains("egret-init: 13 rules applied"), "{done}");
+    let listed = shell(
+        &world.pod,
+        "nft list set inet egret outbound_exclude_ipv4 | grep -o '1\\.[0-9.]*/2[45]' | wc -l",
+    )?;
+    assert_eq!(
+        listed.trim(),
+        "9998",
+        "two are joined to one, and one is inside it"
+    );
+    Ok(())
+}

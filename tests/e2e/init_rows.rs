@@ -1,0 +1,291 @@
+//! Every row of the decisions, tried with real sockets: in both families, with the rules loaded by each backend and by
+//! the tools that a dry run is written for.
+
+use std::net::IpAddr;
+
+use crate::init_world::Fate;
+use crate::init_world::Fate::Proxy;
+use crate::init_world::Fate::Refused;
+use crate::init_world::Fate::Untouched;
+use crate::init_world::InitWorld;
+use crate::init_world::Owner;
+use crate::init_world::POD;
+use crate::init_world::POD_AT_ETH1;
+use crate::init_world::SERVERS;
+use crate::init_world::at;
+use crate::init_world::feed;
+use crate::init_world::nft;
+use crate::init_world::shell;
+
+const APP: Owner = (1000, 1000);
+const PROXY: Owner = (1337, 1337);
+const OUT: Fate = Proxy(15001);
+const IN: Fate = Proxy(15006);
+const DNS: Fate = Proxy(15053);
+
+/// Addresses outside, in both families.
+const FAR: [&str; 2] = ["203.0.113.7", "2001:db8::7"];
+const NEAR: [&str; 2] = ["192.0.2.9", "2001:db8:9::1"];
+
+/// One connection: by whom, to which of two addresses, to which port, and where it goes.
+enum Try {
+    Tcp(Owner, [&'static str; 2], u16, Fate),
+    /// As `Tcp`, from the addresses that the proxy calls applications from.
+    Pass(Owner, [&'static str; 2], u16, Fate),
+    Udp(Owner, [&'static str; 2], u16, Fate),
+    /// From outside.
+    Arrive([&'static str; 2], u16, Fate),
+}
+
+use Try::{Arrive, Pass, Tcp, Udp};
+
+const LOCALHOST: [&str; 2] = ["127.0.0.1", "::1"];
+
+/// Flags, and connections under them.
+fn rows() -> Vec<(&'static str, Vec<Try>)> {
+    vec![
+        (
+            "-i * -b * -d 400 -o 22 -x 192.0.2.0/28,2001:db8:9::/48 -q 443",
+            vec![
+                Tcp(APP, FAR, 22, Untouched),
+                Tcp(PROXY, POD, 22, Untouched),
+                Pass(PROXY, POD, 80, Untouched),
+                Tcp(PROXY, POD, 80, IN),
+                Tcp(PROXY, POD, 15008, Untouched),
+                Tcp(PROXY, LOCALHOST, 80, Untouched),
+                Tcp(APP, POD, 80, Untouched),
+                Tcp((1000, 1337), POD, 80, Untouched),
+                Tcp(PROXY, FAR, 80, Untouched),
+                Tcp((1000, 1337), FAR, 80, Untouched),
+                Udp(PROXY, SERVERS, 53, Untouched),
+                Udp(APP, SERVERS, 53, Untouched),
+                Tcp(APP, LOCALHOST, 80, Untouched),
+                Tcp(APP, NEAR, 80, Untouched),
+                Tcp(APP, NEAR, 443, Untouched),
+                Tcp((0, 0), FAR, 80, OUT),
+                Arrive(POD, 15008, Untouched),
+                Arrive(POD, 400, Untouched),
+                Arrive(POD, 80, IN),
+            ],
+        ),
+        (
+            "-i 203.0.113.0/24,2001:db8::/48 -q 443 -b 80,15008 -d 80 -c eth1",
+            vec![
+                Tcp(APP, FAR, 80, OUT),
+                Tcp(APP, NEAR, 80, Untouched),
+                Tcp(APP, NEAR, 443, OUT),
+                Tcp(APP, ["10.2.0.1", "fd00:2::1"], 443, Untouched),
+                Arrive(POD, 80, IN),
+                Arrive(POD, 15008, Untouched),
+                Arrive(POD, 81, Untouched),
+                Arrive(POD_AT_ETH1, 80, Untouched),
+            ],
+        ),
+        (
+            "-i * -k eth1 -c eth1",
+            vec![Arrive(POD_AT_ETH1, 80, OUT), Arrive(POD, 80, Untouched)],
+        ),
+        (
+            "-i 10.2.0.0/24,fd00:2::/64,127.0.0.0/8 -k eth1 -b *",
+            vec![
+                Arrive(POD_AT_ETH1, 80, OUT),
+                Tcp(APP, ["10.2.0.5", "fd00:2::5"], 80, OUT),
+            ],
+        ),
+        (
+            "-i * --redirect-dns",
+            vec![
+                Udp(APP, SERVERS, 53, DNS),
+                Tcp(APP, SERVERS, 53, DNS),
+                Udp(PROXY, SERVERS, 53, Untouched),
+                Udp(APP, FAR, 53, Untouched),
+                Tcp(APP, FAR, 53, OUT),
+                Tcp(APP, POD, 53, OUT),
+                Tcp(PROXY, POD, 53, Untouched),
+            ],
+        ),
+        (
+            "--redirect-dns --capture-all-dns -o 80",
+            vec![
+                Udp(APP, FAR, 53, DNS),
+                Tcp(APP, FAR, 53, DNS),
+                Tcp(APP, FAR, 80, Untouched),
+            ],
+        ),
+        (
+            "-m TPROXY -i * -b * -d 400",
+            vec![
+                Arrive(POD, 80, IN),
+                Arrive(POD, 15008, IN),
+                Arrive(POD, 400, Untouched),
+                Tcp(PROXY, POD, 80, IN),
+                Pass(PROXY, POD, 80, Untouched),
+                Tcp(APP, POD, 80, Untouched),
+                Tcp(APP, FAR, 80, OUT),
+                Tcp(PROXY, FAR, 80, Untouched),
+            ],
+        ),
+        (
+            "-m TPROXY -b 80 -c eth1",
+            vec![
+                Arrive(POD, 80, IN),
+                Arrive(POD, 81, Untouched),
+                Arrive(POD_AT_ETH1, 80, Untouched),
+            ],
+        ),
+        (
+            "-i * --block-quic -x 192.0.2.0/28,2001:db8:9::/48",
+            vec![
+                Udp(APP, FAR, 443, Refused),
+                Udp(APP, NEAR, 443, Untouched),
+                Udp(PROXY, FAR, 443, Untouched),
+                Udp(APP, FAR, 444, Untouched),
+            ],
+        ),
+    ]
+}
+
+impl Try {
+    fn check(&self, world: &InitWorld, family: usize, place: &str) {
+        let pass: [IpAddr; 2] =
+            ["127.0.0.6", "::6"].map(|text| text.parse().expect("both are addresses"));
+        let (actual, expected, words) = match *self {
+            Tcp(owner, to, port, fate) => (
+                world.tcp(owner, None, at(to[family], port)),
+                fate,
+                format!("{owner:?} to {} port {port}", to[family]),
+            ),
+            Pass(owner, to, port, fate) => (
+                world.tcp(owner, Some(pass[family]), at(to[family], port)),
+                fate,
+                format!(
+                    "{owner:?} from {} to {} port {port}",
+                    pass[family], to[family]
+                ),
+            ),
+            Udp(owner, to, port, fate) => (
+                world.udp(owner, None, at(to[family], port)),
+                fate,
+                format!("{owner:?} over UDP to {} port {port}", to[family]),
+            ),
+            Arrive(to, port, fate) => (
+                world.tcp_from_outside(at(to[family], port)),
+                fate,
+                format!("from outside to {} port {port}", to[family]),
+            ),
+        };
+        assert_eq!(actual, expected, "{place}: {words}");
+    }
+}
+
+/// Tries all rows, the rules loaded by `load`.
+fn try_rows(load: fn(&InitWorld, &[&str]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    for (line, tries) in rows() {
+        let world = InitWorld::new()?;
+        let flags: Vec<&str> = line
+            .split(' ')
+            .chain(["--dual-stack", "-u", "1337"])
+            .collect();
+        load(&world, &flags)?;
+        world.serve_proxy(PROXY)?;
+        for family in 0..2 {
+            for attempt in &tries {
+                attempt.check(&world, family, line);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn over_netlink() -> anyhow::Result<()> {
+    try_rows(|world, flags| world.done(flags).map(drop))
+}
+
+#[test]
+fn as_nft_loads_a_dry_run() -> anyhow::Result<()> {
+    try_rows(|world, flags| {
+        let text = dry_run(world, flags, "nft")?;
+        nft(&world.pod, &text)?;
+        besides(world, &text)
+    })
+}
+
+#[test]
+fn as_iptables_restore_loads_a_dry_run() -> anyhow::Result<()> {
+    try_rows(|world, flags| {
+        let text = dry_run(world, flags, "iptables")?;
+        feed(&world.pod, "iptables-nft-restore --noflush", &text)?;
+        feed(&world.pod, "ip6tables-legacy-restore --noflush", &text)?;
+        besides(world, &text)
+    })
+}
+
+#[test]
+fn through_iptables() -> anyhow::Result<()> {
+    try_rows(|world, flags| {
+        let flags = [flags, &["--backend", "iptables"]].concat();
+        let said = world.done(&flags)?;
+        assert!(said.contains("rules applied through iptables"), "{said}");
+        world.done(&[&["verify"], &flags[..]].concat())?;
+        Ok(())
+    })
+}
+
+/// With IPv6 blocked, only the proxy speaks it to others.
+#[test]
+fn ipv6_off_and_blocked() -> anyhow::Result<()> {
+    let world = InitWorld::new()?;
+    world.serve_proxy(PROXY)?;
+    let to = at(FAR[1], 80);
+    let warned = world.init(&["-i", "*", "-b", "*"])?;
+    assert!(
+        warned.errors.contains("--ipv6 block to refuse it"),
+        "{warned:?}"
+    );
+    assert_eq!(world.tcp(APP, None, to), Untouched);
+    assert_eq!(world.tcp_from_outside(at(POD[1], 80)), Untouched);
+    world.done(&["-i", "*", "-b", "*", "--ipv6", "block"])?;
+    assert_eq!(world.tcp(APP, None, to), Refused);
+    assert_eq!(world.udp(APP, None, to), Refused);
+    assert_eq!(world.tcp(PROXY, None, to), Untouched);
+    assert_eq!(world.tcp(APP, None, at(FAR[0], 80)), OUT);
+    assert_eq!(world.tcp_from_outside(at(POD[0], 80)), IN);
+    world.done(&["-i", "*", "-b", "*", "--ipv6", "on"])?;
+    assert_eq!(world.tcp(APP, None, to), OUT);
+    assert_eq!(world.tcp_from_outside(at(POD[1], 80)), IN);
+    Ok(())
+}
+
+/// An application and the proxy ask the same server from the same port, one after the other.
+#[test]
+fn questions_of_both_sides_stay_apart() -> anyhow::Result<()> {
+    let world = InitWorld::new()?;
+    world.done(&["-u", "1337", "--redirect-dns", "--dual-stack"])?;
+    world.serve_proxy(PROXY)?;
+    for server in SERVERS {
+        for _ in 0..2 {
+            assert_eq!(world.udp_from_port(APP, 4444, at(server, 53)), DNS);
+            assert_eq!(world.udp_from_port(PROXY, 4444, at(server, 53)), Untouched);
+        }
+    }
+    Ok(())
+}
+
+fn dry_run(world: &InitWorld, flags: &[&str], output: &str) -> anyhow::Result<String> {
+    let before = world.ruleset()?;
+    let text = world.done(&[flags, &["--dry-run", "--output", output]].concat())?;
+    assert_eq!(world.ruleset()?, before, "a dry run changes nothing");
+    Ok(text)
+}
+
+/// Runs the commands that a dry run lists besides the rules.
+fn besides(world: &InitWorld, text: &str) -> anyhow::Result<()> {
+    for command in text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# besides: "))
+    {
+        shell(&world.pod, command)?;
+    }
+    Ok(())
+}

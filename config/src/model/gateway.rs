@@ -42,7 +42,7 @@ pub struct Server {
 }
 
 /// One host of a server: a pattern, maybe only for VirtualServices of one namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerHost {
     /// `ns/host`; `.` has become the Gateway's own namespace, `*` none.
     pub namespace: Option<Arc<str>>,

@@ -160,7 +160,7 @@ pub enum RedirectPort {
 /// `directResponse`.
 #[derive(Clone, Debug)]
 pub struct DirectResponse {
-    /// 200 to 599.
+    /// 200 to 600.
     pub status: u16,
     /// The body.
     pub body: Arc<[u8]>,

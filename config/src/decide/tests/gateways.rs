@@ -375,7 +375,7 @@ fn clashes_are_told_and_the_first_wins() {
          https 10.34.0.141:443 c.test => no chain",
     );
     world.tells(&[
-        "Gateway istio-system/late: spec.servers[0].hosts: Gateway istio-system/gw terminates TLS",
+        "Gateway istio-system/late: spec.servers[0].hosts: Gateway istio-system/gw has TLS for one",
     ]);
 }
 

@@ -117,16 +117,16 @@ fn host(text: &str, own: &Arc<str>, review: &mut Review<'_>) -> Option<ServerHos
         }
     };
     let is_address = host.parse::<std::net::IpAddr>().is_ok();
+    if let Some(fault) = read::fault_of_pattern(host).filter(|_| !is_address) {
+        review.error("", text, fault);
+        return None;
+    }
     if !host.contains(['.', '*', ':']) {
         review.error(
             "",
             text,
             "short names mean nothing here; write the whole name, with its dots",
         );
-        return None;
-    }
-    if let Some(fault) = read::fault_of_pattern(host).filter(|_| !is_address) {
-        review.error("", text, fault);
         return None;
     }
     Some(ServerHost {

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::host::HostPattern;
+use crate::model::endpoint::Address;
 use crate::model::gateway::Server;
+use crate::model::gateway::ServerHost;
 use crate::model::gateway::ServerTlsMode;
+use crate::model::service::Resolution;
+use crate::model::service::Service;
 use crate::model::virtual_service::GatewayName;
-use crate::name::Kind;
+use crate::port::Protocol;
 use crate::problem::Problem;
 use crate::problem::Severity;
 use crate::snapshot::GatewayPort;
@@ -51,7 +55,8 @@ impl<'o> Build<'_, 'o, '_> {
     /// The servers of each port, in order, those left out that clash with earlier ones.
     pub(super) fn ports(&mut self) -> BTreeMap<GatewayPort, Vec<Serving<'o>>> {
         let mut ports: BTreeMap<GatewayPort, Vec<Serving<'o>>> = BTreeMap::new();
-        let mut taken: HashMap<(GatewayPort, HostPattern), String> = HashMap::new();
+        let mut taken: HashMap<(GatewayPort, ServerHost), String> = HashMap::new();
+        let mut first: HashMap<u16, Opener> = HashMap::new();
         for gateway in &self.objects.gateways {
             if !gateway.selector.select(&self.workload.labels) {
                 continue;
@@ -72,36 +77,17 @@ impl<'o> Build<'_, 'o, '_> {
                     });
                     continue;
                 }
-                let serving = Serving {
-                    gateway,
-                    place,
-                    server: Arc::new(server.clone()),
-                };
-                let others = ports.entry(port).or_default();
-                if let Some(first) = others.iter().find(|other| clash(&other.server, server)) {
-                    self.findings.add(Problem {
-                        field: format!("spec.servers[{place}].port"),
-                        value: format!("{} {}", port.port, server.protocol),
-                        reason: format!(
-                            "{} has the port for {} and wins, as the older one: this server is left out",
-                            first.gateway.meta.title(),
-                            first.server.protocol
-                        ),
-                        ..Findings::warning(&gateway.meta)
-                    });
-                    continue;
-                }
-                if let ServerTlsMode::Terminate(_) = server.tls {
-                    let held = server
+                if has_tls(server) {
+                    if let Some(first) = server
                         .hosts
                         .iter()
-                        .find_map(|host| taken.get(&(port, host.host.clone())).cloned());
-                    if let Some(first) = held {
+                        .find_map(|host| taken.get(&(port, host.clone())).cloned())
+                    {
                         self.findings.add(Problem {
                             field: format!("spec.servers[{place}].hosts"),
                             reason: format!(
-                                "{first} terminates TLS for one of these names on port {} and wins, as the older one: \
-                                 this server is left out",
+                                "{first} has TLS for one of these names on port {} and wins, as the older one: this \
+                                 server is left out",
                                 port.port
                             ),
                             ..Findings::warning(&gateway.meta)
@@ -110,41 +96,105 @@ impl<'o> Build<'_, 'o, '_> {
                     }
                     for host in &server.hosts {
                         taken
-                            .entry((port, host.host.clone()))
+                            .entry((port, host.clone()))
                             .or_insert_with(|| gateway.meta.title());
                     }
                 }
-                others.push(serving);
+                let others = ports.entry(port).or_default();
+                let opener = first.entry(port.port).or_insert_with(|| Opener {
+                    title: gateway.meta.title(),
+                    bind: server.bind,
+                    plain: is_plain(server).then_some(kind_of(server)),
+                    protocol: server.protocol,
+                });
+                if opener.refuses(server, others) {
+                    self.findings.add(Problem {
+                        field: format!("spec.servers[{place}].port"),
+                        value: format!("{} {}", port.port, server.protocol),
+                        reason: format!(
+                            "{} has the port for {} and wins, as the older one: this server is left out",
+                            opener.title, opener.protocol
+                        ),
+                        ..Findings::warning(&gateway.meta)
+                    });
+                    continue;
+                }
+                others.push(Serving {
+                    gateway,
+                    place,
+                    server: Arc::new(server.clone()),
+                });
             }
         }
         ports
     }
 
-    /// The port that a server port means: the target port of a Service that selects the gateway, else itself.
+    /// The port that a server port means: the target port of a service that the gateway is a member of, else itself.
     fn listening_port(&self, number: u16) -> u16 {
         let registry = self.clusters.registry;
-        let of_gateway = self.objects.services.iter().filter(|service| {
-            service.meta.kind == Kind::Service
-                && service.meta.name.namespace == self.workload.namespace
-                && service
-                    .selector
-                    .as_ref()
-                    .is_some_and(|selector| selector.select(&self.workload.labels))
-        });
-        of_gateway
+        let services = self.objects.services.iter();
+        services
+            .filter(|service| {
+                service.meta.name.namespace == self.workload.namespace
+                    && service.labels.value(NO_TRANSLATION).is_none()
+            })
             .flat_map(|service| service.ports.iter().map(move |port| (service, port)))
-            .find(|(_, port)| port.number == number)
+            .filter(|(_, port)| port.number == number)
+            .find(|(service, _)| self.is_member(service))
             .map_or(number, |(service, port)| {
                 registry.target_port(service, port, &self.workload.addresses)
             })
     }
+
+    /// Whether the gateway answers for a service: its selector has the gateway's labels, or a member its address.
+    fn is_member(&self, service: &Service) -> bool {
+        let selected = service
+            .selector
+            .as_ref()
+            .is_some_and(|selector| selector.select(&self.workload.labels));
+        let listed = || {
+            service.endpoints.iter().any(|endpoint| {
+                matches!(endpoint.address, Address::Ip(ip) if self.workload.addresses.contains(&ip))
+            })
+        };
+        selected || (service.resolution == Resolution::Static && listed())
+    }
 }
 
-/// Whether two servers cannot share a port: plaintext HTTP and plaintext TCP.
-fn clash(one: &Server, other: &Server) -> bool {
-    let kinds = (kind_of(one), kind_of(other));
-    matches!(
-        kinds,
-        (ServerKind::Http, ServerKind::Tcp) | (ServerKind::Tcp, ServerKind::Http)
-    )
+/// The label of a service whose port numbers Gateways do not mean.
+const NO_TRANSLATION: &str = "experimental.istio.io/disable-gateway-port-translation";
+
+/// The first server of a port, which decides what others may share the port with it.
+struct Opener {
+    title: String,
+    bind: Option<IpAddr>,
+    /// What it is, when it has no TLS.
+    plain: Option<ServerKind>,
+    protocol: Protocol,
+}
+
+impl Opener {
+    /// Whether a later server cannot share the port, `others` being those of the same address: plaintext shares it with
+    /// HTTP only, and with TLS that came first only once.
+    fn refuses(&self, server: &Server, others: &[Serving<'_>]) -> bool {
+        if others.is_empty() {
+            return false;
+        }
+        match self.plain {
+            Some(kind) if self.bind == server.bind => {
+                kind != ServerKind::Http || kind_of(server) != ServerKind::Http
+            }
+            Some(_) => false,
+            None => is_plain(server) && others.iter().skip(1).any(|other| is_plain(&other.server)),
+        }
+    }
+}
+
+fn is_plain(server: &Server) -> bool {
+    matches!(kind_of(server), ServerKind::Http | ServerKind::Tcp)
+}
+
+/// Whether a server says anything about TLS: of two with one name the second is left out.
+fn has_tls(server: &Server) -> bool {
+    server.tls != ServerTlsMode::None
 }

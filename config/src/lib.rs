@@ -9,6 +9,7 @@
 //! - [`load`]: texts to [`model::objects::Objects`] and problems; one bad object never hides a good one
 //! - [`snapshot`]: the merged, immutable, indexed view for one workload
 //! - [`decide`]: the questions a proxy asks of a snapshot, with the reasons for each answer
+//! - [`lint`]: what Istio accepts and users regret
 
 pub mod name;
 pub mod host;
@@ -22,3 +23,4 @@ pub mod model;
 pub mod load;
 pub mod snapshot;
 pub mod decide;
+pub mod lint;

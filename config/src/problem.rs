@@ -34,8 +34,10 @@ pub struct Problem {
     pub field: String,
     /// The value found there, shortened; empty when there is none to show.
     pub value: String,
-    /// What rule is broken and what to write instead, as a lower-case phrase.
+    /// What rule is broken or what happens, as a lower-case phrase; often with what to write instead.
     pub reason: String,
+    /// What to write instead, as a lower-case phrase; empty when `reason` says it.
+    pub instead: String,
 }
 
 impl Problem {
@@ -48,7 +50,15 @@ impl Problem {
             field: String::new(),
             value: String::new(),
             reason: reason.into(),
+            instead: String::new(),
         }
+    }
+
+    /// The same problem, with what to write instead.
+    #[must_use]
+    pub fn instead(mut self, advice: impl Into<String>) -> Self {
+        self.instead = advice.into();
+        self
     }
 
     /// The same problem, of an object.
@@ -93,7 +103,11 @@ impl fmt::Display for Problem {
         if !self.value.is_empty() {
             write!(f, ": {:?}", self.value)?;
         }
-        write!(f, ": {}", self.reason)
+        write!(f, ": {}", self.reason)?;
+        if !self.instead.is_empty() {
+            write!(f, "; {}", self.instead)?;
+        }
+        Ok(())
     }
 }
 

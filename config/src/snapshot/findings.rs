@@ -30,6 +30,7 @@ impl Findings {
             field: String::new(),
             value: String::new(),
             reason: String::new(),
+            instead: String::new(),
         }
     }
 

@@ -34,6 +34,7 @@ fn problem(severity: Severity, file: &str, line: u32, object: &str) -> Problem {
         field: String::new(),
         value: String::new(),
         reason: "wrong".to_owned(),
+        instead: String::new(),
     }
 }
 

@@ -1,0 +1,63 @@
+//! Header values that Envoy fills in and egret sends as they are.
+
+use crate::lint::View;
+use crate::lint::finding;
+use crate::model::route::HeaderChanges;
+use crate::model::route::HttpAction;
+use crate::problem::Problem;
+
+pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
+    for vs in &view.objects.virtual_services {
+        for (at, rule) in vs.http.iter().enumerate() {
+            let mut all = vec![(format!("spec.http[{at}].headers"), &rule.headers)];
+            if let HttpAction::Route(list) = &rule.action {
+                let each = list.iter().enumerate().map(|(place, one)| {
+                    (
+                        format!("spec.http[{at}].route[{place}].headers"),
+                        &one.headers,
+                    )
+                });
+                all.extend(each);
+            }
+            for (field, changes) in all {
+                for (field, value) in filled_in(&field, changes) {
+                    found.push(finding(
+                        &vs.meta,
+                        field,
+                        value,
+                        "Envoy replaces such a word by a fact of the call; egret sends the text as it is",
+                        "leave the header out, or write a fixed value",
+                    ));
+                }
+            }
+        }
+    }
+}
+
+fn filled_in<'c>(field: &str, changes: &'c HeaderChanges) -> Vec<(String, &'c str)> {
+    let mut list = Vec::new();
+    for (side, operations) in [
+        ("request", &changes.request),
+        ("response", &changes.response),
+    ] {
+        for (verb, pairs) in [("set", &operations.set), ("add", &operations.add)] {
+            for (name, value) in pairs {
+                if has_word(value) {
+                    list.push((format!("{field}.{side}.{verb}.{name}"), &**value));
+                }
+            }
+        }
+    }
+    list
+}
+
+/// Whether a value holds `%WORD%` or `%WORD(…)%`; `%%` stands for a percent sign.
+fn has_word(value: &str) -> bool {
+    value.split('%').skip(1).step_by(2).any(|word| {
+        let name = word.split('(').next().unwrap_or_default();
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+    })
+}

@@ -1,0 +1,54 @@
+//! Two DestinationRules of one namespace for one host: their subsets are joined, but only one of their policies counts.
+
+use std::collections::HashMap;
+
+use crate::lint::View;
+use crate::lint::finding;
+use crate::model::policy::DestinationRule;
+use crate::problem::Problem;
+
+pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
+    let mut first: HashMap<_, Vec<&DestinationRule>> = HashMap::new();
+    for rule in view
+        .objects
+        .destination_rules
+        .iter()
+        .filter(|rule| rule.selector.is_none())
+    {
+        let key = (&rule.meta.name.namespace, &rule.host);
+        let earlier = first.entry(key).or_default();
+        if rule.policy.is_some()
+            && let Some(winner) = earlier.iter().find(|one| one.policy.is_some())
+        {
+            found.push(finding(
+                &rule.meta,
+                "spec.trafficPolicy",
+                &rule.host.to_string(),
+                format!(
+                    "{} has a trafficPolicy for this host too and wins, as the older one: this one does nothing, only the \
+                     subsets count",
+                    winner.meta.title()
+                ),
+                "put both into one DestinationRule",
+            ));
+        }
+        for subset in &rule.subsets {
+            let holder = earlier
+                .iter()
+                .find(|one| one.subsets.iter().any(|known| known.name == subset.name));
+            if let Some(holder) = holder {
+                found.push(finding(
+                    &rule.meta,
+                    format!("spec.subsets[{}]", subset.name),
+                    &subset.name,
+                    format!(
+                        "{} defines this subset too and wins, as the older one",
+                        holder.meta.title()
+                    ),
+                    "give the subsets different names, or put both into one DestinationRule",
+                ));
+            }
+        }
+        earlier.push(rule);
+    }
+}

@@ -1,0 +1,126 @@
+//! Services that nobody sees: exported to no one, or kept out by the Sidecars of every namespace they are exported to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::lint::View;
+use crate::lint::finding;
+use crate::model::meta::ExportTo;
+use crate::model::service::Service;
+use crate::model::sidecar::ImportFrom;
+use crate::model::sidecar::Sidecar;
+use crate::name::Kind;
+use crate::problem::Problem;
+
+pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
+    let mesh = &view.objects.mesh;
+    for service in &view.objects.services {
+        if service.meta.kind != Kind::ServiceEntry {
+            continue;
+        }
+        let own = &service.meta.name.namespace;
+        let field = match &service.export_to {
+            Some(_) => "spec.exportTo",
+            None => "spec.hosts",
+        };
+        let list: BTreeSet<Arc<str>> = match service
+            .export_to
+            .as_ref()
+            .unwrap_or(&mesh.service_export_to)
+        {
+            ExportTo::Nobody => {
+                found.push(finding(
+                    &service.meta,
+                    field,
+                    "~",
+                    "exported to nobody: no workload sees it",
+                    "list namespaces, or `*`",
+                ));
+                continue;
+            }
+            // Some namespace that is not among these objects may see it.
+            ExportTo::All if !restricted(view, &mesh.root_namespace) => continue,
+            ExportTo::All => view
+                .objects
+                .sidecars
+                .iter()
+                .map(|one| one.meta.name.namespace.clone())
+                .collect(),
+            ExportTo::Namespaces(list) => list
+                .iter()
+                .map(|name| {
+                    if **name == *"." {
+                        own.clone()
+                    } else {
+                        name.clone()
+                    }
+                })
+                .collect(),
+        };
+        let keepers: Vec<_> = list
+            .iter()
+            .filter_map(|namespace| keeper(view, namespace, service))
+            .collect();
+        if !keepers.is_empty() && keepers.len() == list.len() {
+            let names: Vec<_> = keepers.iter().map(|sidecar| sidecar.meta.title()).collect();
+            found.push(finding(
+                &service.meta,
+                field,
+                &service.host.to_string(),
+                format!(
+                    "no sidecar sees this host: {} does not import it",
+                    names.join(", ")
+                ),
+                format!(
+                    "add \"{own}/{}\" to spec.egress[].hosts there, or export it to others",
+                    service.host
+                ),
+            ));
+        }
+    }
+}
+
+/// Whether sidecars without a Sidecar of their own namespace have one of the root namespace.
+fn restricted(view: &View<'_>, root: &str) -> bool {
+    view.objects
+        .sidecars
+        .iter()
+        .any(|one| *one.meta.name.namespace == *root && one.selector.is_none())
+}
+
+/// The Sidecar that keeps a service from every sidecar of a namespace, if one does.
+fn keeper<'o>(view: &View<'o>, namespace: &str, service: &Service) -> Option<&'o Arc<Sidecar>> {
+    let root = &view.objects.mesh.root_namespace;
+    let of = |wanted: &str| {
+        let wanted = wanted.to_owned();
+        view.objects
+            .sidecars
+            .iter()
+            .filter(move |one| *one.meta.name.namespace == *wanted)
+    };
+    if of(namespace).any(|one| one.selector.is_some() && imports(one, namespace, service)) {
+        return None;
+    }
+    let general = of(namespace)
+        .find(|one| one.selector.is_none())
+        .or_else(|| of(root).find(|one| one.selector.is_none()))?;
+    (!imports(general, namespace, service)).then_some(general)
+}
+
+fn imports(sidecar: &Sidecar, namespace: &str, service: &Service) -> bool {
+    let own = &service.meta.name.namespace;
+    sidecar.egress.is_empty()
+        || sidecar
+            .egress
+            .iter()
+            .flat_map(|listener| &listener.hosts)
+            .any(|import| {
+                let from = match &import.namespace {
+                    ImportFrom::Any => true,
+                    ImportFrom::Nothing => false,
+                    ImportFrom::Namespace(name) => name == own,
+                    ImportFrom::Own => **own == *namespace,
+                };
+                from && !import.exclude && import.host.covers(&service.host)
+            })
+}

@@ -1,0 +1,59 @@
+//! Hosts of services that a VirtualService for a wildcard takes over.
+
+use std::collections::HashSet;
+
+use crate::host::HostPattern;
+use crate::lint::View;
+use crate::lint::finding;
+use crate::model::virtual_service::GatewayName;
+use crate::name::Kind;
+use crate::problem::Problem;
+
+/// How many hosts one finding names.
+const NAMED_MAX: usize = 3;
+
+pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
+    let of_mesh = || {
+        view.objects
+            .virtual_services
+            .iter()
+            .filter(|vs| vs.gateways.contains(&GatewayName::Mesh))
+    };
+    let own: HashSet<&HostPattern> = of_mesh().flat_map(|vs| &vs.hosts).collect();
+    for vs in of_mesh() {
+        for (at, host) in vs.hosts.iter().enumerate() {
+            if host.exact().is_some() {
+                continue;
+            }
+            let mut taken: Vec<String> = Vec::new();
+            let mut more = 0;
+            for service in &view.objects.services {
+                let other = &service.host;
+                let covered =
+                    service.meta.kind == Kind::ServiceEntry && host != other && host.covers(other);
+                if !covered || own.contains(other) {
+                    continue;
+                }
+                let title = format!("{other} of {}", service.meta.title());
+                if taken.len() < NAMED_MAX && !taken.contains(&title) {
+                    taken.push(title);
+                } else {
+                    more += 1;
+                }
+            }
+            if taken.is_empty() {
+                continue;
+            }
+            if more > 0 {
+                taken.push(format!("{more} more"));
+            }
+            found.push(finding(
+                &vs.meta,
+                format!("spec.hosts[{at}]"),
+                &host.to_string(),
+                format!("the wildcard also takes the calls for {}", taken.join(", ")),
+                "give those hosts a VirtualService of their own, or narrow the wildcard, if that is not meant",
+            ));
+        }
+    }
+}

@@ -9,6 +9,7 @@ use http::header::{HOST, HeaderName, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
+use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::failure::flags::Flag;
 use crate::failure::flags::Flags;
@@ -151,6 +152,10 @@ impl Record {
     /// Takes what a failed byte stream says about itself; it has neither status nor details of one.
     pub fn stream_failed(&mut self, failure: &Failure) {
         self.failed(failure, failure.stream_flag());
+        if *failure.cause() == Cause::ClientTls {
+            // Nobody else can tell the operator why a client of a gateway is turned away.
+            self.connection_termination_details = Some(failure.to_string().into());
+        }
     }
 
     fn failed(&mut self, failure: &Failure, flag: Option<Flag>) {

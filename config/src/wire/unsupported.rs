@@ -6,16 +6,6 @@
 const UNSUPPORTED: &[(&str, &[&str])] = &[
     ("ServiceEntry", &["workload_selector"]),
     ("WorkloadEntry", &["network"]),
-    (
-        "HttpRoute",
-        &[
-            "mirror",
-            "mirrors",
-            "mirror_percent",
-            "mirror_percentage",
-            "cors_policy",
-        ],
-    ),
     ("HttpMatch", &["stat_prefix"]),
     (
         "HttpRetry",

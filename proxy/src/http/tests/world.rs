@@ -1,0 +1,388 @@
+//! A worker, clients and origins in one thread.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_config::decide::call::Arrival;
+use egret_config::decide::call::HttpVersion;
+use egret_config::decide::verdict::Forward;
+use egret_config::host::HostPattern;
+use egret_config::load::Text;
+use egret_config::load::load;
+use egret_config::model::endpoint::Address;
+use egret_config::model::mesh::AccessLogEncoding;
+use egret_config::model::objects::Objects;
+use egret_config::model::policy::ConnectionPool;
+use egret_config::model::policy::LoadBalancer;
+use egret_config::model::route::Retries;
+use egret_config::port::Protocol;
+use egret_config::snapshot::Snapshot;
+use egret_config::snapshot::cluster::Cluster;
+use egret_config::snapshot::cluster::ClusterPolicy;
+use egret_config::snapshot::cluster::Discovery;
+use egret_config::snapshot::cluster::Member;
+use egret_config::snapshot::workload::Mode;
+use egret_config::snapshot::workload::Workload;
+use http::HeaderMap;
+use http::HeaderValue;
+use http::Request;
+use http::uri::PathAndQuery;
+use http_body_util::BodyExt;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::io::DuplexStream;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::task::LocalSet;
+use tokio::task::spawn_local;
+
+use crate::current::Current;
+use crate::dns::names::Names;
+use crate::failure::Failure;
+use crate::http::caller::Caller;
+use crate::http::caller::Told;
+use crate::http::forward::Answered;
+use crate::http::forward::forward;
+use crate::http::outgoing::Outgoing;
+use crate::http::serve::serve;
+use crate::proxy::Proxy;
+use crate::proxy::Shared;
+use crate::report::access_log::AccessLog;
+use crate::tls::originate::Originator;
+use crate::tls::terminate::Terminator;
+use crate::upstream::body::Received;
+use crate::upstream::body::RequestBody;
+
+/// A worker without workers: a proxy, its access log in a file, and how much of that was read.
+pub(super) struct World {
+    pub(super) proxy: Rc<Proxy>,
+    pub(super) log: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self::of(&Objects::default(), Mode::Sidecar)
+    }
+
+    /// A world with services and routes, in which everything is read without an objection.
+    pub(super) fn with(yaml: &str) -> Self {
+        Self::told("", yaml)
+    }
+
+    /// The same with mesh settings.
+    pub(super) fn told(mesh: &str, yaml: &str) -> Self {
+        let text = |yaml: &str| Text {
+            file: "test.yaml".into(),
+            bytes: yaml.into(),
+        };
+        let (objects, problems) = load(&[text(yaml)], Some(&text(mesh)));
+        assert!(problems.is_empty(), "{problems:#?}");
+        Self::of(&objects, Mode::Sidecar)
+    }
+
+    fn of(objects: &Objects, mode: Mode) -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let log = folder.path().join("access.log");
+        let access_log = AccessLog::start().expect("access log");
+        let path = log.to_str().expect("utf-8").into();
+        access_log
+            .configure(&path, AccessLogEncoding::Json)
+            .expect("configured");
+        let workload = Workload {
+            mode,
+            namespace: "default".into(),
+            labels: Default::default(),
+            addresses: Vec::new(),
+            own_ports: Vec::new(),
+        };
+        let (snapshot, _) = Snapshot::build(objects, workload);
+        let proxy = Proxy::start(Shared {
+            current: Arc::new(Current::new(snapshot)),
+            access_log: Arc::new(access_log),
+            names: Arc::new(Names::system(
+                folder.path().join("resolv.conf"),
+                Handle::current(),
+            )),
+            originator: Arc::new(Originator::new()),
+            terminator: Arc::new(Terminator::new()),
+            drain: crate::life::drain::Drain::new(),
+        });
+        Self {
+            proxy,
+            log,
+            _folder: folder,
+        }
+    }
+
+    /// A client connection that wants to go to `to`.
+    pub(super) fn client(&self, to: SocketAddr) -> DuplexStream {
+        let (client, server) = tokio::io::duplex(1 << 16);
+        let caller = Caller {
+            arrival: arrival(to),
+            terminated: None,
+        };
+        spawn_local(serve(
+            server,
+            HttpVersion::One,
+            Rc::new(caller),
+            Rc::clone(&self.proxy),
+        ));
+        client
+    }
+
+    /// A client connection that speaks HTTP/2.
+    pub(super) fn client2(&self, to: SocketAddr) -> DuplexStream {
+        let (client, server) = tokio::io::duplex(1 << 16);
+        let caller = Caller {
+            arrival: arrival(to),
+            terminated: None,
+        };
+        spawn_local(serve(
+            server,
+            HttpVersion::Two,
+            Rc::new(caller),
+            Rc::clone(&self.proxy),
+        ));
+        client
+    }
+
+    /// The lines of the access log so far.
+    pub(super) fn lines(&self) -> Vec<serde_json::Value> {
+        assert!(self.proxy.access_log.flush(Duration::from_secs(5)));
+        let text = std::fs::read_to_string(&self.log).expect("log");
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect("json"))
+            .collect()
+    }
+}
+
+pub(super) fn arrival(to: SocketAddr) -> Arrival {
+    Arrival {
+        client: ([127, 0, 0, 1], 40_000).into(),
+        to,
+    }
+}
+
+/// Runs a test as a worker runs connections.
+pub(super) fn worker<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("runtime");
+    LocalSet::new().block_on(&runtime, async { test().await });
+}
+
+/// An origin that does `act` with each connection, which it numbers from 0.
+pub(super) async fn origin<F: Future<Output = ()> + 'static>(
+    act: impl Fn(TcpStream, usize) -> F + 'static,
+) -> (SocketAddr, Rc<Cell<usize>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let address = listener.local_addr().expect("address");
+    let accepted = Rc::new(Cell::new(0));
+    let count = Rc::clone(&accepted);
+    spawn_local(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let number = count.replace(count.get() + 1);
+            spawn_local(act(stream, number));
+        }
+    });
+    (address, accepted)
+}
+
+/// Reads up to the end of a header block, and what `content-length` promises after it.
+pub(super) async fn message<S: tokio::io::AsyncRead + Unpin>(stream: &mut S) -> Option<String> {
+    let mut read = Vec::new();
+    let mut byte = [0];
+    while !read.ends_with(b"\r\n\r\n") {
+        if stream.read(&mut byte).await.ok()? == 0 {
+            return None;
+        }
+        read.push(byte[0]);
+    }
+    let head = String::from_utf8(read).expect("utf-8");
+    let length = head
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .map_or(0, |(_, value)| value.trim().parse().expect("a number"));
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(head + std::str::from_utf8(&body).expect("utf-8"))
+}
+
+pub(super) async fn answer(stream: &mut TcpStream, response: &str) {
+    stream
+        .write_all(response.as_bytes())
+        .await
+        .expect("written");
+}
+
+pub(super) const OK: &str =
+    "HTTP/1.1 200 OK\r\nX-Case: Kept\r\nserver: nginx\r\ncontent-length: 2\r\n\r\nhi";
+
+pub(super) async fn ask(client: &mut DuplexStream, request: &str) -> String {
+    client.write_all(request.as_bytes()).await.expect("written");
+    message(client).await.expect("an answer")
+}
+
+/// A cluster of these addresses.
+pub(super) fn cluster(addresses: &[SocketAddr]) -> Arc<Cluster> {
+    let member = |address: &SocketAddr| Member {
+        address: Address::Ip(address.ip()),
+        port: address.port(),
+        weight: 1,
+        locality: "".into(),
+        priority: 0,
+    };
+    Arc::new(Cluster {
+        name: "outbound|80||a.test".into(),
+        host: HostPattern::parse("a.test"),
+        port: 80,
+        subset: None,
+        protocol: Protocol::Http,
+        discovery: Discovery::Members(addresses.iter().map(member).collect()),
+        policy: ClusterPolicy {
+            load_balancer: LoadBalancer::RoundRobin,
+            pool: ConnectionPool::default(),
+            connect_timeout: Duration::from_secs(5),
+            outlier_detection: None,
+            tls: None,
+            tunnel: None,
+            proxy_protocol: None,
+            retry_budget: None,
+        },
+        service_names: Vec::new(),
+        origin: "ServiceEntry default/a".into(),
+        destination_rules: Vec::new(),
+    })
+}
+
+/// Forwards a GET to a cluster; the status or why there is none, and the tries it took.
+pub(super) async fn get(
+    world: &World,
+    cluster: &Arc<Cluster>,
+    retries: Option<&Retries>,
+    timeout: Option<Duration>,
+) -> (Result<u16, Failure>, u32) {
+    get_as(world, cluster, retries, timeout, "/").await
+}
+
+pub(super) async fn get_path(
+    world: &World,
+    cluster: &Arc<Cluster>,
+    path: &'static str,
+) -> (Result<u16, Failure>, u32) {
+    get_as(world, cluster, None, None, path).await
+}
+
+pub(super) async fn get_as(
+    world: &World,
+    cluster: &Arc<Cluster>,
+    retries: Option<&Retries>,
+    timeout: Option<Duration>,
+    path: &'static str,
+) -> (Result<u16, Failure>, u32) {
+    let to = Forward {
+        cluster,
+        path: None,
+        authority: None,
+        timeout,
+        retries,
+        fault: None,
+        mirrors: &[],
+        cors: None,
+        headers: [None, None],
+    };
+    let request = Request::get("http://a.test/").body(()).expect("request");
+    let mut parts = request.into_parts().0;
+    parts.headers = HeaderMap::new();
+    let outgoing = Outgoing {
+        parts,
+        authority: HeaderValue::from_static("a.test"),
+        path: PathAndQuery::from_static(path),
+        body: RequestBody::empty(),
+        upgrade: None,
+    };
+    let caller = Caller {
+        arrival: arrival(([127, 0, 0, 1], 80).into()),
+        terminated: None,
+    };
+    let record = Box::new(caller.record(&world.proxy));
+    let snapshot = world.proxy.current.load();
+    let mut told = Told {
+        record,
+        received: Received::default(),
+        tries: 0,
+        grpc: false,
+        own: &snapshot.mesh.proxy_headers,
+    };
+    let answered = forward(outgoing, &to, &caller, &world.proxy, &snapshot, &mut told).await;
+    let status = match answered {
+        Ok(Answered { reply, .. }) => {
+            let status = reply.response.status().as_u16();
+            reply.response.into_body().collect().await.expect("body");
+            reply.lease.give_back();
+            Ok(status)
+        }
+        Err(failure) => Err(failure),
+    };
+    (status, told.tries)
+}
+
+pub(super) fn retries(on: &[&str], attempts: u32) -> Retries {
+    Retries {
+        attempts,
+        try_timeout: None,
+        on: on.iter().map(|word| (*word).into()).collect(),
+        statuses: Vec::new(),
+        backoff: Some(Duration::from_millis(1)),
+    }
+}
+
+pub(super) async fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("bind")
+        .local_addr()
+        .expect("address")
+}
+
+/// Where clients dial the services of [`service`].
+pub(super) fn vip() -> SocketAddr {
+    ([10, 0, 0, 1], 80).into()
+}
+
+/// A service of this name and protocol with these members.
+pub(super) fn service(name: &str, protocol: &str, members: &[SocketAddr]) -> String {
+    let members: Vec<_> = members
+        .iter()
+        .map(|member| {
+            format!(
+                "{{address: {}, ports: {{p: {}}}}}",
+                member.ip(),
+                member.port()
+            )
+        })
+        .collect();
+    let endpoints = members.join(", ");
+    format!(
+        "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {name}}}\nspec:\n  \
+         hosts: [{name}.test]\n  ports: [{{number: 80, name: p, protocol: {protocol}}}]\n  \
+         resolution: STATIC\n  endpoints: [{endpoints}]\n"
+    )
+}
+
+/// The HTTP rule of a host, in YAML's flow form.
+pub(super) fn rule(name: &str, rule: &str) -> String {
+    format!(
+        "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: {name}}}\nspec:\n  \
+         hosts: [{name}.test]\n  http: [{{{rule}}}]\n"
+    )
+}

@@ -1,10 +1,11 @@
 //! From rules to the machine's state: who loads them, what they replace, and what they need beside them.
 
+use nix::errno::Errno;
 use thiserror::Error;
 
 use crate::intent::{Backend, Binary, Intent, Ipv6};
 use crate::netlink::foreign::{Leftovers, leftovers};
-use crate::netlink::nftables;
+use crate::netlink::nftables::{self, Old};
 use crate::netlink::socket::{Refusal, Subsystem, exchange};
 use crate::plan::PASS_THROUGH;
 use crate::programs::{Failure, Iptables, has_legacy_tables};
@@ -91,7 +92,9 @@ pub fn clean_up(binary: Option<Binary>) -> Result<Done, ApplyError> {
         warnings: Vec::new(),
     };
     match leftovers() {
-        Ok(Leftovers { messages, names }) => {
+        Ok(Leftovers {
+            messages, names, ..
+        }) => {
             exchange(Subsystem::Netfilter, &nftables::remove(messages))?;
             done.removed = names;
         }
@@ -113,8 +116,29 @@ pub fn clean_up(binary: Option<Binary>) -> Result<Done, ApplyError> {
 
 /// Loads the rules in one transaction, which also removes what is left over in nf_tables.
 fn over_netlink(rules: &RuleSet) -> Result<Done, Refusal> {
-    let Leftovers { messages, names } = leftovers()?;
-    exchange(Subsystem::Netfilter, &nftables::replace(rules, messages))?;
+    let Leftovers {
+        messages,
+        names,
+        has_own_table,
+    } = leftovers()?;
+    let load = |old| {
+        exchange(
+            Subsystem::Netfilter,
+            &nftables::replace(rules, old, messages.clone()),
+        )
+    };
+    if has_own_table {
+        load(Old::Any)?;
+    } else {
+        match load(Old::None) {
+            // Somebody else was faster.
+            Err(Refusal::Message {
+                reason: Errno::EEXIST,
+                ..
+            }) => load(Old::Any)?,
+            loaded => loaded?,
+        }
+    }
     Ok(Done {
         backend: Backend::Nftables,
         removed: names,

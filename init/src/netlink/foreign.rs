@@ -10,6 +10,7 @@ use crate::netlink::nftables::{
     NEW_TABLE,
 };
 use crate::netlink::socket::{Refusal, Subsystem, list};
+use crate::rules::TABLE;
 
 /// The tables that istio-init has to itself with nftables.
 const OWN_TABLES: [&str; 3] = ["istio-proxy-nat", "istio-proxy-mangle", "istio-proxy-raw"];
@@ -31,6 +32,8 @@ pub struct Leftovers {
     pub messages: Vec<Message>,
     /// What it is, for people.
     pub names: Vec<String>,
+    /// Whether there is a table of ours.
+    pub has_own_table: bool,
 }
 
 /// Looks for what istio-init left behind in nf_tables.
@@ -40,7 +43,9 @@ pub struct Leftovers {
 pub fn leftovers() -> Result<Leftovers, Refusal> {
     let mut found = Leftovers::default();
     for (family, name) in tables()? {
-        if family == INET && OWN_TABLES.contains(&name.as_str()) {
+        if family == INET && name == TABLE {
+            found.has_own_table = true;
+        } else if family == INET && OWN_TABLES.contains(&name.as_str()) {
             found.add(
                 DELETE_TABLE,
                 family,

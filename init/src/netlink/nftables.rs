@@ -4,15 +4,21 @@ use crate::netlink::expression::{expressions, modules};
 use crate::netlink::message::{Attributes, Message, flag};
 use crate::rules::{Chain, ChainKind, ChainName, Elements, Place, Rule, RuleSet, Set, TABLE};
 
-/// Messages that replace our table by one with these rules. The old one, if any, is gone in the same instant, and so is
-/// what the messages `besides` remove.
-pub fn replace(rules: &RuleSet, besides: Vec<Message>) -> Vec<Message> {
+/// Messages that make our table with these rules. An old one is gone in the same instant, and so is what the messages
+/// `besides` remove.
+pub fn replace(rules: &RuleSet, old: Old, besides: Vec<Message>) -> Vec<Message> {
     let mut transaction = Transaction::begin();
     transaction.messages.extend(besides);
-    // Creating first makes the deletion succeed on a machine without the table.
-    transaction.table(NEW_TABLE);
-    transaction.table(DELETE_TABLE);
-    transaction.table(NEW_TABLE);
+    match old {
+        // Whoever deletes anything waits, on closing the socket, until no processor looks at it any more.
+        Old::None => transaction.table(NEW_TABLE, flag::CREATE | flag::EXCLUSIVE),
+        // Creating first makes the deletion succeed on a machine without the table.
+        Old::Any => {
+            transaction.table(NEW_TABLE, flag::CREATE);
+            transaction.table(DELETE_TABLE, 0);
+            transaction.table(NEW_TABLE, flag::CREATE);
+        }
+    }
     for (id, set) in (1..).zip(&rules.sets) {
         transaction.set(id, set);
     }
@@ -25,12 +31,21 @@ pub fn replace(rules: &RuleSet, besides: Vec<Message>) -> Vec<Message> {
     transaction.end()
 }
 
+/// What is known of an earlier table of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Old {
+    /// There is none; the kernel refuses if there is one after all.
+    None,
+    /// There may be one.
+    Any,
+}
+
 /// Messages that remove our table, if there is one, and what the messages `besides` remove.
 pub fn remove(besides: Vec<Message>) -> Vec<Message> {
     let mut transaction = Transaction::begin();
     transaction.messages.extend(besides);
-    transaction.table(NEW_TABLE);
-    transaction.table(DELETE_TABLE);
+    transaction.table(NEW_TABLE, flag::CREATE);
+    transaction.table(DELETE_TABLE, 0);
     transaction.end()
 }
 
@@ -89,8 +104,7 @@ impl Transaction {
         }
     }
 
-    fn table(&mut self, kind: u16) {
-        let flags = if kind == NEW_TABLE { flag::CREATE } else { 0 };
+    fn table(&mut self, kind: u16, flags: u16) {
         self.add(
             kind,
             flags,

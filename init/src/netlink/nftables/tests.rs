@@ -89,7 +89,7 @@ fn replacing_is_one_transaction() {
             }],
         }],
     };
-    let messages = replace(&rules, Vec::new());
+    let messages = replace(&rules, Old::Any, Vec::new());
     let table = [NEW_TABLE, DELETE_TABLE, NEW_TABLE];
     let expected = [
         &[BATCH_BEGIN][..],
@@ -105,6 +105,12 @@ fn replacing_is_one_transaction() {
     );
     assert!(messages[1..8].iter().all(Message::wants_ack));
     assert!(!messages[0].wants_ack() && !messages[8].wants_ack());
+}
+
+#[test]
+fn nothing_is_deleted_where_nothing_is() {
+    let messages = replace(&RuleSet::default(), Old::None, Vec::new());
+    assert_eq!(kinds(&messages), [BATCH_BEGIN, NEW_TABLE, BATCH_END]);
 }
 
 #[test]
@@ -179,7 +185,7 @@ fn large_sets_travel_in_pieces() {
         sets: vec![set],
         chains: vec![],
     };
-    let messages = replace(&rules, Vec::new());
+    let messages = replace(&rules, Old::Any, Vec::new());
     assert_eq!(
         kinds(&messages)
             .iter()

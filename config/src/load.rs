@@ -18,6 +18,7 @@ mod document;
 mod format;
 mod list;
 mod objects;
+mod plain;
 
 use chunk::Chunk;
 use document::Expect;

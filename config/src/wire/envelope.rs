@@ -161,7 +161,7 @@ impl Body {
 const ENVELOPE: &[&str] = &["apiVersion", "kind", "metadata", "status"];
 
 /// A document while it is read. What was read stays, when a later value cannot be.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) api_version: String,
     pub(crate) kind: String,

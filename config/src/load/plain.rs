@@ -1,0 +1,521 @@
+//! A quick reader for the YAML that nearly everybody writes: block mappings and sequences, plain and quoted words, flow
+//! collections on one line, comments.
+//!
+//! It understands a subset, and only where that subset means one thing: at anything else (anchors, tags, block scalars,
+//! words over several lines, tabs, letters beyond ASCII, escapes, keys written twice) it gives up, and the whole document
+//! is read by the YAML parser. So it is never the one to report a fault, and every document it reads means the same to
+//! both, which a test compares.
+
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::DeserializeSeed;
+use serde::de::Error as _;
+use serde::de::MapAccess;
+use serde::de::SeqAccess;
+use serde::de::Visitor;
+use serde::de::value::BorrowedStrDeserializer;
+
+/// Depth of nesting that is read here.
+const DEPTH_MAX: usize = 48;
+
+/// Keys of one mapping that are compared with each other one by one.
+const FEW_KEYS: usize = 16;
+
+/// A document as a list: collections stand before what they hold.
+#[derive(Debug)]
+pub(super) struct Tree<'t> {
+    nodes: Vec<Node<'t>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node<'t> {
+    kind: Kind<'t>,
+    /// Place after the node and all that it holds.
+    end: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind<'t> {
+    Null,
+    /// A word without quotes: what it is depends on who asks.
+    Plain(&'t str),
+    Quoted(&'t str),
+    Map,
+    Seq,
+}
+
+/// Reads a document, if it is in the subset.
+pub(super) fn read(text: &str) -> Option<Tree<'_>> {
+    let known = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
+    if !text.bytes().all(known) {
+        return None;
+    }
+    let mut reader = Reader {
+        rest: text,
+        line: None,
+        nodes: Vec::with_capacity(text.len() / 12),
+        keys: Vec::new(),
+        depth: 0,
+    };
+    reader.advance();
+    if reader
+        .line
+        .is_some_and(|line| line.indent == 0 && line.body == "---")
+    {
+        reader.advance();
+    }
+    let first = reader.line?;
+    reader.block(first.indent)?;
+    reader.line.is_none().then_some(Tree {
+        nodes: reader.nodes,
+    })
+}
+
+impl<'t> Tree<'t> {
+    /// Reads the document into `seed`. An error says no more than that the YAML parser must look at it.
+    pub(super) fn deserialize<S: DeserializeSeed<'t>>(
+        &self,
+        seed: S,
+    ) -> Result<S::Value, NotPlain> {
+        seed.deserialize(At {
+            nodes: &self.nodes,
+            at: 0,
+        })
+    }
+}
+
+struct Reader<'t> {
+    rest: &'t str,
+    /// The line at hand; `None` at the end.
+    line: Option<Line<'t>>,
+    nodes: Vec<Node<'t>>,
+    /// Keys of the mappings at work.
+    keys: Vec<&'t str>,
+    depth: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Line<'t> {
+    indent: usize,
+    body: &'t str,
+}
+
+impl<'t> Reader<'t> {
+    /// Goes to the next line that says something.
+    fn advance(&mut self) {
+        self.line = None;
+        while !self.rest.is_empty() {
+            let (line, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
+            self.rest = rest;
+            let body = line.trim_start_matches(' ');
+            let indent = line.len() - body.len();
+            let body = body.trim_end_matches(' ');
+            if !(body.is_empty() || body.starts_with('#')) {
+                self.line = Some(Line { indent, body });
+                return;
+            }
+        }
+    }
+
+    /// A collection whose lines begin at `indent`.
+    fn block(&mut self, indent: usize) -> Option<()> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return None;
+        }
+        let line = self.line?;
+        if is_dash(line.body) {
+            self.sequence(indent)?;
+        } else {
+            self.mapping(indent)?;
+        }
+        self.depth -= 1;
+        Some(())
+    }
+
+    fn mapping(&mut self, indent: usize) -> Option<()> {
+        let opened = self.open(Kind::Map);
+        let first_key = self.keys.len();
+        while let Some(line) = self.line.filter(|line| line.indent == indent) {
+            if is_dash(line.body) {
+                break;
+            }
+            let (key, value) = key(line.body)?;
+            if self.keys.len() - first_key > FEW_KEYS {
+                // Large mappings are rare, and comparing all keys would cost too much.
+                return None;
+            }
+            if self.keys[first_key..].contains(&key) {
+                return None;
+            }
+            self.keys.push(key);
+            self.push(Kind::Quoted(key));
+            self.advance();
+            self.value(value, indent, true)?;
+        }
+        self.keys.truncate(first_key);
+        self.close(opened, indent)
+    }
+
+    fn sequence(&mut self, indent: usize) -> Option<()> {
+        let opened = self.open(Kind::Seq);
+        while let Some(line) = self.line.filter(|line| line.indent == indent) {
+            if !is_dash(line.body) {
+                break;
+            }
+            let item = line.body[1..].trim_start_matches(' ');
+            if is_dash(item) {
+                return None;
+            }
+            if key(item).is_some() {
+                let indent = indent + line.body.len() - item.len();
+                self.line = Some(Line { indent, body: item });
+                self.block(indent)?;
+            } else {
+                self.advance();
+                self.value(item, indent, false)?;
+            }
+        }
+        self.close(opened, indent)
+    }
+
+    /// What stands behind a key or a dash; the line at hand is the one below it.
+    fn value(&mut self, text: &'t str, indent: usize, of_key: bool) -> Option<()> {
+        let below = self.line;
+        if text.is_empty() || text.starts_with('#') {
+            match below {
+                Some(below) if below.indent > indent => self.block(below.indent),
+                Some(below) if of_key && below.indent == indent && is_dash(below.body) => {
+                    self.block(indent)
+                }
+                _ => {
+                    self.push(Kind::Null);
+                    Some(())
+                }
+            }
+        } else {
+            let rest = match text.as_bytes()[0] {
+                b'{' | b'[' => self.flow(text)?,
+                b'"' | b'\'' => {
+                    let (word, rest) = quoted(text)?;
+                    self.push(Kind::Quoted(word));
+                    rest
+                }
+                _ => {
+                    let word = text.split_once(" #").map_or(text, |(word, _)| word);
+                    let word = word.trim_end_matches(' ');
+                    if word.contains(": ") || word.ends_with(':') {
+                        return None;
+                    }
+                    self.push(plain(word)?);
+                    ""
+                }
+            };
+            let after = rest.trim_start_matches(' ');
+            let ends = after.is_empty() || (after.starts_with('#') && after.len() < rest.len());
+            // A longer line below would go on with the word.
+            (ends && below.is_none_or(|below| below.indent <= indent)).then_some(())
+        }
+    }
+
+    /// A flow collection or a word inside one; hands back what follows it on its line.
+    fn flow(&mut self, text: &'t str) -> Option<&'t str> {
+        let closing = match text.as_bytes().first()? {
+            b'{' => '}',
+            b'[' => ']',
+            b'"' | b'\'' => {
+                let (word, rest) = quoted(text)?;
+                self.push(Kind::Quoted(word));
+                return Some(rest);
+            }
+            _ => {
+                let end = text.find([',', '[', ']', '{', '}'])?;
+                let word = text[..end].trim_end_matches(' ');
+                if word.contains([':', '#', '"', '\'']) {
+                    return None;
+                }
+                self.push(plain(word)?);
+                return Some(&text[end..]);
+            }
+        };
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return None;
+        }
+        let is_map = closing == '}';
+        let opened = self.open(if is_map { Kind::Map } else { Kind::Seq });
+        let first_key = self.keys.len();
+        let mut rest = text[1..].trim_start_matches(' ');
+        loop {
+            if let Some(after) = rest.strip_prefix(closing) {
+                self.keys.truncate(first_key);
+                self.nodes[opened].end = self.nodes.len();
+                self.depth -= 1;
+                return Some(after);
+            }
+            if is_map {
+                let (key, value) = key(rest)?;
+                if value.is_empty()
+                    || self.keys.len() - first_key > FEW_KEYS
+                    || self.keys[first_key..].contains(&key)
+                {
+                    return None;
+                }
+                self.keys.push(key);
+                self.push(Kind::Quoted(key));
+                rest = value;
+            }
+            rest = self.flow(rest)?.trim_start_matches(' ');
+            match rest.strip_prefix(',') {
+                Some(after) => rest = after.trim_start_matches(' '),
+                None if rest.starts_with(closing) => {}
+                None => return None,
+            }
+        }
+    }
+
+    fn open(&mut self, kind: Kind<'t>) -> usize {
+        self.push(kind);
+        self.nodes.len() - 1
+    }
+
+    /// Ends a block collection, unless the line at hand is indented as none of the collections around it.
+    fn close(&mut self, opened: usize, indent: usize) -> Option<()> {
+        self.nodes[opened].end = self.nodes.len();
+        self.line
+            .is_none_or(|line| line.indent <= indent)
+            .then_some(())
+    }
+
+    fn push(&mut self, kind: Kind<'t>) {
+        let end = self.nodes.len() + 1;
+        self.nodes.push(Node { kind, end });
+    }
+}
+
+fn is_dash(body: &str) -> bool {
+    body == "-" || body.starts_with("- ")
+}
+
+/// The key that a line begins with, and what follows the colon.
+fn key(body: &str) -> Option<(&str, &str)> {
+    let (key, rest) = if body.starts_with(['"', '\'']) {
+        quoted(body)?
+    } else {
+        let end = body.find(|c: char| {
+            !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-' | '@' | '*'))
+        })?;
+        let first = body.as_bytes()[0];
+        if !(first.is_ascii_alphanumeric() || matches!(first, b'_' | b'.' | b'/')) {
+            return None;
+        }
+        body.split_at(end)
+    };
+    let value = rest.strip_prefix(':')?;
+    let is_key = value.is_empty() || value.starts_with(' ');
+    let nullish = matches!(key, "null" | "Null" | "NULL");
+    (is_key && !nullish).then(|| (key, value.trim_start_matches(' ')))
+}
+
+/// A word in quotes without escapes, and what follows it.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    let quote = text.chars().next()?;
+    let inside = &text[1..];
+    let end = inside.find([quote, '\\'])?;
+    let (word, rest) = inside.split_at(end);
+    let rest = rest.strip_prefix(quote)?;
+    // Two single quotes are one inside of the word.
+    (!rest.starts_with(quote)).then_some((word, rest))
+}
+
+/// A word without quotes.
+fn plain(word: &str) -> Option<Kind<'_>> {
+    let first = *word.as_bytes().first()?;
+    let second = word.as_bytes().get(1);
+    let sign = matches!(first, b'-' | b'+') && second.is_some_and(u8::is_ascii_alphanumeric);
+    if !(first.is_ascii_alphanumeric() || sign || matches!(first, b'/' | b'.' | b'_' | b'~')) {
+        return None;
+    }
+    if word == "---" || word == "..." {
+        return None;
+    }
+    match word {
+        "null" | "~" => Some(Kind::Null),
+        "Null" | "NULL" => None,
+        _ => Some(Kind::Plain(word)),
+    }
+}
+
+/// The document is not in the subset, or does not have the wanted shape.
+#[derive(Debug)]
+pub(super) struct NotPlain;
+
+impl fmt::Display for NotPlain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not plain")
+    }
+}
+
+impl std::error::Error for NotPlain {}
+
+impl serde::de::Error for NotPlain {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self
+    }
+}
+
+/// One node, as a deserializer.
+#[derive(Clone, Copy)]
+struct At<'a, 't> {
+    nodes: &'a [Node<'t>],
+    at: usize,
+}
+
+impl<'a, 't> At<'a, 't> {
+    fn node(self) -> Node<'t> {
+        self.nodes[self.at]
+    }
+
+    fn children(self) -> Children<'a, 't> {
+        Children {
+            nodes: self.nodes,
+            at: self.at + 1,
+            end: self.node().end,
+        }
+    }
+}
+
+impl<'de> Deserializer<'de> for At<'_, 'de> {
+    type Error = NotPlain;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
+        match self.node().kind {
+            Kind::Null => visitor.visit_unit(),
+            Kind::Quoted(word) => visitor.visit_borrowed_str(word),
+            Kind::Map => visitor.visit_map(self.children()),
+            Kind::Seq => visitor.visit_seq(self.children()),
+            Kind::Plain(word) => {
+                let digits = word.bytes().all(|byte| byte.is_ascii_digit());
+                let decimal = digits && (word.len() == 1 || !word.starts_with('0'));
+                if decimal {
+                    visitor.visit_u64(word.parse().map_err(NotPlain::custom)?)
+                } else {
+                    Err(NotPlain)
+                }
+            }
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
+        match self.node().kind {
+            Kind::Plain("true") => visitor.visit_bool(true),
+            Kind::Plain("false") => visitor.visit_bool(false),
+            _ => Err(NotPlain),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
+        match self.node().kind {
+            Kind::Plain(word) | Kind::Quoted(word) => visitor.visit_borrowed_str(word),
+            Kind::Null | Kind::Map | Kind::Seq => Err(NotPlain),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
+        match self.node().kind {
+            Kind::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
+        match self.node().kind {
+            Kind::Seq => visitor.visit_seq(self.children()),
+            _ => Err(NotPlain),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
+        match self.node().kind {
+            Kind::Map => visitor.visit_map(self.children()),
+            _ => Err(NotPlain),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
+        visitor.visit_unit()
+    }
+
+    serde::forward_to_deserialize_any! {
+        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct
+        newtype_struct tuple tuple_struct struct enum
+    }
+}
+
+/// What a collection holds.
+struct Children<'a, 't> {
+    nodes: &'a [Node<'t>],
+    at: usize,
+    end: usize,
+}
+
+impl<'a, 't> Children<'a, 't> {
+    fn next(&mut self) -> Option<At<'a, 't>> {
+        if self.at >= self.end {
+            return None;
+        }
+        let at = At {
+            nodes: self.nodes,
+            at: self.at,
+        };
+        self.at = at.node().end;
+        Some(at)
+    }
+}
+
+impl<'t> SeqAccess<'t> for Children<'_, 't> {
+    type Error = NotPlain;
+
+    fn next_element_seed<S: DeserializeSeed<'t>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, NotPlain> {
+        self.next().map(|at| seed.deserialize(at)).transpose()
+    }
+}
+
+impl<'t> MapAccess<'t> for Children<'_, 't> {
+    type Error = NotPlain;
+
+    fn next_key_seed<S: DeserializeSeed<'t>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, NotPlain> {
+        let Some(at) = self.next() else {
+            return Ok(None);
+        };
+        match at.node().kind {
+            Kind::Quoted(key) => seed
+                .deserialize(BorrowedStrDeserializer::new(key))
+                .map(Some),
+            _ => Err(NotPlain),
+        }
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'t>>(&mut self, seed: S) -> Result<S::Value, NotPlain> {
+        let value = self.next().ok_or(NotPlain)?;
+        seed.deserialize(value)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -84,6 +84,7 @@ pub struct Flags {
     pub capture_all_dns: bool,
     pub native_nftables: bool,
     pub block_quic: bool,
+    pub strict_istio: bool,
     pub drop_invalid: bool,
     pub dual_stack: bool,
     pub cni_mode: bool,
@@ -122,7 +123,15 @@ impl Request {
         if words.get(1).is_some_and(|word| word == "istio-iptables") {
             words.remove(1);
         }
-        let matches = command().try_get_matches_from(words)?;
+        // Giving every command every flag takes longer than all the rest of a start, and init containers name none.
+        let names_command = words
+            .iter()
+            .any(|word| COMMANDS.iter().any(|name| word == name));
+        let plain = (!names_command).then(|| flags_command().try_get_matches_from(&words));
+        let matches = match plain {
+            Some(Ok(matches)) => matches,
+            _ => command().try_get_matches_from(words)?,
+        };
         let (word, matches) = match matches.subcommand() {
             Some((word, matches)) => (word, matches),
             None => ("", &matches),
@@ -142,7 +151,21 @@ impl Request {
     }
 }
 
+const COMMANDS: [&str; 5] = ["cleanup", "verify", "explain", "version", "help"];
+
 fn command() -> Clap {
+    flags_command()
+        .subcommand(
+            Clap::new("cleanup").about("Remove the rules, whatever flags they were made with"),
+        )
+        .subcommand(Clap::new("verify").about(
+            "Compare the kernel's rules with what the flags want, and connect through the redirect",
+        ))
+        .subcommand(explain_command())
+        .subcommand(Clap::new("version").about("Print the version"))
+}
+
+fn flags_command() -> Clap {
     Clap::new("egret-init")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Redirects a pod's connections to the sidecar proxy.")
@@ -157,12 +180,6 @@ fn command() -> Clap {
         )
         .args_override_self(true)
         .args(FLAGS.iter().map(argument))
-        .subcommand(Clap::new("cleanup").about("Remove the rules, whatever flags they were made with"))
-        .subcommand(Clap::new("verify").about(
-            "Compare the kernel's rules with what the flags want, and connect through the redirect",
-        ))
-        .subcommand(explain_command())
-        .subcommand(Clap::new("version").about("Print the version"))
 }
 
 fn explain_command() -> Clap {
@@ -299,6 +316,7 @@ impl Given<'_> {
             capture_all_dns: self.switch("capture-all-dns"),
             native_nftables: self.switch("native-nftables"),
             block_quic: self.switch("block-quic"),
+            strict_istio: self.switch_or("strict-istio", true),
             drop_invalid: self.switch("drop-invalid"),
             dual_stack: self.switch("dual-stack"),
             cni_mode: self.switch("cni-mode"),
@@ -321,6 +339,10 @@ impl Given<'_> {
 
     /// A variable that is no boolean counts as absent, as it does for istio-iptables.
     fn switch(&self, long: &str) -> bool {
+        self.switch_or(long, false)
+    }
+
+    fn switch_or(&self, long: &str, default: bool) -> bool {
         let typed = self.matches.get_one::<bool>(long).copied();
         typed
             .or_else(|| {
@@ -328,7 +350,7 @@ impl Given<'_> {
                     .filter_map(|text| go_bool(&text).ok())
                     .last()
             })
-            .unwrap_or(false)
+            .unwrap_or(default)
     }
 
     /// The values the environment has for a flag; later ones win.

@@ -41,6 +41,8 @@ pub struct Intent {
     pub proxy_users: Vec<Owner>,
     /// The proxy's groups.
     pub proxy_groups: Vec<Owner>,
+    /// Whether, contrary to istio-iptables, all users and groups of the proxy are equal.
+    pub equal_owners: bool,
     /// Which connections made here are captured.
     pub outbound: Outbound,
     /// Which connections arriving here are captured.
@@ -237,6 +239,7 @@ impl Intent {
             tunnel_port: parser.port("--inbound-tunnel-port", &flags.inbound_tunnel_port),
             proxy_users,
             proxy_groups,
+            equal_owners: !flags.strict_istio,
             outbound: parser.outbound(flags),
             inbound: parser.inbound(flags),
             mode: parser.mode(flags),

@@ -63,14 +63,19 @@ pub(crate) fn measure(program: &Path) -> anyhow::Result<ExitCode> {
     let ours = run(&own, nothing, RUNS)?;
     let mine = run(&[&own[..], &["-x", &ranges]].concat(), nothing, 10)?;
     let by_nft = run(&["nft", "-f", &nft.display().to_string()], nothing, RUNS)?;
+    let by_flushing = run(&["iptables-nft-restore"], &iptables, RUNS)?;
     let by_restore = run(&["iptables-nft-restore", "--noflush"], &iptables, RUNS)?;
     let by_legacy = run(&["iptables-legacy-restore", "--noflush"], &iptables, RUNS)?;
     let mut out = std::io::stdout().lock();
     for (name, time) in [
         ("egret-init, the injector's flags", ours),
         ("nft -f", by_nft),
-        ("iptables-nft-restore", by_restore),
-        ("iptables-legacy-restore", by_legacy),
+        (
+            "iptables-nft-restore, which empties its tables first",
+            by_flushing,
+        ),
+        ("iptables-nft-restore --noflush", by_restore),
+        ("iptables-legacy-restore --noflush", by_legacy),
         ("egret-init, 10,000 excluded ranges more", mine),
         ("egret-init version: only start and end", start),
     ] {

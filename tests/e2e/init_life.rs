@@ -227,6 +227,15 @@ fn bad_flags_touch_nothing() -> anyhow::Result<()> {
         );
     }
     assert_eq!(world.init(&["--no-such-flag"])?.code, 2);
+    let program = world.program().display().to_string();
+    let missing = shell(
+        &world.pod,
+        &format!("PATH=/nowhere {program} --backend iptables 2>&1; echo code $?"),
+    )?;
+    assert!(
+        missing.contains("no working iptables-nft-restore or") && missing.contains("code 3"),
+        "{missing}"
+    );
     assert_eq!(state(&world)?, before);
     Ok(())
 }

@@ -245,6 +245,13 @@ pub const FLAGS: &[Flag] = &[
         help: "Refuse UDP port 443 to where TCP is captured, so that HTTP/3 clients fall back to TCP",
     },
     Flag {
+        long: "strict-istio",
+        short: None,
+        environment: &["STRICT_ISTIO"],
+        kind: Kind::Switch,
+        help: "With =false, all of --proxy-uid and --proxy-gid are equal; istio-iptables lets only the first uid call the pod's own services through the proxy [default: true]",
+    },
+    Flag {
         long: "capture-all-dns",
         short: None,
         environment: &["CAPTURE_ALL_DNS"],

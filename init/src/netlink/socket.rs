@@ -343,6 +343,23 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_feature_names_the_module() {
+        let refusal = |modules| Refusal::Message {
+            label: "chain output".to_owned(),
+            reason: Errno::ENOENT,
+            modules,
+        };
+        assert!(refusal(Vec::new()).is_lack());
+        assert_eq!(
+            refusal(vec!["nft_chain_nat"]).to_string(),
+            "this kernel lacks what is needed for chain output (ENOENT: No such file or directory): \
+             load the module nft_chain_nat, or run Linux 5.4 or later"
+        );
+        assert!(Refusal::Unusable(Errno::EPROTONOSUPPORT).is_lack());
+        assert!(!Refusal::Unusable(Errno::EPERM).is_lack());
+    }
+
+    #[test]
     fn a_missing_capability_says_what_to_do() {
         let messages = messages();
         let mut answers = Answers::new(&messages);

@@ -32,29 +32,42 @@ pub(super) fn output(intent: &Intent, sets: &mut Sets) -> Chain {
         let matches = [Match::Through(Interface::Loopback), Match::Source(source)];
         chain.push(matches, Action::Leave, Reason::PassThrough);
     }
-    for user in &intent.proxy_users {
-        proxy(&mut chain, intent, &Match::User(user.clone()));
-    }
-    for group in &intent.proxy_groups {
-        proxy(&mut chain, intent, &Match::Group(group.clone()));
+    let users = intent.proxy_users.iter().cloned().map(Match::User);
+    let groups = intent.proxy_groups.iter().cloned().map(Match::Group);
+    let owners: Vec<Match> = users.chain(groups).collect();
+    if intent.equal_owners {
+        for owner in &owners {
+            self_calls(&mut chain, intent, owner);
+        }
+        for owner in &owners {
+            chain.push([owner.clone()], Action::Leave, Reason::Proxy);
+        }
+        local_calls(&mut chain, intent);
+    } else {
+        // The exit for local calls stands for "not this owner", since the rule before took the owner's packets. A
+        // negated owner match would miss packets without a socket, which istio-iptables leaves alone. It also hides the
+        // self-call rules of all later owners.
+        for owner in &owners {
+            self_calls(&mut chain, intent, owner);
+            chain.push([owner.clone()], Action::Leave, Reason::Proxy);
+            local_calls(&mut chain, intent);
+        }
     }
     by_group(&mut chain, &intent.outbound.groups);
     chain
 }
 
-/// What is special about one user or group of the proxy.
-fn proxy(chain: &mut Chain, intent: &Intent, owner: &Match) {
-    let through_loopback = Match::Through(Interface::Loopback);
-    // The application called its own service: the proxy's outbound side must reach its own inbound side.
-    let is_user = matches!(owner, Match::User(_));
+/// The application called its own service: the proxy's outbound side must reach its own inbound side.
+fn self_calls(chain: &mut Chain, intent: &Intent, owner: &Match) {
+    // The proxy's DNS questions to a server of this pod go to the server; istio-iptables says so for users only.
+    let spares_dns = matches!(owner, Match::User(_)) || intent.equal_owners;
     for localhost in localhosts(intent) {
         let mut matches = vec![
-            through_loopback.clone(),
+            Match::Through(Interface::Loopback),
             Match::DestinationOutside(localhost),
             Match::PortIsNot(Protocol::Tcp, intent.tunnel_port),
         ];
-        // The proxy's DNS questions to a server of this pod go to the server; istio-iptables says so for users only.
-        if is_user && intent.dns.is_captured() {
+        if spares_dns && intent.dns.is_captured() {
             matches.push(Match::PortIsNot(Protocol::Tcp, dns::PORT));
         }
         matches.push(owner.clone());
@@ -64,17 +77,19 @@ fn proxy(chain: &mut Chain, intent: &Intent, owner: &Match) {
             Reason::SelfCall,
         );
     }
-    chain.push([owner.clone()], Action::Leave, Reason::Proxy);
-    // Stands for "not this owner": the rule above took the owner's packets. A negated owner match would miss packets
-    // without a socket, which istio-iptables leaves alone. It also hides the self-call rules of all later owners.
-    if !intent.outbound.include.names_loopback() {
-        let mut matches = vec![through_loopback];
-        // DNS servers may be on this host, and questions to them are captured further down.
-        if intent.dns.is_captured() {
-            matches.push(Match::PortIsNot(Protocol::Tcp, dns::PORT));
-        }
-        chain.push(matches, Action::Leave, Reason::LocalCall);
+}
+
+/// The application calls itself, unless it is told to call even localhost through the proxy.
+fn local_calls(chain: &mut Chain, intent: &Intent) {
+    if intent.outbound.include.names_loopback() {
+        return;
     }
+    let mut matches = vec![Match::Through(Interface::Loopback)];
+    // DNS servers may be on this host, and questions to them are captured further down.
+    if intent.dns.is_captured() {
+        matches.push(Match::PortIsNot(Protocol::Tcp, dns::PORT));
+    }
+    chain.push(matches, Action::Leave, Reason::LocalCall);
 }
 
 /// Sends on whose connections may be captured.

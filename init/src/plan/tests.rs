@@ -261,6 +261,12 @@ fn interfaces() {
 fn owners() {
     check("several-owners", "-u 1,2 -g 3,4-6 -i *", &[], IPV4);
     check(
+        "several-owners-equal",
+        "-u 1,2 -g 3,4-6 -i * --strict-istio=false",
+        &[],
+        IPV4,
+    );
+    check(
         "ipv6-uid-gid",
         "-b 4000,5000 -d 6000,7000 -k eth0,eth1 -g 1,2 -u 3,4 -x 2001:db8::/32 -i 2001:db8::/32",
         &[],

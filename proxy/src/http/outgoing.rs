@@ -15,6 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::http::headers;
+use crate::http::line::Early;
 use crate::http::upgrade;
 use crate::upstream::body::RequestBody;
 use crate::upstream::body::hold::Go;
@@ -96,9 +97,14 @@ impl Outgoing {
             upgrade::renew(&mut parts.headers);
         }
         let waits = !body.is_empty() && headers::expects_continue(&parts.headers);
+        let early = parts.extensions.remove::<Early>();
         let mut request = Request::from_parts(parts, body);
-        if waits {
-            hold(&mut request);
+        let go = waits.then(Go::default);
+        if let Some(go) = &go {
+            request.body_mut().hold(go.clone());
+        }
+        if go.is_some() || early.is_some() {
+            listen(&mut request, go, early);
         }
         (request, upgrade)
     }
@@ -129,14 +135,20 @@ impl Outgoing {
     }
 }
 
-/// The client waits for a word before it sends the body (`Expect: 100-continue`). The upstream gives it: nothing of the
-/// body is asked of the client before, so that a final answer spares it the sending.
-fn hold(request: &mut Request<RequestBody>) {
-    let go = Go::default();
-    request.body_mut().hold(go.clone());
-    hyper::ext::on_informational(request, move |response| {
-        if response.status() == StatusCode::CONTINUE {
-            go.give();
+/// What becomes of the upstream's interim responses. 100 is the word that a client waits for before it sends the body
+/// (`Expect: 100-continue`): nothing of the body is asked of the client before, so that a final answer spares it the
+/// sending. The others are passed on.
+fn listen(request: &mut Request<RequestBody>, go: Option<Go>, early: Option<Early>) {
+    hyper::ext::on_informational(request, move |response| match response.status() {
+        StatusCode::CONTINUE => {
+            if let Some(go) = &go {
+                go.give();
+            }
+        }
+        status => {
+            if let Some(early) = &early {
+                early.send(status, response.headers());
+            }
         }
     });
 }

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use egret_config::decide::call::HttpVersion;
+use egret_config::snapshot::workload::Mode;
+use http::Version;
 use hyper::server::conn::http1;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -19,6 +21,7 @@ use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::http::caller::Caller;
 use crate::http::exchange::exchange;
+use crate::http::line;
 use crate::proxy::Proxy;
 use crate::upstream::pool::CONNECTION_WINDOW;
 use crate::upstream::pool::OnThisThread;
@@ -33,6 +36,9 @@ const HEAD_MAX: usize = 64 * 1024;
 /// Requests of one HTTP/2 connection under way at a time.
 const STREAMS_MAX: u32 = 1024;
 
+/// How long a client of a gateway may take for the head of a request, from its first byte.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
+
 /// Streams of one HTTP/2 connection that its client may open and reset before we looked at them; with more it is ended
 /// (CVE-2023-44487).
 const RESET_MAX: usize = 50;
@@ -45,56 +51,92 @@ pub async fn serve<S>(stream: S, version: HttpVersion, caller: Rc<Caller>, proxy
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let io = TokioIo::new(stream);
-    let service = service_fn(|request| {
-        let (caller, proxy) = (Rc::clone(&caller), Rc::clone(&proxy));
-        async move { Ok::<_, Infallible>(exchange(request, &caller, &proxy).await) }
-    });
-    let mut guard = proxy.drain.guard();
     let ended = match version {
-        HttpVersion::One => {
-            let serving = http1::Builder::new()
-                .timer(TokioTimer::new())
-                // The client is the application beside us or a pod that keeps connections open: neither is hurried.
-                .header_read_timeout(None)
-                .half_close(true)
-                .preserve_header_case(true)
-                .max_headers(HEADERS_MAX)
-                .max_buf_size(HEAD_MAX)
-                .serve_connection(io, service);
-            let mut serving = pin!(serving.with_upgrades());
-            tokio::select! {
-                ended = &mut serving => ended,
-                () = guard.draining() => {
-                    serving.as_mut().graceful_shutdown();
-                    serving.await
-                }
-            }
-        }
-        HttpVersion::Two => {
-            let serving = http2::Builder::new(OnThisThread)
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(STREAMS_MAX)
-                .max_header_list_size(HEAD_MAX as u32)
-                .initial_stream_window_size(STREAM_WINDOW)
-                .initial_connection_window_size(CONNECTION_WINDOW)
-                .max_pending_accept_reset_streams(RESET_MAX)
-                .max_local_error_reset_streams(ERRORS_MAX)
-                .keep_alive_interval(Duration::from_secs(60))
-                .serve_connection(io, service);
-            let mut serving = pin!(serving);
-            tokio::select! {
-                ended = &mut serving => ended,
-                () = guard.draining() => {
-                    serving.as_mut().graceful_shutdown();
-                    serving.await
-                }
-            }
-        }
+        HttpVersion::One => one(stream, &caller, &proxy).await,
+        HttpVersion::Two => two(stream, &caller, &proxy).await,
     };
     if let Err(error) = ended {
         debug!(%error, "client connection ended");
         report_unreadable(&error, version, &caller, &proxy);
+    }
+}
+
+async fn one<S>(stream: S, caller: &Rc<Caller>, proxy: &Rc<Proxy>) -> hyper::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (line, watch) = line::watched(stream);
+    let watch = Rc::new(watch);
+    let service = service_fn(|mut request| {
+        let (caller, proxy, watch) = (Rc::clone(caller), Rc::clone(proxy), Rc::clone(&watch));
+        async move {
+            let early = watch.begin();
+            if request.version() == Version::HTTP_11 {
+                request.extensions_mut().insert(early.clone());
+            }
+            let response = exchange(request, &caller, &proxy).await;
+            Ok::<_, Infallible>(watch.answered(response, early))
+        }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // Hyper's limit counts the time between requests, too; ours does not.
+        .header_read_timeout(None)
+        .half_close(true)
+        .preserve_header_case(true)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_MAX)
+        .serve_connection(TokioIo::new(line), service);
+    let mut serving = pin!(serving.with_upgrades());
+    // The application beside us is not hurried.
+    let head_max = match proxy.current.load().workload.mode {
+        Mode::Sidecar => None,
+        Mode::Gateway => Some(HEAD_TIME_MAX),
+    };
+    let mut guard = proxy.drain.guard();
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut serving => return ended,
+            left = watch.left(head_max) => {
+                debug!(?left, "client connection ended");
+                return Ok(());
+            }
+            () = guard.draining(), if !draining => {
+                draining = true;
+                serving.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+async fn two<S>(stream: S, caller: &Rc<Caller>, proxy: &Rc<Proxy>) -> hyper::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(|request| {
+        let (caller, proxy) = (Rc::clone(caller), Rc::clone(proxy));
+        async move { Ok::<_, Infallible>(exchange(request, &caller, &proxy).await) }
+    });
+    let serving = http2::Builder::new(OnThisThread)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_MAX as u32)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_pending_accept_reset_streams(RESET_MAX)
+        .max_local_error_reset_streams(ERRORS_MAX)
+        .keep_alive_interval(Duration::from_secs(60))
+        .serve_connection(TokioIo::new(stream), service);
+    let mut serving = pin!(serving);
+    let mut guard = proxy.drain.guard();
+    tokio::select! {
+        ended = &mut serving => ended,
+        () = guard.draining() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
     }
 }
 
@@ -107,8 +149,8 @@ fn report_unreadable(error: &hyper::Error, version: HttpVersion, caller: &Caller
     };
     let mut record = caller.record(proxy);
     record.protocol = Some(match version {
-        HttpVersion::One => http::Version::HTTP_11,
-        HttpVersion::Two => http::Version::HTTP_2,
+        HttpVersion::One => Version::HTTP_11,
+        HttpVersion::Two => Version::HTTP_2,
     });
     record.request_failed(&Failure::new(cause, error.to_string()));
     record.end();

@@ -118,6 +118,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         access_log: Arc::new(AccessLog::start().map_err(refused("start a thread"))?),
         names: Arc::new(Names::system(RESOLV_CONF, control.handle().clone())),
         originator: Arc::new(Originator::new()),
+        standings: Arc::default(),
         terminator: Arc::new(Terminator::new()),
         drain: Drain::new(),
     };

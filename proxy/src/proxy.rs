@@ -16,6 +16,7 @@ use crate::report::access_log::AccessLog;
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
 use crate::upstream::clusters::Clusters;
+use crate::upstream::standing::Standings;
 
 /// How often idle connections are looked through.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -31,6 +32,8 @@ pub struct Shared {
     pub names: Arc<Names>,
     /// TLS towards upstreams.
     pub originator: Arc<Originator>,
+    /// What all workers know together of each cluster.
+    pub standings: Arc<Standings>,
     /// TLS that gateways end.
     pub terminator: Arc<Terminator>,
     /// Whether the process is on its way out.
@@ -61,10 +64,11 @@ impl Proxy {
             access_log,
             names,
             originator,
+            standings,
             terminator,
             drain,
         } = shared;
-        let clusters = Clusters::new(names, originator);
+        let clusters = Clusters::new(names, originator, standings);
         let proxy = Rc::new(Self {
             current,
             access_log,

@@ -15,21 +15,34 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
 use crate::failure::Failure;
+use crate::failure::flags::Flag;
 use crate::proxy::Proxy;
 use crate::relay::Counts;
+use crate::relay::End;
+use crate::relay::Side;
 use crate::relay::relay;
 use crate::report::record::Record;
+use crate::sniff::rewind::Rewind;
+use crate::sys::socket;
 use crate::tls::ACCESS_DENIED;
 use crate::tls::Alpn;
+use crate::upstream::clusters::Carries;
+use crate::upstream::clusters::Ends;
+use crate::upstream::clusters::Opening;
 use crate::upstream::clusters::Wanted;
 use crate::upstream::connect::Dial;
 use crate::upstream::connect::Stream;
 use crate::upstream::connect::connect;
 use crate::upstream::endpoints::Active;
+use crate::upstream::hash_key;
+use crate::upstream::limits::Permit;
+use crate::upstream::outlier::Seen;
 
 /// Istio's default for `tcp.idleTimeout`.
 const IDLE_MAX: Duration = Duration::from_secs(3600);
@@ -49,6 +62,8 @@ const INBOUND_FROM_V6: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6);
 pub struct Reached {
     stream: Stream,
     idle_max: Duration,
+    /// How long the connection may last, whatever moves on it.
+    duration_max: Option<Duration>,
     /// Counts the connection at its endpoint.
     _active: Option<Active>,
 }
@@ -78,8 +93,9 @@ pub async fn pass(
     let connected = connect(&[arrival.to], dial).await?;
     record.upstream_local_address = Some(connected.local);
     Ok(Reached {
-        stream: Stream::Plain(connected.stream),
+        stream: Stream::plain(connected.stream, Permit::default()),
         idle_max: IDLE_MAX,
+        duration_max: None,
         _active: None,
     })
 }
@@ -107,16 +123,18 @@ pub async fn inbound(
     let connected = connect(&[arrival.to], dial).await?;
     record.upstream_local_address = Some(connected.local);
     Ok(Reached {
-        stream: Stream::Plain(connected.stream),
+        stream: Stream::plain(connected.stream, Permit::default()),
         idle_max: IDLE_MAX,
+        duration_max: None,
         _active: None,
     })
 }
 
-/// Connects to a member of a cluster, with TLS if its policy says so. `name` is the client's SNI.
+/// Connects to a member of a cluster, with what its policy says comes between: TLS, a PROXY header, a tunnel. `name` is
+/// the client's SNI.
 ///
 /// # Errors
-/// The cluster has no member, or none that can be reached.
+/// The cluster has no member, or none that can be reached, or as many connections as it may.
 pub async fn forward(
     cluster: &Arc<Cluster>,
     arrival: Arrival,
@@ -126,45 +144,48 @@ pub async fn forward(
     record: &mut Record,
 ) -> Result<Reached, Failure> {
     let live = proxy.clusters.live(cluster);
+    let permit = live.stream()?;
+    let hash_on = live.hash_on();
     let wanted = Wanted {
         to: arrival.to,
         to_is_original: snapshot.workload.mode == Mode::Sidecar,
         name,
         avoid: &[],
+        hash: hash_on.and_then(|on| hash_key::of_stream(&on, arrival.client.ip())),
+        carries: Carries::Stream,
     };
     let dice = &mut |sides: u64| fastrand::u64(..sides.max(1));
     let target = live.pick(&wanted, proxy.clusters.names(), dice).await?;
     record.upstream_host = Some(target.address);
-    let policy = &cluster.policy;
-    let dial = Dial {
-        from: None,
-        limit: policy.connect_timeout,
-        keepalive: policy.pool.keepalive.as_ref(),
+    let opening = Opening {
+        live: &live,
+        address: target.address,
+        host: None,
+        alpn: Alpn::Unsaid,
+        ends: Some(Ends {
+            client: arrival.client,
+            to: arrival.to,
+        }),
+        permit,
     };
-    let connected = connect(&live.alternates(target.address), dial).await?;
-    record.upstream_host = Some(connected.address);
-    record.upstream_local_address = Some(connected.local);
-    let stream = match &policy.tls {
-        None => Stream::Plain(connected.stream),
-        Some(tls) => {
-            proxy
-                .clusters
-                .secure(connected.stream, cluster, tls, None, Alpn::Unsaid)
-                .await?
-        }
-    };
-    let idle_max = policy.pool.tcp_idle_timeout.unwrap_or(IDLE_MAX);
+    let opened = proxy.clusters.open(opening).await?;
+    live.saw(opened.address, Seen::Connected);
+    record.upstream_host = Some(opened.address);
+    record.upstream_local_address = Some(opened.local);
+    let limits = &cluster.policy.pool;
     Ok(Reached {
-        stream,
-        idle_max,
+        stream: opened.stream,
+        idle_max: limits.tcp_idle_timeout.unwrap_or(IDLE_MAX),
+        duration_max: limits.connection_duration_max,
         _active: target.active,
     })
 }
 
-/// Relays until both sides are done. `early` is what the upstream said before it was known to be the right one.
+/// Relays until both sides are done. `early` is what the upstream said before it was known to be the right one. A
+/// connection that one side resets is reset on the other.
 pub async fn run<S>(mut client: S, mut upstream: Reached, early: &[u8], record: &mut Record)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Carried + Unpin,
 {
     let counting = Counting {
         record,
@@ -172,20 +193,72 @@ where
     };
     if !early.is_empty() {
         if client.write_all(early).await.is_err() {
+            socket::reset_on_close(upstream.stream.socket());
             return;
         }
         counting.counts.from_upstream.set(early.len() as u64);
     }
     // No limit where the configuration says zero.
     let idle_max = Some(upstream.idle_max).filter(|limit| !limit.is_zero());
-    let end = relay(
+    let relaying = relay(
         &mut client,
         &mut upstream.stream,
         idle_max,
         &counting.counts,
-    )
-    .await;
+    );
+    let end = match upstream.duration_max {
+        None => relaying.await,
+        Some(limit) => match timeout(limit, relaying).await {
+            Ok(end) => end,
+            Err(_) => {
+                counting.record.response_flags.raise(Flag::DT);
+                debug!(?limit, "connection ended: maxConnectionDuration");
+                return;
+            }
+        },
+    };
     debug!(?end, "connection relayed to its end");
+    match end {
+        End::Broken {
+            by: Side::Upstream, ..
+        } => socket::reset_on_close(client.socket()),
+        End::Broken {
+            by: Side::Client, ..
+        } => {
+            socket::reset_on_close(upstream.stream.socket());
+        }
+        End::Closed { .. } | End::Idle => {}
+    }
+}
+
+/// A client's connection, whatever is between us and its socket.
+pub trait Carried {
+    /// The socket.
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Carried for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl<S: Carried> Carried for Rewind<S> {
+    fn socket(&self) -> &TcpStream {
+        self.inner().socket()
+    }
+}
+
+impl<S: Carried> Carried for TlsStream<S> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0.socket()
+    }
+}
+
+impl<S: Carried> Carried for Box<S> {
+    fn socket(&self) -> &TcpStream {
+        (**self).socket()
+    }
 }
 
 /// Notes the bytes in the record, also when the relay is cut off.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
 
-use egret_config::model::tls::ClientTls;
+use http::HeaderValue;
 use http::Method;
 use http::Request;
 use http::Response;
@@ -16,11 +16,13 @@ use crate::failure::Failure;
 use crate::tls::Alpn;
 use crate::upstream::body::RequestBody;
 use crate::upstream::clusters::Clusters;
-use crate::upstream::clusters::LiveCluster;
+use crate::upstream::clusters::Opening;
 use crate::upstream::connect::Dial;
 use crate::upstream::connect::Stream;
 use crate::upstream::connect::connect;
 use crate::upstream::endpoints::Active;
+use crate::upstream::limits::Permit;
+use crate::upstream::live::LiveCluster;
 use crate::upstream::pool::Call;
 use crate::upstream::pool::Key;
 use crate::upstream::pool::Lease;
@@ -42,10 +44,10 @@ pub struct Way<'w> {
     pub live: Option<&'w LiveCluster>,
     /// HTTP/2 instead of HTTP/1.
     pub http2: bool,
-    /// How a new connection is made.
+    /// How a new connection is made where there is no cluster to say it.
     pub dial: Dial<'w>,
-    /// TLS to be originated, and the name to send.
-    pub tls: Option<(&'w ClientTls, Option<&'w str>)>,
+    /// The name to send where TLS is originated.
+    pub host: Option<&'w str>,
 }
 
 /// The head of a response, with what is needed to read the rest.
@@ -61,6 +63,8 @@ pub struct Reply {
     pub local: SocketAddr,
     /// From the request handed over to the head received.
     pub took: Duration,
+    /// A cookie for the client, by which its next requests go to the same endpoint.
+    pub cookie: Option<HeaderValue>,
 }
 
 /// A try that came to nothing.
@@ -93,7 +97,17 @@ async fn over_single(
     mut way: Way<'_>,
     clusters: &Clusters,
 ) -> Result<Reply, Failed> {
-    while let Some(mut single) = way.pool.take(&way.key) {
+    let permit = loop {
+        let mut single = match next(&way).await {
+            Ok(Ok(single)) => single,
+            Ok(Err(permit)) => break permit,
+            Err(failure) => {
+                return Err(Failed {
+                    failure,
+                    request: Some(Box::new(request)),
+                });
+            }
+        };
         let spare = spare(&request);
         let began = Instant::now();
         let (error, unsent) = match single.send(request).await {
@@ -120,8 +134,8 @@ async fn over_single(
                 });
             }
         };
-    }
-    let (stream, local) = match open(&mut way, clusters, Alpn::Http1).await {
+    };
+    let (stream, local) = match open(&mut way, clusters, Alpn::Http1, permit).await {
         Ok(opened) => opened,
         Err(failure) => {
             return Err(Failed {
@@ -216,7 +230,14 @@ async fn shared(way: &mut Way<'_>, clusters: &Clusters) -> Result<(Shared, Call)
 }
 
 async fn make_shared(way: &mut Way<'_>, clusters: &Clusters) -> Result<Shared, Failure> {
-    let (stream, local) = open(way, clusters, Alpn::Http2).await?;
+    let permit = match way.live {
+        Some(live) => match live.connection(|| None::<()>).await? {
+            Ok(()) => Permit::default(),
+            Err(permit) => permit,
+        },
+        None => Permit::default(),
+    };
+    let (stream, local) = open(way, clusters, Alpn::Http2, permit).await?;
     Shared::begin(stream, way.key.address, local).await
 }
 
@@ -225,23 +246,34 @@ async fn open(
     way: &mut Way<'_>,
     clusters: &Clusters,
     alpn: Alpn,
+    permit: Permit,
 ) -> Result<(Stream, SocketAddr), Failure> {
-    let connected = match way.live {
-        Some(live) => connect(&live.alternates(way.key.address), way.dial).await?,
-        None => connect(&[way.key.address], way.dial).await?,
+    let Some(live) = way.live else {
+        let connected = connect(&[way.key.address], way.dial).await?;
+        return Ok((Stream::plain(connected.stream, permit), connected.local));
     };
-    way.key.address = connected.address;
-    let local = connected.local;
-    let stream = match (way.live, way.tls) {
-        (Some(live), Some((tls, host))) => {
-            let cluster = live.cluster();
-            clusters
-                .secure(connected.stream, &cluster, tls, host, alpn)
-                .await?
-        }
-        (None, _) | (_, None) => Stream::Plain(connected.stream),
+    let opening = Opening {
+        live,
+        address: way.key.address,
+        host: way.host,
+        alpn,
+        ends: way.key.ends.as_deref().copied(),
+        permit,
     };
-    Ok((stream, local))
+    let opened = clusters.open(opening).await?;
+    way.key.address = opened.address;
+    Ok((opened.stream, opened.local))
+}
+
+/// An idle connection, or the right to make one; waits where the cluster has as many as it may.
+async fn next(way: &Way<'_>) -> Result<Result<Single, Permit>, Failure> {
+    if let Some(single) = way.pool.take(&way.key) {
+        return Ok(Ok(single));
+    }
+    match way.live {
+        Some(live) => live.connection(|| way.pool.take(&way.key)).await,
+        None => Ok(Err(Permit::default())),
+    }
 }
 
 /// What a response came on.
@@ -275,6 +307,7 @@ fn reply(
         address,
         local,
         took: began.elapsed(),
+        cookie: None,
     }
 }
 

@@ -33,7 +33,7 @@ pub enum Source {
         /// The bytes.
         incoming: Incoming,
         /// The connection; `None` once it went back.
-        lease: Option<Lease>,
+        lease: Option<Box<Lease>>,
         /// The end of the route's time limit.
         limit: Option<Pin<Box<Sleep>>>,
     },

@@ -240,6 +240,9 @@ fn pass_on(answered: Answered, marks: Marks<'_>, mut told: Told<'_>) -> Response
     // Whatever the upstream speaks: hyper knows what the client does.
     parts.version = Version::HTTP_11;
     headers::strip_response(&mut parts.headers);
+    if let Some(cookie) = reply.cookie {
+        parts.headers.append(http::header::SET_COOKIE, cookie);
+    }
     if told.own.debug {
         headers::tell_service_time(&mut parts.headers, reply.took);
     }
@@ -255,7 +258,7 @@ fn pass_on(answered: Answered, marks: Marks<'_>, mut told: Told<'_>) -> Response
             let limit = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
             let source = Source::Upstream {
                 incoming,
-                lease: Some(reply.lease),
+                lease: Some(Box::new(reply.lease)),
                 limit,
             };
             ResponseBody::new(source, told.record, told.received)

@@ -40,6 +40,7 @@ use crate::upstream::body::Received;
 use crate::upstream::body::RequestBody;
 use crate::upstream::body::replay::Replay;
 use crate::upstream::connect::Dial;
+use crate::upstream::limits::Permit;
 use crate::upstream::pool::Key;
 
 /// An upstream's answer, with what remains to be done to it.
@@ -78,6 +79,7 @@ pub async fn pass(
         key: Key {
             address,
             name: None,
+            ends: None,
         },
         active: None,
         live: None,
@@ -87,7 +89,7 @@ pub async fn pass(
             limit: snapshot.mesh.connect_timeout,
             keepalive: None,
         },
-        tls: None,
+        host: None,
     };
     let reply = attempt(request, way, &proxy.clusters)
         .await
@@ -134,7 +136,13 @@ pub async fn forward(
             limit,
         })
         .collect();
-    let leg = Leg::new(forward.cluster, &outgoing, to, to_is_original, proxy);
+    let leg = Leg::new(
+        forward.cluster,
+        &outgoing,
+        caller.arrival,
+        to_is_original,
+        proxy,
+    );
     let (mut request, upgrade) = leg.formed(outgoing)?;
     let retries = forward.retries.filter(|retries| retries.attempts > 0);
     let copies = retries.is_some_and(|retries| retry::needs_copies(retries, told.grpc, leg.http2));
@@ -233,6 +241,8 @@ impl Tries<'_> {
         told: &mut Told<'_>,
     ) -> Result<Reply, Failure> {
         let mut failed_at = Vec::new();
+        // Its place among the retries that the cluster allows at once.
+        let mut _retrying = Permit::default();
         let limit = self.retries.and_then(|retries| retries.try_timeout);
         let bodyless = request.body().is_empty();
         loop {
@@ -274,6 +284,14 @@ impl Tries<'_> {
             };
             // A body too large to be kept was sent; it cannot be had again.
             let Some(next) = next else { return outcome };
+            match self.leg.live.retry() {
+                Ok(permit) => _retrying = permit,
+                Err(overflow) => {
+                    tracing::debug!(%overflow, "no further try");
+                    told.record.response_flags.raise(Flag::UO);
+                    return outcome;
+                }
+            }
             // The answer that is not good enough goes with its connection.
             drop(outcome);
             request = next;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::decide::call::Arrival;
 use egret_config::port::Protocol;
 use egret_config::snapshot::cluster::Cluster;
 use egret_config::snapshot::cluster::ClusterPolicy;
@@ -24,9 +25,14 @@ use crate::http::attempt::attempt;
 use crate::http::outgoing::Outgoing;
 use crate::proxy::Proxy;
 use crate::upstream::body::RequestBody;
-use crate::upstream::clusters::LiveCluster;
+use crate::upstream::clusters::Carries;
+use crate::upstream::clusters::Ends;
 use crate::upstream::clusters::Wanted;
 use crate::upstream::connect::Dial;
+use crate::upstream::hash_key;
+use crate::upstream::hash_key::HashKey;
+use crate::upstream::live::LiveCluster;
+use crate::upstream::outlier::Seen;
 use crate::upstream::pool::Key;
 
 /// What all tries of one request at one cluster have in common.
@@ -39,17 +45,19 @@ pub struct Leg<'l> {
     host: Option<String>,
     /// HTTP/2 instead of HTTP/1.
     pub http2: bool,
-    to: SocketAddr,
+    ends: Ends,
     to_is_original: bool,
+    /// What a cookie for consistent hashing says, should one be made.
+    token: u64,
     proxy: &'l Proxy,
 }
 
 impl<'l> Leg<'l> {
-    /// The way of a request, whose client dialled `to`, which on a sidecar is where it wants to go.
+    /// The way of a request of this arrival, whose `to` on a sidecar is where it wants to go.
     pub fn new(
         cluster: &'l Arc<Cluster>,
         outgoing: &Outgoing,
-        to: SocketAddr,
+        arrival: Arrival,
         to_is_original: bool,
         proxy: &'l Proxy,
     ) -> Self {
@@ -61,8 +69,12 @@ impl<'l> Leg<'l> {
             live: proxy.clusters.live(cluster),
             host: by_host.then(|| outgoing.host().to_ascii_lowercase()),
             http2: speaks_http2(cluster.protocol, policy, outgoing),
-            to,
+            ends: Ends {
+                client: arrival.client,
+                to: arrival.to,
+            },
             to_is_original,
+            token: fastrand::u64(..),
             proxy,
         }
     }
@@ -94,11 +106,14 @@ impl<'l> Leg<'l> {
         tried: &mut Option<SocketAddr>,
     ) -> Result<Reply, Failed> {
         let host = self.host.as_deref();
+        let key = self.hash_key(&request);
         let wanted = Wanted {
-            to: self.to,
+            to: self.ends.to,
             to_is_original: self.to_is_original,
             name: host,
             avoid,
+            hash: key.hash,
+            carries: Carries::Request,
         };
         let dice = &mut |sides: u64| fastrand::u64(..sides.max(1));
         let names = self.proxy.clusters.names();
@@ -120,6 +135,7 @@ impl<'l> Leg<'l> {
             key: Key {
                 address: target.address,
                 name: host.filter(|_| named_by_host).map(Arc::from),
+                ends: policy.proxy_protocol.map(|_| Box::new(self.ends)),
             },
             active: target.active,
             live: Some(&self.live),
@@ -129,19 +145,49 @@ impl<'l> Leg<'l> {
                 limit: policy.connect_timeout,
                 keepalive: policy.pool.keepalive.as_ref(),
             },
-            tls: tls.map(|tls| (tls, host)),
+            host,
         };
         let trying = attempt(request, way, &self.proxy.clusters);
-        let Some(limit) = limit else {
-            return trying.await;
+        let outcome = match limit {
+            None => trying.await,
+            Some(limit) => timeout(limit, trying).await.unwrap_or_else(|_| {
+                let failure = Failure::new(Cause::TryTimeout, "the try's time limit passed");
+                Err(Failed {
+                    failure,
+                    request: None,
+                })
+            }),
         };
-        timeout(limit, trying).await.unwrap_or_else(|_| {
-            let failure = Failure::new(Cause::TryTimeout, "the try's time limit passed");
-            Err(Failed {
-                failure,
-                request: None,
-            })
+        self.tell(target.address, &outcome);
+        outcome.map(|reply| Reply {
+            cookie: key.cookie,
+            ..reply
         })
+    }
+
+    /// What consistent hashing goes by, where it is asked for.
+    fn hash_key(&self, request: &Request<RequestBody>) -> HashKey {
+        let Some(on) = self.live.hash_on() else {
+            return HashKey::default();
+        };
+        let (headers, query) = (request.headers(), request.uri().query());
+        hash_key::of_request(&on, headers, query, self.ends.client.ip(), self.token)
+    }
+
+    /// Tells ejection how a try went. A connection that could not be made was told of where it was tried.
+    fn tell(&self, address: SocketAddr, outcome: &Result<Reply, Failed>) {
+        match outcome {
+            Ok(reply) => {
+                let response = &reply.response;
+                let seen = Seen::of_response(response.status(), response.headers());
+                self.live.saw(reply.address, seen);
+            }
+            Err(failed) => {
+                if let Some(seen) = Seen::of_failure(&failed.failure) {
+                    self.live.saw(address, seen);
+                }
+            }
+        }
     }
 }
 

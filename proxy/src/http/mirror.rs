@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::decide::call::Arrival;
 use egret_config::snapshot::cluster::Cluster;
 use http::HeaderValue;
 use http::header;
@@ -88,7 +89,9 @@ impl Copy {
             headers::append_client(map, self.client.ip());
         }
         let (to, to_is_original) = self.to;
-        let leg = Leg::new(&self.cluster, &outgoing, to, to_is_original, proxy);
+        let client = self.client;
+        let arrival = Arrival { client, to };
+        let leg = Leg::new(&self.cluster, &outgoing, arrival, to_is_original, proxy);
         let (request, _) = leg.formed(outgoing)?;
         let reply = leg.once(request, &[], None, &mut None).await;
         let reply = reply.map_err(|failed| failed.failure)?;

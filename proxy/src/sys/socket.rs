@@ -105,6 +105,12 @@ pub fn prepare_accepted(socket: &impl AsFd) -> io::Result<()> {
     set_keepalive(socket, &Keepalive::CLIENT)
 }
 
+/// Makes closing a connection a reset: what is on its way is thrown away, and the peer sees an error instead of an end.
+pub fn reset_on_close(socket: &impl AsFd) {
+    // A socket that is broken already cannot be set, and needs no reset.
+    let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+}
+
 /// A socket ready to connect to `to`, without delay of small writes, from the source address `from` where one is given.
 ///
 /// # Errors

@@ -1,5 +1,9 @@
 //! Picks one endpoint of several. Pure: the dice are passed in, and what is remembered is passed in too.
 
+pub mod xxhash;
+pub mod hash;
+pub mod priority;
+
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;

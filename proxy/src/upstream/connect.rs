@@ -8,6 +8,7 @@ use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use egret_config::model::policy;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -21,6 +22,7 @@ use tokio_rustls::client::TlsStream;
 use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::sys::socket;
+use crate::upstream::limits::Permit;
 
 /// How long one address may stay silent before the next is tried beside it (RFC 8305).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -137,23 +139,78 @@ fn refused(address: SocketAddr, error: &io::Error) -> Failure {
 
 /// A connection to an upstream, encrypted or not.
 #[derive(Debug)]
-pub enum Stream {
+pub struct Stream {
+    carrier: Carrier,
+    /// What came before the connection was known to be ready; read first.
+    early: Bytes,
+    /// Its place among the connections that the cluster may have.
+    _permit: Permit,
+}
+
+#[derive(Debug)]
+enum Carrier {
     /// As it is.
     Plain(TcpStream),
     /// Inside TLS that we originated. Boxed: the session is large, and most connections have none.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl Stream {
+    /// A connection as it is.
+    pub fn plain(stream: TcpStream, permit: Permit) -> Self {
+        Self::new(Carrier::Plain(stream), permit)
+    }
+
+    /// A connection inside TLS.
+    pub fn tls(stream: TlsStream<TcpStream>, permit: Permit) -> Self {
+        Self::new(Carrier::Tls(Box::new(stream)), permit)
+    }
+
+    fn new(carrier: Carrier, permit: Permit) -> Self {
+        Self {
+            carrier,
+            early: Bytes::new(),
+            _permit: permit,
+        }
+    }
+
+    /// Gives these bytes to be read first.
+    #[must_use]
+    pub fn with_early(self, early: Bytes) -> Self {
+        Self { early, ..self }
+    }
+
+    /// The socket below.
+    pub fn socket(&self) -> &TcpStream {
+        match &self.carrier {
+            Carrier::Plain(stream) => stream,
+            Carrier::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
+/// Does the same to either carrier.
+macro_rules! carried {
+    ($stream:expr, $poll:ident($($argument:expr),*)) => {
+        match &mut $stream.get_mut().carrier {
+            Carrier::Plain(stream) => Pin::new(stream).$poll($($argument),*),
+            Carrier::Tls(stream) => Pin::new(stream).$poll($($argument),*),
+        }
+    };
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        if !self.early.is_empty() {
+            let count = self.early.len().min(buffer.remaining());
+            buffer.put_slice(&self.early.split_to(count));
+            return Poll::Ready(Ok(()));
         }
+        carried!(self, poll_read(context, buffer))
     }
 }
 
@@ -163,10 +220,7 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
+        carried!(self, poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -174,31 +228,22 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-        }
+        carried!(self, poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
+        match &self.carrier {
+            Carrier::Plain(stream) => stream.is_write_vectored(),
+            Carrier::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-        }
+        carried!(self, poll_flush(context))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-        }
+        carried!(self, poll_shutdown(context))
     }
 }
 

@@ -8,6 +8,8 @@ use std::rc::Rc;
 use egret_config::model::endpoint::Address;
 use egret_config::snapshot::cluster::Member;
 
+use crate::upstream::limits::Permit;
+
 /// One address behind a cluster.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -15,16 +17,19 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// Its share relative to the others, at least 1.
     pub weight: u32,
+    /// How near it is; 0 is nearest.
+    pub priority: u32,
     /// Requests and connections this worker has under way there.
     pub active: Cell<u32>,
 }
 
 impl Endpoint {
     /// An endpoint with nothing under way.
-    pub fn new(address: SocketAddr, weight: u32) -> Self {
+    pub fn new(address: SocketAddr, weight: u32, priority: u32) -> Self {
         Self {
             address,
             weight: weight.max(1),
+            priority,
             active: Cell::new(0),
         }
     }
@@ -34,24 +39,30 @@ impl Endpoint {
 #[derive(Debug)]
 #[must_use = "the call counts only while this lives"]
 pub struct Active {
-    endpoint: Rc<Endpoint>,
+    /// None where nothing is balanced.
+    endpoint: Option<Rc<Endpoint>>,
+    /// Its place among the requests that the cluster may have under way.
+    _request: Permit,
 }
 
 impl Active {
     /// Begins a call at an endpoint.
-    pub fn begin(endpoint: &Rc<Endpoint>) -> Self {
-        endpoint.active.set(endpoint.active.get().saturating_add(1));
+    pub fn begin(endpoint: Option<&Rc<Endpoint>>, request: Permit) -> Self {
+        if let Some(endpoint) = endpoint {
+            endpoint.active.set(endpoint.active.get().saturating_add(1));
+        }
         Self {
-            endpoint: Rc::clone(endpoint),
+            endpoint: endpoint.map(Rc::clone),
+            _request: request,
         }
     }
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        self.endpoint
-            .active
-            .set(self.endpoint.active.get().saturating_sub(1));
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.active.set(endpoint.active.get().saturating_sub(1));
+        }
     }
 }
 
@@ -63,6 +74,7 @@ pub fn of_addresses(members: &[Member]) -> Vec<Rc<Endpoint>> {
             Address::Ip(ip) => Some(Rc::new(Endpoint::new(
                 SocketAddr::new(ip, member.port),
                 member.weight,
+                member.priority,
             ))),
             Address::Name(_) | Address::Unix(_) => None,
         })
@@ -81,10 +93,11 @@ pub fn of_answer(
         if into.iter().any(|known| known.address == address) {
             continue;
         }
-        let kept = before
-            .iter()
-            .find(|old| old.address == address && old.weight == member.weight.max(1));
-        into.push(kept.map_or_else(|| Rc::new(Endpoint::new(address, member.weight)), Rc::clone));
+        let new = Endpoint::new(address, member.weight, member.priority);
+        let kept = before.iter().find(|old| {
+            old.address == address && old.weight == new.weight && old.priority == new.priority
+        });
+        into.push(kept.map_or_else(|| Rc::new(new), Rc::clone));
     }
 }
 
@@ -94,8 +107,9 @@ mod tests {
 
     #[test]
     fn calls_count_while_they_live() {
-        let endpoint = Rc::new(Endpoint::new(([10, 0, 0, 1], 80).into(), 0));
-        let (one, two) = (Active::begin(&endpoint), Active::begin(&endpoint));
+        let endpoint = Rc::new(Endpoint::new(([10, 0, 0, 1], 80).into(), 0, 0));
+        let begin = || Active::begin(Some(&endpoint), Permit::default());
+        let (one, two) = (begin(), begin());
         assert_eq!(endpoint.active.get(), 2);
         drop((one, two));
         assert_eq!((endpoint.active.get(), endpoint.weight), (0, 1));
@@ -113,7 +127,7 @@ mod tests {
         let ips: [IpAddr; 2] = [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()];
         let (mut before, mut after) = (Vec::new(), Vec::new());
         of_answer(&member, ips, &[], &mut before);
-        let _call = Active::begin(&before[1]);
+        let _call = Active::begin(Some(&before[1]), Permit::default());
         of_answer(&member, [ips[1], ips[1]], &before, &mut after);
         assert_eq!(after.len(), 1);
         assert_eq!(after[0].active.get(), 1);

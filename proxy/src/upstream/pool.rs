@@ -23,8 +23,10 @@ use tracing::debug;
 use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::upstream::body::RequestBody;
+use crate::upstream::clusters::Ends;
 use crate::upstream::connect::Stream;
 use crate::upstream::endpoints::Active;
+use crate::upstream::limits::Usage;
 
 /// Idle connections kept for one address; more are closed.
 const IDLE_MAX: usize = 1024;
@@ -49,6 +51,8 @@ pub struct Key {
     pub address: SocketAddr,
     /// The name sent and verified, where it depends on the request.
     pub name: Option<Arc<str>>,
+    /// Whom a PROXY header names, where one is sent: such a connection is one client's. Boxed: it is rare.
+    pub ends: Option<Box<Ends>>,
 }
 
 /// A connection that carries one HTTP/1 request at a time.
@@ -59,6 +63,7 @@ pub struct Single {
     pub local: SocketAddr,
     /// Requests it has carried.
     served: u32,
+    made: Instant,
     idle_since: Instant,
 }
 
@@ -82,6 +87,7 @@ struct Load {
     calls: Cell<usize>,
     /// Requests it has carried.
     served: Cell<u32>,
+    made: Instant,
     idle_since: Cell<Instant>,
 }
 
@@ -153,6 +159,10 @@ pub struct Pool {
     idle_timeout: Duration,
     /// Requests a connection may carry.
     served_max: u32,
+    /// How old a connection may become.
+    age_max: Duration,
+    /// Hears of idle connections.
+    usage: Option<Arc<Usage>>,
 }
 
 impl Pool {
@@ -164,6 +174,41 @@ impl Pool {
             making: RefCell::default(),
             idle_timeout,
             served_max: served_max.filter(|max| *max > 0).unwrap_or(u32::MAX),
+            age_max: Duration::MAX,
+            usage: None,
+        }
+    }
+
+    /// The same pool for connections that are counted, and used up to an age.
+    pub fn limited(self, usage: Arc<Usage>, age_max: Option<Duration>) -> Self {
+        Self {
+            usage: Some(usage),
+            age_max: age_max.unwrap_or(Duration::MAX),
+            ..self
+        }
+    }
+
+    /// Closes the connection that idled longest.
+    pub fn close_idle(&self) {
+        let mut idle = self.idle.borrow_mut();
+        let oldest = idle
+            .values_mut()
+            .filter(|connections| !connections.is_empty())
+            .min_by_key(|connections| connections[0].idle_since);
+        if let Some(connections) = oldest {
+            connections.remove(0);
+            return;
+        }
+        drop(idle);
+        let mut shared = self.shared.borrow_mut();
+        for connections in shared.values_mut() {
+            let place = connections
+                .iter()
+                .position(|shared| shared.load.calls.get() == 0);
+            if let Some(place) = place {
+                connections.remove(place);
+                return;
+            }
         }
     }
 
@@ -172,7 +217,9 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(key)?;
         while let Some(connection) = connections.pop() {
-            if connection.sender.is_ready() && connection.idle_since.elapsed() < self.idle_timeout {
+            let rested = connection.idle_since.elapsed() >= self.idle_timeout;
+            let aged = connection.made.elapsed() >= self.age_max;
+            if connection.sender.is_ready() && !rested && !aged {
                 return Some(connection);
             }
         }
@@ -207,6 +254,10 @@ impl Pool {
         if connections.len() < IDLE_MAX {
             connections.push(connection);
         }
+        drop(idle);
+        if let Some(usage) = &self.usage {
+            usage.freed();
+        }
     }
 
     /// A shared connection with room for one more request, and the request's place on it. With as many connections as
@@ -215,7 +266,9 @@ impl Pool {
         let mut all = self.shared.borrow_mut();
         let connections = all.get_mut(key)?;
         connections.retain(|shared| {
-            !shared.sender.is_closed() && shared.load.served.get() < self.served_max
+            !shared.sender.is_closed()
+                && shared.load.served.get() < self.served_max
+                && shared.load.made.elapsed() < self.age_max
         });
         let least = connections
             .iter()
@@ -285,6 +338,7 @@ impl Single {
             sender,
             local,
             served: 0,
+            made: Instant::now(),
             idle_since: Instant::now(),
         })
     }
@@ -341,6 +395,7 @@ impl Shared {
             room: Cell::new(connection.current_max_send_streams()),
             calls: Cell::new(0),
             served: Cell::new(0),
+            made: Instant::now(),
             idle_since: Cell::new(Instant::now()),
         });
         let watched = Rc::clone(&load);

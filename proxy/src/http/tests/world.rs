@@ -111,6 +111,7 @@ impl World {
                 Handle::current(),
             )),
             originator: Arc::new(Originator::new()),
+            standings: Arc::default(),
             terminator: Arc::new(Terminator::new()),
             drain: crate::life::drain::Drain::new(),
         });

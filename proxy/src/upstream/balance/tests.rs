@@ -8,7 +8,7 @@ fn endpoints(weights: &[u32]) -> Vec<Rc<Endpoint>> {
         .enumerate()
         .map(|(index, weight)| {
             let address = SocketAddr::from(([10, 0, 0, index as u8], 80));
-            Rc::new(Endpoint::new(address, *weight))
+            Rc::new(Endpoint::new(address, *weight, 0))
         })
         .collect()
 }

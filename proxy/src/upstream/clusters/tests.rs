@@ -1,14 +1,17 @@
 use egret_config::host::HostPattern;
+use egret_config::model::endpoint::Address;
 use egret_config::model::policy::ConnectionPool;
+use egret_config::model::policy::LoadBalancer;
 use egret_config::port::Protocol;
-use egret_config::snapshot::cluster::ClusterPolicy;
+use egret_config::snapshot::cluster::Discovery;
+use egret_config::snapshot::cluster::Member;
 use tokio::runtime::Handle;
 
 use super::*;
 
 fn clusters() -> Clusters {
     let names = Names::system("/nonexistent/resolv.conf", Handle::current());
-    Clusters::new(Arc::new(names), Arc::new(Originator::new()))
+    Clusters::new(Arc::new(names), Arc::new(Originator::new()), Arc::default())
 }
 
 fn cluster(discovery: Discovery) -> Arc<Cluster> {
@@ -59,6 +62,8 @@ fn wanted(to: &str) -> Wanted<'_> {
         to_is_original: true,
         name: Some("x.a.test"),
         avoid: &[],
+        hash: None,
+        carries: Carries::Request,
     }
 }
 
@@ -196,16 +201,4 @@ async fn life_goes_on_while_members_and_policy_stay() {
     let mut policy = Cluster::clone(&other);
     policy.policy.connect_timeout = Duration::from_secs(1);
     assert!(!Rc::ptr_eq(&all.live(&other), &all.live(&Arc::new(policy))));
-}
-
-#[tokio::test]
-async fn what_must_be_tunnelled_is_not_dialled_directly() {
-    let all = clusters();
-    let mut tunnelled = Cluster::clone(&cluster(names(&["10.0.0.1"], false)));
-    tunnelled.policy.proxy_protocol = Some(2);
-    let live = all.live(&Arc::new(tunnelled));
-    assert_eq!(
-        picks(&live, &all, &wanted(V4)).await,
-        Err(Cause::NoEndpoint)
-    );
 }

@@ -1,0 +1,158 @@
+//! What the calls of a cluster may use at once: connections, waiting requests, requests, retries.
+//!
+//! The counts are the process's: all workers share them, so `maxConnections: 1` means one connection and not one a
+//! worker. They count over reloads; the limits are the policy's of the moment.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
+
+use egret_config::model::policy::ConnectionPool;
+use egret_config::model::policy::RetryBudget;
+use tokio::sync::Notify;
+
+use crate::failure::Cause;
+use crate::failure::Failure;
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// `tcp.maxConnections`.
+    Connection,
+    /// `http.http1MaxPendingRequests`: requests that wait for a connection.
+    Pending,
+    /// `http.http2MaxRequests`: requests under way, whatever the protocol.
+    Request,
+    /// `http.maxRetries`, or the retry budget.
+    Retry,
+}
+
+/// What the calls of one cluster use now. Shared by all workers.
+#[derive(Debug, Default)]
+pub struct Usage {
+    counts: [AtomicU32; 4],
+    /// A connection was closed, or became idle.
+    freed: Notify,
+    /// A request waits for a connection, and idle ones elsewhere may stand in its way.
+    wanted: Notify,
+}
+
+/// Something taken of a limit, until this is dropped. Nothing is counted where there is no limit.
+#[derive(Debug, Default)]
+#[must_use = "what was taken is given back when this is dropped"]
+pub struct Permit {
+    taken: Option<(Arc<Usage>, Resource)>,
+}
+
+impl Usage {
+    /// Takes one of a resource of which there may be `max`; without a limit nothing is counted.
+    ///
+    /// # Errors
+    /// [`Cause::Overflow`].
+    pub fn take(self: &Arc<Self>, of: Resource, max: Option<u32>) -> Result<Permit, Failure> {
+        let Some(max) = max else {
+            return Ok(Permit::default());
+        };
+        let count = &self.counts[of as usize];
+        let taken = count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+            (now < max).then_some(now + 1)
+        });
+        match taken {
+            Ok(_) => Ok(Permit {
+                taken: Some((Arc::clone(self), of)),
+            }),
+            Err(_) => {
+                let words = format!("all {max} allowed are in use: {}", of.setting());
+                Err(Failure::new(Cause::Overflow, words))
+            }
+        }
+    }
+
+    /// Takes a retry of what the policy allows: the budget's share of the requests under way where there is a budget,
+    /// else `maxRetries`.
+    ///
+    /// # Errors
+    /// [`Cause::Overflow`].
+    pub fn take_retry(
+        self: &Arc<Self>,
+        pool: &ConnectionPool,
+        budget: Option<&RetryBudget>,
+    ) -> Result<Permit, Failure> {
+        let max = match budget {
+            Some(budget) => {
+                let active = self.now(Resource::Request) + self.now(Resource::Pending);
+                let share = (f64::from(active) * budget.percent / 100.0) as u32;
+                Some(share.max(budget.retries_min))
+            }
+            None => pool.retries_max,
+        };
+        self.take(Resource::Retry, max)
+    }
+
+    /// How much of a resource is in use, as far as it is counted.
+    pub fn now(&self, of: Resource) -> u32 {
+        self.counts[of as usize].load(Ordering::Acquire)
+    }
+
+    /// Takes a connection, waiting for one as long as no more than `pending_max` others do. `idle` is asked, whenever
+    /// something was given back, whether there is an idle connection to use instead.
+    ///
+    /// # Errors
+    /// [`Cause::Overflow`] when too many wait.
+    pub async fn wait_for_connection<C>(
+        self: &Arc<Self>,
+        pool: &ConnectionPool,
+        mut idle: impl FnMut() -> Option<C>,
+    ) -> Result<Result<C, Permit>, Failure> {
+        let _waiting = self.take(Resource::Pending, pool.pending_max)?;
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            // From here on nothing that is given back is missed.
+            freed.as_mut().enable();
+            if let Some(idle) = idle() {
+                return Ok(Ok(idle));
+            }
+            if let Ok(permit) = self.take(Resource::Connection, pool.connections_max) {
+                return Ok(Err(permit));
+            }
+            self.wanted.notify_waiters();
+            freed.await;
+        }
+    }
+
+    /// Says that a connection became idle.
+    pub fn freed(&self) {
+        self.freed.notify_waiters();
+    }
+
+    /// Returns when a request waits for a connection, so that idle ones can be closed for it.
+    pub async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+}
+
+impl Resource {
+    fn setting(self) -> &'static str {
+        match self {
+            Self::Connection => "connectionPool.tcp.maxConnections",
+            Self::Pending => "connectionPool.http.http1MaxPendingRequests",
+            Self::Request => "connectionPool.http.http2MaxRequests",
+            Self::Retry => "connectionPool.http.maxRetries or retryBudget",
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some((usage, of)) = self.taken.take() {
+            usage.counts[of as usize].fetch_sub(1, Ordering::AcqRel);
+            if of == Resource::Connection {
+                usage.freed();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! Ejection: an endpoint that fails again and again is left out for a while. Pure: the time is passed in.
+//!
+//! The rules are Envoy's. A run of failures ejects at once; a sweep each `interval` takes endpoints back whose time is
+//! over, and forgives one ejection of those that behave.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use std::time::Instant;
+
+use egret_config::model::policy::OutlierDetection;
+use http::HeaderMap;
+use http::HeaderValue;
+use http::StatusCode;
+
+use crate::failure::Cause;
+use crate::failure::Failure;
+
+/// Envoy's default for the longest ejection; a longer base time counts itself.
+const EJECTION_MAX: Duration = Duration::from_secs(300);
+
+/// What a call says about its endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It answered with this HTTP status.
+    Answered(u16),
+    /// It took a connection for bytes.
+    Connected,
+    /// It could not be reached, or broke the connection off before it answered.
+    Failed,
+}
+
+impl Seen {
+    /// What a response says. One of gRPC without a body has its status among the headers.
+    pub fn of_response(status: StatusCode, headers: &HeaderMap) -> Self {
+        let grpc = headers.get("grpc-status").map(HeaderValue::as_bytes);
+        Self::Answered(match grpc {
+            // As Envoy translates: unavailable; cancelled, unknown, internal and data loss; deadline exceeded.
+            Some(b"14") => 503,
+            Some(b"1" | b"2" | b"13" | b"15") => 500,
+            Some(b"4") => 504,
+            _ => status.as_u16(),
+        })
+    }
+
+    /// What a failed try says; `None` when it is not the endpoint's fault, or was told already when connecting failed.
+    pub fn of_failure(failure: &Failure) -> Option<Self> {
+        match failure.cause() {
+            Cause::ResetBefore | Cause::ResetAfter => Some(Self::Failed),
+            Cause::UpstreamProtocol => Some(Self::Answered(502)),
+            Cause::Timeout | Cause::TryTimeout => Some(Self::Answered(504)),
+            _ => None,
+        }
+    }
+}
+
+/// Why an endpoint was ejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// `consecutive5xxErrors`.
+    ServerErrors,
+    /// `consecutiveGatewayErrors`.
+    GatewayErrors,
+    /// `consecutiveLocalOriginFailures`.
+    Unreachable,
+}
+
+/// An ejection that just happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ejection {
+    /// Why.
+    pub reason: Reason,
+    /// For how long at least; the next sweep after it takes the endpoint back.
+    pub time: Duration,
+}
+
+/// The endpoints of a cluster that failed lately.
+#[derive(Debug, Default)]
+pub struct Outlier {
+    hosts: HashMap<SocketAddr, Host>,
+    sweep_at: Option<Instant>,
+}
+
+/// What is remembered of one endpoint.
+#[derive(Debug, Default)]
+struct Host {
+    server_errors: u32,
+    gateway_errors: u32,
+    failures: u32,
+    /// Until when it is left out.
+    ejected_until: Option<Instant>,
+    /// How often it was ejected, less what was forgiven.
+    times: u32,
+}
+
+impl Outlier {
+    /// Notes what a call saw of one of `hosts` endpoints.
+    pub fn note(
+        &mut self,
+        policy: &OutlierDetection,
+        hosts: usize,
+        at: SocketAddr,
+        seen: Seen,
+        now: Instant,
+    ) -> Option<Ejection> {
+        self.sweep(policy, now);
+        if !self.hosts.contains_key(&at) && is_good(seen) {
+            return None;
+        }
+        let reason = self.hosts.entry(at).or_default().note(policy, seen)?;
+        // Calls that began before the ejection may still fail.
+        if self.is_ejected(at) || !self.may_eject(policy, hosts) {
+            return None;
+        }
+        let host = self.hosts.entry(at).or_default();
+        host.times += 1;
+        let max = EJECTION_MAX.max(policy.base_ejection_time);
+        let time = policy
+            .base_ejection_time
+            .saturating_mul(host.times)
+            .min(max);
+        host.ejected_until = now.checked_add(time);
+        Some(Ejection { reason, time })
+    }
+
+    /// Does what is due at this moment. Whether any endpoint came back.
+    pub fn sweep(&mut self, policy: &OutlierDetection, now: Instant) -> bool {
+        let interval = policy.interval.max(Duration::from_millis(1));
+        let due = *self.sweep_at.get_or_insert(now + interval);
+        let Some(late) = now.checked_duration_since(due) else {
+            return false;
+        };
+        let sweeps = late.as_nanos() / interval.as_nanos() + 1;
+        let sweeps = u32::try_from(sweeps).unwrap_or(u32::MAX);
+        let last = due + interval.saturating_mul(sweeps - 1);
+        self.sweep_at = Some(last + interval);
+        let mut came_back = false;
+        for host in self.hosts.values_mut() {
+            match host.ejected_until {
+                Some(until) if until <= last => {
+                    host.ejected_until = None;
+                    came_back = true;
+                }
+                Some(_) => {}
+                None => host.times = host.times.saturating_sub(sweeps),
+            }
+        }
+        self.hosts.retain(|_, host| !host.is_forgotten());
+        came_back
+    }
+
+    /// Forgets endpoints that are no longer there.
+    pub fn keep_only(&mut self, hosts: &[SocketAddr]) {
+        self.hosts.retain(|address, _| hosts.contains(address));
+    }
+
+    /// Whether an endpoint is left out, as of the last sweep.
+    pub fn is_ejected(&self, at: SocketAddr) -> bool {
+        self.hosts
+            .get(&at)
+            .is_some_and(|host| host.ejected_until.is_some())
+    }
+
+    /// The endpoints that are left out.
+    pub fn ejected(&self) -> Vec<SocketAddr> {
+        let ejected = |(at, host): (&SocketAddr, &Host)| host.ejected_until.map(|_| *at);
+        self.hosts.iter().filter_map(ejected).collect()
+    }
+
+    /// The share that is left out must be below the maximum; so the first one may go even where it is all there is of
+    /// its share.
+    fn may_eject(&self, policy: &OutlierDetection, hosts: usize) -> bool {
+        let ejected = self.ejected().len();
+        ejected * 100 < policy.ejection_percent_max as usize * hosts.max(1)
+    }
+}
+
+impl Host {
+    /// Counts; gives the reason for an ejection when a run is complete, and begins the run anew.
+    fn note(&mut self, policy: &OutlierDetection, seen: Seen) -> Option<Reason> {
+        let split = policy.consecutive_local_failures;
+        let status = match (seen, split) {
+            (Seen::Answered(status), _) => {
+                self.failures = 0;
+                status
+            }
+            (Seen::Connected, Some(_)) => {
+                self.failures = 0;
+                return None;
+            }
+            (Seen::Failed, Some(max)) => {
+                return full(&mut self.failures, max).then_some(Reason::Unreachable);
+            }
+            (Seen::Connected, None) => 200,
+            (Seen::Failed, None) => 503,
+        };
+        if status < 500 {
+            (self.server_errors, self.gateway_errors) = (0, 0);
+            return None;
+        }
+        let by_gateway = if matches!(status, 502..=504) {
+            full(&mut self.gateway_errors, policy.consecutive_gateway_errors)
+        } else {
+            self.gateway_errors = 0;
+            false
+        };
+        let by_server = full(&mut self.server_errors, policy.consecutive_5xx);
+        match (by_gateway, by_server) {
+            (true, _) => Some(Reason::GatewayErrors),
+            (false, true) => Some(Reason::ServerErrors),
+            (false, false) => None,
+        }
+    }
+
+    fn is_forgotten(&self) -> bool {
+        let errors = self.server_errors + self.gateway_errors + self.failures;
+        errors == 0 && self.times == 0 && self.ejected_until.is_none()
+    }
+}
+
+/// Counts one more; whether that is a full run, of `max`, which begins anew then. A `max` of 0 is off.
+fn full(count: &mut u32, max: u32) -> bool {
+    *count = count.saturating_add(1);
+    let full = max > 0 && *count >= max;
+    if full {
+        *count = 0;
+    }
+    full
+}
+
+fn is_good(seen: Seen) -> bool {
+    matches!(seen, Seen::Connected | Seen::Answered(..500))
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ pub mod policy;
 pub mod gateway;
 pub mod sidecar;
 pub mod mesh;
+pub mod instance;
 pub mod objects;
 pub mod secret;
 

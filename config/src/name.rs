@@ -14,6 +14,8 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 pub enum Kind {
     /// `networking.istio.io` ServiceEntry.
     ServiceEntry,
+    /// `networking.istio.io` WorkloadEntry.
+    WorkloadEntry,
     /// `networking.istio.io` VirtualService.
     VirtualService,
     /// `networking.istio.io` DestinationRule.
@@ -28,6 +30,8 @@ pub enum Kind {
     Service,
     /// Kubernetes `discovery.k8s.io/v1` EndpointSlice.
     EndpointSlice,
+    /// Kubernetes `v1` Pod.
+    Pod,
     /// Kubernetes `v1` Secret.
     Secret,
     /// Kubernetes `v1` ConfigMap; only the `istio` one means something to egret.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Document;
 use crate::model;
+use crate::model::instance::Instance;
 use crate::model::meta::Meta;
 use crate::model::objects::Objects;
 use crate::model::secret::Secrets;
@@ -36,7 +37,10 @@ pub(super) fn build(documents: Vec<Document>, problems: &mut Vec<Problem>) -> Ob
         }
     }
     let mut objects = Objects::default();
-    for one in &named {
+    let is_instance = |one: &Named| matches!(one.meta.kind, Kind::Pod | Kind::WorkloadEntry);
+    // Instances come first: members of slices take their labels from them.
+    let (instances, others): (Vec<_>, Vec<_>) = named.iter().partition(|one| is_instance(one));
+    for one in instances.into_iter().chain(others) {
         if add(one, &secrets, &mut objects, problems) {
             *objects.counts.entry(one.meta.kind).or_default() += 1;
         }
@@ -59,12 +63,7 @@ fn latest(documents: Vec<Document>, problems: &mut Vec<Problem>) -> Vec<Named> {
     let mut places: BTreeMap<(Kind, ObjectName), usize> = BTreeMap::new();
     let mut named: Vec<Named> = Vec::with_capacity(documents.len());
     for document in documents {
-        let Some(kind) = kind(&document.body) else {
-            let reason = "kind WorkloadEntry is not supported yet, ignored";
-            let problem = Problem::new(Severity::Warning, document.place.clone(), reason);
-            problems.push(problem.of(format!("WorkloadEntry {}", document.metadata.name)));
-            continue;
-        };
+        let kind = kind(&document.body);
         let is_mesh = kind == Kind::MeshConfig;
         if document.metadata.name.is_empty() && !is_mesh {
             let problem = Problem::new(Severity::Error, document.place.clone(), "required");
@@ -124,20 +123,21 @@ fn name(kind: Kind, document: Document) -> Named {
     }
 }
 
-fn kind(body: &Body) -> Option<Kind> {
-    Some(match body {
+fn kind(body: &Body) -> Kind {
+    match body {
         Body::ServiceEntry(_) => Kind::ServiceEntry,
-        Body::WorkloadEntry(_) => return None,
+        Body::WorkloadEntry(_) => Kind::WorkloadEntry,
         Body::VirtualService(_) => Kind::VirtualService,
         Body::DestinationRule(_) => Kind::DestinationRule,
         Body::Gateway(_) => Kind::Gateway,
         Body::Sidecar(_) => Kind::Sidecar,
         Body::Service(_) => Kind::Service,
         Body::EndpointSlice(_) => Kind::EndpointSlice,
+        Body::Pod(_) => Kind::Pod,
         Body::Secret(_) => Kind::Secret,
         Body::ConfigMap(_) => Kind::ConfigMap,
         Body::MeshConfig(_) => Kind::MeshConfig,
-    })
+    }
 }
 
 fn secret(wire: &Secret, one: &Named, secrets: &mut Secrets, problems: &mut Vec<Problem>) {
@@ -153,7 +153,7 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
     let meta = &one.meta;
     let metadata = &one.document.metadata;
     let root = match &one.document.body {
-        Body::EndpointSlice(_) | Body::Secret(_) | Body::ConfigMap(_) => "",
+        Body::EndpointSlice(_) | Body::Pod(_) | Body::Secret(_) | Body::ConfigMap(_) => "",
         Body::MeshConfig(_) if metadata.name.is_empty() => "",
         Body::MeshConfig(_) => "data.mesh",
         _ => "spec",
@@ -174,8 +174,17 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
             keep(review, &mut objects.services, [service])
         }
         Body::EndpointSlice(wire) => {
-            let group = model::service::kubernetes::slice(wire, metadata, meta, review);
+            let instances = &objects.instances;
+            let group = model::service::kubernetes::slice(wire, metadata, meta, instances, review);
             group.is_some() && keep(review, &mut objects.endpoints, group)
+        }
+        Body::Pod(wire) => {
+            let read = model::instance::pod(wire, metadata, meta, review);
+            keep_instances(review, objects, read)
+        }
+        Body::WorkloadEntry(wire) => {
+            let read = model::instance::workload_entry(wire, metadata, meta, review);
+            keep_instances(review, objects, read)
         }
         Body::VirtualService(wire) => {
             let rules = model::virtual_service::parse::parse(wire, meta, review);
@@ -199,8 +208,15 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
         }
         Body::Secret(_) => secrets.contains(&meta.name),
         // Only the one that holds the mesh configuration means something, and that became a MeshConfig.
-        Body::ConfigMap(_) | Body::WorkloadEntry(_) => false,
+        Body::ConfigMap(_) => false,
     }
+}
+
+fn keep_instances(review: &Review<'_>, objects: &mut Objects, read: Vec<Instance>) -> bool {
+    if review.passed() {
+        objects.instances.add(read);
+    }
+    review.passed()
 }
 
 fn keep<T>(review: &Review<'_>, list: &mut Vec<T>, read: impl IntoIterator<Item = T>) -> bool {

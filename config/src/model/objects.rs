@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::gateway::Gateway;
+use crate::model::instance::Instances;
 use crate::model::mesh::Mesh;
 use crate::model::policy::DestinationRule;
 use crate::model::service::EndpointGroup;
@@ -20,6 +21,8 @@ pub struct Objects {
     pub services: Vec<Service>,
     /// EndpointSlices.
     pub endpoints: Vec<EndpointGroup>,
+    /// Pods and WorkloadEntries.
+    pub instances: Instances,
     /// VirtualServices, delegates included.
     pub virtual_services: Vec<Arc<VirtualService>>,
     /// DestinationRules.

@@ -102,6 +102,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
             .collect();
         let subsets = rules.subsets();
         let endpoints = self.registry.endpoints(service);
+        let unlisted = endpoints.is_empty() && service.selector.is_none();
         for port in &service.ports {
             if port.protocol == Protocol::Udp {
                 continue;
@@ -113,7 +114,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
                 let selected: Vec<_> = selected.collect();
                 let policy = rules.policy(port.number, subset);
                 let Some(discovery) =
-                    self.discovery(service, port, &selected, endpoints.is_empty(), &policy)
+                    self.discovery(service, port, &selected, unlisted, &policy)
                 else {
                     continue;
                 };

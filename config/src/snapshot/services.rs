@@ -10,6 +10,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::meta::ExportTo;
 use crate::model::objects::Objects;
 use crate::model::service::EndpointGroup;
+use crate::model::service::Resolution;
 use crate::model::service::Service;
 use crate::model::service::ServicePort;
 use crate::name::Kind;
@@ -118,16 +119,18 @@ impl<'o> Registry<'o> {
         Some(merged(winner, &rivals))
     }
 
-    /// The members of a service, from its document or its EndpointSlices.
+    /// The members of a service: from its document or its EndpointSlices, and the instances that it selects. Pods of a
+    /// Kubernetes Service are in its slices already.
     pub(crate) fn endpoints<'s>(&self, service: &'s Service) -> Vec<&'s Endpoint>
     where
         'o: 's,
     {
         let name = &service.meta.name;
-        let slices = (service.meta.kind == Kind::Service)
+        let kubernetes = service.meta.kind == Kind::Service;
+        let slices = kubernetes
             .then(|| self.slices.get(&(&*name.namespace, &*name.name)))
             .flatten();
-        service
+        let mut endpoints: Vec<&Endpoint> = service
             .endpoints
             .iter()
             .chain(
@@ -136,7 +139,18 @@ impl<'o> Registry<'o> {
                     .flatten()
                     .flat_map(|group| &group.endpoints),
             )
-            .collect()
+            .collect();
+        if let Some(selector) = &service.selector {
+            let instances = &self.objects.instances;
+            let selected = instances.selected(&name.namespace, selector);
+            endpoints.extend(
+                selected
+                    .filter(|one| !kubernetes || one.meta.kind == Kind::WorkloadEntry)
+                    .map(|one| &one.endpoint)
+                    .filter(|endpoint| reachable(service, endpoint)),
+            );
+        }
+        endpoints
     }
 
     /// The port that a Kubernetes service's endpoints listen on behind `port`, as seen from the pod with one of
@@ -185,6 +199,18 @@ impl<'o> Registry<'o> {
             .collect();
         seen.sort_by_key(|rival| self.is_public(rival));
         seen
+    }
+}
+
+/// Whether a service can have a member by its kind of address: names are for DNS resolution.
+fn reachable(service: &Service, endpoint: &Endpoint) -> bool {
+    match endpoint.address {
+        Address::Ip(_) => true,
+        Address::Name(_) => matches!(
+            service.resolution,
+            Resolution::Dns | Resolution::DnsRoundRobin
+        ),
+        Address::Unix(_) => service.resolution == Resolution::Static,
     }
 }
 

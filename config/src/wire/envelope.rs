@@ -15,6 +15,7 @@ use super::destination_rule::DestinationRule;
 use super::gateway::Gateway;
 use super::kubernetes::ConfigMap;
 use super::kubernetes::EndpointSlice;
+use super::kubernetes::Pod;
 use super::kubernetes::Secret;
 use super::kubernetes::Service;
 use super::mesh_config::MeshConfig;
@@ -72,6 +73,8 @@ pub enum Body {
     Service(Box<Service>),
     /// A Kubernetes EndpointSlice.
     EndpointSlice(Box<EndpointSlice>),
+    /// A Kubernetes Pod.
+    Pod(Box<Pod>),
     /// A Kubernetes Secret.
     Secret(Box<Secret>),
     /// A Kubernetes ConfigMap.
@@ -104,6 +107,7 @@ impl Body {
             ("networking.istio.io", "Gateway") => Self::Gateway(Box::default()),
             ("networking.istio.io", "Sidecar") => Self::Sidecar(Box::default()),
             ("", "Service") => Self::Service(Box::default()),
+            ("", "Pod") => Self::Pod(Box::default()),
             ("", "Secret") => Self::Secret(Box::default()),
             ("", "ConfigMap") => Self::ConfigMap(Box::default()),
             ("discovery.k8s.io", "EndpointSlice") => Self::EndpointSlice(Box::default()),
@@ -131,6 +135,7 @@ impl Body {
     ) -> Result<bool, A::Error> {
         match self {
             Self::EndpointSlice(slice) => read_field(&mut **slice, seen, key, map, reading),
+            Self::Pod(pod) => read_field(&mut **pod, seen, key, map, reading),
             Self::Secret(secret) => read_field(&mut **secret, seen, key, map, reading),
             Self::ConfigMap(map_) => read_field(&mut **map_, seen, key, map, reading),
             Self::MeshConfig(mesh) => read_field(&mut **mesh, seen, key, map, reading),
@@ -149,6 +154,7 @@ impl Body {
     fn names(&self) -> &'static [&'static str] {
         match self {
             Self::EndpointSlice(_) => EndpointSlice::NAMES,
+            Self::Pod(_) => Pod::NAMES,
             Self::Secret(_) => Secret::NAMES,
             Self::ConfigMap(_) => ConfigMap::NAMES,
             Self::MeshConfig(_) => MeshConfig::NAMES,
@@ -213,7 +219,15 @@ impl<'de> Visitor<'de> for DraftSeed<'_> {
         let mut spec = false;
         while let Some(Key(key)) = map.next_key()? {
             let bare = matches!(draft.body, Some(Body::MeshConfig(_)));
-            if let Some(at) = ENVELOPE.iter().position(|name| *name == key && !bare) {
+            // The status of a Pod is the only one that tells egret something.
+            if key == "status" && draft.kind == "Pod" && draft.body.is_none() {
+                draft.open();
+            }
+            let of_pod = key == "status" && matches!(draft.body, Some(Body::Pod(_)));
+            if let Some(at) = ENVELOPE
+                .iter()
+                .position(|name| *name == key && !bare && !of_pod)
+            {
                 if !envelope.first(at) {
                     return Err(twice(&key));
                 }

@@ -1,10 +1,11 @@
-//! The Kubernetes kinds that matter to routing: Service, EndpointSlice, Secret, ConfigMap.
+//! The Kubernetes kinds that matter to routing: Service, EndpointSlice, Pod, Secret, ConfigMap.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserializer;
 
+use super::reading::Loose;
 use super::reading::NumberOrWord;
 use super::reading::Reading;
 use super::reading::Shape;
@@ -97,6 +98,47 @@ object! {
         pub protocol: String,
         pub port: Option<u32>,
         pub app_protocol: Option<String>,
+    }
+}
+
+object! {
+    /// A Pod, of which only its addresses matter here; its labels stand in the metadata.
+    pub struct Pod {
+        pub spec: Loose,
+        pub status: PodStatus,
+    }
+}
+
+object! {
+    /// `PodStatus`.
+    pub struct PodStatus {
+        pub phase: String,
+        pub pod_ip as "podIP": String,
+        pub pod_ips as "podIPs": Vec<PodIp>,
+    }
+    silent [
+        "conditions",
+        "containerStatuses",
+        "initContainerStatuses",
+        "ephemeralContainerStatuses",
+        "resourceClaimStatuses",
+        "extendedResourceClaimStatus",
+        "hostIP",
+        "hostIPs",
+        "message",
+        "nominatedNodeName",
+        "observedGeneration",
+        "qosClass",
+        "reason",
+        "resize",
+        "startTime",
+    ]
+}
+
+object! {
+    /// `PodIP`.
+    pub struct PodIp {
+        pub ip: String,
     }
 }
 

@@ -4,7 +4,6 @@
 ///
 /// Left out on purpose are fields that never change where a call goes: those of `ProxyConfig` and of telemetry.
 const UNSUPPORTED: &[(&str, &[&str])] = &[
-    ("ServiceEntry", &["workload_selector"]),
     ("WorkloadEntry", &["network"]),
     ("HttpMatch", &["stat_prefix"]),
     (
@@ -21,10 +20,9 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
             "verify_certificate_hash",
         ],
     ),
-    ("TrafficPolicy", &["retry_budget"]),
     ("LoadBalancer", &["warmup_duration_secs", "warmup"]),
     ("HttpCookie", &["attributes"]),
-    ("HttpPool", &["max_retries", "max_concurrent_streams"]),
+    ("HttpPool", &["max_concurrent_streams"]),
     ("ClientTls", &["ca_crl"]),
     ("Sidecar", &["ingress", "inbound_connection_pool"]),
     ("EgressListener", &["capture_mode"]),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::host::CLUSTER_DOMAIN;
 use crate::host::HostPattern;
-use crate::labels::Labels;
 use crate::model::endpoint::Address;
 use crate::model::endpoint::Endpoint;
+use crate::model::instance::Instances;
 use crate::model::meta::Meta;
 use crate::model::read;
 use crate::model::service::EndpointGroup;
@@ -102,11 +102,13 @@ fn port(review: &mut Review<'_>, wire: &WirePort) -> Option<Option<ServicePort>>
     }))
 }
 
-/// Reads an EndpointSlice; `None` when it belongs to no Service.
+/// Reads an EndpointSlice; `None` when it belongs to no Service. Its members have the labels of their Pods, where those
+/// were loaded.
 pub(crate) fn slice(
     wire: &EndpointSlice,
     metadata: &Metadata,
     meta: &Arc<Meta>,
+    instances: &Instances,
     review: &mut Review<'_>,
 ) -> Option<EndpointGroup> {
     let Some(service) = metadata.labels.get(SERVICE_NAME) else {
@@ -141,18 +143,43 @@ pub(crate) fn slice(
             }
             read::address(review, "", address).map(Address::Ip)
         });
-        (ready != Some(false)).then_some(addresses)
+        let target = endpoint
+            .target_ref
+            .as_ref()
+            .filter(|target| target.kind == "Pod" || target.kind.is_empty())
+            .map(|target| target.name.as_str());
+        let namespace = &meta.name.namespace;
+        let members: Vec<_> = addresses
+            .into_iter()
+            .map(|address| Endpoint {
+                labels: instances.labels(namespace, target, &address),
+                address,
+                ports: ports.clone(),
+                weight: None,
+                locality: match endpoint.zone.as_str() {
+                    "" => "".into(),
+                    zone => format!("{}/{zone}", region_of(zone)).into(),
+                },
+            })
+            .collect();
+        (ready != Some(false)).then_some(members)
     });
-    let endpoint = |address| Endpoint {
-        address,
-        ports: ports.clone(),
-        labels: Labels::default(),
-        weight: None,
-        locality: "".into(),
-    };
     Some(EndpointGroup {
         meta: Arc::clone(meta),
         service: service.as_str().into(),
-        endpoints: endpoints.into_iter().flatten().map(endpoint).collect(),
+        endpoints: endpoints.into_iter().flatten().collect(),
     })
+}
+
+/// The region of a zone by the clouds' habit of naming it: `eu-west-1` for `eu-west-1a`, `europe-west4` for
+/// `europe-west4-b`; empty where the zone is named otherwise. Slices do not tell the region.
+fn region_of(zone: &str) -> &str {
+    let stem = zone.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    let one_letter = zone.len() == stem.len() + 1;
+    let stem = stem.strip_suffix('-').unwrap_or(stem);
+    if one_letter && stem.ends_with(|c: char| c.is_ascii_digit()) {
+        stem
+    } else {
+        ""
+    }
 }

@@ -1,0 +1,189 @@
+//! Instances: who runs with which labels, so that selectors find members. Kubernetes Pods and WorkloadEntries.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::labels::Labels;
+use crate::model::endpoint::Address;
+use crate::model::endpoint::Endpoint;
+use crate::model::meta::Meta;
+use crate::model::read;
+use crate::name::Kind;
+use crate::problem::NO_VALUE;
+use crate::problem::Review;
+use crate::wire::envelope::Metadata;
+use crate::wire::kubernetes::Pod;
+use crate::wire::service_entry::WorkloadEntry;
+
+/// A Pod or a WorkloadEntry.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// The object.
+    pub meta: Arc<Meta>,
+    /// As a member of the services that select it; a Pod with several addresses is several instances.
+    pub endpoint: Endpoint,
+}
+
+/// The instances of a configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Instances {
+    list: Vec<Instance>,
+    by_namespace: HashMap<Arc<str>, Vec<usize>>,
+    by_name: HashMap<(Arc<str>, Arc<str>), usize>,
+    by_address: HashMap<(Arc<str>, IpAddr), usize>,
+}
+
+impl Instances {
+    /// Adds instances of one object.
+    pub(crate) fn add(&mut self, instances: Vec<Instance>) {
+        for instance in instances {
+            let at = self.list.len();
+            let name = &instance.meta.name;
+            self.by_namespace
+                .entry(Arc::clone(&name.namespace))
+                .or_default()
+                .push(at);
+            if instance.meta.kind == Kind::Pod {
+                let key = (Arc::clone(&name.namespace), Arc::clone(&name.name));
+                self.by_name.entry(key).or_insert(at);
+            }
+            if let Address::Ip(ip) = instance.endpoint.address {
+                let key = (Arc::clone(&name.namespace), ip);
+                self.by_address.entry(key).or_insert(at);
+            }
+            self.list.push(instance);
+        }
+    }
+
+    /// The instances of a namespace that have all labels of a selector, in order of loading.
+    pub(crate) fn selected(
+        &self,
+        namespace: &str,
+        selector: &Labels,
+    ) -> impl Iterator<Item = &Instance> {
+        self.by_namespace
+            .get(namespace)
+            .into_iter()
+            .flatten()
+            .filter_map(|at| self.list.get(*at))
+            .filter(move |instance| selector.select(&instance.endpoint.labels))
+    }
+
+    /// The labels of a Pod by its name, or by its address where nothing of that name was loaded.
+    pub(crate) fn labels(&self, namespace: &str, pod: Option<&str>, address: &Address) -> Labels {
+        let named = || self.by_name.get(&(namespace.into(), pod?.into()));
+        let addressed = || match address {
+            Address::Ip(ip) => self.by_address.get(&(namespace.into(), *ip)),
+            Address::Name(_) | Address::Unix(_) => None,
+        };
+        if self.list.is_empty() {
+            return Labels::default();
+        }
+        named()
+            .or_else(addressed)
+            .and_then(|at| self.list.get(*at))
+            .map_or_else(Labels::default, |instance| instance.endpoint.labels.clone())
+    }
+}
+
+/// Reads a Pod: one instance an address. One that has ended has none.
+pub(crate) fn pod(
+    wire: &Pod,
+    metadata: &Metadata,
+    meta: &Arc<Meta>,
+    review: &mut Review<'_>,
+) -> Vec<Instance> {
+    if matches!(wire.status.phase.as_str(), "Failed" | "Succeeded") {
+        return Vec::new();
+    }
+    let mut addresses: Vec<&str> = wire
+        .status
+        .pod_ips
+        .iter()
+        .map(|address| address.ip.as_str())
+        .collect();
+    if addresses.is_empty() && !wire.status.pod_ip.is_empty() {
+        addresses.push(&wire.status.pod_ip);
+    }
+    let addresses = addresses
+        .into_iter()
+        .filter_map(|text| read::address(review, "status.podIP", text));
+    addresses
+        .map(|ip| Instance {
+            meta: Arc::clone(meta),
+            endpoint: Endpoint {
+                address: Address::Ip(ip),
+                ports: BTreeMap::new(),
+                labels: read::labels(&metadata.labels),
+                weight: None,
+                locality: "".into(),
+            },
+        })
+        .collect()
+}
+
+/// Reads a WorkloadEntry. Labels of its metadata count more than those of its spec.
+pub(crate) fn workload_entry(
+    wire: &WorkloadEntry,
+    metadata: &Metadata,
+    meta: &Arc<Meta>,
+    review: &mut Review<'_>,
+) -> Vec<Instance> {
+    let Some(address) = address(wire, review) else {
+        return Vec::new();
+    };
+    let mut ports = BTreeMap::new();
+    review.within("ports", |review| {
+        for (name, number) in &wire.ports {
+            if !read::is_label(name) {
+                review.error(name, number, "not a valid name of a port");
+            }
+            if let Some(number) = read::port(review, name, *number) {
+                ports.insert(Arc::from(name.as_str()), number);
+            }
+        }
+    });
+    let mut labels = read::labels(&wire.labels);
+    labels.0.extend(read::labels(&metadata.labels).0);
+    vec![Instance {
+        meta: Arc::clone(meta),
+        endpoint: Endpoint {
+            address,
+            ports,
+            labels,
+            weight: (wire.weight > 0).then_some(wire.weight),
+            locality: wire.locality.as_str().into(),
+        },
+    }]
+}
+
+fn address(wire: &WorkloadEntry, review: &mut Review<'_>) -> Option<Address> {
+    let text = wire.address.as_str();
+    if text.is_empty() {
+        review.error("address", NO_VALUE, "required");
+        return None;
+    }
+    if let Some(path) = text.strip_prefix("unix://") {
+        let absolute = path.starts_with('@') || path.starts_with('/') && !path.ends_with('/');
+        if !absolute {
+            review.error(
+                "address",
+                text,
+                "expected an absolute path, as unix:///run/name.sock",
+            );
+        }
+        if !wire.ports.is_empty() {
+            review.error("ports", NO_VALUE, "a unix socket has no ports");
+        }
+        return Some(Address::Unix(path.into()));
+    }
+    if let Ok(ip) = text.parse() {
+        return Some(Address::Ip(ip));
+    }
+    if let Some(fault) = read::fault_of_name(text) {
+        review.error("address", text, fault);
+    }
+    Some(Address::Name(text.to_ascii_lowercase().into()))
+}

@@ -19,6 +19,7 @@ mod ingress;
 mod egress_gateway_routes;
 mod resolution;
 mod tls_origination;
+mod gateway_tls;
 mod reload;
 mod inbound;
 mod opaque;

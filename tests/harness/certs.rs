@@ -10,9 +10,71 @@ use rcgen::IsCa;
 use rcgen::Issuer;
 use rcgen::KeyPair;
 use rcgen::KeyUsagePurpose;
+use rcgen::SanType;
+use rustls::RootCertStore;
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::server::WebPkiClientVerifier;
+
+/// A certificate with its key, as PEM texts.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// The certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
+}
+
+/// The years, from the first of January each, in which a certificate is valid.
+pub type Years = std::ops::Range<i32>;
+
+/// Years that this one is among.
+pub const NOW: Years = 2000..2100;
+
+impl Pair {
+    /// What `openssl req -x509` makes: signed by its own key, and marked as an authority.
+    ///
+    /// # Errors
+    /// When a name is none, or the key cannot be made.
+    pub fn self_signed(names: &[&str]) -> anyhow::Result<Self> {
+        let mut params = leaf(names, NOW)?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate()?;
+        Ok(Self {
+            certificate: params.self_signed(&key)?.pem(),
+            key: key.serialize_pem(),
+        })
+    }
+
+    /// Settings of a TLS server that shows it; HTTP/1.1 by ALPN. With the PEM of an authority, clients must show a
+    /// certificate that it signed.
+    ///
+    /// # Errors
+    /// When the texts are not what they should be.
+    pub fn server(&self, client_authority: Option<&str>) -> anyhow::Result<Arc<ServerConfig>> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()?;
+        let builder = match client_authority {
+            None => builder.with_no_client_auth(),
+            Some(pem) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(CertificateDer::from_pem_slice(pem.as_bytes())?)?;
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                builder.with_client_cert_verifier(verifier.build()?)
+            }
+        };
+        let mut config = builder.with_single_cert(
+            vec![CertificateDer::from_pem_slice(self.certificate.as_bytes())?],
+            PrivateKeyDer::from_pem_slice(self.key.as_bytes())?,
+        )?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
 
 /// Signs the origins' certificates. Hosts trust exactly one of these.
 #[derive(Debug)]
@@ -52,27 +114,34 @@ impl Authority {
     /// # Errors
     /// When a name is none, or the key cannot be made.
     pub fn server(&self, names: &[&str]) -> anyhow::Result<Arc<ServerConfig>> {
-        let mut params = CertificateParams::new(
-            names
-                .iter()
-                .map(|&name| name.to_owned())
-                .collect::<Vec<_>>(),
-        )?;
-        params.distinguished_name.push(
-            DnType::CommonName,
-            *names.first().context("a name is needed")?,
-        );
+        self.pair(names, NOW)?.server(None)
+    }
+
+    /// A certificate for `names`, of which those with a scheme are URIs, valid in `years`.
+    ///
+    /// # Errors
+    /// When a name is none, or the key cannot be made.
+    pub fn pair(&self, names: &[&str], years: Years) -> anyhow::Result<Pair> {
+        let mut params = leaf(names, years)?;
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate()?;
-        let certificate = params.signed_by(&key, &self.issuer)?;
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let mut config = ServerConfig::builder_with_provider(Arc::new(
-            rustls::crypto::aws_lc_rs::default_provider(),
-        ))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        Ok(Pair {
+            certificate: params.signed_by(&key, &self.issuer)?.pem(),
+            key: key.serialize_pem(),
+        })
     }
+}
+
+fn leaf(names: &[&str], years: Years) -> anyhow::Result<CertificateParams> {
+    let first = *names.first().context("a name is needed")?;
+    let (uris, names): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| name.contains("://"));
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let mut params = CertificateParams::new(names)?;
+    for uri in uris {
+        params.subject_alt_names.push(SanType::URI(uri.try_into()?));
+    }
+    params.distinguished_name.push(DnType::CommonName, first);
+    params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+    params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+    Ok(params)
 }

@@ -261,3 +261,185 @@ fn a_websocket_becomes_a_relay() {
         );
     });
 }
+
+#[test]
+fn what_is_odd_but_harmless_passes() {
+    worker(|| async {
+        let world = World::new();
+        let (to, _) = origin(async |mut stream, _| {
+            while let Some(request) = message(&mut stream).await {
+                let body = request.lines().next().unwrap_or_default().to_owned()
+                    + " "
+                    + request
+                        .lines()
+                        .find_map(|line| line.strip_prefix("Host: "))
+                        .or_else(|| request.lines().find_map(|line| line.strip_prefix("host: ")))
+                        .unwrap_or_default();
+                let length = body.len();
+                answer(
+                    &mut stream,
+                    &format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}"),
+                )
+                .await;
+            }
+        })
+        .await;
+        for (request, seen) in [
+            (
+                "GET http://b.test/x HTTP/1.1\r\nHost: a.test\r\n\r\n",
+                "GET /x HTTP/1.1 b.test",
+            ),
+            (
+                "GET http://u:p@b.test HTTP/1.1\r\nHost: a.test\r\n\r\n",
+                "GET / HTTP/1.1 b.test",
+            ),
+            (
+                "GET /x#part HTTP/1.1\r\nHost: a.test\r\n\r\n",
+                "GET /x HTTP/1.1 a.test",
+            ),
+            (
+                "GET /a\\b/../c HTTP/1.1\r\nHost: a.test\r\n\r\n",
+                "GET /a/c HTTP/1.1 a.test",
+            ),
+            (
+                "OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n",
+                "OPTIONS * HTTP/1.1 a.test",
+            ),
+            (
+                "BREW /pot HTTP/1.1\r\nHost: a.test\r\n\r\n",
+                "BREW /pot HTTP/1.1 a.test",
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAAA\r\n\r\n",
+                "GET / HTTP/1.1 a.test",
+            ),
+        ] {
+            let response = ask(&mut world.client(to), request).await;
+            assert!(response.starts_with("HTTP/1.1 200 "), "{request}{response}");
+            assert!(response.ends_with(seen), "{request}{response}");
+        }
+    });
+}
+
+#[test]
+fn codings_and_schemes_that_are_not_ours_are_refused() {
+    worker(|| async {
+        let world = World::new();
+        let (to, accepted) = origin(async |_, _| {}).await;
+        let many = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\n{}\r\n",
+            "x: 1\r\n".repeat(101)
+        );
+        let large = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nx: {}\r\n\r\n",
+            "x".repeat(70_000)
+        );
+        for (request, status) in [
+            ("GET https://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n", 403),
+            ("GET ftp://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n", 400),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+                501,
+            ),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+                400,
+            ),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+                400,
+            ),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\nx",
+                400,
+            ),
+            ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+            (&many, 431),
+            (&large, 431),
+        ] {
+            let mut client = world.client(to);
+            // It may be refused before it is read whole.
+            let _ = client.write_all(request.as_bytes()).await;
+            let response = message(&mut client).await.expect("an answer");
+            let shown = &request[..request.len().min(80)];
+            assert!(
+                response.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{shown}{response}"
+            );
+            assert!(
+                response.to_lowercase().contains("connection: close\r\n"),
+                "{shown}{response}"
+            );
+        }
+        assert_eq!(accepted.get(), 0);
+    });
+}
+
+#[test]
+fn http10_is_spoken_on_both_sides() {
+    worker(|| async {
+        let world = World::new();
+        // An origin that says neither how long its answer is nor that it stays.
+        let (to, accepted) = origin(async |mut stream, _| {
+            let request = message(&mut stream).await.expect("a request");
+            assert!(request.starts_with("GET / HTTP/1.1\r\n"), "{request}");
+            answer(&mut stream, "HTTP/1.0 200 OK\r\n\r\nto the end").await;
+        })
+        .await;
+        for (request, kept) in [
+            ("GET / HTTP/1.0\r\nHost: a.test\r\n\r\n", false),
+            // Nobody said whom it is for; the connection does.
+            ("GET / HTTP/1.0\r\n\r\n", false),
+        ] {
+            let mut client = world.client(to);
+            client.write_all(request.as_bytes()).await.expect("written");
+            let mut all = String::new();
+            client.read_to_string(&mut all).await.expect("closed");
+            assert!(
+                all.starts_with("HTTP/1.0 200 ") && all.ends_with("\r\n\r\nto the end"),
+                "{all}"
+            );
+            assert!(!kept && !all.contains("transfer-encoding"), "{all}");
+        }
+        assert_eq!(accepted.get(), 2);
+        let (to, accepted) = origin(async |mut stream, _| {
+            while message(&mut stream).await.is_some() {
+                answer(&mut stream, OK).await;
+            }
+        })
+        .await;
+        let mut client = world.client(to);
+        for _ in 0..2 {
+            let request = "GET / HTTP/1.0\r\nHost: a.test\r\nConnection: keep-alive\r\n\r\n";
+            let response = ask(&mut client, request).await;
+            assert!(
+                response
+                    .to_lowercase()
+                    .contains("connection: keep-alive\r\n"),
+                "{response}"
+            );
+        }
+        assert_eq!(accepted.get(), 1);
+    });
+}
+
+#[test]
+fn early_hints_pass() {
+    worker(|| async {
+        let world = World::new();
+        let (to, _) = origin(async |mut stream, _| {
+            message(&mut stream).await.expect("a request");
+            answer(
+                &mut stream,
+                "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n",
+            )
+            .await;
+            // The final answer waits until the hint has gone all the way.
+            message(&mut stream).await;
+        })
+        .await;
+        let mut client = world.client(to);
+        let hints = ask(&mut client, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
+        assert_eq!(hints, "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n");
+    });
+}

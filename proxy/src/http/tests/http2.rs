@@ -8,6 +8,7 @@ use bytes::Bytes;
 use egret_config::decide::call::HttpVersion;
 use egret_config::port::Protocol;
 use egret_config::snapshot::cluster::Cluster;
+use http::HeaderMap;
 use http::Request;
 use http::Response;
 use http_body_util::BodyExt;
@@ -94,5 +95,206 @@ fn http2_clients_reach_http2_and_http1_origins() {
             "two"
         );
         assert_eq!(world.lines().last().expect("a line")["protocol"], "HTTP/2");
+    });
+}
+
+/// An HTTP/2 client of a world.
+async fn sender(world: &World) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
+    let client = TokioIo::new(world.client2(vip()));
+    let (sender, connection) = hyper::client::conn::http2::Builder::new(OnThisThread)
+        .handshake(client)
+        .await
+        .expect("handshake");
+    spawn_local(connection);
+    sender
+}
+
+fn grpc(host: &str, timeout: Option<&str>) -> Request<Full<Bytes>> {
+    let mut request = Request::post(format!("http://{host}/service/Method"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    if let Some(timeout) = timeout {
+        request = request.header("grpc-timeout", timeout);
+    }
+    request
+        .body(Full::new(Bytes::from("message")))
+        .expect("request")
+}
+
+fn header<B>(response: &Response<B>, name: &str) -> String {
+    let value = response.headers().get(name);
+    value.map_or_else(String::new, |value| {
+        value.to_str().expect("text").to_owned()
+    })
+}
+
+#[test]
+fn a_grpc_client_is_told_in_its_own_way() {
+    worker(|| async {
+        let (silent, _) = origin(async |stream, _| {
+            let mut connection = h2::server::handshake(stream).await.expect("handshake");
+            let mut held = Vec::new();
+            while let Some(Ok(call)) = connection.accept().await {
+                assert_eq!(call.0.headers()["grpc-timeout"], "20m");
+                held.push(call);
+            }
+        })
+        .await;
+        let world = World::told(
+            "outboundTrafficPolicy: {mode: REGISTRY_ONLY}",
+            &format!(
+                "{}{}{}",
+                service("a", "GRPC", &[silent]),
+                service("b", "GRPC", &[]),
+                rule(
+                    "c",
+                    "match: [{uri: {prefix: /service}}], directResponse: {status: 200, body: {string: 'no: 100%'}}"
+                )
+            ),
+        );
+        let mut sender = sender(&world).await;
+        for (host, timeout, status, message, verdict) in [
+            (
+                "unknown.test",
+                None,
+                "14",
+                "no service is registered for this host and the outbound policy is REGISTRY_ONLY",
+                "blackhole",
+            ),
+            ("b.test", None, "14", "no healthy upstream", "no_endpoint"),
+            (
+                "a.test",
+                Some("20m"),
+                "14",
+                "upstream request timeout",
+                "timeout",
+            ),
+            ("c.test", None, "2", "no: 100%25", ""),
+        ] {
+            let response = sender
+                .send_request(grpc(host, timeout))
+                .await
+                .expect("response");
+            assert_eq!(response.status(), 200);
+            assert_eq!(header(&response, "content-type"), "application/grpc");
+            assert_eq!(header(&response, "grpc-status"), status, "{host}");
+            assert_eq!(header(&response, "grpc-message"), message);
+            assert_eq!(header(&response, "x-egret-verdict"), verdict);
+            let body = response.into_body().collect().await.expect("body");
+            assert!(body.to_bytes().is_empty());
+        }
+    });
+}
+
+#[test]
+fn requests_at_once_share_one_connection() {
+    worker(|| async {
+        let (address, accepted) = origin(async |stream, _| {
+            let service = service_fn(async |_: Request<Incoming>| {
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("two"))))
+            });
+            let serving = hyper::server::conn::http2::Builder::new(OnThisThread);
+            let _ = serving
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        })
+        .await;
+        let world = World::with(&service("a", "HTTP2", &[address]));
+        let sender = sender(&world).await;
+        let calls = (0..50).map(|_| {
+            let mut sender = sender.clone();
+            async move {
+                let request = Request::get("http://a.test/").body(Full::default());
+                let response = sender.send_request(request.expect("request")).await;
+                response.expect("response").status().as_u16()
+            }
+        });
+        let statuses = futures_util::future::join_all(calls).await;
+        assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+        assert_eq!(accepted.get(), 1);
+    });
+}
+
+#[test]
+fn a_stream_that_was_refused_is_tried_again_with_its_body() {
+    worker(|| async {
+        let (address, accepted) = origin(async |stream, _| {
+            let mut connection = h2::server::handshake(stream).await.expect("handshake");
+            let mut number = 0;
+            while let Some(call) = connection.accept().await {
+                let (request, mut respond) = call.expect("a request");
+                number += 1;
+                if number == 1 {
+                    respond.send_reset(h2::Reason::REFUSED_STREAM);
+                    continue;
+                }
+                assert_eq!(request.headers()["x-envoy-attempt-count"], "2");
+                spawn_local(async move {
+                    let mut body = request.into_body();
+                    let mut all = Vec::new();
+                    while let Some(piece) = body.data().await {
+                        all.extend_from_slice(&piece.expect("data"));
+                    }
+                    assert_eq!(all, b"message");
+                    let mut trailers = HeaderMap::new();
+                    trailers.insert("grpc-status", "0".parse().expect("value"));
+                    let mut stream = respond
+                        .send_response(Response::new(()), false)
+                        .expect("sent");
+                    stream.send_data("answer".into(), false).expect("sent");
+                    stream.send_trailers(trailers).expect("sent");
+                });
+            }
+        })
+        .await;
+        let world = World::with(&service("a", "GRPC", &[address]));
+        let response = sender(&world)
+            .await
+            .send_request(grpc("a.test", None))
+            .await;
+        let body = response
+            .expect("response")
+            .into_body()
+            .collect()
+            .await
+            .expect("body");
+        assert_eq!(body.trailers().expect("trailers")["grpc-status"], "0");
+        assert_eq!(body.to_bytes(), "answer");
+        assert_eq!(accepted.get(), 1);
+        assert_eq!(world.lines()[0]["response_flags"], "-");
+    });
+}
+
+#[test]
+fn a_client_that_opens_and_resets_without_end_is_ended() {
+    worker(|| async {
+        let world = World::with(&service("a", "HTTP", &[nobody().await]));
+        let (mut sender, connection) = h2::client::handshake(world.client2(vip()))
+            .await
+            .expect("handshake");
+        let ended = spawn_local(connection);
+        let mut streams = 0;
+        // The greatest burst that the limit lets through is a multiple of it: some are looked at in between.
+        while streams < 100_000 {
+            sender = match sender.ready().await {
+                Ok(sender) => sender,
+                Err(_) => break,
+            };
+            for _ in 0..100 {
+                let request = Request::get("http://a.test/").body(()).expect("request");
+                let Ok((_, mut stream)) = sender.send_request(request, true) else {
+                    break;
+                };
+                stream.send_reset(h2::Reason::CANCEL);
+                streams += 1;
+            }
+            tokio::task::yield_now().await;
+        }
+        let error = ended
+            .await
+            .expect("joined")
+            .expect_err("ended by the proxy");
+        assert!(error.is_go_away() && error.is_remote(), "{error}");
+        assert_eq!(error.reason(), Some(h2::Reason::ENHANCE_YOUR_CALM));
     });
 }

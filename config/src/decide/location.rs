@@ -34,11 +34,11 @@ pub(crate) fn redirect(
     let scheme = redirect.scheme.as_deref().unwrap_or(call.scheme);
     let port = match redirect.port {
         Some(RedirectPort::Number(port)) => Some(port),
-        Some(RedirectPort::FromRequest) => {
-            Some(action.port).filter(|port| !is_default(scheme, *port))
-        }
+        Some(RedirectPort::FromRequest) => Some(action.port),
         Some(RedirectPort::FromScheme) | None => None,
     };
+    // A scheme's own port is not written.
+    let port = port.filter(|port| !is_default(scheme, *port));
     let host = match &redirect.authority {
         Some(authority) => authority,
         None => kept_host(call, scheme, port.is_some()),

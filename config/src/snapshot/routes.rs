@@ -201,7 +201,7 @@ fn action(
             cluster: resolve(&one.destination, format!("route[{at}].destination")),
             weight: if alone { 1 } else { one.weight },
             destination: at,
-            authority: authority(route, &one.headers, alone),
+            authority: authority(route, &one.headers),
         })
         .collect();
     let mirrors = route
@@ -227,9 +227,9 @@ fn action(
     }
 }
 
-/// The authority a target is sent with: `rewrite.authority`, else what header operations set. Of two operations the one
-/// applied last wins: the only destination's own, the rule's otherwise.
-fn authority(route: &HttpRoute, own: &HeaderChanges, alone: bool) -> Option<Arc<str>> {
+/// The authority a target is sent with: `rewrite.authority`, else what the rule's header operations set, else what the
+/// destination's own do.
+fn authority(route: &HttpRoute, own: &HeaderChanges) -> Option<Arc<str>> {
     let rewritten = route
         .rewrite
         .as_ref()
@@ -241,12 +241,9 @@ fn authority(route: &HttpRoute, own: &HeaderChanges, alone: bool) -> Option<Arc<
             .find(|(name, _)| is_authority(name))
             .map(|(_, value)| value.clone())
     };
-    let (last, first) = if alone {
-        (own, &route.headers)
-    } else {
-        (&route.headers, own)
-    };
-    rewritten.or_else(|| set(last)).or_else(|| set(first))
+    rewritten
+        .or_else(|| set(&route.headers))
+        .or_else(|| set(own))
 }
 
 /// Whether a header name stands for the authority.

@@ -272,7 +272,7 @@ fn header_operations_on_the_host_rewrite_it() {
     let of_rule = "headers: {request: {set: {Host: rule.test}}}";
     let one = route("{request: {set: {':authority': own.test}}}");
     rules(&format!("{{{of_rule}, route: [{one}]}}"))
-        .check("http 1.1.1.1:80 a.test => outbound|80||b.test host=own.test");
+        .check("http 1.1.1.1:80 a.test => outbound|80||b.test host=rule.test");
     rules(&format!("{{{of_rule}, route: [{one}, {one}]}}"))
         .check("http 1.1.1.1:80 a.test => outbound|80||b.test host=rule.test");
 }

@@ -14,6 +14,9 @@ use crate::problem::Review;
 use crate::value::StringMatch;
 use crate::wire::virtual_service as wire;
 
+/// The parts of a request line that `headers` may name too.
+const PSEUDO: [&str; 4] = [":authority", ":method", ":path", ":scheme"];
+
 /// Reads one match block. `joined` says that it is joined with that of a delegate or its root, which allows no regex.
 pub(crate) fn parse(
     wire: &wire::HttpMatch,
@@ -74,7 +77,8 @@ fn table(
 ) -> Vec<(Arc<str>, StringMatch)> {
     review.within(part, |review| {
         let entries = table.iter().filter_map(|(name, text)| {
-            if are_headers && !headers::is_name(name) && !name.starts_with("@request.auth.") {
+            let pseudo = PSEUDO.contains(&name.as_str()) || name.starts_with("@request.auth.");
+            if are_headers && !headers::is_name(name) && !pseudo {
                 review.error("", name, "not a valid name of a header");
             }
             let key = if are_headers {

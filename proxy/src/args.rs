@@ -1,5 +1,8 @@
 //! The only reader of the command line and the environment.
 
+mod check;
+mod explain;
+
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::net::SocketAddr;
@@ -20,6 +23,8 @@ use egret_config::snapshot::workload::Workload;
 use egret_config::value;
 use tracing_subscriber::EnvFilter;
 
+use crate::args::check::Check;
+use crate::args::explain::Explain;
 use crate::settings::Log;
 use crate::settings::LogFormat;
 use crate::settings::Settings;
@@ -34,6 +39,10 @@ const THREADS_DEFAULT_MAX: usize = 2;
 pub enum Command {
     /// Be a sidecar or a gateway until told to stop, and write this log.
     Run(Box<Settings>, Box<Log>),
+    /// Say what becomes of calls, and why.
+    Explain(Box<crate::explain::Options>),
+    /// Say what is wrong with a configuration.
+    Check(crate::check::Options),
     /// Say which version this is.
     Version,
 }
@@ -46,12 +55,17 @@ pub fn read(
     argv: impl IntoIterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Command, clap::Error> {
+    let wrong = |words| Typed::command().error(ErrorKind::ValueValidation, words);
     match Typed::try_parse_from(argv)?.command {
         TypedCommand::Run(run) => {
-            let wrong = |words| Typed::command().error(ErrorKind::ValueValidation, words);
             let (settings, log) = run.validate(environment).map_err(wrong)?;
             Ok(Command::Run(Box::new(settings), Box::new(log)))
         }
+        TypedCommand::Explain(explain) => {
+            let options = explain.validate().map_err(wrong)?;
+            Ok(Command::Explain(Box::new(options)))
+        }
+        TypedCommand::Check(check) => Ok(Command::Check(check.validate())),
         TypedCommand::Version => Ok(Command::Version),
     }
 }
@@ -76,6 +90,11 @@ struct Typed {
 enum TypedCommand {
     /// Run as a sidecar or as a gateway until told to stop.
     Run(Box<Run>),
+    /// Say what becomes of a call, offline, and why; of a refused one, what would allow it.
+    Explain(Box<Explain>),
+    /// Say what is wrong with a configuration. Exit codes: 0 without errors (warnings are fine), 1 with errors, 2 for wrong
+    /// usage.
+    Check(Check),
     /// Print the version.
     Version,
 }
@@ -133,6 +152,15 @@ enum TypedMode {
     Gateway,
 }
 
+impl From<TypedMode> for Mode {
+    fn from(typed: TypedMode) -> Self {
+        match typed {
+            TypedMode::Sidecar => Self::Sidecar,
+            TypedMode::Gateway => Self::Gateway,
+        }
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum TypedLogFormat {
     Text,
@@ -145,10 +173,7 @@ impl Run {
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<(Settings, Log), String> {
         let set = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
-        let mode = match self.mode {
-            TypedMode::Sidecar => Mode::Sidecar,
-            TypedMode::Gateway => Mode::Gateway,
-        };
+        let mode = Mode::from(self.mode);
         if mode == Mode::Sidecar && self.outbound_port == self.inbound_port {
             return Err(format!(
                 "--outbound-port and --inbound-port are both {}: give each a port of its own\n",

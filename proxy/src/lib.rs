@@ -20,6 +20,8 @@ pub mod connection;
 pub mod source;
 pub mod listen;
 pub mod admin;
+pub mod explain;
+pub mod check;
 pub mod settings;
 pub mod args;
 pub mod app;

@@ -1,4 +1,4 @@
-//! `egret-proxy`: run | version.
+//! `egret-proxy`: run | explain | check | version.
 
 use std::io;
 use std::io::Write;
@@ -10,18 +10,30 @@ use std::thread;
 use egret_proxy::app;
 use egret_proxy::args;
 use egret_proxy::args::Command;
+use egret_proxy::check;
+use egret_proxy::explain;
 use egret_proxy::settings::Log;
 use egret_proxy::settings::LogFormat;
 
-/// Exit code of a start that failed.
+/// Exit code of a start that failed, and of a configuration with errors.
 const FAILED: u8 = 1;
 
-/// Exit code of wrong usage.
+/// Exit code of wrong usage, of files that cannot be read among it when they are all that is asked for.
 const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let (settings, log) = match args::read(std::env::args_os(), args::environment) {
         Ok(Command::Run(settings, log)) => (settings, *log),
+        Ok(Command::Explain(options)) => {
+            let mut out = io::BufWriter::new(io::stdout().lock());
+            return told(
+                explain::run(&options, &mut out, &mut io::stderr()),
+                WRONG_USAGE,
+            );
+        }
+        Ok(Command::Check(options)) => {
+            return told(check::run(&options, &mut io::stdout().lock()), FAILED);
+        }
         Ok(Command::Version) => {
             // A closed standard output is its reader's business.
             let _ = writeln!(io::stdout(), "egret-proxy {}", env!("CARGO_PKG_VERSION"));
@@ -43,6 +55,18 @@ fn main() -> ExitCode {
         Err(error) => {
             let _ = writeln!(io::stderr(), "egret-proxy: {error}");
             ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// The exit code of a command that only tells: `otherwise` when not all is well.
+fn told(result: Result<bool, String>, otherwise: u8) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(otherwise),
+        Err(words) => {
+            let _ = writeln!(io::stderr(), "egret-proxy: {words}");
+            ExitCode::from(WRONG_USAGE)
         }
     }
 }

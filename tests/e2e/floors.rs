@@ -14,6 +14,7 @@ const CONFIG: &[&[&str]] = &[
     &["load"],
     &["snapshot"],
     &["decide"],
+    &["lint"],
 ];
 
 const PROXY: &[&[&str]] = &[
@@ -27,7 +28,7 @@ const PROXY: &[&[&str]] = &[
     &["identify"],
     &["connection"],
     &["listen", "source"],
-    &["admin", "explain"],
+    &["admin", "explain", "check"],
     &["settings"],
     &["args"],
     &["app"],

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 
 fn read_with(line: &str, variables: &[(&str, &str)]) -> Result<(Settings, Log), clap::Error> {
@@ -16,7 +18,7 @@ fn read_with(line: &str, variables: &[(&str, &str)]) -> Result<(Settings, Log), 
     };
     match read(argv, environment)? {
         Command::Run(settings, log) => Ok((*settings, *log)),
-        Command::Version => panic!("{line} was read as version"),
+        other => panic!("{line} was read as {other:?}"),
     }
 }
 
@@ -130,6 +132,31 @@ fn wrong_usage_is_exit_code_2() {
         ("run --nonsense", "--nonsense"),
         ("run stray", "stray"),
         ("run --namespace=", "--namespace"),
+        ("check", "--config"),
+        ("check --config", "--config"),
+        ("check stray.yaml", "stray.yaml"),
+        ("check --config a.yaml --output xml", "xml"),
+        ("explain", "--to"),
+        ("explain --to 1.2.3.4:80", "--protocol"),
+        ("explain --protocol http", "--to"),
+        ("explain --to 1.2.3.4 --protocol http", "IP:PORT"),
+        ("explain --to 1.2.3.4:80 --protocol quic", "quic"),
+        (
+            "explain --to 1.2.3.4:80 --protocol http --header x",
+            "name: value",
+        ),
+        (
+            "explain --to 1.2.3.4:80 --protocol http --calls f",
+            "--calls",
+        ),
+        (
+            "explain --to 1.2.3.4:80 --protocol http --namespace=",
+            "--namespace",
+        ),
+        (
+            "explain --to 1.2.3.4:80 --protocol http --mode both",
+            "both",
+        ),
     ] {
         let error = read_with(line, &[]).expect_err(line);
         assert_eq!(error.exit_code(), 2, "{line}");
@@ -144,7 +171,13 @@ fn wrong_usage_is_exit_code_2() {
 
 #[test]
 fn help_and_version_are_no_errors() {
-    for line in ["--help", "run --help", "--version"] {
+    for line in [
+        "--help",
+        "run --help",
+        "explain --help",
+        "check --help",
+        "--version",
+    ] {
         assert_eq!(
             read_with(line, &[]).expect_err(line).exit_code(),
             0,
@@ -153,4 +186,66 @@ fn help_and_version_are_no_errors() {
     }
     let argv = ["egret-proxy", "version"].map(OsString::from);
     assert!(matches!(read(argv, |_| None), Ok(Command::Version)));
+}
+
+fn explained(line: &str) -> crate::explain::Options {
+    let argv = std::iter::once("egret-proxy")
+        .chain(line.split_whitespace())
+        .map(OsString::from);
+    match read(argv, |_| None) {
+        Ok(Command::Explain(options)) => *options,
+        other => panic!("{line} was read as {other:?}"),
+    }
+}
+
+#[test]
+fn explain_is_told_who_calls_and_what() {
+    let options = explained(
+        "explain --config a.yaml b --config c --mesh-config m.yaml --mode gateway --namespace istio-system --labels \
+         istio=egressgateway --pod-ip 10.0.0.1 --dns-capture --to 10.0.0.1:443 --protocol https --host a.com --sni b.com \
+         --alpn h2,http/1.1 --method POST --path /x --header a:1 --header b:2 --output json",
+    );
+    assert_eq!(
+        options.source.paths,
+        ["a.yaml", "b", "c"].map(PathBuf::from)
+    );
+    assert_eq!(options.source.mesh_config, Some(PathBuf::from("m.yaml")));
+    assert_eq!(options.workload.mode, Mode::Gateway);
+    assert_eq!(&*options.workload.namespace, "istio-system");
+    assert_eq!(options.workload.own_ports, [15000, 15021]);
+    assert!(options.dns_capture);
+    assert_eq!(options.output, crate::explain::Output::Json);
+    let crate::explain::Calls::One(call) = options.calls else {
+        panic!("one call");
+    };
+    assert_eq!(
+        (call.host.as_deref(), call.sni.as_deref()),
+        (Some("a.com"), Some("b.com"))
+    );
+    assert_eq!(call.alpn, ["h2", "http/1.1"]);
+    assert_eq!((&*call.method, &*call.path), ("POST", "/x"));
+    assert_eq!(call.headers.len(), 2);
+}
+
+#[test]
+fn explain_needs_little() {
+    let options = explained("explain --to 1.2.3.4:80 --protocol tcp");
+    assert_eq!(options.workload.mode, Mode::Sidecar);
+    assert_eq!(&*options.workload.namespace, "default");
+    assert_eq!(options.workload.own_ports, [15001, 15006, 15000, 15021]);
+    let options = explained("explain --calls - --output json");
+    assert!(
+        matches!(options.calls, crate::explain::Calls::File(path) if path == Path::new("-"))
+    );
+}
+
+#[test]
+fn check_is_told_where_to_look() {
+    let argv = "egret-proxy check --config a.yaml b.yaml --output json";
+    let argv = argv.split_whitespace().map(OsString::from);
+    let Ok(Command::Check(options)) = read(argv, |_| None) else {
+        panic!("check");
+    };
+    assert_eq!(options.source.paths.len(), 2);
+    assert_eq!(options.output, crate::check::Output::Json);
 }

@@ -1,0 +1,108 @@
+//! The configuration as the workload sees it, with and without captured DNS.
+
+use std::cell::OnceCell;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+
+use egret_config::load;
+use egret_config::model::endpoint::Address;
+use egret_config::model::objects::Objects;
+use egret_config::problem::Problem;
+use egret_config::snapshot::Snapshot;
+use egret_config::snapshot::addresses;
+use egret_config::snapshot::workload::Workload;
+
+use crate::explain::call::To;
+use crate::source::files::Texts;
+
+/// An address that is nobody's (RFC 5737): what names stand for that have no address here.
+const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// The configuration.
+#[derive(Debug)]
+pub struct World {
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
+    objects: Objects,
+    workload: Workload,
+    plain: OnceCell<View>,
+    captured: OnceCell<View>,
+}
+
+/// What the workload sees.
+#[derive(Debug)]
+pub struct View {
+    /// Everything that was loaded.
+    pub objects: Objects,
+    /// What of it counts for the workload.
+    pub snapshot: Snapshot,
+    /// Whether its DNS queries are captured.
+    pub dns_capture: bool,
+}
+
+impl World {
+    /// Loads a configuration for a workload.
+    pub fn load(texts: &Texts, workload: &Workload) -> Self {
+        let (objects, problems) = load::load(&texts.objects, texts.mesh_config.as_ref());
+        Self {
+            problems,
+            objects,
+            workload: workload.clone(),
+            plain: OnceCell::new(),
+            captured: OnceCell::new(),
+        }
+    }
+
+    /// The view with or without captured DNS.
+    pub fn view(&self, dns_capture: bool) -> &View {
+        let cell = match dns_capture {
+            true => &self.captured,
+            false => &self.plain,
+        };
+        cell.get_or_init(|| {
+            let mut objects = self.objects.clone();
+            if dns_capture {
+                addresses::allocate(&mut objects);
+            }
+            let (snapshot, _) = Snapshot::build(&objects, self.workload.clone());
+            View {
+                objects,
+                snapshot,
+                dns_capture,
+            }
+        })
+    }
+}
+
+impl View {
+    /// The address that a call dials, and words when a name had to be resolved.
+    pub fn address(&self, to: &To) -> (SocketAddr, Option<String>) {
+        let (name, port) = match to {
+            To::Address(address) => return (*address, None),
+            To::Name(name, port) => (name, *port),
+        };
+        let own = |service: &&egret_config::model::service::Service| {
+            service.host.exact().is_some_and(|host| **host == **name)
+        };
+        let services = || self.objects.services.iter().filter(own);
+        let of_service = services()
+            .flat_map(|service| &service.addresses)
+            .find(|net| net.prefix_len() == net.max_prefix_len())
+            .map(|net| net.addr());
+        let of_endpoint = services()
+            .flat_map(|service| &service.endpoints)
+            .find_map(|endpoint| match endpoint.address {
+                Address::Ip(ip) => Some(ip),
+                Address::Name(_) | Address::Unix(_) => None,
+            });
+        let (ip, words) = match of_service.or(of_endpoint) {
+            Some(ip) => (ip, format!("{name} has address {ip}")),
+            None => (
+                NOBODY,
+                format!("{name} stands for an address that no service has, here {NOBODY}"),
+            ),
+        };
+        (SocketAddr::new(ip, port), Some(words))
+    }
+}

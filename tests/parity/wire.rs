@@ -6,6 +6,7 @@ use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
+use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
@@ -90,7 +91,8 @@ pub(crate) fn call(host: &Host, to: SocketAddr, bytes: &[u8], wanted: usize) -> 
             finals += usize::from(!is_interim);
         }
         if heard.closed {
-            // Told to close is not closed yet.
+            // Told to close is not closed yet. Envoy waits a while for the client to be done.
+            let _ = reader.get_ref().shutdown(Shutdown::Write);
             heard.closed = matches!(reader.read(&mut [0]), Ok(0) | Err(_));
         }
         Ok(heard)

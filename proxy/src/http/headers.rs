@@ -136,15 +136,56 @@ pub fn ensure_request_id(headers: &mut HeaderMap) {
 
 /// What a sidecar says about the caller: its `x-forwarded-proto` stays, `x-forwarded-for` is left alone.
 pub fn from_sidecar(headers: &mut HeaderMap, scheme: &'static str) {
+    strip(headers, &STEERING);
     if !headers.contains_key(FORWARDED_PROTO) {
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
     }
 }
 
-/// What a gateway says about the caller: it knows the protocol, and adds the caller's address.
+/// What a gateway says about the caller: it knows the protocol, and adds the caller's address. What a caller says of
+/// itself in Envoy's name is not believed.
 pub fn from_gateway(headers: &mut HeaderMap, scheme: &'static str, client: IpAddr) {
+    strip(headers, &STEERING);
+    strip(headers, &CLAIMS);
+    if let Ok(address) = HeaderValue::from_str(&client.to_string()) {
+        headers.insert(EXTERNAL_ADDRESS, address);
+    }
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
     append_client(headers, client);
+}
+
+/// The caller's address, for upstreams behind a gateway.
+const EXTERNAL_ADDRESS: HeaderName = HeaderName::from_static("x-envoy-external-address");
+
+/// Headers by which one Envoy tells another how to treat a request; a client outside of the mesh may not.
+static STEERING: [HeaderName; 12] = [
+    INTERNAL,
+    EXPECTED_TIMEOUT,
+    HeaderName::from_static("x-envoy-retriable-status-codes"),
+    HeaderName::from_static("x-envoy-retriable-header-names"),
+    HeaderName::from_static("x-envoy-retry-on"),
+    HeaderName::from_static("x-envoy-retry-grpc-on"),
+    HeaderName::from_static("x-envoy-max-retries"),
+    HeaderName::from_static("x-envoy-upstream-rq-timeout-ms"),
+    HeaderName::from_static("x-envoy-upstream-rq-per-try-timeout-ms"),
+    HeaderName::from_static("x-envoy-upstream-rq-timeout-alt-response"),
+    HeaderName::from_static("x-envoy-hedge-on-per-try-timeout"),
+    HeaderName::from_static("x-envoy-force-trace"),
+];
+
+/// Headers that only a proxy may put in, taken out at the edge.
+static CLAIMS: [HeaderName; 5] = [
+    ORIGINAL_PATH,
+    ORIGINAL_HOST,
+    HeaderName::from_static("x-envoy-decorator-operation"),
+    HeaderName::from_static("x-envoy-downstream-service-cluster"),
+    HeaderName::from_static("x-envoy-downstream-service-node"),
+];
+
+fn strip(headers: &mut HeaderMap, names: &[HeaderName]) {
+    for name in names {
+        headers.remove(name);
+    }
 }
 
 /// Adds an address to `x-forwarded-for`, as one line.
@@ -183,7 +224,7 @@ pub fn join_cookies(headers: &mut HeaderMap) {
 
 /// Says which try this is.
 pub fn count_attempt(headers: &mut HeaderMap, attempt: u32) {
-    headers.insert(ATTEMPT_COUNT, HeaderValue::from(attempt));
+    headers.insert(ATTEMPT_COUNT, number(attempt.into()));
 }
 
 /// Says how long the upstream may take.
@@ -215,7 +256,17 @@ pub fn sanitise_client_cert(headers: &mut HeaderMap, own: &ProxyHeaders, shown: 
 /// Says how long the upstream took until its response began.
 pub fn tell_service_time(headers: &mut HeaderMap, took: Duration) {
     let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    headers.insert(SERVICE_TIME, HeaderValue::from(millis));
+    headers.insert(SERVICE_TIME, number(millis));
+}
+
+/// A number; the small ones, which nearly all are, cost no memory.
+fn number(number: u64) -> HeaderValue {
+    const SMALL: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let small = usize::try_from(number).ok().and_then(|at| SMALL.get(at));
+    small.map_or_else(
+        || HeaderValue::from(number),
+        |text| HeaderValue::from_static(text),
+    )
 }
 
 /// Applies a route's changes: removals, then sets, then adds. A `host` or `:authority` set here is the new authority,

@@ -326,6 +326,7 @@ impl Single {
             .preserve_header_case(true)
             .max_headers(256)
             .max_buf_size(HEAD_MAX)
+            .allow_obsolete_multiline_headers_in_responses(true)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(internal)?;

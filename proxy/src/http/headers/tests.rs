@@ -88,6 +88,37 @@ fn the_caller_is_told_as_istio_does() {
 }
 
 #[test]
+fn what_a_caller_says_in_envoys_name_is_not_believed() {
+    let said = [
+        ("x-envoy-internal", "true"),
+        ("x-envoy-max-retries", "9"),
+        ("x-envoy-original-path", "/admin"),
+        ("x-envoy-external-address", "1.2.3.4"),
+    ];
+    let left = |headers: &HeaderMap| {
+        said.map(|(name, _)| headers.get(name).map(|value| value.as_bytes().to_vec()))
+    };
+    let mut headers = map(&said);
+    from_gateway(&mut headers, "http", [10, 34, 0, 140].into());
+    assert_eq!(
+        left(&headers),
+        [None, None, None, Some(b"10.34.0.140".to_vec())]
+    );
+    // A sidecar's caller is the application itself.
+    let mut headers = map(&said);
+    from_sidecar(&mut headers, "http");
+    assert_eq!(
+        left(&headers),
+        [
+            None,
+            None,
+            Some(b"/admin".to_vec()),
+            Some(b"1.2.3.4".to_vec())
+        ]
+    );
+}
+
+#[test]
 fn changes_of_a_route_come_in_order() {
     let pairs = |pairs: &[(&str, &str)]| {
         pairs

@@ -12,6 +12,7 @@ use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::listen::reconcile::Board;
 use crate::source::status::Status;
+use crate::upstream::standing::Standings;
 
 mod table;
 mod page;
@@ -33,6 +34,8 @@ pub struct Admin {
     pub board: Board,
     /// What names resolved to.
     pub names: Arc<Names>,
+    /// What all workers know together of each cluster.
+    pub standings: Arc<Standings>,
     /// Whether the process is ready.
     pub ready: Ready,
     /// Whether it is on its way out.

@@ -152,6 +152,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         status,
         board: ports.board(),
         names: Arc::clone(&shared.names),
+        standings: Arc::clone(&shared.standings),
         ready,
         drain: shared.drain.clone(),
         quit: Arc::new(Notify::new()),

@@ -167,7 +167,7 @@ async fn act(
         (verdict, _) => {
             let server = match dialled {
                 Some(server) => server,
-                None => reach(verdict, layer, arrival, proxy, snapshot, record).await?,
+                None => reach(verdict, sni(layer), arrival, proxy, snapshot, record).await?,
             };
             Ok(Rest::Relay(stream, server, Vec::new()))
         }
@@ -219,16 +219,17 @@ async fn terminate(
             Ok(Rest::Https(Box::new(stream), http_version(&layer), caller))
         }
         verdict => {
-            let server = reach(verdict, &layer, arrival, proxy, snapshot, record).await?;
+            let name = terminated.sni.as_deref();
+            let server = reach(verdict, name, arrival, proxy, snapshot, record).await?;
             Ok(Rest::RelayTls(Box::new(stream), server))
         }
     }
 }
 
-/// Connects to where a verdict for bytes sends them.
+/// Connects to where a verdict for bytes sends them. `name` is the client's SNI.
 async fn reach(
     verdict: Verdict<'_>,
-    layer: &Layer,
+    name: Option<&str>,
     arrival: Arrival,
     proxy: &Proxy,
     snapshot: &Snapshot,
@@ -237,7 +238,7 @@ async fn reach(
     match verdict {
         Verdict::Pass => tcp::pass(arrival, snapshot, record).await,
         Verdict::Forward(cluster) => {
-            tcp::forward(cluster, arrival, sni(layer), proxy, snapshot, record).await
+            tcp::forward(cluster, arrival, name, proxy, snapshot, record).await
         }
         Verdict::Refuse(refusal) => Err(refusal.into()),
         Verdict::Http | Verdict::Terminate { .. } => Err(Failure::new(
@@ -288,7 +289,7 @@ async fn first_speaker(
     let reached = {
         let reaching = reach(
             decision.verdict,
-            &Layer::Silent,
+            None,
             arrival,
             proxy,
             snapshot,

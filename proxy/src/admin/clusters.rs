@@ -33,9 +33,35 @@ pub(super) fn page(admin: &Admin, form: Form) -> Page {
     let snapshot = admin.current.load();
     let resolved = Resolved::of(&admin.names);
     match form {
-        Form::Text => Page::text(StatusCode::OK, text(&snapshot, &resolved)),
+        Form::Text => {
+            let table = text(&snapshot, &resolved);
+            Page::text(StatusCode::OK, table + &ejections(&snapshot, admin))
+        }
         // The outer shape is Envoy's, which scripts know.
-        Form::Json => Page::json(&json!({ "cluster_statuses": values(&snapshot, &resolved) })),
+        Form::Json => {
+            let mut values = values(&snapshot, &resolved);
+            for (cluster, value) in snapshot.clusters.keys().zip(&mut values) {
+                value["ejected"] = json!(admin.standings.ejected(cluster));
+            }
+            Page::json(&json!({ "cluster_statuses": values }))
+        }
+    }
+}
+
+/// The endpoints that outlier detection leaves out now; nothing when there are none.
+fn ejections(snapshot: &Snapshot, admin: &Admin) -> String {
+    let mut table = Table::new(["EJECTED", "CLUSTER"]);
+    let mut any = false;
+    for cluster in snapshot.clusters.keys() {
+        for endpoint in admin.standings.ejected(cluster) {
+            any = true;
+            table.row([endpoint.to_string(), cluster.to_string()]);
+        }
+    }
+    if any {
+        format!("\n{}", table.text())
+    } else {
+        String::new()
     }
 }
 

@@ -44,6 +44,7 @@ fn admin(folder: &Path) -> Admin {
         names: Arc::new(Names::new(runtime.handle().clone(), |_| {
             Box::pin(std::future::pending())
         })),
+        standings: Arc::default(),
         ready: Ready::new(),
         drain: Drain::new(),
         quit: Arc::new(Notify::new()),

@@ -1,0 +1,183 @@
+//! `connectionPool`: what is too much is refused, and told as overflow.
+
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use egret_tests::client;
+use egret_tests::client::curl;
+use egret_tests::folder::Folder;
+use egret_tests::origin::Answer;
+use egret_tests::origin::at_once;
+use egret_tests::origin::text;
+use egret_tests::places::ELSEWHERE;
+use egret_tests::places::Family;
+use egret_tests::places::Located;
+use egret_tests::places::SLEEP;
+use egret_tests::topology::World;
+use hyper::StatusCode;
+use tokio::sync::watch;
+
+use crate::stage;
+use crate::stage::REGISTRY_ONLY;
+use crate::stage::field;
+
+fn config(pool: &str) -> String {
+    format!(
+        "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: elsewhere}}
+spec:
+  hosts: [elsewhere.example]
+  ports:
+  - {{number: 80, name: http, protocol: HTTP}}
+  - {{number: 7000, name: tcp, protocol: TCP}}
+  resolution: STATIC
+  endpoints: [{{address: {}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: elsewhere}}
+spec:
+  host: elsewhere.example
+  trafficPolicy:
+    connectionPool: {{{pool}}}
+",
+        ELSEWHERE.v4()
+    )
+}
+
+/// An answer that waits for the word.
+fn held(go: &watch::Receiver<bool>) -> Answer {
+    let go = go.clone();
+    Arc::new(move |_| {
+        let mut go = go.clone();
+        Box::pin(async move {
+            // The test's end is a word, too.
+            let _ = go.wait_for(|go| *go).await;
+            text(StatusCode::OK, "done\n")
+        })
+    })
+}
+
+#[test]
+fn requests_wait_for_a_connection_but_not_too_many() -> anyhow::Result<()> {
+    let world = World::new("limits-pending", Family::V4)?;
+    let (word, go) = watch::channel(false);
+    let origin = world.http(ELSEWHERE, 80, &held(&go))?;
+    let pod = world.pod(SLEEP, "default")?;
+    let folder = Folder::with(&[REGISTRY_ONLY])?;
+    let pool = "tcp: {maxConnections: 1}, http: {http1MaxPendingRequests: 1}";
+    folder.write("elsewhere.yaml", &config(pool))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    let url = ["http://elsewhere.example/"];
+    let first = client::start(&pod, &url)?;
+    origin.requests.await_one(|_| true)?;
+    let others = [client::start(&pod, &url)?, client::start(&pod, &url)?];
+    let line = sidecar.await_access(|line| field(line, "response_flags") == "UO")?;
+    assert_eq!(
+        field(&line, "response_code_details"),
+        "overflow",
+        "{line:#}"
+    );
+    assert_eq!(origin.connections.len(), 1);
+    word.send_replace(true);
+    assert_eq!(first.finish()?.status, 200);
+    let mut statuses = Vec::new();
+    for other in others {
+        statuses.push(other.finish()?.status);
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 503], "one waits, one is too much");
+    Ok(())
+}
+
+#[test]
+fn so_many_requests_at_once() -> anyhow::Result<()> {
+    let world = World::new("limits-requests", Family::V4)?;
+    let (word, go) = watch::channel(false);
+    let origin = world.http(ELSEWHERE, 80, &held(&go))?;
+    let pod = world.pod(SLEEP, "default")?;
+    let folder = Folder::with(&[REGISTRY_ONLY])?;
+    folder.write("elsewhere.yaml", &config("http: {http2MaxRequests: 1}"))?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    let url = ["http://elsewhere.example/"];
+    let first = client::start(&pod, &url)?;
+    origin.requests.await_one(|_| true)?;
+    assert_eq!(curl(&pod, &url)?.status, 503);
+    word.send_replace(true);
+    assert_eq!(first.finish()?.status, 200);
+    assert_eq!(curl(&pod, &url)?.status, 200, "the place is free again");
+    Ok(())
+}
+
+#[test]
+fn a_connection_carries_so_many_requests() -> anyhow::Result<()> {
+    let world = World::new("limits-per-connection", Family::V4)?;
+    let origin = world.http(ELSEWHERE, 80, &at_once(|_| text(StatusCode::OK, "")))?;
+    let pod = world.pod(SLEEP, "default")?;
+    let folder = Folder::with(&[REGISTRY_ONLY])?;
+    let pool = "http: {maxRequestsPerConnection: 2}";
+    folder.write("elsewhere.yaml", &config(pool))?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    // One client connection, so one worker and one pool.
+    let url = "http://elsewhere.example/";
+    curl(&pod, &[url, url, url, url, url])?;
+    assert_eq!((origin.requests.len(), origin.connections.len()), (5, 3));
+    Ok(())
+}
+
+#[test]
+fn a_byte_stream_too_many_is_closed() -> anyhow::Result<()> {
+    let world = World::new("limits-tcp", Family::V4)?;
+    let origin = world.echo(&world.internet, &[ELSEWHERE.v4()], 7000, b"hello")?;
+    let pod = world.pod(SLEEP, "default")?;
+    let folder = Folder::with(&[REGISTRY_ONLY])?;
+    folder.write("elsewhere.yaml", &config("tcp: {maxConnections: 1}"))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    let open = || {
+        pod.run(|| {
+            let mut stream = TcpStream::connect((ELSEWHERE.v4(), 7000))?;
+            let mut greeting = [0; 5];
+            let greeted = stream.read_exact(&mut greeting).is_ok();
+            std::io::Result::Ok((stream, greeted))
+        })
+    };
+    let (first, greeted) = open()?;
+    assert!(greeted);
+    let (_second, greeted) = open()?;
+    assert!(!greeted);
+    let line = sidecar.await_access(|line| field(line, "response_flags") == "UO")?;
+    assert_eq!(
+        field(&line, "upstream_cluster"),
+        "outbound|7000||elsewhere.example"
+    );
+    drop(first);
+    sidecar.await_access(|line| line["bytes_sent"] == 5)?;
+    assert!(open()?.1, "the place is free again");
+    assert_eq!(origin.connections.len(), 2);
+    Ok(())
+}
+
+#[test]
+fn a_byte_stream_ends_at_its_greatest_age() -> anyhow::Result<()> {
+    let world = World::new("limits-age", Family::V4)?;
+    let _origin = world.echo(&world.internet, &[ELSEWHERE.v4()], 7000, b"hello")?;
+    let pod = world.pod(SLEEP, "default")?;
+    let folder = Folder::with(&[REGISTRY_ONLY])?;
+    let pool = "tcp: {maxConnectionDuration: 0.3s}";
+    folder.write("elsewhere.yaml", &config(pool))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    let said = pod.run(|| {
+        let mut stream = TcpStream::connect((ELSEWHERE.v4(), 7000))?;
+        stream.write_all(b" you")?;
+        let mut said = String::new();
+        stream.read_to_string(&mut said)?;
+        std::io::Result::Ok(said)
+    })?;
+    assert_eq!(said, "hello you");
+    sidecar.await_access(|line| field(line, "response_flags") == "DT")?;
+    Ok(())
+}

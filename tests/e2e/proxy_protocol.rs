@@ -1,0 +1,86 @@
+//! `proxyProtocol`: the upstream learns who called, and whom.
+
+use std::io::Read;
+use std::io::Write;
+use std::net::Shutdown;
+use std::net::TcpStream;
+
+use egret_tests::folder::Folder;
+use egret_tests::places::ELSEWHERE;
+use egret_tests::places::Family;
+use egret_tests::places::Located;
+use egret_tests::places::SLEEP;
+use egret_tests::places::Site;
+use egret_tests::topology::World;
+
+use crate::stage;
+use crate::stage::REGISTRY_ONLY;
+
+const UPSTREAM: Site = Site {
+    name: "upstream",
+    number: 20,
+};
+
+/// What an upstream hears of a client that says `hi`, and the client's port.
+fn heard(name: &str, version: &str) -> anyhow::Result<(Vec<u8>, u16)> {
+    let world = World::new(name, Family::V4)?;
+    let _origin = world.echo(&world.internet, &[UPSTREAM.v4()], 7000, b"")?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    config.write(
+        "elsewhere.yaml",
+        &format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: elsewhere}}
+spec:
+  hosts: [elsewhere.example]
+  ports: [{{number: 7000, name: tcp, protocol: TCP}}]
+  resolution: STATIC
+  endpoints: [{{address: {}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: elsewhere}}
+spec:
+  host: elsewhere.example
+  trafficPolicy: {{proxyProtocol: {{version: {version}}}}}
+",
+            UPSTREAM.v4()
+        ),
+    )?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let (heard, port) = pod.run(|| {
+        let mut stream = TcpStream::connect((ELSEWHERE.v4(), 7000))?;
+        stream.write_all(b"hi")?;
+        stream.shutdown(Shutdown::Write)?;
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard)?;
+        std::io::Result::Ok((heard, stream.local_addr()?.port()))
+    })?;
+    Ok((heard, port))
+}
+
+#[test]
+fn version_1() -> anyhow::Result<()> {
+    let (heard, port) = heard("proxy-protocol-1", "V1")?;
+    let (client, to) = (SLEEP.v4(), ELSEWHERE.v4());
+    assert_eq!(
+        String::from_utf8(heard)?,
+        format!("PROXY TCP4 {client} {to} {port} 7000\r\nhi")
+    );
+    Ok(())
+}
+
+#[test]
+fn version_2() -> anyhow::Result<()> {
+    let (heard, port) = heard("proxy-protocol-2", "V2")?;
+    let mut expected = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
+    expected.extend([10, 34, 0, 140, 198, 51, 100, 15]);
+    expected.extend(port.to_be_bytes());
+    expected.extend(7000u16.to_be_bytes());
+    expected.extend(b"hi");
+    assert_eq!(heard, expected);
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! Wildcard egress: what a call names is resolved for it, as far as the wildcard allows.
+
+use egret_tests::client::curl;
+use egret_tests::egret::Settings;
+use egret_tests::folder::Folder;
+use egret_tests::folder::fixture;
+use egret_tests::origin::at_once;
+use egret_tests::origin::text;
+use egret_tests::places::EGRESS_GATEWAY;
+use egret_tests::places::ELSEWHERE;
+use egret_tests::places::Family;
+use egret_tests::places::Located;
+use egret_tests::places::SLEEP;
+use egret_tests::places::Site;
+use egret_tests::topology::World;
+use hyper::StatusCode;
+
+use crate::stage;
+use crate::stage::REGISTRY_ONLY;
+use crate::stage::field;
+
+const DYNAMIC: &str = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: wild}
+spec:
+  hosts: ['*.wild.example']
+  ports:
+  - {number: 80, name: http, protocol: HTTP}
+  - {number: 443, name: tls, protocol: TLS}
+  resolution: DYNAMIC_DNS
+";
+
+const BY_GATEWAY: &str = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: wild, namespace: istio-system}
+spec:
+  hosts: ['*.wild.example']
+  ports:
+  - {number: 80, name: http, protocol: HTTP}
+  - {number: 443, name: tls, protocol: TLS}
+  resolution: NONE
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: egress, namespace: istio-system}
+spec:
+  selector: {istio: egressgateway}
+  servers:
+  - port: {number: 80, name: http, protocol: HTTP}
+    hosts: ['*']
+  - port: {number: 443, name: tls, protocol: TLS}
+    hosts: ['*.wild.example']
+    tls: {mode: PASSTHROUGH}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: wild, namespace: istio-system}
+spec:
+  hosts: ['*.wild.example']
+  gateways: [egress]
+  http:
+  - route:
+    - destination: {host: '*.wild.example', port: {number: 80}}
+  tls:
+  - match: [{port: 443, sniHosts: ['*.wild.example']}]
+    route:
+    - destination: {host: '*.wild.example', port: {number: 443}}
+";
+
+/// A name below the wildcard, and where it is.
+const WILD: Site = Site {
+    name: "a.wild.example",
+    number: 20,
+};
+/// Where the caller believes it to be.
+const DIALLED: Site = Site {
+    name: "dialled",
+    number: 21,
+};
+
+/// Serves the wild name; whoever calls it must have resolved it.
+fn world(name: &str) -> anyhow::Result<(World, [egret_tests::origin::Origin; 2])> {
+    let world = World::new(name, Family::V4)?;
+    world.resolve(WILD.name, &[WILD.v4()]);
+    let page = at_once(|_| text(StatusCode::OK, "page\n"));
+    let http = world.http(WILD, 80, &page)?;
+    let https = world.https(WILD, world.authority.server(&[WILD.name])?, &page)?;
+    Ok((world, [http, https]))
+}
+
+/// Makes curl dial `at` for a name.
+fn at(name: &str, port: u16, at: &impl Located) -> String {
+    format!("{name}:{port}:{}", at.v4())
+}
+
+#[test]
+fn a_sidecar_resolves_the_host_and_the_sni() -> anyhow::Result<()> {
+    let (world, [http, https]) = world("wildcard-sidecar")?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    config.write("wild.yaml", DYNAMIC)?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    for (port, url) in [
+        (80, "http://a.wild.example/"),
+        (443, "https://a.wild.example/"),
+    ] {
+        let answer = curl(&pod, &["--resolve", &at(WILD.name, port, &DIALLED), url])?;
+        assert_eq!(answer.body, "page\n", "{answer:?}");
+    }
+    assert_eq!((http.requests.len(), https.requests.len()), (1, 1));
+    let line = sidecar.await_access(|line| field(line, "authority") == WILD.name)?;
+    assert_eq!(field(&line, "upstream_host"), "198.51.100.20:80");
+    assert_eq!(
+        field(&line, "upstream_cluster"),
+        "outbound|80||*.wild.example"
+    );
+
+    let resolve = at("tame.example", 80, &WILD);
+    let refused = curl(&pod, &["--resolve", &resolve, "http://tame.example/"])?;
+    assert_eq!(refused.status, 502, "not one of the wildcard");
+    let resolve = at("gone.wild.example", 80, &WILD);
+    let gone = curl(&pod, &["--resolve", &resolve, "http://gone.wild.example/"])?;
+    assert_eq!(gone.status, 503, "where the caller dials does not matter");
+    world.resolve("inner.wild.example", &["127.0.0.1".parse()?]);
+    let resolve = at("inner.wild.example", 80, &WILD);
+    let inner = curl(&pod, &["--resolve", &resolve, "http://inner.wild.example/"])?;
+    assert_eq!(inner.status, 503, "a name is no way into this machine");
+    assert_eq!(http.requests.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn one_answer_serves_many_calls() -> anyhow::Result<()> {
+    let (world, [http, _]) = world("wildcard-cache")?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    config.write("wild.yaml", DYNAMIC)?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let resolve = at(WILD.name, 80, &DIALLED);
+    for _ in 0..5 {
+        curl(&pod, &["--resolve", &resolve, "http://a.wild.example/"])?;
+    }
+    assert_eq!(http.requests.len(), 5);
+    assert_eq!(world.names.questions(WILD.name), 2, "A and AAAA, once each");
+    Ok(())
+}
+
+#[test]
+fn a_gateway_resolves_what_its_wildcard_allows() -> anyhow::Result<()> {
+    let (world, [http, https]) = world("wildcard-gateway")?;
+    let pod = world.pod(SLEEP, "default")?;
+    let gateway_pod = world.gateway_pod(EGRESS_GATEWAY)?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    config.write("wild.yaml", BY_GATEWAY)?;
+    let gateway = Settings::gateway("istio=egressgateway")
+        .pod_ip(EGRESS_GATEWAY.v4())
+        .config(config.path())
+        .start(&world, &gateway_pod)?;
+    for (port, url) in [
+        (80, "http://a.wild.example/"),
+        (443, "https://a.wild.example/"),
+    ] {
+        let resolve = at(WILD.name, port, &EGRESS_GATEWAY);
+        let answer = curl(&pod, &["--resolve", &resolve, url])?;
+        let log = gateway.everything();
+        assert_eq!(answer.body, "page\n", "{answer:?}\n{log}");
+    }
+    for origin in [&http, &https] {
+        assert_eq!(origin.only_request()?.peer.ip(), EGRESS_GATEWAY.v4());
+    }
+    // A name that leads back to the gateway must not go round and round.
+    world.resolve("loop.wild.example", &[EGRESS_GATEWAY.v4()]);
+    let resolve = at("loop.wild.example", 80, &EGRESS_GATEWAY);
+    let round = curl(&pod, &["--resolve", &resolve, "http://loop.wild.example/"])?;
+    assert_eq!(round.status, 503, "{round:?}");
+    Ok(())
+}
+
+#[test]
+fn any_name_where_the_mesh_says_so() -> anyhow::Result<()> {
+    let world = World::new("wildcard-any", Family::V4)?;
+    let origin = world.http(ELSEWHERE, 8080, &at_once(|_| text(StatusCode::OK, "")))?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::new()?;
+    let mesh = fixture(REGISTRY_ONLY)?.replace("REGISTRY_ONLY", "ALLOW_ANY_DYNAMIC_DNS");
+    config.write("mesh.yaml", &mesh)?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let resolve = at(ELSEWHERE.name, 8080, &DIALLED);
+    let answer = curl(
+        &pod,
+        &["--resolve", &resolve, "http://elsewhere.example:8080/"],
+    )?;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(origin.only_request()?.local.ip(), ELSEWHERE.v4());
+    Ok(())
+}

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::tls::Alpn;
+use crate::upstream::body::Broken;
 use crate::upstream::body::RequestBody;
 use crate::upstream::clusters::Clusters;
 use crate::upstream::clusters::Opening;
@@ -337,7 +338,10 @@ fn exchange_failed(error: &hyper::Error) -> Failure {
     let refused = stream.is_some_and(|stream| stream.reason() == Some(h2::Reason::REFUSED_STREAM));
     let cause = if error.is_user() {
         // The body that we were passing on broke off.
-        Cause::ClientGone
+        match source.and_then(|source| source.downcast_ref::<Broken>()) {
+            Some(broken) if broken.is_malformed() => Cause::BadRequest,
+            _ => Cause::ClientGone,
+        }
     } else if refused {
         Cause::StreamRefused
     } else if stream.is_some_and(|stream| stream.is_reset() && stream.is_remote()) {

@@ -24,6 +24,21 @@ pub fn limit(route: Option<Duration>, grpc: bool, headers: &mut HeaderMap) -> Op
     }
 }
 
+/// What an upstream is told of the time it has: the try's limit, or what is left of the request's if that is less.
+pub fn of_try(
+    whole: Option<Duration>,
+    each: Option<Duration>,
+    elapsed: impl FnOnce() -> Duration,
+) -> Option<Duration> {
+    let Some(whole) = whole else { return each };
+    let left = Duration::from_millis(
+        u64::try_from(whole.saturating_sub(elapsed()).as_micros().div_ceil(1000))
+            .unwrap_or(u64::MAX),
+    );
+    let left = left.max(Duration::from_millis(1));
+    Some(each.map_or(left, |each| each.min(left)))
+}
+
 /// At most eight digits and a unit, as gRPC over HTTP/2 has it.
 fn parse(text: &[u8]) -> Option<Duration> {
     let (unit, digits) = text.split_last()?;
@@ -55,6 +70,25 @@ fn written(limit: Duration) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_try_has_what_is_left() {
+        for (whole, each, elapsed, told) in [
+            (None, None, 0, None),
+            (None, Some(100), 0, Some(100)),
+            (Some(1000), None, 0, Some(1000)),
+            (Some(1000), None, 300, Some(700)),
+            (Some(1000), Some(200), 300, Some(200)),
+            (Some(1000), Some(200), 900, Some(100)),
+            (Some(1000), Some(200), 1200, Some(1)),
+        ] {
+            let millis = |millis: Option<u64>| millis.map(Duration::from_millis);
+            let left = of_try(millis(whole), millis(each), || {
+                Duration::from_millis(elapsed)
+            });
+            assert_eq!(left, millis(told));
+        }
+    }
 
     #[test]
     fn the_shorter_limit_holds() {

@@ -120,10 +120,6 @@ pub async fn forward(
         told.record.authority = Some(outgoing.authority.clone());
     }
     let limit = deadline::limit(forward.timeout, told.grpc, &mut outgoing.parts.headers);
-    if let Some(limit) = limit.filter(|_| told.own.debug) {
-        headers::expect_timeout(&mut outgoing.parts.headers, limit);
-    }
-
     let to = caller.arrival.to;
     let to_is_original = snapshot.workload.mode == Mode::Sidecar;
     let mirrors: Vec<_> = mirror::struck(forward.mirrors, |sides| fastrand::u32(..sides))
@@ -157,6 +153,7 @@ pub async fn forward(
     let tries = Tries {
         leg: &leg,
         retries,
+        limit,
         copies,
         kept,
     };
@@ -227,6 +224,8 @@ fn rewrite(outgoing: &mut Outgoing, forward: &Forward<'_>, tell: bool) -> Result
 struct Tries<'t> {
     leg: &'t Leg<'t>,
     retries: Option<&'t Retries>,
+    /// The time limit of them all.
+    limit: Option<Duration>,
     /// Whether a request that was sent may have to be sent again.
     copies: bool,
     /// The body, where it is kept.
@@ -245,10 +244,16 @@ impl Tries<'_> {
         let mut _retrying = Permit::default();
         let limit = self.retries.and_then(|retries| retries.try_timeout);
         let bodyless = request.body().is_empty();
+        let began = Instant::now();
         loop {
             told.tries += 1;
             if told.own.attempt_count {
                 headers::count_attempt(request.headers_mut(), told.tries);
+            }
+            if let Some(limit) = deadline::of_try(self.limit, limit, || began.elapsed())
+                && told.own.debug
+            {
+                headers::expect_timeout(request.headers_mut(), limit);
             }
             let tried = &mut told.record.upstream_host;
             let Some(retries) = self.retries else {

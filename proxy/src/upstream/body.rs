@@ -5,6 +5,7 @@ pub mod hold;
 pub mod progress;
 pub mod replay;
 
+use std::io;
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
@@ -31,6 +32,23 @@ pub enum Broken {
     /// Another try has taken over, or the client broke off during an earlier one.
     #[error("the body is no longer for this try")]
     Superseded,
+}
+
+impl Broken {
+    /// Whether the client's bytes are no body at all, as a chunk whose size is no number.
+    pub fn is_malformed(&self) -> bool {
+        let Self::Client(error) = self else {
+            return false;
+        };
+        std::error::Error::source(error)
+            .and_then(|source| source.downcast_ref::<io::Error>())
+            .is_some_and(|error| {
+                matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
+                )
+            })
+    }
 }
 
 /// A request's body: the client's, or none.

@@ -376,6 +376,27 @@ fn codings_and_schemes_that_are_not_ours_are_refused() {
 }
 
 #[test]
+fn a_body_that_is_none_is_a_bad_request() {
+    worker(|| async {
+        let world = World::new();
+        let (to, _) = origin(async |mut stream, _| {
+            stream.read_to_end(&mut Vec::new()).await.expect("closed");
+        })
+        .await;
+        let head = "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for body in ["zz\r\nabc\r\n", "1\r\nabc\r\n0\r\n\r\n"] {
+            let response = ask(&mut world.client(to), &format!("{head}{body}")).await;
+            assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
+            assert!(
+                response.contains("x-egret-verdict: bad_request\r\n"),
+                "{response}"
+            );
+        }
+        assert_eq!(world.lines()[0]["response_flags"], "DPE");
+    });
+}
+
+#[test]
 fn http10_is_spoken_on_both_sides() {
     worker(|| async {
         let world = World::new();

@@ -1,6 +1,7 @@
 //! Services that nobody sees: exported to no one, or kept out by the Sidecars of every namespace they are exported to.
 
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::lint::View;
@@ -14,6 +15,12 @@ use crate::problem::Problem;
 
 pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
     let mesh = &view.objects.mesh;
+    let mut sidecars = Sidecars::new();
+    for sidecar in &view.objects.sidecars {
+        let namespace = &*sidecar.meta.name.namespace;
+        sidecars.entry(namespace).or_default().push(sidecar);
+    }
+    let root = &*mesh.root_namespace;
     for service in &view.objects.services {
         if service.meta.kind != Kind::ServiceEntry {
             continue;
@@ -39,7 +46,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                 continue;
             }
             // Some namespace that is not among these objects may see it.
-            ExportTo::All if !restricted(view, &mesh.root_namespace) => continue,
+            ExportTo::All if general(&sidecars, root).is_none() => continue,
             ExportTo::All => view
                 .objects
                 .sidecars
@@ -57,11 +64,11 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                 })
                 .collect(),
         };
-        let keepers: Vec<_> = list
+        let keepers: Option<Vec<_>> = list
             .iter()
-            .filter_map(|namespace| keeper(view, namespace, service))
+            .map(|namespace| keeper(&sidecars, root, namespace, service))
             .collect();
-        if !keepers.is_empty() && keepers.len() == list.len() {
+        if let Some(keepers) = keepers.filter(|keepers| !keepers.is_empty()) {
             let names: Vec<_> = keepers.iter().map(|sidecar| sidecar.meta.title()).collect();
             found.push(finding(
                 &service.meta,
@@ -80,30 +87,27 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
     }
 }
 
-/// Whether sidecars without a Sidecar of their own namespace have one of the root namespace.
-fn restricted(view: &View<'_>, root: &str) -> bool {
-    view.objects
-        .sidecars
-        .iter()
-        .any(|one| *one.meta.name.namespace == *root && one.selector.is_none())
+/// The Sidecars of each namespace.
+type Sidecars<'o> = HashMap<&'o str, Vec<&'o Arc<Sidecar>>>;
+
+/// The Sidecar of a namespace for workloads that no other selects.
+fn general<'o>(sidecars: &Sidecars<'o>, namespace: &str) -> Option<&'o Arc<Sidecar>> {
+    let own = sidecars.get(namespace)?;
+    own.iter().copied().find(|one| one.selector.is_none())
 }
 
 /// The Sidecar that keeps a service from every sidecar of a namespace, if one does.
-fn keeper<'o>(view: &View<'o>, namespace: &str, service: &Service) -> Option<&'o Arc<Sidecar>> {
-    let root = &view.objects.mesh.root_namespace;
-    let of = |wanted: &str| {
-        let wanted = wanted.to_owned();
-        view.objects
-            .sidecars
-            .iter()
-            .filter(move |one| *one.meta.name.namespace == *wanted)
-    };
-    if of(namespace).any(|one| one.selector.is_some() && imports(one, namespace, service)) {
+fn keeper<'o>(
+    sidecars: &Sidecars<'o>,
+    root: &str,
+    namespace: &str,
+    service: &Service,
+) -> Option<&'o Arc<Sidecar>> {
+    let mut own = sidecars.get(namespace).into_iter().flatten();
+    if own.any(|one| one.selector.is_some() && imports(one, namespace, service)) {
         return None;
     }
-    let general = of(namespace)
-        .find(|one| one.selector.is_none())
-        .or_else(|| of(root).find(|one| one.selector.is_none()))?;
+    let general = general(sidecars, namespace).or_else(|| general(sidecars, root))?;
     (!imports(general, namespace, service)).then_some(general)
 }
 

@@ -141,6 +141,7 @@ fn problem(problem: &Problem) -> Value {
         "field": problem.field,
         "value": problem.value,
         "reason": problem.reason,
+        "instead": problem.instead,
     })
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use egret_config::lint::lint;
 use egret_config::load;
 use egret_config::model::meta::Meta;
 use egret_config::model::objects::Objects;
@@ -21,6 +22,8 @@ pub fn compile(texts: &Texts, workload: &Workload, version: u64) -> (Snapshot, L
     let (objects, mut problems) = load::load(&texts.objects, texts.mesh_config.as_ref());
     let (snapshot, unfitting) = Snapshot::build(&objects, workload.clone());
     problems.extend(unfitting);
+    let linted = lint(&objects, &problems);
+    problems.extend(linted);
     let loaded = Loaded {
         version,
         at: Timestamp::now(),

@@ -20,6 +20,7 @@ mod egress_gateway_routes;
 mod resolution;
 mod tls_origination;
 mod gateway_tls;
+mod tls_policies;
 mod reload;
 mod inbound;
 mod opaque;

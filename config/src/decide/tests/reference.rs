@@ -1,0 +1,622 @@
+//! A slow and obvious reading of the rules, and random configurations and calls on which the engine must agree with it.
+//!
+//! The reference looks at every object for every call. It shares the model and the pattern arithmetic with the engine, and
+//! nothing else: no index, no table, no chain.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use proptest::prelude::*;
+
+use super::*;
+use crate::host::HostPattern;
+use crate::model::objects::Objects;
+use crate::model::route::HttpAction;
+use crate::model::route::HttpRoute;
+use crate::model::service::Service;
+use crate::model::virtual_service::SourceMatch;
+use crate::model::virtual_service::VirtualService;
+use crate::model::virtual_service::WeightedDestination;
+use crate::port::PortClass;
+use crate::port::Protocol;
+
+/// What a random call is.
+#[derive(Clone, Debug)]
+struct Sample {
+    protocol: &'static str,
+    to: SocketAddr,
+    host: &'static str,
+    path: &'static str,
+}
+
+impl Sample {
+    fn line(&self) -> String {
+        let Self {
+            protocol,
+            to,
+            host,
+            path,
+        } = self;
+        format!("{protocol} {to} {host}{path}")
+    }
+}
+
+/// The reference: one namespace, every object public, no Sidecar.
+struct Reference<'o> {
+    objects: &'o Objects,
+    allow_any: bool,
+}
+
+/// A way for byte streams, with the one condition it stands for.
+struct Way<'o> {
+    /// Destination range; `None` is every address.
+    range: Option<IpNet>,
+    /// Server name; `None` is anything at all.
+    name: Option<HostPattern>,
+    /// Only TLS whose name nobody lists.
+    unlisted: bool,
+    to: Destinations<'o>,
+}
+
+#[derive(Clone)]
+enum Destinations<'o> {
+    Service(&'o Service, u16),
+    Rule(&'o [WeightedDestination], u16),
+}
+
+impl<'o> Reference<'o> {
+    fn outcome(&self, call: &Sample) -> String {
+        let (to, port) = (call.to.ip(), call.to.port());
+        let own = self.on(port).any(|(service, protocol)| {
+            protocol.class() != Some(PortClass::Http) && is_at(service, to)
+        });
+        let wildcard = self.on(port).any(|(service, protocol)| {
+            protocol.class() == Some(PortClass::Http) || !has_only_own_addresses(service)
+        });
+        if !own && !wildcard {
+            return self.unknown(call);
+        }
+        let bind = own.then_some(to);
+        let ways = self.ways(bind, port);
+        let name = (call.protocol == "tls").then_some(call.host);
+        // Ranges first, the longest that has something for the call; then HTTP; then ways without a range.
+        let mut lengths: Vec<u8> = ways
+            .iter()
+            .filter_map(|way| way.range)
+            .filter(|range| range.contains(&to))
+            .map(|range| range.prefix_len())
+            .collect();
+        lengths.sort_unstable_by(|a, b| b.cmp(a));
+        for length in lengths {
+            let of_range = ways.iter().filter(|way| {
+                way.range
+                    .is_some_and(|range| range.contains(&to) && range.prefix_len() == length)
+            });
+            if let Some(way) = best(of_range, name) {
+                return self.stream(&way.to);
+            }
+        }
+        if call.protocol == "http" && self.speaks_http(bind, port) {
+            return self.request(bind, call);
+        }
+        match best(ways.iter().filter(|way| way.range.is_none()), name) {
+            Some(way) => self.stream(&way.to),
+            None => self.unknown(call),
+        }
+    }
+
+    fn unknown(&self, call: &Sample) -> String {
+        let refused = if call.protocol == "http" {
+            "502"
+        } else {
+            "blackhole"
+        };
+        if self.allow_any { "pass" } else { refused }.to_owned()
+    }
+
+    /// Services on a port, with the protocol there, in order.
+    fn on(&self, port: u16) -> impl Iterator<Item = (&'o Service, Protocol)> {
+        self.objects.services.iter().filter_map(move |service| {
+            let here = service.ports.iter().find(|one| one.number == port)?;
+            Some((service, here.protocol))
+        })
+    }
+
+    /// Whether a listener reads HTTP: of its own address for services of undeclared protocol there, of every address for
+    /// HTTP services of the port and undeclared ones without an address of their own.
+    fn speaks_http(&self, bind: Option<IpAddr>, port: u16) -> bool {
+        self.on(port)
+            .any(|(service, protocol)| match (protocol.class(), bind) {
+                (Some(PortClass::Auto), Some(ip)) => is_at(service, ip),
+                (Some(PortClass::Auto), None) => !has_only_own_addresses(service),
+                (Some(PortClass::Http), None) => true,
+                _ => false,
+            })
+    }
+
+    fn ways(&self, bind: Option<IpAddr>, port: u16) -> Vec<Way<'o>> {
+        let mut ways: Vec<Way<'o>> = Vec::new();
+        for (service, protocol) in self.on(port) {
+            if protocol.class() == Some(PortClass::Http) {
+                continue;
+            }
+            let ranges: Vec<IpNet> = service
+                .addresses
+                .iter()
+                .copied()
+                .filter(|net| net.prefix_len() < 32)
+                .collect();
+            let ranges = match bind {
+                Some(ip) if is_at(service, ip) => Vec::new(),
+                Some(_) => continue,
+                None if service.addresses.is_empty() => Vec::new(),
+                None if ranges.is_empty() => continue,
+                None => ranges,
+            };
+            let new = if protocol.is_tls() {
+                self.tls(service, port, bind.is_some(), &ranges)
+            } else {
+                self.tcp(service, port, &ranges)
+            };
+            ways.extend(new);
+        }
+        ways
+    }
+
+    fn tls(&self, service: &'o Service, port: u16, own: bool, ranges: &[IpNet]) -> Vec<Way<'o>> {
+        let mut ways = Vec::new();
+        for vs in self.for_streams(service) {
+            for rule in &vs.tls {
+                for wanted in rule.matches.iter().filter(|one| applies(&one.source, port)) {
+                    let subnets = match &wanted.subnets[..] {
+                        [] => ranges,
+                        subnets => subnets,
+                    };
+                    let to = Destinations::Rule(&rule.destinations, port);
+                    for name in &wanted.sni {
+                        add(&mut ways, subnets, Some(name), false, &to);
+                    }
+                }
+            }
+        }
+        let ruled = !ways.is_empty();
+        let to = Destinations::Service(service, port);
+        match (ruled, own) {
+            (true, false) => {}
+            (_, true) => add(&mut ways, ranges, None, ruled, &to),
+            (false, false) => add(&mut ways, ranges, Some(&service.host), false, &to),
+        }
+        ways
+    }
+
+    fn tcp(&self, service: &'o Service, port: u16, ranges: &[IpNet]) -> Vec<Way<'o>> {
+        let mut ways = Vec::new();
+        for vs in self.for_streams(service) {
+            for rule in &vs.tcp {
+                let to = Destinations::Rule(&rule.destinations, port);
+                let fitting: Vec<_> = rule
+                    .matches
+                    .iter()
+                    .filter(|one| applies(&one.source, port))
+                    .collect();
+                if rule.matches.is_empty() || fitting.iter().any(|one| one.subnets.is_empty()) {
+                    add(&mut ways, ranges, None, false, &to);
+                    return ways;
+                }
+                for one in fitting {
+                    add(&mut ways, &one.subnets, None, false, &to);
+                }
+            }
+        }
+        let to = Destinations::Service(service, port);
+        add(&mut ways, ranges, None, false, &to);
+        ways
+    }
+
+    fn for_streams(&self, service: &Service) -> impl Iterator<Item = &'o VirtualService> {
+        let host = service.host.clone();
+        self.objects
+            .virtual_services
+            .iter()
+            .map(|vs| &**vs)
+            .filter(move |vs| vs.hosts.iter().any(|one| one.overlaps(&host)))
+    }
+
+    fn stream(&self, to: &Destinations<'o>) -> String {
+        match to {
+            Destinations::Service(service, port) => {
+                format!("outbound|{port}||{}", service.host)
+            }
+            Destinations::Rule(destinations, listener) => {
+                let destination = &destinations[0].destination;
+                let service = self.service(&destination.host);
+                let only = service
+                    .filter(|service| service.ports.len() == 1)
+                    .map(|service| service.ports[0].number);
+                let port = destination.port.or(only).unwrap_or(*listener);
+                self.cluster(&destination.host, port)
+            }
+        }
+    }
+
+    fn service(&self, host: &str) -> Option<&'o Service> {
+        let pattern = HostPattern::parse(host);
+        let mut services = self.objects.services.iter();
+        services.find(|service| service.host == pattern)
+    }
+
+    fn cluster(&self, host: &str, port: u16) -> String {
+        let there = self
+            .service(host)
+            .is_some_and(|service| service.ports.iter().any(|one| one.number == port));
+        let missing = if there { "" } else { "NC " };
+        format!("{missing}outbound|{port}||{host}")
+    }
+
+    fn request(&self, bind: Option<IpAddr>, call: &Sample) -> String {
+        let port = call.to.port();
+        let rules = match bind {
+            Some(ip) => {
+                let (service, _) = self
+                    .on(port)
+                    .find(|(service, protocol)| {
+                        protocol.class() == Some(PortClass::Auto) && is_at(service, ip)
+                    })
+                    .expect("the listener speaks HTTP");
+                Some(Err(service))
+            }
+            None => self.virtual_host(port, &call.host.to_ascii_lowercase()),
+        };
+        let service = match rules {
+            None => return self.unknown(call),
+            Some(Ok(vs)) => return self.ruled(vs, call),
+            Some(Err(service)) => service,
+        };
+        match self.owner(service, port) {
+            Some(vs) => self.ruled(vs, call),
+            None => self.cluster(&service.host.to_string(), port),
+        }
+    }
+
+    /// Whose a host is on a port: a VirtualService that has a host nobody registered, or a service.
+    fn virtual_host(
+        &self,
+        port: u16,
+        host: &str,
+    ) -> Option<Result<&'o VirtualService, &'o Service>> {
+        let services: Vec<&Service> = self
+            .on(port)
+            .filter(|(_, protocol)| {
+                matches!(protocol.class(), Some(PortClass::Http | PortClass::Auto))
+            })
+            .map(|(service, _)| service)
+            .collect();
+        let registered = |host: &HostPattern| self.on(port).any(|(one, _)| one.host == *host);
+        let mut claims: Vec<(HostPattern, Result<&VirtualService, &Service>)> = Vec::new();
+        for vs in &self.objects.virtual_services {
+            let takes_part = port == 80
+                || services
+                    .iter()
+                    .any(|service| vs.hosts.iter().any(|one| one.overlaps(&service.host)));
+            if !takes_part || !has_rules(vs, port) {
+                continue;
+            }
+            for host in vs.hosts.iter().filter(|host| !registered(host)) {
+                claims.push((host.clone(), Ok(&**vs)));
+            }
+            for service in &services {
+                let owned = self
+                    .owner(service, port)
+                    .is_some_and(|owner| std::ptr::eq(owner, &raw const **vs));
+                if owned {
+                    claims.extend(domains(service).map(|domain| (domain, Err(*service))));
+                }
+            }
+        }
+        for service in services {
+            if self.owner(service, port).is_none() {
+                claims.extend(domains(service).map(|domain| (domain, Err(service))));
+            }
+        }
+        let mut fitting: Vec<_> = claims
+            .into_iter()
+            .filter(|(pattern, _)| pattern.matches(host))
+            .collect();
+        // A stable sort: of equal patterns the first claim stays first.
+        fitting.sort_by(|(one, _), (other, _)| one.by_specificity(other));
+        fitting.into_iter().next().map(|(_, whose)| whose)
+    }
+
+    /// The VirtualService whose rules a service has.
+    fn owner(&self, service: &Service, port: u16) -> Option<&'o VirtualService> {
+        let all = || self.objects.virtual_services.iter().map(|vs| &**vs);
+        let named = |vs: &&VirtualService| vs.hosts.contains(&service.host);
+        if all().any(|vs| named(&vs)) {
+            return all().filter(named).find(|vs| has_rules(vs, port));
+        }
+        let mut covering: Vec<(&HostPattern, &VirtualService)> = all()
+            .flat_map(|vs| vs.hosts.iter().map(move |host| (host, vs)))
+            .filter(|(host, _)| host.covers(&service.host))
+            .collect();
+        covering.sort_by(|(one, _), (other, _)| one.by_specificity(other));
+        let (_, vs) = covering.first()?;
+        has_rules(vs, port).then_some(*vs)
+    }
+
+    fn ruled(&self, vs: &VirtualService, call: &Sample) -> String {
+        let port = call.to.port();
+        for rule in &vs.http {
+            if !fits(rule, port, call.path) {
+                continue;
+            }
+            return match &rule.action {
+                HttpAction::Respond(response) => {
+                    format!("respond 200 {}", String::from_utf8_lossy(&response.body))
+                }
+                HttpAction::Route(destinations) => {
+                    let destination = &destinations[0].destination;
+                    self.cluster(&destination.host, destination.port.unwrap_or(port))
+                }
+                HttpAction::Redirect(_) | HttpAction::Delegate(_) => {
+                    unreachable!("the samples have none")
+                }
+            };
+        }
+        "404".to_owned()
+    }
+}
+
+fn add<'o>(
+    ways: &mut Vec<Way<'o>>,
+    ranges: &[IpNet],
+    name: Option<&HostPattern>,
+    unlisted: bool,
+    to: &Destinations<'o>,
+) {
+    let everywhere = [None];
+    let ranges: Vec<_> = match ranges {
+        [] => everywhere.to_vec(),
+        ranges => ranges.iter().map(|range| Some(range.trunc())).collect(),
+    };
+    for range in ranges {
+        ways.push(Way {
+            range,
+            name: name.cloned(),
+            unlisted,
+            to: to.clone(),
+        });
+    }
+}
+
+/// The way for a stream among those of one range: by its name, the most specific; of equal ones the first.
+fn best<'w, 'o>(
+    ways: impl Iterator<Item = &'w Way<'o>>,
+    name: Option<&str>,
+) -> Option<&'w Way<'o>> {
+    let name = name.map(str::to_ascii_lowercase);
+    let mut fitting: Vec<_> = ways
+        .filter(|way| match (&way.name, &name) {
+            (Some(pattern), Some(name)) => pattern.matches(name),
+            (Some(_), None) => false,
+            (None, name) => name.is_some() || !way.unlisted,
+        })
+        .collect();
+    fitting.sort_by(|one, other| match (&one.name, &other.name) {
+        (Some(one), Some(other)) => one.by_specificity(other),
+        (Some(_), None) => std::cmp::Ordering::Less,
+        (None, Some(_)) => std::cmp::Ordering::Greater,
+        (None, None) => other.unlisted.cmp(&one.unlisted),
+    });
+    fitting.into_iter().next()
+}
+
+fn is_at(service: &Service, ip: IpAddr) -> bool {
+    service.addresses.contains(&IpNet::from(ip))
+}
+
+fn has_only_own_addresses(service: &Service) -> bool {
+    let own = |net: &IpNet| net.prefix_len() == net.max_prefix_len();
+    !service.addresses.is_empty() && service.addresses.iter().all(own)
+}
+
+fn applies(source: &SourceMatch, port: u16) -> bool {
+    source.port.is_none_or(|wanted| wanted == port)
+}
+
+fn has_rules(vs: &VirtualService, port: u16) -> bool {
+    vs.http.iter().any(|rule| {
+        rule.matches.is_empty() || rule.matches.iter().any(|one| applies(&one.source, port))
+    })
+}
+
+fn fits(rule: &HttpRoute, port: u16, path: &str) -> bool {
+    rule.matches.is_empty()
+        || rule.matches.iter().any(|one| {
+            applies(&one.source, port) && one.uri.as_ref().is_none_or(|uri| uri.matches(path))
+        })
+}
+
+/// The names of a service: its host, the same with a final dot, its addresses.
+fn domains(service: &Service) -> impl Iterator<Item = HostPattern> {
+    let dotted = HostPattern::parse(&format!("{}.", service.host));
+    let addresses: Vec<_> = service
+        .addresses
+        .iter()
+        .filter(|net| net.prefix_len() == net.max_prefix_len())
+        .map(|net| HostPattern::parse(&net.addr().to_string()))
+        .collect();
+    [service.host.clone(), dotted].into_iter().chain(addresses)
+}
+
+const HOSTS: [&str; 6] = [
+    "a.test",
+    "b.test",
+    "*.w.test",
+    "x.w.test",
+    "*.x.w.test",
+    "z.test",
+];
+const NAMES: [&str; 8] = [
+    "a.test",
+    "A.Test",
+    "b.test",
+    "w.test",
+    "q.w.test",
+    "x.w.test",
+    "y.x.w.test",
+    "10.0.0.1",
+];
+const ADDRESSES: [&str; 6] = ["", "", "10.0.0.1", "10.0.0.2", "10.0.0.0/24", "10.0.0.0/30"];
+const PORTS: [u16; 2] = [80, 8080];
+
+fn pick<T: Copy + std::fmt::Debug + 'static>(list: &'static [T]) -> impl Strategy<Value = T> {
+    (0..list.len()).prop_map(|at| list[at])
+}
+
+/// A ServiceEntry of the host at this place.
+fn service_entry(at: usize) -> impl Strategy<Value = String> {
+    let protocol = || pick(&["HTTP", "TCP", "TLS", "", "HTTPS"]);
+    let addresses = prop::collection::btree_set(pick(&ADDRESSES), 0..3);
+    (addresses, protocol(), prop::option::of(protocol())).prop_map(
+        move |(addresses, first, second)| {
+            let addresses: Vec<_> = addresses.into_iter().filter(|one| !one.is_empty()).collect();
+            let mut ports = format!("{{number: 80, name: one, protocol: '{first}'}}");
+            if let Some(second) = second {
+                ports += &format!(", {{number: 8080, name: two, protocol: '{second}'}}");
+            }
+            entry(
+                &format!("se{at}"),
+                &format!(
+                    "{{hosts: ['{}'], addresses: [{}], resolution: STATIC, endpoints: [{{address: 10.9.9.9}}], \
+                     ports: [{ports}]}}",
+                    HOSTS[at],
+                    addresses.join(", ")
+                ),
+            )
+        },
+    )
+}
+
+/// A VirtualService; its answers say whose they are.
+fn virtual_service(at: usize) -> impl Strategy<Value = String> {
+    let port = || prop::option::of(pick(&PORTS));
+    let http = prop::collection::vec(
+        (
+            port(),
+            prop::option::of(pick(&["/a", "/"])),
+            prop::option::of(pick(&HOSTS)),
+            port(),
+        ),
+        0..3,
+    );
+    let streams = || {
+        let subnet = prop::option::of(pick(&["10.0.0.0/24", "10.0.1.0/24"]));
+        prop::collection::vec((port(), subnet, pick(&["a.test", "b.test"]), port()), 0..3)
+    };
+    (pick(&HOSTS), http, streams(), streams()).prop_map(move |(host, http, tls, tcp)| {
+        let number = |port: Option<u16>| {
+            port.map_or_else(String::new, |port| format!(", port: {{number: {port}}}"))
+        };
+        let matching = |port: Option<u16>, rest: String| {
+            let port = port.map(|port| format!("port: {port}"));
+            let parts: Vec<_> = port
+                .into_iter()
+                .chain(Some(rest))
+                .filter(|one| !one.is_empty())
+                .collect();
+            match parts.is_empty() {
+                true => String::new(),
+                false => format!("match: [{{{}}}], ", parts.join(", ")),
+            }
+        };
+        let mut spec = format!("hosts: ['{host}']");
+        let mut lists: [(&str, Vec<String>); 3] = [
+            ("http", Vec::new()),
+            ("tls", Vec::new()),
+            ("tcp", Vec::new()),
+        ];
+        for (place, (port, prefix, to, to_port)) in http.into_iter().enumerate() {
+            let prefix = prefix.map_or_else(String::new, |one| format!("uri: {{prefix: {one}}}"));
+            let action = match to {
+                Some(to) => format!(
+                    "route: [{{destination: {{host: '{to}'{}}}}}]",
+                    number(to_port)
+                ),
+                None => {
+                    format!("directResponse: {{status: 200, body: {{string: vs{at}-{place}}}}}")
+                }
+            };
+            lists[0]
+                .1
+                .push(format!("{{{}{action}}}", matching(port, prefix)));
+        }
+        for (list, streams) in [(1, tls), (2, tcp)] {
+            for (port, subnet, to, to_port) in streams {
+                let mut rest =
+                    subnet.map_or_else(String::new, |one| format!("destinationSubnets: [{one}]"));
+                if list == 1 {
+                    let separator = if rest.is_empty() { "" } else { ", " };
+                    rest += &format!("{separator}sniHosts: ['{host}']");
+                }
+                lists[list].1.push(format!(
+                    "{{{}route: [{{destination: {{host: {to}{}}}}}]}}",
+                    matching(port, rest),
+                    number(to_port)
+                ));
+            }
+        }
+        if lists.iter().all(|(_, rules)| rules.is_empty()) {
+            lists[0]
+                .1
+                .push("{directResponse: {status: 200, body: {string: only}}}".to_owned());
+        }
+        for (name, rules) in lists.iter().filter(|(_, rules)| !rules.is_empty()) {
+            spec += &format!(", {name}: [{}]", rules.join(", "));
+        }
+        object("VirtualService", &format!("vs{at}"), &format!("{{{spec}}}"))
+    })
+}
+
+fn configuration() -> impl Strategy<Value = String> {
+    let services: Vec<_> = (0..HOSTS.len() - 1)
+        .map(|at| prop::option::weighted(0.7, service_entry(at)))
+        .collect();
+    let rules: Vec<_> = (0..3)
+        .map(|at| prop::option::weighted(0.6, virtual_service(at)))
+        .collect();
+    (services, rules)
+        .prop_map(|(services, rules)| services.into_iter().chain(rules).flatten().collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        max_shrink_iters: 2_000,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn the_engine_agrees_with_the_reference(yaml in configuration(), allow_any: bool) {
+        let mesh = if allow_any { ALLOW_ANY } else { REGISTRY_ONLY };
+        let world = sidecar(mesh, &yaml);
+        let text = Text { file: "a.yaml".into(), bytes: yaml.clone().into_bytes() };
+        let (objects, _) = load(&[text], None);
+        let reference = Reference { objects: &objects, allow_any };
+        for protocol in ["http", "tls", "tcp"] {
+            for to in ["10.0.0.1", "10.0.0.2", "10.0.0.77", "10.0.1.1"] {
+                for port in [80, 8080, 9090] {
+                    for host in NAMES {
+                        for path in ["/a", "/b"] {
+                            let to = SocketAddr::new(to.parse().unwrap(), port);
+                            let call = Sample { protocol, to, host, path };
+                            let engine = world.outcome_of(&call.line(), &mut |_| 0);
+                            let wanted = reference.outcome(&call);
+                            prop_assert_eq!(engine, wanted, "{} with\n{}", call.line(), yaml);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -21,6 +21,7 @@ mod resolution;
 mod tls_origination;
 mod gateway_tls;
 mod tls_policies;
+mod tls_mesh;
 mod reload;
 mod inbound;
 mod opaque;

@@ -100,6 +100,28 @@ spec:
   resolution: DNS
 ";
 
+const SHARED: &str = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: a}
+spec: {hosts: [a.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a}
+spec:
+  hosts: [a.com]
+  http:
+  - name: shared
+    match: [{method: {exact: OPTIONS}}]
+    corsPolicy: {allowOrigins: [{exact: 'https://page.com'}], allowMethods: [PUT]}
+    route: [{destination: {host: a.com}}]
+  - name: broken
+    fault: {abort: {httpStatus: 418, percentage: {value: 100}}}
+    route: [{destination: {host: a.com}}]
+    mirrors: [{destination: {host: a.com}, percentage: {value: 12.5}}]
+";
+
 /// A folder with files.
 struct Files(TempDir);
 
@@ -319,6 +341,41 @@ fn requests_that_are_none() {
             (
                 http(json!({ "host": "a.org:443", "method": "CONNECT", "path": "a.org:443" })),
                 json!({ "verdict": "not_found", "status": 404 }),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn preflights_faults_and_copies() {
+    let files = Files::new(&[("s.yaml", SHARED)]);
+    let options = |origin: &str| {
+        call(
+            "http",
+            "1.2.3.4:80",
+            json!({ "host": "a.com", "method": "OPTIONS",
+            "headers": { "origin": origin, "access-control-request-method": "PUT" } }),
+        )
+    };
+    files.answers(
+        &["--config", "s.yaml"],
+        &[
+            (
+                options("https://page.com"),
+                json!({ "verdict": "direct_response", "status": 200, "route": "shared", "cluster": null }),
+            ),
+            (
+                options("https://other.com"),
+                json!({ "verdict": "route", "status": null, "route": "shared" }),
+            ),
+            (
+                call("http", "1.2.3.4:80", json!({ "host": "a.com" })),
+                json!({ "verdict": "route", "status": 418, "response_flags": "FI", "route": "broken",
+                    "mirrors": [{ "name": "outbound|80||a.com", "percent": 12.5 }] }),
+            ),
+            (
+                call("http", "1.2.3.4:80", json!({ "host": "a.com", "headers": { "transfer-encoding": "gzip" } })),
+                json!({ "verdict": "bad_request", "status": 501 }),
             ),
         ],
     );

@@ -44,6 +44,7 @@ use crate::explain::described;
 use crate::explain::described::Spoken;
 use crate::explain::world::View;
 use crate::failure::Failure;
+use crate::http::cors;
 use crate::http::headers;
 use crate::http::rewrite;
 use crate::http::upgrade;
@@ -234,6 +235,11 @@ impl Asked<'_> {
         answer
     }
 
+    fn failed(&self, failure: &Failure) -> Answer {
+        let status = failure.status().map_or(400, |status| status.as_u16());
+        self.bad(status, &failure.to_string())
+    }
+
     /// A request, made regular as a running proxy makes it, and decided.
     fn request(&self, terminated: Option<&Terminated>) -> Result<Answer, WrongCall> {
         let scheme = match terminated {
@@ -269,22 +275,25 @@ impl Asked<'_> {
         {
             return Ok(self.bad(400, "both content-length and transfer-encoding"));
         }
+        if let Err(failure) = headers::known_coding(&headers) {
+            return Ok(self.failed(&failure));
+        }
         if let Err(failure) = upgrade::wish(&headers) {
-            let status = failure.status().map_or(403, |status| status.as_u16());
-            return Ok(self.bad(status, &failure.to_string()));
+            return Ok(self.failed(&failure));
         }
         let authority =
             match rewrite::take_authority(&uri, version, terminated.is_some(), &mut headers) {
                 Ok(authority) => authority,
-                Err(bad) => {
-                    let failure = Failure::from(bad);
-                    let status = failure.status().map_or(400, |status| status.as_u16());
-                    return Ok(self.bad(status, bad.words()));
-                }
+                Err(bad) => return Ok(self.failed(&bad.into())),
             };
         let authority = authority.to_str().unwrap_or_default();
         let path = rewrite::take_path(&uri);
         headers::strip_request(&mut headers);
+        let own = &self.snapshot.mesh.proxy_headers;
+        if own.request_id {
+            headers::ensure_request_id(&mut headers);
+        }
+        headers::sanitise_client_cert(&mut headers, own, false);
         match self.snapshot.workload.mode {
             Mode::Sidecar => headers::from_sidecar(&mut headers, scheme),
             Mode::Gateway => {
@@ -315,6 +324,20 @@ impl Asked<'_> {
             decision = decide(rolled);
         }
         let mut answer = self.decided(&decision, authority);
+        if let RequestVerdict::Forward(forward) = &decision.verdict
+            && let Some(policy) = forward.cors
+            && let cors::Verdict::Answer(response) = cors::verdict(policy, &method, &headers)
+        {
+            let mut preflight = self.answer(Word::DirectResponse);
+            preflight.status = Some(response.status().as_u16());
+            preflight.virtual_host = answer.virtual_host;
+            preflight.route = answer.route;
+            preflight.trail.extend(decision.trail.sentences());
+            preflight
+                .trail
+                .push("it is a preflight, and answered as corsPolicy says".to_owned());
+            return Ok(preflight);
+        }
         if path.as_str() != self.call.path {
             answer.trail.insert(
                 usize::from(self.resolved.is_some()),

@@ -69,3 +69,6 @@ pub fn title(meta: &Meta) -> String {
         _ => meta.title(),
     }
 }
+
+#[cfg(test)]
+mod tests;

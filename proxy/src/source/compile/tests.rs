@@ -1,0 +1,49 @@
+use egret_config::labels::Labels;
+use egret_config::load::Text;
+use egret_config::snapshot::workload::Mode;
+
+use super::*;
+
+#[test]
+fn problems_are_of_documents_of_what_meets_and_of_what_users_regret() {
+    let yaml = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: a}
+spec: {hosts: [a.com], ports: [{number: 3306, name: tcp, protocol: TCP}], resolution: DNS, colour: red}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: b, namespace: other}
+spec: {hosts: [a.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}
+";
+    let texts = Texts {
+        objects: vec![Text {
+            file: "a.yaml".into(),
+            bytes: yaml.as_bytes().to_vec(),
+        }],
+        mesh_config: None,
+        fingerprint: 0,
+    };
+    let workload = Workload {
+        mode: Mode::Sidecar,
+        namespace: "default".into(),
+        labels: Labels::default(),
+        addresses: Vec::new(),
+        own_ports: Vec::new(),
+    };
+    let (_, loaded) = compile(&texts, &workload, 1);
+    let told: Vec<_> = loaded
+        .problems
+        .iter()
+        .map(|problem| (&*problem.object, &*problem.field))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("ServiceEntry default/a", "spec.colour"),
+            ("ServiceEntry other/b", "spec.hosts"),
+            ("ServiceEntry default/a", "spec.ports[0]"),
+        ]
+    );
+}

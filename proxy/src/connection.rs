@@ -287,14 +287,7 @@ async fn first_speaker(
     };
     let cluster: Arc<str> = decision.cluster.unwrap_or_default().into();
     let reached = {
-        let reaching = reach(
-            decision.verdict,
-            None,
-            arrival,
-            proxy,
-            snapshot,
-            record,
-        );
+        let reaching = reach(decision.verdict, None, arrival, proxy, snapshot, record);
         tokio::select! {
             biased;
             layer = read_layer(client, None) => return spoken(layer, None),

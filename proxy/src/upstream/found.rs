@@ -160,3 +160,6 @@ impl Level {
         self.endpoints.get(table.place(hash)?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,25 +5,16 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use egret_config::decide::Dice;
-use egret_config::host::HostPattern;
-use egret_config::model::endpoint::Address;
 use egret_config::model::policy::HashOn;
 use egret_config::model::policy::LoadBalancer;
 use egret_config::snapshot::cluster::Cluster;
 use egret_config::snapshot::cluster::Discovery;
-use egret_config::snapshot::cluster::Member;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use tokio::task::spawn_local;
 use tokio::time::Instant;
-use tokio::time::timeout_at;
 
-use crate::dns::names::Answer;
 use crate::dns::names::Names;
-use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::upstream::balance;
 use crate::upstream::balance::Balance;
@@ -36,16 +27,11 @@ use crate::upstream::limits::Permit;
 use crate::upstream::limits::Resource;
 use crate::upstream::outlier::Seen;
 use crate::upstream::pool::Pool;
+use crate::upstream::resolve;
 use crate::upstream::standing::Standing;
 
 /// Other addresses of a name that are tried when the picked one does not answer.
 const ALTERNATES_MAX: usize = 5;
-
-/// How long a call waits for the slower names of a cluster once one of them has an address.
-const OTHER_NAMES_MAX: Duration = Duration::from_millis(50);
-
-/// When the names that failed or were too slow are asked for again.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// What is known about a call when an endpoint is looked for.
 #[derive(Clone, Copy, Debug)]
@@ -220,11 +206,11 @@ impl LiveCluster {
         };
         let found = match &cluster.discovery {
             _ if cluster.policy.load_balancer == LoadBalancer::Passthrough => {
-                original(&cluster, wanted, None).map(at)
+                resolve::original(&cluster, wanted, None).map(at)
             }
-            Discovery::Original { port } => original(&cluster, wanted, *port).map(at),
+            Discovery::Original { port } => resolve::original(&cluster, wanted, *port).map(at),
             Discovery::PerCall { allowed, port } => {
-                per_call(&cluster, allowed, *port, wanted, names)
+                resolve::per_call(&cluster, allowed, *port, wanted, names)
                     .await
                     .map(at)
             }
@@ -233,7 +219,8 @@ impl LiveCluster {
             }
             Discovery::Names { members, single } => {
                 if self.found.borrow().is_stale() {
-                    self.resolve(&cluster, members, names).await?;
+                    let before = Rc::clone(self.found.borrow().endpoints());
+                    self.learn(resolve::members(&cluster, members, names, &before).await?);
                 }
                 let among = if *single {
                     Among::First(wanted.to)
@@ -311,71 +298,11 @@ impl LiveCluster {
                 balance::pick(self.balance, &level.endpoints, avoid, turn, dice)
             }),
         };
-        let picked = picked.ok_or_else(|| nobody(cluster, found.endpoints().len()))?;
+        let picked = picked.ok_or_else(|| resolve::nobody(cluster, found.endpoints().len()))?;
         Ok(Target {
             address: picked.address,
             active: Some(Active::begin(Some(picked), request)),
         })
-    }
-
-    /// Asks for the names of this cluster again. As long as any name has an address, the call can go on; names that are
-    /// slow beside others are not waited for.
-    async fn resolve(
-        &self,
-        cluster: &Cluster,
-        members: &[Member],
-        names: &Names,
-    ) -> Result<(), Failure> {
-        let mut answers: Vec<Option<Result<Answer, Failure>>> = vec![None; members.len()];
-        let mut asked: FuturesUnordered<_> = members
-            .iter()
-            .enumerate()
-            .filter_map(|(place, member)| match &member.address {
-                Address::Ip(_) | Address::Unix(_) => None,
-                Address::Name(name) => {
-                    Some(async move { (place, resolve_name(names, name).await) })
-                }
-            })
-            .collect();
-        let mut patience: Option<Instant> = None;
-        while let Some((place, answer)) = match patience {
-            None => asked.next().await,
-            Some(patience) => timeout_at(patience, asked.next()).await.unwrap_or(None),
-        } {
-            if answer.is_ok() {
-                patience.get_or_insert_with(|| Instant::now() + OTHER_NAMES_MAX);
-            }
-            answers[place] = Some(answer);
-        }
-        let before = Rc::clone(self.found.borrow().endpoints());
-        let mut endpoints = Vec::new();
-        let mut until: Option<Instant> = None;
-        let mut soonest = |at: Instant| until = Some(until.map_or(at, |until| until.min(at)));
-        let again = Instant::now() + AGAIN;
-        let mut failed = None;
-        for (member, answer) in members.iter().zip(answers) {
-            match (&member.address, answer) {
-                (Address::Ip(ip), _) => {
-                    endpoints::of_answer(member, [*ip], &before, &mut endpoints);
-                }
-                (Address::Unix(_), _) => {}
-                (Address::Name(_), Some(Ok(answer))) => {
-                    let addresses = answer.addresses.iter().copied();
-                    endpoints::of_answer(member, addresses, &before, &mut endpoints);
-                    soonest(answer.valid_until);
-                }
-                (Address::Name(_), Some(Err(failure))) => {
-                    failed = Some(failure);
-                    soonest(again);
-                }
-                (Address::Name(_), None) => soonest(again),
-            }
-        }
-        if endpoints.is_empty() {
-            return Err(failed.unwrap_or_else(|| nobody(cluster, 0)));
-        }
-        self.learn(Found::new(endpoints, until));
-        Ok(())
     }
 
     fn learn(&self, found: Found) {
@@ -405,81 +332,4 @@ fn make_room(pool: &Rc<Pool>, standing: &Arc<Standing>) {
             }
         }
     });
-}
-
-fn nobody(cluster: &Cluster, known: usize) -> Failure {
-    let words = match known {
-        0 => format!("cluster `{}` has no endpoint", cluster.name),
-        known => format!("all {known} endpoints of `{}` are ejected", cluster.name),
-    };
-    Failure::new(Cause::NoEndpoint, words)
-}
-
-fn original(
-    cluster: &Cluster,
-    wanted: &Wanted<'_>,
-    port: Option<u16>,
-) -> Result<SocketAddr, Failure> {
-    if !wanted.to_is_original {
-        let words = format!(
-            "cluster `{}` goes where the caller wanted to go, which a gateway does not know",
-            cluster.name
-        );
-        return Err(Failure::new(Cause::NoEndpoint, words));
-    }
-    let port = port.unwrap_or(wanted.to.port());
-    Ok(SocketAddr::new(wanted.to.ip(), port))
-}
-
-/// What the call's own name resolves to, if it is one that is allowed. Port 0 is the one that the client dialled.
-async fn per_call(
-    cluster: &Cluster,
-    allowed: &HostPattern,
-    port: u16,
-    wanted: &Wanted<'_>,
-    names: &Names,
-) -> Result<SocketAddr, Failure> {
-    let refused = |words: String| Failure::new(Cause::NoEndpoint, words);
-    let name = wanted
-        .name
-        .filter(|name| !name.is_empty() && allowed.matches(name))
-        .ok_or_else(|| {
-            let name = wanted.name.unwrap_or("no name");
-            refused(format!(
-                "`{name}` is not one of `{allowed}` ({})",
-                cluster.name
-            ))
-        })?;
-    let port = match port {
-        0 => wanted.to.port(),
-        port => port,
-    };
-    let answer = resolve_name(names, name).await?;
-    // The name is the caller's choice, and so is what it resolves to: this machine's own ports are not to be reached by
-    // it, nor a gateway by way of itself.
-    let is_fit = |address: &SocketAddr| {
-        let ip = address.ip().to_canonical();
-        let own = !wanted.to_is_original && *address == wanted.to;
-        !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast() && !own
-    };
-    let addresses = answer.addresses.iter();
-    let fit: Vec<_> = addresses
-        .map(|ip| SocketAddr::new(*ip, port))
-        .filter(is_fit)
-        .collect();
-    let of_family = fit
-        .iter()
-        .find(|address| address.is_ipv4() == wanted.to.is_ipv4());
-    of_family.or(fit.first()).copied().ok_or_else(|| {
-        refused(format!(
-            "`{name}` resolves to addresses of this machine only"
-        ))
-    })
-}
-
-async fn resolve_name(names: &Names, name: &str) -> Result<Answer, Failure> {
-    names
-        .addresses(name)
-        .await
-        .map_err(|unresolved| Failure::new(Cause::NoAddress, unresolved.to_string()))
 }

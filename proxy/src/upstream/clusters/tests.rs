@@ -2,12 +2,14 @@ use egret_config::host::HostPattern;
 use egret_config::model::endpoint::Address;
 use egret_config::model::policy::ConnectionPool;
 use egret_config::model::policy::LoadBalancer;
+use egret_config::model::policy::OutlierDetection;
 use egret_config::port::Protocol;
 use egret_config::snapshot::cluster::Discovery;
 use egret_config::snapshot::cluster::Member;
 use tokio::runtime::Handle;
 
 use super::*;
+use crate::dns::resolver::Found;
 
 fn clusters() -> Clusters {
     let names = Names::system("/nonexistent/resolv.conf", Handle::current());
@@ -201,4 +203,114 @@ async fn life_goes_on_while_members_and_policy_stay() {
     let mut policy = Cluster::clone(&other);
     policy.policy.connect_timeout = Duration::from_secs(1);
     assert!(!Rc::ptr_eq(&all.live(&other), &all.live(&Arc::new(policy))));
+}
+/// Clusters whose names are all at 10.0.0.1, but for `slow.test`, which is never answered.
+fn clusters_with_a_slow_name() -> Clusters {
+    let names = Names::new(Handle::current(), |name| {
+        Box::pin(async move {
+            if &*name == "slow.test" {
+                std::future::pending::<()>().await;
+            }
+            Ok(Found {
+                addresses: vec![[10, 0, 0, 1].into()],
+                ttl: Duration::from_secs(60),
+            })
+        })
+    });
+    let originator = Arc::new(Originator::new());
+    Clusters::new(Arc::new(names), originator, Arc::default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_name_does_not_hold_up_the_others() {
+    let all = clusters_with_a_slow_name();
+    let live = all.live(&cluster(names(&["slow.test", "quick.test"], false)));
+    let start = Instant::now();
+    let picked = picks(&live, &all, &wanted(V4)).await;
+    assert_eq!(picked, Ok(vec!["10.0.0.1".into()]));
+    assert!(
+        start.elapsed() <= Duration::from_millis(50),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_name_of_the_call_is_no_way_into_this_machine() {
+    let all = clusters();
+    let live = all.live(&cluster(Discovery::PerCall {
+        allowed: HostPattern::parse("*"),
+        port: 80,
+    }));
+    for (name, to_is_original, cause) in [
+        ("127.0.0.1", true, Some(Cause::NoEndpoint)),
+        ("::1", true, Some(Cause::NoEndpoint)),
+        ("::ffff:127.0.0.1", true, Some(Cause::NoEndpoint)),
+        ("0.0.0.0", true, Some(Cause::NoEndpoint)),
+        ("192.0.2.1", false, Some(Cause::NoEndpoint)),
+        ("192.0.2.1", true, None),
+        ("192.0.2.2", false, None),
+    ] {
+        let call = Wanted {
+            name: Some(name),
+            to_is_original,
+            ..wanted(V4)
+        };
+        let picked = picks(&live, &all, &call).await;
+        assert_eq!(picked.err(), cause, "{name}");
+    }
+    let nameless = Wanted {
+        name: None,
+        ..wanted(V4)
+    };
+    assert_eq!(picks(&live, &all, &nameless).await, Err(Cause::NoEndpoint));
+}
+
+#[tokio::test]
+async fn port_0_is_the_one_that_the_client_dialled() {
+    let all = clusters();
+    let live = all.live(&cluster(Discovery::PerCall {
+        allowed: HostPattern::parse("*"),
+        port: 0,
+    }));
+    let call = Wanted {
+        name: Some("10.0.0.7"),
+        ..wanted("192.0.2.1:8080")
+    };
+    let target = live.pick(&call, all.names(), &mut |_| 0).await;
+    assert_eq!(target.expect("target").address.to_string(), "10.0.0.7:8080");
+}
+
+#[tokio::test]
+async fn what_failed_too_often_is_not_picked_by_any_worker() {
+    let standings: Arc<Standings> = Arc::default();
+    let worker = || {
+        let names = Names::system("/nonexistent/resolv.conf", Handle::current());
+        let originator = Arc::new(Originator::new());
+        Clusters::new(Arc::new(names), originator, Arc::clone(&standings))
+    };
+    let mut unwell = Cluster::clone(&cluster(names(&["10.0.0.1", "10.0.0.2"], false)));
+    unwell.policy.outlier_detection = Some(OutlierDetection {
+        consecutive_5xx: 2,
+        consecutive_gateway_errors: 0,
+        consecutive_local_failures: None,
+        interval: Duration::from_secs(10),
+        base_ejection_time: Duration::from_secs(30),
+        ejection_percent_max: 50,
+        health_percent_min: 0,
+    });
+    let unwell = Arc::new(unwell);
+    let (one, other) = (worker(), worker());
+    let live = one.live(&unwell);
+    assert_eq!(
+        picks(&live, &one, &wanted(V4)).await.expect("picks").len(),
+        4
+    );
+    let first = "10.0.0.1:80".parse().expect("address");
+    live.saw(first, Seen::Failed);
+    live.saw(first, Seen::Answered(500));
+    let left = Ok(vec!["10.0.0.2".into()]);
+    assert_eq!(picks(&live, &one, &wanted(V4)).await, left);
+    assert_eq!(picks(&other.live(&unwell), &other, &wanted(V4)).await, left);
+    assert_eq!(standings.ejected("outbound|80||a.test"), [first]);
 }

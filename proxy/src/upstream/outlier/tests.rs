@@ -39,7 +39,8 @@ fn runs_that_eject() {
     };
     let only_gateway = OutlierDetection {
         consecutive_5xx: 0,
-        ..gateway.clone()
+        consecutive_gateway_errors: 2,
+        ..policy()
     };
     let split = OutlierDetection {
         consecutive_local_failures: Some(2),

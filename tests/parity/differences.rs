@@ -205,14 +205,6 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
         reason: "a preflight has no use for it (Fetch standard, 3.2.3)",
     },
     Difference {
-        exchanges: &["tries too late"],
-        facts: &[
-            "origin 1 header x-envoy-expected-rq-timeout-ms",
-            "origin 2 header x-envoy-expected-rq-timeout-ms",
-        ],
-        reason: "lack: a try's own time limit is not told to the origin",
-    },
-    Difference {
         exchanges: &["origin resets"],
         facts: &["origin requests"],
         reason: "a request that may be repeated is sent anew when a kept connection turns out to be closed",
@@ -221,6 +213,34 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
         exchanges: &["websocket"],
         facts: &["header x-envoy-upstream-service-time"],
         reason: "the time until an upgrade was granted is told too",
+    },
+];
+
+pub(crate) const OVER_HTTP2: &[Difference] = &[
+    Difference {
+        exchanges: &[],
+        facts: &["header server"],
+        reason: "answers are signed by who gives them; proxyHeaders of the mesh can say otherwise",
+    },
+    Difference {
+        exchanges: &[],
+        facts: &["header x-egret-verdict"],
+        reason: "a refusal says why in a header of its own",
+    },
+    Difference {
+        exchanges: &["put without a body"],
+        facts: &["origin header content-length"],
+        reason: "lack: an origin of HTTP/1 that insists on a length (411) is not told `content-length: 0`",
+    },
+    Difference {
+        exchanges: &["no such path", "no such host"],
+        facts: BODY,
+        reason: "a refusal has a short body that says why, where Envoy's is empty",
+    },
+    Difference {
+        exchanges: &["grpc refused"],
+        facts: &["header grpc-message"],
+        reason: "a refusal says why, to gRPC clients too",
     },
 ];
 

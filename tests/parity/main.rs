@@ -8,8 +8,10 @@ mod requests;
 mod compare;
 mod differences;
 
+use std::io::Write;
 use std::net::SocketAddr;
 
+use egret_tests::client::curl;
 use egret_tests::egret::INJECTED;
 use egret_tests::egret::Settings;
 use egret_tests::egret::redirect;
@@ -30,7 +32,9 @@ use crate::compare::Facts;
 use crate::compare::differences;
 use crate::compare::facts;
 use crate::differences::Difference;
+use crate::requests::Call;
 use crate::requests::Exchange;
+use crate::wire::Heard;
 use crate::wire::Message;
 
 /// So that the connections kept to the origin are those of one pool, as with Envoy here.
@@ -40,11 +44,9 @@ const SKIPPED: &str =
     "skipped: ENVOY_BIN names no Envoy to compare with; `scripts/test` installs one";
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a skipped comparison must be seen")]
 fn a_gateway_does_as_envoy_does() -> anyhow::Result<()> {
     if !envoy::is_there()? {
-        eprintln!("{SKIPPED}");
-        return Ok(());
+        return tell_skipped();
     }
     let world = World::new("parity-gateway", Family::V4)?;
     let origin = wire::origin(world.internet.listen(HTTPBIN_ORG.v4(), 80)?)?;
@@ -66,19 +68,27 @@ fn a_gateway_does_as_envoy_does() -> anyhow::Result<()> {
         to: (place.v4(), 80).into(),
         origin: &origin,
     };
+    let ways = [through(EGRESS_GATEWAY), through(INGRESS_GATEWAY)];
     insist(
         &requests::of_gateway(),
-        [through(EGRESS_GATEWAY), through(INGRESS_GATEWAY)],
+        &ways,
         differences::OF_GATEWAY,
+        |way, exchange| way.send(exchange),
+        |exchange| exchange.name,
+    )?;
+    insist(
+        &requests::over_http2(),
+        &ways,
+        differences::OVER_HTTP2,
+        |way, call| way.curl(call),
+        |call| call.name,
     )
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a skipped comparison must be seen")]
 fn a_sidecar_does_as_envoy_does() -> anyhow::Result<()> {
     if !envoy::is_there()? {
-        eprintln!("{SKIPPED}");
-        return Ok(());
+        return tell_skipped();
     }
     let world = World::new("parity-sidecar", Family::V4)?;
     let origin = wire::origin(world.internet.listen(HTTPBIN_ORG.v4(), 80)?)?;
@@ -105,9 +115,16 @@ fn a_sidecar_does_as_envoy_does() -> anyhow::Result<()> {
     };
     insist(
         &requests::of_sidecar(),
-        [through(&envoy_pod, PRODUCTPAGE), through(&egret_pod, SLEEP)],
+        &[through(&envoy_pod, PRODUCTPAGE), through(&egret_pod, SLEEP)],
         differences::OF_SIDECAR,
+        |way, exchange| way.send(exchange),
+        |exchange| exchange.name,
     )
+}
+
+/// Past the test runner, which shows nothing of tests that pass.
+fn tell_skipped() -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stderr(), "{SKIPPED}")?)
 }
 
 /// A way through one proxy.
@@ -122,29 +139,55 @@ impl Through<'_> {
     fn send(&self, exchange: &Exchange) -> anyhow::Result<Facts> {
         let before = self.origin.len();
         let heard = wire::call(self.client, self.to, &exchange.bytes, exchange.responses)?;
+        Ok(self.facts(&heard, before))
+    }
+
+    fn curl(&self, call: &Call) -> anyhow::Result<Facts> {
+        let before = self.origin.len();
+        let resolve = format!("app.example:80:{}", self.to.ip());
+        let url = format!("http://app.example{}", call.target);
+        let mut arguments = vec!["--http2-prior-knowledge", "--resolve", &resolve, &url];
+        arguments.extend(call.arguments);
+        let answer = curl(self.client, &arguments)?;
+        let heard = Heard {
+            responses: vec![Message {
+                line: answer.status_line,
+                headers: answer.headers,
+                body: answer.body,
+                ..Message::default()
+            }],
+            closed: false,
+        };
+        Ok(self.facts(&heard, before))
+    }
+
+    /// With what the origin saw since its ledger had `before` entries.
+    fn facts(&self, heard: &Heard, before: usize) -> Facts {
         let mut seen = self.origin.all().split_off(before);
         seen.retain(|request| !request.line.contains(requests::BROKEN));
-        Ok(facts(&heard, &seen, &self.address))
+        facts(heard, &seen, &self.address)
     }
 }
 
 /// Insists that each exchange comes out the same both ways, but for `meant`, and that all of that still differs.
-fn insist(
-    exchanges: &[Exchange],
-    [envoy, egret]: [Through<'_>; 2],
+fn insist<'w, E>(
+    exchanges: &[E],
+    [envoy, egret]: &[Through<'w>; 2],
     meant: &[Difference],
+    send: impl Fn(&Through<'w>, &E) -> anyhow::Result<Facts>,
+    name: impl Fn(&E) -> &'static str,
 ) -> anyhow::Result<()> {
     let mut used = vec![false; meant.len()];
     let mut unmeant = Vec::new();
     for exchange in exchanges {
-        let lines = differences(&envoy.send(exchange)?, &egret.send(exchange)?);
+        let lines = differences(&send(envoy, exchange)?, &send(egret, exchange)?);
         for line in lines {
             let covering = meant
                 .iter()
-                .position(|one| one.covers(exchange.name, &line));
+                .position(|one| one.covers(name(exchange), &line));
             match covering {
                 Some(at) => used[at] = true,
-                None => unmeant.push(format!("{}: {line}", exchange.name)),
+                None => unmeant.push(format!("{}: {line}", name(exchange))),
             }
         }
     }

@@ -99,6 +99,10 @@ impl LiveCluster {
         if limits.connections_max.is_some() {
             make_room(&pool, &standing);
         }
+        if cluster.policy.outlier_detection.is_none() {
+            // Nobody would take back what an earlier policy ejected.
+            standing.keep_hosts(&[]);
+        }
         Self {
             cluster: RefCell::new(Arc::clone(cluster)),
             pool,

@@ -313,4 +313,10 @@ async fn what_failed_too_often_is_not_picked_by_any_worker() {
     assert_eq!(picks(&live, &one, &wanted(V4)).await, left);
     assert_eq!(picks(&other.live(&unwell), &other, &wanted(V4)).await, left);
     assert_eq!(standings.ejected("outbound|80||a.test"), [first]);
+
+    let mut without = Cluster::clone(&unwell);
+    without.policy.outlier_detection = None;
+    let live = one.live(&Arc::new(without));
+    let all = picks(&live, &one, &wanted(V4)).await.expect("picks");
+    assert_eq!(all.len(), 4, "a policy that is gone ejects nobody");
 }

@@ -65,12 +65,13 @@ pub(super) fn read(
     }
     let mut attempt = source.attempt(&mut draft);
     if attempt.halt == Some(Halt::BodyBeforeKind) {
-        let mut header = Header::default();
-        if let Err(fault) = format::parse(source.format, source.chunk.text, HeaderSeed(&mut header))
-        {
-            reader.tell(source.malformed(&header, &fault));
-            return Ok(());
-        }
+        let header = match source.header() {
+            Ok(header) => header,
+            Err((header, fault)) => {
+                reader.tell(source.malformed(&header, &fault));
+                return Ok(());
+            }
+        };
         draft = match draft_of(header, expect) {
             Ok(draft) => draft,
             Err(reason) => {
@@ -193,6 +194,22 @@ impl Source<'_> {
             reading,
             halt: halt.get(),
             fault,
+        }
+    }
+
+    /// What the document says of itself; with a fault, as far as it was read.
+    fn header(&self) -> Result<Header, (Header, Fault)> {
+        let mut header = Header::default();
+        let plain = (self.format == Format::Yaml)
+            .then(|| plain::read(self.chunk.text))
+            .flatten();
+        if plain.is_some_and(|tree| tree.deserialize(HeaderSeed(&mut header)).is_ok()) {
+            return Ok(header);
+        }
+        let mut header = Header::default();
+        match format::parse(self.format, self.chunk.text, HeaderSeed(&mut header)) {
+            Ok(()) => Ok(header),
+            Err(fault) => Err((header, fault)),
         }
     }
 

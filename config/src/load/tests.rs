@@ -443,7 +443,7 @@ fn what_is_too_much_is_refused_in_one_problem() {
     );
     let (documents, problems) = outcome("f.json", &"{\n".repeat(1_000));
     assert_eq!((documents.len(), problems.len()), (0, JSON_BREAKS_MAX + 1));
-    let (documents, problems) = outcome("f.yaml", &"--- x\n".repeat(DOCUMENTS_MAX + 10));
+    let (documents, problems) = outcome("f.yaml", &"---\na: 1\n".repeat(DOCUMENTS_MAX + 10));
     assert_eq!((documents.len(), problems.len()), (0, DOCUMENTS_MAX + 1));
     let unknown: String = (0..1_000).map(|n| format!("  x{n}: 1\n")).collect();
     let (documents, problems) = outcome("f.yaml", &entry(&unknown));

@@ -3,6 +3,7 @@
 pub(crate) mod entry;
 pub(crate) mod kubernetes;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -25,6 +26,9 @@ pub struct Service {
     pub host: HostPattern,
     /// Virtual addresses and ranges. Kubernetes: clusterIPs. Empty when there are none.
     pub addresses: Vec<IpNet>,
+    /// Addresses that Istio has given to a ServiceEntry without any (`status.addresses`). They count only where DNS is
+    /// captured, since nobody else knows them.
+    pub given: Vec<IpAddr>,
     /// The ports, in order.
     pub ports: Vec<ServicePort>,
     /// How its endpoints are found.

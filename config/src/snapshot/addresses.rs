@@ -27,11 +27,15 @@ const PRIME: u32 = 65_011;
 /// Gives each host of a ServiceEntry without addresses one in 240.240.0.0/16 and one in 2001:2::/48, where its names are
 /// handed out by captured DNS: not with resolution NONE, whose callers' own address counts, and not to wildcards.
 ///
-/// As with Istio, the address is a hash of `namespace/host`, and the next place of a second hash where two meet. So it
+/// Addresses that Istio has given already are taken. As with Istio, the address is a hash of `namespace/host`, and the next place of a second hash where two meet. So it
 /// depends on the name, and on others only where they meet.
 pub fn allocate(objects: &mut Objects) {
     let mut places: HashMap<u32, (Arc<str>, Arc<str>)> = HashMap::new();
     for service in &mut objects.services {
+        if service.addresses.is_empty() && !service.given.is_empty() {
+            service.addresses = service.given.iter().copied().map(IpNet::from).collect();
+            continue;
+        }
         let Some(host) = wanting(service) else {
             continue;
         };
@@ -157,6 +161,41 @@ spec: {hosts: [HOST], ports: [{number: 3306, name: tcp, protocol: TCP}], resolut
         let alone = addresses(&[("b.com", "DNS", "")]);
         let among = addresses(&[("a.com", "DNS", ""), ("b.com", "DNS", "")]);
         assert_eq!(alone[0], among[1]);
+    }
+
+    #[test]
+    fn what_istio_gave_counts() {
+        let status = "status: {conditions: [{type: x}], addresses: [{value: 240.240.0.7, host: a.com}, {value: 240.240.0.8, \
+                      host: b.com}, {value: '2001:2::7', host: a.com}]}\n";
+        let text = Text {
+            file: "a.yaml".into(),
+            bytes: (ENTRY
+                .replace("NAME", "e")
+                .replace("[HOST]", "[a.com, b.com]")
+                .replace("TCP", "TLS")
+                .replace("RESOLUTION", "DNS")
+                .replace("LABELS", "")
+                + status)
+                .into_bytes(),
+        };
+        let (mut objects, problems) = load(&[text], None);
+        assert_eq!(problems, []);
+        assert!(objects.services.iter().all(|one| one.addresses.is_empty()));
+        allocate(&mut objects);
+        let given: Vec<Vec<String>> = objects
+            .services
+            .iter()
+            .map(|one| {
+                one.addresses
+                    .iter()
+                    .map(|net| net.addr().to_string())
+                    .collect()
+            })
+            .collect();
+        assert_eq!(
+            given,
+            [vec!["240.240.0.7", "2001:2::7"], vec!["240.240.0.8"]]
+        );
     }
 
     #[test]

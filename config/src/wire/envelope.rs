@@ -235,6 +235,10 @@ impl<'de> Visitor<'de> for DraftSeed<'_> {
                     0 => draft.api_version = reading.field(&mut map, "apiVersion")?,
                     1 => draft.kind = reading.field(&mut map, "kind")?,
                     2 => draft.metadata = reading.field(&mut map, "metadata")?,
+                    // Its author is Istio: nothing in it is told of.
+                    _ if let Some(Body::ServiceEntry(entry)) = &mut draft.body => {
+                        entry.status = Reading::default().field(&mut map, "status")?;
+                    }
                     _ => drop(map.next_value::<IgnoredAny>()?),
                 }
                 continue;

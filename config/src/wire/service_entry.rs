@@ -6,7 +6,7 @@ use super::shared::Port;
 use super::shared::WorkloadSelector;
 
 object! {
-    /// `spec` of a ServiceEntry.
+    /// `spec` of a ServiceEntry, and the document's `status`, which the envelope puts here.
     pub struct ServiceEntry {
         pub hosts: Vec<String>,
         pub addresses: Vec<String>,
@@ -17,6 +17,22 @@ object! {
         pub workload_selector: Option<WorkloadSelector>,
         pub export_to: Vec<String>,
         pub subject_alt_names: Vec<String>,
+        pub status: Status,
+    }
+}
+
+object! {
+    /// `status` of a ServiceEntry, as far as it is read.
+    pub struct Status {
+        pub addresses: Vec<GivenAddress>,
+    }
+}
+
+object! {
+    /// An address that Istio has given to a host without any.
+    pub struct GivenAddress {
+        pub value: String,
+        pub host: String,
     }
 }
 

@@ -67,6 +67,7 @@ pub(crate) fn parse(
         meta: Arc::clone(meta),
         host: HostPattern::parse(host),
         addresses: addresses.clone(),
+        given: given(wire, host),
         ports: ports.clone(),
         resolution: resolution.clone(),
         headless: false,
@@ -82,6 +83,18 @@ pub(crate) fn parse(
         labels: labels.clone(),
     };
     wire.hosts.iter().map(service).collect()
+}
+
+/// What `status.addresses` says of a host; an entry without host is for the only one.
+fn given(wire: &Wire, host: &str) -> Vec<std::net::IpAddr> {
+    let of_host = wire
+        .status
+        .addresses
+        .iter()
+        .filter(|given| given.host == host || (given.host.is_empty() && wire.hosts.len() == 1));
+    of_host
+        .filter_map(|given| given.value.parse().ok())
+        .collect()
 }
 
 fn hosts(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) {

@@ -70,6 +70,7 @@ pub(crate) fn service(
             .filter_map(|address| read::address(review, "clusterIP", address))
             .map(Into::into)
             .collect(),
+        given: Vec::new(),
         ports: ports.into_iter().flatten().collect(),
         resolution,
         headless,

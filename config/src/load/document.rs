@@ -65,13 +65,11 @@ pub(super) fn read(
     }
     let mut attempt = source.attempt(&mut draft);
     if attempt.halt == Some(Halt::BodyBeforeKind) {
-        let header = match source.header() {
-            Ok(header) => header,
-            Err((header, fault)) => {
-                reader.tell(source.malformed(&header, &fault));
-                return Ok(());
-            }
-        };
+        let (header, fault) = source.header();
+        if let Some(fault) = fault {
+            reader.tell(source.malformed(&header, &fault));
+            return Ok(());
+        }
         draft = match draft_of(header, expect) {
             Ok(draft) => draft,
             Err(reason) => {
@@ -197,20 +195,18 @@ impl Source<'_> {
         }
     }
 
-    /// What the document says of itself; with a fault, as far as it was read.
-    fn header(&self) -> Result<Header, (Header, Fault)> {
+    /// What the document says of itself, up to the fault if it has one.
+    fn header(&self) -> (Header, Option<Fault>) {
         let mut header = Header::default();
         let plain = (self.format == Format::Yaml)
             .then(|| plain::read(self.chunk.text))
             .flatten();
         if plain.is_some_and(|tree| tree.deserialize(HeaderSeed(&mut header)).is_ok()) {
-            return Ok(header);
+            return (header, None);
         }
         let mut header = Header::default();
-        match format::parse(self.format, self.chunk.text, HeaderSeed(&mut header)) {
-            Ok(()) => Ok(header),
-            Err(fault) => Err((header, fault)),
-        }
+        let fault = format::parse(self.format, self.chunk.text, HeaderSeed(&mut header)).err();
+        (header, fault)
     }
 
     /// The quick way, for a document that is written plainly and without a fault.

@@ -6,11 +6,11 @@ mod proxy_headers;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::model::mesh::proxy_headers::ClientCert;
+pub use crate::model::mesh::proxy_headers::ProxyHeaders;
 use crate::model::meta::ExportTo;
 use crate::model::meta::Meta;
 use crate::model::policy::Locality;
-pub use crate::model::mesh::proxy_headers::ClientCert;
-pub use crate::model::mesh::proxy_headers::ProxyHeaders;
 use crate::model::route::Retries;
 use crate::name::ROOT_NAMESPACE;
 

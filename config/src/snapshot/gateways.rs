@@ -223,7 +223,8 @@ impl<'o> Build<'_, 'o, '_> {
     /// A route table of servers: a virtual host for each name that a server and a VirtualService have in common.
     fn table(&mut self, name: String, servers: &[&Serving<'o>]) -> RouteTable {
         let number = servers.first().map_or(0, |serving| serving.server.port);
-        let mut hosts: Vec<(HostPattern, Vec<Arc<Rule>>, bool)> = Vec::new();
+        let mut hosts: Vec<Shared> = Vec::new();
+        let mut places: HashMap<HostPattern, usize> = HashMap::new();
         for serving in servers {
             let server = &serving.server;
             let to_https = server.tls == ServerTlsMode::RedirectToHttps;
@@ -255,37 +256,49 @@ impl<'o> Build<'_, 'o, '_> {
                     continue;
                 }
                 for host in shared {
-                    match hosts.iter_mut().find(|(known, _, _)| *known == host) {
-                        Some((_, known, https)) => {
-                            *https |= to_https;
+                    let place = *places.entry(host.clone()).or_insert(hosts.len());
+                    match hosts.get_mut(place) {
+                        Some(known) => {
+                            known.to_https |= to_https;
                             // Another server may have brought the same rules: the later ones are never reached.
                             let new = rules.iter().filter(|rule| {
-                                known.iter().all(|one| !one.origin.is(&rule.origin))
+                                known.rules.iter().all(|one| !one.origin.is(&rule.origin))
                             });
                             let new: Vec<_> = new.cloned().collect();
-                            known.extend(new);
+                            known.rules.extend(new);
                         }
-                        None => hosts.push((host, rules.clone(), to_https)),
+                        None => hosts.push(Shared {
+                            host,
+                            port: server.port,
+                            rules: rules.clone(),
+                            to_https,
+                        }),
                     }
                 }
             }
             if to_https {
                 for host in &server.hosts {
-                    match hosts.iter_mut().find(|(known, _, _)| *known == host.host) {
-                        Some((_, _, https)) => *https = true,
-                        None => hosts.push((host.host.clone(), Vec::new(), true)),
+                    let place = *places.entry(host.host.clone()).or_insert(hosts.len());
+                    match hosts.get_mut(place) {
+                        Some(known) => known.to_https = true,
+                        None => hosts.push(Shared {
+                            host: host.host.clone(),
+                            port: server.port,
+                            rules: Vec::new(),
+                            to_https: true,
+                        }),
                     }
                 }
             }
         }
         let mut table = RouteTable::new(name);
-        for (host, mut rules, to_https) in hosts {
-            rules.sort_by_key(|rule| rule.takes_all());
+        for mut shared in hosts {
+            shared.rules.sort_by_key(|rule| rule.takes_all());
             table.add(VirtualHost {
-                name: format!("{host}:{number}").into(),
-                domains: vec![host],
-                rules,
-                to_https,
+                name: format!("{}:{}", shared.host, shared.port).into(),
+                domains: vec![shared.host],
+                rules: shared.rules,
+                to_https: shared.to_https,
             });
         }
         if table.hosts.is_empty() {
@@ -304,6 +317,15 @@ impl<'o> Build<'_, 'o, '_> {
             .iter()
             .any(|name| self.names.mean(name, serving.gateway))
     }
+}
+
+/// A virtual host while its table is built.
+struct Shared {
+    host: HostPattern,
+    /// The port of the first server that has it.
+    port: u16,
+    rules: Vec<Arc<Rule>>,
+    to_https: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

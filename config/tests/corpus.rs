@@ -20,7 +20,7 @@ fn every_text_of_the_corpus_is_read() {
             file: path.display().to_string().into(),
             bytes,
         };
-        let (objects, problems) = load(&[text.clone()], Some(&text));
+        let (objects, problems) = load(std::slice::from_ref(&text), Some(&text));
         assert!(problems.len() < 1_000, "{}", path.display());
         for mode in [Mode::Sidecar, Mode::Gateway] {
             let workload = Workload {

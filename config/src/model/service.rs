@@ -62,6 +62,9 @@ pub struct ServicePort {
     pub target: Option<u16>,
     /// Kubernetes `targetPort` given as a name.
     pub target_name: Option<Arc<str>>,
+    /// Where the port is called, when not at the addresses of the service: a host in several ServiceEntries has the
+    /// ports of each at the addresses of each.
+    pub addresses: Option<Vec<IpNet>>,
 }
 
 /// How the endpoints of a service are found (`ServiceEntry.resolution`, and what Kubernetes services amount to).

@@ -268,9 +268,33 @@ fn merged<'o>(winner: &'o Service, rivals: &[&'o Service]) -> Cow<'o, Service> {
         if std::ptr::eq(*rival, winner) || !may_merge(winner, rival) {
             continue;
         }
+        if rival.addresses != winner.addresses {
+            for port in &mut merged.to_mut().ports {
+                port.addresses
+                    .get_or_insert_with(|| winner.addresses.clone());
+            }
+        }
         for port in &rival.ports {
-            if merged.ports.iter().all(|known| known.number != port.number) {
-                merged.to_mut().ports.push(port.clone());
+            let apart = merged.ports.iter().any(|known| known.addresses.is_some());
+            let place = merged
+                .ports
+                .iter()
+                .position(|known| known.number == port.number);
+            match place {
+                None => merged.to_mut().ports.push(ServicePort {
+                    addresses: apart.then(|| rival.addresses.clone()),
+                    ..port.clone()
+                }),
+                Some(at) if apart => {
+                    let known = &mut merged.to_mut().ports[at];
+                    let addresses = known.addresses.get_or_insert_default();
+                    for address in &rival.addresses {
+                        if !addresses.contains(address) {
+                            addresses.push(*address);
+                        }
+                    }
+                }
+                Some(_) => {}
             }
         }
         for address in &rival.addresses {

@@ -164,6 +164,7 @@ fn ports(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<S
             protocol,
             target: read::optional_port(review, "targetPort", wire.target_port),
             target_name: None,
+            addresses: None,
         })
     })
 }

@@ -100,6 +100,7 @@ fn port(review: &mut Review<'_>, wire: &WirePort) -> Option<Option<ServicePort>>
             Some(_) => None,
             None => read::optional(target),
         },
+        addresses: None,
     }))
 }
 

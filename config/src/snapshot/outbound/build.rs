@@ -106,8 +106,8 @@ impl Build<'_, '_, '_> {
             }
             return;
         }
-        let (addresses, ranges): (Vec<IpNet>, Vec<IpNet>) = service
-            .addresses
+        let at = port.addresses.as_ref().unwrap_or(&service.addresses);
+        let (addresses, ranges): (Vec<IpNet>, Vec<IpNet>) = at
             .iter()
             .partition(|net| net.prefix_len() == net.max_prefix_len());
         let mut binds: Vec<Option<IpAddr>> = addresses.iter().map(|net| Some(net.addr())).collect();

@@ -9,8 +9,6 @@ use std::net::SocketAddr;
 
 use criterion::BatchSize;
 use criterion::Criterion;
-use criterion::criterion_group;
-use criterion::criterion_main;
 use egret_config::decide;
 use egret_config::decide::call::Arrival;
 use egret_config::decide::call::ClientHello;
@@ -200,5 +198,9 @@ fn building(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(engine, decisions, building);
-criterion_main!(engine);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    decisions(&mut criterion);
+    building(&mut criterion);
+    criterion.final_summary();
+}

@@ -11,6 +11,7 @@ pub use crate::model::mesh::proxy_headers::ProxyHeaders;
 use crate::model::meta::ExportTo;
 use crate::model::meta::Meta;
 use crate::model::policy::Locality;
+use crate::model::policy::TrafficPolicy;
 use crate::model::route::Retries;
 use crate::name::ROOT_NAMESPACE;
 
@@ -55,6 +56,8 @@ pub struct Mesh {
     pub destination_rule_export_to: ExportTo,
     /// `defaultHttpRetryPolicy`.
     pub retries: Option<Retries>,
+    /// `defaultTrafficPolicy`: each block for services whose DestinationRule says nothing about it.
+    pub traffic_policy: Option<TrafficPolicy>,
     /// `accessLogFile`; empty is off.
     pub access_log_file: Arc<str>,
     /// `accessLogEncoding`.
@@ -84,6 +87,7 @@ impl Default for Mesh {
             virtual_service_export_to: ExportTo::All,
             destination_rule_export_to: ExportTo::All,
             retries: None,
+            traffic_policy: None,
             access_log_file: "".into(),
             access_log_encoding: AccessLogEncoding::Text,
             access_log_format: "".into(),

@@ -112,9 +112,11 @@ impl<'o, 'b> Clusters<'o, 'b> {
                     subset.is_none_or(|subset| subset.labels.select(&endpoint.labels))
                 });
                 let selected: Vec<_> = selected.collect();
-                let policy = rules.policy(port.number, subset);
-                let Some(discovery) =
-                    self.discovery(service, port, &selected, unlisted, &policy)
+                let policy = match &self.objects.mesh.traffic_policy {
+                    Some(mesh) => over(rules.policy(port.number, subset), mesh),
+                    None => rules.policy(port.number, subset),
+                };
+                let Some(discovery) = self.discovery(service, port, &selected, unlisted, &policy)
                 else {
                     continue;
                 };
@@ -283,6 +285,25 @@ impl<'o, 'b> Clusters<'o, 'b> {
             proxy_protocol: policy.proxy_protocol,
             retry_budget: policy.retry_budget,
         }
+    }
+}
+
+/// A policy over that of the mesh, block by block.
+fn over(own: TrafficPolicy, mesh: &TrafficPolicy) -> TrafficPolicy {
+    let mesh = mesh.clone();
+    let locality = match own.load_balancer {
+        Some(_) => own.locality,
+        None => own.locality.or(mesh.locality),
+    };
+    TrafficPolicy {
+        load_balancer: own.load_balancer.or(mesh.load_balancer),
+        locality,
+        connection_pool: own.connection_pool.or(mesh.connection_pool),
+        outlier_detection: own.outlier_detection.or(mesh.outlier_detection),
+        tls: own.tls.or(mesh.tls),
+        tunnel: own.tunnel.or(mesh.tunnel),
+        proxy_protocol: own.proxy_protocol.or(mesh.proxy_protocol),
+        retry_budget: own.retry_budget.or(mesh.retry_budget),
     }
 }
 

@@ -38,7 +38,6 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
             "tls_defaults",
             "ca_certificates",
             "path_normalization",
-            "default_traffic_policy",
             "service_settings",
             "discovery_selectors",
         ],

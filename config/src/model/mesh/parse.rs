@@ -8,6 +8,7 @@ use crate::model::mesh::OutboundPolicy;
 use crate::model::mesh::proxy_headers;
 use crate::model::meta::ExportTo;
 use crate::model::meta::Meta;
+use crate::model::policy;
 use crate::model::policy::blocks;
 use crate::model::read;
 use crate::model::route::tries;
@@ -91,6 +92,11 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
             tries::parse(wire, review)
         })
     });
+    let root = Arc::clone(&mesh.root_namespace);
+    mesh.traffic_policy = wire
+        .default_traffic_policy
+        .as_ref()
+        .and_then(|wire| policy::parse::mesh(wire, &root, review));
     let policies = [("DO_NOT_UPGRADE", false), ("UPGRADE", true)];
     mesh.h2_upgrade = read::word(
         review,

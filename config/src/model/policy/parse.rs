@@ -87,13 +87,36 @@ pub(crate) fn parse(
     }
 }
 
+/// Reads MeshConfig's `defaultTrafficPolicy`. Settings for single ports mean nothing there.
+pub(crate) fn mesh(
+    wire: &wire::TrafficPolicy,
+    namespace: &str,
+    review: &mut Review<'_>,
+) -> Option<TrafficPolicy> {
+    let secrets = Secrets::default();
+    let context = Context {
+        namespace,
+        secrets: &secrets,
+    };
+    policies_at("defaultTrafficPolicy", Some(wire), context, review).map(|policies| policies.all)
+}
+
 fn policies(
     wire: Option<&wire::TrafficPolicy>,
     context: Context<'_>,
     review: &mut Review<'_>,
 ) -> Option<PortPolicies> {
+    policies_at("trafficPolicy", wire, context, review)
+}
+
+fn policies_at(
+    part: &str,
+    wire: Option<&wire::TrafficPolicy>,
+    context: Context<'_>,
+    review: &mut Review<'_>,
+) -> Option<PortPolicies> {
     let wire = wire?;
-    review.within("trafficPolicy", |review| {
+    review.within(part, |review| {
         if *wire == wire::TrafficPolicy::default() {
             review.error(
                 "",

@@ -158,7 +158,7 @@ impl LiveCluster {
     /// Requests wait for either, as many as may.
     ///
     /// # Errors
-    /// [`Cause::Overflow`].
+    /// `Cause::Overflow`.
     pub async fn connection<C>(
         &self,
         idle: impl FnMut() -> Option<C>,
@@ -175,7 +175,7 @@ impl LiveCluster {
     /// A place among the connections that there may be, now or never.
     ///
     /// # Errors
-    /// [`Cause::Overflow`].
+    /// `Cause::Overflow`.
     pub fn stream(&self) -> Result<Permit, Failure> {
         let max = self.cluster.borrow().policy.pool.connections_max;
         self.standing.usage.take(Resource::Connection, max)
@@ -184,7 +184,7 @@ impl LiveCluster {
     /// The right to try a request once more, as long as this lives.
     ///
     /// # Errors
-    /// [`Cause::Overflow`].
+    /// `Cause::Overflow`.
     pub fn retry(&self) -> Result<Permit, Failure> {
         let cluster = self.cluster.borrow();
         let policy = &cluster.policy;
@@ -195,7 +195,7 @@ impl LiveCluster {
     /// Picks an endpoint for a call; resolves names that are not known, or not any more.
     ///
     /// # Errors
-    /// [`Cause::NoEndpoint`], [`Cause::NoAddress`] and [`Cause::Overflow`].
+    /// `Cause::NoEndpoint`, `Cause::NoAddress` and `Cause::Overflow`.
     pub async fn pick(
         &self,
         wanted: &Wanted<'_>,

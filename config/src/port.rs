@@ -34,7 +34,7 @@ pub enum Protocol {
     Auto,
 }
 
-/// The three ways of treating a port that ROUTING calls its class (Istio's listener building has the same three).
+/// The class of a port: the three ways in which Istio builds its listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortClass {
     /// HTTP requests, plaintext.

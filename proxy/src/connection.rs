@@ -73,7 +73,9 @@ type Decrypted = Box<Rewind<TlsStream<Rewind<TcpStream>>>>;
 /// Serves one accepted connection to its end. Never fails: whatever happens is reported.
 pub async fn serve(socket: TcpStream, entrance: Entrance, proxy: Rc<Proxy>) {
     let mut record = Record::open(Arc::clone(&proxy.access_log));
-    match walk(socket, entrance, &proxy, &mut record).await {
+    // Boxed, as are the rarer ways on: what the walk needs is let go when it ends, and an idle connection is small.
+    let rest = Box::pin(walk(socket, entrance, &proxy, &mut record)).await;
+    match rest {
         Ok(Rest::Nothing) => record.silence(),
         Ok(Rest::Relay(stream, server, greeting)) => {
             tcp::run(stream, server, &greeting, &mut record).await;
@@ -90,7 +92,7 @@ pub async fn serve(socket: TcpStream, entrance: Entrance, proxy: Rc<Proxy>) {
         }
         Ok(Rest::Https(stream, version, caller)) => {
             record.silence();
-            serve::serve(*stream, version, Rc::new(caller), proxy).await;
+            Box::pin(serve::serve(*stream, version, Rc::new(caller), proxy)).await;
         }
         Err(failure) => {
             debug!(%failure, "connection failed");

@@ -74,7 +74,8 @@ where
             if request.version() == Version::HTTP_11 {
                 request.extensions_mut().insert(early.clone());
             }
-            let response = exchange(request, &caller, &proxy).await;
+            // Boxed: hyper keeps room for what this returns as long as the connection lives, requests or none.
+            let response = Box::pin(exchange(request, &caller, &proxy)).await;
             Ok::<_, Infallible>(watch.answered(response, early))
         }
     });

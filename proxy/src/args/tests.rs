@@ -234,9 +234,7 @@ fn explain_needs_little() {
     assert_eq!(&*options.workload.namespace, "default");
     assert_eq!(options.workload.own_ports, [15001, 15006, 15000, 15021]);
     let options = explained("explain --calls - --output json");
-    assert!(
-        matches!(options.calls, crate::explain::Calls::File(path) if path == Path::new("-"))
-    );
+    assert!(matches!(options.calls, crate::explain::Calls::File(path) if path == Path::new("-")));
 }
 
 #[test]

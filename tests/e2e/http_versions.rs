@@ -111,8 +111,9 @@ fn a_refused_grpc_call_has_a_grpc_status() -> anyhow::Result<()> {
             "Content-Type: application/grpc",
             "-H",
             "TE: trailers",
-            "-d",
-            "message",
+            // Without a body: this curl takes a stream that ends before its body was sent for an error (RFC 9113, 8.1).
+            "-X",
+            "POST",
             "http://elsewhere.example/service/Method",
         ],
     )?;

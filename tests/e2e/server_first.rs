@@ -48,7 +48,7 @@ fn mariadb(world: &World, host: &Host) -> anyhow::Result<Process> {
         &["--auth-root-authentication-method=normal", "--skip-test-db"],
     ];
     let command = host.command(0, Path::new("mariadb-install-db"), &install.concat());
-    let done = Process::run(host, command).context("mariadb-server is needed")?;
+    let done = Process::run(host, command).context("mariadb-server-core is needed")?;
     anyhow::ensure!(done.code == 0, "mariadb-install-db: {done:?}");
     let socket = format!("--socket={}", data.join("socket").display());
     let pid = format!("--pid-file={}", data.join("pid").display());

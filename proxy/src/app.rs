@@ -269,7 +269,8 @@ async fn drain_within(patience: Duration, drain: &Drain, ports: Ports) {
     }
 }
 
-/// Waits for threads that were told to end; one that is stuck ends with the process.
+/// Waits for threads that were told to end; one that is stuck ends with the process. Looks again and again, because a
+/// standard thread cannot be joined within a time limit.
 fn end(threads: Vec<JoinHandle<()>>) {
     let deadline = Instant::now() + WORKER_END;
     for thread in threads {

@@ -96,6 +96,7 @@ fn workload() -> Workload {
         labels: [("app", "sleep")].into_iter().collect(),
         addresses: Vec::new(),
         own_ports: vec![15001, 15006],
+        dns_capture: false,
     }
 }
 

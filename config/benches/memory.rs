@@ -43,6 +43,7 @@ fn main() {
         labels: Default::default(),
         addresses: Vec::new(),
         own_ports: vec![15001, 15006],
+        dns_capture: false,
     };
     let mut out = String::new();
     for count in [10_000_usize, 20_000, 40_000] {

@@ -8,6 +8,7 @@ pub mod outbound;
 pub mod chains;
 pub mod table;
 pub mod addresses;
+pub mod names;
 mod findings;
 mod patterns;
 mod services;
@@ -35,6 +36,7 @@ use crate::snapshot::findings::Findings;
 use crate::snapshot::gateways::Gateways;
 use crate::snapshot::gateways::TlsAct;
 use crate::snapshot::gateways::gateways;
+use crate::snapshot::names::NameTable;
 use crate::snapshot::outbound::Outbound;
 use crate::snapshot::outbound::outbound;
 use crate::snapshot::routes::mesh_retries;
@@ -53,6 +55,8 @@ pub struct Snapshot {
     pub mesh: Mesh,
     /// Every cluster that this workload may call, by name.
     pub clusters: BTreeMap<Arc<str>, Arc<Cluster>>,
+    /// The names that captured DNS queries are answered for; empty where they are not captured, and on a gateway.
+    pub names: NameTable,
     /// What a sidecar does with redirected calls; empty on a gateway.
     pub(crate) outbound: Outbound,
     /// What a gateway's ports do; empty on a sidecar.
@@ -80,9 +84,13 @@ impl Snapshot {
         let mut findings = Findings::default();
         registry.tell_hidden(&workload.namespace, &mut findings);
         let mut clusters = Clusters::new(objects, &registry, &workload);
+        let mut names = NameTable::default();
         let (outbound, gateways) = match workload.mode {
             Mode::Sidecar => {
                 let scope = scope(objects, &registry, &workload);
+                if workload.dns_capture {
+                    names = NameTable::new(&scope, &registry, &workload.namespace);
+                }
                 let outbound = outbound(objects, &scope, &workload, &mut clusters, &mut findings);
                 (outbound, Gateways::new())
             }
@@ -103,6 +111,7 @@ impl Snapshot {
         let snapshot = Self {
             mesh: objects.mesh.clone(),
             clusters,
+            names,
             outbound,
             gateways,
             terminated,

@@ -29,6 +29,7 @@ fn every_text_of_the_corpus_is_read() {
                 labels: Default::default(),
                 addresses: vec![[10, 0, 0, 1].into()],
                 own_ports: vec![15001],
+                dns_capture: false,
             };
             let (_, told) = Snapshot::build(&objects, workload);
             assert!(told.len() < 1_000, "{}", path.display());

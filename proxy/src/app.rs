@@ -29,6 +29,7 @@ use crate::admin::serve::Pages;
 use crate::connection::Entrance;
 use crate::current::Current;
 use crate::dns::names::Names;
+use crate::dns::serve::Captured;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::life::signal::Signal;
@@ -126,6 +127,10 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     // The pages' ports come first: a second proxy with the same ones must not get as far as taking calls.
     let admin_socket = bind::alone(Purpose::Admin, settings.admin)?;
     let health_socket = bind::alone(Purpose::Health, settings.health)?;
+    let dns_sockets = match settings.workload.dns_capture {
+        true => bind::dns(settings.dns_port)?,
+        false => Vec::new(),
+    };
     let (orders, threads) = start_workers(settings, open_files, &shared)?;
     let mut ports = Ports::new(orders);
     if settings.workload.mode == Mode::Sidecar {
@@ -164,6 +169,12 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         let look = Arc::new(Notify::new());
         for (socket, pages) in [(admin_socket, Pages::Admin), (health_socket, Pages::Health)] {
             task::spawn_local(show(socket, pages, admin.clone()));
+        }
+        let captured = Captured::new(Arc::clone(&shared.current), RESOLV_CONF);
+        for (datagrams, listener) in dns_sockets {
+            captured
+                .serve(datagrams, listener)
+                .map_err(refused("wait for DNS queries"))?;
         }
         task::spawn_local(source.follow(Arc::clone(&shared.current), Arc::clone(&look)));
         task::spawn_local(keep_configured(shared.clone()));

@@ -34,6 +34,9 @@ use crate::source::files::Options;
 /// `concurrency` is 2 as well.
 const THREADS_DEFAULT_MAX: usize = 2;
 
+/// Where Istio's injector says that the pod's DNS queries are captured.
+const DNS_CAPTURE: &str = "ISTIO_META_DNS_CAPTURE";
+
 /// What the user wants done.
 #[derive(Debug)]
 pub enum Command {
@@ -126,6 +129,13 @@ struct Run {
     /// The port that redirected inbound connections arrive on.
     #[arg(long, value_name = "PORT", default_value_t = 15006, value_parser = clap::value_parser!(u16).range(1..))]
     inbound_port: u16,
+    /// Answer the pod's DNS queries for the services that it sees, and give ServiceEntries without addresses one each
+    /// (sidecar; redirect queries with egret-init --redirect-dns) [env: ISTIO_META_DNS_CAPTURE].
+    #[arg(long)]
+    dns_capture: bool,
+    /// The port that captured DNS queries arrive on, UDP and TCP, on 127.0.0.1 and ::1.
+    #[arg(long, value_name = "PORT", default_value_t = 15053, value_parser = clap::value_parser!(u16).range(1..))]
+    dns_port: u16,
     /// Where the admin pages are served.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15000")]
     admin: SocketAddr,
@@ -198,6 +208,9 @@ impl Run {
         let filter = EnvFilter::try_new(&level).map_err(|error| {
             format!("{level:?} is not a log level or a list of module=level: {error}\n")
         })?;
+        let told = set(DNS_CAPTURE).map(|value| boolean(DNS_CAPTURE, &value));
+        let dns_capture =
+            (self.dns_capture || told.transpose()?.unwrap_or(false)) && mode == Mode::Sidecar;
         let mut own_ports = vec![self.admin.port(), self.health.port()];
         if mode == Mode::Sidecar {
             own_ports.extend([self.outbound_port, self.inbound_port]);
@@ -209,6 +222,7 @@ impl Run {
                 labels: self.labels,
                 addresses,
                 own_ports,
+                dns_capture,
             },
             source: Options {
                 paths: self.config,
@@ -216,6 +230,7 @@ impl Run {
             },
             outbound_port: self.outbound_port,
             inbound_port: self.inbound_port,
+            dns_port: self.dns_port,
             admin: self.admin,
             health: self.health,
             threads: self.threads.unwrap_or_else(threads_default),
@@ -243,6 +258,14 @@ fn addresses(list: &str) -> Result<Vec<IpAddr>, String> {
                 .map_err(|_| format!("INSTANCE_IP: {:?} is not an IP address\n", item.trim()))
         })
         .collect()
+}
+
+fn boolean(name: &str, text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "t" | "1" => Ok(true),
+        "false" | "f" | "0" => Ok(false),
+        _ => Err(format!("{name}: {text:?} is neither true nor false\n")),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

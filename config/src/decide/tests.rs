@@ -61,6 +61,7 @@ pub(crate) fn sidecar_in(namespace: &str, labels: &str, mesh: &str, yaml: &str) 
         labels: Labels::parse(labels).unwrap(),
         addresses: vec!["10.34.0.140".parse().unwrap()],
         own_ports: vec![15001, 15006, 15000, 15021],
+        dns_capture: false,
     };
     world(workload, mesh, yaml)
 }
@@ -73,6 +74,7 @@ pub(crate) fn gateway(name: &str, yaml: &str) -> World {
         labels: [("istio", name)].into_iter().collect(),
         addresses: vec!["10.34.0.141".parse().unwrap()],
         own_ports: vec![15000, 15021],
+        dns_capture: false,
     };
     world(workload, ALLOW_ANY, yaml)
 }

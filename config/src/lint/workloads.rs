@@ -59,6 +59,7 @@ fn sidecar(namespace: &Arc<str>, labels: Labels) -> Workload {
         labels,
         addresses: Vec::new(),
         own_ports: OWN_PORTS.to_vec(),
+        dns_capture: false,
     }
 }
 
@@ -81,6 +82,7 @@ fn gateway_of(objects: &Objects, selector: &Labels) -> Workload {
         labels,
         addresses: Vec::new(),
         own_ports: OWN_PORTS[2..].to_vec(),
+        dns_capture: false,
     }
 }
 

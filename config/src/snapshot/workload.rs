@@ -27,4 +27,7 @@ pub struct Workload {
     pub addresses: Vec<IpAddr>,
     /// Ports that egret itself listens on: no service on them gets a listener, and a call to them is refused.
     pub own_ports: Vec<u16>,
+    /// Whether the pod's DNS queries come to egret (istio-iptables `--redirect-dns`), so that it answers for the services
+    /// it knows.
+    pub dns_capture: bool,
 }

@@ -133,6 +133,7 @@ impl Explain {
                 labels: self.labels,
                 addresses: self.pod_ips,
                 own_ports,
+                dns_capture: false,
             },
             dns_capture: self.dns_capture,
             calls,

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::net::TcpListener;
+use std::net::UdpSocket;
 use std::num::NonZeroUsize;
 
 use nix::errno::Errno;
@@ -28,6 +29,8 @@ pub enum Purpose {
     Admin,
     /// The health page.
     Health,
+    /// Captured DNS queries.
+    Dns,
 }
 
 impl Purpose {
@@ -38,6 +41,7 @@ impl Purpose {
             Self::Inbound => Some("--inbound-port"),
             Self::Admin => Some("--admin"),
             Self::Health => Some("--health"),
+            Self::Dns => Some("--dns-port"),
             Self::Gateway => None,
         }
     }
@@ -51,6 +55,7 @@ impl fmt::Display for Purpose {
             Self::Gateway => "gateway",
             Self::Admin => "admin",
             Self::Health => "health",
+            Self::Dns => "DNS",
         })
     }
 }
@@ -101,6 +106,29 @@ pub fn alone(purpose: Purpose, address: SocketAddr) -> Result<TcpListener, BindE
         purpose,
         source,
     })
+}
+
+/// The sockets of captured DNS queries on loopback, where the kernel redirects them to: one for datagrams and one for
+/// connections of each family that this machine has.
+///
+/// # Errors
+/// As for [`shared`].
+pub fn dns(port: u16) -> Result<Vec<(UdpSocket, TcpListener)>, BindError> {
+    let v4 = dns_of(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    match dns_of(SocketAddr::from((Ipv6Addr::LOCALHOST, port))) {
+        Ok(v6) => Ok(vec![v4, v6]),
+        Err(error) if no_ipv6(&error.source) => Ok(vec![v4]),
+        Err(error) => Err(error),
+    }
+}
+
+fn dns_of(address: SocketAddr) -> Result<(UdpSocket, TcpListener), BindError> {
+    let datagrams = socket::bind_datagrams(address).map_err(|source| BindError {
+        address,
+        purpose: Purpose::Dns,
+        source,
+    })?;
+    Ok((datagrams, alone(Purpose::Dns, address)?))
 }
 
 /// All addresses: of both families where the kernel has IPv6.

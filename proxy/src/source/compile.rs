@@ -10,6 +10,7 @@ use egret_config::model::meta::Meta;
 use egret_config::model::objects::Objects;
 use egret_config::problem::Place;
 use egret_config::snapshot::Snapshot;
+use egret_config::snapshot::addresses;
 use egret_config::snapshot::workload::Workload;
 use jiff::Timestamp;
 
@@ -19,7 +20,10 @@ use crate::source::status::Loaded;
 /// Parses `texts` and builds the view of `workload`. Never fails: what could not be understood is among the problems.
 pub fn compile(texts: &Texts, workload: &Workload, version: u64) -> (Snapshot, Loaded) {
     let started = Instant::now();
-    let (objects, mut problems) = load::load(&texts.objects, texts.mesh_config.as_ref());
+    let (mut objects, mut problems) = load::load(&texts.objects, texts.mesh_config.as_ref());
+    if workload.dns_capture {
+        addresses::allocate(&mut objects);
+    }
     let (snapshot, unfitting) = Snapshot::build(&objects, workload.clone());
     problems.extend(unfitting);
     let linted = lint(&objects, &problems);

@@ -1,7 +1,7 @@
 //! Listening sockets, outgoing sockets and the options of accepted ones.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -30,6 +30,16 @@ pub fn bind_listener(address: SocketAddr, reuse_port: ReusePort) -> io::Result<T
     let socket = bound(address, reuse_port)?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// A non-blocking socket for datagrams on `address`.
+///
+/// # Errors
+/// Those of [`bind_listener`].
+pub fn bind_datagrams(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 /// Fails with `AddrInUse` when anybody listens on `address`, even one that shares its port as we would. Asked once

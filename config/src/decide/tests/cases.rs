@@ -219,6 +219,7 @@ impl Case {
                 .map(|one| one.trim().parse().unwrap())
                 .collect(),
             own_ports: vec![15001, 15006, 15000, 15021],
+            dns_capture: false,
         }
     }
 }

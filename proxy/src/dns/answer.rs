@@ -1,0 +1,120 @@
+//! Answers to captured questions, from the names of the services that the workload sees. Pure.
+
+use std::net::IpAddr;
+
+use egret_config::snapshot::names::NameTable;
+use hickory_resolver::proto::op::Message;
+use hickory_resolver::proto::op::OpCode;
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::DNSClass;
+use hickory_resolver::proto::rr::Name;
+use hickory_resolver::proto::rr::RData;
+use hickory_resolver::proto::rr::Record;
+use hickory_resolver::proto::rr::RecordType;
+use hickory_resolver::proto::rr::rdata::A;
+use hickory_resolver::proto::rr::rdata::AAAA;
+use hickory_resolver::proto::rr::rdata::CNAME;
+
+/// How long an answer counts, in seconds; as Istio's.
+const TTL: u32 = 30;
+
+/// Bytes of a datagram that every client takes (RFC 1035, 4.2.1).
+const DATAGRAM_MIN: u16 = 512;
+
+/// Bytes of a datagram that is sent at most, whatever the client says: what fits an Ethernet frame (DNS flag day 2020).
+const DATAGRAM_MAX: u16 = 1232;
+
+/// The answer to a question about a service; `None` when it is not about one, so that a name server has to know.
+///
+/// Addresses come from `table`, beginning with the one that `turn` chooses. A name below one of the `search` domains is
+/// looked up without it when it is none itself, as a CNAME: resolvers with `ndots:5` try those first, and need not go
+/// on. A family without addresses gives an empty answer, and so do the types HTTPS and SVCB (RFC 9460), whose hints
+/// would lead callers around the addresses of the table.
+pub fn answer(
+    query: &Message,
+    table: &NameTable,
+    search: &[String],
+    turn: usize,
+) -> Option<Message> {
+    let [question] = query.queries.as_slice() else {
+        return None;
+    };
+    if query.metadata.op_code != OpCode::Query || question.query_class() != DNSClass::IN {
+        return None;
+    }
+    let kind = question.query_type();
+    if !matches!(
+        kind,
+        RecordType::A | RecordType::AAAA | RecordType::HTTPS | RecordType::SVCB
+    ) {
+        return None;
+    }
+    let asked = question.name().to_ascii().to_ascii_lowercase();
+    let asked = asked.trim_end_matches('.');
+    let (addresses, known) = table.find(asked).map(|found| (found, asked)).or_else(|| {
+        let bare = search
+            .iter()
+            .find_map(|domain| asked.strip_suffix(&**domain)?.strip_suffix('.'))?;
+        Some((table.find(bare)?, bare))
+    })?;
+    let mut response = empty(query, ResponseCode::NoError);
+    response.metadata.authoritative = true;
+    let mut owner = question.name().clone();
+    if known.len() < asked.len() {
+        let name = Name::from_ascii(format!("{known}.")).ok()?;
+        let alias = RData::CNAME(CNAME(name.clone()));
+        response.add_answer(Record::from_rdata(owner, TTL, alias));
+        owner = name;
+    }
+    let mut data: Vec<RData> = addresses
+        .iter()
+        .filter_map(|ip| record(kind, *ip))
+        .collect();
+    if !data.is_empty() {
+        let first = turn % data.len();
+        data.rotate_left(first);
+    }
+    for data in data {
+        response.add_answer(Record::from_rdata(owner.clone(), TTL, data));
+    }
+    Some(response)
+}
+
+/// A response without records.
+pub fn empty(query: &Message, code: ResponseCode) -> Message {
+    let mut response = Message::response(query.metadata.id, query.metadata.op_code);
+    response.metadata.response_code = code;
+    response.metadata.recursion_desired = query.metadata.recursion_desired;
+    response.metadata.recursion_available = true;
+    response.add_queries(query.queries.iter().cloned());
+    if query.edns.is_some() {
+        let mut edns = hickory_resolver::proto::op::Edns::new();
+        edns.set_max_payload(DATAGRAM_MAX);
+        response.set_edns(edns);
+    }
+    response
+}
+
+/// The bytes of a response as a datagram: cut, and marked as cut, when it is longer than the client takes.
+pub fn datagram(query: &Message, response: &Message) -> Option<Vec<u8>> {
+    let room = match &query.edns {
+        Some(edns) => edns.max_payload().clamp(DATAGRAM_MIN, DATAGRAM_MAX),
+        None => DATAGRAM_MIN,
+    };
+    let bytes = response.to_vec().ok()?;
+    if bytes.len() <= usize::from(room) {
+        return Some(bytes);
+    }
+    response.truncate().to_vec().ok()
+}
+
+fn record(kind: RecordType, ip: IpAddr) -> Option<RData> {
+    match (kind, ip) {
+        (RecordType::A, IpAddr::V4(ip)) => Some(RData::A(A(ip))),
+        (RecordType::AAAA, IpAddr::V6(ip)) => Some(RData::AAAA(AAAA(ip))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! The sockets of captured DNS queries: datagrams and connections on loopback, served on the control thread.
+
+use std::io;
+use std::net;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hickory_resolver::proto::op::Message;
+use hickory_resolver::proto::op::ResponseCode;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::net::UdpSocket;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_local;
+use tokio::time;
+use tracing::debug;
+use tracing::warn;
+
+use crate::current::Current;
+use crate::dns::answer;
+use crate::dns::forward;
+use crate::dns::forward::NameServers;
+use crate::dns::forward::Transport;
+use crate::dns::forward::read_framed;
+use crate::dns::forward::write_framed;
+
+/// Questions that wait for name servers at a time; one more fails at once.
+const WAITING_MAX: usize = 2_048;
+
+/// Connections at a time.
+const CLIENTS_MAX: usize = 256;
+
+/// How long a connection may be silent (RFC 7766, 6.2.3: a few seconds).
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// Wait after a socket's error.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// Bytes of a question as a datagram; longer ones are cut by the kernel and not understood.
+const QUESTION_MAX: usize = 4_096;
+
+/// Who answers captured questions.
+#[derive(Debug)]
+pub struct Captured {
+    current: Arc<Current>,
+    name_servers: NameServers,
+    places: Semaphore,
+    clients: Semaphore,
+}
+
+impl Captured {
+    /// Answers from the configuration in force, and for the rest from the name servers of `resolv_conf`.
+    pub fn new(current: Arc<Current>, resolv_conf: impl Into<PathBuf>) -> Rc<Self> {
+        Rc::new(Self {
+            current,
+            name_servers: NameServers::new(resolv_conf),
+            places: Semaphore::new(WAITING_MAX),
+            clients: Semaphore::new(CLIENTS_MAX),
+        })
+    }
+
+    /// Serves two sockets of one address for as long as the caller's `LocalSet` lives.
+    ///
+    /// # Errors
+    /// When they cannot be waited on.
+    pub fn serve(
+        self: &Rc<Self>,
+        datagrams: net::UdpSocket,
+        listener: net::TcpListener,
+    ) -> io::Result<()> {
+        let datagrams = Rc::new(UdpSocket::from_std(datagrams)?);
+        let listener = TcpListener::from_std(listener)?;
+        spawn_local(Rc::clone(self).over_udp(datagrams));
+        spawn_local(Rc::clone(self).over_tcp(listener));
+        Ok(())
+    }
+
+    async fn over_udp(self: Rc<Self>, socket: Rc<UdpSocket>) {
+        let mut buffer = vec![0; QUESTION_MAX];
+        loop {
+            let (length, client) = match socket.recv_from(&mut buffer).await {
+                Ok(received) => received,
+                Err(error) => {
+                    warn!(%error, "cannot take DNS queries");
+                    time::sleep(BACKOFF).await;
+                    continue;
+                }
+            };
+            let question = buffer.get(..length).unwrap_or_default();
+            match self.at_once(question, Transport::Udp) {
+                Said::Nothing => {}
+                Said::Response(bytes) => send(&socket, &bytes, client).await,
+                Said::Unknown(query) => {
+                    let (own, socket) = (Rc::clone(&self), Rc::clone(&socket));
+                    let question = question.to_vec();
+                    spawn_local(async move {
+                        let bytes = own.ask(&query, &question, Transport::Udp).await;
+                        send(&socket, &bytes, client).await;
+                    });
+                }
+            }
+        }
+    }
+
+    async fn over_tcp(self: Rc<Self>, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let own = Rc::clone(&self);
+                    spawn_local(async move {
+                        if let Err(error) = own.converse(stream).await {
+                            debug!(%error, "a DNS client left");
+                        }
+                    });
+                }
+                Err(error) => {
+                    warn!(%error, "cannot accept DNS clients");
+                    time::sleep(BACKOFF).await;
+                }
+            }
+        }
+    }
+
+    /// Answers the questions of one connection, one after the other. A client too many is sent away.
+    async fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
+        let Ok(_place) = self.clients.try_acquire() else {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        };
+        while let Ok(question) = time::timeout(SILENCE_MAX, read_framed(&mut stream)).await {
+            let question = match question {
+                Ok(question) => question,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let bytes = match self.at_once(&question, Transport::Tcp) {
+                Said::Nothing => return Err(io::ErrorKind::InvalidData.into()),
+                Said::Response(bytes) => bytes,
+                Said::Unknown(query) => self.ask(&query, &question, Transport::Tcp).await,
+            };
+            time::timeout(SILENCE_MAX, write_framed(&mut stream, &bytes)).await??;
+        }
+        Ok(())
+    }
+
+    /// What can be said without asking anybody.
+    fn at_once(&self, question: &[u8], transport: Transport) -> Said {
+        let Ok(query) = Message::from_vec(question) else {
+            return Said::malformed(question);
+        };
+        let snapshot = self.current.load();
+        let conf = self.name_servers.known();
+        let turn = fastrand::usize(..);
+        let Some(response) = answer::answer(&query, &snapshot.names, &conf.search, turn) else {
+            return Said::Unknown(query);
+        };
+        let bytes = match transport {
+            Transport::Udp => answer::datagram(&query, &response),
+            Transport::Tcp => response.to_vec().ok(),
+        };
+        bytes.map_or(Said::Nothing, Said::Response)
+    }
+
+    /// What the name servers say; SERVFAIL when they do not.
+    async fn ask(&self, query: &Message, question: &[u8], transport: Transport) -> Vec<u8> {
+        let failed = || {
+            let response = answer::empty(query, ResponseCode::ServFail);
+            response.to_vec().unwrap_or_default()
+        };
+        let Ok(_place) = self.places.try_acquire() else {
+            warn!(
+                waiting = WAITING_MAX,
+                "the name servers are too slow: a DNS query fails at once"
+            );
+            return failed();
+        };
+        let conf = self.name_servers.known();
+        match forward::forward(question, &conf.servers, transport).await {
+            Ok(response) => response,
+            Err(error) => {
+                debug!(%error, "a DNS query has no answer");
+                failed()
+            }
+        }
+    }
+}
+
+/// What is said to a question at once.
+enum Said {
+    /// No DNS: nobody is waiting for an answer.
+    Nothing,
+    /// This.
+    Response(Vec<u8>),
+    /// A name server has to know.
+    Unknown(Message),
+}
+
+impl Said {
+    /// What cannot be understood is told so, if it has at least a number and is not a response itself.
+    fn malformed(question: &[u8]) -> Self {
+        let [high, low, flags, ..] = *question else {
+            return Self::Nothing;
+        };
+        if flags & 0x80 != 0 {
+            return Self::Nothing;
+        }
+        let id = u16::from_be_bytes([high, low]);
+        let op_code = hickory_resolver::proto::op::OpCode::Query;
+        let response = Message::error_msg(id, op_code, ResponseCode::FormErr);
+        response.to_vec().map_or(Self::Nothing, Self::Response)
+    }
+}
+
+async fn send(socket: &UdpSocket, bytes: &[u8], client: SocketAddr) {
+    if let Err(error) = socket.send_to(bytes, client).await {
+        debug!(%error, %client, "a DNS answer cannot be sent");
+    }
+}

@@ -57,7 +57,7 @@ const HARNESS: &[&[&str]] = &[
     &["netns", "origin"],
     &["topology"],
     &["process"],
-    &["scrape", "client"],
+    &["scrape", "client", "frames"],
     &["egret", "envoy"],
 ];
 

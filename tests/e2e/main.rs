@@ -37,3 +37,5 @@ mod admin;
 mod bad_input;
 mod http_routes;
 mod http_versions;
+mod dns_capture;
+mod h2_conformance;

@@ -19,6 +19,7 @@ pub mod process;
 pub mod egret;
 pub mod envoy;
 pub mod client;
+pub mod frames;
 pub mod scrape;
 pub mod folder;
 pub mod floors;

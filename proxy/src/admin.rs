@@ -19,6 +19,7 @@ mod page;
 mod config_dump;
 mod listeners;
 mod clusters;
+mod names;
 mod routes;
 pub mod pages;
 pub mod serve;

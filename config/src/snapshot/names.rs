@@ -78,6 +78,17 @@ impl NameTable {
         Some(&entry.addresses)
     }
 
+    /// Every name with its addresses, by name; wildcards as `*.example.com`.
+    pub fn all(&self) -> Vec<(String, &[IpAddr])> {
+        let exact = self.names.iter();
+        let exact = exact.map(|(name, entry)| (name.to_string(), &*entry.addresses));
+        let wild = self.wildcards.iter();
+        let wild = wild.map(|(suffix, entry)| (format!("*{suffix}"), &*entry.addresses));
+        let mut all: Vec<_> = exact.chain(wild).collect();
+        all.sort_unstable();
+        all
+    }
+
     /// How many names there are, wildcards included.
     pub fn len(&self) -> usize {
         self.names.len() + self.wildcards.len()

@@ -10,6 +10,7 @@ use crate::admin::Admin;
 use crate::admin::clusters;
 use crate::admin::config_dump;
 use crate::admin::listeners;
+use crate::admin::names;
 use crate::admin::page::Form;
 use crate::admin::page::Page;
 use crate::admin::routes;
@@ -21,6 +22,7 @@ egret-proxy admin pages (add ?format=json for programs)
   /config_dump     what was loaded, what is wrong with it, what it was compiled to
   /help            this page
   /listeners       what is listened on, and what is served there
+  /names           the names that captured DNS queries are answered for
   /quitquitquit    end in good order (POST)
   /ready           LIVE when ready, 503 otherwise
   /routes          the routes of each listener
@@ -39,6 +41,7 @@ pub(super) fn admin(admin: &Admin, method: &Method, path: &str, query: Option<&s
         "/config_dump" => config_dump::page,
         "/listeners" => listeners::page,
         "/clusters" => clusters::page,
+        "/names" => names::page,
         "/routes" => routes::page,
         _ => return not_found(),
     };

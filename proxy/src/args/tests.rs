@@ -45,6 +45,30 @@ fn run_alone_has_istios_defaults() {
     let mut own = settings.workload.own_ports;
     own.sort_unstable();
     assert_eq!(own, [15000, 15001, 15006, 15021]);
+    assert!(!settings.workload.dns_capture);
+    assert_eq!(settings.dns_port, 15053);
+}
+
+#[test]
+fn dns_capture_is_asked_for_by_flag_or_as_istio_does() {
+    let captures = |line: &str, value: &str| {
+        let (settings, _) = read_with(line, &[("ISTIO_META_DNS_CAPTURE", value)])?;
+        Ok::<_, clap::Error>((settings.workload.dns_capture, settings.dns_port))
+    };
+    for (line, value, expected) in [
+        ("run", "", (false, 15053)),
+        ("run", "true", (true, 15053)),
+        ("run", "False", (false, 15053)),
+        ("run --dns-capture --dns-port 16053", "false", (true, 16053)),
+        ("run --mode gateway --dns-capture", "", (false, 15053)),
+    ] {
+        assert_eq!(captures(line, value).ok(), Some(expected), "{line} {value}");
+    }
+    let error = captures("run", "yes").expect_err("not a truth value");
+    assert!(
+        error.to_string().contains("ISTIO_META_DNS_CAPTURE"),
+        "{error}"
+    );
 }
 
 #[test]

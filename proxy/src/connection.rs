@@ -156,6 +156,7 @@ async fn act(
             let caller = Caller {
                 arrival,
                 terminated: None,
+                shown: None,
             };
             Ok(Rest::Http(stream, http_version(layer), caller))
         }
@@ -193,7 +194,7 @@ async fn terminate(
         Alpn::Unsaid
     };
     let accepted = timeout(HANDSHAKE_MAX, proxy.terminator.accept(stream, tls, alpn)).await;
-    let stream = accepted.map_err(|_| {
+    let (stream, shown) = accepted.map_err(|_| {
         Failure::new(
             Cause::ClientTls,
             "the client did not finish its TLS handshake",
@@ -217,6 +218,7 @@ async fn terminate(
             let caller = Caller {
                 arrival,
                 terminated: Some(terminated),
+                shown,
             };
             Ok(Rest::Https(Box::new(stream), http_version(&layer), caller))
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 pub use crate::model::mesh::proxy_headers::ClientCert;
 pub use crate::model::mesh::proxy_headers::ProxyHeaders;
+pub use crate::model::mesh::proxy_headers::Topology;
 use crate::model::meta::ExportTo;
 use crate::model::meta::Meta;
 use crate::model::policy::Locality;
@@ -72,6 +73,8 @@ pub struct Mesh {
     pub locality: Locality,
     /// `defaultConfig.proxyHeaders`.
     pub proxy_headers: ProxyHeaders,
+    /// `defaultConfig.gatewayTopology`.
+    pub topology: Topology,
 }
 
 impl Default for Mesh {
@@ -95,6 +98,7 @@ impl Default for Mesh {
             h2_upgrade: false,
             locality: Locality::default(),
             proxy_headers: ProxyHeaders::default(),
+            topology: Topology::default(),
         }
     }
 }

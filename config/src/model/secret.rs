@@ -20,6 +20,8 @@ pub struct Secret {
     pub key: Option<Arc<str>>,
     /// `ca.crt` or `cacert`.
     pub roots: Option<Arc<str>>,
+    /// `ca.crl` or `crl`.
+    pub revoked: Option<Arc<str>>,
 }
 
 impl fmt::Debug for Secret {
@@ -67,13 +69,22 @@ impl Secrets {
 
     /// The authorities for `credential_name`: in the Secret itself, or in a second one called `NAME-cacert`.
     pub fn roots(&self, credential_name: &str, namespace: &str) -> Option<Arc<str>> {
-        let own = self
-            .find(credential_name, namespace)
-            .and_then(|secret| secret.roots.clone());
-        own.or_else(|| {
-            let beside = self.find(&format!("{credential_name}-cacert"), namespace)?;
-            beside.roots.clone()
-        })
+        self.own_or_beside(credential_name, namespace, |secret| secret.roots.clone())
+    }
+
+    /// The lists of certificates taken back, found as [`Secrets::roots`] are.
+    pub fn revoked(&self, credential_name: &str, namespace: &str) -> Option<Arc<str>> {
+        self.own_or_beside(credential_name, namespace, |secret| secret.revoked.clone())
+    }
+
+    fn own_or_beside(
+        &self,
+        credential_name: &str,
+        namespace: &str,
+        part: impl Fn(&Secret) -> Option<Arc<str>>,
+    ) -> Option<Arc<str>> {
+        let own = self.find(credential_name, namespace).and_then(&part);
+        own.or_else(|| part(self.find(&format!("{credential_name}-cacert"), namespace)?))
     }
 }
 
@@ -96,6 +107,7 @@ pub(crate) fn parse(wire: &Wire, review: &mut Review<'_>) -> Secret {
         certificate: text(["tls.crt", "cert"]),
         key: text(["tls.key", "key"]),
         roots: text(["ca.crt", "cacert"]),
+        revoked: text(["ca.crl", "crl"]),
     }
 }
 

@@ -1,6 +1,7 @@
 //! TLS towards upstreams and towards clients.
 
 pub(crate) mod client;
+mod digests;
 pub(crate) mod server;
 mod suites;
 
@@ -17,6 +18,8 @@ pub struct ClientTls {
     pub subject_alt_names: Vec<Arc<str>>,
     /// Where the trusted authorities are.
     pub roots: Roots,
+    /// `caCrl`: certificates that their authorities took back.
+    pub revoked: Option<Revoked>,
     /// `insecureSkipVerify`.
     pub skip_verify: bool,
     /// `ISTIO_MUTUAL`: the other end is a proxy of the mesh, which goes by Istio's application protocols.
@@ -45,6 +48,29 @@ pub enum Roots {
     Pem(Arc<str>),
 }
 
+/// Lists of certificates that their authorities took back. Each authority of a chain must have one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Revoked {
+    /// `caCrl`: a PEM file.
+    File(Arc<str>),
+    /// PEM text from a Secret.
+    Pem(Arc<str>),
+}
+
+impl Revoked {
+    /// `caCrl`, else what a Secret has.
+    fn new(file: &str, of_secret: Option<Arc<str>>) -> Option<Self> {
+        if file.is_empty() {
+            of_secret.map(Self::Pem)
+        } else {
+            Some(Self::File(file.into()))
+        }
+    }
+}
+
+/// A SHA-256 digest.
+pub type Digest = [u8; 32];
+
 /// A certificate chain and its key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeyFiles {
@@ -67,7 +93,7 @@ pub enum KeyFiles {
 /// TLS that a gateway terminates (`Gateway.servers[].tls`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerTls {
-    /// The server's certificates, one or more.
+    /// The server's certificates; none while the Secret that has them is missing: then no handshake succeeds.
     pub keys: Vec<KeyFiles>,
     /// Whether and against what clients are verified.
     pub clients: ClientVerification,
@@ -101,10 +127,38 @@ pub enum CipherSuite {
 pub enum ClientVerification {
     /// `SIMPLE`.
     Off,
-    /// `OPTIONAL_MUTUAL`.
-    Optional(Roots),
-    /// `MUTUAL` and `ISTIO_MUTUAL`, with names of which the client must have one (none: any).
-    Required(Roots, Vec<Arc<str>>),
+    /// `OPTIONAL_MUTUAL`: a client may show none, but what it shows is verified.
+    Optional(Accepted),
+    /// `MUTUAL` and `ISTIO_MUTUAL`.
+    Required(Accepted),
+}
+
+/// Which certificates of clients are accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Accepted {
+    /// Who may have signed them.
+    pub roots: Roots,
+    /// `subjectAltNames`: names of which they must have one; none for any.
+    pub names: Vec<Arc<str>>,
+    /// `caCrl`: those that their authorities took back.
+    pub revoked: Option<Revoked>,
+    /// `verifyCertificateSpki`: digests of their public keys. Where digests of either kind are given, one must fit.
+    pub keys: Vec<Digest>,
+    /// `verifyCertificateHash`: digests of whole certificates.
+    pub certificates: Vec<Digest>,
+}
+
+impl Accepted {
+    /// Whoever has a certificate that these signed.
+    pub fn signed_by(roots: Roots) -> Self {
+        Self {
+            roots,
+            names: Vec::new(),
+            revoked: None,
+            keys: Vec::new(),
+            certificates: Vec::new(),
+        }
+    }
 }
 
 /// Where Istio's agent, or whoever plays its part, puts a workload's own certificate, its key and the mesh's roots.

@@ -116,7 +116,7 @@ object! {
     /// `ProxyConfig`, as far as it concerns egret. The rest configures Envoy or its agent.
     pub struct ProxyConfig {
         pub concurrency: Option<i32>,
-        pub gateway_topology: Option<Loose>,
+        pub gateway_topology: Option<Topology>,
         pub proxy_headers: Option<ProxyHeaders>,
         pub drain_duration: Option<String>,
         pub termination_drain_duration: Option<String>,
@@ -172,8 +172,8 @@ object! {
         pub envoy_debug_headers: Option<HeaderSwitch>,
         pub metadata_exchange_headers: Option<Loose>,
         pub preserve_http1_header_case: Option<bool>,
-        pub x_forwarded_host: Option<Loose>,
-        pub x_forwarded_port: Option<Loose>,
+        pub x_forwarded_host: Option<HeaderWish>,
+        pub x_forwarded_port: Option<HeaderWish>,
     }
 }
 
@@ -181,6 +181,22 @@ object! {
     /// `ProxyConfig.ProxyHeaders.RequestId` and its like.
     pub struct HeaderSwitch {
         pub disabled: Option<bool>,
+    }
+}
+
+object! {
+    /// `ProxyConfig.ProxyHeaders.XForwardedHost` and its like.
+    pub struct HeaderWish {
+        pub enabled: Option<bool>,
+    }
+}
+
+object! {
+    /// `Topology` of `ProxyConfig.gatewayTopology`.
+    pub struct Topology {
+        pub num_trusted_proxies: u32,
+        pub forward_client_cert_details: String,
+        pub proxy_protocol: Option<Loose>,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use egret_config::decide::call::Arrival;
 use egret_config::decide::call::Terminated;
 use egret_config::model::mesh::ProxyHeaders;
+use http::HeaderValue;
 
 use crate::proxy::Proxy;
 use crate::report::record::Record;
@@ -17,6 +18,8 @@ pub struct Caller {
     pub arrival: Arrival,
     /// TLS that a gateway ended on it.
     pub terminated: Option<Terminated>,
+    /// What the certificate says that the client showed, as an element of `x-forwarded-client-cert`.
+    pub shown: Option<HeaderValue>,
 }
 
 impl Caller {

@@ -40,6 +40,7 @@ use crate::http::fault::Aborted;
 use crate::http::forward;
 use crate::http::forward::Answered;
 use crate::http::headers;
+use crate::http::headers::Edge;
 use crate::http::outgoing::Outgoing;
 use crate::http::rewrite;
 use crate::http::upgrade;
@@ -154,20 +155,28 @@ fn read(
     if told.own.request_id {
         headers::ensure_request_id(&mut parts.headers);
     }
-    headers::sanitise_client_cert(&mut parts.headers, told.own, false);
+    let shown = caller.shown.as_ref();
     match snapshot.workload.mode {
-        Mode::Sidecar => headers::from_sidecar(&mut parts.headers, caller.scheme()),
+        Mode::Sidecar => {
+            headers::forward_client_cert(&mut parts.headers, told.own.client_cert, shown);
+            headers::from_sidecar(&mut parts.headers, caller.scheme());
+        }
         Mode::Gateway => {
-            headers::from_gateway(
-                &mut parts.headers,
-                caller.scheme(),
-                caller.arrival.client.ip(),
-            );
+            let topology = &snapshot.mesh.topology;
+            headers::forward_client_cert(&mut parts.headers, topology.client_cert, shown);
+            let arrival = caller.arrival;
+            let edge = Edge {
+                scheme: caller.scheme(),
+                client: arrival.client.ip(),
+                port: told.own.forwarded_port.then_some(arrival.to.port()),
+                topology,
+            };
+            headers::from_gateway(&mut parts.headers, edge);
         }
     }
     told.record.request_id = parts.headers.get(headers::REQUEST_ID).cloned();
     told.record.x_forwarded_for = parts.headers.get(headers::FORWARDED_FOR).cloned();
-    let body = RequestBody::of_client(body);
+    let body = RequestBody::of_client(body, parts.version);
     told.received = body.received();
     Ok(Outgoing {
         parts,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::decide::verdict::Forward;
+use egret_config::model::mesh::ProxyHeaders;
 use egret_config::model::route::Retries;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::workload::Mode;
@@ -115,7 +116,7 @@ pub async fn forward(
     told: &mut Told<'_>,
 ) -> Result<Answered, Failure> {
     told.record.upstream_cluster = Some(Arc::clone(&forward.cluster.name));
-    rewrite(&mut outgoing, forward, told.own.debug)?;
+    rewrite(&mut outgoing, forward, told.own)?;
     if forward.authority.is_some() {
         told.record.authority = Some(outgoing.authority.clone());
     }
@@ -206,16 +207,23 @@ async fn within(
 }
 
 /// What the route changes in a request.
-fn rewrite(outgoing: &mut Outgoing, forward: &Forward<'_>, tell: bool) -> Result<(), Failure> {
+fn rewrite(
+    outgoing: &mut Outgoing,
+    forward: &Forward<'_>,
+    own: &ProxyHeaders,
+) -> Result<(), Failure> {
     let mut authority = forward.authority;
     for changes in forward.headers.iter().flatten() {
         authority = headers::change(&mut outgoing.parts.headers, &changes.request).or(authority);
     }
     if let Some(path) = &forward.path {
-        outgoing.rewrite_path(path.clone(), tell)?;
+        outgoing.rewrite_path(path.clone(), own.debug)?;
     }
     if let Some(authority) = authority {
-        outgoing.rewrite_authority(authority, tell);
+        if own.forwarded_host {
+            headers::append_host(&mut outgoing.parts.headers, &outgoing.authority);
+        }
+        outgoing.rewrite_authority(authority, own.debug);
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use egret_config::model::mesh::ClientCert;
 use egret_config::model::mesh::ProxyHeaders;
+use egret_config::model::mesh::Topology;
 use egret_config::model::route::HeaderOperations;
 use http::HeaderMap;
 use http::HeaderName;
@@ -41,6 +42,8 @@ pub const VERDICT: HeaderName = HeaderName::from_static("x-egret-verdict");
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 
 /// Takes out of a request what is meant for this hop only, including what its `connection` header names. `te` stays if
@@ -142,16 +145,53 @@ pub fn from_sidecar(headers: &mut HeaderMap, scheme: &'static str) {
     }
 }
 
+/// The connection that a gateway got a request on.
+#[derive(Clone, Copy, Debug)]
+pub struct Edge<'e> {
+    /// `https` or `http`.
+    pub scheme: &'static str,
+    /// Who made it.
+    pub client: IpAddr,
+    /// The port it came to, where that is to be told.
+    pub port: Option<u16>,
+    /// What is in front of the gateway.
+    pub topology: &'e Topology,
+}
+
 /// What a gateway says about the caller: it knows the protocol, and adds the caller's address. What a caller says of
-/// itself in Envoy's name is not believed.
-pub fn from_gateway(headers: &mut HeaderMap, scheme: &'static str, client: IpAddr) {
+/// itself in Envoy's name is not believed; where trusted proxies are in front, what these say about it is.
+pub fn from_gateway(headers: &mut HeaderMap, edge: Edge<'_>) {
     strip(headers, &STEERING);
     strip(headers, &CLAIMS);
-    if let Ok(address) = HeaderValue::from_str(&client.to_string()) {
+    let hops = edge.topology.trusted_proxies as usize;
+    let told = (hops > 0).then(|| forwarded_for(headers, hops)).flatten();
+    let external = told.unwrap_or(edge.client);
+    if let Ok(address) = HeaderValue::from_str(&external.to_string()) {
         headers.insert(EXTERNAL_ADDRESS, address);
     }
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
-    append_client(headers, client);
+    if hops == 0 || !headers.contains_key(FORWARDED_PROTO) {
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(edge.scheme));
+    }
+    if let Some(port) = edge.port
+        && (hops == 0 || !headers.contains_key(FORWARDED_PORT))
+    {
+        headers.insert(FORWARDED_PORT, HeaderValue::from(port));
+    }
+    append_client(headers, edge.client);
+}
+
+/// The address that is so many places from the end of `x-forwarded-for`, 1 for the last.
+fn forwarded_for(headers: &HeaderMap, place: usize) -> Option<IpAddr> {
+    let lines = headers.get_all(FORWARDED_FOR).iter().rev();
+    let mut addresses = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.rsplit(','));
+    addresses.nth(place - 1)?.trim().parse().ok()
+}
+
+/// Tells the host that a client asked for, where another is written.
+pub fn append_host(headers: &mut HeaderMap, host: &HeaderValue) {
+    append(headers, &FORWARDED_HOST, host.as_bytes());
 }
 
 /// The caller's address, for upstreams behind a gateway.
@@ -190,16 +230,21 @@ fn strip(headers: &mut HeaderMap, names: &[HeaderName]) {
 
 /// Adds an address to `x-forwarded-for`, as one line.
 pub fn append_client(headers: &mut HeaderMap, client: IpAddr) {
+    append(headers, &FORWARDED_FOR, client.to_string().as_bytes());
+}
+
+/// Adds a value to the list of a header, which becomes one line.
+fn append(headers: &mut HeaderMap, name: &HeaderName, value: &[u8]) {
     let mut list = Vec::new();
-    for value in headers.get_all(FORWARDED_FOR) {
-        if !value.is_empty() {
-            list.extend_from_slice(value.as_bytes());
+    for line in headers.get_all(name) {
+        if !line.is_empty() {
+            list.extend_from_slice(line.as_bytes());
             list.extend_from_slice(b",");
         }
     }
-    list.extend_from_slice(client.to_string().as_bytes());
+    list.extend_from_slice(value);
     if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(list)) {
-        headers.insert(FORWARDED_FOR, value);
+        headers.insert(name, value);
     }
 }
 
@@ -240,16 +285,18 @@ pub fn sign_response(headers: &mut HeaderMap, own: &ProxyHeaders) {
     }
 }
 
-/// Takes out what a caller says about its certificate, unless the mesh trusts it. `shown` tells whether the caller
-/// showed a certificate itself.
-pub fn sanitise_client_cert(headers: &mut HeaderMap, own: &ProxyHeaders, shown: bool) {
-    let keep = match own.client_cert {
-        Some(ClientCert::KeepAlways) => true,
-        Some(ClientCert::Keep | ClientCert::Append) => shown,
-        Some(ClientCert::Remove | ClientCert::Replace) | None => false,
-    };
-    if !keep {
-        headers.remove(CLIENT_CERT);
+/// Tells which certificate the caller showed, and takes out what it says about that itself, as the mesh has it. `shown`
+/// is the element for the certificate that it showed.
+pub fn forward_client_cert(headers: &mut HeaderMap, mode: ClientCert, shown: Option<&HeaderValue>) {
+    match (mode, shown) {
+        (ClientCert::KeepAlways, _) | (ClientCert::Keep, Some(_)) => {}
+        (ClientCert::Append, Some(shown)) => append(headers, &CLIENT_CERT, shown.as_bytes()),
+        (ClientCert::Replace, Some(shown)) => {
+            headers.insert(CLIENT_CERT, shown.clone());
+        }
+        (ClientCert::Remove, _) | (_, None) => {
+            headers.remove(CLIENT_CERT);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 use thiserror::Error;
 
 use egret_config::model::tls::KeyFiles;
+use egret_config::model::tls::Revoked;
 use egret_config::model::tls::Roots;
 
 use crate::tls::provider;
@@ -63,7 +64,7 @@ impl Files {
         )
     }
 
-    fn get(&self, path: &str) -> Result<&[u8], Unusable> {
+    pub(in crate::tls) fn get(&self, path: &str) -> Result<&[u8], Unusable> {
         match self.0.get(path) {
             Some(Ok(content)) => Ok(content),
             Some(Err(words)) => Err(Unusable::new(words)),
@@ -148,6 +149,14 @@ pub(in crate::tls) fn root_path(roots: &Roots) -> Option<&Arc<str>> {
     match roots {
         Roots::File(path) => Some(path),
         Roots::System | Roots::Pem(_) => None,
+    }
+}
+
+/// The file that lists of certificates taken back come from.
+pub(in crate::tls) fn list_path(revoked: &Revoked) -> Option<&Arc<str>> {
+    match revoked {
+        Revoked::File(path) => Some(path),
+        Revoked::Pem(_) => None,
     }
 }
 

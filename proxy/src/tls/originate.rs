@@ -21,9 +21,11 @@ use crate::tls::files::Store;
 use crate::tls::files::Unusable;
 use crate::tls::files::certified_key;
 use crate::tls::files::key_paths;
+use crate::tls::files::list_path;
 use crate::tls::files::root_path;
 use crate::tls::provider;
 use crate::tls::verify::Names;
+use crate::tls::verify::Revocation;
 use crate::tls::verify::ServerVerifier;
 use crate::tls::verify::SystemRoots;
 use crate::tls::verify::reason;
@@ -100,10 +102,11 @@ impl Originator {
         named: bool,
         alpn: Alpn,
     ) -> Result<Arc<ClientConfig>, Unusable> {
-        let mut paths: Vec<_> = root_path(&tls.roots)
-            .filter(|_| !tls.skip_verify)
-            .into_iter()
-            .collect();
+        let mut paths = Vec::new();
+        if !tls.skip_verify {
+            paths.extend(root_path(&tls.roots));
+            paths.extend(tls.revoked.as_ref().and_then(list_path));
+        }
         match &tls.mode {
             ClientTlsMode::Simple => {}
             ClientTlsMode::Mutual(keys) => paths.extend(key_paths(keys)),
@@ -126,12 +129,16 @@ impl Originator {
             ([], []) => Names::Any,
             ([], names) | (names, _) => Names::OneOf(names.into()),
         };
-        let trusted = if tls.skip_verify {
-            None
+        let (trusted, revocation) = if tls.skip_verify {
+            (None, None)
         } else {
-            Some(trusted(&tls.roots, files, &self.system)?)
+            let revoked = tls.revoked.as_ref();
+            let revocation = revoked.map(|revoked| Revocation::read(revoked, files));
+            let trusted = trusted(&tls.roots, files, &self.system)?;
+            (Some(trusted), revocation.transpose()?)
         };
-        let verifier: Arc<dyn ServerCertVerifier> = Arc::new(ServerVerifier::new(trusted, names));
+        let verifier: Arc<dyn ServerCertVerifier> =
+            Arc::new(ServerVerifier::new(trusted, revocation, names));
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| Unusable::new(error.to_string()))?

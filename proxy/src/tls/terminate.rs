@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use egret_config::model::tls::Accepted;
 use egret_config::model::tls::CipherSuite;
 use egret_config::model::tls::ClientVerification;
-use egret_config::model::tls::Roots;
 use egret_config::model::tls::ServerTls;
+use http::HeaderValue;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::crypto::aws_lc_rs::cipher_suite::{
@@ -32,9 +33,13 @@ use crate::tls::files::Store;
 use crate::tls::files::Unusable;
 use crate::tls::files::certified_key;
 use crate::tls::files::key_paths;
+use crate::tls::files::list_path;
 use crate::tls::files::root_path;
 use crate::tls::provider;
+use crate::tls::shown;
 use crate::tls::verify::ClientVerifier;
+use crate::tls::verify::Pins;
+use crate::tls::verify::Revocation;
 use crate::tls::verify::SystemRoots;
 use crate::tls::verify::reason;
 use crate::tls::verify::trusted;
@@ -55,7 +60,8 @@ impl Terminator {
         }
     }
 
-    /// Does a handshake over `stream`, which begins with the client's hello. There is no time limit here.
+    /// Does a handshake over `stream`, which begins with the client's hello. There is no time limit here. With the
+    /// stream comes what the client's certificate says, if it showed one, as an element of `x-forwarded-client-cert`.
     ///
     /// # Errors
     /// [`Cause::Internal`] when the policy cannot be honoured, [`Cause::ClientTls`] when the handshake fails.
@@ -64,7 +70,7 @@ impl Terminator {
         stream: S,
         tls: &ServerTls,
         alpn: Alpn,
-    ) -> Result<TlsStream<S>, Failure>
+    ) -> Result<(TlsStream<S>, Option<HeaderValue>), Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -81,8 +87,19 @@ impl Terminator {
         let server = self
             .server(tls, alpn)
             .map_err(|unusable| Failure::new(Cause::Internal, unusable.to_string()))?;
+        let own = if matches!(tls.clients, ClientVerification::Off) {
+            None
+        } else {
+            server.cert_resolver.resolve(hello.client_hello())
+        };
         let accepted = hello.into_stream(server).await;
-        accepted.map_err(|error| refused(&error))
+        let stream = accepted.map_err(|error| refused(&error))?;
+        let client = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let own = own.as_ref().and_then(|own| own.cert.first());
+        let shown = client
+            .first()
+            .and_then(|client| shown::element(own, client));
+        Ok((stream, shown))
     }
 
     /// Whether a policy can be honoured now, to be told when the configuration is loaded and not at the first call.
@@ -95,7 +112,10 @@ impl Terminator {
 
     fn server(&self, tls: &ServerTls, alpn: Alpn) -> Result<Arc<ServerConfig>, Unusable> {
         let mut paths: Vec<_> = tls.keys.iter().flat_map(key_paths).collect();
-        paths.extend(client_roots(&tls.clients).and_then(root_path));
+        if let Some((accepted, _)) = clients(&tls.clients) {
+            paths.extend(root_path(&accepted.roots));
+            paths.extend(accepted.revoked.as_ref().and_then(list_path));
+        }
         self.servers.get(&(tls.clone(), alpn), &paths, |files| {
             self.build(tls, alpn, files)
         })
@@ -119,26 +139,11 @@ impl Terminator {
         let builder = ServerConfig::builder_with_provider(speaking(&tls.suites))
             .with_protocol_versions(versions)
             .map_err(|error| Unusable::new(error.to_string()))?;
-        let builder = match client_roots(&tls.clients) {
+        let builder = match clients(&tls.clients) {
             None => builder.with_no_client_auth(),
-            Some(roots) => {
-                let trusted = trusted(roots, files, &self.system)?;
-                let usual =
-                    WebPkiClientVerifier::builder_with_provider(trusted.store.clone(), provider());
-                let (usual, names) = match &tls.clients {
-                    ClientVerification::Required(_, names) => (usual, &names[..]),
-                    ClientVerification::Optional(_) | ClientVerification::Off => {
-                        (usual.allow_unauthenticated(), &[][..])
-                    }
-                };
-                let usual = usual
-                    .build()
-                    .map_err(|error| Unusable::new(error.to_string()))?;
-                builder.with_client_cert_verifier(Arc::new(ClientVerifier {
-                    usual,
-                    trusted,
-                    names: names.into(),
-                }))
+            Some((accepted, required)) => {
+                let verifier = self.client_verifier(accepted, required, files)?;
+                builder.with_client_cert_verifier(Arc::new(verifier))
             }
         };
         let mut config = builder.with_cert_resolver(Arc::new(ByName { keys }));
@@ -147,6 +152,35 @@ impl Terminator {
         config.ticketer = Ticketer::new()
             .map_err(|error| Unusable::new(format!("no session tickets: {error}")))?;
         Ok(config)
+    }
+
+    fn client_verifier(
+        &self,
+        accepted: &Accepted,
+        required: bool,
+        files: &Files,
+    ) -> Result<ClientVerifier, Unusable> {
+        let trusted = trusted(&accepted.roots, files, &self.system)?;
+        let mut usual =
+            WebPkiClientVerifier::builder_with_provider(trusted.store.clone(), provider());
+        if !required {
+            usual = usual.allow_unauthenticated();
+        }
+        let usual = usual
+            .build()
+            .map_err(|error| Unusable::new(error.to_string()))?;
+        let revoked = accepted.revoked.as_ref();
+        let revocation = revoked.map(|revoked| Revocation::read(revoked, files));
+        Ok(ClientVerifier {
+            usual,
+            trusted,
+            revocation: revocation.transpose()?,
+            names: accepted.names.as_slice().into(),
+            pins: Pins {
+                keys: accepted.keys.clone(),
+                certificates: accepted.certificates.clone(),
+            },
+        })
     }
 }
 
@@ -193,10 +227,12 @@ fn speaking(suites: &[CipherSuite]) -> Arc<CryptoProvider> {
     Arc::new(provider)
 }
 
-fn client_roots(clients: &ClientVerification) -> Option<&Roots> {
+/// Which clients' certificates are accepted, and whether clients must show one.
+fn clients(clients: &ClientVerification) -> Option<(&Accepted, bool)> {
     match clients {
         ClientVerification::Off => None,
-        ClientVerification::Optional(roots) | ClientVerification::Required(roots, _) => Some(roots),
+        ClientVerification::Optional(accepted) => Some((accepted, false)),
+        ClientVerification::Required(accepted) => Some((accepted, true)),
     }
 }
 

@@ -1,6 +1,9 @@
+mod accepted;
+
 use std::fs;
 use std::path::Path;
 
+use egret_config::model::tls::Accepted;
 use egret_config::model::tls::CipherSuite;
 use egret_config::model::tls::ClientTls;
 use egret_config::model::tls::ClientTlsMode;
@@ -36,11 +39,17 @@ impl Authority {
 
     /// A leaf for these names; those with a scheme are URIs. Chain and key as PEM.
     fn leaf(&self, names: &[&str]) -> (String, String) {
+        self.numbered(names, None)
+    }
+
+    /// A leaf with this serial number.
+    fn numbered(&self, names: &[&str], serial: Option<u64>) -> (String, String) {
         let (uris, names): (Vec<&str>, Vec<&str>) =
             names.iter().partition(|name| name.contains("://"));
         let mut params =
             CertificateParams::new(names.into_iter().map(Into::into).collect::<Vec<_>>())
                 .expect("params");
+        params.serial_number = serial.map(Into::into);
         for uri in uris {
             params
                 .subject_alt_names
@@ -79,12 +88,20 @@ fn server(keys: Vec<KeyFiles>) -> ServerTls {
     }
 }
 
+fn accepted(authority: &Authority, names: &[&str]) -> Accepted {
+    Accepted {
+        names: names.iter().map(|name| (*name).into()).collect(),
+        ..Accepted::signed_by(authority.roots())
+    }
+}
+
 fn client(roots: Roots) -> ClientTls {
     ClientTls {
         mode: ClientTlsMode::Simple,
         sni: None,
         subject_alt_names: vec![],
         roots,
+        revoked: None,
         skip_verify: false,
         in_mesh: false,
     }
@@ -137,7 +154,7 @@ async fn meet_with(
         Ok(stream.get_ref().1.alpn_protocol().map(Into::into))
     };
     let answer = async {
-        let mut stream = terminator.accept(far, server, Alpn::Either).await?;
+        let (mut stream, _) = terminator.accept(far, server, Alpn::Either).await?;
         stream.write_all(b"!").await.expect("write");
         stream.flush().await.expect("flush");
         Ok(stream.get_ref().1.server_name().map(Into::into))
@@ -269,8 +286,7 @@ async fn clients_of_a_gateway_are_verified_with_their_names() {
     policy.mode = ClientTlsMode::Mutual(authority.keys(&["spiffe://td/ns/a/sa/b"]));
     let host = Some("shop.example");
 
-    server.clients =
-        ClientVerification::Required(authority.roots(), vec!["spiffe://td/ns/a/sa/b".into()]);
+    server.clients = ClientVerification::Required(accepted(&authority, &["spiffe://td/ns/a/sa/b"]));
     assert!(meet(&policy, &[], host, &server).await.server.is_ok());
     let met = meet(&anonymous, &[], host, &server).await;
     assert!(matches!(
@@ -279,15 +295,14 @@ async fn clients_of_a_gateway_are_verified_with_their_names() {
     ));
     assert!(met.client.is_err());
 
-    server.clients =
-        ClientVerification::Required(authority.roots(), vec!["spiffe://td/ns/a/sa/c".into()]);
+    server.clients = ClientVerification::Required(accepted(&authority, &["spiffe://td/ns/a/sa/c"]));
     let met = meet(&policy, &[], host, &server).await;
     assert_eq!(
         words(met.server),
         "the certificate is for `spiffe://td/ns/a/sa/b`, expected `spiffe://td/ns/a/sa/c`"
     );
 
-    server.clients = ClientVerification::Optional(authority.roots());
+    server.clients = ClientVerification::Optional(Accepted::signed_by(authority.roots()));
     assert!(meet(&anonymous, &[], host, &server).await.server.is_ok());
 }
 
@@ -445,7 +460,7 @@ async fn a_self_signed_authority_is_trusted_as_itself_where_it_is_listed() {
     );
 
     let mut mutual = one;
-    mutual.clients = ClientVerification::Required(roots.clone(), vec![]);
+    mutual.clients = ClientVerification::Required(Accepted::signed_by(roots.clone()));
     let mut policy = client(roots);
     policy.mode = ClientTlsMode::Mutual(keys);
     assert!(meet(&policy, &[], host, &mutual).await.server.is_ok());
@@ -507,7 +522,7 @@ async fn again(
         stream.get_ref().1.handshake_kind().expect("done")
     };
     let answer = async {
-        let mut stream = terminator
+        let (mut stream, _) = terminator
             .accept(far, server, Alpn::Either)
             .await
             .expect("server");

@@ -110,8 +110,13 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
     }) {
         mesh.locality = setting;
     }
-    let headers = wire.default_config.as_ref();
-    if let Some(headers) = headers.and_then(|config| config.proxy_headers.as_ref()) {
+    let config = wire.default_config.as_ref();
+    if let Some(topology) = config.and_then(|config| config.gateway_topology.as_ref()) {
+        mesh.topology = review.within("defaultConfig.gatewayTopology", |review| {
+            proxy_headers::topology(topology, review)
+        });
+    }
+    if let Some(headers) = config.and_then(|config| config.proxy_headers.as_ref()) {
         mesh.proxy_headers = review.within("defaultConfig.proxyHeaders", |review| {
             proxy_headers::parse(headers, review)
         });

@@ -1,4 +1,4 @@
-//! `proxyHeaders` of ProxyConfig: which headers the proxy itself puts in, and which it takes out.
+//! `proxyHeaders` and `gatewayTopology` of ProxyConfig: which headers the proxy itself puts in, and which it takes out.
 
 use http::HeaderValue;
 
@@ -20,8 +20,12 @@ pub struct ProxyHeaders {
     pub attempt_count: bool,
     /// `envoyDebugHeaders`: service time, expected timeout and what was rewritten are told in `x-envoy-` headers.
     pub debug: bool,
-    /// `forwardedClientCert`; `None` is the default of the proxy's kind.
-    pub client_cert: Option<ClientCert>,
+    /// `xForwardedHost`: where a route writes another host, `x-forwarded-host` tells the client's.
+    pub forwarded_host: bool,
+    /// `xForwardedPort`: on gateways, `x-forwarded-port` tells which port the client dialled.
+    pub forwarded_port: bool,
+    /// `forwardedClientCert`, for sidecars; gateways have [`Topology::client_cert`].
+    pub client_cert: ClientCert,
 }
 
 /// What becomes of `x-forwarded-client-cert`.
@@ -46,9 +50,53 @@ impl Default for ProxyHeaders {
             request_id: true,
             attempt_count: true,
             debug: true,
-            client_cert: None,
+            forwarded_host: false,
+            forwarded_port: false,
+            client_cert: ClientCert::Remove,
         }
     }
+}
+
+/// `gatewayTopology` of ProxyConfig: what is in front of gateways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topology {
+    /// `numTrustedProxies`: proxies in front of which each adds an address to `x-forwarded-for`.
+    pub trusted_proxies: u32,
+    /// `forwardClientCertDetails`.
+    pub client_cert: ClientCert,
+}
+
+impl Default for Topology {
+    fn default() -> Self {
+        Self {
+            trusted_proxies: 0,
+            client_cert: ClientCert::Replace,
+        }
+    }
+}
+
+/// Reads `gatewayTopology`.
+pub(crate) fn topology(wire: &wire::Topology, review: &mut Review<'_>) -> Topology {
+    let default = Topology::default();
+    let mode = &wire.forward_client_cert_details;
+    Topology {
+        trusted_proxies: wire.num_trusted_proxies,
+        client_cert: client_cert(review, "forwardClientCertDetails", mode)
+            .unwrap_or(default.client_cert),
+    }
+}
+
+fn client_cert(review: &mut Review<'_>, part: &str, mode: &str) -> Option<ClientCert> {
+    let modes = [
+        ("UNDEFINED", None),
+        ("SANITIZE", Some(ClientCert::Remove)),
+        ("SANITIZE_SET", Some(ClientCert::Replace)),
+        ("APPEND_FORWARD", Some(ClientCert::Append)),
+        ("FORWARD_ONLY", Some(ClientCert::Keep)),
+        ("ALWAYS_FORWARD_ONLY", Some(ClientCert::KeepAlways)),
+    ];
+    // What cannot be read is the mode that trusts nobody.
+    read::word(review, part, mode, &modes).unwrap_or(Some(ClientCert::Remove))
 }
 
 /// Reads `proxyHeaders`.
@@ -73,15 +121,13 @@ pub(crate) fn parse(wire: &wire::ProxyHeaders, review: &mut Review<'_>) -> Proxy
     headers.request_id = enabled(&wire.request_id);
     headers.attempt_count = enabled(&wire.attempt_count);
     headers.debug = enabled(&wire.envoy_debug_headers);
-    let modes = [
-        ("UNDEFINED", None),
-        ("SANITIZE", Some(ClientCert::Remove)),
-        ("SANITIZE_SET", Some(ClientCert::Replace)),
-        ("APPEND_FORWARD", Some(ClientCert::Append)),
-        ("FORWARD_ONLY", Some(ClientCert::Keep)),
-        ("ALWAYS_FORWARD_ONLY", Some(ClientCert::KeepAlways)),
-    ];
+    let wished =
+        |wish: &Option<wire::HeaderWish>| wish.as_ref().and_then(|wish| wish.enabled) == Some(true);
+    headers.forwarded_host = wished(&wire.x_forwarded_host);
+    headers.forwarded_port = wished(&wire.x_forwarded_port);
     let mode = &wire.forwarded_client_cert;
-    headers.client_cert = read::word(review, "forwardedClientCert", mode, &modes).flatten();
+    if let Some(mode) = client_cert(review, "forwardedClientCert", mode) {
+        headers.client_cert = mode;
+    }
     headers
 }

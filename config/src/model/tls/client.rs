@@ -8,6 +8,7 @@ use crate::model::secret::Secrets;
 use crate::model::tls::ClientTls;
 use crate::model::tls::ClientTlsMode;
 use crate::model::tls::KeyFiles;
+use crate::model::tls::Revoked;
 use crate::model::tls::Roots;
 use crate::model::tls::mesh_keys;
 use crate::model::tls::mesh_roots;
@@ -70,6 +71,15 @@ pub(crate) fn parse(
             review.error("subjectAltNames", names, "contradicts insecureSkipVerify");
         }
     }
+    if skip_verify && !wire.ca_crl.is_empty() {
+        review.warn(
+            "caCrl",
+            &wire.ca_crl,
+            "has no effect: insecureSkipVerify verifies nothing",
+        );
+    }
+    let listed = secrets.revoked(&wire.credential_name, namespace);
+    let revoked = Revoked::new(&wire.ca_crl, listed);
     let in_mesh = mode == Mode::IstioMutual;
     let (mode, roots) = match mode {
         Mode::Disable => return None,
@@ -100,6 +110,7 @@ pub(crate) fn parse(
             .map(|name| name.as_str().into())
             .collect(),
         roots,
+        revoked,
         skip_verify,
         in_mesh,
     })

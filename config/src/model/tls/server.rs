@@ -5,10 +5,13 @@ use std::sync::Arc;
 use crate::model::gateway::ServerTlsMode;
 use crate::model::read::word;
 use crate::model::secret::Secrets;
+use crate::model::tls::Accepted;
 use crate::model::tls::ClientVerification;
 use crate::model::tls::KeyFiles;
+use crate::model::tls::Revoked;
 use crate::model::tls::Roots;
 use crate::model::tls::ServerTls;
+use crate::model::tls::digests;
 use crate::model::tls::mesh_keys;
 use crate::model::tls::mesh_roots;
 use crate::model::tls::suites;
@@ -94,7 +97,7 @@ pub(crate) fn parse(
             "leaves none for TLS 1.2, the only version that may be spoken",
         );
     }
-    let (keys, roots) = match mode {
+    let (mut keys, roots) = match mode {
         Mode::Passthrough => return Some(ServerTlsMode::Passthrough),
         Mode::AutoPassthrough => return Some(ServerTlsMode::AutoPassthrough),
         Mode::IstioMutual => {
@@ -110,7 +113,7 @@ pub(crate) fn parse(
             (vec![mesh_keys()], Some(mesh_roots()))
         }
         Mode::Simple | Mode::Mutual | Mode::OptionalMutual => {
-            sources(wire, review, secrets, namespace)?
+            sources(wire, review, secrets, namespace)
         }
     };
     let roots = match wire.ca_cert_credential_name.as_str() {
@@ -119,8 +122,11 @@ pub(crate) fn parse(
         name => authorities(name, review, secrets, namespace),
     };
     let clients = match (mode, roots) {
-        (Mode::Simple, _) => ClientVerification::Off,
-        (_, None) => {
+        (Mode::Simple, _) => {
+            idle(wire, review);
+            ClientVerification::Off
+        }
+        (_, None) if !of_secret(wire) => {
             review.error(
                 "caCertificates",
                 NO_VALUE,
@@ -128,14 +134,18 @@ pub(crate) fn parse(
             );
             return None;
         }
-        (Mode::OptionalMutual, Some(roots)) => ClientVerification::Optional(roots),
-        (_, Some(roots)) => ClientVerification::Required(
-            roots,
-            wire.subject_alt_names
-                .iter()
-                .map(|name| name.as_str().into())
-                .collect(),
-        ),
+        (mode, roots) => {
+            let roots = roots.unwrap_or_else(|| {
+                unverifiable(wire, &mut keys, review);
+                Roots::Pem(Arc::default())
+            });
+            let accepted = accepted(wire, review, secrets, namespace, roots);
+            if mode == Mode::OptionalMutual {
+                ClientVerification::Optional(accepted)
+            } else {
+                ClientVerification::Required(accepted)
+            }
+        }
     };
     Some(ServerTlsMode::Terminate(Arc::new(ServerTls {
         keys,
@@ -144,6 +154,67 @@ pub(crate) fn parse(
         only_tls12: most == Version::Tls12,
         suites,
     })))
+}
+
+/// Settings about the certificates of clients, which are not asked for any.
+fn idle(wire: &Wire, review: &mut Review<'_>) {
+    for (part, values) in [
+        ("caCrl", std::slice::from_ref(&wire.ca_crl)),
+        ("verifyCertificateSpki", &wire.verify_certificate_spki),
+        ("verifyCertificateHash", &wire.verify_certificate_hash),
+    ] {
+        let value = values.join(", ");
+        if !value.is_empty() {
+            let words = "has no effect in mode SIMPLE, which asks clients for no certificate";
+            review.warn(part, value, words);
+        }
+    }
+}
+
+/// Whether the authorities for clients are those of a Secret.
+fn of_secret(wire: &Wire) -> bool {
+    let named = [&wire.ca_cert_credential_name, &wire.credential_name];
+    named.iter().any(|name| !name.is_empty()) || !wire.credential_names.is_empty()
+}
+
+/// Takes the certificates from a server whose Secret has no authorities for clients, so that it accepts nobody.
+fn unverifiable(wire: &Wire, keys: &mut Vec<KeyFiles>, review: &mut Review<'_>) {
+    // What else is missing was told where it was looked for.
+    if !keys.is_empty() && wire.ca_cert_credential_name.is_empty() {
+        review.warn(
+            "credentialName",
+            &wire.credential_name,
+            "neither this Secret nor one called as it and -cacert has ca.crt, by which clients are verified; every \
+             handshake is refused until it is there",
+        );
+    }
+    keys.clear();
+}
+
+/// Which certificates of clients are accepted.
+fn accepted(
+    wire: &Wire,
+    review: &mut Review<'_>,
+    secrets: &Secrets,
+    namespace: &str,
+    roots: Roots,
+) -> Accepted {
+    // The lists stand beside the authorities.
+    let listed = std::iter::once(&wire.ca_cert_credential_name)
+        .chain([&wire.credential_name])
+        .chain(&wire.credential_names)
+        .find_map(|name| secrets.revoked(name, namespace));
+    Accepted {
+        roots,
+        names: wire
+            .subject_alt_names
+            .iter()
+            .map(|name| name.as_str().into())
+            .collect(),
+        revoked: Revoked::new(&wire.ca_crl, listed),
+        keys: digests::of_keys(&wire.verify_certificate_spki, review),
+        certificates: digests::of_certificates(&wire.verify_certificate_hash, review),
+    }
 }
 
 /// The ways of naming certificates, and whether each is used.
@@ -158,13 +229,13 @@ fn own_sources(wire: &Wire) -> [(&'static str, bool); 6] {
     ]
 }
 
-/// The certificates of a server, and what clients are verified against. `None` closes the server.
+/// The certificates of a server, and what clients are verified against. Without certificates no handshake succeeds.
 fn sources(
     wire: &Wire,
     review: &mut Review<'_>,
     secrets: &Secrets,
     namespace: &str,
-) -> Option<(Vec<KeyFiles>, Option<Roots>)> {
+) -> (Vec<KeyFiles>, Option<Roots>) {
     let used = own_sources(wire)
         .iter()
         .take(4)
@@ -187,7 +258,7 @@ fn sources(
             .map(|name| credential(name, review, secrets, namespace));
         let keys: Option<Vec<_>> = keys.collect();
         let roots = names.iter().find_map(|name| secrets.roots(name, namespace));
-        return Some((keys?, roots.map(Roots::Pem)));
+        return (keys.unwrap_or_default(), roots.map(Roots::Pem));
     }
     let roots = |file: &str| (!file.is_empty()).then(|| Roots::File(file.into()));
     if let [first, ..] = wire.tls_certificates.as_slice() {
@@ -195,10 +266,10 @@ fn sources(
             files(review, &pair.server_certificate, &pair.private_key)
         });
         let roots = roots(&wire.ca_certificates).or_else(|| roots(&first.ca_certificates));
-        return Some((keys, roots));
+        return (keys, roots);
     }
     let keys = files(review, &wire.server_certificate, &wire.private_key);
-    Some((keys.into_iter().collect(), roots(&wire.ca_certificates)))
+    (keys.into_iter().collect(), roots(&wire.ca_certificates))
 }
 
 fn files(review: &mut Review<'_>, certificate: &str, key: &str) -> Option<KeyFiles> {
@@ -213,7 +284,7 @@ fn files(review: &mut Review<'_>, certificate: &str, key: &str) -> Option<KeyFil
     })
 }
 
-/// The authorities of `caCertCredentialName`. Without them the server stays closed, as clients cannot be verified.
+/// The authorities of `caCertCredentialName`. Without them no handshake succeeds, as clients cannot be verified.
 fn authorities(
     name: &str,
     review: &mut Review<'_>,
@@ -225,13 +296,13 @@ fn authorities(
         review.warn(
             "caCertCredentialName",
             name,
-            "no Secret of this name with ca.crt was loaded; the server stays closed until it is there",
+            "no Secret of this name with ca.crt was loaded; every handshake is refused until it is there",
         );
     }
     roots.map(Roots::Pem)
 }
 
-/// What a Secret holds. Without it the server stays closed; the Gateway's others open.
+/// What a Secret holds.
 fn credential(
     name: &str,
     review: &mut Review<'_>,
@@ -248,7 +319,7 @@ fn credential(
         review.warn(
             "credentialName",
             name,
-            "no Secret of this name with a certificate and its key was loaded; the server stays closed until it is there",
+            "no Secret of this name with a certificate and its key was loaded; every handshake is refused until it is there",
         );
     }
     keys

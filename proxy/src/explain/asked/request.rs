@@ -32,6 +32,7 @@ use crate::explain::described;
 use crate::explain::described::Spoken;
 use crate::http::cors;
 use crate::http::headers;
+use crate::http::headers::Edge;
 use crate::http::rewrite;
 use crate::http::upgrade;
 
@@ -92,11 +93,21 @@ impl Asked<'_> {
         if own.request_id {
             headers::ensure_request_id(&mut headers);
         }
-        headers::sanitise_client_cert(&mut headers, own, false);
         match self.snapshot.workload.mode {
-            Mode::Sidecar => headers::from_sidecar(&mut headers, scheme),
+            Mode::Sidecar => {
+                headers::forward_client_cert(&mut headers, own.client_cert, None);
+                headers::from_sidecar(&mut headers, scheme);
+            }
             Mode::Gateway => {
-                headers::from_gateway(&mut headers, scheme, self.arrival.client.ip());
+                let topology = &self.snapshot.mesh.topology;
+                headers::forward_client_cert(&mut headers, topology.client_cert, None);
+                let edge = Edge {
+                    scheme,
+                    client: self.arrival.client.ip(),
+                    port: own.forwarded_port.then_some(self.arrival.to.port()),
+                    topology,
+                };
+                headers::from_gateway(&mut headers, edge);
             }
         }
         let said = headers

@@ -64,18 +64,84 @@ fn a_request_id_is_kept_or_made() {
     assert_eq!(made.get_version_num(), 4);
 }
 
+fn edge(topology: &Topology) -> Edge<'_> {
+    Edge {
+        scheme: "http",
+        client: [10, 34, 0, 140].into(),
+        port: Some(8443),
+        topology,
+    }
+}
+
+#[test]
+fn proxies_in_front_of_a_gateway_are_trusted_as_far_as_there_are() {
+    let said = [
+        ("x-forwarded-for", "6.6.6.6, 1.1.1.1"),
+        ("x-forwarded-for", "2.2.2.2"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-port", "443"),
+    ];
+    for (trusted_proxies, external, proto, port) in [
+        (0, "10.34.0.140", "http", "8443"),
+        (1, "2.2.2.2", "https", "443"),
+        (2, "1.1.1.1", "https", "443"),
+        // More than there are addresses: nobody vouches for what is there.
+        (4, "10.34.0.140", "https", "443"),
+    ] {
+        let topology = Topology {
+            trusted_proxies,
+            ..Topology::default()
+        };
+        let mut headers = map(&said);
+        from_gateway(&mut headers, edge(&topology));
+        for (name, expected) in [
+            (EXTERNAL_ADDRESS, external),
+            (FORWARDED_PROTO, proto),
+            (FORWARDED_PORT, port),
+            (FORWARDED_FOR, "6.6.6.6, 1.1.1.1,2.2.2.2,10.34.0.140"),
+        ] {
+            assert_eq!(text(&headers, name), Some(expected), "{trusted_proxies}");
+        }
+        let mut silent = HeaderMap::new();
+        from_gateway(&mut silent, edge(&topology));
+        assert_eq!(text(&silent, FORWARDED_PROTO), Some("http"));
+        assert_eq!(text(&silent, FORWARDED_PORT), Some("8443"));
+    }
+}
+
+#[test]
+fn a_callers_certificate_is_told_as_the_mesh_has_it() {
+    let shown = HeaderValue::from_static("Hash=1");
+    for (mode, with, without) in [
+        (ClientCert::Remove, None, None),
+        (ClientCert::Replace, Some("Hash=1"), None),
+        (ClientCert::Append, Some("Hash=8,Hash=9,Hash=1"), None),
+        (ClientCert::Keep, Some("Hash=8"), None),
+        (ClientCert::KeepAlways, Some("Hash=8"), Some("Hash=8")),
+    ] {
+        for (shown, expected) in [(Some(&shown), with), (None, without)] {
+            let said = [
+                ("x-forwarded-client-cert", "Hash=8"),
+                ("x-forwarded-client-cert", "Hash=9"),
+            ];
+            let mut headers = map(&said);
+            forward_client_cert(&mut headers, mode, shown);
+            assert_eq!(text(&headers, CLIENT_CERT), expected, "{mode:?} {shown:?}");
+        }
+    }
+}
+
 #[test]
 fn the_caller_is_told_as_istio_does() {
-    let client: IpAddr = [10, 34, 0, 140].into();
     let mut headers = HeaderMap::new();
-    from_gateway(&mut headers, "http", client);
+    from_gateway(&mut headers, edge(&Topology::default()));
     assert_eq!(text(&headers, FORWARDED_FOR), Some("10.34.0.140"));
     let mut headers = map(&[
         ("x-forwarded-for", "1.1.1.1"),
         ("x-forwarded-for", "2.2.2.2"),
         ("x-forwarded-proto", "https"),
     ]);
-    from_gateway(&mut headers, "http", client);
+    from_gateway(&mut headers, edge(&Topology::default()));
     assert_eq!(
         text(&headers, FORWARDED_FOR),
         Some("1.1.1.1,2.2.2.2,10.34.0.140")
@@ -99,7 +165,7 @@ fn what_a_caller_says_in_envoys_name_is_not_believed() {
         said.map(|(name, _)| headers.get(name).map(|value| value.as_bytes().to_vec()))
     };
     let mut headers = map(&said);
-    from_gateway(&mut headers, "http", [10, 34, 0, 140].into());
+    from_gateway(&mut headers, edge(&Topology::default()));
     assert_eq!(
         left(&headers),
         [None, None, None, Some(b"10.34.0.140".to_vec())]

@@ -65,6 +65,7 @@ fn http2_clients_reach_http2_and_http1_origins() {
         let caller = Caller {
             arrival: arrival(two),
             terminated: None,
+            shown: None,
         };
         spawn_local(serve(
             server,

@@ -132,6 +132,7 @@ impl World {
         let caller = Caller {
             arrival: arrival(to),
             terminated: None,
+            shown: None,
         };
         spawn_local(serve(
             server,
@@ -148,6 +149,7 @@ impl World {
         let caller = Caller {
             arrival: arrival(to),
             terminated: None,
+            shown: None,
         };
         spawn_local(serve(
             server,
@@ -318,6 +320,7 @@ pub(super) async fn get_as(
     let caller = Caller {
         arrival: arrival(([127, 0, 0, 1], 80).into()),
         terminated: None,
+        shown: None,
     };
     let record = Box::new(caller.record(&world.proxy));
     let snapshot = world.proxy.current.load();

@@ -1,0 +1,109 @@
+//! Certificates that their authorities took back.
+
+use std::sync::Arc;
+
+use egret_config::model::tls::Revoked;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use rustls::{Error, RootCertStore};
+use webpki::{
+    CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage, OwnedCertRevocationList,
+    RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy,
+};
+
+use crate::tls::files::Files;
+use crate::tls::files::Unusable;
+use crate::tls::provider;
+use crate::tls::verify::words::Part;
+use crate::tls::verify::words::at;
+use crate::tls::verify::words::whole;
+use crate::tls::verify::words::words;
+
+/// Lists of certificates that their authorities took back.
+#[derive(Clone, Debug)]
+pub(in crate::tls) struct Revocation {
+    lists: Arc<[CertRevocationList<'static>]>,
+    /// Where they are from, in words.
+    name: Arc<str>,
+}
+
+impl Revocation {
+    /// Reads the lists of a policy, at least one.
+    pub(in crate::tls) fn read(revoked: &Revoked, files: &Files) -> Result<Self, Unusable> {
+        let (pem, name) = match revoked {
+            Revoked::File(path) => (files.get(path)?, format!("`{path}`")),
+            Revoked::Pem(pem) => (pem.as_bytes(), "the secret's revocation lists".into()),
+        };
+        let mut lists = Vec::new();
+        for der in CertificateRevocationListDer::pem_slice_iter(pem) {
+            let der = der.map_err(|error| Unusable::new(format!("{name} is not PEM: {error}")))?;
+            let list = OwnedCertRevocationList::from_der(&der)
+                .map_err(|error| Unusable::new(format!("{name} holds no usable list: {error}")))?;
+            lists.push(list.into());
+        }
+        if lists.is_empty() {
+            return Err(Unusable::new(format!(
+                "{name} holds no list of certificates taken back"
+            )));
+        }
+        Ok(Self {
+            lists: lists.into(),
+            name: name.into(),
+        })
+    }
+
+    /// As OpenSSL and so Envoy have it: no certificate of the chain may be listed, each authority of the chain must have
+    /// a list, and a list must be younger than its own next update.
+    pub(in crate::tls::verify) fn check(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        roots: &RootCertStore,
+        usage: KeyUsage,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let refused = |error: webpki::Error| self.told(&error, end_entity);
+        let lists: Vec<_> = self.lists.iter().collect();
+        let options = RevocationOptionsBuilder::new(&lists)
+            .map_err(|_| words("there is no list of certificates taken back".into()))?
+            .with_depth(RevocationCheckDepth::Chain)
+            .with_status_policy(UnknownStatusPolicy::Deny)
+            .with_expiration_policy(ExpirationPolicy::Enforce)
+            .build();
+        EndEntityCert::try_from(end_entity)
+            .map_err(refused)?
+            .verify_for_usage(
+                provider().signature_verification_algorithms.all,
+                &roots.roots,
+                intermediates,
+                now,
+                usage,
+                Some(options),
+                None,
+            )
+            .map(drop)
+            .map_err(refused)
+    }
+
+    fn told(&self, error: &webpki::Error, end_entity: &CertificateDer<'_>) -> Error {
+        let name = &self.name;
+        words(match error {
+            webpki::Error::CertRevoked => format!(
+                "the certificate of {}, or one it is signed with, was taken back by its authority ({name})",
+                whole(end_entity, Part::Subject)
+            ),
+            webpki::Error::UnknownRevocationStatus => format!(
+                "{name} has no list of an authority that the certificate of {} is signed with",
+                whole(end_entity, Part::Subject)
+            ),
+            webpki::Error::CrlExpired { next_update, .. } => format!(
+                "{name} is too old to go by: its authority was to renew it by {}",
+                at(*next_update)
+            ),
+            error => format!(
+                "{name} does not tell whether the certificate of {} was taken back: {error}",
+                whole(end_entity, Part::Subject)
+            ),
+        })
+    }
+}

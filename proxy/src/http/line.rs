@@ -1,67 +1,81 @@
 //! The client's HTTP/1 connection, between hyper and the socket. It does what hyper's server does not: it notices a
 //! client that leaves while its request waits for an upstream, lets no client take for ever to send a request's head,
-//! and sends interim responses (103 and other 1xx, but 100).
+//! sends interim responses (103 and other 1xx, but 100), sees what a request's framing hides, and knows when there is
+//! nothing to do, so that hyper can be let go until there is.
 //!
 //! Both ends, [`Line`] in hyper's hands and [`Watch`] beside it, are polled by the same task.
+
+pub mod interim;
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::future::poll_fn;
 use std::io;
 use std::io::IoSlice;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
-use std::sync::Weak;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
 use std::task::ready;
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::Response;
 use http::StatusCode;
-use http_body::Body;
-use http_body::Frame;
-use http_body::SizeHint;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 use tokio::time::Sleep;
 use tokio::time::sleep_until;
+use tokio::time::timeout;
+
+use crate::http::framing::Flaw;
+use crate::http::framing::Framing;
+use crate::http::line::interim::Busy;
+use crate::http::line::interim::Early;
 
 /// Bytes that are read ahead of hyper to see whether the client is there. More is left where it is.
 const AHEAD_MAX: usize = 4096;
-
-/// Bytes of interim responses that wait to be sent; those after them are dropped.
-const INTERIM_MAX: usize = 16 << 10;
 
 /// How long a request goes on whose client has closed its sending side. It may only have said all it had to say, which
 /// looks the same as having left.
 const HALF_CLOSED_MAX: Duration = Duration::from_secs(5);
 
+/// How long a client may go on sending after our end, and be silent meanwhile. Closing at once would reset the
+/// connection, and take an answer away that the client has not read yet. The silence is Envoy's delayed close.
+const LINGER_MAX: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
+
 /// The connection as hyper has it.
 #[derive(Debug)]
 pub struct Line<S>(Arc<Mutex<Inner<S>>>);
 
-/// The connection as its watcher has it.
+/// The connection as its watcher has it. It owns the stream; hyper comes and goes.
 #[derive(Debug)]
 pub struct Watch<S>(Arc<Mutex<Inner<S>>>);
 
-/// The way to send interim responses.
-#[derive(Clone)]
-pub struct Early(Arc<dyn Serves + Send + Sync>);
-
-/// Why a connection is to be ended.
+/// What the watcher sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
+pub enum Seen {
     /// The client is gone.
     Gone,
     /// The client takes too long for a request's head.
     Slow,
+    /// All is answered and nothing has come: hyper holds nothing that would be missed.
+    Idle,
+}
+
+/// A request that came.
+#[derive(Debug)]
+pub struct Begun {
+    /// The way to announce its answer.
+    pub early: Early,
+    /// What its framing hides.
+    pub flaw: Option<Flaw>,
 }
 
 #[derive(Debug)]
@@ -71,6 +85,8 @@ struct Inner<S> {
     ahead: VecDeque<u8>,
     /// The client sends no more: since when.
     ended: Option<Instant>,
+    /// Hyper asked for more, and there was nothing.
+    quiet: bool,
     /// Hyper has written since it last flushed: it may hold the rest of a message.
     writing: bool,
     /// Interim responses to be written.
@@ -79,6 +95,17 @@ struct Inner<S> {
     waiting: bool,
     /// A request, or its response, is under way.
     busy: bool,
+    /// So is what hyper holds of the response.
+    answering: bool,
+    /// What hyper says that nobody asked it to: its own answer to what it cannot read.
+    unasked: Vec<u8>,
+    framing: Framing,
+    /// Requests that began.
+    begun: u64,
+    /// One did since [`Watch::was_used`] was asked.
+    used: bool,
+    /// It is no HTTP connection any more.
+    upgraded: bool,
     /// When the head began to come that is not complete.
     head_since: Option<Instant>,
     /// To be woken when there is something to send.
@@ -86,21 +113,27 @@ struct Inner<S> {
     early: Option<Early>,
 }
 
-/// Both ends of a connection.
-pub fn watched<S>(stream: S) -> (Line<S>, Watch<S>) {
-    let inner = Arc::new(Mutex::new(Inner {
+/// A connection, watched.
+pub fn watched<S>(stream: S) -> Watch<S> {
+    Watch(Arc::new(Mutex::new(Inner {
         stream,
         ahead: VecDeque::new(),
         ended: None,
+        quiet: false,
         writing: false,
         interim: VecDeque::new(),
         waiting: false,
         busy: false,
+        answering: false,
+        unasked: Vec::new(),
+        framing: Framing::default(),
+        begun: 0,
+        used: false,
+        upgraded: false,
         head_since: None,
         task: None,
         early: None,
-    }));
-    (Line(Arc::clone(&inner)), Watch(inner))
+    })))
 }
 
 fn lock<S>(inner: &Mutex<Inner<S>>) -> MutexGuard<'_, Inner<S>> {
@@ -109,27 +142,39 @@ fn lock<S>(inner: &Mutex<Inner<S>>) -> MutexGuard<'_, Inner<S>> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Watch<S> {
-    /// A request has come whole; the answer is being looked for. It can be announced.
-    pub fn begin(&self) -> Early {
+    /// The end for hyper. Only one at a time may be in use.
+    pub fn line(&self) -> Line<S> {
+        Line(Arc::clone(&self.0))
+    }
+
+    /// A request's head has come; the answer is being looked for. It can be announced.
+    pub fn begin(&self) -> Begun {
         let mut inner = lock(&self.0);
         inner.head_since = None;
+        inner.quiet = false;
         inner.waiting = true;
         inner.busy = true;
-        let early = inner.early.get_or_insert_with(|| {
-            let weak = Arc::downgrade(&self.0);
-            Early(Arc::new(Interim(weak)))
-        });
-        early.clone()
+        inner.answering = true;
+        inner.used = true;
+        inner.begun += 1;
+        let flaw = inner.framing.flaw(inner.begun);
+        let early = inner
+            .early
+            .get_or_insert_with(|| Early::on(Arc::downgrade(&self.0)));
+        Begun {
+            early: early.clone(),
+            flaw,
+        }
     }
 
     /// The answer is there, and hyper gets it now.
-    pub fn answered<B>(
-        &self,
-        response: http::Response<B>,
-        early: Early,
-    ) -> http::Response<Busy<B>> {
+    pub fn answered<B>(&self, response: Response<B>, early: Early) -> Response<Busy<B>> {
         let mut inner = lock(&self.0);
         inner.waiting = false;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            inner.upgraded = true;
+            inner.framing.stop();
+        }
         if inner.writing {
             // The answer may join what hyper still holds; nothing can come before it any more.
             inner.interim.clear();
@@ -137,18 +182,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Watch<S> {
         response.map(|body| Busy { body, early })
     }
 
-    /// Returns when the connection is to be ended. A head that began to come must be complete within `head_max`.
-    pub async fn left(&self, head_max: Option<Duration>) -> Left {
+    /// Whether more of the request that began last is to come.
+    pub fn is_in_body(&self) -> bool {
+        lock(&self.0).framing.is_in_body()
+    }
+
+    /// Returns when the connection is to be ended, or, if that matters, is idle. A head that began to come must be
+    /// complete within `head_max`.
+    pub async fn sees(&self, head_max: Option<Duration>, idle_matters: bool) -> Seen {
         let mut alarm: Option<Pin<Box<Sleep>>> = None;
         poll_fn(move |context| {
             let mut inner = lock(&self.0);
             inner.poll_send(context);
+            if idle_matters && inner.is_idle() {
+                return Poll::Ready(Seen::Idle);
+            }
             let gone = inner.poll_gone(context);
             let slow = head_max.and_then(|max| Some(inner.head_since? + max));
-            let (left, at) = match (gone, slow) {
-                (Poll::Ready(None), _) => return Poll::Ready(Left::Gone),
-                (Poll::Ready(Some(at)), _) => (Left::Gone, at),
-                (Poll::Pending, Some(at)) => (Left::Slow, at),
+            let (seen, at) = match (gone, slow) {
+                (Poll::Ready(None), _) => return Poll::Ready(Seen::Gone),
+                (Poll::Ready(Some(at)), _) => (Seen::Gone, at),
+                (Poll::Pending, Some(at)) => (Seen::Slow, at),
                 (Poll::Pending, None) => {
                     alarm = None;
                     return Poll::Pending;
@@ -158,13 +212,103 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Watch<S> {
             if alarm.deadline() != at {
                 alarm.as_mut().reset(at);
             }
-            alarm.as_mut().poll(context).map(|()| left)
+            alarm.as_mut().poll(context).map(|()| seen)
         })
         .await
+    }
+
+    /// Whether a request began since this was last asked.
+    pub fn was_used(&self) -> bool {
+        std::mem::take(&mut lock(&self.0).used)
+    }
+
+    /// Waits, without hyper, for the client's next word; `false` when it closed or reset the connection. To be called
+    /// when all is idle.
+    pub async fn spoken(&self) -> bool {
+        {
+            let mut inner = lock(&self.0);
+            inner.quiet = false;
+            inner.head_since = None;
+            inner.early = None;
+            inner.task = None;
+        }
+        poll_fn(|context| {
+            let mut inner = lock(&self.0);
+            let read = ready!(inner.poll_ahead(context));
+            Poll::Ready(matches!(read, Ok(1..)))
+        })
+        .await
+    }
+
+    /// What is wrong with the request that hyper could not read, if it is that.
+    pub fn unread_flaw(&self) -> Option<Flaw> {
+        let inner = lock(&self.0);
+        inner.framing.flaw(inner.begun + 1)
+    }
+
+    /// Whether hyper wanted to answer what it cannot read, and nothing was sent yet.
+    pub fn may_refuse(&self) -> bool {
+        !lock(&self.0).unasked.is_empty()
+    }
+
+    /// Writes the last answer, in place of hyper's own.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub async fn refuse(&self, answer: &[u8]) -> io::Result<()> {
+        let mut written = 0;
+        poll_fn(|context| {
+            let mut inner = lock(&self.0);
+            while written < answer.len() {
+                match ready!(Pin::new(&mut inner.stream).poll_write(context, &answer[written..]))? {
+                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    count => written += count,
+                }
+            }
+            Pin::new(&mut inner.stream).poll_flush(context)
+        })
+        .await
+    }
+
+    /// Ends the connection so that the client gets all that was sent: our end first, then whatever the client still
+    /// sends is read and forgotten for a while.
+    pub async fn close(&self) {
+        if lock(&self.0).upgraded {
+            return;
+        }
+        let (most, silence) = LINGER_MAX;
+        // A client that stays is left.
+        let _ = timeout(most, async {
+            poll_fn(|context| Pin::new(&mut lock(&self.0).stream).poll_shutdown(context)).await?;
+            while let Ok(Ok(1..)) = timeout(
+                silence,
+                poll_fn(|context| {
+                    let mut inner = lock(&self.0);
+                    inner.ahead.clear();
+                    inner.poll_ahead(context)
+                }),
+            )
+            .await
+            {}
+            Ok::<_, io::Error>(())
+        })
+        .await;
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
+    /// Whether hyper has been given whole requests only, all are answered, and it waits for another.
+    fn is_idle(&self) -> bool {
+        self.quiet
+            && !self.busy
+            && !self.answering
+            && !self.writing
+            && self.interim.is_empty()
+            && self.unasked.is_empty()
+            && self.framing.is_between()
+            && self.framing.heads() == self.begun
+    }
+
     /// Sends interim responses, where hyper is not in the middle of a message.
     fn poll_send(&mut self, context: &mut Context<'_>) {
         if self.interim.is_empty() {
@@ -196,15 +340,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
             return Poll::Pending;
         }
         while self.ended.is_none() && self.ahead.len() < AHEAD_MAX {
-            let mut space = [0; AHEAD_MAX];
-            let mut buffer = ReadBuf::new(&mut space);
-            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) => return Poll::Ready(None),
-                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
-                    self.ended = Some(Instant::now());
-                }
-                Poll::Ready(Ok(())) => self.ahead.extend(buffer.filled()),
+            if ready!(self.poll_ahead(context)).is_err() {
+                return Poll::Ready(None);
             }
             // Hyper may have been waiting for it.
             context.waker().wake_by_ref();
@@ -214,33 +351,65 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
             None => Poll::Pending,
         }
     }
+
+    /// Reads ahead of hyper: how many bytes. None is the end.
+    fn poll_ahead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.ended.is_some() {
+            return Poll::Ready(Ok(0));
+        }
+        let mut space = [const { MaybeUninit::uninit() }; AHEAD_MAX];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
+        let count = buffer.filled().len();
+        if count == 0 {
+            self.ended = Some(Instant::now());
+        }
+        self.ahead.extend(buffer.filled());
+        Poll::Ready(Ok(count))
+    }
+
+    /// Gives hyper what was read ahead, or else reads. Nothing more is the end.
+    fn poll_give(
+        &mut self,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let (next, _) = self.ahead.as_slices();
+            let count = next.len().min(into.remaining());
+            into.put_slice(&next[..count]);
+            self.ahead.drain(..count);
+            if self.ahead.is_empty() {
+                self.ahead = VecDeque::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
+        if self.ended.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        let before = into.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
+        if into.filled().len() == before {
+            self.ended = Some(Instant::now());
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Line<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut inner = lock(&self.0);
-        if !inner.ahead.is_empty() {
-            let (next, _) = inner.ahead.as_slices();
-            let count = next.len().min(into.remaining());
-            into.put_slice(&next[..count]);
-            inner.ahead.drain(..count);
-            if inner.ahead.is_empty() {
-                inner.ahead = VecDeque::new();
-            }
-        } else if inner.ended.is_some() {
-            return Poll::Ready(Ok(()));
-        } else {
-            let before = into.filled().len();
-            ready!(Pin::new(&mut inner.stream).poll_read(context, into))?;
-            if into.filled().len() == before {
-                return Poll::Ready(Ok(()));
-            }
-        }
-        if !inner.busy && inner.head_since.is_none() {
+        let before = into.filled().len();
+        let read = inner.poll_give(context, into);
+        inner.quiet = read.is_pending();
+        ready!(read)?;
+        let bytes = &into.filled()[before..];
+        inner.framing.feed(bytes);
+        if !bytes.is_empty() && !inner.busy && inner.head_since.is_none() {
             inner.head_since = Some(Instant::now());
         }
         Poll::Ready(Ok(()))
@@ -269,6 +438,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Line<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut inner = ready!(self.poll_writable(context))?;
+        if !inner.answering && !inner.upgraded {
+            inner.unasked.extend_from_slice(bytes);
+            return Poll::Ready(Ok(bytes.len()));
+        }
         Pin::new(&mut inner.stream).poll_write(context, bytes)
     }
 
@@ -278,6 +451,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Line<S> {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let mut inner = ready!(self.poll_writable(context))?;
+        if !inner.answering && !inner.upgraded {
+            let count = pieces.iter().map(|piece| piece.len()).sum();
+            inner
+                .unasked
+                .extend(pieces.iter().flat_map(|piece| piece.iter()));
+            return Poll::Ready(Ok(count));
+        }
         Pin::new(&mut inner.stream).poll_write_vectored(context, pieces)
     }
 
@@ -289,102 +469,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Line<S> {
         let mut inner = lock(&self.0);
         // Hyper flushes once it holds nothing itself.
         inner.writing = false;
+        inner.answering = inner.busy;
         Pin::new(&mut inner.stream).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut lock(&self.0).stream).poll_shutdown(context)
-    }
-}
-
-/// What the connection does for a request, whatever it runs over.
-trait Serves {
-    fn send(&self, status: StatusCode, headers: &HeaderMap);
-    fn done(&self);
-}
-
-struct Interim<S>(Weak<Mutex<Inner<S>>>);
-
-impl<S> Serves for Interim<S> {
-    fn send(&self, status: StatusCode, headers: &HeaderMap) {
-        let Some(inner) = self.0.upgrade() else {
-            return;
-        };
-        let mut inner = lock(&inner);
-        let head = written(status, headers);
-        if !inner.waiting || inner.interim.len() + head.len() > INTERIM_MAX {
-            return;
+        let mut inner = lock(&self.0);
+        if !inner.unasked.is_empty() {
+            // There is something to say yet.
+            return Poll::Ready(Ok(()));
         }
-        inner.interim.extend(head);
-        if let Some(task) = inner.task.take() {
-            task.wake();
-        }
+        Pin::new(&mut inner.stream).poll_shutdown(context)
     }
-
-    fn done(&self) {
-        if let Some(inner) = self.0.upgrade() {
-            lock(&inner).busy = false;
-        }
-    }
-}
-
-impl Early {
-    /// Sends an interim response, as long as the final one has not begun.
-    pub fn send(&self, status: StatusCode, headers: &HeaderMap) {
-        self.0.send(status, headers);
-    }
-}
-
-/// The body of an answer; the connection is busy while this lives.
-#[derive(Debug)]
-pub struct Busy<B> {
-    body: B,
-    early: Early,
-}
-
-impl<B> Drop for Busy<B> {
-    fn drop(&mut self) {
-        self.early.0.done();
-    }
-}
-
-impl<B: Body + Unpin> Body for Busy<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl std::fmt::Debug for Early {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Early")
-    }
-}
-
-fn written(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
-    let reason = status.canonical_reason().unwrap_or("Interim");
-    let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
-    for (name, value) in headers {
-        head.extend_from_slice(name.as_str().as_bytes());
-        head.extend_from_slice(b": ");
-        head.extend_from_slice(value.as_bytes());
-        head.extend_from_slice(b"\r\n");
-    }
-    head.extend_from_slice(b"\r\n");
-    head
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::http::headers;
-use crate::http::line::Early;
+use crate::http::line::interim::Early;
 use crate::http::upgrade;
 use crate::upstream::body::RequestBody;
 use crate::upstream::body::hold::Go;

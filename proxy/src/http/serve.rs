@@ -1,14 +1,14 @@
 //! hyper's server on one client connection.
 
+mod one;
+
 use std::convert::Infallible;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use egret_config::decide::call::HttpVersion;
-use egret_config::snapshot::workload::Mode;
 use http::Version;
-use hyper::server::conn::http1;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -21,7 +21,6 @@ use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::http::caller::Caller;
 use crate::http::exchange::exchange;
-use crate::http::line;
 use crate::proxy::Proxy;
 use crate::upstream::pool::CONNECTION_WINDOW;
 use crate::upstream::pool::OnThisThread;
@@ -36,9 +35,6 @@ const HEAD_MAX: usize = 64 * 1024;
 /// Requests of one HTTP/2 connection under way at a time.
 const STREAMS_MAX: u32 = 1024;
 
-/// How long a client of a gateway may take for the head of a request, from its first byte.
-const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
-
 /// Streams of one HTTP/2 connection that its client may open and reset before we looked at them; with more it is ended
 /// (CVE-2023-44487).
 const RESET_MAX: usize = 50;
@@ -51,62 +47,12 @@ pub async fn serve<S>(stream: S, version: HttpVersion, caller: Rc<Caller>, proxy
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let ended = match version {
-        HttpVersion::One => one(stream, &caller, &proxy).await,
-        HttpVersion::Two => two(stream, &caller, &proxy).await,
-    };
-    if let Err(error) = ended {
-        debug!(%error, "client connection ended");
-        report_unreadable(&error, version, &caller, &proxy);
-    }
-}
-
-async fn one<S>(stream: S, caller: &Rc<Caller>, proxy: &Rc<Proxy>) -> hyper::Result<()>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (line, watch) = line::watched(stream);
-    let watch = Rc::new(watch);
-    let service = service_fn(|mut request| {
-        let (caller, proxy, watch) = (Rc::clone(caller), Rc::clone(proxy), Rc::clone(&watch));
-        async move {
-            let early = watch.begin();
-            if request.version() == Version::HTTP_11 {
-                request.extensions_mut().insert(early.clone());
-            }
-            // Boxed: hyper keeps room for what this returns as long as the connection lives, requests or none.
-            let response = Box::pin(exchange(request, &caller, &proxy)).await;
-            Ok::<_, Infallible>(watch.answered(response, early))
-        }
-    });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // Hyper's limit counts the time between requests, too; ours does not.
-        .header_read_timeout(None)
-        .half_close(true)
-        .preserve_header_case(true)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_MAX)
-        .serve_connection(TokioIo::new(line), service);
-    let mut serving = pin!(serving.with_upgrades());
-    // The application beside us is not hurried.
-    let head_max = match proxy.current.load().workload.mode {
-        Mode::Sidecar => None,
-        Mode::Gateway => Some(HEAD_TIME_MAX),
-    };
-    let mut guard = proxy.drain.guard();
-    let mut draining = false;
-    loop {
-        tokio::select! {
-            biased;
-            ended = &mut serving => return ended,
-            left = watch.left(head_max) => {
-                debug!(?left, "client connection ended");
-                return Ok(());
-            }
-            () = guard.draining(), if !draining => {
-                draining = true;
-                serving.as_mut().graceful_shutdown();
+    match version {
+        HttpVersion::One => one::serve(stream, &caller, &proxy).await,
+        HttpVersion::Two => {
+            if let Err(error) = two(stream, &caller, &proxy).await {
+                debug!(%error, "client connection ended");
+                report_unreadable(&error, &caller, &proxy);
             }
         }
     }
@@ -142,17 +88,23 @@ where
 }
 
 /// A request that is not HTTP never becomes one of ours: hyper answers it. The log has it all the same.
-fn report_unreadable(error: &hyper::Error, version: HttpVersion, caller: &Caller, proxy: &Proxy) {
-    let cause = match () {
-        () if error.is_parse_too_large() => Cause::TooLarge,
-        () if error.is_parse() => Cause::BadRequest,
-        () => return,
+fn report_unreadable(error: &hyper::Error, caller: &Caller, proxy: &Proxy) {
+    let Some(cause) = unreadable(error) else {
+        return;
     };
     let mut record = caller.record(proxy);
-    record.protocol = Some(match version {
-        HttpVersion::One => Version::HTTP_11,
-        HttpVersion::Two => Version::HTTP_2,
-    });
+    record.protocol = Some(Version::HTTP_2);
     record.request_failed(&Failure::new(cause, error.to_string()));
     record.end();
+}
+
+/// What is wrong with a request that hyper could not read.
+fn unreadable(error: &hyper::Error) -> Option<Cause> {
+    if error.is_parse_too_large() {
+        Some(Cause::TooLarge)
+    } else if error.is_parse() {
+        Some(Cause::BadRequest)
+    } else {
+        None
+    }
 }

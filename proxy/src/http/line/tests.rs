@@ -1,3 +1,4 @@
+use http::HeaderMap;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::io::duplex;
@@ -17,12 +18,12 @@ const WRITTEN: &[u8] = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n";
 #[tokio::test(start_paused = true)]
 async fn a_client_that_leaves_is_noticed_while_it_waits() {
     let (client, server) = duplex(64);
-    let (_line, watch) = watched(server);
-    let early = watch.begin();
+    let watch = watched(server);
+    let early = watch.begin().early;
     drop(client);
     // Half closed or gone: they look the same, so it takes its time.
     let began = Instant::now();
-    assert_eq!(watch.left(None).await, Left::Gone);
+    assert_eq!(watch.sees(None, false).await, Seen::Gone);
     assert_eq!(began.elapsed(), HALF_CLOSED_MAX);
     drop(early);
 }
@@ -30,11 +31,12 @@ async fn a_client_that_leaves_is_noticed_while_it_waits() {
 #[tokio::test(start_paused = true)]
 async fn what_is_read_ahead_is_not_lost() {
     let (mut client, server) = duplex(64);
-    let (mut line, watch) = watched(server);
-    let _early = watch.begin();
+    let watch = watched(server);
+    let mut line = watch.line();
+    let _early = watch.begin().early;
     client.write_all(b"next").await.expect("written");
     client.shutdown().await.expect("shutdown");
-    assert_eq!(watch.left(None).await, Left::Gone);
+    assert_eq!(watch.sees(None, false).await, Seen::Gone);
     let mut all = Vec::new();
     line.read_to_end(&mut all).await.expect("read");
     assert_eq!(all, b"next");
@@ -43,42 +45,44 @@ async fn what_is_read_ahead_is_not_lost() {
 #[tokio::test(start_paused = true)]
 async fn a_head_has_its_time_from_its_first_byte() {
     let (mut client, server) = duplex(64);
-    let (mut line, watch) = watched(server);
+    let watch = watched(server);
+    let mut line = watch.line();
     // Idle is not slow.
-    let idle = tokio::time::timeout(Duration::from_secs(3600), watch.left(HEAD_MAX));
+    let idle = timeout(Duration::from_secs(3600), watch.sees(HEAD_MAX, false));
     assert!(idle.await.is_err());
     client.write_all(b"GET").await.expect("written");
     line.read_exact(&mut [0; 3]).await.expect("read");
     let began = Instant::now();
-    assert_eq!(watch.left(HEAD_MAX).await, Left::Slow);
+    assert_eq!(watch.sees(HEAD_MAX, false).await, Seen::Slow);
     assert_eq!(Some(began.elapsed()), HEAD_MAX);
     // Nor is the body of a request that came.
-    let response = watch.answered(http::Response::new(()), watch.begin());
+    let response = watch.answered(Response::new(()), watch.begin().early);
     client.write_all(b"body").await.expect("written");
     line.read_exact(&mut [0; 4]).await.expect("read");
-    let idle = tokio::time::timeout(Duration::from_secs(3600), watch.left(HEAD_MAX));
+    let idle = timeout(Duration::from_secs(3600), watch.sees(HEAD_MAX, false));
     assert!(idle.await.is_err());
     drop(response);
     client.write_all(b"GET").await.expect("written");
     line.read_exact(&mut [0; 3]).await.expect("read");
-    assert_eq!(watch.left(HEAD_MAX).await, Left::Slow);
+    assert_eq!(watch.sees(HEAD_MAX, false).await, Seen::Slow);
 }
 
 #[tokio::test(start_paused = true)]
 async fn interim_responses_come_before_the_final_one() {
     let (mut client, server) = duplex(1024);
-    let (mut line, watch) = watched(server);
-    let early = watch.begin();
+    let watch = watched(server);
+    let mut line = watch.line();
+    let early = watch.begin().early;
     early.send(StatusCode::EARLY_HINTS, &hints());
     // By itself.
-    let watching = tokio::time::timeout(Duration::from_secs(1), watch.left(None));
+    let watching = timeout(Duration::from_secs(1), watch.sees(None, false));
     assert!(watching.await.is_err());
     let mut read = vec![0; WRITTEN.len()];
     client.read_exact(&mut read).await.expect("read");
     assert_eq!(read, WRITTEN);
     // And in front of what hyper writes.
     early.send(StatusCode::EARLY_HINTS, &hints());
-    let _response = watch.answered(http::Response::new(()), early.clone());
+    let _response = watch.answered(Response::new(()), early.clone());
     line.write_all(b"final").await.expect("written");
     let mut read = vec![0; WRITTEN.len() + 5];
     client.read_exact(&mut read).await.expect("read");
@@ -93,15 +97,16 @@ async fn interim_responses_come_before_the_final_one() {
 #[tokio::test(start_paused = true)]
 async fn interim_responses_do_not_come_into_the_middle_of_another() {
     let (mut client, server) = duplex(1024);
-    let (mut line, watch) = watched(server);
+    let watch = watched(server);
+    let mut line = watch.line();
     line.write_all(b"half").await.expect("written");
-    let early = watch.begin();
+    let early = watch.begin().early;
     early.send(StatusCode::EARLY_HINTS, &hints());
-    let watching = tokio::time::timeout(Duration::from_secs(1), watch.left(None));
+    let watching = timeout(Duration::from_secs(1), watch.sees(None, false));
     assert!(watching.await.is_err());
     line.write_all(b"half").await.expect("written");
     line.flush().await.expect("flushed");
-    let watching = tokio::time::timeout(Duration::from_secs(1), watch.left(None));
+    let watching = timeout(Duration::from_secs(1), watch.sees(None, false));
     assert!(watching.await.is_err());
     let mut read = vec![0; WRITTEN.len() + 8];
     client.read_exact(&mut read).await.expect("read");
@@ -109,7 +114,7 @@ async fn interim_responses_do_not_come_into_the_middle_of_another() {
     // Where the final one may already be behind the half, there is none.
     line.write_all(b"half").await.expect("written");
     early.send(StatusCode::EARLY_HINTS, &hints());
-    let _response = watch.answered(http::Response::new(()), early);
+    let _response = watch.answered(Response::new(()), early);
     line.flush().await.expect("flushed");
     line.write_all(b"final").await.expect("written");
     let mut read = vec![0; 9];

@@ -1,0 +1,257 @@
+//! HTTP/1: hyper serves while there is something to do, and is let go when there is not. A connection that waits for
+//! its client's next request holds its socket and little else.
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use egret_config::snapshot::workload::Mode;
+use futures_util::future::Either;
+use http::HeaderValue;
+use http::Request;
+use http::Response;
+use http::Version;
+use http::header;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::time::Instant;
+use tokio::time::sleep;
+use tracing::debug;
+
+use crate::failure::Cause;
+use crate::failure::Failure;
+use crate::http::answer;
+use crate::http::body::ResponseBody;
+use crate::http::body::Source;
+use crate::http::caller::Caller;
+use crate::http::exchange::exchange;
+use crate::http::framing::Flaw;
+use crate::http::headers;
+use crate::http::line;
+use crate::http::line::Seen;
+use crate::http::line::Watch;
+use crate::http::line::interim::written;
+use crate::http::serve::HEAD_MAX;
+use crate::http::serve::HEADERS_MAX;
+use crate::http::serve::unreadable;
+use crate::life::drain::Guard;
+use crate::proxy::Proxy;
+use crate::upstream::body::Received;
+
+/// How long a client of a gateway may take for the head of a request, from its first byte.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// A connection whose client speaks again within this is lively: hyper waits with it for as long.
+const LIVELY: Duration = Duration::from_millis(250);
+
+/// How long a client may say nothing between requests: Envoy's idle timeout of connections.
+const IDLE_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Serves until either side ends the connection, or, once the process drains, to the end of the request under way.
+pub(super) async fn serve<S>(stream: S, caller: &Caller, proxy: &Rc<Proxy>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let watch = line::watched(stream);
+    let mut guard = proxy.drain.guard();
+    let mut lively = false;
+    loop {
+        // Boxed, to be let go.
+        if let After::Over = Box::pin(busy(&watch, lively, caller, proxy, &mut guard)).await {
+            return;
+        }
+        let since = Instant::now();
+        let spoken = tokio::select! {
+            biased;
+            spoken = watch.spoken() => spoken,
+            () = guard.draining() => false,
+            () = sleep(IDLE_MAX) => false,
+        };
+        if !spoken {
+            return watch.close().await;
+        }
+        lively = since.elapsed() < LIVELY;
+    }
+}
+
+/// How a connection goes on.
+enum After {
+    /// With the client's next word.
+    Idle,
+    /// Not at all.
+    Over,
+}
+
+/// Serves the requests that come, until there are none.
+async fn busy<S>(
+    watch: &Watch<S>,
+    lively: bool,
+    caller: &Caller,
+    proxy: &Rc<Proxy>,
+    guard: &mut Guard,
+) -> After
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // What this returns is kept by hyper as long as it serves, hence boxed.
+    let service = service_fn(|request| Box::pin(answer_to(request, watch, caller, proxy)));
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // Hyper's limit counts the time between requests, too; ours does not.
+        .header_read_timeout(None)
+        .half_close(true)
+        .preserve_header_case(true)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_MAX)
+        .serve_connection(TokioIo::new(watch.line()), service);
+    let mut serving = pin!(serving.with_upgrades());
+    // The application beside us is not hurried.
+    let head_max = match proxy.current.load().workload.mode {
+        Mode::Sidecar => None,
+        Mode::Gateway => Some(HEAD_TIME_MAX),
+    };
+    let mut idle_matters = !lively;
+    // Not a timer for each request: it is looked now and then whether there was one.
+    let mut look = pin!(sleep(LIVELY));
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut serving => {
+                end(ended, watch, caller, proxy).await;
+                return After::Over;
+            }
+            seen = watch.sees(head_max, idle_matters) => {
+                if seen == Seen::Idle {
+                    return After::Idle;
+                }
+                debug!(?seen, "client connection ended");
+                return After::Over;
+            }
+            () = guard.draining(), if !draining => {
+                draining = true;
+                serving.as_mut().graceful_shutdown();
+            }
+            () = &mut look, if !idle_matters => {
+                idle_matters = !watch.was_used();
+                look.as_mut().reset(Instant::now() + LIVELY);
+            }
+        }
+    }
+}
+
+async fn answer_to<S>(
+    mut request: Request<Incoming>,
+    watch: &Watch<S>,
+    caller: &Caller,
+    proxy: &Rc<Proxy>,
+) -> Result<Response<line::interim::Busy<ResponseBody>>, Infallible>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let begun = watch.begin();
+    let version = request.version();
+    let answering = match begun.flaw {
+        Some(flaw) => Either::Left(ready(refuse(&request, flaw, caller, proxy))),
+        None => {
+            if version == Version::HTTP_11 {
+                request.extensions_mut().insert(begun.early.clone());
+            }
+            Either::Right(exchange(request, caller, proxy))
+        }
+    };
+    let mut response = answering.await;
+    if response.body().is_ours() && watch.is_in_body() {
+        // Nobody reads the rest of the request.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    Ok(watch.answered(response, begun.early))
+}
+
+/// The answer to a request that two readers may read in two ways.
+fn refuse(
+    request: &Request<Incoming>,
+    flaw: Flaw,
+    caller: &Caller,
+    proxy: &Rc<Proxy>,
+) -> Response<ResponseBody> {
+    let failure = Failure::from(flaw);
+    debug!(%failure, "request refused");
+    let mut record = Box::new(caller.record(proxy));
+    record.saw_request(
+        request.method(),
+        request.uri(),
+        request.version(),
+        request.headers(),
+    );
+    record.request_failed(&failure);
+    let grpc = answer::is_grpc(request.headers());
+    refusal(&failure, grpc, proxy)
+        .map(|bytes| ResponseBody::new(Source::Ours(bytes), record, Received::default()))
+}
+
+fn refusal(failure: &Failure, grpc: bool, proxy: &Proxy) -> Response<Bytes> {
+    let mut response = answer::failed(failure, grpc, false);
+    let own = &proxy.current.load().mesh.proxy_headers;
+    headers::sign_response(response.headers_mut(), own);
+    response
+}
+
+/// Ends a connection that hyper is done with.
+async fn end<S>(ended: hyper::Result<()>, watch: &Watch<S>, caller: &Caller, proxy: &Rc<Proxy>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Err(error) = ended else {
+        return watch.close().await;
+    };
+    debug!(%error, "client connection ended");
+    let failure = match watch.unread_flaw() {
+        Some(flaw) if error.is_parse() => Failure::from(flaw),
+        _ => match unreadable(&error) {
+            Some(cause) => Failure::new(cause, error.to_string()),
+            None => return,
+        },
+    };
+    // A request that is not HTTP never becomes one of ours. The log has it all the same.
+    let mut record = caller.record(proxy);
+    record.protocol = Some(Version::HTTP_11);
+    record.request_failed(&failure);
+    if watch.may_refuse() {
+        let (parts, body) = refusal(&failure, false, proxy).into_parts();
+        let mut headers = parts.headers;
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        let mut answer = written(parts.status, &headers);
+        answer.extend_from_slice(&body);
+        if watch.refuse(&answer).await.is_ok() {
+            record.bytes_sent = body.len() as u64;
+        }
+    }
+    record.end();
+    watch.close().await;
+}
+
+impl From<Flaw> for Failure {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::LengthAndCoding => Self::new(
+                Cause::BadRequest,
+                "the request has both Content-Length and Transfer-Encoding",
+            ),
+            Flaw::Lengths => Self::new(Cause::BadRequest, "the request says its length twice"),
+            Flaw::Coding => Self::new(
+                Cause::Coding,
+                "the request's last transfer coding is not chunked",
+            ),
+        }
+    }
+}

@@ -436,7 +436,7 @@ fn gateways_are_checked() {
         ("{servers: [{port: {number: 443, name: a, protocol: HTTPS}, hosts: [a.test], tls: {mode: SIMPLE}}]}", "spec.servers[0].tls.serverCertificate: required, or a credentialName\nspec.servers[0].tls.privateKey: required, or a credentialName"),
         ("{servers: [{port: {number: 443, name: a, protocol: HTTPS}, hosts: [a.test], tls: {mode: MUTUAL, serverCertificate: /c, privateKey: /k}}]}", "spec.servers[0].tls.caCertificates: required in order to verify clients"),
         ("{servers: [{port: {number: 443, name: a, protocol: HTTPS}, hosts: [a.test], tls: {mode: SIMPLE, serverCertificate: /c, privateKey: /k, credentialName: x}}]}", "spec.servers[0].tls: only one of credentialName, credentialNames, tlsCertificates and serverCertificate
-            spec.servers[0].tls.credentialName: \"x\": no Secret of this name with a certificate and its key was loaded; the server stays closed until it is there"),
+            spec.servers[0].tls.credentialName: \"x\": no Secret of this name with a certificate and its key was loaded; every handshake is refused until it is there"),
         ("{servers: [{port: {number: 443, name: a, protocol: HTTPS}, hosts: ['a/b/c'], tls: {mode: HARD}}]}", "spec.servers[0].hosts[0]: \"a/b/c\": not a host name: expected labels of letters, digits and dashes, joined by dots
             spec.servers[0].tls.mode: \"HARD\": expected one of PASSTHROUGH, SIMPLE, MUTUAL, OPTIONAL_MUTUAL, ISTIO_MUTUAL, AUTO_PASSTHROUGH"),
         ("{servers: [{port: {number: 80, name: a, protocol: HTTP}, bind: home, hosts: [a.test]}]}", "spec.servers[0].bind: \"home\": expected an IP address"),

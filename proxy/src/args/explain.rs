@@ -50,7 +50,7 @@ pub(super) struct Explain {
     /// The pod's labels, as key=value,key=value.
     #[arg(long, value_name = "LABELS", default_value = "", hide_default_value = true, value_parser = Labels::parse)]
     labels: Labels,
-    /// An address of the pod; may be repeated.
+    /// An address of the pod; may be repeated. A gateway has the one that the call dials when none is given.
     #[arg(long = "pod-ip", value_name = "IP", value_delimiter = ',')]
     pod_ips: Vec<IpAddr>,
     /// The pod's DNS queries are captured: ServiceEntries without addresses have one of 240.240.0.0/16 and 2001:2::/48.

@@ -104,7 +104,7 @@ impl Snapshot {
             .flat_map(|listener| listener.tls.iter())
             .filter_map(|chain| match &chain.act {
                 TlsAct::Http { table, .. } => Some((table.name.clone(), table.clone())),
-                TlsAct::Stream { .. } | TlsAct::Pass(_) | TlsAct::NamedBySni => None,
+                TlsAct::Stream { .. } | TlsAct::Pass(_) | TlsAct::NamedBySni(_) => None,
             })
             .collect();
         let clusters = clusters.finish();

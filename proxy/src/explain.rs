@@ -154,9 +154,8 @@ impl<O: Write, C: Write> Teller<'_, O, C> {
     }
 
     fn answer(&mut self, call: &Call) -> Result<(), Trouble> {
-        let view = self
-            .world
-            .view(call.dns_capture.unwrap_or(self.options.dns_capture));
+        let dns_capture = call.dns_capture.unwrap_or(self.options.dns_capture);
+        let view = self.world.view(dns_capture, &call.to);
         let answer = match ask(view, call) {
             Ok(answer) => answer,
             Err(wrong) => {

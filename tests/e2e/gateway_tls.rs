@@ -349,9 +349,9 @@ fn a_secret_is_used_and_a_new_one_replaces_it() -> anyhow::Result<()> {
         ),
     )?;
     let gateway = stage.start()?;
-    let refused = 7;
-    assert_eq!(stage.get("shop.example", &[])?.exit, refused);
-    gateway.await_log(&["shop", "stays closed until it is there"])?;
+    let no_handshake = 35;
+    assert_eq!(stage.get("shop.example", &[])?.exit, no_handshake);
+    gateway.await_log(&["shop", "every handshake is refused until it is there"])?;
 
     let authority = &stage.world.authority;
     let first = authority.pair(&["shop.example"], NOW)?;

@@ -97,10 +97,12 @@ fn tls<'s>(
         TlsAct::Pass(route) => return forward(route, trail, dice),
         TlsAct::Http { tls, server, table } => (tls, server, table.name.clone()),
         TlsAct::Stream { tls, server, .. } => (tls, server, "".into()),
-        TlsAct::NamedBySni => {
+        TlsAct::NamedBySni(hosts) => {
             let istio = hello.alpn.iter().any(|one| one.starts_with(b"istio"));
             let named = hello.sni.as_deref().filter(|_| istio).and_then(cluster_of);
-            let cluster = named.and_then(|name| snapshot.clusters.get(&*name));
+            let cluster = named
+                .and_then(|name| snapshot.clusters.get(&*name))
+                .filter(|cluster| hosts.contains(&cluster.host));
             return match cluster {
                 Some(cluster) => {
                     trail.cluster = Some(&cluster.name);

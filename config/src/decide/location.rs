@@ -52,9 +52,10 @@ pub(crate) fn redirect(
             format!("{uri}{}{query}", &plain[matched(action, plain)..])
         }
     };
+    let slash = if path.starts_with('/') { "" } else { "/" };
     match port {
-        Some(port) => format!("{scheme}://{host}:{port}{path}"),
-        None => format!("{scheme}://{host}{path}"),
+        Some(port) => format!("{scheme}://{host}:{port}{slash}{path}"),
+        None => format!("{scheme}://{host}{slash}{path}"),
     }
 }
 

@@ -195,7 +195,7 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
             keep(review, &mut objects.destination_rules, [Arc::new(rule)])
         }
         Body::Gateway(wire) => {
-            let gateway = model::gateway::parse::parse(wire, meta, secrets, review);
+            let gateway = model::gateway::parse::parse(wire, metadata, meta, secrets, review);
             keep(review, &mut objects.gateways, [Arc::new(gateway)])
         }
         Body::Sidecar(wire) => {

@@ -18,6 +18,9 @@ pub struct Gateway {
     pub meta: Arc<Meta>,
     /// Labels of the workloads that serve it, in any namespace.
     pub selector: Labels,
+    /// The hosts of the services whose members serve it instead, in its own namespace (annotation
+    /// `internal.istio.io/gateway-service`). Its servers are then open only on ports that these services have.
+    pub services: Option<Vec<Arc<str>>>,
     /// Its servers, in order.
     pub servers: Vec<Server>,
 }

@@ -72,6 +72,19 @@ pub enum ChainOrigin {
 }
 
 impl ChainOrigin {
+    /// Whether both are the same match of the same `tls` rule.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let place = |origin: &Self| match origin {
+            Self::Tls {
+                object,
+                rule,
+                matching,
+            } => Some((Arc::as_ptr(object), *rule, *matching)),
+            Self::Service(_) | Self::Tcp { .. } | Self::Server { .. } => None,
+        };
+        place(self).is_some() && place(self) == place(other)
+    }
+
     /// The object.
     pub fn object(&self) -> &Arc<Meta> {
         match self {
@@ -224,6 +237,14 @@ impl<A> Chains<A> {
     /// The chain at a place.
     pub(crate) fn at(&self, place: usize) -> Option<&Chain<A>> {
         self.list.get(place)
+    }
+
+    /// The chain without ranges that holds one of these server names.
+    pub(crate) fn holder(&self, sni: &[HostPattern]) -> Option<&Chain<A>> {
+        let held = |name| self.anywhere.by_name.get(name);
+        sni.iter()
+            .find_map(held)
+            .and_then(|at| self.at(*at as usize))
     }
 
     /// Whether there is none.

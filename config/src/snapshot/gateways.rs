@@ -5,6 +5,7 @@ mod streams;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::host::HostPattern;
@@ -75,8 +76,8 @@ pub(crate) enum TlsAct {
     },
     /// Forwards it as it is.
     Pass(StreamRoute),
-    /// The SNI names the cluster: `outbound_.port_.subset_.host`.
-    NamedBySni,
+    /// The SNI names the cluster: `outbound_.port_.subset_.host`, of these hosts.
+    NamedBySni(HashSet<HostPattern>),
 }
 
 impl GatewayListener {

@@ -318,7 +318,7 @@ fn act(act: &TlsAct) -> String {
     match act {
         TlsAct::Http { table, .. } => format!("Route: {}", table.name),
         TlsAct::Stream { route, .. } | TlsAct::Pass(route) => streams(route),
-        TlsAct::NamedBySni => "Cluster: named by the SNI".to_owned(),
+        TlsAct::NamedBySni(_) => "Cluster: named by the SNI".to_owned(),
     }
 }
 

@@ -149,7 +149,8 @@ impl Asked<'_> {
                 Ok(answer)
             }
             Verdict::Terminate {
-                terminated: ended, ..
+                tls,
+                terminated: ended,
             } => {
                 let inside = match self.call.protocol {
                     Protocol::Https if self.call.alpn.iter().any(|word| word == "h2") => {
@@ -160,6 +161,12 @@ impl Asked<'_> {
                 };
                 let mut outer = decision.trail.sentences();
                 outer.push("TLS ends here".to_owned());
+                if tls.keys.is_empty() {
+                    outer.push(
+                        "the Secret with its certificate was not loaded: until it is there, every handshake is refused"
+                            .to_owned(),
+                    );
+                }
                 let mut answer = self.connection(&inside, Some(ended))?;
                 outer.append(&mut answer.trail);
                 answer.trail = outer;

@@ -1,16 +1,18 @@
 //! The configuration as the workload sees it, with and without captured DNS.
 
-use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 
 use egret_config::load;
 use egret_config::model::endpoint::Address;
+use egret_config::model::endpoint::Endpoint;
 use egret_config::model::objects::Objects;
 use egret_config::problem::Problem;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::addresses;
+use egret_config::snapshot::workload::Mode;
 use egret_config::snapshot::workload::Workload;
 
 use crate::explain::call::To;
@@ -26,8 +28,8 @@ pub struct World {
     pub problems: Vec<Problem>,
     objects: Objects,
     workload: Workload,
-    plain: OnceCell<View>,
-    captured: OnceCell<View>,
+    /// By whether DNS is captured, and by the pod's address where a call says which it is.
+    views: HashMap<(bool, Option<IpAddr>), View>,
 }
 
 /// What the workload sees.
@@ -49,29 +51,47 @@ impl World {
             problems,
             objects,
             workload: workload.clone(),
-            plain: OnceCell::new(),
-            captured: OnceCell::new(),
+            views: HashMap::new(),
         }
     }
 
-    /// The view with or without captured DNS.
-    pub fn view(&self, dns_capture: bool) -> &View {
-        let cell = match dns_capture {
-            true => &self.captured,
-            false => &self.plain,
-        };
-        cell.get_or_init(|| {
-            let mut objects = self.objects.clone();
+    /// The view with or without captured DNS, for a call to `to`.
+    pub fn view(&mut self, dns_capture: bool, to: &To) -> &View {
+        let own = self.own_address(to);
+        let (objects, workload) = (&self.objects, &self.workload);
+        self.views.entry((dns_capture, own)).or_insert_with(|| {
+            let mut objects = objects.clone();
             if dns_capture {
                 addresses::allocate(&mut objects);
             }
-            let (snapshot, _) = Snapshot::build(&objects, self.workload.clone());
+            let mut workload = workload.clone();
+            workload.addresses.extend(own);
+            let (snapshot, _) = Snapshot::build(&objects, workload);
             View {
                 objects,
                 snapshot,
                 dns_capture,
             }
         })
+    }
+
+    /// The pod's address as a call to a gateway shows it, when it was not given: it counts if a service has this member.
+    fn own_address(&self, to: &To) -> Option<IpAddr> {
+        let To::Address(to) = to else {
+            return None;
+        };
+        let is_it =
+            |endpoint: &Endpoint| matches!(endpoint.address, Address::Ip(ip) if ip == to.ip());
+        let known = || {
+            let services = self.objects.services.iter();
+            let slices = self.objects.endpoints.iter();
+            let mut endpoints = services
+                .flat_map(|service| &service.endpoints)
+                .chain(slices.flat_map(|slice| &slice.endpoints));
+            endpoints.any(is_it)
+        };
+        let asked = self.workload.mode == Mode::Gateway && self.workload.addresses.is_empty();
+        (asked && known()).then(|| to.ip())
     }
 }
 

@@ -15,11 +15,16 @@ use crate::port::PortClass;
 use crate::port::Protocol;
 use crate::problem::NO_VALUE;
 use crate::problem::Review;
+use crate::wire::envelope::Metadata;
 use crate::wire::gateway as wire;
+
+/// The annotation that names the services of a Gateway, as Istio writes it for the Gateway API.
+const SERVICES: &str = "internal.istio.io/gateway-service";
 
 /// Reads a Gateway. What comes back counts only if the review passed.
 pub(crate) fn parse(
     wire: &wire::Gateway,
+    metadata: &Metadata,
     meta: &Arc<Meta>,
     secrets: &Secrets,
     review: &mut Review<'_>,
@@ -43,6 +48,10 @@ pub(crate) fn parse(
     Gateway {
         meta: Arc::clone(meta),
         selector: read::selector(review, "selector", &wire.selector),
+        services: metadata
+            .annotations
+            .get(SERVICES)
+            .map(|hosts| hosts.split(',').map(|host| host.trim().into()).collect()),
         servers: review.each("servers", &wire.servers, |review, wire| {
             server(wire, namespace, secrets, review)
         }),

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::model::endpoint::Address;
+use crate::model::gateway::Gateway;
 use crate::model::gateway::Server;
 use crate::model::gateway::ServerHost;
 use crate::model::gateway::ServerTlsMode;
@@ -58,13 +59,21 @@ impl<'o> Build<'_, 'o, '_> {
         let mut taken: HashMap<(GatewayPort, ServerHost), String> = HashMap::new();
         let mut first: HashMap<u16, Opener> = HashMap::new();
         for gateway in &self.objects.gateways {
-            if !gateway.selector.select(&self.workload.labels) {
+            if gateway.services.is_none() && !gateway.selector.select(&self.workload.labels) {
                 continue;
             }
-            for (place, server) in gateway.servers.iter().enumerate() {
+            let opened = gateway
+                .servers
+                .iter()
+                .enumerate()
+                .flat_map(|(place, server)| {
+                    let ports = self.listening_ports(gateway, server.port);
+                    ports.into_iter().map(move |port| (place, server, port))
+                });
+            for (place, server, port) in opened.collect::<Vec<_>>() {
                 let port = GatewayPort {
                     bind: server.bind,
-                    port: self.listening_port(server.port),
+                    port,
                 };
                 if self.workload.own_ports.contains(&port.port) {
                     self.findings.add(Problem {
@@ -129,21 +138,35 @@ impl<'o> Build<'_, 'o, '_> {
         ports
     }
 
-    /// The port that a server port means: the target port of a service that the gateway is a member of, else itself.
-    fn listening_port(&self, number: u16) -> u16 {
+    /// The ports that a server port means: the target port of the first service that the gateway is a member of, else
+    /// itself. Where the Gateway names its services, the target ports of these, of which there may be none.
+    fn listening_ports(&self, gateway: &Gateway, number: u16) -> Vec<u16> {
         let registry = self.clusters.registry;
+        let counts = |service: &Service| match &gateway.services {
+            None => service.labels.value(NO_TRANSLATION).is_none(),
+            Some(named) => {
+                service.meta.name.namespace == gateway.meta.name.namespace
+                    && service
+                        .host
+                        .exact()
+                        .is_some_and(|host| named.contains(host))
+            }
+        };
         let services = self.objects.services.iter();
-        services
+        let mut targets = services
             .filter(|service| {
-                service.meta.name.namespace == self.workload.namespace
-                    && service.labels.value(NO_TRANSLATION).is_none()
+                service.meta.name.namespace == self.workload.namespace && counts(service)
             })
             .flat_map(|service| service.ports.iter().map(move |port| (service, port)))
-            .filter(|(_, port)| port.number == number)
-            .find(|(service, _)| self.is_member(service))
-            .map_or(number, |(service, port)| {
-                registry.target_port(service, port, &self.workload.addresses)
-            })
+            .filter(|(service, port)| port.number == number && self.is_member(service))
+            .map(|(service, port)| registry.target_port(service, port, &self.workload.addresses));
+        if gateway.services.is_none() {
+            return vec![targets.next().unwrap_or(number)];
+        }
+        let mut targets: Vec<_> = targets.collect();
+        targets.sort_unstable();
+        targets.dedup();
+        targets
     }
 
     /// Whether the gateway answers for a service: its selector has the gateway's labels, or a member its address.

@@ -1,8 +1,12 @@
 //! What a gateway does with TLS and with plain byte streams.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::host::HostPattern;
+use crate::model::gateway::Server;
 use crate::model::gateway::ServerTlsMode;
+use crate::model::service::Service;
 use crate::model::virtual_service::GatewayName;
 use crate::port::Protocol;
 use crate::problem::Problem;
@@ -63,12 +67,13 @@ impl<'o> Build<'_, 'o, '_> {
     pub(super) fn passing(&mut self, serving: &Serving<'o>, listener: &mut GatewayListener) {
         let server = &serving.server;
         if server.tls == ServerTlsMode::AutoPassthrough {
+            let named = self.named_by_sni(server);
             listener.tls.add(Chain {
                 subnets: Vec::new(),
-                sni: server.hosts.iter().map(|host| host.host.clone()).collect(),
+                sni: server.hosts.iter().map(|host| naming(&host.host)).collect(),
                 unlisted: false,
                 origin: origin(serving),
-                act: TlsAct::NamedBySni,
+                act: TlsAct::NamedBySni(named),
             });
             return;
         }
@@ -90,6 +95,26 @@ impl<'o> Build<'_, 'o, '_> {
                     if !applies(&wanted.source, &site) {
                         continue;
                     }
+                    let origin = ChainOrigin::Tls {
+                        object: vs.meta.clone(),
+                        rule: rule_at,
+                        matching,
+                    };
+                    if let Some(holder) = listener.tls.holder(&wanted.sni) {
+                        // Another server of the port may have brought the same match.
+                        if !holder.origin.is(&origin) {
+                            self.findings.add(Problem {
+                                field: format!("spec.tls[{rule_at}].match[{matching}].sniHosts"),
+                                reason: format!(
+                                    "{} has one of these names on port {} and keeps it, as the first: this match is \
+                                     left out",
+                                    holder.origin, server.port
+                                ),
+                                ..Findings::warning(&vs.meta)
+                            });
+                        }
+                        continue;
+                    }
                     let route = stream_route(
                         vs,
                         &rule.destinations,
@@ -98,31 +123,33 @@ impl<'o> Build<'_, 'o, '_> {
                         self.clusters,
                         self.findings,
                     );
-                    let holder = listener.tls.add(Chain {
+                    listener.tls.add(Chain {
                         subnets: Vec::new(),
                         sni: wanted.sni.clone(),
                         unlisted: false,
-                        origin: ChainOrigin::Tls {
-                            object: vs.meta.clone(),
-                            rule: rule_at,
-                            matching,
-                        },
+                        origin,
                         act: TlsAct::Pass(route),
                     });
-                    let holder = holder.and_then(|at| listener.tls.at(at));
-                    if let Some(holder) = holder {
-                        self.findings.add(Problem {
-                            field: format!("spec.tls[{rule_at}].match[{matching}].sniHosts"),
-                            reason: format!(
-                                "{} has one of these names on port {} and keeps it, as the first",
-                                holder.origin, server.port
-                            ),
-                            ..Findings::warning(&vs.meta)
-                        });
-                    }
                 }
             }
         }
+    }
+
+    /// The hosts of the mesh that the SNI may name at a server: those that its own hosts cover.
+    fn named_by_sni(&self, server: &Server) -> HashSet<HostPattern> {
+        let registry = self.clusters.registry;
+        let covered = |service: &Service| {
+            !service.external
+                && server
+                    .hosts
+                    .iter()
+                    .any(|host| host.host.covers(&service.host))
+        };
+        registry
+            .visible(&self.workload.namespace, covered)
+            .iter()
+            .map(|service| service.host.clone())
+            .collect()
     }
 
     pub(super) fn tcp(&mut self, serving: &Serving<'o>) -> Option<(StreamRoute, ChainOrigin)> {
@@ -165,5 +192,13 @@ impl<'o> Build<'_, 'o, '_> {
             }
         }
         None
+    }
+}
+
+/// The SNIs that name clusters of a host: `outbound_.port_.subset_.host`.
+fn naming(host: &HostPattern) -> HostPattern {
+    match host {
+        HostPattern::Exact(host) => HostPattern::Suffix(format!("_.{host}").into()),
+        HostPattern::Suffix(_) | HostPattern::Any => host.clone(),
     }
 }

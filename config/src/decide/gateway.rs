@@ -58,7 +58,14 @@ pub(crate) fn connection<'s>(
         }
         (None, _) if http && listener.tls.is_empty() => decided(Verdict::Http, trail),
         (None, Layer::Opaque | Layer::Silent) if http => decided(Verdict::Http, trail),
-        (None, _) => decided(Verdict::Refuse(Refusal::NoChain), trail),
+        (None, layer) => match listener.tls.find(call.arrival.to.ip(), wire(layer)) {
+            // Rules for every server name do not ask whether there is one.
+            Some(chain) if let TlsAct::Pass(route) = &chain.act => {
+                trail.chain = Some(&chain.origin);
+                forward(route, trail, dice)
+            }
+            _ => decided(Verdict::Refuse(Refusal::NoChain), trail),
+        },
     }
 }
 

@@ -318,3 +318,31 @@ pub(crate) const OF_SIDECAR: &[Difference] = &[
         reason: "a request that may be repeated is sent anew when a kept connection turns out to be closed",
     },
 ];
+
+pub(crate) const OF_STREAMS: &[Difference] = &[
+    Difference {
+        exchanges: &[],
+        facts: &["header server"],
+        reason: "answers are signed by who gives them; proxyHeaders of the mesh can say otherwise",
+    },
+    Difference {
+        exchanges: &[],
+        facts: &["header x-egret-verdict"],
+        reason: "a refusal says why in a header of its own",
+    },
+    Difference {
+        exchanges: &["ended, the host of another server"],
+        facts: BODY,
+        reason: "a refusal has a short body that says why, where Envoy's is empty",
+    },
+    Difference {
+        exchanges: &["mirrored", "mirrored with a body", "mirrored with a port in the host"],
+        facts: &["origin 2 header x-forwarded-for"],
+        reason: "a mirror says once who called, as the request itself does",
+    },
+    Difference {
+        exchanges: &["TLS 1.2"],
+        facts: &["version"],
+        reason: "among suites of equal strength Envoy takes the client's order for what hardware it guesses; AES is in hardware",
+    },
+];

@@ -7,6 +7,7 @@ mod wire;
 mod requests;
 mod compare;
 mod differences;
+mod streams;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -170,11 +171,11 @@ impl Through<'_> {
 }
 
 /// Insists that each exchange comes out the same both ways, but for `meant`, and that all of that still differs.
-fn insist<'w, E>(
+fn insist<W, E>(
     exchanges: &[E],
-    [envoy, egret]: &[Through<'w>; 2],
+    [envoy, egret]: &[W; 2],
     meant: &[Difference],
-    send: impl Fn(&Through<'w>, &E) -> anyhow::Result<Facts>,
+    send: impl Fn(&W, &E) -> anyhow::Result<Facts>,
     name: impl Fn(&E) -> &'static str,
 ) -> anyhow::Result<()> {
     let mut used = vec![false; meant.len()];

@@ -84,6 +84,7 @@ impl Copy {
         }
         let map = &mut outgoing.parts.headers;
         map.insert(headers::INTERNAL, HeaderValue::from_static("true"));
+        headers::count_attempt(map, 1);
         map.remove(header::EXPECT);
         if !map.contains_key(headers::FORWARDED_FOR) {
             headers::append_client(map, self.client.ip());

@@ -1,144 +1,26 @@
 //! TLS that a gateway ends, or lets pass by name, seen with curl and OpenSSL.
 
 use std::fs;
-use std::path::Path;
-use std::time::Instant;
 
-use egret_tests::DEADLINE;
 use egret_tests::certs::Authority;
 use egret_tests::certs::NOW;
 use egret_tests::certs::Pair;
-use egret_tests::client::APPLICATION_UID;
-use egret_tests::client::Answer;
 use egret_tests::client::curl;
-use egret_tests::egret::Proxy;
-use egret_tests::folder::Folder;
-use egret_tests::netns::Host;
-use egret_tests::origin::Origin;
 use egret_tests::origin::at_once;
-use egret_tests::origin::httpbin;
 use egret_tests::origin::text;
-use egret_tests::places::Family;
 use egret_tests::places::HTTPBIN_ORG;
 use egret_tests::places::INGRESS_GATEWAY;
 use egret_tests::places::Located;
-use egret_tests::places::SLEEP;
-use egret_tests::process::Finished;
-use egret_tests::process::Process;
-use egret_tests::topology::World;
 use hyper::StatusCode;
-use serde_json::Value;
 
-use crate::stage;
-use crate::stage::ALLOW_ANY;
 use crate::stage::field;
-
-/// The origin behind the gateway, and routes to it for every name.
-const BEHIND: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: origin, namespace: istio-system}
-spec:
-  hosts: [origin.example]
-  ports: [{number: 80, name: http, protocol: HTTP}]
-  resolution: STATIC
-  endpoints: [{address: 198.51.100.12}]
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: all, namespace: istio-system}
-spec:
-  hosts: ['*']
-  gateways: [tls]
-  http: [{route: [{destination: {host: origin.example}}]}]
-";
-
-/// A gateway with one server, whose `tls` is `mode`, for these hosts.
-fn of_gateway(protocol: &str, hosts: &str, tls: &str) -> String {
-    format!(
-        "
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {{name: tls, namespace: istio-system}}
-spec:
-  selector: {{istio: ingressgateway}}
-  servers:
-  - port: {{number: 443, name: tls, protocol: {protocol}}}
-    hosts: {hosts}
-    tls: {tls}
-"
-    )
-}
-
-/// A world with a client, a gateway's pod and an origin.
-struct Stage {
-    world: World,
-    client: Host,
-    gateway_pod: Host,
-    origin: Origin,
-    config: Folder,
-}
-
-impl Stage {
-    fn new(name: &str) -> anyhow::Result<Self> {
-        let world = World::new(name, Family::V4)?;
-        let origin = world.http(HTTPBIN_ORG, 80, &httpbin())?;
-        let config = Folder::with(&[ALLOW_ANY])?;
-        config.write("behind.yaml", BEHIND)?;
-        Ok(Self {
-            client: world.pod(SLEEP, "default")?,
-            gateway_pod: world.gateway_pod(INGRESS_GATEWAY)?,
-            origin,
-            config,
-            world,
-        })
-    }
-
-    /// Writes a file that the gateway and the client may read; gives its path.
-    fn file(&self, name: &str, text: &str) -> anyhow::Result<String> {
-        let path = self.world.folder().join(name);
-        fs::write(&path, text)?;
-        Ok(path.display().to_string())
-    }
-
-    /// Writes a pair of files; gives their paths.
-    fn files(&self, name: &str, pair: &Pair) -> anyhow::Result<[String; 2]> {
-        Ok([
-            self.file(&format!("{name}.crt"), &pair.certificate)?,
-            self.file(&format!("{name}.key"), &pair.key)?,
-        ])
-    }
-
-    /// A certificate for `names`, in files.
-    fn issued(&self, names: &[&str]) -> anyhow::Result<[String; 2]> {
-        self.files(names[0], &self.world.authority.pair(names, NOW)?)
-    }
-
-    fn start(&self) -> anyhow::Result<Proxy<'_>> {
-        stage::ingress_gateway(&self.world, &self.gateway_pod, &self.config)
-    }
-
-    /// `https://NAME/get` at the gateway, with further arguments.
-    fn get(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Answer> {
-        let resolve = format!("{name}:443:{}", INGRESS_GATEWAY.v4());
-        let url = format!("https://{name}/get");
-        let mut all = vec!["--resolve", &resolve, &url];
-        all.extend(arguments);
-        curl(&self.client, &all)
-    }
-
-    /// `openssl s_client` to the gateway, which says nothing inside.
-    fn s_client(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Finished> {
-        let to = format!("{}:443", INGRESS_GATEWAY.v4());
-        let mut all = vec!["s_client", "-connect", &to, "-servername", name];
-        all.extend(arguments);
-        let program = Path::new("openssl");
-        Process::run(
-            &self.client,
-            self.client.command(APPLICATION_UID, program, &all),
-        )
-    }
-}
+use crate::tls_stage::BEHIND;
+use crate::tls_stage::Stage;
+use crate::tls_stage::authority_secret;
+use crate::tls_stage::of_gateway;
+use crate::tls_stage::refused;
+use crate::tls_stage::secret;
+use crate::tls_stage::until;
 
 #[test]
 fn the_certificate_and_the_route_table_are_those_of_the_name() -> anyhow::Result<()> {
@@ -538,44 +420,5 @@ fn plain_http_is_sent_to_https() -> anyhow::Result<()> {
         ],
     )?;
     assert_eq!(followed.status_line, "200", "{followed:?}");
-    Ok(())
-}
-
-/// Awaits the line of a client that was refused, with these words in its reason.
-fn refused(gateway: &Proxy<'_>, words: &[&str]) -> anyhow::Result<()> {
-    let said = |line: &Value| {
-        let why = field(line, "connection_termination_details");
-        words.iter().all(|word| why.contains(word))
-    };
-    gateway.await_access(said).map(drop)
-}
-
-/// A `kubernetes.io/tls` Secret.
-pub(crate) fn secret(name: &str, pair: &Pair) -> String {
-    format!(
-        "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: istio-system}}\ntype: kubernetes.io/tls\nstringData:\n  tls.crt: |\n{}\n  tls.key: |\n{}\n",
-        indented(&pair.certificate),
-        indented(&pair.key)
-    )
-}
-
-/// A generic Secret with an authority under `key`.
-pub(crate) fn authority_secret(name: &str, key: &str, pem: &str) -> String {
-    format!(
-        "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: istio-system}}\nstringData:\n  {key}: |\n{}\n",
-        indented(pem)
-    )
-}
-
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}\n")).collect()
-}
-
-/// Asks again until it is so. Each question takes its time, so nothing sleeps.
-pub(crate) fn until(mut is_so: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
-    let end = Instant::now() + DEADLINE;
-    while !is_so()? {
-        anyhow::ensure!(Instant::now() < end, "it did not become so in {DEADLINE:?}");
-    }
     Ok(())
 }

@@ -21,32 +21,11 @@ use tokio::sync::watch;
 
 use crate::stage;
 use crate::stage::REGISTRY_ONLY;
+use crate::stage::elsewhere;
 use crate::stage::field;
 
 fn config(pool: &str) -> String {
-    format!(
-        "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: elsewhere}}
-spec:
-  hosts: [elsewhere.example]
-  ports:
-  - {{number: 80, name: http, protocol: HTTP}}
-  - {{number: 7000, name: tcp, protocol: TCP}}
-  resolution: STATIC
-  endpoints: [{{address: {}}}]
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {{name: elsewhere}}
-spec:
-  host: elsewhere.example
-  trafficPolicy:
-    connectionPool: {{{pool}}}
-",
-        ELSEWHERE.v4()
-    )
+    elsewhere(&[ELSEWHERE.v4()], &format!("connectionPool: {{{pool}}}"))
 }
 
 /// An answer that waits for the word.

@@ -19,6 +19,7 @@ use hyper::StatusCode;
 
 use crate::stage;
 use crate::stage::REGISTRY_ONLY;
+use crate::stage::elsewhere;
 use crate::stage::field;
 
 const BAD: Site = Site {
@@ -31,32 +32,9 @@ const GOOD: Site = Site {
 };
 
 fn config(detection: &str) -> String {
-    format!(
-        "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: elsewhere}}
-spec:
-  hosts: [elsewhere.example]
-  ports:
-  - {{number: 80, name: http, protocol: HTTP}}
-  - {{number: 7000, name: tcp, protocol: TCP}}
-  resolution: STATIC
-  endpoints:
-  - address: {}
-  - address: {}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {{name: elsewhere}}
-spec:
-  host: elsewhere.example
-  trafficPolicy:
-    loadBalancer: {{simple: ROUND_ROBIN}}
-    outlierDetection: {{{detection}}}
-",
-        BAD.v4(),
-        GOOD.v4()
+    elsewhere(
+        &[BAD.v4(), GOOD.v4()],
+        &format!("loadBalancer: {{simple: ROUND_ROBIN}}, outlierDetection: {{{detection}}}"),
     )
 }
 

@@ -15,6 +15,7 @@ use egret_tests::topology::World;
 
 use crate::stage;
 use crate::stage::REGISTRY_ONLY;
+use crate::stage::elsewhere;
 
 const UPSTREAM: Site = Site {
     name: "upstream",
@@ -27,29 +28,8 @@ fn heard(name: &str, version: &str) -> anyhow::Result<(Vec<u8>, u16)> {
     let _origin = world.echo(&world.internet, &[UPSTREAM.v4()], 7000, b"")?;
     let pod = world.pod(SLEEP, "default")?;
     let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write(
-        "elsewhere.yaml",
-        &format!(
-            "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: elsewhere}}
-spec:
-  hosts: [elsewhere.example]
-  ports: [{{number: 7000, name: tcp, protocol: TCP}}]
-  resolution: STATIC
-  endpoints: [{{address: {}}}]
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {{name: elsewhere}}
-spec:
-  host: elsewhere.example
-  trafficPolicy: {{proxyProtocol: {{version: {version}}}}}
-",
-            UPSTREAM.v4()
-        ),
-    )?;
+    let policy = format!("proxyProtocol: {{version: {version}}}");
+    config.write("elsewhere.yaml", &elsewhere(&[UPSTREAM.v4()], &policy))?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let (heard, port) = pod.run(|| {
         let mut stream = TcpStream::connect((ELSEWHERE.v4(), 7000))?;

@@ -92,6 +92,37 @@ pub(crate) fn ingress_gateway<'p>(
     settings.config(config.path()).start(world, pod)
 }
 
+/// A service `elsewhere.example` at these addresses, for HTTP on 80 and bytes on 7000, with a DestinationRule's
+/// `trafficPolicy`.
+pub(crate) fn elsewhere(addresses: &[IpAddr], policy: &str) -> String {
+    let endpoints: Vec<_> = addresses
+        .iter()
+        .map(|address| format!("{{address: {address}}}"))
+        .collect();
+    format!(
+        "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: elsewhere}}
+spec:
+  hosts: [elsewhere.example]
+  ports:
+  - {{number: 80, name: http, protocol: HTTP}}
+  - {{number: 7000, name: tcp, protocol: TCP}}
+  resolution: STATIC
+  endpoints: [{}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: elsewhere}}
+spec:
+  host: elsewhere.example
+  trafficPolicy: {{{policy}}}
+",
+        endpoints.join(", ")
+    )
+}
+
 /// What aliyun.com answers.
 pub(crate) fn aliyun() -> Answer {
     at_once(|_| moved("https://www.aliyun.com/"))

@@ -21,6 +21,7 @@ use crate::stage;
 use crate::stage::REGISTRY_ONLY;
 use crate::stage::field;
 use crate::stage::services;
+use crate::tls_stage::until;
 
 const MESH: &str = "
 apiVersion: networking.istio.io/v1
@@ -105,7 +106,7 @@ fn sidecar_and_gateway_know_each_other() -> anyhow::Result<()> {
     )?;
     assert_eq!(stranger.status, 0, "{stranger:?}");
     config.write("mesh.yaml", &MESH.replace("sa/egress", "sa/other"))?;
-    crate::gateway_tls::until(|| Ok(curl(&pod, &["--resolve", &resolve, &url])?.status == 503))?;
+    until(|| Ok(curl(&pod, &["--resolve", &resolve, &url])?.status == 503))?;
     let line = sidecar.await_access(|line| line["response_code"] == 503)?;
     let why = field(&line, "upstream_transport_failure_reason");
     assert!(

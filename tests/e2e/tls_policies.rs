@@ -20,11 +20,11 @@ use egret_tests::places::SLEEP;
 use egret_tests::topology::World;
 use hyper::StatusCode;
 
-use crate::gateway_tls::secret;
-use crate::gateway_tls::until;
 use crate::stage;
 use crate::stage::REGISTRY_ONLY;
 use crate::stage::field;
+use crate::tls_stage::secret;
+use crate::tls_stage::until;
 
 const NAME: &str = "shop.example";
 

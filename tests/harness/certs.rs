@@ -1,16 +1,22 @@
 //! A certificate authority of the test's own, and what it signs.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 use anyhow::Context;
 use rcgen::BasicConstraints;
 use rcgen::CertificateParams;
+use rcgen::CertificateRevocationListParams;
 use rcgen::DnType;
 use rcgen::IsCa;
 use rcgen::Issuer;
+use rcgen::KeyIdMethod;
 use rcgen::KeyPair;
 use rcgen::KeyUsagePurpose;
+use rcgen::RevokedCertParams;
 use rcgen::SanType;
+use rcgen::SerialNumber;
 use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
@@ -25,6 +31,7 @@ pub struct Pair {
     pub certificate: String,
     /// Its key.
     pub key: String,
+    serial: SerialNumber,
 }
 
 /// The years, from the first of January each, in which a certificate is valid.
@@ -45,6 +52,7 @@ impl Pair {
         Ok(Self {
             certificate: params.self_signed(&key)?.pem(),
             key: key.serialize_pem(),
+            serial: SerialNumber::from(1),
         })
     }
 
@@ -124,11 +132,38 @@ impl Authority {
     pub fn pair(&self, names: &[&str], years: Years) -> anyhow::Result<Pair> {
         let mut params = leaf(names, years)?;
         params.use_authority_key_identifier_extension = true;
+        static LAST: AtomicU64 = AtomicU64::new(1);
+        let serial = SerialNumber::from(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+        params.serial_number = Some(serial.clone());
         let key = KeyPair::generate()?;
         Ok(Pair {
             certificate: params.signed_by(&key, &self.issuer)?.pem(),
             key: key.serialize_pem(),
+            serial,
         })
+    }
+
+    /// A list of certificates that this authority took back, valid in `years`, as PEM.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn revoked(&self, pairs: &[&Pair], years: Years) -> anyhow::Result<String> {
+        let start = rcgen::date_time_ymd(years.start, 1, 1);
+        let revoked = pairs.iter().map(|pair| RevokedCertParams {
+            serial_number: pair.serial.clone(),
+            revocation_time: start,
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: start,
+            next_update: rcgen::date_time_ymd(years.end, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        Ok(params.signed_by(&self.issuer)?.pem()?)
     }
 }
 

@@ -27,8 +27,16 @@ struct Authority {
 
 impl Authority {
     fn new() -> Self {
+        Self::called("rcgen self signed cert")
+    }
+
+    fn called(name: &str) -> Self {
         let key = KeyPair::generate().expect("key");
         let mut params = CertificateParams::new(vec![]).expect("params");
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let pem = params.self_signed(&key).expect("certificate").pem();
         Self {

@@ -95,7 +95,8 @@ fn workload() -> Workload {
         namespace: "default".into(),
         labels: [("app", "sleep")].into_iter().collect(),
         addresses: Vec::new(),
-        own_ports: vec![15001, 15006],
+        own_ports: Vec::new(),
+        redirect_ports: vec![15001, 15006],
         dns_capture: false,
     }
 }

@@ -42,7 +42,8 @@ fn main() {
         namespace: "default".into(),
         labels: Default::default(),
         addresses: Vec::new(),
-        own_ports: vec![15001, 15006],
+        own_ports: Vec::new(),
+        redirect_ports: vec![15001, 15006],
         dns_capture: false,
     };
     let mut out = String::new();

@@ -55,6 +55,18 @@ impl HostPattern {
         self.covers(other) || other.covers(self)
     }
 
+    /// The same names with a port, as an authority writes them.
+    pub fn with_port(&self, port: u16) -> Self {
+        match self {
+            Self::Exact(name) if name.contains(':') => {
+                Self::Exact(format!("[{name}]:{port}").into())
+            }
+            Self::Exact(name) => Self::Exact(format!("{name}:{port}").into()),
+            Self::Suffix(suffix) => Self::Suffix(format!("{suffix}:{port}").into()),
+            Self::Any => Self::Suffix(format!(":{port}").into()),
+        }
+    }
+
     /// The exact name, if the pattern is one.
     pub fn exact(&self) -> Option<&Arc<str>> {
         match self {

@@ -28,7 +28,8 @@ fn every_text_of_the_corpus_is_read() {
                 namespace: "default".into(),
                 labels: Default::default(),
                 addresses: vec![[10, 0, 0, 1].into()],
-                own_ports: vec![15001],
+                own_ports: Vec::new(),
+                redirect_ports: vec![15001],
                 dns_capture: false,
             };
             let (_, told) = Snapshot::build(&objects, workload);

@@ -211,17 +211,18 @@ impl Run {
         let told = set(DNS_CAPTURE).map(|value| boolean(DNS_CAPTURE, &value));
         let dns_capture =
             (self.dns_capture || told.transpose()?.unwrap_or(false)) && mode == Mode::Sidecar;
-        let mut own_ports = vec![self.admin.port(), self.health.port()];
-        if mode == Mode::Sidecar {
-            own_ports.extend([self.outbound_port, self.inbound_port]);
-        }
+        let redirect_ports = match mode {
+            Mode::Sidecar => vec![self.outbound_port, self.inbound_port],
+            Mode::Gateway => Vec::new(),
+        };
         let settings = Settings {
             workload: Workload {
                 mode,
                 namespace: Arc::from(namespace),
                 labels: self.labels,
                 addresses,
-                own_ports,
+                own_ports: vec![self.admin.port(), self.health.port()],
+                redirect_ports,
                 dns_capture,
             },
             source: Options {

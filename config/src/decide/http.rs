@@ -31,15 +31,21 @@ use crate::snapshot::table::RuleAction;
 use crate::snapshot::table::VirtualHost;
 use crate::value::StringMatch;
 
-/// The virtual host of an authority: lower case, without port.
+/// The virtual host of an authority: lower case, without port unless the table's names have ports.
 pub(crate) fn virtual_host<'s>(table: &'s RouteTable, authority: &str) -> Option<&'s VirtualHost> {
-    let (host, _) = split_authority(authority);
-    let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(host.to_ascii_lowercase())
+    let (host, port) = split_authority(authority);
+    if table.has_ports && port.is_some() {
+        return table.find(&lower(authority));
+    }
+    table.find(&lower(host))
+}
+
+fn lower(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
     } else {
-        Cow::Borrowed(host)
-    };
-    table.find(&host)
+        Cow::Borrowed(name)
+    }
 }
 
 /// The first rule of a virtual host that matches, and what it does.

@@ -29,7 +29,7 @@ use crate::snapshot::outbound::Listener;
 /// Whether the first bytes of an arrival make no difference.
 pub(crate) fn is_opaque(snapshot: &Snapshot, arrival: &Arrival) -> bool {
     let (to, port) = destination(arrival);
-    if snapshot.workload.own_ports.contains(&port) {
+    if snapshot.workload.is_own(to) {
         return true;
     }
     let outbound = &snapshot.outbound;
@@ -51,7 +51,7 @@ pub(crate) fn connection<'s>(
 ) -> ConnectionDecision<'s> {
     let (to, port) = destination(&call.arrival);
     let mut trail = Trail::default();
-    if snapshot.workload.own_ports.contains(&port) {
+    if snapshot.workload.is_own(to) {
         trail.cluster = Some(BLACK_HOLE_CLUSTER);
         return decided(Verdict::Refuse(Refusal::OwnListener), trail);
     }
@@ -77,7 +77,7 @@ pub(crate) fn request<'s>(
 ) -> RequestDecision<'s> {
     let (to, port) = destination(&call.arrival);
     let mut trail = Trail::default();
-    if snapshot.workload.own_ports.contains(&port) {
+    if snapshot.workload.is_own(to) {
         return refused(Refusal::OwnListener, None, trail);
     }
     let listener = snapshot.outbound.listener(to.ip(), port);

@@ -60,7 +60,8 @@ pub(crate) fn sidecar_in(namespace: &str, labels: &str, mesh: &str, yaml: &str) 
         namespace: namespace.into(),
         labels: Labels::parse(labels).unwrap(),
         addresses: vec!["10.34.0.140".parse().unwrap()],
-        own_ports: vec![15001, 15006, 15000, 15021],
+        own_ports: vec![15000, 15021],
+        redirect_ports: vec![15001, 15006],
         dns_capture: false,
     };
     world(workload, mesh, yaml)
@@ -74,6 +75,7 @@ pub(crate) fn gateway(name: &str, yaml: &str) -> World {
         labels: [("istio", name)].into_iter().collect(),
         addresses: vec!["10.34.0.141".parse().unwrap()],
         own_ports: vec![15000, 15021],
+        redirect_ports: Vec::new(),
         dns_capture: false,
     };
     world(workload, ALLOW_ANY, yaml)

@@ -10,8 +10,11 @@ use crate::model::objects::Objects;
 use crate::snapshot::workload::Mode;
 use crate::snapshot::workload::Workload;
 
-/// Ports that a sidecar listens on unless told otherwise; a gateway has the last two of them.
-const OWN_PORTS: [u16; 4] = [15001, 15006, 15000, 15021];
+/// Ports that egret listens on unless told otherwise.
+const OWN_PORTS: [u16; 2] = [15000, 15021];
+
+/// Where redirected connections arrive unless told otherwise.
+const REDIRECT_PORTS: [u16; 2] = [15001, 15006];
 
 /// A sidecar in each namespace that has objects of its own, one more for each Sidecar with a selector, and a gateway for each
 /// selector of a Gateway.
@@ -59,6 +62,7 @@ fn sidecar(namespace: &Arc<str>, labels: Labels) -> Workload {
         labels,
         addresses: Vec::new(),
         own_ports: OWN_PORTS.to_vec(),
+        redirect_ports: REDIRECT_PORTS.to_vec(),
         dns_capture: false,
     }
 }
@@ -81,7 +85,8 @@ fn gateway_of(objects: &Objects, selector: &Labels) -> Workload {
         ),
         labels,
         addresses: Vec::new(),
-        own_ports: OWN_PORTS[2..].to_vec(),
+        own_ports: OWN_PORTS.to_vec(),
+        redirect_ports: Vec::new(),
         dns_capture: false,
     }
 }

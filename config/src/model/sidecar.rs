@@ -56,6 +56,8 @@ pub struct EgressPort {
     pub protocol: crate::port::Protocol,
     /// The name.
     pub name: Arc<str>,
+    /// The protocol was HTTP_PROXY: services of every port are called here, by the port in their authority.
+    pub proxies: bool,
 }
 
 /// `namespace/host` of an egress listener.

@@ -2,6 +2,7 @@
 //! of its own, so that byte streams of one port can be told apart.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
@@ -9,7 +10,6 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::host::HostPattern;
 use crate::model::objects::Objects;
 use crate::model::service::Resolution;
 use crate::model::service::Service;
@@ -18,74 +18,79 @@ use crate::name::Kind;
 /// The label by which a ServiceEntry asks for no address.
 const LABEL: &str = "networking.istio.io/enable-autoallocate-ip";
 
-/// Places in 240.240.0.0/16 that are handed out: the last byte is never 0 or 255.
+/// Places that are handed out in 240.240.0.0/16.
 const PLACES: u32 = 256 * 254;
 
 /// The greatest prime below [`PLACES`], for the second step of the hash.
 const PRIME: u32 = 65_011;
 
+/// Who holds a place: namespace and host.
+type Owner = (Arc<str>, Arc<str>);
+
 /// Gives each host of a ServiceEntry without addresses one in 240.240.0.0/16 and one in 2001:2::/48, where its names are
 /// handed out by captured DNS: not with resolution NONE, whose callers' own address counts, and not to wildcards.
 ///
-/// Addresses that Istio has given already are taken. As with Istio, the address is a hash of `namespace/host`, and the next place of a second hash where two meet. So it
-/// depends on the name, and on others only where they meet.
+/// Addresses that Istio has given already are taken. The others are those that istiod gives where it writes none down: each
+/// ServiceEntry claims a place by a hash of `namespace/host`, the next of a second hash where two meet, and a host has the
+/// lowest of its places. So an address depends on the name, and on others only where they meet.
 pub fn allocate(objects: &mut Objects) {
-    let mut places: HashMap<u32, (Arc<str>, Arc<str>)> = HashMap::new();
+    let mut places: HashSet<u32> = HashSet::new();
+    let mut lowest: HashMap<Owner, u32> = HashMap::new();
     for service in &mut objects.services {
         if service.addresses.is_empty() && !service.given.is_empty() {
             service.addresses = service.given.iter().copied().map(IpNet::from).collect();
             continue;
         }
-        let Some(host) = wanting(service) else {
+        let Some(owner) = wanting(service) else {
             continue;
         };
-        let owner = (service.meta.name.namespace.clone(), host);
-        let Some(place) = claim(&mut places, owner) else {
-            return;
-        };
-        let [third, fourth] = bytes(place);
-        let v4 = IpAddr::V4(Ipv4Addr::new(240, 240, third, fourth));
-        let v6 = Ipv6Addr::new(
-            0x2001,
-            2,
-            0,
-            0,
-            0,
-            0xf0f0,
-            u16::from(third),
-            u16::from(fourth),
-        );
-        service.addresses = vec![IpNet::from(v4), IpNet::from(IpAddr::V6(v6))];
+        if let Some(place) = claim(&mut places, &owner) {
+            let held = lowest.entry(owner).or_insert(place);
+            *held = place.min(*held);
+        }
+    }
+    for service in &mut objects.services {
+        let place = wanting(service).and_then(|owner| lowest.get(&owner));
+        if let Some(place) = place {
+            service.addresses = addresses(*place).map(IpNet::from).to_vec();
+        }
     }
 }
 
-/// The host of a service that gets an address.
-fn wanting(service: &Service) -> Option<Arc<str>> {
-    let entry = service.meta.kind == Kind::ServiceEntry && service.addresses.is_empty();
-    let asked = service.labels.value(LABEL) != Some("false");
-    let HostPattern::Exact(host) = &service.host else {
-        return None;
-    };
-    (entry && asked && service.resolution != Resolution::None).then(|| host.clone())
+/// The addresses of a place; the last byte is never 0 or 255.
+fn addresses(place: u32) -> [IpAddr; 2] {
+    let [third, fourth] = bytes(place);
+    let last = u16::from_be_bytes([third, fourth]);
+    [
+        IpAddr::V4(Ipv4Addr::new(240, 240, third, fourth)),
+        IpAddr::V6(Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0xf0f0, last)),
+    ]
 }
 
-/// The place of a host of a namespace; several entries for one share it. `None` when all are taken.
-fn claim(
-    places: &mut HashMap<u32, (Arc<str>, Arc<str>)>,
-    owner: (Arc<str>, Arc<str>),
-) -> Option<u32> {
-    let hash = fnv(&format!("{}/{}", owner.0, owner.1));
+/// Namespace and host of a service that gets an address.
+fn wanting(service: &Service) -> Option<Owner> {
+    let entry = service.meta.kind == Kind::ServiceEntry && service.addresses.is_empty();
+    let asked = service.labels.value(LABEL) != Some("false");
+    let host = service.host.exact()?;
+    let wants = entry && asked && service.resolution != Resolution::None;
+    wants.then(|| (service.meta.name.namespace.clone(), host.clone()))
+}
+
+/// A free place for a host; `None` when there is none.
+fn claim(places: &mut HashSet<u32>, (namespace, host): &Owner) -> Option<u32> {
+    let hash = fnv(&format!("{namespace}/{host}"));
     let step = PRIME - hash % PRIME;
-    let place = (0..PLACES)
-        .map(|tries| hash.wrapping_add(tries.wrapping_mul(step)) % PLACES)
-        .find(|place| places.get(place).is_none_or(|holder| *holder == owner))?;
-    places.insert(place, owner);
-    Some(place)
+    let further =
+        (1..PLACES).map(|tries| hash.wrapping_add(tries.wrapping_mul(step)) % (PLACES - 1));
+    std::iter::once(hash % PLACES)
+        .chain(further)
+        .find(|place| (place + 1) % 255 != 0 && places.insert(*place))
 }
 
 /// The last two bytes of a place's address.
 fn bytes(place: u32) -> [u8; 2] {
-    [place / 254, place % 254 + 1].map(|part| u8::try_from(part).unwrap_or(254))
+    let at = place + 1;
+    [at / 255, at % 255].map(|part| u8::try_from(part).unwrap_or(u8::MAX))
 }
 
 /// FNV-1a, 32 bits.
@@ -97,11 +102,10 @@ fn fnv(text: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
     use crate::load::Text;
     use crate::load::load;
+    use crate::problem::Severity;
 
     const ENTRY: &str = "
 apiVersion: networking.istio.io/v1
@@ -127,7 +131,8 @@ spec: {hosts: [HOST], ports: [{number: 3306, name: tcp, protocol: TCP}], resolut
             bytes: yaml.join("---").into_bytes(),
         };
         let (mut objects, problems) = load(&[text], None);
-        assert_eq!(problems, []);
+        let mut problems = problems.iter();
+        assert!(problems.all(|problem| problem.severity == Severity::Warning));
         allocate(&mut objects);
         let texts = |service: &Service| {
             let nets = service.addresses.iter();
@@ -200,14 +205,23 @@ spec: {hosts: [HOST], ports: [{number: 3306, name: tcp, protocol: TCP}], resolut
 
     #[test]
     fn places_that_meet_are_told_apart_and_never_end_in_0_or_255() {
-        let mut places = HashMap::new();
+        let mut places = HashSet::new();
         for at in 0..20_000 {
             let owner = ("ns".into(), format!("h{at}").into());
-            claim(&mut places, owner).unwrap();
+            claim(&mut places, &owner).unwrap();
         }
         assert_eq!(places.len(), 20_000);
-        let all: HashSet<[u8; 2]> = (0..PLACES).map(bytes).collect();
-        assert_eq!(all.len(), 256 * 254);
+        let all: HashSet<[u8; 2]> = places.into_iter().map(bytes).collect();
+        assert_eq!(all.len(), 20_000);
         assert!(all.iter().all(|bytes| (1..255).contains(&bytes[1])));
+    }
+
+    #[test]
+    fn a_host_of_two_entries_has_the_lower_of_their_places() {
+        let one = addresses(&[("a.com", "DNS", "")]);
+        let two = addresses(&[("a.com", "DNS", ""), ("a.com", "DNS", "")]);
+        assert_eq!(two[0], two[1]);
+        let order = |given: &[String]| given[0].parse::<Ipv4Addr>().unwrap();
+        assert!(order(&two[0]) <= order(&one[0]));
     }
 }

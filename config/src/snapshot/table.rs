@@ -21,6 +21,8 @@ pub(crate) struct RouteTable {
     /// The virtual hosts, in order.
     pub(crate) hosts: Vec<VirtualHost>,
     by_domain: PatternMap<u32>,
+    /// Domains may name a port, so that an authority is looked up with its port before it is without.
+    pub(crate) has_ports: bool,
 }
 
 /// A virtual host.
@@ -194,6 +196,14 @@ impl RouteTable {
         }
     }
 
+    /// An empty table whose domains may name a port.
+    pub(crate) fn with_ports(name: impl Into<Arc<str>>) -> Self {
+        Self {
+            has_ports: true,
+            ..Self::new(name)
+        }
+    }
+
     /// Adds a virtual host. Domains that another holds already are left to it; without any left the virtual host is not
     /// added.
     pub(crate) fn add(&mut self, mut host: VirtualHost) -> bool {
@@ -207,12 +217,13 @@ impl RouteTable {
         true
     }
 
-    /// The virtual host for a host name in lower case without port: the exact name, then the longest suffix, then `*`.
+    /// The virtual host for a host name in lower case without port: the exact name, then the longest suffix, then `*`. An
+    /// empty name is nobody's but that of `*`.
     pub(crate) fn find(&self, host: &str) -> Option<&VirtualHost> {
-        if host.is_empty() {
-            return None;
-        }
-        let at = self.by_domain.find(host)?;
+        let at = match host {
+            "" => self.by_domain.any(),
+            host => self.by_domain.find(host),
+        }?;
         self.hosts.get(*at as usize)
     }
 }

@@ -31,6 +31,9 @@ use crate::snapshot::table::VirtualHost;
 use crate::snapshot::visible::Imports;
 use crate::snapshot::workload::Workload;
 
+/// The port of an authority that names none.
+const DEFAULT_PORT: u16 = 80;
+
 /// The VirtualServices and services of one egress listener, indexed.
 pub(crate) struct VirtualServices<'a> {
     list: Vec<(&'a Arc<VirtualService>, Vec<Written>)>,
@@ -179,7 +182,7 @@ pub(crate) fn shared_table(
         .iter()
         .map(|at| virtual_services.services[*at])
         .collect();
-    let taking_part: BTreeSet<usize> = if port == 80 {
+    let taking_part: BTreeSet<usize> = if port == DEFAULT_PORT {
         (0..virtual_services.list.len()).collect()
     } else {
         services
@@ -258,6 +261,34 @@ pub(crate) fn shared_table(
             rules: vec![default_rule(service, port, clusters)],
             to_https: false,
         });
+    }
+    table
+}
+
+/// The table of an HTTP_PROXY listener on `port`: services of every port, each by its names with the port; those of port 80
+/// by their names alone too.
+pub(crate) fn proxy_table(
+    world: (&Objects, &Workload),
+    virtual_services: &VirtualServices<'_>,
+    port: u16,
+    rules: &mut Rules,
+    clusters: &mut Clusters<'_, '_>,
+    findings: &mut Findings,
+) -> RouteTable {
+    let mut table = RouteTable::with_ports(port.to_string());
+    let ports: BTreeSet<u16> = virtual_services.by_port.keys().copied().collect();
+    for port in ports {
+        let of_port = shared_table(world, virtual_services, port, rules, clusters, findings);
+        for mut host in of_port.hosts {
+            let named = host.domains.iter().map(|domain| domain.with_port(port));
+            let named: Vec<HostPattern> = named.collect();
+            if port == DEFAULT_PORT {
+                host.domains.extend(named);
+            } else {
+                host.domains = named;
+            }
+            table.add(host);
+        }
     }
     table
 }

@@ -165,9 +165,10 @@ fn imports<'o>(
         Vec::new()
     } else {
         registry.visible(namespace, |service| {
-            imported(&service.meta.name.namespace, &|pattern| {
-                pattern.covers(&service.host)
-            })
+            has_port(listener, service)
+                && imported(&service.meta.name.namespace, &|pattern| {
+                    pattern.covers(&service.host)
+                })
         })
     };
     let wanted = |vs: &VirtualService| {
@@ -190,6 +191,14 @@ fn imports<'o>(
             .filter(|vs| wanted(vs))
             .collect(),
     }
+}
+
+/// Whether a service can be called on the port of a listener. One that cannot does not stand in the way of another of its
+/// host.
+fn has_port(listener: &EgressListener, service: &Service) -> bool {
+    listener.port.as_ref().is_none_or(|only| {
+        only.proxies || service.ports.iter().any(|port| port.number == only.number)
+    })
 }
 
 fn is_from(import: &Import, namespace: &str, own: &str) -> bool {

@@ -1,6 +1,7 @@
 //! The workload that a snapshot is for.
 
 use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::labels::Labels;
@@ -25,9 +26,22 @@ pub struct Workload {
     pub labels: Labels,
     /// The pod's addresses.
     pub addresses: Vec<IpAddr>,
-    /// Ports that egret itself listens on: no service on them gets a listener, and a call to them is refused.
+    /// Ports that egret itself listens on: no HTTP service on them gets a listener of every address, and a call to them
+    /// at an address of the pod is refused.
     pub own_ports: Vec<u16>,
+    /// Ports that redirected connections arrive at: a call to them is refused whatever its address, since it could come
+    /// back for ever.
+    pub redirect_ports: Vec<u16>,
     /// Whether the pod's DNS queries come to egret (istio-iptables `--redirect-dns`), so that it answers for the services
     /// it knows.
     pub dns_capture: bool,
+}
+
+impl Workload {
+    /// Whether a call is addressed to egret itself.
+    pub fn is_own(&self, to: SocketAddr) -> bool {
+        let ip = to.ip();
+        let here = || ip.is_loopback() || ip.is_unspecified() || self.addresses.contains(&ip);
+        self.redirect_ports.contains(&to.port()) || (self.own_ports.contains(&to.port()) && here())
+    }
 }

@@ -20,8 +20,11 @@ use crate::explain::call::Protocol;
 use crate::explain::call::To;
 use crate::source::files;
 
-/// Ports that a sidecar listens on unless told otherwise; a gateway has the last two of them.
-const OWN_PORTS: [u16; 4] = [15001, 15006, 15000, 15021];
+/// Ports that egret listens on unless told otherwise.
+const OWN_PORTS: [u16; 2] = [15000, 15021];
+
+/// Where a sidecar's redirected connections arrive unless told otherwise.
+const REDIRECT_PORTS: [u16; 2] = [15001, 15006];
 
 /// What the user typed, no more.
 #[derive(clap::Args)]
@@ -105,9 +108,9 @@ impl Explain {
         if self.namespace.is_empty() {
             return Err("--namespace is empty: leave it out or name one\n".to_owned());
         }
-        let own_ports = match self.mode {
-            TypedMode::Sidecar => OWN_PORTS.to_vec(),
-            TypedMode::Gateway => OWN_PORTS[2..].to_vec(),
+        let redirect_ports = match self.mode {
+            TypedMode::Sidecar => REDIRECT_PORTS.to_vec(),
+            TypedMode::Gateway => Vec::new(),
         };
         let calls = match (self.calls, self.to, self.protocol) {
             (Some(file), ..) => Calls::File(file),
@@ -132,7 +135,8 @@ impl Explain {
                 namespace: Arc::from(self.namespace),
                 labels: self.labels,
                 addresses: self.pod_ips,
-                own_ports,
+                own_ports: OWN_PORTS.to_vec(),
+                redirect_ports,
                 dns_capture: false,
             },
             dns_capture: self.dns_capture,

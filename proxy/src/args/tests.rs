@@ -42,9 +42,8 @@ fn run_alone_has_istios_defaults() {
     assert!((1..=2).contains(&settings.threads.get()));
     assert_eq!(log.filter.to_string(), "info");
     assert_eq!(log.format, LogFormat::Text);
-    let mut own = settings.workload.own_ports;
-    own.sort_unstable();
-    assert_eq!(own, [15000, 15001, 15006, 15021]);
+    assert_eq!(settings.workload.own_ports, [15000, 15021]);
+    assert_eq!(settings.workload.redirect_ports, [15001, 15006]);
     assert!(!settings.workload.dns_capture);
     assert_eq!(settings.dns_port, 15053);
 }
@@ -105,6 +104,7 @@ fn every_flag_arrives() {
     assert_eq!(log.format, LogFormat::Json);
     // A gateway does not listen where a sidecar does, so a Gateway object may ask for those ports.
     assert_eq!(settings.workload.own_ports, [16000, 16021]);
+    assert_eq!(settings.workload.redirect_ports, Vec::<u16>::new());
 }
 
 #[test]
@@ -256,7 +256,8 @@ fn explain_needs_little() {
     let options = explained("explain --to 1.2.3.4:80 --protocol tcp");
     assert_eq!(options.workload.mode, Mode::Sidecar);
     assert_eq!(&*options.workload.namespace, "default");
-    assert_eq!(options.workload.own_ports, [15001, 15006, 15000, 15021]);
+    assert_eq!(options.workload.own_ports, [15000, 15021]);
+    assert_eq!(options.workload.redirect_ports, [15001, 15006]);
     let options = explained("explain --calls - --output json");
     assert!(matches!(options.calls, crate::explain::Calls::File(path) if path == Path::new("-")));
 }

@@ -26,7 +26,7 @@ pub(super) struct Remedy {
 pub(super) fn remedy(view: &View, answer: &Answer) -> Option<Remedy> {
     let workload = &view.snapshot.workload;
     match (answer.word, answer.flag) {
-        (Word::Blackhole, _) if workload.own_ports.contains(&answer.to.port()) => None,
+        (Word::Blackhole, _) if workload.is_own(answer.to) => None,
         (Word::Blackhole, _) => Some(registration(view, answer)),
         (Word::Route, Some("NC")) => missing(view, answer),
         (Word::Route, Some("UH")) => Some(Remedy {

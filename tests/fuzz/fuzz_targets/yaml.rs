@@ -21,7 +21,8 @@ fuzz_target!(|bytes: &[u8]| {
             namespace: "default".into(),
             labels: Default::default(),
             addresses: vec!["10.0.0.1".parse().expect("an address")],
-            own_ports: vec![15001],
+            own_ports: Vec::new(),
+            redirect_ports: vec![15001],
             dns_capture: false,
         };
         let _ = Snapshot::build(&objects, workload);

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::*;
+use crate::lint::lint;
 use crate::model::tls::ClientTlsMode;
 use crate::model::tls::Roots;
 use crate::problem::Severity;
@@ -75,7 +76,7 @@ fn read(text: &str) -> Vec<Case> {
                 parts: BTreeMap::new(),
             }),
             "as" | "ip" | "mesh" | "yaml" | "errors" | "warns" | "calls" | "clusters" | "kind"
-            | "shape" | "accept" | "refuse" => {
+            | "shape" | "accept" | "refuse" | "warn" => {
                 let case = cases.last_mut().expect("a case begins with its title");
                 let twice = case.parts.insert(key.to_owned(), value);
                 assert!(twice.is_none(), "line {}: {key} twice", at + 1);
@@ -141,21 +142,41 @@ impl Case {
             "" => "@",
             shape => shape,
         };
-        let errors = |spec: &str| {
-            let yaml = object(self.part("kind"), "a", &shape.replace('@', spec));
+        let told = |spec: &str, severity: Severity| {
+            let spec = shape.replace('@', spec);
+            let yaml = match self.part("kind") {
+                "MeshConfig" => spec,
+                kind => object(kind, "a", &spec),
+            };
             let text = Text {
                 file: "case.yaml".into(),
                 bytes: yaml.into_bytes(),
             };
-            let (_, problems) = load(&[text], None);
-            let errors = problems
-                .iter()
-                .filter(|problem| problem.severity == Severity::Error);
-            errors.map(ToString::to_string).collect::<Vec<_>>()
+            let (objects, mut problems) = load(&[text], None);
+            problems.extend(lint(&objects, &problems));
+            let told = problems.iter();
+            told.filter(|problem| problem.severity == severity)
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
         };
+        let errors = |spec: &str| told(spec, Severity::Error);
         for spec in lines(self.part("accept")) {
             for error in errors(spec) {
                 let _ = writeln!(faults, "  {spec}\n    told: {error}");
+            }
+        }
+        for line in lines(self.part("warn")) {
+            let (spec, part) = line.rsplit_once("=>").unwrap_or((line, ""));
+            for error in errors(spec.trim()) {
+                let _ = writeln!(faults, "  {}\n    told: {error}", spec.trim());
+            }
+            let warnings = told(spec.trim(), Severity::Warning);
+            if !warnings.iter().any(|warning| warning.contains(part.trim())) {
+                let _ = writeln!(
+                    faults,
+                    "  {}\n    not warned: {part}, but {warnings:?}",
+                    spec.trim()
+                );
             }
         }
         for line in lines(self.part("refuse")) {
@@ -206,19 +227,24 @@ impl Case {
             "" => "10.34.0.140",
             list => list,
         };
+        let mode = match mode {
+            "sidecar" => Mode::Sidecar,
+            "gateway" => Mode::Gateway,
+            other => panic!("unknown mode {other}"),
+        };
         Workload {
-            mode: match mode {
-                "sidecar" => Mode::Sidecar,
-                "gateway" => Mode::Gateway,
-                other => panic!("unknown mode {other}"),
-            },
+            mode,
             namespace: namespace.into(),
             labels: Labels::parse(labels).unwrap(),
             addresses: addresses
                 .split(',')
                 .map(|one| one.trim().parse().unwrap())
                 .collect(),
-            own_ports: vec![15001, 15006, 15000, 15021],
+            own_ports: vec![15000, 15021],
+            redirect_ports: match mode {
+                Mode::Sidecar => vec![15001, 15006],
+                Mode::Gateway => Vec::new(),
+            },
             dns_capture: false,
         }
     }

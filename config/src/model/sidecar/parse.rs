@@ -143,6 +143,7 @@ fn listener(
                     number,
                     protocol: entry::protocol(review, &port.protocol)?,
                     name: port.name.as_str().into(),
+                    proxies: port.protocol.eq_ignore_ascii_case("HTTP_PROXY"),
                 })
             })
         }

@@ -86,6 +86,7 @@ fn snapshot(dns_capture: bool) -> Snapshot {
         labels: Labels::default(),
         addresses: Vec::new(),
         own_ports: Vec::new(),
+        redirect_ports: Vec::new(),
         dns_capture,
     };
     Snapshot::build(&objects, workload).0

@@ -16,6 +16,7 @@ use crate::model::service::Service;
 use crate::model::service::ServicePort;
 use crate::name::Kind;
 use crate::port::PortClass;
+use crate::port::Protocol;
 use crate::problem::Problem;
 use crate::snapshot::chains::ChainOrigin;
 use crate::snapshot::chains::Chains;
@@ -26,6 +27,7 @@ use crate::snapshot::table::RouteTable;
 use crate::snapshot::virtual_hosts::Rules;
 use crate::snapshot::virtual_hosts::VirtualServices;
 use crate::snapshot::virtual_hosts::own_table;
+use crate::snapshot::virtual_hosts::proxy_table;
 use crate::snapshot::virtual_hosts::shared_table;
 use crate::snapshot::visible::Imports;
 use crate::snapshot::workload::Workload;
@@ -66,10 +68,13 @@ impl Build<'_, '_, '_> {
             .collect();
         self.drafts.closed = closed;
         if let Some(port) = imports.port {
-            let http = matches!(port.protocol.class(), Some(PortClass::Http));
-            if http && !self.workload.own_ports.contains(&port.number) {
-                self.listener(imports.bind, port.number);
-                self.drafts.shared.insert((imports.bind, port.number));
+            if self.is_kept(port.number, port.protocol) {
+                return;
+            }
+            if port.protocol.class() == Some(PortClass::Http) {
+                if self.listener(imports.bind, port.number) {
+                    self.drafts.shared.insert((imports.bind, port.number));
+                }
                 return;
             }
         }
@@ -79,7 +84,7 @@ impl Build<'_, '_, '_> {
             }
             for port in &service.ports {
                 let wanted = imports.port.is_none_or(|only| only.number == port.number);
-                if !wanted || self.workload.own_ports.contains(&port.number) {
+                if !wanted || self.is_kept(port.number, port.protocol) {
                     continue;
                 }
                 match imports.port {
@@ -92,6 +97,17 @@ impl Build<'_, '_, '_> {
                 }
             }
         }
+    }
+
+    /// Whether a port is egret's own, so that no service is called there: any where redirected connections arrive, and HTTP
+    /// of every address where egret serves pages, as with Istio.
+    fn is_kept(&self, port: u16, protocol: Protocol) -> bool {
+        let everywhere = || {
+            protocol.class() == Some(PortClass::Http)
+                && self.imports.bind.is_none()
+                && self.workload.own_ports.contains(&port)
+        };
+        self.workload.redirect_ports.contains(&port) || everywhere()
     }
 
     /// One port of one service: which listeners it has part in.
@@ -122,7 +138,8 @@ impl Build<'_, '_, '_> {
                 self.sniffed(service, port, class, bind);
             }
         }
-        if !ranges.is_empty() && self.listener(None, port.number) {
+        let captures_ranges = !ranges.is_empty() && self.imports.bind.is_none();
+        if captures_ranges && self.listener(None, port.number) {
             self.streams(service, port, None, &ranges);
             self.sniffed(service, port, class, None);
         }
@@ -139,7 +156,7 @@ impl Build<'_, '_, '_> {
         if class != PortClass::Auto {
             return;
         }
-        match bind.filter(|_| self.imports.bind.is_none()) {
+        match bind {
             Some(ip) => self
                 .drafts
                 .own
@@ -179,7 +196,8 @@ impl Build<'_, '_, '_> {
         if self.drafts.closed.contains(&(bind, port)) {
             return false;
         }
-        let http_only = bind.is_some() && self.imports.bind == bind;
+        let proxies = self.imports.port.is_some_and(|port| port.proxies);
+        let http_only = proxies || (bind.is_some() && self.imports.bind == bind);
         let make = |key: String| Listener {
             key: key.into(),
             http: None,
@@ -236,9 +254,11 @@ impl Build<'_, '_, '_> {
     pub(super) fn tables(&mut self) {
         let mut rules = Rules::default();
         let mut shared: HashMap<u16, Arc<RouteTable>> = HashMap::new();
+        let proxies = self.imports.port.is_some_and(|port| port.proxies);
+        let make = if proxies { proxy_table } else { shared_table };
         for (bind, port) in std::mem::take(&mut self.drafts.shared) {
             let table = shared.entry(port).or_insert_with(|| {
-                Arc::new(shared_table(
+                Arc::new(make(
                     (self.objects, self.workload),
                     self.virtual_services,
                     port,

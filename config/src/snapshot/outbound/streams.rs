@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::host::HostPattern;
 use crate::model::service::Service;
 use crate::model::service::ServicePort;
 use crate::snapshot::chains::Chain;
@@ -70,23 +71,26 @@ impl Build<'_, '_, '_> {
         if !chains.is_empty() && !own_address {
             return chains;
         }
-        // On its own address a service gets every name that no rule takes.
-        let unlisted = !chains.is_empty();
-        let mut sni = Vec::new();
-        if !own_address {
-            sni.push(service.host.clone());
-            sni.extend(
-                self.virtual_services
-                    .aliases(service, &self.workload.namespace),
-            );
-        }
-        chains.push(Chain {
+        let default = |sni: Vec<HostPattern>, unlisted: bool| Chain {
             subnets: ranges.to_vec(),
             sni,
             unlisted,
             origin: ChainOrigin::Service(service.meta.clone()),
             act: StreamRoute::to(self.default_target(service, port)),
-        });
+        };
+        // On its own address a service gets every name that no rule takes.
+        let unlisted = !chains.is_empty();
+        if !own_address {
+            let aliases = self
+                .virtual_services
+                .aliases(service, &self.workload.namespace);
+            let names = std::iter::once(service.host.clone()).chain(aliases);
+            chains.push(default(names.collect(), false));
+        }
+        // At the address of an egress listener the first service gets what has no name of another.
+        if bind.is_some() {
+            chains.push(default(Vec::new(), unlisted));
+        }
         chains
     }
 

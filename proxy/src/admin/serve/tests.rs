@@ -27,6 +27,7 @@ fn admin(folder: &Path) -> Admin {
         labels: Labels::parse("app=web").expect("labels"),
         addresses: Vec::new(),
         own_ports: Vec::new(),
+        redirect_ports: Vec::new(),
         dns_capture: false,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

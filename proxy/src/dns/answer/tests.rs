@@ -42,6 +42,7 @@ fn snapshot() -> Snapshot {
         labels: Default::default(),
         addresses: Vec::new(),
         own_ports: Vec::new(),
+        redirect_ports: Vec::new(),
         dns_capture: true,
     };
     Snapshot::build(&objects, workload).0

@@ -104,6 +104,7 @@ impl World {
             labels: Default::default(),
             addresses: Vec::new(),
             own_ports: Vec::new(),
+            redirect_ports: Vec::new(),
             dns_capture: false,
         };
         let (snapshot, _) = Snapshot::build(objects, workload);

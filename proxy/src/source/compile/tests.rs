@@ -31,6 +31,7 @@ spec: {hosts: [a.com], ports: [{number: 80, name: http, protocol: HTTP}], resolu
         labels: Labels::default(),
         addresses: Vec::new(),
         own_ports: Vec::new(),
+        redirect_ports: Vec::new(),
         dns_capture: false,
     };
     let (_, loaded) = compile(&texts, &workload, 1);

@@ -37,6 +37,7 @@ fn workload() -> Workload {
         labels: Labels::default(),
         addresses: Vec::new(),
         own_ports: Vec::new(),
+        redirect_ports: Vec::new(),
         dns_capture: false,
     }
 }

@@ -34,14 +34,30 @@ pub struct Problem {
     pub field: String,
     /// The value found there, shortened; empty when there is none to show.
     pub value: String,
-    /// What rule is broken or what happens, as a lower-case phrase; often with what to write instead.
+    /// What rule is broken or what happens, as a lower-case phrase.
     pub reason: String,
-    /// What to write instead, as a lower-case phrase; empty when `reason` says it.
+    /// What to write instead, as a lower-case phrase; empty when nothing is known to help.
     pub instead: String,
 }
 
+/// The words that begin an advice where it follows what is wrong after a semicolon.
+const ADVICE: [&str; 11] = [
+    "write ",
+    "leave ",
+    "set ",
+    "add ",
+    "give ",
+    "name ",
+    "use ",
+    "list ",
+    "take ",
+    "move ",
+    "did you mean ",
+];
+
 impl Problem {
-    /// A problem of a place, not yet of an object, field or value.
+    /// A problem of a place, not yet of an object, field or value. What `reason` says of what to write instead, after
+    /// its last semicolon or as `expected …`, becomes `instead`.
     pub fn new(severity: Severity, place: Place, reason: impl Into<String>) -> Self {
         Self {
             severity,
@@ -52,6 +68,32 @@ impl Problem {
             reason: reason.into(),
             instead: String::new(),
         }
+        .apart()
+    }
+
+    /// The same problem, what is wrong and what to write instead taken apart where the reason says both.
+    #[must_use]
+    pub(crate) fn apart(mut self) -> Self {
+        if !self.instead.is_empty() {
+            return self;
+        }
+        let advice = self.reason.rfind("; ").filter(|at| {
+            let rest = &self.reason[at + 2..];
+            ADVICE.iter().any(|words| rest.starts_with(words))
+        });
+        if let Some(at) = advice {
+            self.instead = self.reason[at + 2..].to_owned();
+            self.reason.truncate(at);
+        } else if let Some(wanted) = wanted(&self.reason) {
+            self.instead = format!("write {wanted}");
+        }
+        self
+    }
+
+    /// Whether the reason itself says what to write instead, as `expected …` does.
+    fn says_both(&self) -> bool {
+        let wanted = wanted(&self.reason);
+        wanted.is_some() && wanted == self.instead.strip_prefix("write ")
     }
 
     /// The same problem, with what to write instead.
@@ -75,6 +117,14 @@ impl Problem {
         self.value = shorten(value);
         self
     }
+}
+
+/// What a reason expects, if it is `expected …` or ends so.
+fn wanted(reason: &str) -> Option<&str> {
+    reason.strip_prefix("expected ").or_else(|| {
+        let (_, wanted) = reason.split_once(": expected ")?;
+        Some(wanted)
+    })
 }
 
 /// How much of a value is shown, in characters.
@@ -104,7 +154,7 @@ impl fmt::Display for Problem {
             write!(f, ": {:?}", self.value)?;
         }
         write!(f, ": {}", self.reason)?;
-        if !self.instead.is_empty() {
+        if !self.instead.is_empty() && !self.says_both() {
             write!(f, "; {}", self.instead)?;
         }
         Ok(())
@@ -182,6 +232,13 @@ impl<'a> Review<'a> {
     ) {
         self.errors += 1;
         self.tell(Severity::Error, part, value, reason);
+    }
+
+    /// The object cannot be used because of what stands at `path`, outside of the field being looked at.
+    pub(crate) fn error_elsewhere(&mut self, path: &str, value: &str, reason: &str) {
+        let here = std::mem::replace(&mut self.path, path.to_owned());
+        self.error("", value, reason);
+        self.path = here;
     }
 
     /// `part` of the present field may not do what its author thinks.

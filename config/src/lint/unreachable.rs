@@ -29,24 +29,33 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                     taker.map(|(place, _)| *place)
                 })
                 .collect();
-            let all = takers.iter().all(Option::is_some);
-            for (place, taker) in takers.iter().enumerate() {
-                let Some(taker) = taker else { continue };
-                if all && place > 0 {
-                    continue;
-                }
-                let field = if all {
-                    format!("spec.http[{at}]")
-                } else {
-                    format!("spec.http[{at}].match[{place}]")
-                };
+            if let Some(Some(taker)) = takers
+                .first()
+                .filter(|_| takers.iter().all(Option::is_some))
+            {
                 found.push(finding(
                     &vs.meta,
-                    field,
+                    format!("spec.http[{at}]"),
                     rule.name.as_deref().unwrap_or_default(),
                     format!("never reached: spec.http[{taker}] takes all that it matches, and rules are tried in order"),
                     "move it before that rule, or take it out",
                 ));
+            } else {
+                for (place, taker) in takers.iter().enumerate() {
+                    let within = || sibling(vs, own.get(..place)?, own.get(place)?);
+                    let taker = match (taker, within()) {
+                        (Some(taker), _) => format!("spec.http[{taker}] takes"),
+                        (None, Some(sibling)) => format!("match[{sibling}] of the same rule takes"),
+                        (None, None) => continue,
+                    };
+                    found.push(finding(
+                        &vs.meta,
+                        format!("spec.http[{at}].match[{place}]"),
+                        rule.name.as_deref().unwrap_or_default(),
+                        format!("makes no difference: {taker} all that it matches"),
+                        "move it before what takes it, or take it out",
+                    ));
+                }
             }
             unbound(vs, at, &rule.matches, found);
             for wanted in own {
@@ -56,6 +65,12 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
             }
         }
     }
+}
+
+/// The earlier alternative of the same rule that takes all that one matches.
+fn sibling(vs: &VirtualService, earlier: &[&HttpMatch], wanted: &HttpMatch) -> Option<usize> {
+    let near = earlier.get(..earlier.len().min(COMPARED_MAX))?;
+    near.iter().position(|taker| takes(vs, taker, wanted))
 }
 
 /// Matches for gateways that the object is not bound to.

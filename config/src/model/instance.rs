@@ -145,7 +145,7 @@ pub(crate) fn workload_entry(
             }
         }
     });
-    let mut labels = read::labels(&wire.labels);
+    let mut labels = read::checked_labels(review, "labels", &wire.labels);
     labels.0.extend(read::labels(&metadata.labels).0);
     vec![Instance {
         meta: Arc::clone(meta),
@@ -161,13 +161,21 @@ pub(crate) fn workload_entry(
 
 fn address(wire: &WorkloadEntry, review: &mut Review<'_>) -> Option<Address> {
     let text = wire.address.as_str();
+    if text.is_empty() && !wire.network.is_empty() {
+        let what = "a workload of another network behind a gateway, which is not dialled; give its address";
+        review.warn("address", NO_VALUE, what);
+        return None;
+    }
     if text.is_empty() {
-        review.error("address", NO_VALUE, "required");
+        review.error(
+            "address",
+            NO_VALUE,
+            "required; give an IP address, a host name or unix:///path",
+        );
         return None;
     }
     if let Some(path) = text.strip_prefix("unix://") {
-        let absolute = path.starts_with('@') || path.starts_with('/') && !path.ends_with('/');
-        if !absolute {
+        if !read::is_socket(path) {
             review.error(
                 "address",
                 text,
@@ -175,7 +183,11 @@ fn address(wire: &WorkloadEntry, review: &mut Review<'_>) -> Option<Address> {
             );
         }
         if !wire.ports.is_empty() {
-            review.error("ports", NO_VALUE, "a unix socket has no ports");
+            review.error(
+                "ports",
+                NO_VALUE,
+                "a unix socket has no ports; leave them out",
+            );
         }
         return Some(Address::Unix(path.into()));
     }

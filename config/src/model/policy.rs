@@ -1,7 +1,8 @@
 //! Traffic policies: DestinationRule, with its subsets and port settings.
 
-pub(crate) mod parse;
 pub(crate) mod blocks;
+mod localities;
+pub(crate) mod parse;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -59,6 +59,21 @@ pub(super) fn duration(
     duration
 }
 
+/// A time limit, where 0s is how users say that there shall be none. Istio's admission refuses it.
+pub(super) fn time_limit(
+    review: &mut Review<'_>,
+    part: &str,
+    text: Option<&String>,
+) -> Option<Duration> {
+    let limit = duration(review, part, text)?;
+    if limit.is_zero() {
+        let what = "taken as no limit, but Istio's admission refuses it; leave it out";
+        review.warn(part, text?, what);
+        return None;
+    }
+    Some(limit)
+}
+
 /// A duration of at least 1 ms.
 pub(super) fn positive_duration(
     review: &mut Review<'_>,
@@ -83,6 +98,19 @@ pub(super) fn limit(review: &mut Review<'_>, part: &str, number: i32) -> Option<
             None
         }
     }
+}
+
+/// A percentage in millionths: none at all, or at least one.
+pub(super) fn share(review: &mut Review<'_>, part: &str, percent: f64) -> u32 {
+    if percent > 0.0 && percent < 0.0001 {
+        review.error(
+            part,
+            percent,
+            "expected 0, or a percentage from 0.0001 to 100",
+        );
+        return 0;
+    }
+    millionths(review, part, percent)
 }
 
 /// A percentage in millionths.
@@ -122,6 +150,11 @@ pub(super) fn address(review: &mut Review<'_>, part: &str, text: &str) -> Option
     address
 }
 
+/// Whether a text can be the path of a socket: absolute, or an abstract name after `@`.
+pub(super) fn is_socket(path: &str) -> bool {
+    path.starts_with('@') || path.starts_with('/') && !path.ends_with('/')
+}
+
 /// A range of addresses, or one address as a range of one.
 pub(super) fn subnet(review: &mut Review<'_>, text: &str) -> Option<IpNet> {
     let subnet = match text.parse::<IpAddr>() {
@@ -149,6 +182,37 @@ pub(super) fn labels(labels: &BTreeMap<String, String>) -> Labels {
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()))
         .collect()
+}
+
+/// Labels that Kubernetes can have: keys with an optional prefix, values of letters, digits, `-`, `_` and `.`.
+pub(super) fn checked_labels(
+    review: &mut Review<'_>,
+    part: &str,
+    labels: &BTreeMap<String, String>,
+) -> Labels {
+    for (key, value) in labels {
+        let (prefix, name) = key.split_once('/').unwrap_or(("a", key));
+        let prefixed = prefix.len() <= 253 && prefix.split('.').all(is_label);
+        if !prefixed || name.is_empty() || !is_label_value(name) {
+            review.error(part, key, "not a valid key of a label: expected letters, digits, `-`, `_` and `.`, perhaps after `prefix/`");
+        }
+        if !is_label_value(value) {
+            let what = "not a valid value of a label: expected at most 63 letters, digits, `-`, `_` and `.`";
+            review.error(part, format_args!("{key}={value}"), what);
+        }
+    }
+    self::labels(labels)
+}
+
+fn is_label_value(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let alphanumeric = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_alphanumeric);
+    bytes.len() <= 63
+        && alphanumeric(bytes.first())
+        && alphanumeric(bytes.last())
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
 }
 
 /// Labels that select; wildcards mean nothing there.
@@ -214,12 +278,15 @@ pub(super) fn fault_of_pattern(text: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether a wildcard does not stand for whole labels: `*foo.com` also means `barfoo.com`.
+pub(super) fn is_partial_wildcard(text: &str) -> bool {
+    text.strip_prefix('*')
+        .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('.'))
+}
+
 /// Warns where a wildcard does not stand for whole labels: `*foo.com` also means `barfoo.com`.
 pub(super) fn warn_of_partial_wildcard(review: &mut Review<'_>, text: &str) {
-    let partial = text
-        .strip_prefix('*')
-        .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('.'));
-    if partial {
+    if is_partial_wildcard(text) {
         review.warn(
             "",
             text,

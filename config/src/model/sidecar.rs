@@ -1,5 +1,6 @@
 //! Sidecars: what a workload's namespace imports, and what happens to unknown calls.
 
+mod ingress;
 pub(crate) mod parse;
 
 use std::net::IpAddr;

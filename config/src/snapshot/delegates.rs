@@ -72,7 +72,7 @@ impl<'o> Delegates<'o> {
                     None => findings.add(Problem {
                         field: format!("spec.http[{place}].match"),
                         reason: format!(
-                            "no alternative agrees with the rule of {} that delegates here: the rule does nothing",
+                            "an alternative agrees with none of the rule of {} that delegates here: the rule does nothing",
                             vs.meta.title()
                         ),
                         ..Findings::warning(&delegate.meta)
@@ -89,21 +89,21 @@ impl<'o> Delegates<'o> {
     }
 }
 
-/// One delegated rule under its root; `None` when no pair of alternatives agrees.
+/// One delegated rule under its root; `None` when one of its alternatives agrees with none of the root's.
 fn join(root: &HttpRoute, leaf: &HttpRoute) -> Option<HttpRoute> {
     let matches = match (&root.matches[..], &leaf.matches[..]) {
         (roots, []) => roots.to_vec(),
         ([], leaves) => leaves.to_vec(),
         (roots, leaves) => {
-            let pairs = roots
-                .iter()
-                .flat_map(|root| leaves.iter().map(move |leaf| (root, leaf)));
-            let agreed: Vec<_> = pairs
-                .filter(|(root, leaf)| !conflicts(root, leaf))
-                .map(|(root, leaf)| both(root, leaf))
-                .collect();
-            if agreed.is_empty() {
-                return None;
+            let mut agreed = Vec::new();
+            for leaf in leaves {
+                let before = agreed.len();
+                let of_leaf = roots.iter().filter(|root| !conflicts(root, leaf));
+                agreed.extend(of_leaf.map(|root| both(root, leaf)));
+                // As in Istio, one alternative that no root lets through spoils the rule.
+                if agreed.len() == before {
+                    return None;
+                }
             }
             agreed
         }
@@ -209,7 +209,7 @@ fn conflicts(root: &HttpMatch, leaf: &HttpMatch) -> bool {
                 .any(|(name, value)| texts_conflict(of(root, name).as_ref(), Some(value)))
         })
         || matches!((from.port, to.port), (Some(root), Some(leaf)) if root != leaf)
-        || matches!((&from.namespace, &to.namespace), (Some(root), Some(leaf)) if root != leaf)
+        || (from.namespace.is_some() && from.namespace != to.namespace)
         || to
             .labels
             .0

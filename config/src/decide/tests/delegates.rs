@@ -38,7 +38,7 @@ fn conditions_are_joined() {
          http 1.1.1.1:80 a.test/a => respond 200 rest
          http 1.1.1.1:80 a.test/other => respond 200 root",
     );
-    world.tells(&["VirtualService far/leaf: spec.http[1].match: no alternative agrees"]);
+    world.tells(&["VirtualService far/leaf: spec.http[1].match: an alternative agrees with none"]);
 }
 
 #[test]

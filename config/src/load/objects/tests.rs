@@ -33,8 +33,9 @@ fn object(kind: &str, spec: &str) -> String {
     )
 }
 
-/// What is told about an object, without file and title. An error leaves it out, a warning does not.
-fn told(kind: &str, spec: &str) -> Vec<String> {
+/// What is told about an object, without file and title, with and without what to write instead. An error leaves it
+/// out, a warning does not.
+fn told(kind: &str, spec: &str) -> Vec<(String, String)> {
     let (objects, problems) = load(&texts(&object(kind, spec)), None);
     let start = format!("{kind} n/a: ");
     let told = problems
@@ -43,7 +44,8 @@ fn told(kind: &str, spec: &str) -> Vec<String> {
         .map(|problem| {
             let text = problem.to_string();
             let (_, rest) = text.split_once(&start).unwrap_or(("", &text));
-            rest.to_owned()
+            let short = rest.strip_suffix(&problem.instead).unwrap_or(rest);
+            (rest.to_owned(), short.trim_end_matches("; ").to_owned())
         });
     let sound = problems
         .iter()
@@ -65,7 +67,12 @@ fn check(kind: &str, table: &[(&str, &str)]) {
             .map(str::trim)
             .filter(|line| !line.is_empty())
             .collect();
-        assert_eq!(told, expected, "{kind} {spec}");
+        let agree = told.len() == expected.len()
+            && told
+                .iter()
+                .zip(&expected)
+                .all(|((full, short), wanted)| full == wanted || short == wanted);
+        assert!(agree, "{kind} {spec}: {told:#?}, not {expected:#?}");
     }
 }
 
@@ -109,7 +116,7 @@ fn service_entries_are_checked() {
         ),
         (
             format!("{{hosts: ['*.b'], {PORTS}, resolution: DNS}}"),
-            "spec.hosts[0]: \"*.b\": a wildcard cannot be resolved: give endpoints, or resolution NONE or DYNAMIC_DNS",
+            "spec.hosts[0]: \"*.b\": a wildcard cannot be resolved; give endpoints, or resolution NONE or DYNAMIC_DNS",
         ),
         (
             format!("{{hosts: [a.b], {PORTS}, resolution: DYNAMIC_DNS}}"),
@@ -132,17 +139,17 @@ fn service_entries_are_checked() {
             "spec.ports[0].number: \"0\": expected a port from 1 to 65535\nspec.ports[0].name: a port needs a name",
         ),
         (
-            "{hosts: [a.b], ports: [{number: 80, name: x}, {number: 80, name: x}]}".into(),
+            "{hosts: [a.b], ports: [{number: 80, name: x, protocol: HTTP}, {number: 80, name: x, protocol: HTTP}]}".into(),
             "spec.ports[1].number: \"80\": another port of this ServiceEntry has this number
             spec.ports[1].name: \"x\": another port of this ServiceEntry has this name",
         ),
         (
             "{hosts: [a.b, c.d], ports: [{number: 80, name: x}], resolution: DNS}".into(),
-            "spec.ports: \"80\": several hosts need ports whose calls name their host: HTTP, HTTPS or TLS, or resolution NONE",
+            "spec.ports: \"80\": several hosts need ports whose calls name their host",
         ),
         (
             format!("{{hosts: [a.b], addresses: [10.0.0.0/8], {PORTS}, resolution: DNS}}"),
-            "spec.addresses[0]: \"10.0.0.0/8\": a range of addresses needs resolution NONE or STATIC",
+            "spec.addresses[0]: \"10.0.0.0/8\": only with resolution NONE or STATIC",
         ),
         (
             format!("{{hosts: [a.b], addresses: [ten], {PORTS}}}"),
@@ -150,11 +157,11 @@ fn service_entries_are_checked() {
         ),
         (
             format!("{{hosts: [a.b], {PORTS}, endpoints: [{{address: 1.2.3.4}}]}}"),
-            "spec.endpoints: this resolution dials where the caller wanted to go: no endpoints",
+            "spec.endpoints: this resolution dials where the caller wanted to go",
         ),
         (
             format!("{{hosts: [a.b], {PORTS}, resolution: STATIC}}"),
-            "spec.endpoints: resolution STATIC without endpoints: calls will find nobody",
+            "spec.endpoints: resolution STATIC without endpoints, so calls will find nobody",
         ),
         (
             format!("{{hosts: [a.b], {PORTS}, resolution: STATIC, endpoints: [{{address: c.d}}]}}"),
@@ -263,14 +270,14 @@ fn virtual_services_are_checked() {
         ("{hosts: [a], http: [{route: [{destination: {host: b}}, {destination: {host: c}}]}]}", "spec.http[0].route: the weights of several destinations must not all be 0"),
         ("{hosts: [a], http: [{route: [{destination: {host: b}, weight: -1}]}]}", "spec.http[0].route[0].weight: \"-1\": must not be negative"),
         ("{hosts: [a], http: [{timeout: 5, route: [{destination: {host: b}}]}]}", "spec.http[0].timeout: \"5\": expected a duration such as `1.5s` or `1h30m`"),
-        ("{hosts: [a], http: [{timeout: 0s, route: [{destination: {host: b}}]}]}", ""),
+        ("{hosts: [a], http: [{timeout: 0s, route: [{destination: {host: b}}]}]}", "spec.http[0].timeout: \"0s\": taken as no limit, but Istio's admission refuses it; leave it out"),
         ("{hosts: [a], http: [{match: [{uri: {exact: /a, prefix: /b}}], route: [{destination: {host: b}}]}]}", "spec.http[0].match[0].uri: only one of exact, prefix and regex"),
         ("{hosts: [a], http: [{match: [{uri: {regex: '('}}], route: [{destination: {host: b}}]}]}", "spec.http[0].match[0].uri.regex: \"(\": not a valid regular expression: unclosed group"),
         ("{hosts: [a], http: [{match: [{method: {prefix: ''}, uri: {prefix: ''}, headers: {'a b': {exact: c}}}], route: [{destination: {host: b}}]}]}", "spec.http[0].match[0].method.prefix: cannot be empty\nspec.http[0].match[0].headers: \"a b\": not a valid name of a header"),
         ("{hosts: [a], http: [{match: [{port: 99999, sourceNamespace: 'a/b'}], route: [{destination: {host: b}}]}]}", "spec.http[0].match[0].sourceNamespace: \"a/b\": not a valid name of a namespace\nspec.http[0].match[0].port: \"99999\": expected a port from 1 to 65535"),
-        ("{hosts: [a], http: [{delegate: {name: b}, match: [{uri: {regex: '/a'}}]}]}", "spec.http[0].match[0].uri.regex: \"/a\": rules with delegates cannot match by regex"),
+        ("{hosts: [a], http: [{delegate: {name: b}, match: [{uri: {regex: '/a'}}]}]}", ""),
         ("{http: [{delegate: {name: b}}]}", "spec.http[0].delegate: a delegate cannot have delegates of its own"),
-        ("{hosts: [a], http: [{retries: {attempts: 0, retryOn: 5xx}, route: [{destination: {host: b}}]}]}", "spec.http[0].retries.attempts: \"0\": 0 turns retries off, so nothing else can be set"),
+        ("{hosts: [a], http: [{retries: {attempts: 0, retryOn: 5xx}, route: [{destination: {host: b}}]}]}", "spec.http[0].retries.attempts: \"0\": 0 turns retries off, so nothing else can be set; leave out the rest, or set attempts"),
         ("{hosts: [a], http: [{retries: {attempts: 2, retryOn: 'gateway-error,503,often'}, route: [{destination: {host: b}}]}]}", "spec.http[0].retries.retryOn: \"often\": expected a status code or one of 5xx, gateway-error, reset, reset-before-request, connect-failure, envoy-ratelimited, retriable-4xx, refused-stream, retriable-status-codes, retriable-headers, http3-post-connect-failure, cancelled, deadline-exceeded, internal, resource-exhausted, unavailable, unknown"),
         ("{hosts: [a], http: [{fault: {delay: {percentage: {value: 101}, fixedDelay: 1s}}, route: [{destination: {host: b}}]}]}", "spec.http[0].fault.delay.percentage.value: \"101\": expected a percentage from 0 to 100"),
         ("{hosts: [a], http: [{fault: {abort: {grpcStatus: NOPE}}, route: [{destination: {host: b}}]}]}", "spec.http[0].fault.abort.grpcStatus: \"NOPE\": expected the name of a gRPC status, such as UNAVAILABLE"),
@@ -395,7 +402,7 @@ fn destination_rules_are_checked() {
         ),
         (
             "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL, caCertificates: /x}}}",
-            "spec.trafficPolicy.tls.caCertificates: \"/x\": ISTIO_MUTUAL uses the mesh's own certificates",
+            "spec.trafficPolicy.tls.caCertificates: \"/x\": has no effect: ISTIO_MUTUAL uses the mesh's own certificates",
         ),
         (
             "{host: a, trafficPolicy: {tls: {mode: SIMPLE, insecureSkipVerify: true, caCertificates: /x}}}",
@@ -433,7 +440,7 @@ fn gateways_are_checked() {
         ("{servers: [{port: {number: 80, name: a, protocol: HTTP}, hosts: [a.test], tls: {httpsRedirect: true}}]}", ""),
         ("{servers: [{port: {number: 80, name: a, protocol: HTTP}, hosts: [a.test], tls: {mode: SIMPLE}}]}", "spec.servers[0].tls: on a plaintext HTTP port only httpsRedirect; write protocol HTTPS for TLS"),
         ("{servers: [{port: {number: 80, name: a, protocol: TCP}, hosts: [a.test], tls: {}}]}", "spec.servers[0].tls: not for protocol TCP; write TLS or HTTPS"),
-        ("{servers: [{port: {number: 443, name: a, protocol: HTTPS}, hosts: [a.test], tls: {mode: SIMPLE}}]}", "spec.servers[0].tls.serverCertificate: required, or a credentialName\nspec.servers[0].tls.privateKey: required, or a credentialName"),
+        ("{servers: [{port: {number: 443, name: a, protocol: HTTPS}, hosts: [a.test], tls: {mode: SIMPLE}}]}", "spec.servers[0].tls.serverCertificate: required\nspec.servers[0].tls.privateKey: required"),
         ("{servers: [{port: {number: 443, name: a, protocol: HTTPS}, hosts: [a.test], tls: {mode: MUTUAL, serverCertificate: /c, privateKey: /k}}]}", "spec.servers[0].tls.caCertificates: required in order to verify clients"),
         ("{servers: [{port: {number: 443, name: a, protocol: HTTPS}, hosts: [a.test], tls: {mode: SIMPLE, serverCertificate: /c, privateKey: /k, credentialName: x}}]}", "spec.servers[0].tls: only one of credentialName, credentialNames, tlsCertificates and serverCertificate
             spec.servers[0].tls.credentialName: \"x\": no Secret of this name with a certificate and its key was loaded; every handshake is refused until it is there"),

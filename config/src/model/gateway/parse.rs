@@ -30,7 +30,7 @@ pub(crate) fn parse(
     review: &mut Review<'_>,
 ) -> Gateway {
     if wire.servers.is_empty() {
-        review.error("servers", NO_VALUE, "at least one is required");
+        review.error("servers", NO_VALUE, "at least one is required; list one");
     }
     let mut names: Vec<&str> = Vec::new();
     for server in &wire.servers {
@@ -45,6 +45,10 @@ pub(crate) fn parse(
         names.push(name);
     }
     let namespace = &meta.name.namespace;
+    if !read::is_label(&meta.name.name) {
+        let what = "the name of a Gateway has no dots, as others could not name it; write letters, digits and dashes";
+        review.error_elsewhere("metadata.name", &meta.name.name, what);
+    }
     Gateway {
         meta: Arc::clone(meta),
         selector: read::selector(review, "selector", &wire.selector),
@@ -65,23 +69,23 @@ fn server(
     review: &mut Review<'_>,
 ) -> Option<Server> {
     if wire.hosts.is_empty() {
-        review.error("hosts", NO_VALUE, "at least one is required");
+        review.error("hosts", NO_VALUE, "at least one is required; list one");
     }
     let hosts = review.each("hosts", &wire.hosts, |review, text| {
         host(text, namespace, review)
     });
     let Some(port) = &wire.port else {
-        review.error("port", NO_VALUE, "required");
+        review.error("port", NO_VALUE, "required; give number, protocol and name");
         return None;
     };
     let (number, protocol) = review.within("port", |review| {
         if port.name.is_empty() {
-            review.error("name", NO_VALUE, "required");
+            review.error("name", NO_VALUE, "required; give a name such as `https`");
         }
         if port.target_port > 0 {
             review.error("targetPort", port.target_port, "means nothing for a Gateway; leave it out");
         }
-        let number = read::port(review, "number", port.number);
+        let number = server_port(port.number, &wire.bind, review);
         let protocol = match Protocol::parse(&port.protocol) {
             Some(Protocol::Auto | Protocol::Udp) | None => {
                 review.error("protocol", &port.protocol, "expected one of HTTP, HTTP2, GRPC, GRPC-Web, HTTPS, TLS, TCP, MONGO, REDIS, MYSQL");
@@ -94,7 +98,13 @@ fn server(
     let bind = match wire.bind.as_str() {
         "" => None,
         path if path.starts_with("unix://") => {
-            review.warn("bind", path, "not supported yet: the server stays closed");
+            if read::is_socket(&path["unix://".len()..]) {
+                let what = "sockets are not opened, so the server stays closed; write a port";
+                review.warn("bind", path, what);
+            } else {
+                let what = "expected an absolute path, as unix:///run/name.sock";
+                review.error("bind", path, what);
+            }
             return None;
         }
         text => read::address(review, "bind", text),
@@ -109,6 +119,19 @@ fn server(
         tls: tls?,
         name: read::optional(&wire.name),
     })
+}
+
+/// The port of a server; 0 where it listens on a socket.
+fn server_port(number: u32, bind: &str, review: &mut Review<'_>) -> Option<u16> {
+    match (number, bind.starts_with("unix://")) {
+        (0, true) => None,
+        (number, true) => {
+            let what = "a unix socket has no port; write 0, or an address in bind";
+            review.error("number", number, what);
+            None
+        }
+        (number, false) => read::port(review, "number", number),
+    }
 }
 
 /// `host`, `*`, `namespace/host`, `./host` or `*/host`.
@@ -138,6 +161,11 @@ fn host(text: &str, own: &Arc<str>, review: &mut Review<'_>) -> Option<ServerHos
         );
         return None;
     }
+    if read::is_partial_wildcard(host) {
+        let what = "a wildcard must stand for whole labels; write `*.` before the dot";
+        review.error("", text, what);
+        return None;
+    }
     Some(ServerHost {
         namespace,
         host: HostPattern::parse(host),
@@ -160,11 +188,8 @@ fn tls(
     };
     if protocol.is_tls() {
         if wire.https_redirect {
-            review.warn(
-                "tls.httpsRedirect",
-                true,
-                "has no effect on a port with TLS",
-            );
+            let what = "has no effect on a port with TLS; set it on the HTTP port";
+            review.warn("tls.httpsRedirect", true, what);
         }
         return review.within("tls", |review| {
             tls::server::parse(wire, review, secrets, namespace)
@@ -178,18 +203,28 @@ fn tls(
         );
         return None;
     }
-    let bare = wire::ServerTls {
-        https_redirect: wire.https_redirect,
-        mode: wire.mode.clone(),
-        ..wire::ServerTls::default()
-    };
-    if *wire != bare || !tls::server::passes_through(wire) {
+    let files = [
+        &wire.server_certificate,
+        &wire.private_key,
+        &wire.ca_certificates,
+    ];
+    let named = files.iter().any(|file| !file.is_empty());
+    if named || !tls::server::passes_through(wire) {
         review.error(
             "tls",
             NO_VALUE,
             "on a plaintext HTTP port only httpsRedirect; write protocol HTTPS for TLS",
         );
         return None;
+    }
+    let bare = wire::ServerTls {
+        https_redirect: wire.https_redirect,
+        mode: wire.mode.clone(),
+        ..wire::ServerTls::default()
+    };
+    if *wire != bare {
+        let what = "has no effect on a plaintext HTTP port but for httpsRedirect; write protocol HTTPS for TLS";
+        review.warn("tls", NO_VALUE, what);
     }
     Some(match wire.https_redirect {
         true => ServerTlsMode::RedirectToHttps,

@@ -11,6 +11,7 @@ use crate::model::policy::LoadBalancer;
 use crate::model::policy::Locality;
 use crate::model::policy::OutlierDetection;
 use crate::model::policy::RetryBudget;
+use crate::model::policy::localities;
 use crate::model::read;
 use crate::problem::NO_VALUE;
 use crate::problem::Review;
@@ -58,44 +59,48 @@ pub(crate) fn load_balancer(
     })
 }
 
+/// Checks `warmup` and its old form, `warmupDurationSecs`.
+pub(crate) fn warmup(wire: &wire::LoadBalancer, review: &mut Review<'_>) {
+    read::positive_duration(
+        review,
+        "warmupDurationSecs",
+        wire.warmup_duration_secs.as_ref(),
+    );
+    let Some(warmup) = &wire.warmup else { return };
+    review.within("warmup", |review| {
+        if warmup.duration.is_none() {
+            review.error("duration", NO_VALUE, "required");
+        }
+        read::positive_duration(review, "duration", warmup.duration.as_ref());
+        if let Some(percent) = warmup.minimum_percent.filter(|percent| *percent > 100.0) {
+            review.error("minimumPercent", percent, "expected 100 at most");
+        }
+        if let Some(aggression) = warmup.aggression.filter(|aggression| *aggression < 1.0) {
+            review.error("aggression", aggression, "expected 1 at least");
+        }
+    });
+}
+
 /// Reads a `localityLbSetting`.
 pub(crate) fn locality(
     wire: Option<&shared::LocalityLbSetting>,
     review: &mut Review<'_>,
 ) -> Option<Locality> {
     let wire = wire?;
-    let kinds = [
-        !wire.distribute.is_empty(),
-        !wire.failover.is_empty(),
-        !wire.failover_priority.is_empty(),
-    ];
-    if kinds[0] && (kinds[1] || kinds[2]) {
-        review.error(
-            "distribute",
-            NO_VALUE,
-            "only one of distribute and failover or failoverPriority",
-        );
-    }
-    let distribute = review.each("distribute", &wire.distribute, |review, wire| {
-        let sum: u64 = wire.to.values().map(|share| u64::from(*share)).sum();
-        if sum != 100 {
-            review.error("to", sum, "the shares must add up to 100");
-        }
+    localities::check(wire, review);
+    let distribute = wire.distribute.iter().map(|wire| {
         let to = wire.to.iter();
         let to = to.map(|(locality, share)| (locality.as_str().into(), *share));
-        Some((wire.from.as_str().into(), to.collect()))
+        (wire.from.as_str().into(), to.collect())
     });
-    let failover = review.each("failover", &wire.failover, |review, wire| {
-        if wire.from == wire.to {
-            review.error("to", &wire.to, "the same region as `from`");
-        }
-        Some((wire.from.as_str().into(), wire.to.as_str().into()))
-    });
+    let failover = wire.failover.iter();
     let labels = wire.failover_priority.iter();
     Some(Locality {
         enabled: wire.enabled,
-        distribute,
-        failover,
+        distribute: distribute.collect(),
+        failover: failover
+            .map(|wire| (wire.from.as_str().into(), wire.to.as_str().into()))
+            .collect(),
         priority_labels: labels.map(|label| label.as_str().into()).collect(),
     })
 }
@@ -126,6 +131,16 @@ pub(crate) fn retry_budget(
 fn consistent_hash(wire: &wire::ConsistentHash, review: &mut Review<'_>) -> Option<ConsistentHash> {
     if wire.ring_hash.is_some() && wire.maglev.is_some() {
         review.error("maglev", NO_VALUE, "only one of ringHash and maglev");
+    }
+    if wire.minimum_ring_size != 0 {
+        let size = wire.minimum_ring_size;
+        if wire.ring_hash.is_some() || wire.maglev.is_some() {
+            let what = "contradicts ringHash and maglev; leave it out";
+            review.error("minimumRingSize", size, what);
+        } else {
+            let what = "the old form; write ringHash.minimumRingSize";
+            review.warn("minimumRingSize", size, what);
+        }
     }
     let table = match (&wire.maglev, &wire.ring_hash) {
         (Some(maglev), _) => HashTable::Maglev {
@@ -158,18 +173,17 @@ fn ring_size(ring: Option<&wire::RingHash>, old: u64, review: &mut Review<'_>) -
 /// Envoy's bounds and default; slots are visited in steps, so their number must be a prime.
 fn table_size(size: u64, review: &mut Review<'_>) -> u64 {
     const USUAL: u64 = 65537;
-    const MAX: u64 = 5_000_011;
+    const END: u64 = 5_000_011;
     let is_prime = |number: u64| {
         number > 1 && (2..=number.isqrt()).all(|divisor| !number.is_multiple_of(divisor))
     };
     match size {
-        0 => USUAL,
-        size if size <= MAX && is_prime(size) => size,
+        size if size < END && is_prime(size) => size,
         size => {
             review.error(
                 "maglev.tableSize",
                 size,
-                "expected a prime number, 5000011 at most",
+                "expected a prime number below 5000011, such as 65537",
             );
             USUAL
         }
@@ -219,19 +233,23 @@ pub(crate) fn connection_pool(
     review: &mut Review<'_>,
 ) -> Option<ConnectionPool> {
     let wire = wire?;
-    review.within("connectionPool", |review| {
-        if wire.tcp.is_none() && wire.http.is_none() {
-            review.error("", NO_VALUE, "one of tcp and http is required");
-        }
-        let mut pool = ConnectionPool::default();
-        if let Some(tcp) = &wire.tcp {
-            review.within("tcp", |review| fill_tcp(&mut pool, tcp, review));
-        }
-        if let Some(http) = &wire.http {
-            review.within("http", |review| fill_http(&mut pool, http, review));
-        }
-        Some(pool)
-    })
+    Some(review.within("connectionPool", |review| pool(wire, review)))
+}
+
+/// Reads what stands in a `connectionPool`, whatever the field is called.
+pub(crate) fn pool(wire: &wire::ConnectionPool, review: &mut Review<'_>) -> ConnectionPool {
+    if wire.tcp.is_none() && wire.http.is_none() {
+        let what = "one of tcp and http is required; leave the empty block out";
+        review.error("", NO_VALUE, what);
+    }
+    let mut pool = ConnectionPool::default();
+    if let Some(tcp) = &wire.tcp {
+        review.within("tcp", |review| fill_tcp(&mut pool, tcp, review));
+    }
+    if let Some(http) = &wire.http {
+        review.within("http", |review| fill_http(&mut pool, http, review));
+    }
+    pool
 }
 
 fn fill_tcp(pool: &mut ConnectionPool, wire: &wire::TcpPool, review: &mut Review<'_>) {
@@ -266,7 +284,9 @@ fn fill_http(pool: &mut ConnectionPool, wire: &wire::HttpPool, review: &mut Revi
         wire.max_requests_per_connection,
     );
     pool.retries_max = read::limit(review, "maxRetries", wire.max_retries);
-    pool.http_idle_timeout = read::duration(review, "idleTimeout", wire.idle_timeout.as_ref());
+    pool.http_idle_timeout =
+        read::positive_duration(review, "idleTimeout", wire.idle_timeout.as_ref());
+    read::limit(review, "maxConcurrentStreams", wire.max_concurrent_streams);
     let policies = [
         ("DEFAULT", None),
         ("DO_NOT_UPGRADE", Some(false)),

@@ -39,6 +39,10 @@ pub(crate) fn parse(
         review.error("host", &wire.host, fault);
     }
     let selector = wire.workload_selector.as_ref().map(|selector| {
+        if selector.match_labels.is_empty() {
+            let what = "without labels it selects every workload of the namespace";
+            review.warn("workloadSelector", NO_VALUE, what);
+        }
         read::selector(
             review,
             "workloadSelector.matchLabels",
@@ -73,7 +77,7 @@ pub(crate) fn parse(
             names.push(&wire.name);
             Some(Subset {
                 name: wire.name.as_str().into(),
-                labels: read::labels(&wire.labels),
+                labels: read::checked_labels(review, "labels", &wire.labels),
                 policy: policies(wire.traffic_policy.as_ref(), context, review),
             })
         }),
@@ -149,7 +153,11 @@ fn policies_at(
         Some(PortPolicies {
             all: TrafficPolicy {
                 load_balancer: blocks::load_balancer(wire.load_balancer.as_ref(), review),
-                locality: locality(wire.load_balancer.as_ref(), review),
+                locality: locality(
+                    wire.load_balancer.as_ref(),
+                    wire.outlier_detection.is_some(),
+                    review,
+                ),
                 connection_pool: blocks::connection_pool(wire.connection_pool.as_ref(), review),
                 outlier_detection: blocks::outlier_detection(
                     wire.outlier_detection.as_ref(),
@@ -182,7 +190,11 @@ fn port(
     numbers.push(selector.number);
     let policy = TrafficPolicy {
         load_balancer: blocks::load_balancer(wire.load_balancer.as_ref(), review),
-        locality: locality(wire.load_balancer.as_ref(), review),
+        locality: locality(
+            wire.load_balancer.as_ref(),
+            wire.outlier_detection.is_some(),
+            review,
+        ),
         connection_pool: blocks::connection_pool(wire.connection_pool.as_ref(), review),
         outlier_detection: blocks::outlier_detection(wire.outlier_detection.as_ref(), review),
         tls: client_tls(wire.tls.as_ref(), context, review),
@@ -202,10 +214,23 @@ fn port(
     Some((number, policy))
 }
 
-fn locality(wire: Option<&wire::LoadBalancer>, review: &mut Review<'_>) -> Option<Locality> {
-    let setting = wire?.locality_lb_setting.as_ref();
+/// What stands beside the choice of an endpoint: which are near. `ejects` says whether the policy detects outliers,
+/// without which nothing fails over.
+fn locality(
+    wire: Option<&wire::LoadBalancer>,
+    ejects: bool,
+    review: &mut Review<'_>,
+) -> Option<Locality> {
+    let wire = wire?;
+    review.within("loadBalancer", |review| blocks::warmup(wire, review));
+    let setting = wire.locality_lb_setting.as_ref()?;
+    let fails_over = !setting.failover.is_empty() || !setting.failover_priority.is_empty();
+    if fails_over && !ejects {
+        let what = "nothing fails over without outlierDetection in the same policy; add it";
+        review.warn("loadBalancer.localityLbSetting", NO_VALUE, what);
+    }
     review.within("loadBalancer.localityLbSetting", |review| {
-        blocks::locality(setting, review)
+        blocks::locality(Some(setting), review)
     })
 }
 

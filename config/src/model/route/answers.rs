@@ -25,8 +25,8 @@ const METHODS: [&str; 9] = [
 ];
 
 /// Bytes of a direct response's body: more is refused, and from the second on warned of.
-const BODY_MAX: usize = 1_000_000;
-const BODY_LARGE: usize = 100_000;
+const BODY_MAX: usize = 1 << 20;
+const BODY_LARGE: usize = 100 << 10;
 
 /// Reads `redirect`.
 pub(crate) fn redirect(wire: &wire::HttpRedirect, review: &mut Review<'_>) -> Option<Redirect> {
@@ -183,7 +183,7 @@ pub(crate) fn cors(wire: &wire::CorsPolicy, review: &mut Review<'_>) -> Cors {
             );
         }
     }
-    let max_age = read::duration(review, "maxAge", wire.max_age.as_ref());
+    let max_age = read::positive_duration(review, "maxAge", wire.max_age.as_ref());
     if let Some(age) = max_age.filter(|age| age.subsec_nanos() > 0) {
         review.error(
             "maxAge",

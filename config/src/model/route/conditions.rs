@@ -17,17 +17,15 @@ use crate::wire::virtual_service as wire;
 /// The parts of a request line that `headers` may name too.
 const PSEUDO: [&str; 4] = [":authority", ":method", ":path", ":scheme"];
 
-/// Reads one match block. `joined` says that it is joined with that of a delegate or its root, which allows no regex.
+/// Reads one match block.
 pub(crate) fn parse(
     wire: &wire::HttpMatch,
     namespace: &Arc<str>,
-    joined: bool,
     review: &mut Review<'_>,
 ) -> HttpMatch {
     let mut one = |part: &str, text: &Option<wire::StringMatch>| {
         let text = text.as_ref()?;
         review.within(part, |review| {
-            refuse_regex(text, joined, review);
             match string(text, wire.ignore_uri_case && part == "uri", review)? {
                 // A condition without a word is none.
                 StringMatch::Present => None,
@@ -55,15 +53,9 @@ pub(crate) fn parse(
         scheme,
         method,
         authority,
-        headers: table("headers", &wire.headers, joined, true, review),
-        without_headers: table(
-            "withoutHeaders",
-            &wire.without_headers,
-            joined,
-            true,
-            review,
-        ),
-        query: table("queryParams", &wire.query_params, joined, false, review),
+        headers: table("headers", &wire.headers, true, review),
+        without_headers: table("withoutHeaders", &wire.without_headers, true, review),
+        query: table("queryParams", &wire.query_params, false, review),
         source: source(&caller, namespace, review),
     }
 }
@@ -71,7 +63,6 @@ pub(crate) fn parse(
 fn table(
     part: &str,
     table: &BTreeMap<String, Option<wire::StringMatch>>,
-    joined: bool,
     are_headers: bool,
     review: &mut Review<'_>,
 ) -> Vec<(Arc<str>, StringMatch)> {
@@ -91,7 +82,6 @@ fn table(
                 return None;
             };
             let text = review.within(name, |review| {
-                refuse_regex(text, joined, review);
                 if text.prefix.as_deref() == Some("") {
                     review.error("prefix", NO_VALUE, "cannot be empty; write {} for presence");
                 }
@@ -101,12 +91,6 @@ fn table(
         });
         entries.collect()
     })
-}
-
-fn refuse_regex(text: &wire::StringMatch, joined: bool, review: &mut Review<'_>) {
-    if let Some(regex) = text.regex.as_ref().filter(|_| joined) {
-        review.error("regex", regex, "rules with delegates cannot match by regex");
-    }
 }
 
 /// Reads a `StringMatch`; without a word, or with the regex `*`, it asks for presence.

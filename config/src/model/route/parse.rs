@@ -38,9 +38,8 @@ pub(crate) fn rule(
             "a delegate cannot have delegates of its own",
         );
     }
-    let joined = delegate || wire.delegate.is_some();
     let matches = review.each("match", &wire.matches, |review, wire| {
-        Some(conditions::parse(wire, namespace, joined, review))
+        Some(conditions::parse(wire, namespace, review))
     });
     let action = action(wire, namespace, review);
     let rewrite = wire
@@ -54,9 +53,7 @@ pub(crate) fn rule(
         matches,
         action: action?,
         rewrite,
-        // 0s is how users say that there shall be none.
-        timeout: read::duration(review, "timeout", wire.timeout.as_ref())
-            .filter(|time| !time.is_zero()),
+        timeout: read::time_limit(review, "timeout", wire.timeout.as_ref()),
         retries: wire
             .retries
             .as_ref()
@@ -305,7 +302,7 @@ const GRPC_STATUSES: [&str; 17] = [
 /// The share of a fault; unset is none at all.
 fn share(percentage: Option<&Percent>, percent: i32, review: &mut Review<'_>) -> u32 {
     match percentage {
-        Some(percentage) => read::millionths(review, "percentage.value", percentage.value),
+        Some(percentage) => read::share(review, "percentage.value", percentage.value),
         None => read::millionths(review, "percent", f64::from(percent)),
     }
 }
@@ -314,21 +311,18 @@ fn mirrors(wire: &wire::HttpRoute, namespace: &Arc<str>, review: &mut Review<'_>
     if wire.mirror.is_some() && !wire.mirrors.is_empty() {
         review.error("mirrors", NO_VALUE, "only one of mirror and mirrors");
     }
+    let old = wire.mirror_percent.map(|percent| {
+        review.warn(
+            "mirrorPercent",
+            percent,
+            "the old form; write mirrorPercentage",
+        );
+        read::millionths(review, "mirrorPercent", f64::from(percent))
+    });
+    let new = wire.mirror_percentage.as_ref();
+    let share = new.map(|share| read::millionths(review, "mirrorPercentage.value", share.value));
     if let Some(destination) = &wire.mirror {
-        let share = match (&wire.mirror_percentage, wire.mirror_percent) {
-            (Some(percentage), _) => {
-                read::millionths(review, "mirrorPercentage.value", percentage.value)
-            }
-            (None, Some(percent)) => {
-                review.warn(
-                    "mirrorPercent",
-                    percent,
-                    "the old form; write mirrorPercentage",
-                );
-                read::millionths(review, "mirrorPercent", f64::from(percent))
-            }
-            (None, None) => 1_000_000,
-        };
+        let share = share.or(old).unwrap_or(1_000_000);
         let destination = read::destination(review, "mirror", Some(destination), namespace);
         return destination
             .map(|destination| Mirror { destination, share })

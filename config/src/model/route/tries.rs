@@ -1,11 +1,9 @@
 //! `retries`, read. MeshConfig's default uses the same words.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::model::read;
 use crate::model::route::Retries;
-use crate::problem::NO_VALUE;
 use crate::problem::Review;
 use crate::wire::virtual_service::HttpRetry;
 
@@ -45,15 +43,22 @@ pub(crate) fn parse(wire: &HttpRetry, review: &mut Review<'_>) -> Retries {
         review.error("attempts", wire.attempts, "must not be negative");
         0
     });
-    if attempts == 0 && (wire.per_try_timeout.is_some() || !wire.retry_on.is_empty()) {
+    let others = wire.per_try_timeout.is_some()
+        || !wire.retry_on.is_empty()
+        || wire.retry_remote_localities.is_some();
+    if attempts == 0 && others {
         review.error(
             "attempts",
             attempts,
-            "0 turns retries off, so nothing else can be set",
+            "0 turns retries off, so nothing else can be set; leave out the rest, or set attempts",
         );
     }
     let mut on: Vec<Arc<str>> = Vec::new();
     let mut statuses = Vec::new();
+    let known = |status: &u16| {
+        let status = http::StatusCode::from_u16(*status);
+        status.is_ok_and(|status| status.canonical_reason().is_some())
+    };
     for word in wire
         .retry_on
         .split(',')
@@ -61,7 +66,7 @@ pub(crate) fn parse(wire: &HttpRetry, review: &mut Review<'_>) -> Retries {
         .filter(|word| !word.is_empty())
     {
         match word.parse::<u16>() {
-            Ok(status) if (100..600).contains(&status) => statuses.push(status),
+            Ok(status) if known(&status) => statuses.push(status),
             _ if WORDS.contains(&word) => on.push(word.into()),
             _ => review.error(
                 "retryOn",
@@ -73,14 +78,11 @@ pub(crate) fn parse(wire: &HttpRetry, review: &mut Review<'_>) -> Retries {
     if wire.retry_on.is_empty() {
         on = DEFAULT.iter().map(|word| Arc::from(*word)).collect();
     }
-    let try_timeout = read::duration(review, "perTryTimeout", wire.per_try_timeout.as_ref());
-    let backoff = read::duration(review, "backoff", wire.backoff.as_ref());
-    if backoff.is_some_and(|backoff| backoff < Duration::from_millis(1)) {
-        review.error("backoff", NO_VALUE, "expected a duration of at least 1ms");
-    }
+    let try_timeout = read::time_limit(review, "perTryTimeout", wire.per_try_timeout.as_ref());
+    let backoff = read::positive_duration(review, "backoff", wire.backoff.as_ref());
     Retries {
         attempts,
-        try_timeout: try_timeout.filter(|time| !time.is_zero()),
+        try_timeout,
         on,
         statuses,
         backoff,

@@ -53,8 +53,9 @@ pub(crate) fn parse(
         && wire.hosts.len() > 1
         && let Some(opaque) = opaque
     {
-        review.error("ports", opaque.number, "several hosts need ports whose calls name their host: HTTP, HTTPS or TLS, or resolution NONE");
+        review.error("ports", opaque.number, "several hosts need ports whose calls name their host; use HTTP, HTTPS or TLS, or resolution NONE");
     }
+    doubtful(wire, &resolution, &ports, review);
     let addresses = addresses(wire, &resolution, review);
     let endpoints = endpoints(wire, &resolution, &ports, review);
     let selector = wire
@@ -85,6 +86,38 @@ pub(crate) fn parse(
     wire.hosts.iter().map(service).collect()
 }
 
+/// What is admitted and works otherwise than it seems.
+fn doubtful(wire: &Wire, resolution: &Resolution, ports: &[ServicePort], review: &mut Review<'_>) {
+    let names = matches!(resolution, Resolution::Dns | Resolution::DnsRoundRobin);
+    let streams = |port: &&ServicePort| port.protocol.class() == Some(PortClass::Tcp);
+    if names
+        && wire.hosts.len() > 1
+        && !wire.addresses.is_empty()
+        && ports.iter().any(|port| streams(&port))
+    {
+        let what = "several hosts share one address, so calls by address cannot be told apart; write one ServiceEntry a host";
+        review.warn("hosts", wire.hosts.join(", "), what);
+    }
+    if let Some(selector) = &wire.workload_selector {
+        if selector.labels.is_empty() {
+            let what = "without labels it selects every workload of the namespace";
+            review.warn("workloadSelector", NO_VALUE, what);
+        }
+        if *resolution == Resolution::None {
+            let what = "resolution NONE dials where the caller wanted to go, so nothing is selected; write resolution STATIC";
+            review.warn("workloadSelector", NO_VALUE, what);
+        }
+    }
+    let captures = |port: &&ServicePort| matches!(port.protocol, Protocol::Auto | Protocol::Tcp);
+    if *resolution == Resolution::None
+        && wire.addresses.is_empty()
+        && let Some(port) = ports.iter().find(captures)
+    {
+        let what = "without addresses this port takes calls to every address; add addresses";
+        review.warn("addresses", port.number, what);
+    }
+}
+
 /// What `status.addresses` says of a host; an entry without host is for the only one.
 fn given(wire: &Wire, host: &str) -> Vec<std::net::IpAddr> {
     let of_host = wire
@@ -99,7 +132,11 @@ fn given(wire: &Wire, host: &str) -> Vec<std::net::IpAddr> {
 
 fn hosts(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) {
     if wire.hosts.is_empty() {
-        review.error("hosts", NO_VALUE, "at least one host is required");
+        review.error(
+            "hosts",
+            NO_VALUE,
+            "at least one host is required; list hosts",
+        );
     }
     review.each("hosts", &wire.hosts, |review, host| {
         let wildcard = host.starts_with('*');
@@ -118,7 +155,7 @@ fn hosts(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) {
             review.error(
                 "",
                 host,
-                "a wildcard cannot be resolved: give endpoints, or resolution NONE or DYNAMIC_DNS",
+                "a wildcard cannot be resolved; give endpoints, or resolution NONE or DYNAMIC_DNS",
             );
         } else if *resolution == Resolution::DynamicDns && !wildcard {
             review.error(
@@ -134,7 +171,11 @@ fn hosts(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) {
 
 fn ports(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<ServicePort> {
     if wire.ports.is_empty() {
-        review.warn("ports", NO_VALUE, "without ports nothing can be called");
+        review.warn(
+            "ports",
+            NO_VALUE,
+            "without ports nothing can be called; list ports",
+        );
     }
     let mut numbers = BTreeMap::new();
     let mut names = BTreeMap::new();
@@ -144,7 +185,7 @@ fn ports(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<S
             review.error("number", wire.number, "another port of this ServiceEntry has this number");
         }
         if wire.name.is_empty() {
-            review.error("name", NO_VALUE, "a port needs a name");
+            review.error("name", NO_VALUE, "a port needs a name; add one such as `https`");
         } else if !read::is_label(&wire.name) {
             review.error("name", &wire.name, "not a valid name of a port: expected letters, digits and dashes");
         } else if names.insert(wire.name.clone(), ()).is_some() {
@@ -188,7 +229,7 @@ fn addresses(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> V
         review.error(
             "addresses",
             wire.addresses.join(", "),
-            "resolution DYNAMIC_DNS has none",
+            "resolution DYNAMIC_DNS resolves each call's host; leave them out",
         );
     }
     review.each("addresses", &wire.addresses, |review, address| {
@@ -197,7 +238,7 @@ fn addresses(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> V
             review.error(
                 "",
                 address,
-                "a range of addresses needs resolution NONE or STATIC",
+                "only with resolution NONE or STATIC; list single addresses",
             );
         }
         Some(range)
@@ -215,7 +256,7 @@ fn endpoints(
         review.error(
             "workloadSelector",
             NO_VALUE,
-            "only one of workloadSelector and endpoints",
+            "only one of workloadSelector and endpoints; leave one out",
         );
     }
     match resolution {
@@ -223,21 +264,21 @@ fn endpoints(
             review.error(
                 "endpoints",
                 NO_VALUE,
-                "this resolution dials where the caller wanted to go: no endpoints",
+                "this resolution dials where the caller wanted to go; leave endpoints out, or write resolution STATIC or DNS",
             );
         }
         Resolution::Static if count == 0 && wire.workload_selector.is_none() => {
             review.warn(
                 "endpoints",
                 NO_VALUE,
-                "resolution STATIC without endpoints: calls will find nobody",
+                "resolution STATIC without endpoints, so calls will find nobody; list endpoints",
             );
         }
         Resolution::DnsRoundRobin if count > 1 => {
             review.error(
                 "endpoints",
                 count,
-                "resolution DNS_ROUND_ROBIN has at most one",
+                "resolution DNS_ROUND_ROBIN has at most one; write resolution DNS for several",
             );
         }
         _ => {}
@@ -254,10 +295,15 @@ fn endpoint(
     review: &mut Review<'_>,
 ) -> Option<Endpoint> {
     let text = wire.address.as_str();
+    if text.is_empty() && !wire.network.is_empty() && *resolution == Resolution::Static {
+        let what = "an endpoint of another network behind a gateway, which is not dialled; give its address";
+        review.warn("address", NO_VALUE, what);
+        return None;
+    }
     let address = match (text.parse(), text.strip_prefix("unix://"), resolution) {
         (Ok(ip), ..) => Address::Ip(ip),
         (_, Some(path), Resolution::Static) => {
-            if !(path.starts_with('@') || path.starts_with('/') && !path.ends_with('/')) {
+            if !read::is_socket(path) {
                 review.error(
                     "address",
                     text,
@@ -265,13 +311,17 @@ fn endpoint(
                 );
             }
             if !wire.ports.is_empty() {
-                review.error("ports", NO_VALUE, "a unix socket has no ports");
+                review.error(
+                    "ports",
+                    NO_VALUE,
+                    "a unix socket has no ports; leave them out",
+                );
             }
             if ports.len() != 1 {
                 review.error(
                     "address",
                     text,
-                    "a unix socket can only serve a ServiceEntry with one port",
+                    "a unix socket can only serve a ServiceEntry with one port; use a ServiceEntry a port",
                 );
             }
             Address::Unix(path.into())
@@ -309,7 +359,7 @@ fn endpoint(
     Some(Endpoint {
         address,
         ports: numbers,
-        labels: read::labels(&wire.labels),
+        labels: read::checked_labels(review, "labels", &wire.labels),
         weight: (wire.weight > 0).then_some(wire.weight),
         locality: wire.locality.as_str().into(),
     })

@@ -14,8 +14,10 @@ use crate::model::sidecar::EgressProxy;
 use crate::model::sidecar::Import;
 use crate::model::sidecar::ImportFrom;
 use crate::model::sidecar::Sidecar;
+use crate::model::sidecar::ingress;
 use crate::problem::NO_VALUE;
 use crate::problem::Review;
+use crate::wire::shared::Port;
 use crate::wire::sidecar as wire;
 
 /// Reads a Sidecar. What comes back counts only if the review passed.
@@ -41,19 +43,21 @@ pub(crate) fn parse(wire: &wire::Sidecar, meta: &Arc<Meta>, review: &mut Review<
         }
         read::selector(review, "workloadSelector.labels", &selector.labels)
     });
+    ingress::check(wire, review);
     let last = wire.egress.len().saturating_sub(1);
     let mut index = 0;
-    let mut ports = Vec::new();
+    let mut ports = Taken::default();
+    let namespace = &meta.name.namespace;
     let egress = review.each("egress", &wire.egress, |review, wire| {
         if wire.port.is_none() && index != last {
             review.error(
                 "port",
                 NO_VALUE,
-                "only the last egress listener may be without a port",
+                "only the last egress listener may be without a port; move it to the end",
             );
         }
         index += 1;
-        listener(wire, &mut ports, review)
+        listener(wire, namespace, &mut ports, review)
     });
     let mut sidecar = Sidecar {
         meta: Arc::clone(meta),
@@ -86,11 +90,22 @@ fn outbound(
         return;
     };
     if sidecar.outbound_policy != Some(OutboundPolicy::AllowAny) {
-        review.error("egressProxy", NO_VALUE, "needs mode ALLOW_ANY");
+        review.error(
+            "egressProxy",
+            NO_VALUE,
+            "needs mode ALLOW_ANY; write it, or leave egressProxy out",
+        );
     }
     review.within("egressProxy", |review| {
         if let Some(fault) = read::fault_of_name(&proxy.host) {
             review.error("host", &proxy.host, fault);
+        }
+        if !proxy.subset.is_empty() && !read::is_label(&proxy.subset) {
+            review.error(
+                "subset",
+                &proxy.subset,
+                "not a valid name of a subset: expected letters, digits and dashes",
+            );
         }
         let number = proxy.port.as_ref().map_or(0, |port| port.number);
         let Some(port) = read::port(review, "port.number", number) else {
@@ -104,59 +119,124 @@ fn outbound(
     });
 }
 
+/// Sockets and ports of egress listeners, each of which may be named once.
+#[derive(Default)]
+struct Taken {
+    ports: Vec<u16>,
+    sockets: Vec<String>,
+}
+
 fn listener(
     wire: &wire::EgressListener,
-    ports: &mut Vec<u16>,
+    namespace: &str,
+    taken: &mut Taken,
     review: &mut Review<'_>,
 ) -> Option<EgressListener> {
     if wire.hosts.is_empty() {
-        review.error("hosts", NO_VALUE, "at least one is required");
+        review.error(
+            "hosts",
+            NO_VALUE,
+            "at least one is required; list `*/*` for all",
+        );
     }
+    let hosts = review.each("hosts", &wire.hosts, |review, text| import(text, review));
+    repeated(wire, namespace, review);
+    let captures = [("DEFAULT", true), ("IPTABLES", false), ("NONE", true)];
+    let capture = read::word(review, "captureMode", &wire.capture_mode, &captures);
     let port = match &wire.port {
         None => None,
-        Some(port) => {
-            if port.number == 0 && wire.bind.starts_with("unix://") {
-                review.warn(
-                    "bind",
-                    &wire.bind,
-                    "not supported yet: the listener is ignored",
-                );
-                return None;
+        Some(port) if port.number == 0 => {
+            entry::protocol(review, &port.protocol);
+            if capture == Some(false) {
+                let what = "nothing is captured towards a unix socket; write NONE or leave it out";
+                review.error("captureMode", &wire.capture_mode, what);
             }
-            review.within("port", |review| {
-                if port.target_port > 0 {
-                    review.error(
-                        "targetPort",
-                        port.target_port,
-                        "means nothing for a Sidecar; leave it out",
-                    );
-                }
-                if !port.name.is_empty() && !read::is_label(&port.name) {
-                    review.error("name", &port.name, "expected letters, digits and dashes");
-                }
-                let number = read::port(review, "number", port.number)?;
-                if ports.contains(&number) {
-                    review.error("number", number, "another egress listener has this port");
-                }
-                ports.push(number);
-                Some(EgressPort {
-                    number,
-                    protocol: entry::protocol(review, &port.protocol)?,
-                    name: port.name.as_str().into(),
-                    proxies: port.protocol.eq_ignore_ascii_case("HTTP_PROXY"),
-                })
-            })
+            socket(wire, taken, review);
+            return None;
         }
+        Some(port) => Some(egress_port(port, taken, review)?),
     };
     let bind = match wire.bind.as_str() {
         "" => None,
         text => read::address(review, "bind", text),
     };
-    Some(EgressListener {
-        port,
-        bind,
-        hosts: review.each("hosts", &wire.hosts, |review, text| import(text, review)),
+    Some(EgressListener { port, bind, hosts })
+}
+
+/// The port of a listener on an address.
+fn egress_port(port: &Port, taken: &mut Taken, review: &mut Review<'_>) -> Option<EgressPort> {
+    review.within("port", |review| {
+        let number = sidecar_port(port, review);
+        let protocol = entry::protocol(review, &port.protocol);
+        let number = number?;
+        if taken.ports.contains(&number) {
+            let what = "another egress listener has this port; use another, or one listener";
+            review.error("number", number, what);
+        }
+        taken.ports.push(number);
+        Some(EgressPort {
+            number,
+            protocol: protocol?,
+            name: port.name.as_str().into(),
+            proxies: port.protocol.eq_ignore_ascii_case("HTTP_PROXY"),
+        })
     })
+}
+
+/// What ports of both directions have in common.
+pub(super) fn sidecar_port(port: &Port, review: &mut Review<'_>) -> Option<u16> {
+    if port.target_port > 0 {
+        let what = "means nothing for a Sidecar; leave it out";
+        review.error("targetPort", port.target_port, what);
+    }
+    if !port.name.is_empty() && !read::is_label(&port.name) {
+        review.error("name", &port.name, "expected letters, digits and dashes");
+    }
+    read::port(review, "number", port.number)
+}
+
+/// A listener on a unix socket, which egret does not open.
+fn socket(wire: &wire::EgressListener, taken: &mut Taken, review: &mut Review<'_>) {
+    let Some(path) = wire.bind.strip_prefix("unix://") else {
+        let what = "expected a port from 1 to 65535, or a bind such as unix:///run/name.sock";
+        review.error("port.number", 0, what);
+        return;
+    };
+    if !read::is_socket(path) {
+        let what = "expected an absolute path, as unix:///run/name.sock";
+        review.error("bind", &wire.bind, what);
+        return;
+    }
+    if taken.sockets.contains(&wire.bind) {
+        let what = "another egress listener has this socket; use another, or one listener";
+        review.error("bind", &wire.bind, what);
+    }
+    taken.sockets.push(wire.bind.clone());
+    let what = "sockets are not opened, so this listener does nothing; write a port";
+    review.warn("bind", &wire.bind, what);
+}
+
+/// Warns of hosts that others of the same listener already import.
+fn repeated(wire: &wire::EgressListener, namespace: &str, review: &mut Review<'_>) {
+    let mut earlier: Vec<(&str, &str)> = Vec::new();
+    let mut told = Vec::new();
+    for (at, text) in wire.hosts.iter().enumerate() {
+        let Some((from, host)) = text.split_once('/') else {
+            continue;
+        };
+        let from = if from == "." { namespace } else { from };
+        let other = earlier.iter().find(|(other, of)| {
+            let same = *other == from && (*of == host || *of == "*" || host == "*");
+            same || (*other == "*" && *of == "*") || (from == "*" && host == "*")
+        });
+        if let Some((from, host)) = other {
+            told.push((at, text, format!("{from}/{host} of the same listener imports some of the same; leave the narrower one out")));
+        }
+        earlier.push((from, host));
+    }
+    for (at, text, what) in told {
+        review.warn(&format!("hosts[{at}]"), text, what);
+    }
 }
 
 /// `namespace/host`, where the namespace may be `*`, `.` or `~`, and a leading `~` excludes.
@@ -184,9 +264,18 @@ fn import(text: &str, review: &mut Review<'_>) -> Option<Import> {
             (ImportFrom::Namespace(bare.into()), bare.len() < name.len())
         }
     };
-    let is_address = host.parse::<std::net::IpAddr>().is_ok();
-    if let Some(fault) = read::fault_of_pattern(host).filter(|_| !is_address) {
+    if let Some(fault) = read::fault_of_pattern(host) {
         review.error("", text, fault);
+        return None;
+    }
+    if !host.contains('.') && host != "*" {
+        let what = "short names mean nothing here; write the whole name, with its dots";
+        review.error("", text, what);
+        return None;
+    }
+    if read::is_partial_wildcard(host) {
+        let what = "a wildcard must stand for whole labels; write `*.` before the dot";
+        review.error("", text, what);
         return None;
     }
     Some(Import {

@@ -47,28 +47,33 @@ pub(crate) fn parse(
     if mode == Mode::IstioMutual {
         for (part, value) in own {
             if !value.is_empty() {
-                review.error(part, value, "ISTIO_MUTUAL uses the mesh's own certificates");
+                let what =
+                    "has no effect: ISTIO_MUTUAL uses the mesh's own certificates; leave it out";
+                review.warn(part, value, what);
             }
         }
     }
-    if !wire.credential_name.is_empty() && own[..3].iter().any(|(_, value)| !value.is_empty()) {
-        review.error(
-            "credentialName",
-            &wire.credential_name,
-            "stands alone, without files",
-        );
+    let originates = matches!(mode, Mode::Simple | Mode::Mutual);
+    let files_too = !wire.ca_crl.is_empty() || own[..3].iter().any(|(_, value)| !value.is_empty());
+    if originates && !wire.credential_name.is_empty() && files_too {
+        let what = "stands alone, without files; leave the files out, also caCrl";
+        review.error("credentialName", &wire.credential_name, what);
     }
-    if skip_verify && mode == Mode::Simple {
-        if !wire.ca_certificates.is_empty() {
-            review.error(
-                "caCertificates",
-                &wire.ca_certificates,
-                "contradicts insecureSkipVerify",
-            );
+    if skip_verify && originates {
+        // In mode MUTUAL the Secret may hold nothing but egret's own certificate.
+        let authorities = [("caCertificates", &wire.ca_certificates)].into_iter();
+        let secret = (mode == Mode::Simple).then_some(("credentialName", &wire.credential_name));
+        for (part, value) in authorities
+            .chain(secret)
+            .filter(|(_, value)| !value.is_empty())
+        {
+            let what = "contradicts insecureSkipVerify; leave one of them out";
+            review.error(part, value, what);
         }
         if !wire.subject_alt_names.is_empty() {
             let names = wire.subject_alt_names.join(", ");
-            review.error("subjectAltNames", names, "contradicts insecureSkipVerify");
+            let what = "contradicts insecureSkipVerify; leave one of them out";
+            review.error("subjectAltNames", names, what);
         }
     }
     if skip_verify && !wire.ca_crl.is_empty() {
@@ -91,7 +96,11 @@ pub(crate) fn parse(
         Mode::Mutual => {
             for (part, value) in &own[..2] {
                 if value.is_empty() {
-                    review.error(part, NO_VALUE, "required in mode MUTUAL");
+                    review.error(
+                        part,
+                        NO_VALUE,
+                        "required in mode MUTUAL; give a file, or a credentialName",
+                    );
                 }
             }
             let keys = KeyFiles::Files {

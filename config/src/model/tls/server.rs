@@ -84,7 +84,7 @@ pub(crate) fn parse(
         review.error(
             "maxProtocolVersion",
             &wire.max_protocol_version,
-            "leaves no version of TLS that can be spoken",
+            "leaves no version of TLS that can be spoken; write TLSV1_3 or leave it out",
         );
     }
     let suites = suites::parse(&wire.cipher_suites, review);
@@ -97,16 +97,26 @@ pub(crate) fn parse(
             "leaves none for TLS 1.2, the only version that may be spoken",
         );
     }
+    if least == Version::Old {
+        let what = "TLS 1.2 is the oldest that is spoken; write TLSV1_2 or leave it out";
+        review.warn("minProtocolVersion", &wire.min_protocol_version, what);
+    }
     let (mut keys, roots) = match mode {
-        Mode::Passthrough => return Some(ServerTlsMode::Passthrough),
-        Mode::AutoPassthrough => return Some(ServerTlsMode::AutoPassthrough),
+        Mode::Passthrough => {
+            unused(wire, review);
+            return Some(ServerTlsMode::Passthrough);
+        }
+        Mode::AutoPassthrough => {
+            unused(wire, review);
+            return Some(ServerTlsMode::AutoPassthrough);
+        }
         Mode::IstioMutual => {
             for (part, value) in own_sources(wire) {
                 if value {
                     review.error(
                         part,
                         NO_VALUE,
-                        "ISTIO_MUTUAL uses the mesh's own certificates",
+                        "ISTIO_MUTUAL uses the mesh's own certificates; leave it out",
                     );
                 }
             }
@@ -130,7 +140,7 @@ pub(crate) fn parse(
             review.error(
                 "caCertificates",
                 NO_VALUE,
-                "required in order to verify clients",
+                "required in order to verify clients; give a file, or a credentialName",
             );
             return None;
         }
@@ -156,16 +166,31 @@ pub(crate) fn parse(
     })))
 }
 
+/// Certificates of a server that ends no TLS.
+fn unused(wire: &Wire, review: &mut Review<'_>) {
+    let named = own_sources(wire)
+        .into_iter()
+        .chain([("caCrl", !wire.ca_crl.is_empty())]);
+    for (part, _) in named.filter(|(_, used)| *used) {
+        let what = "has no effect: TLS passes through to the destination; leave it out, or set mode SIMPLE";
+        review.warn(part, NO_VALUE, what);
+    }
+}
+
 /// Settings about the certificates of clients, which are not asked for any.
 fn idle(wire: &Wire, review: &mut Review<'_>) {
+    if !wire.ca_crl.is_empty() && !of_secret(wire) {
+        let what = "not for mode SIMPLE, which asks clients for no certificate; leave it out, or set mode MUTUAL";
+        review.error("caCrl", &wire.ca_crl, what);
+    }
     for (part, values) in [
-        ("caCrl", std::slice::from_ref(&wire.ca_crl)),
         ("verifyCertificateSpki", &wire.verify_certificate_spki),
         ("verifyCertificateHash", &wire.verify_certificate_hash),
     ] {
         let value = values.join(", ");
         if !value.is_empty() {
-            let words = "has no effect in mode SIMPLE, which asks clients for no certificate";
+            let words =
+                "has no effect in mode SIMPLE, which asks clients for no certificate; leave it out";
             review.warn(part, value, words);
         }
     }
@@ -236,17 +261,22 @@ fn sources(
     secrets: &Secrets,
     namespace: &str,
 ) -> (Vec<KeyFiles>, Option<Roots>) {
+    // A certificate or a key alone beside a Secret is passed over, as in Istio.
+    let pair = !wire.server_certificate.is_empty() && !wire.private_key.is_empty();
     let used = own_sources(wire)
-        .iter()
-        .take(4)
-        .filter(|(_, used)| *used)
-        .count();
-    if used > 1 {
+        .into_iter()
+        .take(3)
+        .filter(|(_, used)| *used);
+    if used.count() + usize::from(pair) > 1 {
         review.error(
             "",
             NO_VALUE,
-            "only one of credentialName, credentialNames, tlsCertificates and serverCertificate",
+            "only one of credentialName, credentialNames, tlsCertificates and serverCertificate; leave out the others",
         );
+    }
+    if wire.tls_certificates.len() > 2 {
+        let what = "Envoy takes two certificates at most; list one for RSA and one for ECDSA";
+        review.warn("tlsCertificates", wire.tls_certificates.len(), what);
     }
     let mut names: Vec<&str> = wire.credential_names.iter().map(String::as_str).collect();
     if !wire.credential_name.is_empty() {
@@ -261,12 +291,11 @@ fn sources(
         return (keys.unwrap_or_default(), roots.map(Roots::Pem));
     }
     let roots = |file: &str| (!file.is_empty()).then(|| Roots::File(file.into()));
-    if let [first, ..] = wire.tls_certificates.as_slice() {
+    if !wire.tls_certificates.is_empty() {
         let keys = review.each("tlsCertificates", &wire.tls_certificates, |review, pair| {
             files(review, &pair.server_certificate, &pair.private_key)
         });
-        let roots = roots(&wire.ca_certificates).or_else(|| roots(&first.ca_certificates));
-        return (keys, roots);
+        return (keys, roots(&wire.ca_certificates));
     }
     let keys = files(review, &wire.server_certificate, &wire.private_key);
     (keys.into_iter().collect(), roots(&wire.ca_certificates))
@@ -275,7 +304,7 @@ fn sources(
 fn files(review: &mut Review<'_>, certificate: &str, key: &str) -> Option<KeyFiles> {
     for (part, value) in [("serverCertificate", certificate), ("privateKey", key)] {
         if value.is_empty() {
-            review.error(part, NO_VALUE, "required, or a credentialName");
+            review.error(part, NO_VALUE, "required; give a file, or a credentialName");
         }
     }
     Some(KeyFiles::Files {

@@ -60,7 +60,12 @@ const OF_TLS13: [&str; 3] = [
 /// spoken, which leaves TLS 1.3.
 pub(super) fn parse(names: &[String], review: &mut Review<'_>) -> Option<Vec<CipherSuite>> {
     let mut suites = Vec::new();
+    let mut earlier = Vec::new();
     review.each("cipherSuites", names, |review, name| {
+        if earlier.contains(&name) {
+            review.warn("", name, "listed twice; leave one out");
+        }
+        earlier.push(name);
         match one(name) {
             Ok(found) => suites.extend(found),
             Err(fault) => review.warn("", name, fault),

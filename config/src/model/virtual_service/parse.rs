@@ -57,6 +57,7 @@ pub(crate) fn parse(
     if gateways.is_empty() {
         gateways.push(GatewayName::Mesh);
     }
+    let gateways_only = gateways.iter().all(|name| *name != GatewayName::Mesh);
     hosts(wire, &gateways, review);
     if gateways.iter().all(|name| *name == GatewayName::Mesh) && !delegate {
         claims(wire, review);
@@ -73,7 +74,7 @@ pub(crate) fn parse(
             route::parse::rule(rule, namespace, delegate, review).map(Arc::new)
         }),
         tls: review.each("tls", &wire.tls, |review, rule| {
-            tls(rule, &wire.hosts, namespace, review).map(Arc::new)
+            tls(rule, &wire.hosts, gateways_only, namespace, review).map(Arc::new)
         }),
         tcp: review.each("tcp", &wire.tcp, |review, rule| {
             tcp(rule, namespace, review).map(Arc::new)
@@ -102,6 +103,8 @@ fn claims(wire: &wire::VirtualService, review: &mut Review<'_>) {
 
 fn hosts(wire: &wire::VirtualService, gateways: &[GatewayName], review: &mut Review<'_>) {
     let only_mesh = gateways.iter().all(|name| *name == GatewayName::Mesh);
+    let of_clusters = wire.tls.iter().flat_map(|rule| &rule.matches).count() > 0
+        && gateways.iter().all(|name| *name != GatewayName::Mesh);
     let mut earlier: Vec<HostPattern> = Vec::new();
     review.each("hosts", &wire.hosts, |review, host| {
         let is_address = host.parse::<std::net::IpAddr>().is_ok();
@@ -111,7 +114,9 @@ fn hosts(wire: &wire::VirtualService, gateways: &[GatewayName], review: &mut Rev
                 host,
                 "`*` is only for gateways; name the hosts that sidecars shall route",
             );
-        } else if let Some(fault) = read::fault_of_pattern(host).filter(|_| !is_address) {
+        } else if let Some(fault) = read::fault_of_pattern(host)
+            .filter(|_| !(is_address || of_clusters && names_cluster(host)))
+        {
             review.error("", host, fault);
         }
         read::warn_of_partial_wildcard(review, host);
@@ -181,7 +186,7 @@ pub(crate) fn source(wire: &Source<'_>, own: &Arc<str>, review: &mut Review<'_>)
     SourceMatch {
         port: read::optional_port(review, "port", wire.port),
         gateways: gateways(review, wire.gateways, own),
-        labels: read::labels(wire.labels),
+        labels: read::checked_labels(review, "sourceLabels", wire.labels),
         namespace: read::optional(wire.namespace),
     }
 }
@@ -189,6 +194,7 @@ pub(crate) fn source(wire: &Source<'_>, own: &Arc<str>, review: &mut Review<'_>)
 fn tls(
     wire: &wire::TlsRoute,
     hosts: &[String],
+    gateways_only: bool,
     namespace: &Arc<str>,
     review: &mut Review<'_>,
 ) -> Option<TlsRoute> {
@@ -207,7 +213,7 @@ fn tls(
         };
         Some(TlsMatch {
             sni: review.each("sniHosts", &wire.sni_hosts, |review, host| {
-                sni(review, host, hosts)
+                sni(review, host, hosts, gateways_only)
             }),
             subnets: read::subnets(review, "destinationSubnets", &wire.destination_subnets),
             source: source(&caller, namespace, review),
@@ -219,14 +225,30 @@ fn tls(
     })
 }
 
-fn sni(review: &mut Review<'_>, host: &str, hosts: &[String]) -> Option<HostPattern> {
+/// Whether a name is that of a cluster, as gateways with AUTO_PASSTHROUGH hear it: `outbound_.80_.v1_.host`.
+fn names_cluster(host: &str) -> bool {
+    host.strip_prefix("outbound_.")
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+fn sni(
+    review: &mut Review<'_>,
+    host: &str,
+    hosts: &[String],
+    gateways_only: bool,
+) -> Option<HostPattern> {
+    let pattern = HostPattern::parse(host);
     if host.parse::<std::net::IpAddr>().is_ok() {
-        review.warn("", host, "clients send no SNI for an address");
-    } else if let Some(fault) = read::fault_of_pattern(host) {
+        let what = "clients send no SNI for an address: most calls will not match; name hosts";
+        review.warn("", host, what);
+        return Some(pattern);
+    }
+    if let Some(fault) =
+        read::fault_of_pattern(host).filter(|_| !(gateways_only && names_cluster(host)))
+    {
         review.error("", host, fault);
         return None;
     }
-    let pattern = HostPattern::parse(host);
     if !hosts
         .iter()
         .any(|of| HostPattern::parse(of).covers(&pattern))

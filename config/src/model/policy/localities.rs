@@ -1,0 +1,82 @@
+//! What a `localityLbSetting` may say.
+
+use crate::problem::NO_VALUE;
+use crate::problem::Review;
+use crate::wire::shared::LocalityLbSetting;
+
+/// Labels of a place, which `failover` already speaks of.
+const PLACES: [&str; 3] = [
+    "topology.kubernetes.io/region",
+    "topology.kubernetes.io/zone",
+    "topology.istio.io/subzone",
+];
+
+/// Tells what Istio does not admit.
+pub(super) fn check(wire: &LocalityLbSetting, review: &mut Review<'_>) {
+    if !wire.distribute.is_empty() && !wire.failover.is_empty() {
+        let what = "contradicts failover; leave one of them out";
+        review.error("distribute", NO_VALUE, what);
+    }
+    if !wire.failover.is_empty() {
+        let mut labels = wire.failover_priority.iter();
+        if let Some(label) = labels.find(|label| PLACES.contains(&label.as_str())) {
+            let what = "failover already orders by places; leave this label or failover out";
+            review.error("failoverPriority", label, what);
+        }
+    }
+    let mut from = Vec::new();
+    review.each("distribute", &wire.distribute, |review, wire| {
+        place(review, "from", &wire.from, &mut from);
+        let mut to = Vec::new();
+        for (name, share) in &wire.to {
+            place(review, "to", name, &mut to);
+            if !(1..=100).contains(share) {
+                review.error("to", share, "expected shares from 1 to 100");
+            }
+        }
+        let sum: u64 = wire.to.values().map(|share| u64::from(*share)).sum();
+        if sum != 100 {
+            review.error("to", sum, "the shares must add up to 100");
+        }
+        Some(())
+    });
+    review.each("failover", &wire.failover, |review, wire| {
+        if wire.from == wire.to {
+            review.error("to", &wire.to, "the same region as `from`; name another");
+        }
+        for (part, region) in [("from", &wire.from), ("to", &wire.to)] {
+            if region.contains(['/', '*']) {
+                let what = "expected the name of a region alone";
+                review.error(part, region, what);
+            }
+        }
+        Some(())
+    });
+}
+
+/// `region`, `region/zone` or `region/zone/subzone`, of which the last may be `*`, and which no other overlaps.
+fn place<'w>(review: &mut Review<'_>, part: &str, text: &'w str, others: &mut Vec<Vec<&'w str>>) {
+    let stars = text.matches('*').count();
+    if stars > 1 || stars == 1 && !text.ends_with('*') {
+        review.error(part, text, "only the end of a locality may be `*`");
+        return;
+    }
+    let mut steps: Vec<&str> = text.splitn(3, '/').collect();
+    if steps.contains(&"") {
+        let what = "expected `region`, `region/zone` or `region/zone/subzone`";
+        review.error(part, text, what);
+        return;
+    }
+    if steps.last() == Some(&"*") {
+        steps.pop();
+    }
+    let mut all = others.iter();
+    if all.any(|other| other.starts_with(&steps) || steps.starts_with(other)) {
+        review.error(
+            part,
+            text,
+            "overlaps with another locality of the same list",
+        );
+    }
+    others.push(steps);
+}

@@ -1,0 +1,112 @@
+//! What a Sidecar says of calls that arrive. egret proxies calls that leave, so it is only checked.
+
+use crate::model::policy::blocks;
+use crate::model::read;
+use crate::model::service::entry;
+use crate::model::sidecar::parse::sidecar_port;
+use crate::port::PortClass;
+use crate::port::Protocol;
+use crate::problem::NO_VALUE;
+use crate::problem::Review;
+use crate::wire::gateway::ServerTls;
+use crate::wire::sidecar as wire;
+
+/// Tells what Istio does not admit of `ingress` and `inboundConnectionPool`.
+pub(super) fn check(wire: &wire::Sidecar, review: &mut Review<'_>) {
+    let mut ports = Vec::new();
+    review.each("ingress", &wire.ingress, |review, wire| {
+        listener(wire, &mut ports, review);
+        Some(())
+    });
+    if let Some(pool) = &wire.inbound_connection_pool {
+        review.within("inboundConnectionPool", |review| {
+            blocks::pool(pool, review);
+        });
+    }
+}
+
+fn listener(wire: &wire::IngressListener, ports: &mut Vec<u16>, review: &mut Review<'_>) {
+    let Some(port) = &wire.port else {
+        review.error("port", NO_VALUE, "required; give number, protocol and name");
+        return;
+    };
+    let protocol = review.within("port", |review| {
+        if let Some(number) = sidecar_port(port, review) {
+            if ports.contains(&number) {
+                let what = "another ingress listener has this port; use another";
+                review.error("number", number, what);
+            }
+            ports.push(number);
+        }
+        entry::protocol(review, &port.protocol)
+    });
+    if !wire.bind.is_empty() {
+        read::address(review, "bind", &wire.bind);
+    }
+    if !is_local(&wire.default_endpoint) {
+        let what = "expected 127.0.0.1:port, 0.0.0.0:port, [::1]:port, [::]:port or unix:///path";
+        review.error("defaultEndpoint", &wire.default_endpoint, what);
+    }
+    if let Some(tls) = &wire.tls {
+        review.within("tls", |review| check_tls(tls, protocol, review));
+    }
+    if let Some(pool) = &wire.connection_pool {
+        review.within("connectionPool", |review| blocks::pool(pool, review));
+        let http = protocol.and_then(|protocol| protocol.class()) == Some(PortClass::Http);
+        if pool.http.is_some() && protocol.is_some() && !http {
+            let what = "only means something for HTTP ports; write protocol HTTP, or only tcp";
+            review.warn("connectionPool.http", NO_VALUE, what);
+        }
+    }
+}
+
+/// Whether an endpoint is one that a sidecar can hand calls to: of its own pod. Empty is the pod's address.
+fn is_local(endpoint: &str) -> bool {
+    if let Some(path) = endpoint.strip_prefix("unix://") {
+        return read::is_socket(path);
+    }
+    let Some((host, port)) = endpoint.rsplit_once(':') else {
+        return endpoint.is_empty();
+    };
+    let known = ["", "127.0.0.1", "0.0.0.0", "[::1]", "[::]"].contains(&host);
+    known && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+fn check_tls(wire: &ServerTls, protocol: Option<Protocol>, review: &mut Review<'_>) {
+    if protocol.is_some_and(|protocol| !protocol.is_tls()) {
+        let what = "only for protocols HTTPS and TLS; write one of them, or leave tls out";
+        review.error("", NO_VALUE, what);
+    }
+    let unknown = [
+        ("subjectAltNames", !wire.subject_alt_names.is_empty()),
+        ("httpsRedirect", wire.https_redirect),
+        ("credentialName", !wire.credential_name.is_empty()),
+        ("credentialNames", !wire.credential_names.is_empty()),
+        ("tlsCertificates", !wire.tls_certificates.is_empty()),
+    ];
+    for (part, _) in unknown.iter().filter(|(_, used)| *used) {
+        let what = "not for a Sidecar; leave it out, and give files of certificates";
+        review.error(part, NO_VALUE, what);
+    }
+    let modes = [
+        ("PASSTHROUGH", false),
+        ("SIMPLE", false),
+        ("MUTUAL", true),
+        ("OPTIONAL_MUTUAL", true),
+    ];
+    let Some(mutual) = read::word(review, "mode", &wire.mode, &modes) else {
+        return;
+    };
+    let files = [
+        ("serverCertificate", &wire.server_certificate, true),
+        ("privateKey", &wire.private_key, true),
+        ("caCertificates", &wire.ca_certificates, mutual),
+    ];
+    let passes = matches!(wire.mode.as_str(), "" | "PASSTHROUGH");
+    for (part, _, _) in files
+        .iter()
+        .filter(|(_, value, needed)| !passes && *needed && value.is_empty())
+    {
+        review.error(part, NO_VALUE, "required in this mode; give a file");
+    }
+}

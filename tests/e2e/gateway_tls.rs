@@ -267,6 +267,28 @@ fn a_secret_is_used_and_a_new_one_replaces_it() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[test]
+fn several_secrets_are_chosen_from_by_name() -> anyhow::Result<()> {
+    let stage = Stage::new("gateway-tls-secrets")?;
+    let authority = &stage.world.authority;
+    for name in ["one", "two"] {
+        let pair = authority.pair(&[&format!("{name}.example")], NOW)?;
+        let file = format!("{name}.yaml");
+        stage.config.write(&file, &secret(name, &pair))?;
+    }
+    let tls = "{mode: SIMPLE, credentialNames: [one, two]}";
+    stage
+        .config
+        .write("gateway.yaml", &of_gateway("HTTPS", "['*']", tls))?;
+    let _gateway = stage.start()?;
+    for name in ["one.example", "two.example"] {
+        assert_eq!(stage.get(name, &[])?.status, 200, "{name}");
+    }
+    let other = stage.get("three.example", &[])?;
+    assert_eq!((other.status, other.exit), (0, 60), "{other:?}");
+    Ok(())
+}
+
 /// Renewed files are taken without a restart, and half of a pair is not.
 #[test]
 fn renewed_files_are_taken() -> anyhow::Result<()> {

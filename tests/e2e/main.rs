@@ -1,6 +1,7 @@
 //! End-to-end tests: every story on a real kernel, with real `curl`, in network namespaces that vanish.
 
 mod stage;
+mod nginx;
 mod floors;
 mod harness;
 mod allow_any;
@@ -23,6 +24,8 @@ mod tls_stage;
 mod gateway_tls;
 mod tls_revoked;
 mod tls_client_cert;
+mod tls_auto_passthrough;
+mod tls_upstream;
 mod tls_policies;
 mod tls_mesh;
 mod reload;

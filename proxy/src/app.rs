@@ -114,9 +114,10 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         settings.workload.clone(),
         status.clone(),
     )?;
+    let access_log = AccessLog::start().map_err(refused("start a thread"))?;
     let shared = Shared {
         current: Arc::new(Current::new(snapshot)),
-        access_log: Arc::new(AccessLog::start().map_err(refused("start a thread"))?),
+        access_log: Arc::new(access_log.telling_reasons(settings.access_log_reasons)),
         names: Arc::new(Names::system(RESOLV_CONF, control.handle().clone())),
         originator: Arc::new(Originator::new()),
         standings: Arc::default(),

@@ -142,6 +142,9 @@ struct Run {
     /// Where /healthz/ready is served.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:15021")]
     health: SocketAddr,
+    /// Tell in the access log why each call was decided as it was: a last field `reasons`, which Istio's log has not.
+    #[arg(long)]
+    access_log_reasons: bool,
     /// Worker threads [default: the cores this process may use, at most 2].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -234,6 +237,7 @@ impl Run {
             dns_port: self.dns_port,
             admin: self.admin,
             health: self.health,
+            access_log_reasons: self.access_log_reasons,
             threads: self.threads.unwrap_or_else(threads_default),
             drain_time: self.drain_time,
         };

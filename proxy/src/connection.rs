@@ -366,6 +366,7 @@ fn saw(record: &mut Record, layer: &Layer, decision: &ConnectionDecision<'_>) {
     if let Layer::Tls(ClientHello { sni, .. }) = layer {
         record.requested_server_name.clone_from(sni);
     }
+    record.decided(&decision.trail);
     record.upstream_cluster = match decision.verdict {
         Verdict::Refuse(Refusal::NoCluster(_)) => None,
         _ => decision.cluster.map(Arc::from),

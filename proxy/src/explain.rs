@@ -4,6 +4,7 @@
 pub mod call;
 pub mod world;
 pub mod answer;
+pub mod live;
 mod asked;
 mod described;
 mod json;

@@ -26,6 +26,8 @@ pub struct Settings {
     pub admin: SocketAddr,
     /// Where `/healthz/ready` is served.
     pub health: SocketAddr,
+    /// Whether the access log tells why calls were decided as they were.
+    pub access_log_reasons: bool,
     /// Worker threads.
     pub threads: NonZeroUsize,
     /// How long work in flight may take when the process is told to end.

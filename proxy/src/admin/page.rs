@@ -32,10 +32,13 @@ impl Form {
 }
 
 impl Page {
+    pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+    pub(super) const JSON: &str = "application/json";
+
     pub(super) fn text(status: StatusCode, body: impl Into<String>) -> Self {
         Self {
             status,
-            content_type: "text/plain; charset=utf-8",
+            content_type: Self::TEXT,
             body: body.into(),
             allow: None,
         }
@@ -46,7 +49,7 @@ impl Page {
         body.push('\n');
         Self {
             status: StatusCode::OK,
-            content_type: "application/json",
+            content_type: Self::JSON,
             body,
             allow: None,
         }

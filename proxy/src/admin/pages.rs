@@ -14,12 +14,16 @@ use crate::admin::names;
 use crate::admin::page::Form;
 use crate::admin::page::Page;
 use crate::admin::routes;
+use crate::explain::Output;
+use crate::explain::live;
 use crate::life::drain::Phase;
 
 const HELP: &str = "\
 egret-proxy admin pages (add ?format=json for programs)
   /clusters        whom this proxy may call, and how
   /config_dump     what was loaded, what is wrong with it, what it was compiled to
+  /explain         what becomes of a call, and why: /explain?to=1.2.3.4:443&protocol=tls&sni=a.com
+                   (also host, method, path, alpn, header=name:value)
   /help            this page
   /listeners       what is listened on, and what is served there
   /names           the names that captured DNS queries are answered for
@@ -31,8 +35,13 @@ egret-proxy admin pages (add ?format=json for programs)
 
 /// A page of the admin address.
 pub(super) fn admin(admin: &Admin, method: &Method, path: &str, query: Option<&str>) -> Page {
-    if path == "/quitquitquit" {
-        return quit(admin, method);
+    match path {
+        "/quitquitquit" => return quit(admin, method),
+        "/explain" if matches!(*method, Method::GET | Method::HEAD) => {
+            return explain(admin, query.unwrap_or_default());
+        }
+        "/explain" => return Page::not_allowed("GET"),
+        _ => {}
     }
     let page: fn(&Admin, Form) -> Page = match path {
         "/" | "/help" => |_, _| Page::text(StatusCode::OK, HELP),
@@ -86,6 +95,21 @@ fn quit(admin: &Admin, method: &Method) -> Page {
     }
     admin.quit.notify_one();
     Page::text(StatusCode::OK, "OK\n")
+}
+
+fn explain(admin: &Admin, query: &str) -> Page {
+    let snapshot = admin.current.load();
+    let (output, content_type) = match Form::asked(Some(query)) {
+        Form::Text => (Output::Text, Page::TEXT),
+        Form::Json => (Output::Json, Page::JSON),
+    };
+    match live::explain(&snapshot, query, output) {
+        Ok(body) => Page {
+            content_type,
+            ..Page::text(StatusCode::OK, body)
+        },
+        Err(wrong) => Page::text(StatusCode::BAD_REQUEST, format!("{wrong}\n\n{HELP}")),
+    }
 }
 
 /// The state in Envoy's words.

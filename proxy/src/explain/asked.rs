@@ -40,7 +40,19 @@ use crate::failure::Failure;
 /// What no client could send.
 pub(super) fn ask(view: &View, call: &Call) -> Result<Answer, WrongCall> {
     let (to, resolved) = view.address(&call.to);
-    let snapshot = &view.snapshot;
+    ask_snapshot(&view.snapshot, call, to, resolved)
+}
+
+/// What becomes of a call that dials `to`, and how its name was resolved, if it has one.
+///
+/// # Errors
+/// As [`ask`].
+pub(super) fn ask_snapshot(
+    snapshot: &Snapshot,
+    call: &Call,
+    to: SocketAddr,
+    resolved: Option<String>,
+) -> Result<Answer, WrongCall> {
     let client = snapshot.workload.addresses.first().copied();
     let arrival = Arrival {
         client: SocketAddr::new(client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), 40_000),

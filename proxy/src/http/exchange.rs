@@ -78,26 +78,32 @@ pub async fn exchange(
     };
     let decision = decide(&outgoing, caller, &snapshot);
     told.record.route_name = decision.route.map(Arc::from);
-    let mut marks = Marks::default();
-    if let RequestVerdict::Forward(to) = &decision.verdict {
-        marks.changes = to.headers;
-        if let Some(cors) = to.cors {
-            match cors::verdict(cors, &outgoing.parts.method, &outgoing.parts.headers) {
-                cors::Verdict::Pass => {}
-                cors::Verdict::Mark(origin) => marks.cors = Some((cors, origin)),
-                cors::Verdict::Answer(response) => return preflight(response, told),
-            }
+    told.record.decided(&decision.trail);
+    let mut marks = Marks {
+        changes: changes(&decision),
+        cors: None,
+    };
+    match inject(&decision, &mut told).await {
+        Some(Aborted::Grpc(code)) => return grpc_aborted(code, told),
+        Some(Aborted::Http(failure)) => return refuse(&failure, marks, told),
+        None => {}
+    }
+    if let Some(cors) = decision.rule.and_then(|rule| rule.cors.as_ref()) {
+        match cors::verdict(cors, &outgoing.parts.method, &outgoing.parts.headers) {
+            cors::Verdict::Pass => {}
+            cors::Verdict::Mark(origin) => marks.cors = Some((cors, origin)),
+            cors::Verdict::Answer(response) => return preflight(response, told),
         }
     }
     let answered = match decision.verdict {
         RequestVerdict::Pass => forward::pass(outgoing, caller, proxy, &snapshot, &mut told).await,
-        RequestVerdict::Forward(to) => match inject(&to, &mut told).await {
-            Some(Aborted::Grpc(code)) => return grpc_aborted(code, told),
-            Some(Aborted::Http(failure)) => Err(failure),
-            None => forward::forward(outgoing, &to, caller, proxy, &snapshot, &mut told).await,
-        },
+        RequestVerdict::Forward(to) => {
+            forward::forward(outgoing, &to, caller, proxy, &snapshot, &mut told).await
+        }
         RequestVerdict::Answer(answer) => {
-            return ours(answer::answered(&answer, told.grpc), told);
+            let mut response = answer::answered(&answer, told.grpc);
+            marks.put(response.headers_mut());
+            return ours(response, told);
         }
         RequestVerdict::Refuse(refusal) => Err(refusal.into()),
     };
@@ -150,7 +156,7 @@ fn read(
     }
     let secure = caller.terminated.is_some();
     let authority = rewrite::take_authority(&parts.uri, parts.version, secure, &mut parts.headers)?;
-    let path = rewrite::take_path(&parts.uri);
+    let path = rewrite::take_path(&parts.uri, snapshot.mesh.path_normalization);
     headers::strip_request(&mut parts.headers);
     if told.own.request_id {
         headers::ensure_request_id(&mut parts.headers);
@@ -210,10 +216,20 @@ fn decide<'s>(outgoing: &Outgoing, caller: &Caller, snapshot: &'s Snapshot) -> R
     })
 }
 
-/// The faults of a route, before anything is sent.
-async fn inject(to: &Forward<'_>, told: &mut Told<'_>) -> Option<Aborted> {
-    let fault = to.fault?;
-    told.record.upstream_cluster = Some(Arc::clone(&to.cluster.name));
+/// The header changes of a route that are left to do on its answers.
+fn changes<'s>(decision: &RequestDecision<'s>) -> [Option<&'s HeaderChanges>; 2] {
+    match &decision.verdict {
+        RequestVerdict::Forward(to) => to.headers,
+        RequestVerdict::Refuse(_) => [decision.rule.map(|rule| &rule.headers), None],
+        // What answers itself has made them.
+        RequestVerdict::Pass | RequestVerdict::Answer(_) => [None, None],
+    }
+}
+
+/// The faults of a rule, before anything else.
+async fn inject(decision: &RequestDecision<'_>, told: &mut Told<'_>) -> Option<Aborted> {
+    let fault = decision.rule?.fault.as_ref()?;
+    told.record.upstream_cluster = decision.trail.cluster.map(Arc::from);
     fault::inject(fault, &mut told.record.response_flags, |sides| {
         fastrand::u32(..sides)
     })
@@ -270,7 +286,14 @@ fn pass_on(answered: Answered, marks: Marks<'_>, mut told: Told<'_>) -> Response
                 lease: Some(Box::new(reply.lease)),
                 limit,
             };
-            ResponseBody::new(source, told.record, told.received)
+            // Only HTTP/2 has trailers that need not be announced.
+            let trailers = told.record.protocol == Some(Version::HTTP_2);
+            let body = ResponseBody::new(source, told.record, told.received);
+            if told.grpc && trailers {
+                body.for_grpc()
+            } else {
+                body
+            }
         }
     };
     Response::from_parts(parts, body)

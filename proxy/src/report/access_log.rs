@@ -47,6 +47,7 @@ pub struct CannotOpen {
 #[derive(Debug)]
 pub struct AccessLog {
     encoding: AtomicU8,
+    reasons: bool,
     writer: Writer,
 }
 
@@ -58,8 +59,22 @@ impl AccessLog {
     pub fn start() -> io::Result<Self> {
         Ok(Self {
             encoding: AtomicU8::new(OFF),
+            reasons: false,
             writer: Writer::start()?,
         })
+    }
+
+    /// The same log, whose lines tell why calls were decided as they were if `reasons`: one field more at the end, which
+    /// Istio's log has not.
+    #[must_use]
+    pub fn telling_reasons(mut self, reasons: bool) -> Self {
+        self.reasons = reasons;
+        self
+    }
+
+    /// Whether lines tell reasons, and there are lines.
+    pub(in crate::report) fn tells_reasons(&self) -> bool {
+        self.reasons && self.encoding.load(Ordering::Relaxed) != OFF
     }
 
     /// Takes MeshConfig's `accessLogFile` and `accessLogEncoding`: a path, `/dev/stdout`, `/dev/stderr`, or empty for

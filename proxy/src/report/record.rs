@@ -1,6 +1,7 @@
 //! The facts about one call, gathered along the walk and written exactly once, when the record is dropped.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -77,6 +78,8 @@ pub struct Record {
     pub requested_server_name: Option<Arc<str>>,
     /// The route's name.
     pub route_name: Option<Arc<str>>,
+    /// Why it was decided so, in the trail's short form; only where the log tells reasons.
+    pub reasons: Option<Box<str>>,
 }
 
 impl Record {
@@ -110,6 +113,7 @@ impl Record {
             downstream_remote_address: None,
             requested_server_name: None,
             route_name: None,
+            reasons: None,
         }
     }
 
@@ -140,6 +144,13 @@ impl Record {
             Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
             None => headers.get(HOST).cloned(),
         };
+    }
+
+    /// Takes the reasons of a decision, if the log tells reasons; otherwise no words are made of them.
+    pub fn decided(&mut self, trail: &impl Display) {
+        if self.log.tells_reasons() {
+            self.reasons = Some(trail.to_string().into());
+        }
     }
 
     /// Takes what a failed HTTP request says about itself.

@@ -79,6 +79,10 @@ pub fn text(record: &Record, line: &mut Vec<u8>) {
     out.word(record.requested_server_name.as_deref().map(str::as_bytes));
     out.raw(" ");
     out.word(record.route_name.as_deref().map(str::as_bytes));
+    if let Some(reasons) = &record.reasons {
+        out.raw(" reasons=");
+        out.quoted(Some(reasons.as_bytes()));
+    }
     out.raw("\n");
 }
 
@@ -168,6 +172,9 @@ pub fn json(record: &Record, line: &mut Vec<u8>) {
         "route_name",
         record.route_name.as_deref().map(str::as_bytes),
     );
+    if let Some(reasons) = &record.reasons {
+        out.string("reasons", Some(reasons.as_bytes()));
+    }
     line.extend_from_slice(b"}\n");
 }
 

@@ -67,6 +67,49 @@ fn text_of_a_request() {
 }
 
 #[test]
+fn reasons_are_told_last_and_only_where_asked_for() {
+    let file = tempfile::NamedTempFile::new().expect("file");
+    let path: Arc<str> = file.path().display().to_string().into();
+    let trail = "listener=0.0.0.0:80 policy=REGISTRY_ONLY from MeshConfig (a \"b\")";
+    for (asked, encoding, expected) in [
+        (false, AccessLogEncoding::Text, None),
+        (
+            true,
+            AccessLogEncoding::Text,
+            Some(
+                r#" reasons="listener=0.0.0.0:80 policy=REGISTRY_ONLY from MeshConfig (a \"b\")""#,
+            ),
+        ),
+        (
+            true,
+            AccessLogEncoding::Json,
+            Some(
+                r#","reasons":"listener=0.0.0.0:80 policy=REGISTRY_ONLY from MeshConfig (a \"b\")"}"#,
+            ),
+        ),
+    ] {
+        let log = AccessLog::start().expect("start").telling_reasons(asked);
+        log.configure(&path, encoding).expect("configure");
+        fs::write(file.path(), "").expect("empty");
+        let mut record = Record::open(Arc::new(log));
+        record.decided(&trail);
+        record.end();
+        let text = fs::read_to_string(file.path()).expect("read");
+        match expected {
+            Some(end) => assert_eq!(
+                text.strip_suffix('\n').map(|line| line.ends_with(end)),
+                Some(true),
+                "{text}"
+            ),
+            None => assert!(
+                text.ends_with(" -\n") && !text.contains("reasons"),
+                "{text}"
+            ),
+        }
+    }
+}
+
+#[test]
 fn text_of_a_refused_stream() {
     let mut record = silent();
     record.response_flags.raise(Flag::UH);

@@ -1,0 +1,72 @@
+//! A call described by a query (`to=1.2.3.4:443&protocol=tls&sni=a.com`), decided by a snapshot in force. For the admin
+//! page; it has no objects at hand, so it advises nothing.
+
+use std::net::SocketAddr;
+
+use egret_config::snapshot::Snapshot;
+use serde_json::Map;
+use serde_json::Value;
+
+use crate::explain::Output;
+use crate::explain::asked;
+use crate::explain::call::Call;
+use crate::explain::call::To;
+use crate::explain::call::WrongCall;
+use crate::explain::json;
+use crate::explain::text;
+
+/// What becomes of the call that a query describes, as text or as a JSON object. The parts of the query are the keys of
+/// a call ([`Call::of_json`]); `header` may come several times.
+///
+/// # Errors
+/// A query that describes no call; a name that the snapshot has no address for.
+pub fn explain(snapshot: &Snapshot, query: &str, output: Output) -> Result<String, WrongCall> {
+    let (call, unknown) = Call::of_json(&object(query))?;
+    if !unknown.is_empty() {
+        let words = format!("unknown in the query: {}", unknown.join(", "));
+        return Err(WrongCall::new(words));
+    }
+    let (to, words) = match &call.to {
+        To::Address(address) => (*address, None),
+        To::Name(name, port) => {
+            let found = snapshot.names.find(name).and_then(|found| found.first());
+            let ip = *found.ok_or_else(|| {
+                WrongCall::new(format!(
+                    "{name} has no address here: say IP:PORT, as a caller would dial it"
+                ))
+            })?;
+            let words = format!("{name} has address {ip}");
+            (SocketAddr::new(ip, *port), Some(words))
+        }
+    };
+    let answer = asked::ask_snapshot(snapshot, &call, to, words)?;
+    Ok(match output {
+        Output::Text => text::text(&answer, None),
+        Output::Json => format!("{:#}\n", json::value(&answer)),
+    })
+}
+
+/// A query as the JSON object of a call. A `+` stays one: paths and headers have it.
+fn object(query: &str) -> Value {
+    let mut object = Map::new();
+    let mut headers = Vec::new();
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let (key, value) = part.split_once('=').unwrap_or((part, ""));
+        let value = percent_encoding::percent_decode_str(value).decode_utf8_lossy();
+        match key {
+            // Which form of the page is asked for.
+            "format" => {}
+            "header" => headers.push(Value::from(value)),
+            key => {
+                object.insert(key.to_owned(), Value::from(value));
+            }
+        }
+    }
+    if !headers.is_empty() {
+        object.insert("headers".to_owned(), headers.into());
+    }
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+use egret_config::load::Text;
+use egret_config::load::load;
+use egret_config::snapshot::workload::Mode;
+use egret_config::snapshot::workload::Workload;
+
+use super::*;
+
+const WORLD: &str = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: bank, namespace: shop}
+spec:
+  hosts: [bank.example]
+  addresses: [192.0.2.1]
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: STATIC
+  endpoints: [{address: 198.51.100.1}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: bank, namespace: shop}
+spec:
+  hosts: [bank.example]
+  http:
+  - {name: beta, match: [{uri: {prefix: '/a b'}, headers: {x-who: {exact: 'me&you'}}}], directResponse: {status: 418}}
+  - {name: rest, route: [{destination: {host: bank.example}}]}
+---
+apiVersion: install.istio.io/v1alpha1
+kind: IstioOperator
+metadata: {name: mesh}
+spec: {meshConfig: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}}
+";
+
+fn said(query: &str, output: Output) -> Result<String, String> {
+    let text = Text {
+        file: "a.yaml".into(),
+        bytes: WORLD.into(),
+    };
+    let (objects, _) = load(&[text], None);
+    let workload = Workload {
+        mode: Mode::Sidecar,
+        namespace: "shop".into(),
+        labels: Default::default(),
+        addresses: Vec::new(),
+        own_ports: Vec::new(),
+        redirect_ports: Vec::new(),
+        dns_capture: true,
+    };
+    let (snapshot, _) = Snapshot::build(&objects, workload);
+    explain(&snapshot, query, output).map_err(|wrong| wrong.to_string())
+}
+
+#[test]
+fn a_query_describes_a_call() {
+    let http = "protocol=http&host=bank.example";
+    for (query, beginning) in [
+        (
+            format!("to=192.0.2.1:80&{http}"),
+            "route: GET bank.example/ by http to 192.0.2.1:80 goes to outbound|80||bank.example",
+        ),
+        (
+            format!("to=bank.example:80&{http}"),
+            "route: GET bank.example/ by http to 192.0.2.1:80 goes to outbound|80||bank.example",
+        ),
+        (
+            format!("to=192.0.2.1:80&{http}&path=/a%20b&header=x-who:%20me%26you&method=POST"),
+            "direct_response 418: POST bank.example/a%20b by http",
+        ),
+        (
+            "to=203.0.113.9:443&protocol=tls&sni=other.example".to_owned(),
+            "blackhole UH: tls to 203.0.113.9:443 with SNI other.example is refused",
+        ),
+    ] {
+        let text = said(&query, Output::Text).expect(&query);
+        assert!(text.starts_with(beginning), "{query}: {text}");
+        let json: Value =
+            serde_json::from_str(&said(&query, Output::Json).expect(&query)).expect("JSON");
+        let word = beginning.split([':', ' ']).next();
+        assert_eq!(json["verdict"].as_str(), word, "{query}");
+        assert!(
+            json["trail"]
+                .as_array()
+                .is_some_and(|trail| !trail.is_empty())
+        );
+    }
+}
+
+#[test]
+fn what_describes_no_call_says_why() {
+    for (query, words) in [
+        ("", "`to` is required"),
+        ("to=1.2.3.4:80", "`protocol` is required"),
+        ("to=1.2.3.4&protocol=tcp", "is not IP:PORT"),
+        ("to=1.2.3.4:80&protocol=quic", "is none of http"),
+        ("to=who.example:80&protocol=tcp", "has no address here"),
+        (
+            "to=1.2.3.4:80&protocol=tcp&hots=a",
+            "unknown in the query: hots",
+        ),
+        (
+            "to=1.2.3.4:80&protocol=http&header=nocolon",
+            "is not `name: value`",
+        ),
+    ] {
+        let wrong = said(query, Output::Text).expect_err(query);
+        assert!(wrong.contains(words), "{query}: {wrong}");
+    }
+}

@@ -22,7 +22,7 @@ metadata: {name: bank, namespace: shop}
 spec:
   hosts: [bank.example]
   http:
-  - {name: beta, match: [{uri: {prefix: '/a b'}, headers: {x-who: {exact: 'me&you'}}}], directResponse: {status: 418}}
+  - {name: beta, match: [{uri: {prefix: '/a&b'}, headers: {x-who: {exact: 'me&you'}}}], directResponse: {status: 418}}
   - {name: rest, route: [{destination: {host: bank.example}}]}
 ---
 apiVersion: install.istio.io/v1alpha1
@@ -63,8 +63,8 @@ fn a_query_describes_a_call() {
             "route: GET bank.example/ by http to 192.0.2.1:80 goes to outbound|80||bank.example",
         ),
         (
-            format!("to=192.0.2.1:80&{http}&path=/a%20b&header=x-who:%20me%26you&method=POST"),
-            "direct_response 418: POST bank.example/a%20b by http",
+            format!("to=192.0.2.1:80&{http}&path=/a%26b&header=x-who:%20me%26you&method=POST"),
+            "direct_response 418: POST bank.example/a&b by http",
         ),
         (
             "to=203.0.113.9:443&protocol=tls&sni=other.example".to_owned(),

@@ -24,11 +24,6 @@ spec:
   http:
   - {name: beta, match: [{uri: {prefix: '/a&b'}, headers: {x-who: {exact: 'me&you'}}}], directResponse: {status: 418}}
   - {name: rest, route: [{destination: {host: bank.example}}]}
----
-apiVersion: install.istio.io/v1alpha1
-kind: IstioOperator
-metadata: {name: mesh}
-spec: {meshConfig: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}}
 ";
 
 fn said(query: &str, output: Output) -> Result<String, String> {
@@ -36,7 +31,12 @@ fn said(query: &str, output: Output) -> Result<String, String> {
         file: "a.yaml".into(),
         bytes: WORLD.into(),
     };
-    let (objects, _) = load(&[text], None);
+    let mesh = Text {
+        file: "mesh.yaml".into(),
+        bytes: "outboundTrafficPolicy: {mode: REGISTRY_ONLY}".into(),
+    };
+    let (objects, problems) = load(&[text], Some(&mesh));
+    assert_eq!(problems, []);
     let workload = Workload {
         mode: Mode::Sidecar,
         namespace: "shop".into(),

@@ -10,8 +10,10 @@ use clap::builder::ValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap, value_parser};
 
+use self::flags::go_bool;
 pub use self::flags::{FLAGS, Flag, Kind};
 
+pub(crate) mod duration;
 mod flags;
 
 /// What to do.
@@ -79,6 +81,7 @@ pub struct Flags {
     pub output: String,
     pub dry_run: bool,
     pub skip_rule_apply: bool,
+    pub force_apply: bool,
     pub run_validation: bool,
     pub redirect_dns: bool,
     pub capture_all_dns: bool,
@@ -98,6 +101,8 @@ pub struct Flags {
     pub ipv4_loopback_cidr: String,
     /// `DRY_RUN_FILE_PATH`: where a dry run also writes its text.
     pub dry_run_file: String,
+    /// Variables with a value that their flag cannot have, as `NAME=value`.
+    pub ignored_variables: Vec<String>,
 }
 
 impl Request {
@@ -251,26 +256,17 @@ fn argument(flag: &Flag) -> Arg {
         argument = argument.short(short);
     }
     match flag.kind {
-        Kind::Text(default) => argument
-            .value_name("VALUE")
-            .allow_hyphen_values(true)
-            .default_value(default)
-            .hide_default_value(default.is_empty()),
         Kind::Switch => argument
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value("true")
             .value_parser(ValueParser::from(go_bool))
             .hide_possible_values(true),
-    }
-}
-
-/// Reads a boolean as Go's `strconv.ParseBool` does, since that is what scripts written for istio-iptables rely on.
-fn go_bool(text: &str) -> Result<bool, String> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
-        _ => Err("expected true or false".to_owned()),
+        kind => argument
+            .value_name("VALUE")
+            .allow_hyphen_values(true)
+            .default_value(kind.default_text())
+            .hide_default_value(kind.default_text().is_empty()),
     }
 }
 
@@ -311,6 +307,7 @@ impl Given<'_> {
             output: self.text("output"),
             dry_run: self.switch("dry-run"),
             skip_rule_apply: self.switch("skip-rule-apply"),
+            force_apply: self.switch("force-apply"),
             run_validation: self.switch("run-validation"),
             redirect_dns: self.switch("redirect-dns"),
             capture_all_dns: self.switch("capture-all-dns"),
@@ -325,6 +322,7 @@ impl Given<'_> {
             owner_groups_exclude: variable("ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE", ""),
             ipv4_loopback_cidr: variable("ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR", "127.0.0.1/32"),
             dry_run_file: variable("DRY_RUN_FILE_PATH", ""),
+            ignored_variables: self.ignored(),
         }
     }
 
@@ -337,7 +335,6 @@ impl Given<'_> {
         .unwrap_or_default()
     }
 
-    /// A variable that is no boolean counts as absent, as it does for istio-iptables.
     fn switch(&self, long: &str) -> bool {
         self.switch_or(long, false)
     }
@@ -346,9 +343,8 @@ impl Given<'_> {
         let typed = self.matches.get_one::<bool>(long).copied();
         typed
             .or_else(|| {
-                self.variables(long)
-                    .filter_map(|text| go_bool(&text).ok())
-                    .last()
+                let text = self.variables(long).last()?;
+                go_bool(&text).ok()
             })
             .unwrap_or(default)
     }
@@ -356,9 +352,29 @@ impl Given<'_> {
     /// The values the environment has for a flag; later ones win.
     fn variables(&self, long: &str) -> impl Iterator<Item = String> {
         let flag = FLAGS.iter().find(|flag| flag.long == long);
-        flag.into_iter()
-            .flat_map(|flag| flag.environment)
-            .filter_map(|name| (self.environment)(name))
+        flag.into_iter().flat_map(|flag| {
+            let values = flag
+                .environment
+                .iter()
+                .filter_map(|name| (self.environment)(name));
+            values.filter(|text| flag.kind.takes(text))
+        })
+    }
+
+    /// The variables that count as absent although they are there.
+    fn ignored(&self) -> Vec<String> {
+        let mut ignored = Vec::new();
+        for flag in FLAGS {
+            for name in flag.environment {
+                match (self.environment)(name) {
+                    Some(text) if !flag.kind.takes(&text) => {
+                        ignored.push(format!("{name}={text}"));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        ignored
     }
 }
 

@@ -12,7 +12,8 @@ use crate::accounts::Accounts;
 use crate::args::Flags;
 use crate::rules::{Interface, Owner};
 
-mod duration;
+mod element;
+mod means;
 mod parse;
 mod resolver;
 mod summary;
@@ -65,6 +66,8 @@ pub struct Intent {
     pub ipv6: Ipv6,
     /// How the kernel is told, and how the result is checked.
     pub means: Means,
+    /// Variables with a value that their flag cannot have, as `NAME=value`.
+    pub ignored_variables: Vec<String>,
 }
 
 /// How the kernel is told, and how the result is checked.
@@ -253,6 +256,7 @@ impl Intent {
             loopback: parser.loopback(&flags.ipv4_loopback_cidr),
             ipv6: parser.ipv6(&flags.ipv6, &surroundings.addresses, flags.dual_stack),
             means: parser.means(flags),
+            ignored_variables: flags.ignored_variables.clone(),
         };
         let faults = parser.into_faults();
         if faults.is_empty() {
@@ -268,32 +272,36 @@ impl Intent {
     }
 
     /// What deserves a user's attention although it is applied.
-    pub fn warnings(&self) -> Vec<&'static str> {
-        let mut warnings = Vec::new();
-        if self.ipv6 == Ipv6::Uncaptured {
-            warnings.push(
+    pub fn warnings(&self) -> Vec<String> {
+        let told = [
+            (
+                self.ipv6 == Ipv6::Uncaptured,
                 "this pod has an IPv6 address whose traffic passes by the proxy: \
                  use --dual-stack or ISTIO_DUAL_STACK=true to capture it, or --ipv6 block to refuse it",
-            );
-        }
-        if self.outbound.groups == Groups::Only(Vec::new()) {
-            warnings.push(
+            ),
+            (
+                self.outbound.groups == Groups::Only(Vec::new()),
                 "ISTIO_OUTBOUND_OWNER_GROUPS names no group: no outbound connection is captured",
-            );
-        }
-        if self.dns == Dns::NoServers {
-            warnings.push(
+            ),
+            (
+                self.dns == Dns::NoServers,
                 "/etc/resolv.conf names no server: DNS is not captured; \
                  use --capture-all-dns to capture questions to any server",
-            );
-        }
-        if self.block_quic
-            && self.outbound.include.is_empty()
-            && self.outbound.include_ports.is_empty()
-        {
-            warnings.push("--block-quic has no effect, since no outbound TCP is captured");
-        }
-        warnings
+            ),
+            (
+                self.block_quic
+                    && self.outbound.include.is_empty()
+                    && self.outbound.include_ports.is_empty(),
+                "--block-quic has no effect, since no outbound TCP is captured",
+            ),
+        ];
+        let told = told.into_iter().filter(|(holds, _)| *holds);
+        let ignored = self.ignored_variables.iter().map(|variable| {
+            format!("the environment's {variable} is ignored, since its flag has no such value")
+        });
+        told.map(|(_, words)| words.to_owned())
+            .chain(ignored)
+            .collect()
     }
 }
 

@@ -1,4 +1,8 @@
 //! The table of flags: istio-iptables' names, short names, environment variables and defaults.
+//!
+//! Flags of our own also have a variable that begins with `EGRET_`, which no other program of a pod reads.
+
+use crate::args::duration;
 
 /// One flag.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +24,49 @@ pub struct Flag {
 pub enum Kind {
     /// A value, with its default.
     Text(&'static str),
+    /// A port, with its default. This and the next are the values that istio-iptables does not keep as text.
+    Port(&'static str),
+    /// A duration as Go writes it, with its default.
+    Duration(&'static str),
+    /// One of some words, the first of them by default.
+    Word(&'static [&'static str]),
     /// Nothing, or `=true` or `=false`.
     Switch,
+}
+
+impl Kind {
+    /// The value of a flag that nobody sets; a switch is off.
+    pub fn default_text(self) -> &'static str {
+        match self {
+            Self::Text(default) | Self::Port(default) | Self::Duration(default) => default,
+            Self::Word(words) => words.first().copied().unwrap_or_default(),
+            Self::Switch => "",
+        }
+    }
+
+    /// Whether a variable may have this value. Where it may not, it counts as absent, as it does for istio-iptables:
+    /// a pod's environment has variables of many makers.
+    pub fn takes(self, text: &str) -> bool {
+        match self {
+            Self::Text(_) => true,
+            Self::Port(_) => text.parse::<u16>().is_ok(),
+            Self::Duration(_) => duration::parse(text).is_some(),
+            Self::Word(words) => words.contains(&text),
+            Self::Switch => go_bool(text).is_ok(),
+        }
+    }
+}
+
+/// Reads a boolean as Go's `strconv.ParseBool` does, since that is what scripts written for istio-iptables rely on.
+///
+/// # Errors
+/// For any other word, what is expected.
+pub(super) fn go_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    }
 }
 
 /// All flags, in the order of the help.
@@ -201,7 +246,7 @@ pub const FLAGS: &[Flag] = &[
         kind: Kind::Text(""),
         help: "Which iptables the iptables backend uses, legacy or nft [default: the one that works]",
     },
-    // Each run replaces the whole table in one transaction, so these two have nothing left to choose.
+    // Each run replaces the whole table in one transaction where it differs, so there is nothing to reconcile.
     Flag {
         long: "reconcile",
         short: None,
@@ -214,7 +259,7 @@ pub const FLAGS: &[Flag] = &[
         short: None,
         environment: &["FORCE_APPLY"],
         kind: Kind::Switch,
-        help: "Accepted; applying never skips",
+        help: "Replace the rules also where they are the wanted ones already",
     },
     Flag {
         long: "native-nftables",
@@ -226,28 +271,28 @@ pub const FLAGS: &[Flag] = &[
     Flag {
         long: "backend",
         short: None,
-        environment: &["BACKEND"],
-        kind: Kind::Text("auto"),
+        environment: &["BACKEND", "EGRET_BACKEND"],
+        kind: Kind::Word(&["auto", "nftables", "iptables"]),
         help: "Who loads the rules: nftables, iptables (iptables-restore), or auto (iptables only where the kernel has no nf_tables)",
     },
     Flag {
         long: "ipv6",
         short: None,
-        environment: &["IPV6"],
-        kind: Kind::Text("auto"),
+        environment: &["IPV6", "EGRET_IPV6"],
+        kind: Kind::Word(&["auto", "on", "off", "block"]),
         help: "auto (as the pod's addresses say), on, off, or block (refused both ways, but for the proxy)",
     },
     Flag {
         long: "block-quic",
         short: None,
-        environment: &["BLOCK_QUIC"],
+        environment: &["BLOCK_QUIC", "EGRET_BLOCK_QUIC"],
         kind: Kind::Switch,
         help: "Refuse UDP port 443 to where TCP is captured, so that HTTP/3 clients fall back to TCP",
     },
     Flag {
         long: "strict-istio",
         short: None,
-        environment: &["STRICT_ISTIO"],
+        environment: &["STRICT_ISTIO", "EGRET_STRICT_ISTIO"],
         kind: Kind::Switch,
         help: "With =false, all of --proxy-uid and --proxy-gid are equal; istio-iptables lets only the first uid call the pod's own services through the proxy [default: true]",
     },
@@ -276,14 +321,14 @@ pub const FLAGS: &[Flag] = &[
         long: "iptables-probe-port",
         short: None,
         environment: &["IPTABLES_PROBE_PORT"],
-        kind: Kind::Text("15002"),
+        kind: Kind::Port("15002"),
         help: "Port that validation connects to",
     },
     Flag {
         long: "probe-timeout",
         short: None,
         environment: &["PROBE_TIMEOUT"],
-        kind: Kind::Text("5s"),
+        kind: Kind::Duration("5s"),
         help: "How long validation may take",
     },
     // The logger flags of Istio's binaries, accepted so that command lines made for istio-iptables work; the injector's

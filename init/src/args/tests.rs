@@ -113,6 +113,56 @@ fn boolean_variables() {
     assert!(flags("", &[("INVALID_DROP", "true")]).drop_invalid);
 }
 
+/// Variables named like our flags may belong to the application.
+#[test]
+fn variables_of_others() {
+    let variables = [
+        ("PROBE_TIMEOUT", "soon"),
+        ("IPTABLES_PROBE_PORT", "70000"),
+        ("BACKEND", "orders.example:8080"),
+        ("IPV6", "true"),
+        ("ISTIO_DUAL_STACK", "yes"),
+    ];
+    let found = flags("", &variables);
+    assert_eq!(
+        found.ignored_variables,
+        [
+            "ISTIO_DUAL_STACK=yes",
+            "BACKEND=orders.example:8080",
+            "IPV6=true",
+            "IPTABLES_PROBE_PORT=70000",
+            "PROBE_TIMEOUT=soon",
+        ]
+    );
+    let plain = Flags {
+        ignored_variables: Vec::new(),
+        ..found
+    };
+    assert_eq!(plain, flags("", &[]));
+    assert_eq!(flags("--backend best", &variables).backend, "best");
+    assert_eq!(
+        flags("--probe-timeout later", &[]).probe_timeout,
+        "later",
+        "what is typed is not ignored"
+    );
+}
+
+#[test]
+fn variables_of_our_own() {
+    let variables = [
+        ("BACKEND", "nftables"),
+        ("EGRET_BACKEND", "iptables"),
+        ("EGRET_IPV6", "block"),
+        ("EGRET_BLOCK_QUIC", "true"),
+        ("EGRET_STRICT_ISTIO", "false"),
+    ];
+    let found = flags("", &variables);
+    assert_eq!((&*found.backend, &*found.ipv6), ("iptables", "block"));
+    assert!(found.block_quic && !found.strict_istio);
+    assert_eq!(flags("--ipv6 on", &variables).ipv6, "on");
+    assert!(found.ignored_variables.is_empty());
+}
+
 /// Each flag takes its value by long name, by short name and from each of its variables.
 #[test]
 fn every_flag_by_every_name() {

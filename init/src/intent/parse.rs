@@ -1,17 +1,14 @@
 //! The readers of single flags. Each notes its faults and goes on, so that a user sees all of them.
 
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 
 use egret_config::cidr::CidrSet;
 use ipnet::Ipv4Net;
 
 use crate::accounts::Accounts;
 use crate::args::Flags;
-use crate::intent::{
-    Backend, Binary, Dns, Fault, Groups, Inbound, Ipv6, Means, Mode, Outbound, Output, Ports,
-    duration, resolver,
-};
+use crate::intent::element::{self, elements, owner, unpadded};
+use crate::intent::{Dns, Fault, Groups, Inbound, Ipv6, Mode, Outbound, Ports, resolver};
 use crate::rules::{Interface, Owner};
 
 /// Reads flags and gathers what is wrong with them.
@@ -33,7 +30,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn port(&mut self, place: &str, text: &str) -> u16 {
-        match text.parse() {
+        match unpadded(text).parse() {
             Ok(0) | Err(_) => {
                 self.fault(place, format!("`{text}` is no port from 1 to 65535"));
                 0
@@ -46,7 +43,7 @@ impl<'a> Parser<'a> {
     pub(super) fn ports(&mut self, place: &str, list: &str) -> Ports {
         let mut ports = Vec::new();
         for element in elements(list) {
-            match parse_ports(element) {
+            match element::ports(element) {
                 Some(range) => ports.push(range),
                 None if element == "*" => self.fault(
                     place,
@@ -58,7 +55,7 @@ impl<'a> Parser<'a> {
                 ),
             }
         }
-        merge(ports)
+        element::merge(ports)
     }
 
     pub(super) fn users(&mut self, place: &str, list: &str) -> Vec<Owner> {
@@ -206,64 +203,6 @@ impl<'a> Parser<'a> {
         Dns::Servers { ipv4, ipv6 }
     }
 
-    pub(super) fn means(&mut self, flags: &Flags) -> Means {
-        let place = "--backend";
-        let mut backend = match flags.backend.as_str() {
-            "auto" => Backend::Auto,
-            "nftables" => Backend::Nftables,
-            "iptables" => Backend::Iptables,
-            other => {
-                self.fault(
-                    place,
-                    format!("`{other}` is none of auto, nftables, iptables"),
-                );
-                Backend::Auto
-            }
-        };
-        if flags.native_nftables {
-            if backend == Backend::Iptables {
-                let reason = "contradicts --backend iptables: give one of them";
-                self.fault("--native-nftables", reason.to_owned());
-            }
-            backend = Backend::Nftables;
-        }
-        let binary = match flags.force_iptables_binary.as_str() {
-            "" => None,
-            "legacy" => Some(Binary::Legacy),
-            "nft" => Some(Binary::Nft),
-            other => {
-                let reason = format!("`{other}` is neither legacy nor nft");
-                self.fault("--force-iptables-binary", reason);
-                None
-            }
-        };
-        let output = match flags.output.as_str() {
-            "nft" => Output::Nft,
-            "iptables" => Output::Iptables,
-            "" if backend == Backend::Iptables => Output::Iptables,
-            "" => Output::Nft,
-            other => {
-                self.fault("--output", format!("`{other}` is neither nft nor iptables"));
-                Output::Nft
-            }
-        };
-        let probe_timeout = duration::parse(&flags.probe_timeout);
-        if probe_timeout.is_none() {
-            let reason = format!(
-                "`{}` is no duration such as 5s or 1m30s",
-                flags.probe_timeout
-            );
-            self.fault("--probe-timeout", reason);
-        }
-        Means {
-            backend,
-            binary,
-            output,
-            probe_port: self.port("--iptables-probe-port", &flags.probe_port),
-            probe_timeout: probe_timeout.unwrap_or_default(),
-        }
-    }
-
     /// Without dual stack the first address decides, as it does in istio-iptables.
     pub(super) fn ipv6(&mut self, wish: &str, addresses: &[IpAddr], dual_stack: bool) -> Ipv6 {
         let any = addresses.iter().any(IpAddr::is_ipv6);
@@ -289,17 +228,12 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A number as iptables reads it: decimal, or hexadecimal after `0x`.
     fn number(&mut self, place: &str, text: &str) -> Option<u32> {
-        let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
-        let number = match digits {
-            Some(digits) => u32::from_str_radix(digits, 16),
-            None => text.parse(),
-        };
-        if number.is_err() {
+        let number = element::number(text);
+        if number.is_none() {
             self.fault(place, format!("`{text}` is no number from 1 to 4294967295"));
         }
-        number.ok()
+        number
     }
 
     fn ranges(&mut self, place: &str, list: &str) -> CidrSet {
@@ -350,7 +284,7 @@ impl<'a> Parser<'a> {
         owners
     }
 
-    fn fault(&mut self, place: &str, reason: String) {
+    pub(super) fn fault(&mut self, place: &str, reason: String) {
         self.faults.push(Fault {
             place: place.to_owned(),
             reason,
@@ -366,42 +300,3 @@ const KERNEL_TABLES: [u32; 4] = [0, 253, 254, 255];
 
 /// What the kernel allows, without the final NUL.
 const INTERFACE_NAME_LENGTH_MAX: usize = 15;
-
-/// Empty elements are skipped and blanks belong to the element, as in istio-iptables.
-fn elements(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').filter(|element| !element.is_empty())
-}
-
-/// A number, a range of numbers as iptables writes it, or a name.
-fn owner(word: &str, find: impl Fn(&str) -> Option<u32>) -> Option<Owner> {
-    if let Ok(id) = word.parse() {
-        return Some(id..=id);
-    }
-    if let Some((first, last)) = word.split_once('-')
-        && let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>())
-    {
-        return (first <= last).then_some(first..=last);
-    }
-    find(word).map(|id| id..=id)
-}
-
-fn parse_ports(element: &str) -> Option<RangeInclusive<u16>> {
-    let (first, last) = element.split_once([':', '-']).unwrap_or((element, element));
-    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-    (first <= last).then_some(first..=last)
-}
-
-/// Sorts, and joins ranges that overlap or touch.
-fn merge(mut ports: Ports) -> Ports {
-    ports.sort_by_key(|range| *range.start());
-    let mut merged: Ports = Vec::new();
-    for range in ports {
-        match merged.last_mut() {
-            Some(last) if *range.start() <= last.end().saturating_add(1) => {
-                *last = *last.start()..=*last.end().max(range.end());
-            }
-            _ => merged.push(range),
-        }
-    }
-    merged
-}

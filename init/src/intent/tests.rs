@@ -80,6 +80,107 @@ fn ports_merge() {
     assert_eq!(good("-o 65535,1:65535").outbound.exclude_ports, [1..=65535]);
 }
 
+/// Annotations are often written with a blank after each comma, and istio-iptables does as they say.
+#[test]
+fn blanks_around_elements() {
+    let intent = |line: &[&str], variables: &[(&str, &str)]| {
+        let environment = |name: &str| {
+            let own = variables.iter().find(|(own, _)| *own == name);
+            own.map(|(_, value)| (*value).to_owned())
+        };
+        let words = std::iter::once("egret-init").chain(line.iter().copied());
+        let Request::Apply(flags) = Request::parse(words, &environment).unwrap() else {
+            panic!("{line:?} asks for something else");
+        };
+        let surroundings = Surroundings {
+            addresses: vec!["10.0.0.5".parse().unwrap()],
+            ..Surroundings::default()
+        };
+        Intent::new(&flags, &surroundings)
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let padded = intent(
+        &[
+            "-b",
+            "*",
+            "-d",
+            "15090, 15021,\t15020 ",
+            "-o",
+            " 22",
+            "-q",
+            "80 ,90:100",
+            "-u",
+            "1, 2",
+            "-g",
+            " 3-4 ",
+            "-c",
+            "eth1, tun+",
+            "-k",
+            " lo",
+            "-p",
+            " 15001",
+            "-t",
+            "1337 ",
+        ],
+        &[("ISTIO_OUTBOUND_OWNER_GROUPS", "5, 6")],
+    );
+    let plain = intent(
+        &[
+            "-b",
+            "*",
+            "-d",
+            "15090,15021,15020",
+            "-o",
+            "22",
+            "-q",
+            "80,90:100",
+            "-u",
+            "1,2",
+            "-g",
+            "3-4",
+            "-c",
+            "eth1,tun+",
+            "-k",
+            "lo",
+        ],
+        &[("ISTIO_OUTBOUND_OWNER_GROUPS", "5,6")],
+    );
+    assert_eq!(padded, plain);
+    assert!(padded.is_ok(), "{padded:?}");
+    for (line, expected) in [
+        (
+            ["-q", "80, ,90"],
+            "--istio-outbound-ports: `` is no port from 0 to 65535, nor a range such as 80:90",
+        ),
+        (
+            ["-c", "a b"],
+            "--istio-exclude-interfaces: `a b` is no interface name of 1 to 15 characters",
+        ),
+        (
+            ["-i", "10.0.0.0/8, 11.0.0.0/8"],
+            "--istio-service-cidr: ` 11.0.0.0/8` is no address range such as `10.0.0.0/8` or `fd00::/8`",
+        ),
+    ] {
+        assert_eq!(
+            intent(&line, &[]),
+            Err(vec![expected.to_owned()]),
+            "{line:?}"
+        );
+    }
+}
+
+#[test]
+fn open_port_ranges() {
+    let ports = |list: &str| good(&format!("-q {list}")).outbound.include_ports;
+    assert_eq!(ports("65000:"), [65000..=65535]);
+    assert_eq!(ports(":90"), [0..=90]);
+    assert_eq!(ports(":"), [0..=65535]);
+    assert_eq!(
+        faults("-q -1", &[]),
+        ["--istio-outbound-ports: `-1` is no port from 0 to 65535, nor a range such as 80:90"]
+    );
+}
+
 #[test]
 fn inbound() {
     assert_eq!(good("-d 1").inbound, Inbound::Nothing);
@@ -122,6 +223,15 @@ fn groups() {
     let nobody = intent("", &[(include, "")], &["10.0.0.5"]).unwrap();
     assert_eq!(nobody.outbound.groups, Groups::Only(vec![]));
     assert_eq!(nobody.warnings().len(), 1);
+}
+
+#[test]
+fn ignored_variables_are_told() {
+    let intent = intent("", &[("ISTIO_DUAL_STACK", "yes")], &["10.0.0.5"]).unwrap();
+    assert_eq!(
+        intent.warnings(),
+        ["the environment's ISTIO_DUAL_STACK=yes is ignored, since its flag has no such value"]
+    );
 }
 
 /// Which addresses turn IPv6 on, without and with dual stack.

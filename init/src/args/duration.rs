@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Reads `5s`, `1m30s`, `1.5h`, `250ms`. `None` for anything else; negative ones make no sense here.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }

@@ -131,24 +131,24 @@ impl Framing {
 
     /// Takes one line of a head, or what there is of it.
     fn head_line<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
-        let Some(end) = memchr(b'\n', bytes) else {
-            if self.line.len() + bytes.len() > LINE_MAX {
-                self.stop();
-            } else {
-                self.line.extend_from_slice(bytes);
-                // Empty lines before a request do not begin one.
-                if self.line != b"\r" {
-                    self.at = At::Head;
-                }
-            }
-            return &[];
+        let end = memchr(b'\n', bytes);
+        let (part, rest) = match end {
+            Some(end) => (&bytes[..end], &bytes[end + 1..]),
+            None => (bytes, &[][..]),
         };
-        let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
-        if self.line.is_empty() {
-            self.line_came(line);
+        if self.line.len() + part.len() > LINE_MAX {
+            self.stop();
+        } else if end.is_none() {
+            self.line.extend_from_slice(part);
+            // Empty lines before a request do not begin one.
+            if self.line != b"\r" {
+                self.at = At::Head;
+            }
+        } else if self.line.is_empty() {
+            self.line_came(part);
         } else {
             let mut whole = std::mem::take(&mut self.line);
-            whole.extend_from_slice(line);
+            whole.extend_from_slice(part);
             self.line_came(&whole);
         }
         rest

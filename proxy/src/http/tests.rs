@@ -2,6 +2,8 @@
 
 mod world;
 mod exchanges;
+mod between;
+mod framing;
 mod retries;
 mod http2;
 mod bodies;

@@ -99,8 +99,8 @@ async fn interim_responses_do_not_come_into_the_middle_of_another() {
     let (mut client, server) = duplex(1024);
     let watch = watched(server);
     let mut line = watch.line();
-    line.write_all(b"half").await.expect("written");
     let early = watch.begin().early;
+    line.write_all(b"half").await.expect("written");
     early.send(StatusCode::EARLY_HINTS, &hints());
     let watching = timeout(Duration::from_secs(1), watch.sees(None, false));
     assert!(watching.await.is_err());
@@ -120,4 +120,100 @@ async fn interim_responses_do_not_come_into_the_middle_of_another() {
     let mut read = vec![0; 9];
     client.read_exact(&mut read).await.expect("read");
     assert_eq!(read, b"halffinal");
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+
+/// Whether it is idle by now.
+async fn idle(watch: &Watch<tokio::io::DuplexStream>) -> bool {
+    let seen = timeout(Duration::from_secs(1), watch.sees(None, true)).await;
+    seen == Ok(Seen::Idle)
+}
+
+/// As hyper asks for more and gets nothing.
+async fn ask_in_vain(line: &mut Line<tokio::io::DuplexStream>) {
+    let read = timeout(Duration::from_secs(1), line.read_u8()).await;
+    assert!(read.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_idle_when_all_is_answered_and_nothing_has_come() {
+    let (mut client, server) = duplex(1024);
+    let watch = watched(server);
+    let mut line = watch.line();
+    client.write_all(GET).await.expect("written");
+    line.read_exact(&mut [0; GET.len()]).await.expect("read");
+    ask_in_vain(&mut line).await;
+    assert!(!idle(&watch).await, "a head has come");
+    let early = watch.begin().early;
+    ask_in_vain(&mut line).await;
+    assert!(!idle(&watch).await, "it is not answered");
+    let response = watch.answered(Response::new(()), early);
+    ask_in_vain(&mut line).await;
+    line.write_all(b"answer").await.expect("written");
+    drop(response);
+    assert!(!idle(&watch).await, "the answer is not flushed");
+    line.flush().await.expect("flushed");
+    assert!(idle(&watch).await);
+    assert!(watch.was_used() && !watch.was_used());
+    client.write_all(b"G").await.expect("written");
+    line.read_u8().await.expect("read");
+    assert!(!idle(&watch).await, "another begins");
+    ask_in_vain(&mut line).await;
+    assert!(!idle(&watch).await, "another has begun");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_it_is_idle_is_read_first() {
+    let (mut client, server) = duplex(1024);
+    let watch = watched(server);
+    drop(watch.line());
+    let silent = timeout(Duration::from_secs(1), watch.spoken()).await;
+    assert!(silent.is_err());
+    client.write_all(GET).await.expect("written");
+    assert!(watch.spoken().await);
+    let mut read = [0; GET.len()];
+    watch.line().read_exact(&mut read).await.expect("read");
+    assert_eq!(read, GET);
+    drop(client);
+    assert!(!watch.spoken().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_hyper_says_unasked_is_kept_back() {
+    let (mut client, server) = duplex(1024);
+    let watch = watched(server);
+    let mut line = watch.line();
+    assert!(!watch.may_refuse());
+    line.write_all(b"hyper's").await.expect("written");
+    line.flush().await.expect("flushed");
+    line.shutdown().await.expect("nothing");
+    assert!(watch.may_refuse());
+    watch.refuse(b"ours").await.expect("written");
+    let closing = async {
+        let mut all = Vec::new();
+        client.read_to_end(&mut all).await.expect("closed");
+        drop(client);
+        all
+    };
+    let ((), all) = tokio::join!(watch.close(), closing);
+    assert_eq!(all, b"ours");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_stays_after_the_end_is_left() {
+    let (mut client, server) = duplex(64);
+    let watch = watched(server);
+    let began = Instant::now();
+    watch.close().await;
+    assert_eq!(began.elapsed(), LINGER_MAX.1, "silence");
+    let (client_sends, began) = (client.write_all(&[b'x'; 1 << 16]), Instant::now());
+    let watch = {
+        let closing = watch.close();
+        let (sent, ()) = tokio::join!(client_sends, closing);
+        sent.expect("all was taken");
+        watch
+    };
+    assert_eq!(began.elapsed(), LINGER_MAX.1);
+    drop(watch);
 }

@@ -41,6 +41,7 @@ use crate::snapshot::outbound::Outbound;
 use crate::snapshot::outbound::outbound;
 use crate::snapshot::routes::mesh_retries;
 use crate::snapshot::services::Registry;
+use crate::snapshot::services::Ties;
 use crate::snapshot::table::RouteTable;
 use crate::snapshot::visible::scope;
 use crate::snapshot::workload::Mode;
@@ -82,7 +83,11 @@ impl Snapshot {
     pub fn build(objects: &Objects, workload: Workload) -> (Self, Vec<Problem>) {
         let registry = Registry::new(objects);
         let mut findings = Findings::default();
-        registry.tell_hidden(&workload.namespace, &mut findings);
+        registry.tell_hidden(
+            &workload.namespace,
+            Ties::of(workload.mode),
+            &mut findings,
+        );
         let mut clusters = Clusters::new(objects, &registry, &workload);
         let mut names = NameTable::default();
         let (outbound, gateways) = match workload.mode {

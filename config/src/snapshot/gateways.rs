@@ -29,6 +29,7 @@ use crate::snapshot::findings::Findings;
 use crate::snapshot::routes::Site;
 use crate::snapshot::routes::Written;
 use crate::snapshot::routes::http_rules;
+use crate::snapshot::services::Ties;
 use crate::snapshot::table::RouteTable;
 use crate::snapshot::table::Rule;
 use crate::snapshot::table::VirtualHost;
@@ -122,7 +123,7 @@ pub(crate) fn gateways<'o>(
     clusters: &mut Clusters<'o, '_>,
     findings: &mut Findings,
 ) -> Gateways {
-    for service in clusters.registry.visible(&workload.namespace, |_| true) {
+    for service in clusters.registry.visible(&workload.namespace, Ties::First, |_| true) {
         clusters.add(&service);
     }
     let delegates = Delegates::new(objects);

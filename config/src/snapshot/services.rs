@@ -16,12 +16,32 @@ use crate::model::service::ServicePort;
 use crate::name::Kind;
 use crate::problem::Problem;
 use crate::snapshot::findings::Findings;
+use crate::snapshot::workload::Mode;
 
 /// All services by host, and the EndpointSlices of each.
 pub(crate) struct Registry<'o> {
     objects: &'o Objects,
     by_host: HashMap<&'o HostPattern, Vec<&'o Service>>,
     slices: HashMap<(&'o str, &'o str), Vec<&'o EndpointGroup>>,
+}
+
+/// Whose a host is when several services that are seen have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ties {
+    /// The first's: on a gateway.
+    First,
+    /// The one's of the caller's own namespace, else the first's: what a sidecar sees, and what rules name.
+    Own,
+}
+
+impl Ties {
+    /// What counts for what a workload sees.
+    pub(crate) fn of(mode: Mode) -> Self {
+        match mode {
+            Mode::Sidecar => Self::Own,
+            Mode::Gateway => Self::First,
+        }
+    }
 }
 
 impl<'o> Registry<'o> {
@@ -50,6 +70,7 @@ impl<'o> Registry<'o> {
     pub(crate) fn visible(
         &self,
         namespace: &str,
+        ties: Ties,
         wanted: impl Fn(&Service) -> bool,
     ) -> Vec<Cow<'o, Service>> {
         let mut found = Vec::with_capacity(self.objects.services.len());
@@ -70,7 +91,9 @@ impl<'o> Registry<'o> {
                     continue;
                 }
                 let rivals = self.seen(namespace, rivals, &wanted);
-                if winner(namespace, &rivals).is_some_and(|winner| std::ptr::eq(winner, service)) {
+                if winner(namespace, ties, &rivals)
+                    .is_some_and(|winner| std::ptr::eq(winner, service))
+                {
                     found.push(merged(service, &rivals));
                 }
             }
@@ -79,7 +102,7 @@ impl<'o> Registry<'o> {
     }
 
     /// Tells of services that `namespace` sees and that another of the same host hides.
-    pub(crate) fn tell_hidden(&self, namespace: &str, findings: &mut Findings) {
+    pub(crate) fn tell_hidden(&self, namespace: &str, ties: Ties, findings: &mut Findings) {
         for service in &self.objects.services {
             let rivals = self
                 .by_host
@@ -89,7 +112,7 @@ impl<'o> Registry<'o> {
                 continue;
             }
             let rivals = self.seen(namespace, rivals, &|_| true);
-            let hides = winner(namespace, &rivals).filter(|winner| {
+            let hides = winner(namespace, ties, &rivals).filter(|winner| {
                 let seen = rivals.iter().any(|one| std::ptr::eq(*one, service));
                 seen && !std::ptr::eq(*winner, service) && !may_merge(winner, service)
             });
@@ -115,7 +138,7 @@ impl<'o> Registry<'o> {
         host: &HostPattern,
     ) -> Option<Cow<'o, Service>> {
         let rivals = self.seen(namespace, self.by_host.get(host)?, &|_| true);
-        let winner = winner(namespace, &rivals)?;
+        let winner = winner(namespace, Ties::Own, &rivals)?;
         Some(merged(winner, &rivals))
     }
 
@@ -244,11 +267,10 @@ pub(crate) fn port_of(service: &Service, port: &ServicePort, endpoint: &Endpoint
     Some(port.target.unwrap_or(port.number))
 }
 
-/// Who a host belongs to: the caller's own namespace, else Kubernetes, else the first. Kubernetes beats a ServiceEntry
-/// of the same namespace.
-fn winner<'o>(namespace: &str, rivals: &[&'o Service]) -> Option<&'o Service> {
+/// Who a host belongs to: Kubernetes, else the first; where own ones count more, of them if there are any.
+fn winner<'o>(namespace: &str, ties: Ties, rivals: &[&'o Service]) -> Option<&'o Service> {
     let kubernetes = |service: &&Service| service.meta.kind == Kind::Service;
-    let own = |service: &&&Service| *service.meta.name.namespace == *namespace;
+    let own = |service: &&&Service| ties == Ties::Own && *service.meta.name.namespace == *namespace;
     let first_of = |rivals: &[&'o Service]| {
         rivals
             .iter()

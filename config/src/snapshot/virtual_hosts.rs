@@ -80,7 +80,7 @@ impl<'a> VirtualServices<'a> {
             }
         }
         let services: Vec<&Service> = imports.services.iter().map(|service| &**service).collect();
-        let by_service_host = services
+        let by_service_host: HashMap<&HostPattern, usize> = services
             .iter()
             .enumerate()
             .map(|(at, service)| (&service.host, at))
@@ -89,7 +89,7 @@ impl<'a> VirtualServices<'a> {
         let mut others: HashMap<u16, Vec<usize>> = HashMap::new();
         let mut aliases: HashMap<&str, Vec<&Service>> = HashMap::new();
         for (at, service) in services.iter().enumerate() {
-            if let Resolution::Alias(real) = &service.resolution {
+            if let Some(real) = concrete(service, &services, &by_service_host) {
                 aliases.entry(real).or_default().push(service);
             }
             for port in &service.ports {
@@ -162,6 +162,27 @@ impl<'a> VirtualServices<'a> {
         let at = *most_specific.first()?.first()?;
         rules(at).then_some(at)
     }
+}
+
+/// The host that an ExternalName service stands for in the end; nothing where they stand for each other.
+fn concrete<'a>(
+    alias: &'a Service,
+    services: &[&'a Service],
+    by_host: &HashMap<&HostPattern, usize>,
+) -> Option<&'a str> {
+    let mut service = alias;
+    let mut real = None;
+    for _ in services {
+        let Resolution::Alias(next) = &service.resolution else {
+            return real;
+        };
+        real = Some(&**next);
+        match by_host.get(&HostPattern::Exact(next.clone())) {
+            Some(at) => service = services[*at],
+            None => return real,
+        }
+    }
+    None
 }
 
 /// The table of a port that every HTTP service of the port shares.

@@ -17,6 +17,7 @@ use crate::model::sidecar::Sidecar;
 use crate::model::virtual_service::GatewayName;
 use crate::model::virtual_service::VirtualService;
 use crate::snapshot::services::Registry;
+use crate::snapshot::services::Ties;
 use crate::snapshot::services::includes;
 use crate::snapshot::services::is_public;
 use crate::snapshot::workload::Workload;
@@ -61,7 +62,7 @@ pub(crate) fn scope<'o>(
         vec![Imports {
             port: None,
             bind: None,
-            services: registry.visible(&workload.namespace, |_| true),
+            services: registry.visible(&workload.namespace, Ties::Own, |_| true),
             virtual_services,
         }]
     } else {
@@ -164,7 +165,7 @@ fn imports<'o>(
     let services = if nothing {
         Vec::new()
     } else {
-        registry.visible(namespace, |service| {
+        registry.visible(namespace, Ties::Own, |service| {
             has_port(listener, service)
                 && imported(&service.meta.name.namespace, &|pattern| {
                     pattern.covers(&service.host)

@@ -23,6 +23,7 @@ use crate::snapshot::gateways::origin;
 use crate::snapshot::routes::Site;
 use crate::snapshot::routes::applies;
 use crate::snapshot::routes::stream_route;
+use crate::snapshot::services::Ties;
 
 impl<'o> Build<'_, 'o, '_> {
     pub(super) fn ending(&mut self, serving: &Serving<'o>, listener: &mut GatewayListener) {
@@ -146,7 +147,7 @@ impl<'o> Build<'_, 'o, '_> {
                     .any(|host| host.host.covers(&service.host))
         };
         registry
-            .visible(&self.workload.namespace, covered)
+            .visible(&self.workload.namespace, Ties::First, covered)
             .iter()
             .map(|service| service.host.clone())
             .collect()

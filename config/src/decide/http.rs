@@ -66,6 +66,7 @@ pub(crate) fn decide<'s>(
             }),
             virtual_host: Some(&host.name),
             route: None,
+            rule: None,
             trail,
         };
     }
@@ -101,9 +102,7 @@ fn act<'s>(
             authority: None,
             timeout: None,
             retries: snapshot.retries.as_ref(),
-            fault: None,
             mirrors: &[],
-            cors: None,
             headers: [None, None],
         }),
         Action::Rule(action) => match &action.route.action {
@@ -124,6 +123,10 @@ fn act<'s>(
         verdict,
         virtual_host: trail.virtual_host,
         route: rule.name.as_deref(),
+        rule: match &rule.action {
+            Action::Default(_) => None,
+            Action::Rule(action) => Some(&action.route),
+        },
         trail,
     }
 }
@@ -150,9 +153,7 @@ fn routed<'s>(
         authority: target.authority.as_deref(),
         timeout: route.timeout.filter(|limit| !limit.is_zero()),
         retries: action.retries.as_ref(),
-        fault: route.fault.as_ref(),
         mirrors: &action.mirrors,
-        cors: route.cors.as_ref(),
         // The last one wins: the only destination's own changes, else the rule's.
         headers: match destinations {
             [_] => [of_rule, own],

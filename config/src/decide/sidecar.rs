@@ -205,6 +205,7 @@ fn unknown_request<'s>(snapshot: &'s Snapshot, mut trail: Trail<'s>) -> RequestD
                 verdict: RequestVerdict::Pass,
                 virtual_host: Some("allow_any"),
                 route: Some("allow_any"),
+                rule: None,
                 trail,
             };
         }
@@ -217,13 +218,12 @@ fn unknown_request<'s>(snapshot: &'s Snapshot, mut trail: Trail<'s>) -> RequestD
             authority: None,
             timeout: None,
             retries: None,
-            fault: None,
             mirrors: &[],
-            cors: None,
             headers: [None, None],
         }),
         virtual_host: Some("allow_any"),
         route: Some("allow_any"),
+        rule: None,
         trail,
     }
 }
@@ -247,6 +247,7 @@ pub(crate) fn refused<'s>(
         verdict: RequestVerdict::Refuse(refusal),
         virtual_host: trail.virtual_host.or(route),
         route,
+        rule: None,
         trail,
     }
 }

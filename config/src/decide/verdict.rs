@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use crate::decide::call::Terminated;
 use crate::decide::trail::Trail;
-use crate::model::route::Cors;
 use crate::model::route::DirectResponse;
-use crate::model::route::Fault;
 use crate::model::route::HeaderChanges;
+use crate::model::route::HttpRoute;
 use crate::model::route::Retries;
 use crate::model::tls::ServerTls;
 use crate::snapshot::cluster::Cluster;
@@ -98,12 +97,8 @@ pub struct Forward<'s> {
     pub timeout: Option<Duration>,
     /// Retries; `None` for none at all.
     pub retries: Option<&'s Retries>,
-    /// Faults to inject.
-    pub fault: Option<&'s Fault>,
     /// Where copies go, each with its share in millionths.
     pub mirrors: &'s [(Arc<Cluster>, u32)],
-    /// CORS.
-    pub cors: Option<&'s Cors>,
     /// Header changes, to be applied in this order.
     pub headers: [Option<&'s HeaderChanges>; 2],
 }
@@ -138,6 +133,8 @@ pub struct RequestDecision<'s> {
     pub virtual_host: Option<&'s str>,
     /// The route's name: a rule's, `default`, `allow_any` or `block_all`; none when a rule has no name.
     pub route: Option<&'s str>,
+    /// The rule of a VirtualService that took the request. Its faults and CORS come first, whatever the verdict.
+    pub rule: Option<&'s HttpRoute>,
     /// Why.
     pub trail: Trail<'s>,
 }

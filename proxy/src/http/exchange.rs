@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use egret_config::decide;
 use egret_config::decide::call;
-use egret_config::decide::verdict::Forward;
 use egret_config::decide::verdict::Refusal;
 use egret_config::decide::verdict::RequestDecision;
 use egret_config::decide::verdict::RequestVerdict;

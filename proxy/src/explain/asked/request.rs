@@ -134,8 +134,7 @@ impl Asked<'_> {
             decision = decide(rolled);
         }
         let mut answer = self.decided(&decision, authority);
-        if let RequestVerdict::Forward(forward) = &decision.verdict
-            && let Some(policy) = forward.cors
+        if let Some(policy) = decision.rule.and_then(|rule| rule.cors.as_ref())
             && let cors::Verdict::Answer(response) = cors::verdict(policy, &method, &headers)
         {
             let mut preflight = self.answer(Word::DirectResponse);
@@ -248,9 +247,10 @@ impl Asked<'_> {
                 .collect();
             let host = split_authority(forward.authority.unwrap_or(authority)).0;
             described::cluster(&mut answer, forward.cluster, &Spoken::Requests(host));
-            if let Some((share, abort)) = forward.fault.and_then(|fault| fault.abort) {
-                fault(&mut answer, share, abort);
-            }
+        }
+        let aborts = decision.rule.and_then(|rule| rule.fault.as_ref()?.abort);
+        if let Some((share, abort)) = aborts {
+            fault(&mut answer, share, abort);
         }
         answer
     }

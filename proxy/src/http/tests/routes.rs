@@ -108,6 +108,41 @@ fn preflights_are_answered_and_answers_marked() {
 }
 
 #[test]
+fn policies_count_where_nothing_is_sent_on() {
+    worker(|| async {
+        let world = World::with(&format!(
+            "{}{}",
+            service("a", "HTTP", &[]),
+            rule(
+                "a",
+                "match: [{uri: {prefix: /answered}}], directResponse: {status: 200}, corsPolicy: &cors {allowOrigins: [{exact: 'http://page.test'}], allowMethods: [PUT]}}, \
+                 {match: [{uri: {prefix: /sent-away}}], redirect: {uri: /}, corsPolicy: *cors}, \
+                 {match: [{uri: {prefix: /aborted}}], route: [{destination: {host: nobody.test}}], fault: {abort: {httpStatus: 418, percentage: {value: 100}}}}, \
+                 {route: [{destination: {host: nobody.test}}], corsPolicy: *cors, headers: {response: {set: {x-set: here}}}"
+            ),
+        ));
+        let mut client = world.client(vip());
+        let head = "Host: a.test\r\nOrigin: http://page.test\r\n";
+        for (path, status) in [("/answered", 200), ("/sent-away", 301), ("/missing", 503)] {
+            let asked = format!(
+                "OPTIONS {path} HTTP/1.1\r\n{head}Access-Control-Request-Method: PUT\r\n\r\n"
+            );
+            let response = ask(&mut client, &asked).await;
+            assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+            let response = ask(&mut client, &format!("GET {path} HTTP/1.1\r\n{head}\r\n")).await;
+            assert!(
+                response.starts_with(&format!("HTTP/1.1 {status} "))
+                    && response.contains("access-control-allow-origin: http://page.test\r\n"),
+                "{response}"
+            );
+            assert_eq!(response.contains("x-set: here\r\n"), status == 503, "{response}");
+        }
+        let response = ask(&mut client, "GET /aborted HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
+        assert!(response.starts_with("HTTP/1.1 418 "), "{response}");
+    });
+}
+
+#[test]
 fn the_mesh_says_which_headers_are_ours() {
     worker(|| async {
         let (address, _) = origin(async |mut stream, _| {

@@ -303,9 +303,7 @@ pub(super) async fn get_as(
         authority: None,
         timeout,
         retries,
-        fault: None,
         mirrors: &[],
-        cors: None,
         headers: [None, None],
     };
     let request = Request::get("http://a.test/").body(()).expect("request");

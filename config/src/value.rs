@@ -1,4 +1,6 @@
-//! Small values of Istio's objects: durations and string matches.
+//! Small values of Istio's objects: durations, string matches, paths.
+
+pub mod path;
 
 use std::time::Duration;
 

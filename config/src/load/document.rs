@@ -331,7 +331,7 @@ impl Source<'_> {
                 format!("unknown field, ignored; did you mean `{meant}`?")
             }
             Why::Unknown(None) => "unknown field, ignored".to_owned(),
-            Why::Unsupported => "not supported yet, ignored".to_owned(),
+            Why::Unsupported(words) => format!("not supported yet, ignored: {words}"),
         };
         Problem::new(Severity::Warning, place, reason)
             .of(title)

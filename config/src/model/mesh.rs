@@ -2,6 +2,7 @@
 
 pub(crate) mod parse;
 mod proxy_headers;
+mod unread;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +12,12 @@ pub use crate::model::mesh::proxy_headers::ProxyHeaders;
 pub use crate::model::mesh::proxy_headers::Topology;
 use crate::model::meta::ExportTo;
 use crate::model::meta::Meta;
+use crate::model::policy::Keepalive;
 use crate::model::policy::Locality;
 use crate::model::policy::TrafficPolicy;
 use crate::model::route::Retries;
 use crate::name::ROOT_NAMESPACE;
+use crate::value::path::PathNormalization;
 
 /// What happens to calls that nothing is registered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,10 @@ pub struct Mesh {
     pub h2_upgrade: bool,
     /// `localityLbSetting`.
     pub locality: Locality,
+    /// `pathNormalization`.
+    pub path_normalization: PathNormalization,
+    /// `tcpKeepalive`: what DestinationRules leave unsaid.
+    pub keepalive: Option<Keepalive>,
     /// `defaultConfig.proxyHeaders`.
     pub proxy_headers: ProxyHeaders,
     /// `defaultConfig.gatewayTopology`.
@@ -97,6 +104,8 @@ impl Default for Mesh {
             dns_refresh_rate: Duration::from_secs(60),
             h2_upgrade: false,
             locality: Locality::default(),
+            path_normalization: PathNormalization::default(),
+            keepalive: None,
             proxy_headers: ProxyHeaders::default(),
             topology: Topology::default(),
         }

@@ -149,6 +149,8 @@ pub enum HashOn {
         path: Option<Arc<str>>,
         /// Its life; a cookie is made when the client has none. Zero: a session cookie.
         ttl: Option<Duration>,
+        /// `attributes` of a cookie that is made, such as `SameSite`; a value may be empty.
+        attributes: Vec<(Arc<str>, Arc<str>)>,
     },
     /// `useSourceIp`.
     SourceIp,

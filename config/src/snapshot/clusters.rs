@@ -9,6 +9,7 @@ use crate::labels::Labels;
 use crate::model::endpoint::Address;
 use crate::model::endpoint::Endpoint;
 use crate::model::objects::Objects;
+use crate::model::policy::Keepalive;
 use crate::model::policy::LoadBalancer;
 use crate::model::policy::TrafficPolicy;
 use crate::model::service::Resolution;
@@ -272,7 +273,8 @@ impl<'o, 'b> Clusters<'o, 'b> {
     }
 
     fn policy(&self, policy: TrafficPolicy) -> ClusterPolicy {
-        let pool = policy.connection_pool.unwrap_or_default();
+        let mut pool = policy.connection_pool.unwrap_or_default();
+        pool.keepalive = keepalive(pool.keepalive, self.objects.mesh.keepalive.as_ref());
         ClusterPolicy {
             load_balancer: policy.load_balancer.unwrap_or_default(),
             connect_timeout: pool
@@ -305,6 +307,17 @@ fn over(own: TrafficPolicy, mesh: &TrafficPolicy) -> TrafficPolicy {
         proxy_protocol: own.proxy_protocol.or(mesh.proxy_protocol),
         retry_budget: own.retry_budget.or(mesh.retry_budget),
     }
+}
+
+/// Settings of keepalive over those of the mesh, one by one.
+fn keepalive(own: Option<Keepalive>, mesh: Option<&Keepalive>) -> Option<Keepalive> {
+    let Some(mesh) = mesh else { return own };
+    let own = own.unwrap_or_default();
+    Some(Keepalive {
+        probes: own.probes.or(mesh.probes),
+        time: own.time.or(mesh.time),
+        interval: own.interval.or(mesh.interval),
+    })
 }
 
 /// `outbound|port|subset|host`.

@@ -12,7 +12,7 @@ use serde::de::Visitor;
 use crate::wire::reading::Key;
 use crate::wire::reading::Reading;
 use crate::wire::reading::is_field;
-use crate::wire::unsupported::is_unsupported;
+use crate::wire::unsupported;
 
 /// What `object!` implements: fields that can be read one at a time.
 pub(crate) trait Fields<'de>: Default {
@@ -59,8 +59,8 @@ pub(crate) fn read_field<'de, T: Fields<'de>, A: MapAccess<'de>>(
         if !seen.first(index) {
             return Err(A::Error::custom(format_args!("field `{key}` is set twice")));
         }
-        if is_unsupported(T::SHAPE, T::NAMES[index]) {
-            reading.note_unsupported(key);
+        if let Some(words) = unsupported::words(T::SHAPE, T::NAMES[index]) {
+            reading.note_unsupported(key, words);
         }
         object.set(index, map, reading)?;
         return Ok(true);

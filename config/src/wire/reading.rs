@@ -44,8 +44,8 @@ pub(crate) struct Ignored {
 pub(crate) enum Why {
     /// No shape knows it; maybe a known field of the same object has nearly the same name.
     Unknown(Option<String>),
-    /// egret does not act on it yet.
-    Unsupported,
+    /// egret does not act on it yet; what happens, and what to write instead.
+    Unsupported(&'static str),
 }
 
 /// How many fields without effect are told of a document.
@@ -85,8 +85,8 @@ impl Reading {
     }
 
     /// Notes a known field that egret does not act on yet.
-    pub(crate) fn note_unsupported(&self, key: &str) {
-        self.note(key, Why::Unsupported);
+    pub(crate) fn note_unsupported(&self, key: &str, words: &'static str) {
+        self.note(key, Why::Unsupported(words));
     }
 
     fn note(&self, key: &str, why: Why) {

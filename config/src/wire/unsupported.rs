@@ -1,48 +1,147 @@
 //! What is read but not acted on yet: the one list of it. A document that uses such a field gets a warning.
 
-/// Shapes, and their fields that egret does not act on, in snake case.
+/// A field that egret does not act on.
+struct Unsupported {
+    /// The shape that has it.
+    shape: &'static str,
+    /// Its name, in snake case.
+    field: &'static str,
+    /// What happens, and after a semicolon what to write instead.
+    words: &'static str,
+}
+
+const fn field(shape: &'static str, field: &'static str, words: &'static str) -> Unsupported {
+    Unsupported {
+        shape,
+        field,
+        words,
+    }
+}
+
+/// The fields that egret does not act on.
 ///
 /// Left out on purpose are fields that never change where a call goes: those of `ProxyConfig` and of telemetry. Nor does
-/// `setCurrentClientCertDetails`: it is for sidecars whose callers show certificates, which egret's never do.
-const UNSUPPORTED: &[(&str, &[&str])] = &[
-    ("WorkloadEntry", &["network"]),
-    ("HttpMatch", &["stat_prefix"]),
-    (
+/// `setCurrentClientCertDetails`: it is for sidecars whose callers show certificates, which egret's never do. What
+/// `serviceSettings` asks for holds by itself: all endpoints that egret reads are of one cluster.
+const UNSUPPORTED: &[Unsupported] = &[
+    field(
+        "WorkloadEntry",
+        "network",
+        "addresses of other networks are dialled directly; give the address of that network's gateway",
+    ),
+    field(
+        "HttpMatch",
+        "stat_prefix",
+        "metrics are told apart by destination alone; leave it out",
+    ),
+    field(
         "HttpRetry",
-        &["retry_remote_localities", "retry_ignore_previous_hosts"],
+        "retry_remote_localities",
+        "a retry looks where the first try looked; leave it out",
     ),
-    ("TlsMatch", &["source_subnet"]),
-    ("Server", &["default_endpoint"]),
-    ("LoadBalancer", &["warmup_duration_secs", "warmup"]),
-    ("HttpCookie", &["attributes"]),
-    ("HttpPool", &["max_concurrent_streams"]),
-    ("Sidecar", &["ingress", "inbound_connection_pool"]),
-    ("EgressListener", &["capture_mode"]),
-    (
+    field(
+        "HttpRetry",
+        "retry_ignore_previous_hosts",
+        "a retry avoids endpoints that failed; leave it out",
+    ),
+    field(
+        "TlsMatch",
+        "source_subnet",
+        "callers of every address match, as with Istio; use sourceLabels or sourceNamespace",
+    ),
+    field(
+        "Server",
+        "default_endpoint",
+        "calls go where rules say; use a VirtualService",
+    ),
+    field(
+        "LoadBalancer",
+        "warmup_duration_secs",
+        "new endpoints get their full share of calls at once; leave it out",
+    ),
+    field(
+        "LoadBalancer",
+        "warmup",
+        "new endpoints get their full share of calls at once; leave it out",
+    ),
+    field(
+        "HttpPool",
+        "max_concurrent_streams",
+        "a connection takes as many requests at once as its server allows; use http2MaxRequests, for all connections together",
+    ),
+    field(
+        "Sidecar",
+        "ingress",
+        "calls that arrive are not proxied; leave it out",
+    ),
+    field(
+        "Sidecar",
+        "inbound_connection_pool",
+        "calls that arrive are not proxied; leave it out",
+    ),
+    field(
+        "EgressListener",
+        "capture_mode",
+        "a listener takes what is redirected to it and what is sent to its bind; leave it out",
+    ),
+    field(
         "MeshConfig",
-        &[
-            "proxy_listen_port",
-            "proxy_inbound_listen_port",
-            "proxy_http_port",
-            "tcp_keepalive",
-            "inbound_traffic_policy",
-            "mesh_mTLS",
-            "tls_defaults",
-            "ca_certificates",
-            "path_normalization",
-            "service_settings",
-            "discovery_selectors",
-        ],
+        "proxy_listen_port",
+        "the port is a setting of each egret; use --outbound-port",
     ),
-    ("Topology", &["proxy_protocol"]),
-    ("ProxyHeaders", &["preserve_http1_header_case"]),
+    field(
+        "MeshConfig",
+        "proxy_inbound_listen_port",
+        "calls that arrive are not proxied; use --inbound-port to say which port is Istio's",
+    ),
+    field(
+        "MeshConfig",
+        "proxy_http_port",
+        "there is no port for clients that know their proxy; leave it out",
+    ),
+    field(
+        "MeshConfig",
+        "inbound_traffic_policy",
+        "calls that arrive are not proxied; leave it out",
+    ),
+    field(
+        "MeshConfig",
+        "mesh_mTLS",
+        "calls in mode ISTIO_MUTUAL have TLS 1.2 or 1.3 with suites of egret's own; leave it out",
+    ),
+    field(
+        "MeshConfig",
+        "tls_defaults",
+        "TLS 1.2 and 1.3 are spoken with suites and curves of egret's own; set minProtocolVersion and cipherSuites of a Gateway's server",
+    ),
+    field(
+        "MeshConfig",
+        "ca_certificates",
+        "authorities are those of the DestinationRule, or the system's; set caCertificates of a DestinationRule",
+    ),
+    field(
+        "MeshConfig",
+        "discovery_selectors",
+        "objects of every namespace that is loaded count; use exportTo or a Sidecar to see fewer",
+    ),
+    field(
+        "Topology",
+        "proxy_protocol",
+        "the PROXY protocol of callers is not read; leave it out",
+    ),
+    field(
+        "ProxyHeaders",
+        "preserve_http1_header_case",
+        "names of headers are sent in lower case; leave it out",
+    ),
 ];
 
-/// Whether the field `name` of the shape `shape` is not acted on yet.
-pub(crate) fn is_unsupported(shape: &str, name: &str) -> bool {
+/// What happens instead when the field `name` of the shape `shape` is not acted on yet.
+pub(crate) fn words(shape: &str, name: &str) -> Option<&'static str> {
     UNSUPPORTED
         .iter()
-        .any(|(of, names)| *of == shape && names.contains(&name))
+        .find(|one| one.shape == shape && one.field == name)
+        .map(|one| one.words)
 }
 
 #[cfg(test)]
@@ -89,12 +188,10 @@ mod tests {
             shape::<mesh::Topology>(),
             shape::<shared::LocalityLbSetting>(),
         ];
-        for (shape, fields) in UNSUPPORTED {
+        for Unsupported { shape, field, .. } in UNSUPPORTED {
             let known = shapes.iter().find(|(name, _)| name == shape);
             let (_, names) = known.unwrap_or_else(|| panic!("no shape {shape}"));
-            for field in *fields {
-                assert!(names.contains(field), "{shape} has no field {field}");
-            }
+            assert!(names.contains(field), "{shape} has no field {field}");
         }
     }
 }

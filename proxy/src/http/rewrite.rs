@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use egret_config::value::path::PathNormalization;
+use egret_config::value::path::normalised;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::Uri;
@@ -98,9 +100,8 @@ fn host_like(host: &[u8]) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(byte))
 }
 
-/// The path and query of a target, in their regular spelling: dot segments resolved, letters that were escaped without
-/// need plain, backslashes turned. `//` and `%2F` stay, as in Istio's BASE normalisation.
-pub fn take_path(uri: &Uri) -> PathAndQuery {
+/// The path and query of a target, in their regular spelling.
+pub fn take_path(uri: &Uri, how: PathNormalization) -> PathAndQuery {
     let path = match uri.path_and_query() {
         Some(path) if path.as_str().starts_with(['/', '*']) => path.clone(),
         // An absolute target may have a query without a path.
@@ -110,81 +111,11 @@ pub fn take_path(uri: &Uri) -> PathAndQuery {
         }
         None => PathAndQuery::from_static("/"),
     };
-    match normalise(path.as_str()) {
+    match normalised(path.as_str(), how) {
         Cow::Borrowed(_) => path,
         // Normalising only removes and unescapes, so the result is a path still.
         Cow::Owned(text) => PathAndQuery::try_from(text).unwrap_or(path),
     }
-}
-
-/// See [`take_path`].
-pub fn normalise(path_and_query: &str) -> Cow<'_, str> {
-    let end = path_and_query.find('?').unwrap_or(path_and_query.len());
-    let (path, query) = path_and_query.split_at(end);
-    if !path.starts_with('/') || !wants_normalising(path.as_bytes()) {
-        return Cow::Borrowed(path_and_query);
-    }
-    let mut plain = Vec::with_capacity(path_and_query.len());
-    let mut rest = path.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        plain.push(match (first, after) {
-            (b'%', [high, low, after @ ..]) => match unreserved(*high, *low) {
-                Some(letter) => {
-                    rest = after;
-                    letter
-                }
-                None => b'%',
-            },
-            (b'\\', _) => b'/',
-            (letter, _) => *letter,
-        });
-    }
-    let mut regular = without_dot_segments(&plain);
-    regular.extend_from_slice(query.as_bytes());
-    // The input was text, and only ASCII was changed.
-    String::from_utf8(regular).map_or(Cow::Borrowed(path_and_query), Cow::Owned)
-}
-
-fn wants_normalising(path: &[u8]) -> bool {
-    let mut before = 0;
-    path.iter().any(|byte| {
-        let wants = matches!(byte, b'%' | b'\\') || (*byte == b'.' && before == b'/');
-        before = *byte;
-        wants
-    })
-}
-
-/// The letter that `%<high><low>` stands for, if it needs no escape.
-fn unreserved(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let letter = u8::try_from(digit(high)? * 16 + digit(low)?).ok()?;
-    (letter.is_ascii_alphanumeric() || b"-._~".contains(&letter)).then_some(letter)
-}
-
-/// RFC 3986, 5.2.4, for a path that begins with a slash.
-fn without_dot_segments(path: &[u8]) -> Vec<u8> {
-    let mut regular: Vec<u8> = Vec::with_capacity(path.len());
-    let mut segments = path[1..].split(|byte| *byte == b'/').peekable();
-    while let Some(segment) = segments.next() {
-        let last = segments.peek().is_none();
-        match segment {
-            b"." | b".." => {
-                if segment == b".." {
-                    let parent = regular.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-                    regular.truncate(parent);
-                }
-                if last {
-                    regular.push(b'/');
-                }
-            }
-            name => {
-                regular.push(b'/');
-                regular.extend_from_slice(name);
-            }
-        }
-    }
-    regular
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What of a call is hashed to find its endpoint.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::model::policy::HashOn;
@@ -31,14 +32,19 @@ pub fn of_request(
         HashOn::Header(name) => headers.get(&**name).map(|value| hash(value.as_bytes())),
         HashOn::SourceIp => of_address(client),
         HashOn::Query(name) => value_in(query.unwrap_or_default(), name).map(hash),
-        HashOn::Cookie { name, path, ttl } => {
+        HashOn::Cookie {
+            name,
+            path,
+            ttl,
+            attributes,
+        } => {
             if let Some(value) = cookie(headers, name) {
                 Some(hash(value))
             } else if let Some(ttl) = ttl {
                 let value = format!("{token:016x}");
                 return HashKey {
                     hash: Some(hash(value.as_bytes())),
-                    cookie: new_cookie(name, &value, path.as_deref(), *ttl),
+                    cookie: new_cookie(name, &value, path.as_deref(), *ttl, attributes),
                 };
             } else {
                 None
@@ -89,13 +95,25 @@ fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h [u8]> {
 }
 
 /// As Envoy writes it; a zero `ttl` is a cookie of the session.
-fn new_cookie(name: &str, value: &str, path: Option<&str>, ttl: Duration) -> Option<HeaderValue> {
+fn new_cookie(
+    name: &str,
+    value: &str,
+    path: Option<&str>,
+    ttl: Duration,
+    attributes: &[(Arc<str>, Arc<str>)],
+) -> Option<HeaderValue> {
     let mut text = format!("{name}=\"{value}\"");
     if !ttl.is_zero() {
         text += &format!("; Max-Age={}", ttl.as_secs());
     }
     if let Some(path) = path {
         text += &format!("; Path={path}");
+    }
+    for (name, value) in attributes {
+        text += &format!("; {name}");
+        if !value.is_empty() {
+            text += &format!("={value}");
+        }
     }
     text += "; HttpOnly";
     HeaderValue::try_from(text).ok()
@@ -121,7 +139,30 @@ mod tests {
             name: "user".into(),
             path: path.map(Into::into),
             ttl: ttl.map(Duration::from_secs),
+            attributes: Vec::new(),
         }
+    }
+
+    #[test]
+    fn attributes_of_a_cookie() {
+        let HashOn::Cookie {
+            name, path, ttl, ..
+        } = cookie_of(Some(60), Some("/x"))
+        else {
+            panic!("a cookie");
+        };
+        let attributes = [("SameSite", "Strict"), ("Secure", "")];
+        let on = HashOn::Cookie {
+            name,
+            path,
+            ttl,
+            attributes: attributes
+                .map(|(name, value)| (name.into(), value.into()))
+                .into(),
+        };
+        let text =
+            "user=\"0000000000000abc\"; Max-Age=60; Path=/x; SameSite=Strict; Secure; HttpOnly";
+        assert_eq!(key(&on, &[], None).cookie.expect("cookie"), text);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! MeshConfig, read. A setting that cannot be understood keeps its default, so that a mistake in one does not undo all.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::mesh::AccessLogEncoding;
 use crate::model::mesh::Mesh;
 use crate::model::mesh::OutboundPolicy;
 use crate::model::mesh::proxy_headers;
+use crate::model::mesh::unread;
 use crate::model::meta::ExportTo;
 use crate::model::meta::Meta;
 use crate::model::policy;
@@ -13,7 +15,11 @@ use crate::model::policy::blocks;
 use crate::model::read;
 use crate::model::route::tries;
 use crate::problem::Review;
+use crate::value::path::PathNormalization;
 use crate::wire::mesh_config::MeshConfig as Wire;
+
+/// As Istio bounds it.
+const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 
 /// Reads a MeshConfig over Istio's defaults.
 pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> Mesh {
@@ -56,7 +62,12 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
     if let Some(timeout) =
         read::positive_duration(review, "connectTimeout", wire.connect_timeout.as_ref())
     {
-        mesh.connect_timeout = timeout;
+        if timeout > CONNECT_TIMEOUT_MAX {
+            let text = wire.connect_timeout.as_deref().unwrap_or_default();
+            review.error("connectTimeout", text, "expected a duration from 1ms to 1h");
+        } else {
+            mesh.connect_timeout = timeout;
+        }
     }
     if let Some(rate) =
         read::positive_duration(review, "dnsRefreshRate", wire.dns_refresh_rate.as_ref())
@@ -97,6 +108,23 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
         .default_traffic_policy
         .as_ref()
         .and_then(|wire| policy::parse::mesh(wire, &root, review));
+    if let Some(normalization) = &wire.path_normalization {
+        let modes = [
+            ("DEFAULT", PathNormalization::Base),
+            ("NONE", PathNormalization::None),
+            ("BASE", PathNormalization::Base),
+            ("MERGE_SLASHES", PathNormalization::MergeSlashes),
+            (
+                "DECODE_AND_MERGE_SLASHES",
+                PathNormalization::DecodeAndMergeSlashes,
+            ),
+        ];
+        let part = "pathNormalization.normalization";
+        let mode = read::word(review, part, &normalization.normalization, &modes);
+        mesh.path_normalization = mode.unwrap_or_default();
+    }
+    mesh.keepalive = blocks::keepalive(wire.tcp_keepalive.as_ref(), review);
+    unread::check(wire, review);
     let policies = [("DO_NOT_UPGRADE", false), ("UPGRADE", true)];
     mesh.h2_upgrade = read::word(
         review,

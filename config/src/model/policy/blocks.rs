@@ -1,5 +1,6 @@
 //! The blocks of a traffic policy, read: `loadBalancer`, `connectionPool`, `outlierDetection`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::policy::ConnectionPool;
@@ -211,6 +212,7 @@ fn hash_on(wire: &wire::ConsistentHash, review: &mut Review<'_>) -> Option<HashO
             name: cookie.name.as_str().into(),
             path: read::optional(&cookie.path),
             ttl: read::duration(review, "httpCookie.ttl", cookie.ttl.as_ref()),
+            attributes: attributes(&cookie.attributes, review),
         }
     });
     let mut keys = [header, cookie, source, query].into_iter().flatten();
@@ -225,6 +227,26 @@ fn hash_on(wire: &wire::ConsistentHash, review: &mut Review<'_>) -> Option<HashO
             None
         }
     }
+}
+
+/// Attributes that can be written into a `Set-Cookie` header.
+fn attributes(
+    wire: &[wire::CookieAttribute],
+    review: &mut Review<'_>,
+) -> Vec<(Arc<str>, Arc<str>)> {
+    let fits = |text: &str| {
+        text.bytes()
+            .all(|byte| (b' '..=b'~').contains(&byte) && byte != b';')
+    };
+    review.each("httpCookie.attributes", wire, |review, wire| {
+        if wire.name.is_empty() || !fits(&wire.name) || !fits(&wire.value) {
+            let text = format!("{}={}", wire.name, wire.value);
+            let what = "not an attribute of a cookie: expected a name such as `SameSite`, without semicolons";
+            review.error("", text, what);
+            return None;
+        }
+        Some((wire.name.as_str().into(), wire.value.as_str().into()))
+    })
 }
 
 /// Reads `connectionPool`.
@@ -262,13 +284,20 @@ fn fill_tcp(pool: &mut ConnectionPool, wire: &wire::TcpPool, review: &mut Review
         "maxConnectionDuration",
         wire.max_connection_duration.as_ref(),
     );
-    pool.keepalive = wire.tcp_keepalive.as_ref().map(|wire| {
-        review.within("tcpKeepalive", |review| Keepalive {
-            probes: (wire.probes > 0).then_some(wire.probes),
-            time: read::positive_duration(review, "time", wire.time.as_ref()),
-            interval: read::positive_duration(review, "interval", wire.interval.as_ref()),
-        })
-    });
+    pool.keepalive = keepalive(wire.tcp_keepalive.as_ref(), review);
+}
+
+/// Reads `tcpKeepalive`.
+pub(crate) fn keepalive(
+    wire: Option<&shared::TcpKeepalive>,
+    review: &mut Review<'_>,
+) -> Option<Keepalive> {
+    let wire = wire?;
+    Some(review.within("tcpKeepalive", |review| Keepalive {
+        probes: (wire.probes > 0).then_some(wire.probes),
+        time: read::positive_duration(review, "time", wire.time.as_ref()),
+        interval: read::positive_duration(review, "interval", wire.interval.as_ref()),
+    }))
 }
 
 fn fill_http(pool: &mut ConnectionPool, wire: &wire::HttpPool, review: &mut Review<'_>) {

@@ -87,7 +87,7 @@ impl Asked<'_> {
                 Err(bad) => return Ok(self.failed(&bad.into())),
             };
         let authority = authority.to_str().unwrap_or_default();
-        let path = rewrite::take_path(&uri);
+        let path = rewrite::take_path(&uri, self.snapshot.mesh.path_normalization);
         headers::strip_request(&mut headers);
         let own = &self.snapshot.mesh.proxy_headers;
         if own.request_id {

@@ -3,6 +3,7 @@
 //!
 //! Where a row expects other than the RFC's own words, it says why, or uses one of the constants below that do.
 
+mod answers;
 mod compression;
 mod floods;
 mod framing;
@@ -225,7 +226,7 @@ fn row(pod: &Host, to: IpAddr, bytes: &[u8], expect: Expect) -> anyhow::Result<(
 }
 
 /// Insists that a PING is answered; gives the errors and answers that come before.
-fn still_lives(wire: &mut Wire, payload: &[u8; 8]) -> anyhow::Result<Vec<Frame>> {
+pub(super) fn still_lives(wire: &mut Wire, payload: &[u8; 8]) -> anyhow::Result<Vec<Frame>> {
     wire.send(&frame(kind::PING, 0, 0, payload))?;
     let mut seen = Vec::new();
     loop {

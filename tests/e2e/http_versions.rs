@@ -111,9 +111,8 @@ fn a_refused_grpc_call_has_a_grpc_status() -> anyhow::Result<()> {
             "Content-Type: application/grpc",
             "-H",
             "TE: trailers",
-            // Without a body: this curl takes a stream that ends before its body was sent for an error (RFC 9113, 8.1).
-            "-X",
-            "POST",
+            "-d",
+            "message",
             "http://elsewhere.example/service/Method",
         ],
     )?;

@@ -45,3 +45,4 @@ mod http_routes;
 mod http_versions;
 mod dns_capture;
 mod h2_conformance;
+mod grpc;

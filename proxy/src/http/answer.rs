@@ -20,11 +20,13 @@ use crate::http::headers;
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// Whether a request speaks gRPC, whose clients read trailers and not statuses.
+/// Whether a request speaks gRPC, whose clients read trailers and not statuses. gRPC-Web is not: its clients are pages,
+/// which read neither.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+        .and_then(|kind| kind.as_bytes().strip_prefix(b"application/grpc"))
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
 /// The answer that a route asks for; to a gRPC client as it understands it.
@@ -120,6 +122,18 @@ pub fn grpc_aborted(code: u16, grpc: bool) -> Response<Bytes> {
     response
 }
 
+/// What a gRPC client gets for the rest of an answer that broke off.
+pub fn broken_off(failure: &Failure) -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(3);
+    trailers.insert(GRPC_STATUS, HeaderValue::from_static("14"));
+    trailers.insert(
+        headers::VERDICT,
+        HeaderValue::from_static(reason(failure.cause())),
+    );
+    tell(&mut trailers, words(failure, false).as_bytes());
+    trailers
+}
+
 /// What a gRPC client understands in place of a response of ours: 200 without a body, and the true status in the
 /// headers, with the body for its message. A `location` stays.
 fn as_grpc(response: Response<Bytes>) -> Response<Bytes> {
@@ -139,12 +153,17 @@ fn as_grpc(response: Response<Bytes>) -> Response<Bytes> {
         HeaderValue::from_static("application/grpc"),
     );
     map.insert(GRPC_STATUS, HeaderValue::from_static(code));
-    if let Ok(words) = HeaderValue::from_maybe_shared(percent_encoded(body.trim_ascii_end()))
+    tell(map, &body);
+    Response::from_parts(parts, Bytes::new())
+}
+
+/// Puts a `grpc-message` in, if there is anything to say.
+fn tell(headers: &mut HeaderMap, words: &[u8]) {
+    if let Ok(words) = HeaderValue::from_maybe_shared(percent_encoded(words.trim_ascii_end()))
         && !words.is_empty()
     {
-        map.insert(GRPC_MESSAGE, words);
+        headers.insert(GRPC_MESSAGE, words);
     }
-    Response::from_parts(parts, Bytes::new())
 }
 
 /// A `grpc-message`: printable ASCII stays, the rest is escaped.
@@ -187,6 +206,7 @@ fn words(failure: &Failure, retried: bool) -> Cow<'static, str> {
         Cause::Insecure => "an https URL was asked for on a connection without TLS",
         Cause::Coding => "this transfer coding is not known here",
         Cause::TooLarge => "the request's headers are too large",
+        Cause::ResetAfter => "the upstream broke off in the middle of the answer",
         _ => match failure.words_for_caller() {
             "" => "the proxy failed",
             words => words,
@@ -301,6 +321,22 @@ mod tests {
         assert_eq!(header(&response, "grpc-status"), "14");
         assert_eq!(header(&response, "grpc-message"), "no healthy upstream");
         assert_eq!(header(&response, "x-egret-verdict"), "no_endpoint");
+    }
+
+    #[test]
+    fn grpc_is_known_by_its_type() {
+        for (kind, is) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc; charset=utf-8", true),
+            ("application/grpc-web+proto", false),
+            ("application/json", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            assert_eq!(is_grpc(&headers), is, "{kind}");
+        }
+        assert!(!is_grpc(&HeaderMap::new()));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The body of a response on its way to the client. It streams, counts, gives the upstream's connection back at its end,
 //! and ends the request's record, whichever way it ends.
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::Context;
@@ -19,6 +18,7 @@ use tokio::time::Sleep;
 use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::failure::flags::Flag;
+use crate::http::answer;
 use crate::report::record::Record;
 use crate::upstream::body::Received;
 use crate::upstream::pool::Lease;
@@ -50,12 +50,26 @@ pub enum Broken {
     Timeout,
 }
 
+impl Broken {
+    /// Whether the upstream reset this very stream: hyper passes its reason on, which says more than we could.
+    fn is_reset(&self) -> bool {
+        let Self::Upstream(error) = self else {
+            return false;
+        };
+        std::error::Error::source(error)
+            .and_then(|source| source.downcast_ref::<h2::Error>())
+            .is_some_and(|error| error.is_reset() && error.is_remote())
+    }
+}
+
 /// A response's body, with what is left to be told about its request.
 #[derive(Debug)]
 pub struct ResponseBody {
     source: Source,
     /// The record, written when this ends; `None` for an upgrade, which has it itself, and once it is written.
     call: Option<(Box<Record>, Received)>,
+    /// Whether the client is told in gRPC's trailers why the rest does not come.
+    grpc: bool,
 }
 
 impl ResponseBody {
@@ -64,7 +78,14 @@ impl ResponseBody {
         Self {
             source,
             call: Some((record, received)),
+            grpc: false,
         }
+    }
+
+    /// The same body, for a client that is told in gRPC's trailers why the rest does not come, if it does not.
+    pub fn for_grpc(mut self) -> Self {
+        self.grpc = true;
+        self
     }
 
     /// No body and nothing to tell.
@@ -72,6 +93,7 @@ impl ResponseBody {
         Self {
             source: Source::Ours(Bytes::new()),
             call: None,
+            grpc: false,
         }
     }
 
@@ -93,14 +115,26 @@ impl ResponseBody {
         }
     }
 
-    /// The upstream failed us after the response had begun; the status the client got stays.
-    fn broke(&mut self, flag: Flag, details: Cow<'static, str>) {
+    /// The upstream failed us after the response had begun; the status the client got stays. Gives what is passed on.
+    fn break_off(&mut self, flag: Flag, broken: Broken) -> Result<Frame<Bytes>, Broken> {
+        let failure = Failure::new(
+            match broken {
+                Broken::Upstream(_) => Cause::ResetAfter,
+                Broken::Timeout => Cause::Timeout,
+            },
+            "",
+        );
         if let Some((mut record, received)) = self.call.take() {
             record.bytes_received = received.bytes();
             record.response_flags.raise(flag);
-            record.response_code_details = Some(details);
+            record.response_code_details = Some(failure.details());
             record.end();
         }
+        if !self.grpc || broken.is_reset() {
+            return Err(broken);
+        }
+        self.source = Source::Ours(Bytes::new());
+        Ok(Frame::trailers(answer::broken_off(&failure)))
     }
 
     fn count(&mut self, bytes: usize) {
@@ -128,8 +162,7 @@ impl Body for ResponseBody {
                 if let Some(limit) = limit
                     && limit.as_mut().poll(context).is_ready()
                 {
-                    this.broke(Flag::UT, "response_timeout".into());
-                    return Poll::Ready(Some(Err(Broken::Timeout)));
+                    return Poll::Ready(Some(this.break_off(Flag::UT, Broken::Timeout)));
                 }
                 ready!(Pin::new(incoming).poll_frame(context))
             }
@@ -144,9 +177,7 @@ impl Body for ResponseBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(error)) => {
-                let failure = Failure::new(Cause::ResetAfter, "");
-                this.broke(Flag::UC, failure.details());
-                Poll::Ready(Some(Err(Broken::Upstream(error))))
+                Poll::Ready(Some(this.break_off(Flag::UC, Broken::Upstream(error))))
             }
             None => {
                 this.complete();

@@ -2,6 +2,7 @@
 //! and can be sent again.
 
 pub mod hold;
+mod inflow;
 pub mod progress;
 pub mod replay;
 
@@ -12,6 +13,7 @@ use std::task::Poll;
 use std::task::ready;
 
 use bytes::Bytes;
+use http::Version;
 use http_body::Body;
 use http_body::Frame;
 use http_body::SizeHint;
@@ -20,6 +22,7 @@ use thiserror::Error;
 
 use crate::upstream::body::hold::Go;
 use crate::upstream::body::hold::Hold;
+use crate::upstream::body::inflow::Inflow;
 pub use crate::upstream::body::progress::Received;
 use crate::upstream::body::replay::Reader;
 
@@ -63,7 +66,7 @@ pub struct RequestBody {
 enum Source {
     Nothing,
     /// Sent once.
-    Client(Incoming),
+    Client(Inflow),
     /// Kept while it is sent.
     Kept(Reader),
     /// Held whole.
@@ -76,12 +79,15 @@ impl RequestBody {
         Self::of(Source::Nothing, Received::default())
     }
 
-    /// The client's body, if it has one.
-    pub fn of_client(incoming: Incoming) -> Self {
+    /// The client's body, if it has one, as it comes with this version of HTTP.
+    pub fn of_client(incoming: Incoming, version: Version) -> Self {
         if incoming.is_end_stream() {
             return Self::empty();
         }
-        Self::of(Source::Client(incoming), Received::begin())
+        Self::of(
+            Source::Client(Inflow::new(incoming, version)),
+            Received::begin(),
+        )
     }
 
     /// A body that is there already.
@@ -118,12 +124,12 @@ impl RequestBody {
     }
 
     /// The client's bytes, for a body that is to be kept; anything else comes back.
-    fn into_incoming(mut self) -> Result<Incoming, Self> {
+    fn into_inflow(mut self) -> Result<Inflow, Self> {
         match std::mem::replace(&mut self.source, Source::Nothing) {
-            Source::Client(incoming) => {
+            Source::Client(inflow) => {
                 // Its end is told by whoever has it from now on.
                 self.received = Received::default();
-                Ok(incoming)
+                Ok(inflow)
             }
             source => {
                 self.source = source;

@@ -12,12 +12,12 @@ use http::HeaderMap;
 use http_body::Body;
 use http_body::Frame;
 use http_body::SizeHint;
-use hyper::body::Incoming;
 
 use crate::upstream::body::Broken;
 use crate::upstream::body::RequestBody;
 use crate::upstream::body::Source;
 use crate::upstream::body::hold::Go;
+use crate::upstream::body::inflow::Inflow;
 use crate::upstream::body::progress::Received;
 
 /// Bytes that are kept of one body. With more it streams on, and can be sent only this once.
@@ -52,7 +52,7 @@ pub(super) struct Reader {
 
 #[derive(Debug)]
 struct Store {
-    incoming: Incoming,
+    incoming: Inflow,
     kept: Vec<Piece>,
     kept_bytes: usize,
     state: State,
@@ -87,7 +87,7 @@ impl Replay {
     pub fn new(body: RequestBody) -> Result<Self, RequestBody> {
         let received = body.received();
         let go = body.held().cloned();
-        let incoming = body.into_incoming()?;
+        let incoming = body.into_inflow()?;
         let store = Store {
             incoming,
             kept: Vec::new(),

@@ -1,0 +1,430 @@
+//! gRPC with a real client and a real server: every kind of call, through the sidecar, the egress gateway and TLS; and
+//! what a client is told when the proxy itself refuses.
+
+mod peer;
+
+use std::time::Duration;
+
+use egret_tests::DEADLINE;
+use egret_tests::folder::Folder;
+use egret_tests::netns::Host;
+use egret_tests::places::EGRESS_GATEWAY;
+use egret_tests::places::ELSEWHERE;
+use egret_tests::places::Family;
+use egret_tests::places::Located;
+use egret_tests::places::SLEEP;
+use egret_tests::topology::World;
+use serde_json::json;
+use tokio::runtime::Runtime;
+use tonic::Code;
+use tonic::Status;
+
+use crate::grpc::peer::Call;
+use crate::grpc::peer::Client;
+use crate::grpc::peer::Server;
+use crate::stage;
+use crate::stage::REGISTRY_ONLY;
+use crate::stage::assert_fields;
+use crate::stage::field;
+
+const PORT: u16 = 50_051;
+
+/// A ServiceEntry with one port of `protocol` on our site.
+fn entry(name: &str, port: u16, protocol: &str) -> String {
+    format!(
+        "---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: {name}}}
+spec:
+  hosts: [{name}.example]
+  ports: [{{number: {port}, name: grpc, protocol: {protocol}}}]
+  resolution: STATIC
+  endpoints: [{{address: {}}}]
+",
+        ELSEWHERE.v4()
+    )
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?)
+}
+
+/// Every kind of call, over one connection.
+async fn all_kinds(client: &mut Client) -> Result<(), Status> {
+    assert_eq!(client.call(Call::Unary, &["one"]).await?, ["one"]);
+    let words = client.call(Call::Split, &["a b c"]).await?;
+    assert_eq!(words, ["a", "b", "c"]);
+    let joined = client.call(Call::Join, &["a", "b", "c"]).await?;
+    assert_eq!(joined, ["a b c"]);
+    let long = "x".repeat(3 << 20);
+    assert_eq!(client.call(Call::Unary, &[&long]).await?, [long]);
+    // Each answer comes before the next question is asked: nothing is held back on the way.
+    client.chat(&["marco", "ping", "knock"]).await
+}
+
+#[test]
+fn every_kind_of_call_passes_the_sidecar() -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let world = World::new("grpc-sidecar", Family::V4)?;
+    let server = Server::start(&runtime, &world.internet, ELSEWHERE.v4(), PORT, None)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    config.write("grpc.yaml", &entry("grpc", PORT, "GRPC"))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    runtime.block_on(async {
+        let mut client = Client::connect(&pod, ELSEWHERE.v4(), PORT, "grpc.example").await?;
+        all_kinds(&mut client).await?;
+
+        // What the server says of itself arrives as it was said, words and all.
+        let status = client.call(Call::Unary, &["fail"]).await;
+        let status = status.expect_err("failed as asked");
+        assert_eq!(status.code(), Code::FailedPrecondition);
+        assert_eq!(status.message(), "as asked: 100 % ü");
+        assert_eq!(
+            status.metadata().get("x-why").map(|why| why.as_bytes()),
+            Some(&b"asked"[..])
+        );
+        // After some answers, too: then it is in the trailers.
+        let status = client.call(Call::Split, &["a b fail"]).await;
+        assert_eq!(
+            status.expect_err("failed as asked").code(),
+            Code::FailedPrecondition
+        );
+        let status = client.call(Call::Unknown, &["x"]).await;
+        assert_eq!(
+            status.expect_err("no such method").code(),
+            Code::Unimplemented
+        );
+        anyhow::Ok(())
+    })?;
+    assert_eq!(server.connections.len(), 1, "all calls share a connection");
+    let line = sidecar.await_access(|line| field(line, "path") == "/test.Echo/Split")?;
+    assert_fields(
+        &line,
+        &[
+            ("protocol", json!("HTTP/2")),
+            ("response_code", json!(200)),
+            ("response_flags", json!("-")),
+        ],
+    );
+    Ok(())
+}
+
+#[test]
+fn every_kind_of_call_passes_the_egress_gateway_and_tls() -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let world = World::new("grpc-gateway", Family::V4)?;
+    let tls = world.authority.server(&["grpc.example"])?;
+    let mut tls = rustls::ServerConfig::clone(&tls);
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let server = Server::start(&runtime, &world.internet, ELSEWHERE.v4(), 443, Some(tls))?;
+    let pod = world.pod(SLEEP, "default")?;
+    let gateway_pod = world.gateway_pod(EGRESS_GATEWAY)?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    let site = ELSEWHERE.v4();
+    let gateway_address = EGRESS_GATEWAY.v4();
+    config.write(
+        "grpc.yaml",
+        &format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: grpc}}
+spec:
+  hosts: [grpc.example]
+  ports:
+  - {{number: {PORT}, name: grpc, protocol: GRPC}}
+  - {{number: 443, name: grpc-tls, protocol: GRPC}}
+  resolution: STATIC
+  endpoints: [{{address: {site}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: gateway, namespace: istio-system}}
+spec:
+  hosts: [egress.istio-system.svc.cluster.local]
+  ports: [{{number: 80, name: http2, protocol: HTTP2}}]
+  resolution: STATIC
+  endpoints: [{{address: {gateway_address}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: egress}}
+spec:
+  selector: {{istio: egressgateway}}
+  servers:
+  - port: {{number: 80, name: http2, protocol: HTTP2}}
+    hosts: [grpc.example]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: grpc}}
+spec:
+  hosts: [grpc.example]
+  gateways: [egress, mesh]
+  http:
+  - match: [{{gateways: [mesh], port: {PORT}}}]
+    route: [{{destination: {{host: egress.istio-system.svc.cluster.local, port: {{number: 80}}}}}}]
+  - match: [{{gateways: [egress], port: 80}}]
+    route: [{{destination: {{host: grpc.example, port: {{number: 443}}}}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: grpc}}
+spec:
+  host: grpc.example
+  trafficPolicy:
+    portLevelSettings: [{{port: {{number: 443}}, tls: {{mode: SIMPLE}}}}]
+"
+        ),
+    )?;
+    let gateway = stage::egress_gateway(&world, &gateway_pod, &config)?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    runtime.block_on(async {
+        let mut client = Client::connect(&pod, ELSEWHERE.v4(), PORT, "grpc.example").await?;
+        all_kinds(&mut client).await?;
+        let status = client.call(Call::Unary, &["fail"]).await;
+        assert_eq!(
+            status.expect_err("failed as asked").code(),
+            Code::FailedPrecondition
+        );
+        anyhow::Ok(())
+    })?;
+    let callers = server.connections.all();
+    assert!(
+        callers.iter().all(|peer| peer.ip() == gateway_address),
+        "{callers:?}"
+    );
+    let line = gateway.await_access(|line| field(line, "path") == "/test.Echo/Join")?;
+    assert_fields(
+        &line,
+        &[
+            ("upstream_cluster", json!("outbound|443||grpc.example")),
+            ("response_code", json!(200)),
+        ],
+    );
+    Ok(())
+}
+
+#[test]
+fn a_plain_http_port_carries_no_grpc_but_h2_upgrade_makes_it() -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let world = World::new("grpc-upgrade", Family::V4)?;
+    let _server = Server::start(&runtime, &world.internet, ELSEWHERE.v4(), PORT, None)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    let rule = "---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: upgraded}
+spec:
+  host: upgraded.example
+  trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}
+";
+    let text = entry("plain", PORT, "HTTP") + &entry("upgraded", PORT, "HTTP") + rule;
+    config.write("grpc.yaml", &text)?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    runtime.block_on(async {
+        let mut client = Client::connect(&pod, ELSEWHERE.v4(), PORT, "upgraded.example").await?;
+        all_kinds(&mut client).await?;
+        // Asked in HTTP/1, a server of HTTP/2 answers nothing that could be passed on.
+        let mut client = Client::connect(&pod, ELSEWHERE.v4(), PORT, "plain.example").await?;
+        let status = client.call(Call::Unary, &["one"]).await;
+        assert_eq!(status.expect_err("not in HTTP/1").code(), Code::Unavailable);
+        anyhow::Ok(())
+    })
+}
+
+/// Hosts and routes that the proxy refuses in as many ways, and what a client is told.
+const REFUSALS: &str = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: none}
+spec:
+  hosts: [none.example]
+  ports: [{number: 50051, name: grpc, protocol: GRPC}]
+  resolution: STATIC
+  endpoints: []
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: silent}
+spec:
+  hosts: [silent.example]
+  ports: [{number: 50051, name: grpc, protocol: GRPC}]
+  resolution: STATIC
+  endpoints: [{address: 198.51.100.15, ports: {grpc: 9}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: routes}
+spec:
+  hosts: [grpc.example]
+  http:
+  - match: [{headers: {x-way: {exact: aborted}}}]
+    fault: {abort: {grpcStatus: RESOURCE_EXHAUSTED, percentage: {value: 100}}}
+    route: [{destination: {host: grpc.example}}]
+  - match: [{headers: {x-way: {exact: forbidden}}}]
+    directResponse: {status: 403, body: {string: not for you}}
+  - match: [{headers: {x-way: {exact: short}}}]
+    timeout: 300ms
+    route: [{destination: {host: grpc.example}}]
+  - match: [{headers: {x-way: {exact: plain}}}]
+    route: [{destination: {host: grpc.example}}]
+";
+
+#[test]
+fn a_refused_call_has_a_status_and_words() -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let world = World::new("grpc-refused", Family::V4)?;
+    let server = Server::start(&runtime, &world.internet, ELSEWHERE.v4(), PORT, None)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    config.write(
+        "grpc.yaml",
+        &(entry("grpc", PORT, "GRPC") + "---" + REFUSALS),
+    )?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    runtime.block_on(async {
+        for (host, way, code, words, verdict) in [
+            (
+                "unknown.example",
+                "",
+                Code::Unavailable,
+                "REGISTRY_ONLY",
+                Some("blackhole"),
+            ),
+            (
+                "none.example",
+                "",
+                Code::Unavailable,
+                "no healthy upstream",
+                Some("no_endpoint"),
+            ),
+            (
+                "silent.example",
+                "",
+                Code::Unavailable,
+                "remote connection failure",
+                Some("connect_failed"),
+            ),
+            (
+                "grpc.example",
+                "",
+                Code::Unimplemented,
+                "no route",
+                Some("no_route"),
+            ),
+            (
+                "grpc.example",
+                "aborted",
+                Code::ResourceExhausted,
+                "fault filter abort",
+                Some("fault"),
+            ),
+            (
+                "grpc.example",
+                "forbidden",
+                Code::PermissionDenied,
+                "not for you",
+                None,
+            ),
+            (
+                "grpc.example",
+                "short",
+                Code::Unavailable,
+                "upstream request timeout",
+                Some("timeout"),
+            ),
+        ] {
+            let client = Client::connect(&pod, ELSEWHERE.v4(), PORT, host).await?;
+            let mut client = client.with("x-way", way);
+            client.deadline = Some(Duration::from_secs(10));
+            for (call, question) in [
+                (Call::Unary, "wait"),
+                (Call::Join, "wait"),
+                (Call::Chat, "wait"),
+            ] {
+                let refused = client.call(call, &[question]).await;
+                let status = refused.expect_err("the call is refused");
+                assert_eq!(status.code(), code, "{host} {way}: {status:?}");
+                assert!(status.message().contains(words), "{host} {way}: {status:?}");
+                let told = status
+                    .metadata()
+                    .get("x-egret-verdict")
+                    .map(|told| told.as_bytes());
+                assert_eq!(told, verdict.map(str::as_bytes), "{host} {way}");
+            }
+            // The refusals did the connection no harm.
+            if host == "grpc.example" {
+                let mut client = client.with("x-way", "plain");
+                assert_eq!(client.call(Call::Unary, &["one"]).await?, ["one"]);
+            }
+        }
+        anyhow::Ok(())
+    })?;
+    let line = sidecar.await_access(|line| field(line, "response_flags") == "UT")?;
+    assert_fields(
+        &line,
+        &[("response_code_details", json!("response_timeout"))],
+    );
+    // The server was told of the route's limit, which is shorter than the client's.
+    assert!(
+        server.timeouts.all().contains(&Some("300m".to_owned())),
+        "{:?}",
+        server.timeouts.all()
+    );
+    Ok(())
+}
+
+#[test]
+fn a_call_that_its_client_takes_back_is_taken_back_from_the_server() -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let world = World::new("grpc-cancel", Family::V4)?;
+    let server = Server::start(&runtime, &world.internet, ELSEWHERE.v4(), PORT, None)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    config.write("grpc.yaml", &entry("grpc", PORT, "GRPC"))?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    runtime.block_on(async {
+        let mut client = Client::connect(&pod, ELSEWHERE.v4(), PORT, "grpc.example").await?;
+        client.deadline = Some(Duration::from_millis(200));
+        let status = client.call(Call::Unary, &["wait"]).await;
+        let code = status.expect_err("nobody answers").code();
+        // Whose clock is first: the client's, or the proxy's, which goes by the client's own limit.
+        assert!(
+            matches!(
+                code,
+                Code::DeadlineExceeded | Code::Cancelled | Code::Unavailable
+            ),
+            "{code:?}"
+        );
+        client.deadline = None;
+        assert_eq!(client.call(Call::Unary, &["one"]).await?, ["one"]);
+        anyhow::Ok(())
+    })?;
+    server
+        .taken_back
+        .await_one(|path| path == "/test.Echo/Unary")?;
+    let told = server.timeouts.all();
+    assert!(told[0].is_some() && told[1].is_none(), "{told:?}");
+    Ok(())
+}
+
+/// Runs what must not take for ever.
+async fn in_time<T>(future: impl Future<Output = T>) -> Result<T, Status> {
+    tokio::time::timeout(DEADLINE, future)
+        .await
+        .map_err(|_| Status::internal("the test's own time is over"))
+}
+
+/// A connection from a host, for the runtime's use.
+fn dial(host: &Host, to: std::net::IpAddr, port: u16) -> anyhow::Result<tokio::net::TcpStream> {
+    let stream = host.run(move || std::net::TcpStream::connect((to, port)))?;
+    stream.set_nonblocking(true)?;
+    Ok(tokio::net::TcpStream::from_std(stream)?)
+}

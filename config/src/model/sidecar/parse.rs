@@ -1,5 +1,6 @@
 //! Sidecar, read.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::host;
@@ -157,6 +158,8 @@ fn listener(
         Some(port) => Some(egress_port(port, taken, review)?),
     };
     let bind = match wire.bind.as_str() {
+        // Without capture it is called on loopback, and takes nothing that is addressed elsewhere.
+        "" if wire.capture_mode == "NONE" => Some(Ipv4Addr::LOCALHOST.into()),
         "" => None,
         text => read::address(review, "bind", text),
     };

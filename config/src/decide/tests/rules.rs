@@ -341,10 +341,8 @@ fn retries_timeouts_and_mirrors() {
         "",
     );
     assert_eq!(timeout, Some(3000));
-    assert_eq!(
-        retries,
-        Some((5, vec!["gateway-error".to_owned()], vec![503]))
-    );
+    let on = ["gateway-error", "retriable-status-codes"].map(str::to_owned);
+    assert_eq!(retries, Some((5, on.to_vec(), vec![503])));
     assert_eq!(mirrors, [("outbound|80||a.test".to_owned(), 500_000)]);
     let (timeout, retries, _) = forward(
         &format!("{{timeout: 0s, retries: {{attempts: 0}}, {to}}}"),

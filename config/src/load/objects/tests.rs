@@ -338,7 +338,10 @@ fn a_virtual_service_is_completed() {
         rule.retries
             .as_ref()
             .map(|retries| (retries.statuses.clone(), retries.on.clone())),
-        Some((vec![503], vec![Arc::from("reset")]))
+        Some((
+            vec![503],
+            vec!["reset".into(), "retriable-status-codes".into()]
+        ))
     );
     assert_eq!(rule.mirrors[0].share, 5_000);
     assert!(matches!(&vs.http[1].action, HttpAction::Redirect(redirect) if redirect.code == 308));

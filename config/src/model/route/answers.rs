@@ -61,6 +61,8 @@ pub(crate) fn redirect(wire: &wire::HttpRedirect, review: &mut Review<'_>) -> Op
     let port = wire
         .port
         .and_then(|number| read::port(review, "port", number));
+    headers::check_text(review, "uri", &wire.uri);
+    headers::check_text(review, "authority", &wire.authority);
     let redirect = Redirect {
         code,
         authority: read::optional(&wire.authority),

@@ -84,6 +84,13 @@ pub(crate) fn is_name(name: &str) -> bool {
     HeaderName::from_bytes(name.as_bytes()).is_ok()
 }
 
+/// Complains of what no header may have, such as a line break.
+pub(crate) fn check_text(review: &mut Review<'_>, part: &str, text: &str) {
+    if HeaderValue::from_bytes(text.as_bytes()).is_err() {
+        review.error(part, text, "cannot have line breaks or other control characters");
+    }
+}
+
 /// Whether a header is the request's host.
 pub(crate) fn is_authority(name: &str) -> bool {
     name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")

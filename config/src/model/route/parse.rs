@@ -154,6 +154,8 @@ fn action(
 }
 
 fn rewrite(wire: &wire::HttpRewrite, review: &mut Review<'_>) -> Option<Rewrite> {
+    headers::check_text(review, "uri", &wire.uri);
+    headers::check_text(review, "authority", &wire.authority);
     let authority = read::optional(&wire.authority);
     let path = match (&*wire.uri, &wire.uri_regex_rewrite) {
         ("", None) => None,

@@ -37,6 +37,9 @@ const DEFAULT: [&str; 5] = [
     "retriable-status-codes",
 ];
 
+/// The word that lets the numbers of `retryOn` count; it need not be written.
+const BY_STATUS: &str = "retriable-status-codes";
+
 /// Reads a retry policy.
 pub(crate) fn parse(wire: &HttpRetry, review: &mut Review<'_>) -> Retries {
     let attempts = u32::try_from(wire.attempts).unwrap_or_else(|_| {
@@ -74,6 +77,9 @@ pub(crate) fn parse(wire: &HttpRetry, review: &mut Review<'_>) -> Retries {
                 format!("expected a status code or one of {}", WORDS.join(", ")),
             ),
         }
+    }
+    if !statuses.is_empty() && on.iter().all(|word| **word != *BY_STATUS) {
+        on.push(BY_STATUS.into());
     }
     if wire.retry_on.is_empty() {
         on = DEFAULT.iter().map(|word| Arc::from(*word)).collect();

@@ -87,7 +87,11 @@ pub(crate) fn is_name(name: &str) -> bool {
 /// Complains of what no header may have, such as a line break.
 pub(crate) fn check_text(review: &mut Review<'_>, part: &str, text: &str) {
     if HeaderValue::from_bytes(text.as_bytes()).is_err() {
-        review.error(part, text, "cannot have line breaks or other control characters");
+        review.error(
+            part,
+            text,
+            "cannot have line breaks or other control characters",
+        );
     }
 }
 

@@ -5,7 +5,6 @@
 //! Each rule is a function over the objects, in a file of its own.
 
 mod destinations;
-mod endpoints;
 mod gateway_names;
 mod headers;
 mod open_ports;
@@ -52,7 +51,6 @@ pub fn lint(objects: &Objects, told: &[Problem]) -> Vec<Problem> {
         open_ports::check,
         tls::check,
         headers::check,
-        endpoints::check,
     ];
     let mut found = Vec::new();
     for rule in rules {

@@ -3,4 +3,5 @@
 
 pub mod orig_dst;
 pub mod socket;
+pub mod stand_in;
 pub mod limits;

@@ -37,12 +37,12 @@ use crate::upstream::clusters::Ends;
 use crate::upstream::clusters::Opening;
 use crate::upstream::clusters::Wanted;
 use crate::upstream::connect::Dial;
-use crate::upstream::connect::Stream;
 use crate::upstream::connect::connect;
 use crate::upstream::endpoints::Active;
 use crate::upstream::hash_key;
 use crate::upstream::limits::Permit;
 use crate::upstream::outlier::Seen;
+use crate::upstream::stream::Stream;
 
 /// Istio's default for `tcp.idleTimeout`.
 const IDLE_MAX: Duration = Duration::from_secs(3600);
@@ -193,7 +193,7 @@ where
     };
     if !early.is_empty() {
         if client.write_all(early).await.is_err() {
-            socket::reset_on_close(upstream.stream.socket());
+            reset(&upstream.stream);
             return;
         }
         counting.counts.from_upstream.set(early.len() as u64);
@@ -224,10 +224,15 @@ where
         } => socket::reset_on_close(client.socket()),
         End::Broken {
             by: Side::Client, ..
-        } => {
-            socket::reset_on_close(upstream.stream.socket());
-        }
+        } => reset(&upstream.stream),
         End::Closed { .. } | End::Idle => {}
+    }
+}
+
+/// Lets the upstream see a reset. Unix sockets have none: what is unread at their end says as much.
+fn reset(upstream: &Stream) {
+    if let Some(stream) = upstream.socket() {
+        socket::reset_on_close(stream);
     }
 }
 

@@ -14,6 +14,8 @@ pub mod found;
 pub mod resolve;
 pub mod hash_key;
 pub mod proxy_protocol;
+pub mod posted;
+pub mod stream;
 pub mod connect;
 pub mod tunnel;
 pub mod pool;

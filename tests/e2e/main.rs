@@ -38,6 +38,7 @@ mod outlier;
 mod limits;
 mod tunnel;
 mod proxy_protocol;
+mod unix_endpoints;
 mod access_log;
 mod admin;
 mod bad_input;

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::Shutdown;
 use std::net::TcpStream;
 
+use egret_tests::client::curl;
 use egret_tests::folder::Folder;
 use egret_tests::places::ELSEWHERE;
 use egret_tests::places::Family;
@@ -13,9 +14,11 @@ use egret_tests::places::SLEEP;
 use egret_tests::places::Site;
 use egret_tests::topology::World;
 
+use crate::nginx;
 use crate::stage;
 use crate::stage::REGISTRY_ONLY;
 use crate::stage::elsewhere;
+use crate::tls_stage::until;
 
 const UPSTREAM: Site = Site {
     name: "upstream",
@@ -63,4 +66,42 @@ fn version_2() -> anyhow::Result<()> {
     expected.extend(b"hi");
     assert_eq!(heard, expected);
     Ok(())
+}
+
+/// Requests of two clients to an nginx that wants to know on whose behalf it is called.
+fn requests(name: &str, version: &str) -> anyhow::Result<()> {
+    let world = World::new(name, Family::V4)?;
+    let server = format!(
+        "  server {{ listen {}:80 proxy_protocol;\n  \
+         return 200 \"$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr\"; }}",
+        UPSTREAM.v4()
+    );
+    let _nginx = nginx::start(&world, &world.internet, &server)?;
+    let pod = world.pod(SLEEP, "default")?;
+    world.resolve("elsewhere.example", &[ELSEWHERE.v4()]);
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    let policy =
+        |policy: &str| config.write("elsewhere.yaml", &elsewhere(&[UPSTREAM.v4()], policy));
+    policy(&format!("proxyProtocol: {{version: {version}}}"))?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let url = "http://elsewhere.example/";
+    for port in ["40001", "40002"] {
+        let local = format!("{port}-{port}");
+        let answer = curl(&pod, &["--local-port", &local, url])?;
+        let told = format!("{} {port} {}", SLEEP.v4(), ELSEWHERE.v4());
+        assert_eq!(answer.body, told, "{answer:?}");
+    }
+    // It refuses whoever does not say.
+    policy("loadBalancer: {simple: RANDOM}")?;
+    until(|| Ok(curl(&pod, &[url])?.status >= 500))
+}
+
+#[test]
+fn requests_of_each_client_with_version_1() -> anyhow::Result<()> {
+    requests("proxy-protocol-http-1", "V1")
+}
+
+#[test]
+fn requests_of_each_client_with_version_2() -> anyhow::Result<()> {
+    requests("proxy-protocol-http-2", "V2")
 }

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::net::Shutdown;
 use std::net::TcpListener;
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::thread;
 
 use egret_tests::client::curl;
@@ -21,6 +22,9 @@ use egret_tests::places::SLEEP;
 use egret_tests::places::Site;
 use egret_tests::topology::World;
 use hyper::StatusCode;
+use rustls::ServerConfig;
+use rustls::ServerConnection;
+use rustls::StreamOwned;
 
 use crate::stage;
 use crate::stage::REGISTRY_ONLY;
@@ -91,6 +95,17 @@ fn corporate_proxy(
     Ok(asked)
 }
 
+/// Reads to the end of a head.
+fn head(from: &mut impl Read) -> io::Result<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        from.read_exact(&mut byte)?;
+        head.extend(byte);
+    }
+    Ok(String::from_utf8_lossy(&head).into_owned())
+}
+
 fn serve(
     listener: &TcpListener,
     told: &Ledger<String>,
@@ -99,13 +114,7 @@ fn serve(
 ) -> io::Result<()> {
     listener.set_nonblocking(false)?;
     let (mut client, _) = listener.accept()?;
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        client.read_exact(&mut byte)?;
-        head.extend(byte);
-    }
-    told.push(String::from_utf8_lossy(&head).into_owned());
+    told.push(head(&mut client)?);
     client.write_all(consent.as_bytes())?;
     let Some(upstream) = upstream else {
         return Ok(());
@@ -150,6 +159,200 @@ fn the_clients_tls_goes_through_the_tunnel() -> anyhow::Result<()> {
     assert_eq!(origin.only_request()?.sni.as_deref(), Some(GOOGLE.name));
     let line = sidecar.await_access(|line| field(line, "requested_server_name") == GOOGLE.name)?;
     assert_eq!(field(&line, "upstream_host"), "198.51.100.20:3128");
+    Ok(())
+}
+
+/// Reads one chunk of a POST's body; empty for the last.
+fn chunk(from: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut line = String::new();
+    while !line.ends_with("\r\n") {
+        let mut byte = [0];
+        from.read_exact(&mut byte)?;
+        line.push(char::from(byte[0]));
+    }
+    let size = usize::from_str_radix(line.trim_end(), 16).map_err(io::Error::other)?;
+    let mut data = vec![0; size + 2];
+    from.read_exact(&mut data)?;
+    data.truncate(size);
+    Ok(data)
+}
+
+/// A proxy that takes the body of one POST to `upstream`, and answers with what comes from there, in chunks too.
+fn post_proxy(world: &World, upstream: IpAddr) -> anyhow::Result<Ledger<String>> {
+    let listener = world.internet.listen(PROXY.v4(), 3128)?;
+    let asked = Ledger::default();
+    let told = asked.clone();
+    let mut upstream = world
+        .internet
+        .run(move || TcpStream::connect((upstream, 443)))?;
+    thread::spawn(move || {
+        listener.set_nonblocking(false)?;
+        let (mut client, _) = listener.accept()?;
+        told.push(head(&mut client)?);
+        client.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
+        let (mut answers, mut back) = (upstream.try_clone()?, client.try_clone()?);
+        thread::spawn(move || {
+            let mut data = [0; 1000];
+            loop {
+                let count = answers.read(&mut data)?;
+                write!(back, "{count:x}\r\n")?;
+                back.write_all(&data[..count])?;
+                back.write_all(b"\r\n")?;
+                if count == 0 {
+                    return io::Result::Ok(());
+                }
+            }
+        });
+        loop {
+            let data = chunk(&mut client)?;
+            if data.is_empty() {
+                return upstream.shutdown(Shutdown::Write);
+            }
+            upstream.write_all(&data)?;
+        }
+    });
+    Ok(asked)
+}
+
+#[test]
+fn a_post_carries_the_clients_tls() -> anyhow::Result<()> {
+    let world = World::new("tunnel-post", Family::V4)?;
+    world.resolve(PROXY.name, &[PROXY.v4()]);
+    let large = "x".repeat(300_000);
+    let page = at_once(move |_| text(StatusCode::OK, &large));
+    let origin = world.https(GOOGLE, world.authority.server(&[GOOGLE.name])?, &page)?;
+    let asked = post_proxy(&world, GOOGLE.v4())?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    config.write(
+        "tunnel.yaml",
+        &CONFIG.replace("protocol: CONNECT", "protocol: POST"),
+    )?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let body = "y".repeat(100_000);
+    let answer = curl(&pod, &["-d", &body, "https://www.google.com/"])?;
+    assert_eq!(
+        (answer.exit, answer.status),
+        (0, 200),
+        "{}",
+        sidecar.everything()
+    );
+    assert_eq!(answer.body.trim_end().len(), 300_000);
+    assert_eq!(origin.only_request()?.body.len(), 100_000);
+    assert_eq!(
+        asked.all(),
+        ["POST / HTTP/1.1\r\nhost: www.google.com:443\r\ntransfer-encoding: chunked\r\n\r\n"]
+    );
+    Ok(())
+}
+
+/// Requests to `shop.example` go out through a proxy that speaks TLS.
+const HTTPS_PROXY: &str = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: proxy}
+spec:
+  hosts: [proxy.corp.example]
+  ports: [{number: 3128, name: http, protocol: HTTP}]
+  resolution: DNS
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: shop}
+spec:
+  hosts: [shop.example]
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: DNS
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  hosts: [shop.example]
+  http:
+  - route:
+    - destination: {host: proxy.corp.example, subset: shop, port: {number: 3128}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: proxy}
+spec:
+  host: proxy.corp.example
+  subsets:
+  - name: shop
+    trafficPolicy:
+      tls: {mode: SIMPLE, sni: proxy.corp.example}
+      tunnel: {protocol: CONNECT, targetHost: shop.example, targetPort: 80}
+";
+
+/// A proxy that speaks TLS, and itself answers what comes through the tunnel. Gives the heads it read.
+fn https_proxy(world: &World, tls: Arc<ServerConfig>) -> anyhow::Result<Ledger<String>> {
+    let listener = world.internet.listen(PROXY.v4(), 3128)?;
+    let heads = Ledger::default();
+    let told = heads.clone();
+    thread::spawn(move || {
+        listener.set_nonblocking(false)?;
+        loop {
+            let (socket, _) = listener.accept()?;
+            let session = ServerConnection::new(Arc::clone(&tls)).map_err(io::Error::other)?;
+            let mut stream = StreamOwned::new(session, socket);
+            // A client that does not trust us leaves here.
+            let Ok(asked) = head(&mut stream) else {
+                continue;
+            };
+            told.push(asked);
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+            told.push(head(&mut stream)?);
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\npage\n")?;
+            stream.flush()?;
+        }
+        #[expect(unreachable_code, reason = "says what the thread's errors are")]
+        io::Result::Ok(())
+    });
+    Ok(heads)
+}
+
+#[test]
+fn requests_go_through_a_proxy_that_speaks_tls() -> anyhow::Result<()> {
+    let world = World::new("tunnel-https-proxy", Family::V4)?;
+    world.resolve(PROXY.name, &[PROXY.v4()]);
+    world.resolve("shop.example", &[GOOGLE.v4()]);
+    let heads = https_proxy(&world, world.authority.server(&[PROXY.name])?)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    config.write("tunnel.yaml", HTTPS_PROXY)?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let answer = curl(&pod, &["http://shop.example/a"])?;
+    assert_eq!(
+        answer.body,
+        "page\n",
+        "{answer:?}\n{}",
+        sidecar.everything()
+    );
+    let heads = heads.all();
+    assert_eq!(
+        heads[0],
+        "CONNECT shop.example:80 HTTP/1.1\r\nhost: shop.example:80\r\n\r\n"
+    );
+    assert!(heads[1].starts_with("GET /a HTTP/1.1\r\n"), "{heads:?}");
+    Ok(())
+}
+
+#[test]
+fn a_proxy_with_a_wrong_certificate_is_asked_nothing() -> anyhow::Result<()> {
+    let world = World::new("tunnel-wrong-proxy", Family::V4)?;
+    world.resolve(PROXY.name, &[PROXY.v4()]);
+    world.resolve("shop.example", &[GOOGLE.v4()]);
+    let heads = https_proxy(&world, world.authority.server(&["other.corp.example"])?)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    config.write("tunnel.yaml", HTTPS_PROXY)?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    assert_eq!(curl(&pod, &["http://shop.example/a"])?.status, 503);
+    let line = sidecar.await_access(|line| line["response_code"] == 503)?;
+    let why = field(&line, "upstream_transport_failure_reason");
+    assert!(why.contains("expected `proxy.corp.example`"), "{line:#}");
+    assert!(heads.is_empty(), "{:?}", heads.all());
     Ok(())
 }
 

@@ -19,7 +19,6 @@ use crate::upstream::body::RequestBody;
 use crate::upstream::clusters::Clusters;
 use crate::upstream::clusters::Opening;
 use crate::upstream::connect::Dial;
-use crate::upstream::connect::Stream;
 use crate::upstream::connect::connect;
 use crate::upstream::endpoints::Active;
 use crate::upstream::limits::Permit;
@@ -31,6 +30,7 @@ use crate::upstream::pool::Pool;
 use crate::upstream::pool::Shared;
 use crate::upstream::pool::Single;
 use crate::upstream::pool::Turn;
+use crate::upstream::stream::Stream;
 
 /// How a request gets to its endpoint.
 #[derive(Debug)]

@@ -23,14 +23,15 @@ use crate::tls::Alpn;
 use crate::tls::originate::Originator;
 use crate::upstream::connect::Connected;
 use crate::upstream::connect::Dial;
-use crate::upstream::connect::Stream;
 use crate::upstream::connect::connect;
 use crate::upstream::limits::Permit;
 use crate::upstream::live::LiveCluster;
 use crate::upstream::outlier::Seen;
 use crate::upstream::pool::Pool;
+use crate::upstream::posted::Posted;
 use crate::upstream::proxy_protocol;
 use crate::upstream::standing::Standings;
+use crate::upstream::stream::Stream;
 use crate::upstream::tunnel;
 
 pub use crate::upstream::live::Carries;
@@ -207,8 +208,11 @@ impl Clusters {
         match &policy.tunnel {
             None => Ok(stream),
             Some(tunnel) => {
-                let early = tunnel::open(&mut stream, tunnel).await?;
-                Ok(stream.with_early(early))
+                let consent = tunnel::open(&mut stream, tunnel).await?;
+                Ok(match consent.framing {
+                    None => stream.with_early(consent.early),
+                    Some(framing) => Stream::posted(Posted::new(stream, framing, &consent.early)),
+                })
             }
         }
     }

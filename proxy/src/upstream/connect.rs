@@ -3,26 +3,21 @@
 use std::io;
 use std::net::IpAddr;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::Context;
-use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use egret_config::model::policy;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::io::AsyncRead;
-use tokio::io::AsyncWrite;
-use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
+use tokio::net::UnixStream;
 use tokio::time::timeout;
-use tokio_rustls::client::TlsStream;
 
 use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::sys::socket;
-use crate::upstream::limits::Permit;
+use crate::sys::stand_in;
+use crate::sys::stand_in::Shown;
+use crate::upstream::stream::Socket;
 
 /// How long one address may stay silent before the next is tried beside it (RFC 8305).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -42,7 +37,7 @@ pub struct Dial<'d> {
 #[derive(Debug)]
 pub struct Connected {
     /// The connection.
-    pub stream: TcpStream,
+    pub stream: Socket,
     /// The address that answered.
     pub address: SocketAddr,
     /// Our address on it.
@@ -54,6 +49,11 @@ pub struct Connected {
 /// # Errors
 /// [`Cause::Connect`] with the last address's refusal, or [`Cause::ConnectTimeout`].
 pub async fn connect(addresses: &[SocketAddr], dial: Dial<'_>) -> Result<Connected, Failure> {
+    if let [only] = addresses
+        && let Some(path) = stand_in::path(only)
+    {
+        return to_path(*only, &path, dial.limit).await;
+    }
     let outcome = match addresses {
         [only] => timeout(dial.limit, one(*only, dial.from)).await,
         several => timeout(dial.limit, race(several, dial.from)).await,
@@ -87,10 +87,28 @@ pub async fn connect(addresses: &[SocketAddr], dial: Dial<'_>) -> Result<Connect
         let _ = socket::set_keepalive(&stream, &keepalive);
     }
     Ok(Connected {
-        stream,
+        stream: Socket::Tcp(stream),
         address,
         local,
     })
+}
+
+/// Connects to a Unix socket; a path that begins with `@` is a name in the kernel's own table.
+async fn to_path(stand_in: SocketAddr, path: &str, limit: Duration) -> Result<Connected, Failure> {
+    let name = path.strip_prefix('@').map(|name| format!("\0{name}"));
+    let connecting = UnixStream::connect(name.as_deref().unwrap_or(path));
+    match timeout(limit, connecting).await {
+        Ok(Ok(stream)) => Ok(Connected {
+            stream: Socket::Unix(stream),
+            address: stand_in,
+            local: stand_in,
+        }),
+        Ok(Err(error)) => Err(refused(stand_in, &error)),
+        Err(_) => {
+            let words = format!("{path} did not accept the connection within {limit:?}");
+            Err(Failure::new(Cause::ConnectTimeout, words))
+        }
+    }
 }
 
 async fn one(
@@ -133,118 +151,8 @@ async fn race(
 }
 
 fn refused(address: SocketAddr, error: &io::Error) -> Failure {
-    let words = format!("cannot connect to {address}: {error}");
+    let words = format!("cannot connect to {}: {error}", Shown(address));
     Failure::new(Cause::Connect(error.to_string().into()), words)
-}
-
-/// A connection to an upstream, encrypted or not.
-#[derive(Debug)]
-pub struct Stream {
-    carrier: Carrier,
-    /// What came before the connection was known to be ready; read first.
-    early: Bytes,
-    /// Its place among the connections that the cluster may have.
-    _permit: Permit,
-}
-
-#[derive(Debug)]
-enum Carrier {
-    /// As it is.
-    Plain(TcpStream),
-    /// Inside TLS that we originated. Boxed: the session is large, and most connections have none.
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl Stream {
-    /// A connection as it is.
-    pub fn plain(stream: TcpStream, permit: Permit) -> Self {
-        Self::new(Carrier::Plain(stream), permit)
-    }
-
-    /// A connection inside TLS.
-    pub fn tls(stream: TlsStream<TcpStream>, permit: Permit) -> Self {
-        Self::new(Carrier::Tls(Box::new(stream)), permit)
-    }
-
-    fn new(carrier: Carrier, permit: Permit) -> Self {
-        Self {
-            carrier,
-            early: Bytes::new(),
-            _permit: permit,
-        }
-    }
-
-    /// Gives these bytes to be read first.
-    #[must_use]
-    pub fn with_early(self, early: Bytes) -> Self {
-        Self { early, ..self }
-    }
-
-    /// The socket below.
-    pub fn socket(&self) -> &TcpStream {
-        match &self.carrier {
-            Carrier::Plain(stream) => stream,
-            Carrier::Tls(stream) => stream.get_ref().0,
-        }
-    }
-}
-
-/// Does the same to either carrier.
-macro_rules! carried {
-    ($stream:expr, $poll:ident($($argument:expr),*)) => {
-        match &mut $stream.get_mut().carrier {
-            Carrier::Plain(stream) => Pin::new(stream).$poll($($argument),*),
-            Carrier::Tls(stream) => Pin::new(stream).$poll($($argument),*),
-        }
-    };
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if !self.early.is_empty() {
-            let count = self.early.len().min(buffer.remaining());
-            buffer.put_slice(&self.early.split_to(count));
-            return Poll::Ready(Ok(()));
-        }
-        carried!(self, poll_read(context, buffer))
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        carried!(self, poll_write(context, bytes))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        carried!(self, poll_write_vectored(context, slices))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match &self.carrier {
-            Carrier::Plain(stream) => stream.is_write_vectored(),
-            Carrier::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        carried!(self, poll_flush(context))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        carried!(self, poll_shutdown(context))
-    }
 }
 
 #[cfg(test)]
@@ -271,7 +179,10 @@ mod tests {
         let (good, bad) = (listener.local_addr().expect("address"), nobody().await);
         let connected = connect(&[bad, good], DIAL).await.expect("connected");
         assert_eq!(connected.address, good);
-        assert!(connected.stream.nodelay().expect("nodelay"));
+        let Socket::Tcp(stream) = connected.stream else {
+            panic!("{connected:?} is not TCP");
+        };
+        assert!(stream.nodelay().expect("nodelay"));
     }
 
     #[tokio::test]

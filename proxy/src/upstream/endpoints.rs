@@ -4,10 +4,12 @@ use std::cell::Cell;
 use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use egret_config::model::endpoint::Address;
 use egret_config::snapshot::cluster::Member;
 
+use crate::sys::stand_in;
 use crate::upstream::limits::Permit;
 
 /// One address behind a cluster.
@@ -66,7 +68,13 @@ impl Drop for Active {
     }
 }
 
-/// The endpoints of members that are addresses. Names and Unix sockets are left out.
+/// The endpoint of a member that is a Unix socket.
+pub fn of_path(member: &Member, path: &Arc<str>) -> Rc<Endpoint> {
+    let address = stand_in::of(path);
+    Rc::new(Endpoint::new(address, member.weight, member.priority))
+}
+
+/// The endpoints of members that are addresses or Unix sockets. Names are left out.
 pub fn of_addresses(members: &[Member]) -> Vec<Rc<Endpoint>> {
     members
         .iter()
@@ -76,7 +84,8 @@ pub fn of_addresses(members: &[Member]) -> Vec<Rc<Endpoint>> {
                 member.weight,
                 member.priority,
             ))),
-            Address::Name(_) | Address::Unix(_) => None,
+            Address::Unix(ref path) => Some(of_path(member, path)),
+            Address::Name(_) => None,
         })
         .collect()
 }

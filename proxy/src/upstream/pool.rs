@@ -24,9 +24,9 @@ use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::upstream::body::RequestBody;
 use crate::upstream::clusters::Ends;
-use crate::upstream::connect::Stream;
 use crate::upstream::endpoints::Active;
 use crate::upstream::limits::Usage;
+use crate::upstream::stream::Stream;
 
 /// Idle connections kept for one address; more are closed.
 const IDLE_MAX: usize = 1024;

@@ -68,7 +68,7 @@ pub async fn members(
             (Address::Ip(ip), _) => {
                 endpoints::of_answer(member, [*ip], before, &mut endpoints);
             }
-            (Address::Unix(_), _) => {}
+            (Address::Unix(path), _) => endpoints.push(endpoints::of_path(member, path)),
             (Address::Name(_), Some(Ok(answer))) => {
                 let addresses = answer.addresses.iter().copied();
                 endpoints::of_answer(member, addresses, before, &mut endpoints);

@@ -1,4 +1,5 @@
-//! A tunnel through an HTTP proxy: CONNECT, and after its consent the connection is the target's.
+//! A tunnel through an HTTP proxy: CONNECT, and after its consent the connection is the target's; or POST, and the bodies
+//! of it and of its answer are.
 
 use bytes::Bytes;
 use bytes::BytesMut;
@@ -10,15 +11,25 @@ use tokio::io::AsyncWriteExt;
 
 use crate::failure::Cause;
 use crate::failure::Failure;
+use crate::upstream::posted::Framing;
 
 /// Bytes of the proxy's answer at most.
 const ANSWER_MAX: usize = 16 << 10;
 
-/// Asks for a tunnel on a connection to the proxy. What came behind its consent is the target's and comes back.
+/// A tunnel just opened.
+#[derive(Debug)]
+pub struct Consent {
+    /// What came behind the proxy's consent.
+    pub early: Bytes,
+    /// How the answer to a POST ends; `None` for CONNECT, after which the connection is the target's.
+    pub framing: Option<Framing>,
+}
+
+/// Asks for a tunnel on a connection to the proxy.
 ///
 /// # Errors
 /// [`Cause::Connect`]: the proxy refused, closed, or did not speak HTTP.
-pub async fn open<S>(stream: &mut S, tunnel: &Tunnel) -> Result<Bytes, Failure>
+pub async fn open<S>(stream: &mut S, tunnel: &Tunnel) -> Result<Consent, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -27,24 +38,31 @@ where
         let words = format!("no tunnel to `{target}`: {why}");
         Failure::new(Cause::Connect(words.as_str().into()), words)
     };
-    if tunnel.post {
-        return Err(failed(
-            "`protocol: POST` needs HTTP/2, CONNECT works".into(),
-        ));
-    }
-    let request = format!("CONNECT {target} HTTP/1.1\r\nhost: {target}\r\n\r\n");
+    let request = if tunnel.post {
+        format!("POST / HTTP/1.1\r\nhost: {target}\r\ntransfer-encoding: chunked\r\n\r\n")
+    } else {
+        format!("CONNECT {target} HTTP/1.1\r\nhost: {target}\r\n\r\n")
+    };
     let broken = |error: std::io::Error| failed(format!("the proxy broke off: {error}"));
     stream.write_all(request.as_bytes()).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;
     let mut answer = BytesMut::with_capacity(1024);
     loop {
         if let Some(end) = end_of_head(&answer) {
-            let status = status(&answer[..end])
-                .ok_or_else(|| failed("the proxy's answer is not HTTP".into()))?;
-            if !(200..300).contains(&status) {
-                return Err(failed(format!("the proxy answered {status}")));
+            let head = answer.split_to(end);
+            let status =
+                status(&head).ok_or_else(|| failed("the proxy's answer is not HTTP".into()))?;
+            match status {
+                // More is to come: 101 would be an answer to what was not asked.
+                100 | 102..=199 => continue,
+                200..=299 => {}
+                status => return Err(failed(format!("the proxy answered {status}"))),
             }
-            return Ok(answer.split_off(end).freeze());
+            let framing = tunnel.post.then(|| framing(&head));
+            return Ok(Consent {
+                early: answer.freeze(),
+                framing,
+            });
         }
         if answer.len() >= ANSWER_MAX {
             return Err(failed("the proxy's answer is too long".into()));
@@ -53,6 +71,26 @@ where
             return Err(failed("the proxy closed the connection".into()));
         }
     }
+}
+
+/// How the body behind this head ends.
+fn framing(head: &[u8]) -> Framing {
+    let mut length = None;
+    for line in head.split(|byte| *byte == b'\n').skip(1) {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            continue;
+        };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            return Framing::Chunked;
+        }
+        if name.eq_ignore_ascii_case(b"content-length") {
+            length = std::str::from_utf8(value)
+                .ok()
+                .and_then(|value| value.parse().ok());
+        }
+    }
+    length.map_or(Framing::Close, Framing::Length)
 }
 
 fn target(tunnel: &Tunnel) -> String {
@@ -113,7 +151,9 @@ mod tests {
         let opening = async {
             let outcome = open(&mut ours, &tunnel).await;
             drop(ours);
-            outcome.map_err(|failure| failure.to_string())
+            outcome
+                .map(|consent| consent.early)
+                .map_err(|failure| failure.to_string())
         };
         tokio::join!(proxying, opening)
     }
@@ -140,6 +180,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_post_says_how_its_answer_ends() {
+        for (said, expected, rest) in [
+            (
+                &b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n"[..],
+                Framing::Chunked,
+                &b"2\r\n"[..],
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n",
+                Framing::Length(7),
+                b"",
+            ),
+            (b"HTTP/1.0 200 OK\r\n\r\nx", Framing::Close, b"x"),
+        ] {
+            let (mut ours, mut proxy) = duplex(1 << 10);
+            let mut tunnel = tunnel("a.test");
+            tunnel.post = true;
+            proxy.write_all(said).await.expect("write");
+            let consent = open(&mut ours, &tunnel).await.expect("tunnel");
+            assert_eq!(consent.framing, Some(expected));
+            assert_eq!(consent.early, rest);
+            drop(ours);
+            let mut asked = String::new();
+            proxy.read_to_string(&mut asked).await.expect("read");
+            let head = "POST / HTTP/1.1\r\nhost: a.test:443\r\ntransfer-encoding: chunked\r\n\r\n";
+            assert_eq!(asked, head);
+        }
+    }
+
+    #[tokio::test]
     async fn refusals_say_why() {
         let long = vec![b'x'; ANSWER_MAX + 1];
         for (said, why) in [
@@ -148,6 +218,11 @@ mod tests {
                 "the proxy answered 403",
             ),
             (b"", "closed"),
+            (
+                b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+                "the proxy answered 101",
+            ),
+            (b"HTTP/1.1 100 Continue\r\n\r\n", "closed"),
             (b"HTTP/1.1 200 OK\r\n", "closed"),
             (b"220 smtp\r\n\r\n", "not HTTP"),
             (&long, "too long"),

@@ -8,6 +8,7 @@ use http::Version;
 use jiff::Timestamp;
 
 use crate::report::record::Record;
+use crate::sys::stand_in::Shown;
 
 /// Appends Istio's default text line, newline included. What is missing is `-`.
 ///
@@ -66,11 +67,11 @@ pub fn text(record: &Record, line: &mut Vec<u8>) {
         out.quoted(header.as_ref().map(|value| value.as_bytes()));
     }
     out.raw(" \"");
-    out.maybe(record.upstream_host);
+    out.maybe(record.upstream_host.map(Shown));
     out.raw("\" ");
     out.word(record.upstream_cluster.as_deref().map(str::as_bytes));
     out.raw(" ");
-    out.maybe(record.upstream_local_address);
+    out.maybe(record.upstream_local_address.map(Shown));
     out.raw(" ");
     out.maybe(record.downstream_local_address);
     out.raw(" ");
@@ -153,12 +154,15 @@ pub fn json(record: &Record, line: &mut Vec<u8>) {
         "authority",
         record.authority.as_ref().map(|value| value.as_bytes()),
     );
-    out.shown("upstream_host", record.upstream_host);
+    out.shown("upstream_host", record.upstream_host.map(Shown));
     out.string(
         "upstream_cluster",
         record.upstream_cluster.as_deref().map(str::as_bytes),
     );
-    out.shown("upstream_local_address", record.upstream_local_address);
+    out.shown(
+        "upstream_local_address",
+        record.upstream_local_address.map(Shown),
+    );
     out.shown("downstream_local_address", record.downstream_local_address);
     out.shown(
         "downstream_remote_address",

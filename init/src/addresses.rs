@@ -2,18 +2,6 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use nix::ifaddrs::getifaddrs;
-use nix::sys::socket::{SockaddrIn, SockaddrIn6, SockaddrStorage};
-
-/// The addresses of all interfaces, IPv4 before IPv6, without loopback and link-local ones and without `::6`.
-///
-/// # Errors
-/// When the kernel does not list them.
-pub fn of_machine() -> nix::Result<Vec<IpAddr>> {
-    let listed = getifaddrs()?.filter_map(|interface| interface.address.as_ref().and_then(ip));
-    Ok(usable(listed))
-}
-
 /// Drops loopback and link-local addresses and puts IPv4 first, each family in its given order.
 pub fn usable(addresses: impl IntoIterator<Item = IpAddr>) -> Vec<IpAddr> {
     let mut usable: Vec<IpAddr> = addresses
@@ -35,16 +23,6 @@ fn local(address: IpAddr) -> bool {
             address.is_loopback() || address.is_unicast_link_local() || address == PASS_THROUGH
         }
     }
-}
-
-fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
-    let ipv4 = address.as_sockaddr_in().map(SockaddrIn::ip).map(IpAddr::V4);
-    ipv4.or_else(|| {
-        address
-            .as_sockaddr_in6()
-            .map(SockaddrIn6::ip)
-            .map(IpAddr::V6)
-    })
 }
 
 #[cfg(test)]

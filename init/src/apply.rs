@@ -4,12 +4,14 @@ use nix::errno::Errno;
 use thiserror::Error;
 
 use crate::intent::{Backend, Binary, Intent, Ipv6};
+use crate::netlink::comparison::differences;
 use crate::netlink::foreign::{Leftovers, leftovers};
 use crate::netlink::nftables::{self, Old};
-use crate::netlink::socket::{Refusal, Subsystem, exchange};
+use crate::netlink::refusal::Refusal;
+use crate::netlink::socket::{Socket, Subsystem};
 use crate::plan::PASS_THROUGH;
 use crate::programs::{Failure, Iptables, has_legacy_tables};
-use crate::routes::{self, Routing};
+use crate::routes::{self, Mark, Routing};
 use crate::rules::{Family, RuleSet};
 
 /// Why nothing, or not all, was done.
@@ -42,27 +44,45 @@ impl From<Refusal> for ApplyError {
 pub struct Done {
     /// Who loaded the rules, never [`Backend::Auto`].
     pub backend: Backend,
+    /// Whether the kernel had the very rules already, and kept them.
+    pub was_there: bool,
     /// What others had left behind and is gone now.
     pub removed: Vec<String>,
     /// What deserves attention.
     pub warnings: Vec<String>,
 }
 
+/// What is to be done besides the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Besides {
+    /// Whether the loopback interface has `::6` already.
+    pub has_pass_through: bool,
+    /// Whether rules that are there already are replaced all the same.
+    pub force: bool,
+    /// What istio-init may have marked with before.
+    pub marks: Vec<Mark>,
+}
+
 /// Replaces our rules, whatever they were, by these, and removes what istio-init left behind.
 ///
 /// # Errors
 /// When the kernel refuses; with nftables, the rules are then what they were before.
-pub fn apply(intent: &Intent, rules: &RuleSet) -> Result<Done, ApplyError> {
+pub fn apply(
+    route: &mut Socket,
+    intent: &Intent,
+    rules: &RuleSet,
+    besides: &Besides,
+) -> Result<Done, ApplyError> {
     // The address comes first: it harms nobody without the rules, while rules without it would break inbound IPv6.
-    if intent.ipv6 == Ipv6::On {
-        routes::add_to_loopback(PASS_THROUGH.1)?;
-    } else {
-        routes::remove_from_loopback(PASS_THROUGH.1)?;
+    match (intent.ipv6 == Ipv6::On, besides.has_pass_through) {
+        (true, false) => routes::add_to_loopback(route, PASS_THROUGH.1)?,
+        (false, true) => routes::remove_from_loopback(route, PASS_THROUGH.1)?,
+        _ => {}
     }
     let mut done = match intent.means.backend {
-        Backend::Nftables => over_netlink(rules)?,
+        Backend::Nftables => over_netlink(rules, besides.force)?,
         Backend::Iptables => over_programs(intent, rules)?,
-        Backend::Auto => match over_netlink(rules) {
+        Backend::Auto => match over_netlink(rules, besides.force) {
             Err(kernel) if kernel.is_lack() => {
                 over_programs(intent, rules).map_err(|error| match error {
                     ApplyError::Programs(programs @ Failure::Missing(_)) => {
@@ -74,7 +94,8 @@ pub fn apply(intent: &Intent, rules: &RuleSet) -> Result<Done, ApplyError> {
             done => done?,
         },
     };
-    Routing::wanted(intent).set()?;
+    let removed = Routing::wanted(intent).set(route, &besides.marks)?;
+    done.removed.extend(removed);
     if done.backend == Backend::Nftables {
         remove_legacy(&mut done)?;
     }
@@ -85,22 +106,22 @@ pub fn apply(intent: &Intent, rules: &RuleSet) -> Result<Done, ApplyError> {
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn clean_up(binary: Option<Binary>) -> Result<Done, ApplyError> {
+pub fn clean_up(
+    route: &mut Socket,
+    binary: Option<Binary>,
+    marks: &[Mark],
+) -> Result<Done, ApplyError> {
     let mut done = Done {
         backend: Backend::Nftables,
+        was_there: false,
         removed: Vec::new(),
         warnings: Vec::new(),
     };
-    match leftovers() {
-        Ok(Leftovers {
-            messages, names, ..
-        }) => {
-            exchange(Subsystem::Netfilter, &nftables::remove(messages))?;
-            done.removed = names;
-        }
+    match off_netlink() {
+        Ok(names) => done.removed = names,
         // Without nf_tables only iptables can have loaded rules.
         Err(refusal) if refusal.is_lack() => {
-            for family in [Family::Ipv4, Family::Ipv6] {
+            for family in FAMILIES {
                 if let Ok(iptables) = Iptables::find(family, binary) {
                     done.removed.extend(iptables.remove()?);
                 }
@@ -109,27 +130,39 @@ pub fn clean_up(binary: Option<Binary>) -> Result<Done, ApplyError> {
         Err(refusal) => return Err(refusal.into()),
     }
     remove_legacy(&mut done)?;
-    Routing::default().set()?;
-    routes::remove_from_loopback(PASS_THROUGH.1)?;
+    done.removed.extend(Routing::default().set(route, marks)?);
+    routes::remove_from_loopback(route, PASS_THROUGH.1)?;
     Ok(done)
 }
 
+const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
+
+/// Removes our table and what is left over in nf_tables, in one transaction. Gives the names of what was left over.
+fn off_netlink() -> Result<Vec<String>, Refusal> {
+    let mut kernel = Socket::open(Subsystem::Netfilter)?;
+    let found = leftovers(&mut kernel)?;
+    if found.has_own_table || !found.messages.is_empty() {
+        kernel.exchange(&nftables::remove(found.messages))?;
+    }
+    Ok(found.names)
+}
+
 /// Loads the rules in one transaction, which also removes what is left over in nf_tables.
-fn over_netlink(rules: &RuleSet) -> Result<Done, Refusal> {
+fn over_netlink(rules: &RuleSet, force: bool) -> Result<Done, Refusal> {
+    let mut kernel = Socket::open(Subsystem::Netfilter)?;
     let Leftovers {
         messages,
         names,
         has_own_table,
-    } = leftovers()?;
-    let load = |old| {
-        exchange(
-            Subsystem::Netfilter,
-            &nftables::replace(rules, old, messages.clone()),
-        )
+    } = leftovers(&mut kernel)?;
+    let mut done = Done {
+        backend: Backend::Nftables,
+        was_there: false,
+        removed: names,
+        warnings: Vec::new(),
     };
-    if has_own_table {
-        load(Old::Any)?;
-    } else {
+    let mut load = |old| kernel.exchange(&nftables::replace(rules, old, messages.clone()));
+    if !has_own_table {
         match load(Old::None) {
             // Somebody else was faster.
             Err(Refusal::Message {
@@ -138,47 +171,77 @@ fn over_netlink(rules: &RuleSet) -> Result<Done, Refusal> {
             }) => load(Old::Any)?,
             loaded => loaded?,
         }
+        return Ok(done);
     }
-    Ok(Done {
-        backend: Backend::Nftables,
-        removed: names,
-        warnings: Vec::new(),
-    })
+    // Replacing equal rules would reset their counters, and take the kernel many times as long as looking.
+    if !force && messages.is_empty() && differences(&mut kernel, rules)?.is_empty() {
+        done.was_there = true;
+        return Ok(done);
+    }
+    kernel.exchange(&nftables::replace(rules, Old::Any, messages))?;
+    Ok(done)
 }
 
 /// Loads the rules through iptables, and removes what another backend loaded.
+///
+/// Each family is loaded by a program of its own, and each table in a transaction of its own. So when one fails, what
+/// the ones before have done is undone.
 fn over_programs(intent: &Intent, rules: &RuleSet) -> Result<Done, ApplyError> {
     let binary = intent.means.binary;
-    let ipv4 = Iptables::find(Family::Ipv4, binary)?;
-    let ipv6 = Iptables::find(Family::Ipv6, binary);
-    ipv4.replace(rules, Family::Ipv4)?;
-    match ipv6 {
-        Ok(ipv6) => ipv6.replace(rules, Family::Ipv6)?,
-        Err(error) if matches!(intent.ipv6, Ipv6::On | Ipv6::Blocked) => return Err(error.into()),
+    let needs_ipv6 = matches!(intent.ipv6, Ipv6::On | Ipv6::Blocked);
+    let mut found = vec![(Family::Ipv4, Iptables::find(Family::Ipv4, binary)?)];
+    match Iptables::find(Family::Ipv6, binary) {
+        Ok(iptables) => found.push((Family::Ipv6, iptables)),
+        Err(error) if needs_ipv6 => return Err(error.into()),
         Err(_) => {}
     }
-    match exchange(Subsystem::Netfilter, &nftables::remove(Vec::new())) {
+    for (place, (family, iptables)) in found.iter().enumerate() {
+        if let Err(failure) = iptables.replace(rules, *family) {
+            let begun = found.iter().take(place + 1).map(|(_, iptables)| iptables);
+            return Err(undo(failure, begun).into());
+        }
+    }
+    match Socket::open(Subsystem::Netfilter)
+        .and_then(|mut kernel| kernel.exchange(&nftables::remove(Vec::new())))
+    {
         Err(refusal) if !refusal.is_lack() => return Err(refusal.into()),
         _ => {}
     }
     Ok(Done {
         backend: Backend::Iptables,
+        was_there: false,
         removed: Vec::new(),
         warnings: Vec::new(),
     })
 }
 
+/// Puts back the rules of before, since one of the programs failed, and says how that went.
+fn undo<'a>(failure: Failure, begun: impl Iterator<Item = &'a Iptables>) -> Failure {
+    let mut troubles = Vec::new();
+    for iptables in begun {
+        if let Err(trouble) = iptables.put_back() {
+            troubles.push(trouble.to_string());
+        }
+    }
+    Failure::Undone {
+        failure: Box::new(failure),
+        troubles,
+    }
+}
+
 /// Removes what is left over in legacy tables, which only the legacy programs can read.
 fn remove_legacy(done: &mut Done) -> Result<(), Failure> {
-    for family in [Family::Ipv4, Family::Ipv6] {
-        if let Some(iptables) = Iptables::legacy(family) {
-            done.removed.extend(iptables.remove()?);
-        } else if has_legacy_tables(family) {
-            done.warnings.push(
+    for family in FAMILIES {
+        if !has_legacy_tables(family) {
+            continue;
+        }
+        match Iptables::find(family, Some(Binary::Legacy)) {
+            Ok(iptables) => done.removed.extend(iptables.remove()?),
+            Err(_) => done.warnings.push(
                 "there are legacy iptables tables, and no iptables-legacy to look into them: \
                  rules that an earlier istio-init made there would still redirect"
                     .to_owned(),
-            );
+            ),
         }
     }
     done.warnings.dedup();

@@ -3,6 +3,7 @@
 //! Chains of istio-init are named `ISTIO_…`, ours where iptables loads them `EGRET_…`. Those, and the rules of other
 //! chains that jump to them, are to go; all else is others' and stays.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// What is to go from one table.
@@ -10,17 +11,32 @@ use std::fmt::Write as _;
 pub struct Leftovers {
     /// The table.
     pub table: String,
-    /// The arguments of rules in chains of others.
-    rules: Vec<String>,
+    /// Rules in chains of others.
+    rules: Vec<Jump>,
     /// The chains to remove.
     pub chains: Vec<String>,
+    /// What follows `-A` in the rules of those chains.
+    contents: Vec<String>,
+}
+
+/// A rule in a chain of others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Jump {
+    chain: String,
+    /// Its place in the chain, from 1.
+    place: usize,
+    /// What follows the name of the chain.
+    rest: String,
 }
 
 /// Reads the output of iptables-save. Tables without leftovers are left out.
 pub fn leftovers(saved: &str) -> Vec<Leftovers> {
     let mut tables: Vec<Leftovers> = Vec::new();
+    // How many rules each chain of the latest table has had so far.
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for line in saved.lines() {
         if let Some(table) = line.strip_prefix('*') {
+            counts.clear();
             tables.push(Leftovers {
                 table: table.to_owned(),
                 ..Leftovers::default()
@@ -37,9 +53,17 @@ pub fn leftovers(saved: &str) -> Vec<Leftovers> {
                 table.chains.push(chain.to_owned());
             }
         } else if let Some(rule) = line.strip_prefix("-A ") {
-            let chain = rule.split(' ').next().unwrap_or_default();
-            if !is_leftover(chain) && target(rule).is_some_and(is_leftover) {
-                table.rules.push(rule.to_owned());
+            let (chain, rest) = rule.split_once(' ').unwrap_or((rule, ""));
+            let place = counts.entry(chain).or_default();
+            *place += 1;
+            if is_leftover(chain) {
+                table.contents.push(rule.to_owned());
+            } else if target(rule).is_some_and(is_leftover) {
+                table.rules.push(Jump {
+                    chain: chain.to_owned(),
+                    place: *place,
+                    rest: rest.to_owned(),
+                });
             }
         }
     }
@@ -51,15 +75,30 @@ impl Leftovers {
     /// Input for iptables-restore that removes them, without the frame of the table.
     pub fn removal(&self) -> String {
         let mut text = String::new();
-        let parts = [
-            ("-D", &self.rules),
-            ("-F", &self.chains),
-            ("-X", &self.chains),
-        ];
-        for (command, words) in parts {
-            for words in words {
-                let _ = writeln!(text, "{command} {words}");
+        for Jump { chain, rest, .. } in &self.rules {
+            let _ = writeln!(text, "-D {chain} {rest}");
+        }
+        // They jump to each other, so all are emptied before the first is removed.
+        for command in ["-F", "-X"] {
+            for chain in &self.chains {
+                let _ = writeln!(text, "{command} {chain}");
             }
+        }
+        text
+    }
+
+    /// Input for iptables-restore that brings them back after their removal, without the frame of the table.
+    pub fn revival(&self) -> String {
+        let mut text = String::new();
+        for chain in &self.chains {
+            let _ = writeln!(text, ":{chain} - [0:0]");
+        }
+        for rule in &self.contents {
+            let _ = writeln!(text, "-A {rule}");
+        }
+        // In ascending order each finds its place as it was.
+        for Jump { chain, place, rest } in &self.rules {
+            let _ = writeln!(text, "-I {chain} {place} {rest}");
         }
         text
     }
@@ -91,6 +130,24 @@ mod tests {
         assert_eq!(
             found[0].removal(),
             "-D OUTPUT -j ISTIO_OUTPUT\n-D MINE -p tcp -g ISTIO_OUTPUT\n-F ISTIO_OUTPUT\n-X ISTIO_OUTPUT\n"
+        );
+    }
+
+    #[test]
+    fn they_come_back_to_their_places() {
+        let saved = "*nat\n:OUTPUT ACCEPT [0:0]\n:EGRET_OUTPUT - [0:0]\n-A OUTPUT -o eth9 -j RETURN\n\
+                     -A OUTPUT -j EGRET_OUTPUT\n-A OUTPUT -o eth8 -j RETURN\n-A OUTPUT -p tcp -j EGRET_OUTPUT\n\
+                     -A EGRET_OUTPUT -p tcp -j RETURN\nCOMMIT\n*mangle\n:EGRET_X - [0:0]\n-A OUTPUT -j EGRET_X\nCOMMIT\n";
+        let found = leftovers(saved);
+        assert_eq!(
+            found[0].revival(),
+            ":EGRET_OUTPUT - [0:0]\n-A EGRET_OUTPUT -p tcp -j RETURN\n-I OUTPUT 2 -j EGRET_OUTPUT\n\
+             -I OUTPUT 4 -p tcp -j EGRET_OUTPUT\n"
+        );
+        assert_eq!(
+            found[1].revival(),
+            ":EGRET_X - [0:0]\n-I OUTPUT 1 -j EGRET_X\n",
+            "each table counts anew"
         );
     }
 }

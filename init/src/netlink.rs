@@ -8,7 +8,9 @@ pub mod comparison;
 pub mod foreign;
 pub mod message;
 pub mod nftables;
+pub mod refusal;
 pub mod routing;
 pub mod socket;
 
+mod answers;
 mod expression;

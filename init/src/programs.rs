@@ -1,14 +1,14 @@
 //! The programs iptables-save and iptables-restore: the fallback where the kernel has no nf_tables, and the only way to
 //! what older programs left in legacy tables. This is the only module that starts a process.
 
-use std::fs;
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
 use std::process::{Command, Stdio};
 
 use thiserror::Error;
 
 use crate::intent::Binary;
-use crate::leftovers::leftovers;
+use crate::leftovers::{Leftovers, leftovers};
 use crate::render::iptables::{Table, tables};
 use crate::rules::{Family, RuleSet};
 
@@ -34,6 +34,24 @@ pub enum Failure {
         /// What it said.
         words: String,
     },
+    /// A program failed, and what others had done before it was undone.
+    #[error("{failure}; {}", undone(troubles))]
+    Undone {
+        /// How it failed.
+        failure: Box<Failure>,
+        /// What could not be undone, and why.
+        troubles: Vec<String>,
+    },
+}
+
+fn undone(troubles: &[String]) -> String {
+    if troubles.is_empty() {
+        return "the rules of before are back in both families".to_owned();
+    }
+    format!(
+        "the rules of before could not be put back: {}",
+        troubles.join("; ")
+    )
 }
 
 /// One of the variants of iptables, for one family.
@@ -71,13 +89,6 @@ impl Iptables {
         Err(Failure::Missing(names.join(" or ")))
     }
 
-    /// The legacy variant, when there are legacy tables and the program is there.
-    pub fn legacy(family: Family) -> Option<Self> {
-        has_legacy_tables(family)
-            .then(|| Self::find(family, Some(Binary::Legacy)).ok())
-            .flatten()
-    }
-
     /// Replaces our rules, and what istio-init left behind, by these.
     ///
     /// # Errors
@@ -103,6 +114,21 @@ impl Iptables {
         Ok(names)
     }
 
+    /// Puts back what [`Self::replace`] has replaced, as it was found, in the same places among the rules of others.
+    ///
+    /// # Errors
+    /// When the program refuses.
+    pub fn put_back(&self) -> Result<(), Failure> {
+        let now = run(&format!("{}-save", self.stem), &[], "")?;
+        let (now, before) = (leftovers(&now), leftovers(&self.saved));
+        self.restore(|name| {
+            let of = |found: &[Leftovers]| found.iter().position(|table| table.table == name);
+            let removal = of(&now).map(|place| now[place].removal());
+            let revival = of(&before).map(|place| before[place].revival());
+            removal.unwrap_or_default() + &revival.unwrap_or_default()
+        })
+    }
+
     /// What differs between the rules that are there and these, one line each.
     pub fn differences(&self, rules: &RuleSet, family: Family) -> Vec<String> {
         let mut differences = Vec::new();
@@ -126,13 +152,10 @@ impl Iptables {
 
     fn load(&self, wanted: &[Table]) -> Result<(), Failure> {
         let leftovers = leftovers(&self.saved);
-        let mut text = String::new();
-        let names = ["raw", "mangle", "nat", "filter", "security"];
-        for name in names {
+        self.restore(|name| {
             let old = leftovers.iter().find(|table| table.table == name);
-            let new = wanted.iter().find(|table| table.name == name);
-            let mut part = old.map(|old| old.removal()).unwrap_or_default();
-            if let Some(new) = new {
+            let mut part = old.map(Leftovers::removal).unwrap_or_default();
+            if let Some(new) = wanted.iter().find(|table| table.name == name) {
                 for chain in new.chain_names() {
                     part.push_str(&format!(":{chain} - [0:0]\n"));
                 }
@@ -141,6 +164,15 @@ impl Iptables {
                     part.push('\n');
                 }
             }
+            part
+        })
+    }
+
+    /// Loads what `part` has for each table.
+    fn restore(&self, part: impl Fn(&str) -> String) -> Result<(), Failure> {
+        let mut text = String::new();
+        for name in ["raw", "mangle", "nat", "filter", "security"] {
+            let part = part(name);
             if !part.is_empty() {
                 text.push_str(&format!("*{name}\n{part}COMMIT\n"));
             }
@@ -161,7 +193,10 @@ pub fn has_legacy_tables(family: Family) -> bool {
         Family::Ipv4 => "/proc/net/ip_tables_names",
         Family::Ipv6 => "/proc/net/ip6_tables_names",
     };
-    fs::read(path).is_ok_and(|names| !names.is_empty())
+    // The file has no size to ask for, and whether there is anything in it says enough.
+    File::open(path)
+        .and_then(|mut names| names.read(&mut [0; 1]))
+        .is_ok_and(|length| length > 0)
 }
 
 fn name(family: Family) -> &'static str {

@@ -6,30 +6,40 @@
 use std::net::Ipv6Addr;
 
 use nix::errno::Errno;
-use nix::ifaddrs::getifaddrs;
-use nix::net::if_::if_nametoindex;
 
 use crate::intent::{Intent, Ipv6, Mode};
-use crate::netlink::address;
+use crate::netlink::address::{self, Address, LOOPBACK};
 use crate::netlink::message::Message;
-use crate::netlink::routing::{LocalRoute, PolicyRule};
-use crate::netlink::socket::{Refusal, Subsystem, exchange, list};
+use crate::netlink::refusal::Refusal;
+use crate::netlink::routing::{Listed, LocalRoute, PolicyRule};
+use crate::netlink::socket::Socket;
 use crate::rules::Family;
+
+/// The addresses of all interfaces, IPv4 first.
+///
+/// # Errors
+/// When the kernel does not list them.
+pub fn addresses(kernel: &mut Socket) -> Result<Vec<Address>, Refusal> {
+    let listed = kernel.list(&address::list())?;
+    let read = listed
+        .iter()
+        .filter_map(|(_, payload)| address::read(payload));
+    Ok(read.collect())
+}
 
 /// Gives the loopback interface an address; one that is there already is fine.
 ///
 /// # Errors
 /// When the kernel refuses, for instance since IPv6 is disabled on the loopback interface.
-pub fn add_to_loopback(address: Ipv6Addr) -> Result<(), Refusal> {
-    let message = address::add(address, loopback_index()?);
-    change(&message, &[Errno::EEXIST])
+pub fn add_to_loopback(kernel: &mut Socket, address: Ipv6Addr) -> Result<(), Refusal> {
+    change(kernel, &address::add(address, LOOPBACK), &[Errno::EEXIST])
 }
 
 /// Takes an address off the loopback interface; one that is not there is fine.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn remove_from_loopback(address: Ipv6Addr) -> Result<(), Refusal> {
+pub fn remove_from_loopback(kernel: &mut Socket, address: Ipv6Addr) -> Result<(), Refusal> {
     // Without IPv6 in the kernel, there is nothing to take off either.
     let fine = [
         Errno::EADDRNOTAVAIL,
@@ -38,7 +48,7 @@ pub fn remove_from_loopback(address: Ipv6Addr) -> Result<(), Refusal> {
         Errno::EAFNOSUPPORT,
         Errno::EOPNOTSUPP,
     ];
-    change(&address::remove(address, loopback_index()?), &fine)
+    change(kernel, &address::remove(address, LOOPBACK), &fine)
 }
 
 /// What marked packets need, in both families.
@@ -50,6 +60,12 @@ pub struct Routing {
     pub routes: Vec<LocalRoute>,
 }
 
+/// A mark and the table it is sent to.
+pub type Mark = (u32, u32);
+
+/// What istio-init marks with and where it sends that, unless it is told otherwise.
+pub const ISTIO: Mark = (1337, 133);
+
 impl Routing {
     /// What an intent needs.
     pub fn wanted(intent: &Intent) -> Self {
@@ -58,7 +74,7 @@ impl Routing {
         let (Mode::Tproxy { mark, table }, true) = (intent.mode, intent.captures_inbound()) else {
             return wanted;
         };
-        for family in FAMILIES {
+        for family in [Family::Ipv4, Family::Ipv6] {
             if family == Family::Ipv4 || intent.ipv6 == Ipv6::On {
                 wanted.rules.push(PolicyRule {
                     family,
@@ -71,118 +87,139 @@ impl Routing {
         wanted
     }
 
-    /// What the kernel has of ours.
-    ///
-    /// # Errors
-    /// When it does not list.
-    pub fn present() -> Result<Self, Refusal> {
-        let mut present = Self::default();
-        for family in FAMILIES {
-            let rules = listed(&PolicyRule::list(family))?;
-            let rules = rules.iter().filter_map(|rule| PolicyRule::read(rule));
-            present.rules.extend(rules);
-            let routes = listed(&LocalRoute::list(family))?;
-            let routes = routes.iter().filter_map(|route| LocalRoute::read(route));
-            present
-                .routes
-                .extend(routes.filter(|route| route.family == family));
-        }
-        Ok(present)
-    }
-
-    /// Makes the kernel have these and no others of ours.
+    /// Makes the kernel have these and no others of ours, and removes what istio-init left behind for `marks`. Gives
+    /// the names of what it had left.
     ///
     /// # Errors
     /// When it refuses.
-    pub fn set(&self) -> Result<(), Refusal> {
-        let present = Self::present()?;
-        if present == *self {
-            return Ok(());
-        }
-        let index = loopback_index()?;
+    pub fn set(&self, kernel: &mut Socket, marks: &[Mark]) -> Result<Vec<String>, Refusal> {
+        let present = Present::read(kernel, marks)?;
         let gone = [Errno::ENOENT, Errno::ESRCH];
-        for rule in present
-            .rules
-            .iter()
-            .filter(|rule| !self.rules.contains(rule))
-        {
-            change(&rule.removing(), &gone)?;
-        }
-        for route in present
-            .routes
-            .iter()
-            .filter(|route| !self.routes.contains(route))
-        {
-            change(&route.removing(index), &gone)?;
-        }
-        // The route comes first, so that no packet is sent to an empty table.
+        // The new comes before the old goes, and a route before the rule, so that no packet meets an empty table.
         for route in &self.routes {
-            change(&route.adding(index), &[Errno::EEXIST])?;
+            if !present.has_route(route) {
+                change(kernel, &route.adding(), &[])?;
+            }
         }
         for rule in &self.rules {
-            change(&rule.adding(), &[Errno::EEXIST])?;
+            if !present.has_rule(rule) {
+                change(kernel, &rule.adding(), &[Errno::EEXIST])?;
+            }
         }
-        Ok(())
+        let mut removed = Vec::new();
+        let mut kept = Vec::new();
+        for rule in &present.rules {
+            if rule.is_own() && self.rules.contains(&rule.item) && !kept.contains(&rule.item) {
+                kept.push(rule.item);
+                continue;
+            }
+            change(kernel, &rule.removing(), &gone)?;
+            if !rule.is_own() {
+                removed.push(format!("policy rule `{}`", rule_command(&rule.item)));
+            }
+        }
+        for route in &present.routes {
+            if route.is_own() && self.routes.contains(&route.item) {
+                continue;
+            }
+            // Ours may have taken its place already.
+            change(kernel, &route.removing(), &gone)?;
+            if !route.is_own() {
+                removed.push(format!("route `{}`", route_command(&route.item)));
+            }
+        }
+        Ok(removed)
     }
 
     /// The commands of iproute2 that do the same.
     pub fn commands(&self) -> Vec<String> {
-        let ip = |family| {
-            if family == Family::Ipv4 {
-                "ip"
-            } else {
-                "ip -6"
-            }
-        };
-        let rules = self.rules.iter().map(|rule| {
-            format!(
-                "{} rule add fwmark {} lookup {}",
-                ip(rule.family),
-                rule.mark,
-                rule.table
-            )
-        });
-        let routes = self.routes.iter().map(|route| {
-            format!(
-                "{} route add local default dev lo table {}",
-                ip(route.family),
-                route.table
-            )
-        });
-        routes.chain(rules).collect()
+        let rules = self.rules.iter().map(rule_command);
+        self.routes.iter().map(route_command).chain(rules).collect()
     }
 }
 
-/// Whether the loopback interface has an address.
-pub fn is_on_loopback(address: Ipv6Addr) -> bool {
-    getifaddrs().is_ok_and(|mut interfaces| {
-        interfaces.any(|interface| {
-            interface.interface_name == "lo"
-                && interface
-                    .address
-                    .as_ref()
-                    .and_then(|own| own.as_sockaddr_in6())
-                    .is_some_and(|own| own.ip() == address)
-        })
-    })
+/// What the kernel has of ours and of what istio-init left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Present {
+    rules: Vec<Listed<PolicyRule>>,
+    routes: Vec<Listed<LocalRoute>>,
 }
 
-const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
+impl Present {
+    /// Asks the kernel. Rules and routes that istio-init may have made are told by the marks and tables of `marks`, and
+    /// by doing nothing else.
+    ///
+    /// # Errors
+    /// When it does not list.
+    pub fn read(kernel: &mut Socket, marks: &[Mark]) -> Result<Self, Refusal> {
+        let mut present = Self::default();
+        for payload in listed(kernel, &PolicyRule::list())? {
+            let Some(rule) = PolicyRule::read(&payload) else {
+                continue;
+            };
+            if rule.is_own() || marks.contains(&(rule.item.mark, rule.item.table)) {
+                present.rules.push(rule);
+            }
+        }
+        for payload in listed(kernel, &LocalRoute::list())? {
+            let Some(route) = LocalRoute::read(&payload) else {
+                continue;
+            };
+            if route.is_own() || marks.iter().any(|(_, table)| route.item.table == *table) {
+                present.routes.push(route);
+            }
+        }
+        Ok(present)
+    }
+
+    /// What is there, whoever made it.
+    pub fn routing(&self) -> Routing {
+        Routing {
+            rules: self.rules.iter().map(|rule| rule.item).collect(),
+            routes: self.routes.iter().map(|route| route.item).collect(),
+        }
+    }
+
+    fn has_rule(&self, wanted: &PolicyRule) -> bool {
+        self.rules
+            .iter()
+            .any(|rule| rule.is_own() && rule.item == *wanted)
+    }
+
+    fn has_route(&self, wanted: &LocalRoute) -> bool {
+        self.routes
+            .iter()
+            .any(|route| route.is_own() && route.item == *wanted)
+    }
+}
+
+fn rule_command(rule: &PolicyRule) -> String {
+    let ip = ip(rule.family);
+    format!("{ip} rule add fwmark {} lookup {}", rule.mark, rule.table)
+}
+
+fn route_command(route: &LocalRoute) -> String {
+    let ip = ip(route.family);
+    format!("{ip} route add local default dev lo table {}", route.table)
+}
+
+fn ip(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "ip",
+        Family::Ipv6 => "ip -6",
+    }
+}
 
 /// A kernel without IPv6, or without policy routing, lists nothing.
-fn listed(question: &Message) -> Result<Vec<Vec<u8>>, Refusal> {
-    match list(Subsystem::Route, question) {
+fn listed(kernel: &mut Socket, question: &Message) -> Result<Vec<Vec<u8>>, Refusal> {
+    match kernel.list(question) {
         Err(refusal) if refusal.is_lack() => Ok(Vec::new()),
         answers => Ok(answers?.into_iter().map(|(_, payload)| payload).collect()),
     }
 }
 
-fn loopback_index() -> Result<u32, Refusal> {
-    if_nametoindex("lo").map_err(Refusal::Unusable)
-}
-
-fn change(message: &Message, fine: &[Errno]) -> Result<(), Refusal> {
-    match exchange(Subsystem::Route, std::slice::from_ref(message)) {
+fn change(kernel: &mut Socket, message: &Message, fine: &[Errno]) -> Result<(), Refusal> {
+    match kernel.exchange(std::slice::from_ref(message)) {
         Err(Refusal::Message { reason, .. }) if fine.contains(&reason) => Ok(()),
         other => other,
     }

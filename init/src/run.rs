@@ -9,16 +9,18 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::accounts::Accounts;
 use crate::addresses;
-use crate::apply::{self, ApplyError, Done};
+use crate::apply::{self, ApplyError, Besides};
 use crate::args::{Flags, Question, Request};
 use crate::explain::{Origin, Packet, explain};
 use crate::intent::{Backend, Intent, Ipv6, Output, Surroundings};
-use crate::netlink::socket::Refusal;
+use crate::netlink::address::{Address, LOOPBACK};
+use crate::netlink::refusal::Refusal;
+use crate::netlink::socket::{Socket, Subsystem};
 use crate::plan::{PASS_THROUGH, plan};
 use crate::probe::{Outcome, probe};
 use crate::programs::Failure;
 use crate::render;
-use crate::routes::Routing;
+use crate::routes::{self, Mark, Routing};
 use crate::rules::{Protocol, RuleSet};
 use crate::verify;
 
@@ -97,13 +99,22 @@ struct Wish {
     intent: Intent,
     rules: RuleSet,
     addresses: Vec<IpAddr>,
+    /// Whether the loopback interface has `::6` already.
+    has_pass_through: bool,
+    /// To addresses and routes there.
+    route: Socket,
 }
 
 impl Wish {
     fn new(flags: &Flags) -> Result<Self, Stop> {
         enter(&flags.network_namespace)?;
-        let addresses = addresses::of_machine()
-            .map_err(|errno| Stop::new(FAILED, format!("cannot list addresses: {errno}")))?;
+        let mut route = Socket::open(Subsystem::Route)?;
+        let listed = routes::addresses(&mut route)?;
+        let addresses = addresses::usable(listed.iter().map(|listed| listed.address));
+        let pass_through = Address {
+            interface: LOOPBACK,
+            address: PASS_THROUGH.1.into(),
+        };
         let surroundings = Surroundings {
             accounts: Accounts::of_machine(),
             addresses: addresses.clone(),
@@ -120,6 +131,8 @@ impl Wish {
             intent,
             rules,
             addresses,
+            has_pass_through: listed.contains(&pass_through),
+            route,
         })
     }
 
@@ -131,28 +144,29 @@ impl Wish {
 }
 
 fn apply(flags: &Flags) -> Result<(), Stop> {
-    let wish = Wish::new(flags)?;
-    let Wish { intent, rules, .. } = &wish;
+    let mut wish = Wish::new(flags)?;
     wish.warn();
     if flags.dry_run {
-        return dry_run(flags, intent, rules);
+        return dry_run(flags, &wish.intent, &wish.rules);
     }
     if flags.skip_rule_apply {
         say("egret-init: nothing applied, as asked (--skip-rule-apply)");
     } else {
-        let Done {
-            backend,
-            removed,
-            warnings,
-        } = apply::apply(intent, rules)?;
-        tell(&removed, &warnings);
-        let through = if backend == Backend::Iptables {
-            " through iptables"
-        } else {
-            ""
+        let besides = Besides {
+            has_pass_through: wish.has_pass_through,
+            force: flags.force_apply,
+            marks: marks(flags),
         };
+        let done = apply::apply(&mut wish.route, &wish.intent, &wish.rules, &besides)?;
+        tell(&done.removed, &done.warnings);
+        let how = match (done.was_there, done.backend) {
+            (true, _) => "are in place already",
+            (false, Backend::Iptables) => "applied through iptables",
+            (false, _) => "applied",
+        };
+        let Wish { intent, rules, .. } = &wish;
         say(&format!(
-            "{intent}\negret-init: {} rules applied{through}",
+            "{intent}\negret-init: {} rules {how}",
             rules.rule_count()
         ));
     }
@@ -160,6 +174,18 @@ fn apply(flags: &Flags) -> Result<(), Stop> {
         connect(&wish)?;
     }
     Ok(())
+}
+
+/// What istio-init may have marked with before: its own default, and what the flags say, whether they are good or not.
+fn marks(flags: &Flags) -> Vec<Mark> {
+    let number = |text: &str| match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    };
+    let asked = number(&flags.tproxy_mark).zip(number(&flags.tproxy_route_table));
+    // The kernel's own tables hold routes of others.
+    let asked = asked.filter(|(_, table)| !(253..=255).contains(table));
+    [routes::ISTIO].into_iter().chain(asked).collect()
 }
 
 fn dry_run(flags: &Flags, intent: &Intent, rules: &RuleSet) -> Result<(), Stop> {
@@ -202,15 +228,16 @@ fn clean_up(flags: &Flags) -> Result<(), Stop> {
         "nft" => Some(crate::intent::Binary::Nft),
         _ => None,
     };
-    let done = apply::clean_up(binary)?;
+    let mut route = Socket::open(Subsystem::Route)?;
+    let done = apply::clean_up(&mut route, binary, &marks(flags))?;
     tell(&done.removed, &done.warnings);
     say("egret-init: all rules removed");
     Ok(())
 }
 
 fn verify(flags: &Flags) -> Result<(), Stop> {
-    let wish = Wish::new(flags)?;
-    match verify::drift(&wish.intent, &wish.rules) {
+    let mut wish = Wish::new(flags)?;
+    match verify::drift(&mut wish.route, &wish.intent, &wish.rules, &marks(flags)) {
         Ok(differences) if differences.is_empty() => {
             say(&format!(
                 "egret-init: all {} rules are in place",

@@ -1,33 +1,45 @@
 //! Whether the machine is as the flags want it: the rules read back, and connections made.
 
 use crate::intent::{Backend, Intent, Ipv6};
+use crate::netlink::address::{Address, LOOPBACK};
 use crate::netlink::comparison;
-use crate::netlink::socket::Refusal;
+use crate::netlink::refusal::Refusal;
+use crate::netlink::socket::{Socket, Subsystem};
 use crate::plan::PASS_THROUGH;
 use crate::programs::Iptables;
-use crate::routes::{Routing, is_on_loopback};
+use crate::routes::{self, Mark, Present, Routing};
 use crate::rules::{Family, RuleSet};
 
 /// What of the machine's state differs from what an intent wants, one line each.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn drift(intent: &Intent, rules: &RuleSet) -> Result<Vec<String>, Refusal> {
+pub fn drift(
+    route: &mut Socket,
+    intent: &Intent,
+    rules: &RuleSet,
+    marks: &[Mark],
+) -> Result<Vec<String>, Refusal> {
     let mut differences = match intent.means.backend {
-        Backend::Nftables => comparison::differences(rules)?,
+        Backend::Nftables => in_nftables(rules)?,
         Backend::Iptables => in_iptables(intent, rules),
-        Backend::Auto => match comparison::differences(rules) {
+        Backend::Auto => match in_nftables(rules) {
             Err(refusal) if refusal.is_lack() => in_iptables(intent, rules),
             differences => differences?,
         },
     };
-    if intent.ipv6 == Ipv6::On && !is_on_loopback(PASS_THROUGH.1) {
+    let pass_through = Address {
+        interface: LOOPBACK,
+        address: PASS_THROUGH.1.into(),
+    };
+    if intent.ipv6 == Ipv6::On && !routes::addresses(route)?.contains(&pass_through) {
         differences.push(format!(
             "address {} is not on the loopback interface",
             PASS_THROUGH.1
         ));
     }
-    let (wanted, present) = (Routing::wanted(intent), Routing::present()?);
+    let wanted = Routing::wanted(intent);
+    let present = Present::read(route, marks)?.routing();
     if wanted != present {
         let (wanted, present) = (wanted.commands(), present.commands());
         for missing in wanted.iter().filter(|command| !present.contains(command)) {
@@ -38,6 +50,10 @@ pub fn drift(intent: &Intent, rules: &RuleSet) -> Result<Vec<String>, Refusal> {
         }
     }
     Ok(differences)
+}
+
+fn in_nftables(rules: &RuleSet) -> Result<Vec<String>, Refusal> {
+    comparison::differences(&mut Socket::open(Subsystem::Netfilter)?, rules)
 }
 
 fn in_iptables(intent: &Intent, rules: &RuleSet) -> Vec<String> {

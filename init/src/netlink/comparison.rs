@@ -1,44 +1,46 @@
 //! Our table as the kernel has it, compared with the rules that are wanted.
 //!
-//! What the kernel adds on its own, such as counts and defaults, makes no difference; comments make none either.
+//! What the kernel adds on its own, which is counts and defaults, makes no difference; comments make none either.
 
 use std::collections::BTreeSet;
 
 use crate::netlink::expression::expressions;
 use crate::netlink::message::{Attributes, Message, Reader, flag};
 use crate::netlink::nftables::{
-    GENERIC, GET_CHAIN, GET_ELEMENTS, GET_RULE, NEW_CHAIN, NEW_ELEMENTS, NEW_RULE, elements, hook,
+    GENERIC, GET_CHAIN, GET_ELEMENTS, GET_RULE, GET_TABLE, NEW_CHAIN, NEW_ELEMENTS, NEW_RULE,
+    NEW_TABLE, elements, hook,
 };
-use crate::netlink::socket::{Refusal, Subsystem, list};
+use crate::netlink::refusal::Refusal;
+use crate::netlink::socket::Socket;
 use crate::rules::{Chain, Rule, RuleSet, Set, TABLE};
 
 /// What differs, one line each; nothing when the kernel has what is wanted.
 ///
 /// # Errors
 /// When the kernel does not list its rules.
-pub fn differences(wanted: &RuleSet) -> Result<Vec<String>, Refusal> {
+pub fn differences(kernel: &mut Socket, wanted: &RuleSet) -> Result<Vec<String>, Refusal> {
     let mut differences = Vec::new();
-    let chains = listing(GET_CHAIN, NEW_CHAIN, "the chains")?;
-    let rules = listing(GET_RULE, NEW_RULE, "the rules")?;
-    if chains.is_empty() {
+    let Some(table) = listing(kernel, GET_TABLE, NEW_TABLE, "the tables")?.pop() else {
         return Ok(vec![format!("there is no table inet {TABLE}")]);
+    };
+    if Reader(&table).number(2) != Some(0) {
+        differences.push(format!("table inet {TABLE} is switched off"));
     }
+    let chains = listing(kernel, GET_CHAIN, NEW_CHAIN, "the chains")?;
+    let rules = listing(kernel, GET_RULE, NEW_RULE, "the rules")?;
     for chain in &wanted.chains {
         let name = chain.name.to_string();
-        match chains
+        let found = chains
             .iter()
-            .find(|found| Reader(found).text(3) == Some(&name))
-        {
-            None => differences.push(format!("chain {name} is missing")),
-            Some(found) if !contains(Reader(found), hook(chain.name).reader()) => {
-                differences.push(format!("chain {name} is entered elsewhere"));
-            }
-            Some(_) => {
-                let rules = rules.iter().map(|rule| Reader(rule));
-                let rules = rules.filter(|rule| rule.text(2) == Some(&name)).collect();
-                compare_rules(chain, &rules, &mut differences);
-            }
-        }
+            .find(|found| Reader(found).text(3) == Some(&name));
+        let Some(found) = found else {
+            differences.push(format!("chain {name} is missing"));
+            continue;
+        };
+        compare_chain(chain, Reader(found), &mut differences);
+        let rules = rules.iter().map(|rule| Reader(rule));
+        let rules = rules.filter(|rule| rule.text(2) == Some(&name)).collect();
+        compare_rules(chain, &rules, &mut differences);
     }
     for found in &chains {
         let name = Reader(found).text(3).unwrap_or_default();
@@ -51,10 +53,26 @@ pub fn differences(wanted: &RuleSet) -> Result<Vec<String>, Refusal> {
         }
     }
     for set in &wanted.sets {
-        compare_set(set, &mut differences)?;
+        compare_set(kernel, set, &mut differences)?;
     }
     Ok(differences)
 }
+
+fn compare_chain(chain: &Chain, found: Reader<'_>, differences: &mut Vec<String>) {
+    let name = chain.name;
+    let hook = hook(name);
+    if !contains(found, hook.reader()) || found.value(HOOK).is_some() != name.hook().is_some() {
+        differences.push(format!("chain {name} is entered elsewhere"));
+    }
+    if found.number(POLICY).is_some_and(|policy| policy != ACCEPT) {
+        differences.push(format!("chain {name} drops what no rule matches"));
+    }
+}
+
+/// Attributes of a chain, and the policy that lets through what no rule decides.
+const HOOK: u16 = 4;
+const POLICY: u16 = 5;
+const ACCEPT: u32 = 1;
 
 fn compare_rules(chain: &Chain, found: &Vec<Reader<'_>>, differences: &mut Vec<String>) {
     let name = chain.name;
@@ -85,28 +103,60 @@ fn same_rule(rule: &Rule, found: Reader<'_>) -> bool {
         && wanted
             .iter()
             .zip(found)
-            .all(|((_, wanted), (_, found))| same(wanted, found))
+            .all(|((_, wanted), (_, found))| same_expression(Reader(wanted), Reader(found)))
 }
+
+/// Whether two expressions do the same. What the kernel tells beyond what was asked for is a default when it is zero.
+fn same_expression(wanted: Reader<'_>, found: Reader<'_>) -> bool {
+    let name = wanted.text(1);
+    let (Some(wanted), Some(data), true) =
+        (wanted.nested(2), found.nested(2), name == found.text(1))
+    else {
+        return false;
+    };
+    let is_default = |kind: u16, value: &[u8]| match name {
+        Some("counter") => true,
+        // A redirect to one port is told as one to a range of it.
+        Some("redir") if kind == LAST_PORT => wanted.value(FIRST_PORT) == Some(value),
+        _ => value.iter().all(|byte| *byte == 0),
+    };
+    let has_no_more = data
+        .iter()
+        .all(|(kind, value)| wanted.value(kind).is_some() || is_default(kind, value));
+    contains(data, wanted) && has_no_more
+}
+
+/// The registers of a redirect's ports.
+const FIRST_PORT: u16 = 1;
+const LAST_PORT: u16 = 2;
 
 /// Whether all that is wanted is there with the same value, whatever else the kernel tells.
 fn contains(found: Reader<'_>, wanted: Reader<'_>) -> bool {
-    wanted
-        .iter()
-        .all(|(kind, wanted)| found.value(kind).is_some_and(|found| same(wanted, found)))
+    wanted.marked().all(|(kind, is_nested, wanted)| {
+        found.value(kind).is_some_and(|found| {
+            if is_nested {
+                same(Reader(wanted), Reader(found))
+            } else {
+                wanted == found
+            }
+        })
+    })
 }
 
-fn same(wanted: &[u8], found: &[u8]) -> bool {
-    let (inner, mut parts) = (Reader(wanted), Reader(wanted).iter().peekable());
-    wanted == found
-        || wanted.is_empty()
-        || (parts.peek().is_some() && contains(Reader(found), inner))
+/// Whether both hold the same.
+fn same(wanted: Reader<'_>, found: Reader<'_>) -> bool {
+    contains(found, wanted) && found.iter().all(|(kind, _)| wanted.value(kind).is_some())
 }
 
-fn compare_set(set: &Set, differences: &mut Vec<String>) -> Result<(), Refusal> {
+fn compare_set(
+    kernel: &mut Socket,
+    set: &Set,
+    differences: &mut Vec<String>,
+) -> Result<(), Refusal> {
     let name = set.name.to_string();
     let attributes = Attributes::new().text(1, TABLE).text(2, &name);
     let question = Message::new(GET_ELEMENTS, flag::DUMP, &GENERIC, &attributes, "a set");
-    let answers = match list(Subsystem::Netfilter, &question) {
+    let answers = match kernel.list(&question) {
         Err(refusal) if refusal.is_lack() => {
             differences.push(format!("set {name} is missing"));
             return Ok(());
@@ -143,10 +193,15 @@ fn edge(element: Reader<'_>) -> Option<(Vec<u8>, bool)> {
 }
 
 /// The attributes of each object of our table.
-fn listing(kind: u16, answer: u16, label: &str) -> Result<Vec<Vec<u8>>, Refusal> {
+fn listing(
+    kernel: &mut Socket,
+    kind: u16,
+    answer: u16,
+    label: &str,
+) -> Result<Vec<Vec<u8>>, Refusal> {
     let attributes = Attributes::new().text(1, TABLE);
     let question = Message::new(kind, flag::DUMP, &GENERIC, &attributes, label);
-    let found = list(Subsystem::Netfilter, &question)?;
+    let found = kernel.list(&question)?;
     let found = found.into_iter().filter_map(|(kind, payload)| {
         let attributes = payload.get(4..)?.to_vec();
         (kind == answer && Reader(&attributes).text(1) == Some(TABLE)).then_some(attributes)

@@ -9,7 +9,8 @@ use crate::netlink::nftables::{
     DELETE_CHAIN, DELETE_RULE, DELETE_TABLE, GET_CHAIN, GET_RULE, GET_TABLE, NEW_CHAIN, NEW_RULE,
     NEW_TABLE,
 };
-use crate::netlink::socket::{Refusal, Subsystem, list};
+use crate::netlink::refusal::Refusal;
+use crate::netlink::socket::Socket;
 use crate::rules::TABLE;
 
 /// The tables that istio-init has to itself with nftables.
@@ -40,9 +41,9 @@ pub struct Leftovers {
 ///
 /// # Errors
 /// When the kernel does not list its rules.
-pub fn leftovers() -> Result<Leftovers, Refusal> {
+pub fn leftovers(kernel: &mut Socket) -> Result<Leftovers, Refusal> {
     let mut found = Leftovers::default();
-    for (family, name) in tables()? {
+    for (family, name) in tables(kernel)? {
         if family == INET && name == TABLE {
             found.has_own_table = true;
         } else if family == INET && OWN_TABLES.contains(&name.as_str()) {
@@ -54,7 +55,7 @@ pub fn leftovers() -> Result<Leftovers, Refusal> {
             );
             found.names.push(format!("table inet {name}"));
         } else if IPTABLES_FAMILIES.contains(&family) && SHARED_TABLES.contains(&name.as_str()) {
-            found.shared(family, &name)?;
+            found.shared(kernel, family, &name)?;
         }
     }
     Ok(found)
@@ -62,15 +63,15 @@ pub fn leftovers() -> Result<Leftovers, Refusal> {
 
 impl Leftovers {
     /// Looks into a table that iptables made.
-    fn shared(&mut self, family: u8, table: &str) -> Result<(), Refusal> {
-        let chains: BTreeSet<String> = chains(family, table)?
+    fn shared(&mut self, kernel: &mut Socket, family: u8, table: &str) -> Result<(), Refusal> {
+        let chains: BTreeSet<String> = chains(kernel, family, table)?
             .into_iter()
             .filter(|chain| is_leftover(chain))
             .collect();
         if chains.is_empty() {
             return Ok(());
         }
-        for rule in rules(family, table)? {
+        for rule in rules(kernel, family, table)? {
             if !is_leftover(&rule.chain) && rule.targets.iter().any(|target| is_leftover(target)) {
                 let attributes = Attributes::new()
                     .text(1, table)
@@ -96,7 +97,7 @@ impl Leftovers {
         let label = format!("a {what} that istio-init left behind");
         let fixed = [family, 0, 0, 0];
         self.messages
-            .push(Message::new(kind, flag::ACK, &fixed, attributes, label));
+            .push(Message::new(kind, 0, &fixed, attributes, label));
     }
 }
 
@@ -107,9 +108,9 @@ fn is_leftover(chain: &str) -> bool {
 }
 
 /// The family and name of every table.
-fn tables() -> Result<Vec<(u8, String)>, Refusal> {
+fn tables(kernel: &mut Socket) -> Result<Vec<(u8, String)>, Refusal> {
     let question = question(GET_TABLE, 0, &Attributes::new(), "the tables");
-    let tables = list(Subsystem::Netfilter, &question)?;
+    let tables = kernel.list(&question)?;
     let tables = tables.iter().filter_map(|(kind, payload)| {
         let (family, attributes) = read(*kind, NEW_TABLE, payload)?;
         Some((family, attributes.text(1)?.to_owned()))
@@ -118,10 +119,10 @@ fn tables() -> Result<Vec<(u8, String)>, Refusal> {
 }
 
 /// The names of a table's chains.
-fn chains(family: u8, table: &str) -> Result<Vec<String>, Refusal> {
+fn chains(kernel: &mut Socket, family: u8, table: &str) -> Result<Vec<String>, Refusal> {
     // The kernel lists the chains of all tables of the family.
     let question = question(GET_CHAIN, family, &Attributes::new(), "the chains");
-    let chains = list(Subsystem::Netfilter, &question)?;
+    let chains = kernel.list(&question)?;
     let chains = chains.iter().filter_map(|(kind, payload)| {
         let (_, attributes) = read(*kind, NEW_CHAIN, payload)?;
         (attributes.text(1)? == table).then(|| attributes.text(3).map(str::to_owned))?
@@ -137,10 +138,10 @@ struct ForeignRule {
     targets: Vec<String>,
 }
 
-fn rules(family: u8, table: &str) -> Result<Vec<ForeignRule>, Refusal> {
+fn rules(kernel: &mut Socket, family: u8, table: &str) -> Result<Vec<ForeignRule>, Refusal> {
     let attributes = Attributes::new().text(1, table);
     let question = question(GET_RULE, family, &attributes, "the rules");
-    let rules = list(Subsystem::Netfilter, &question)?;
+    let rules = kernel.list(&question)?;
     let rules = rules.iter().filter_map(|(kind, payload)| {
         let (_, attributes) = read(*kind, NEW_RULE, payload)?;
         (attributes.text(1)? == table).then_some(())?;

@@ -6,8 +6,16 @@ pub struct Message {
     bytes: Vec<u8>,
     /// What an error about this message is about.
     label: String,
-    /// The kernel modules it needs beside its protocol's own.
-    modules: Vec<&'static str>,
+    needs: Vec<Need>,
+}
+
+/// What a kernel must have for a message beside its protocol's own part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// A module, by its name.
+    Module(&'static str),
+    /// What it must have been built with, by the name of the build option.
+    Option(&'static str),
 }
 
 /// Attributes under construction.
@@ -20,10 +28,12 @@ pub struct Attributes {
 pub mod flag {
     /// Every message to the kernel has it.
     pub const REQUEST: u16 = 0x1;
-    /// The kernel shall answer.
+    /// The kernel shall answer, also when all is well.
     pub const ACK: u16 = 0x4;
     /// The kernel shall list all objects.
     pub const DUMP: u16 = 0x300;
+    /// Take the place of an object that exists.
+    pub const REPLACE: u16 = 0x100;
     /// Fail when the object exists.
     pub const EXCLUSIVE: u16 = 0x200;
     /// Make the object when there is none.
@@ -57,20 +67,28 @@ impl Message {
         Self {
             bytes,
             label: label.into(),
-            modules: Vec::new(),
+            needs: Vec::new(),
         }
     }
 
-    /// Notes the kernel modules that the message needs.
+    /// Notes what the kernel must have for the message.
     #[must_use]
-    pub fn needing(mut self, modules: Vec<&'static str>) -> Self {
-        self.modules = modules;
+    pub fn needing(mut self, needs: Vec<Need>) -> Self {
+        self.needs = needs;
         self
     }
 
-    /// The kernel modules that the message needs, as far as they are known.
-    pub fn modules(&self) -> &[&'static str] {
-        &self.modules
+    /// Asks the kernel to say when it has done it. It says that it has not in any case.
+    #[must_use]
+    pub fn acknowledged(mut self) -> Self {
+        let flags = u16::from_ne_bytes([self.bytes[6], self.bytes[7]]) | flag::ACK;
+        self.bytes[6..8].copy_from_slice(&flags.to_ne_bytes());
+        self
+    }
+
+    /// What the kernel must have for the message, as far as that is known.
+    pub fn needs(&self) -> &[Need] {
+        &self.needs
     }
 
     /// What an error about this message is about.
@@ -153,13 +171,18 @@ pub struct Reader<'a>(pub &'a [u8]);
 impl<'a> Reader<'a> {
     /// Each attribute's type and value. What is cut off is left out.
     pub fn iter(self) -> impl Iterator<Item = (u16, &'a [u8])> {
+        self.marked().map(|(kind, _, value)| (kind, value))
+    }
+
+    /// As [`Self::iter`], and whether the attribute says that it holds attributes. Ours do; not every kernel's.
+    pub fn marked(self) -> impl Iterator<Item = (u16, bool, &'a [u8])> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
             let length = usize::from(u16::from_ne_bytes(rest.get(0..2)?.try_into().ok()?));
-            let kind = u16::from_ne_bytes(rest.get(2..4)?.try_into().ok()?) & !(NESTED | ENDIAN);
+            let kind = u16::from_ne_bytes(rest.get(2..4)?.try_into().ok()?);
             let value = rest.get(4..length)?;
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-            Some((kind, value))
+            Some((kind & !(NESTED | ENDIAN), kind & NESTED != 0, value))
         })
     }
 

@@ -1,7 +1,7 @@
 //! A [`RuleSet`] as the messages of one nf_tables transaction.
 
 use crate::netlink::expression::{expressions, modules};
-use crate::netlink::message::{Attributes, Message, flag};
+use crate::netlink::message::{Attributes, Message, Need, flag};
 use crate::rules::{Chain, ChainKind, ChainName, Elements, Place, Rule, RuleSet, Set, TABLE};
 
 /// Messages that make our table with these rules. An old one is gone in the same instant, and so is what the messages
@@ -82,25 +82,25 @@ impl Transaction {
         }
     }
 
+    /// The kernel answers in order, and says nothing good of a message before it has looked at all. So what it says of
+    /// the last one says enough, unless it has complained before.
     fn end(mut self) -> Vec<Message> {
+        let last = self.messages.pop();
+        self.messages.extend(last.map(Message::acknowledged));
         self.messages.push(batch_edge(BATCH_END));
         self.messages
     }
 
     fn add(&mut self, kind: u16, flags: u16, attributes: &Attributes, label: String) {
-        self.messages.push(Message::new(
-            kind,
-            flags | flag::ACK,
-            &GENERIC,
-            attributes,
-            label,
-        ));
+        self.messages
+            .push(Message::new(kind, flags, &GENERIC, attributes, label));
     }
 
     /// Notes the kernel modules that the latest message needs.
     fn needing(&mut self, modules: Vec<&'static str>) {
         if let Some(message) = self.messages.pop() {
-            self.messages.push(message.needing(modules));
+            let needs = modules.into_iter().map(Need::Module);
+            self.messages.push(message.needing(needs.collect()));
         }
     }
 

@@ -1,8 +1,9 @@
 //! The policy rule and the route that bring marked packets to this host, over rtnetlink.
 //!
-//! Both carry a protocol number of their own, so that they are found again without any memory of the mark and table.
+//! Ours carry a protocol number of their own, so that they are found again without any memory of the mark and table.
 
-use crate::netlink::message::{Attributes, Message, Reader, flag};
+use crate::netlink::address::LOOPBACK;
+use crate::netlink::message::{Attributes, Message, Need, Reader, flag};
 use crate::rules::Family;
 
 /// Who made a rule or route; the numbers from 4 on are free for administrators.
@@ -28,6 +29,16 @@ pub struct LocalRoute {
     pub table: u32,
 }
 
+/// A rule or route that the kernel has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// What it does.
+    pub item: T,
+    protocol: u8,
+    /// A rule's place among the others; a route has none.
+    priority: Option<u32>,
+}
+
 const NEW_ROUTE: u16 = 24;
 const DELETE_ROUTE: u16 = 25;
 const GET_ROUTE: u16 = 26;
@@ -41,104 +52,168 @@ const FIXED_LENGTH: usize = 12;
 /// What makes `table` of the header say nothing, so that the attribute counts.
 const TABLE_IN_ATTRIBUTE: u8 = 0;
 
+/// What a rule does with packets, and which type a route has.
+const TO_TABLE: u8 = 1;
+const LOCAL: u8 = 2;
+
 mod attribute {
     pub(super) const ROUTE_INTERFACE: u16 = 4;
+    pub(super) const ROUTE_GATEWAY: u16 = 5;
+    pub(super) const ROUTE_PATHS: u16 = 9;
     pub(super) const TABLE: u16 = 15;
+    pub(super) const PRIORITY: u16 = 6;
     pub(super) const MARK: u16 = 10;
+    pub(super) const SUPPRESS_GROUP: u16 = 13;
+    pub(super) const SUPPRESS_LENGTH: u16 = 14;
     pub(super) const MASK: u16 = 16;
+    pub(super) const PADDING: u16 = 18;
     pub(super) const RULE_PROTOCOL: u16 = 21;
 }
 
+impl<T> Listed<T> {
+    /// Whether we made it.
+    pub fn is_own(&self) -> bool {
+        self.protocol == PROTOCOL
+    }
+}
+
 impl PolicyRule {
-    /// Adds the rule, unless an equal one is there, which is an error that callers ignore.
+    /// Adds the rule.
     pub fn adding(self) -> Message {
-        self.message(NEW_RULE, flag::CREATE | flag::EXCLUSIVE)
+        self.message(NEW_RULE, flag::CREATE | flag::EXCLUSIVE, PROTOCOL, None)
     }
 
-    /// Removes the rule.
-    pub fn removing(self) -> Message {
-        self.message(DELETE_RULE, 0)
+    /// Asks for all rules of all families.
+    pub fn list() -> Message {
+        question(GET_RULE, "the policy rules")
     }
 
-    /// Asks for all rules of a family.
-    pub fn list(family: Family) -> Message {
-        question(GET_RULE, family, "the policy rules")
-    }
-
-    /// Reads one of the rules listed; `None` when it is not ours.
-    pub fn read(payload: &[u8]) -> Option<Self> {
+    /// Reads one of the rules listed; `None` when it asks for more than a mark or does otherwise than look into a table.
+    pub fn read(payload: &[u8]) -> Option<Listed<Self>> {
+        let fixed = payload.get(..FIXED_LENGTH)?;
+        let asks_only_attributes = fixed[1..4] == [0; 3] && fixed[8..12] == [0; 4];
+        (asks_only_attributes && fixed[7] == TO_TABLE).then_some(())?;
         let attributes = Reader(payload.get(FIXED_LENGTH..)?);
-        (attributes.value(attribute::RULE_PROTOCOL)? == [PROTOCOL]).then_some(())?;
-        Some(Self {
-            family: family(payload)?,
-            mark: attributes.host_number(attribute::MARK)?,
-            table: attributes.host_number(attribute::TABLE)?,
+        let is_plain = attributes.iter().all(|(kind, value)| match kind {
+            attribute::PRIORITY
+            | attribute::MARK
+            | attribute::TABLE
+            | attribute::RULE_PROTOCOL
+            | attribute::PADDING => true,
+            attribute::MASK | attribute::SUPPRESS_LENGTH | attribute::SUPPRESS_GROUP => {
+                value.iter().all(|byte| *byte == u8::MAX)
+            }
+            _ => false,
+        });
+        is_plain.then_some(())?;
+        let protocol = attributes.value(attribute::RULE_PROTOCOL);
+        Some(Listed {
+            item: Self {
+                family: family(payload)?,
+                mark: attributes.host_number(attribute::MARK)?,
+                table: attributes.host_number(attribute::TABLE)?,
+            },
+            protocol: protocol.and_then(|bytes| bytes.first().copied())?,
+            // The kernel leaves out the first place of all.
+            priority: Some(attributes.host_number(attribute::PRIORITY).unwrap_or(0)),
         })
     }
 
-    fn message(self, kind: u16, flags: u16) -> Message {
-        const TO_TABLE: u8 = 1;
+    fn message(self, kind: u16, flags: u16, protocol: u8, priority: Option<u32>) -> Message {
         let mut fixed = [0; FIXED_LENGTH];
         fixed[0] = number(self.family);
         fixed[4] = TABLE_IN_ATTRIBUTE;
         fixed[7] = TO_TABLE;
-        let attributes = Attributes::new()
+        let mut attributes = Attributes::new()
             .host_number(attribute::MARK, self.mark)
             .host_number(attribute::MASK, u32::MAX)
             .host_number(attribute::TABLE, self.table)
-            .bytes(attribute::RULE_PROTOCOL, &[PROTOCOL]);
+            .bytes(attribute::RULE_PROTOCOL, &[protocol]);
+        if let Some(priority) = priority {
+            attributes = attributes.host_number(attribute::PRIORITY, priority);
+        }
         let label = format!("the policy rule for mark {}", self.mark);
         Message::new(kind, flags | flag::ACK, &fixed, &attributes, label)
+            .needing(vec![need(self.family)])
+    }
+}
+
+impl Listed<PolicyRule> {
+    /// Removes the rule, and no other that is like it.
+    pub fn removing(&self) -> Message {
+        self.item
+            .message(DELETE_RULE, 0, self.protocol, self.priority)
     }
 }
 
 impl LocalRoute {
-    /// Adds the route, unless one is there, which is an error that callers ignore.
-    pub fn adding(self, interface_index: u32) -> Message {
-        self.message(NEW_ROUTE, flag::CREATE | flag::EXCLUSIVE, interface_index)
+    /// Adds the route, in the place of any that is like it.
+    pub fn adding(self) -> Message {
+        self.message(NEW_ROUTE, flag::CREATE | flag::REPLACE, PROTOCOL)
     }
 
-    /// Removes the route.
-    pub fn removing(self, interface_index: u32) -> Message {
-        self.message(DELETE_ROUTE, 0, interface_index)
+    /// Asks for all routes of all families.
+    pub fn list() -> Message {
+        question(GET_ROUTE, "the routes")
     }
 
-    /// Asks for all routes of a family.
-    pub fn list(family: Family) -> Message {
-        question(GET_ROUTE, family, "the routes")
-    }
-
-    /// Reads one of the routes listed; `None` when it is not ours.
-    pub fn read(payload: &[u8]) -> Option<Self> {
+    /// Reads one of the routes listed; `None` when it is not for every address or leads elsewhere.
+    pub fn read(payload: &[u8]) -> Option<Listed<Self>> {
+        let fixed = payload.get(..FIXED_LENGTH)?;
         let attributes = Reader(payload.get(FIXED_LENGTH..)?);
-        (*payload.get(5)? == PROTOCOL).then_some(())?;
-        Some(Self {
-            family: family(payload)?,
-            table: attributes.host_number(attribute::TABLE)?,
+        let is_local = fixed[1..4] == [0; 3]
+            && fixed[7] == LOCAL
+            && attributes.host_number(attribute::ROUTE_INTERFACE) == Some(LOOPBACK);
+        let has_other = [attribute::ROUTE_GATEWAY, attribute::ROUTE_PATHS]
+            .iter()
+            .any(|kind| attributes.value(*kind).is_some());
+        (is_local && !has_other).then_some(())?;
+        Some(Listed {
+            item: Self {
+                family: family(payload)?,
+                table: attributes.host_number(attribute::TABLE)?,
+            },
+            protocol: fixed[5],
+            priority: None,
         })
     }
 
-    fn message(self, kind: u16, flags: u16, interface_index: u32) -> Message {
+    fn message(self, kind: u16, flags: u16, protocol: u8) -> Message {
         const HOST_SCOPE: u8 = 254;
-        const LOCAL: u8 = 2;
         let mut fixed = [0; FIXED_LENGTH];
         fixed[0] = number(self.family);
         fixed[4] = TABLE_IN_ATTRIBUTE;
-        fixed[5] = PROTOCOL;
+        fixed[5] = protocol;
         fixed[6] = HOST_SCOPE;
         fixed[7] = LOCAL;
         let attributes = Attributes::new()
-            .host_number(attribute::ROUTE_INTERFACE, interface_index)
+            .host_number(attribute::ROUTE_INTERFACE, LOOPBACK)
             .host_number(attribute::TABLE, self.table);
         let label = format!("the local route of table {}", self.table);
         Message::new(kind, flags | flag::ACK, &fixed, &attributes, label)
+            .needing(vec![need(self.family)])
     }
 }
 
-fn question(kind: u16, family: Family, label: &str) -> Message {
-    let mut fixed = [0; FIXED_LENGTH];
-    fixed[0] = number(family);
+impl Listed<LocalRoute> {
+    /// Removes the route.
+    pub fn removing(&self) -> Message {
+        self.item.message(DELETE_ROUTE, 0, self.protocol)
+    }
+}
+
+fn question(kind: u16, label: &str) -> Message {
+    // Without a family, those of all are told.
+    let fixed = [0; FIXED_LENGTH];
     Message::new(kind, flag::DUMP, &fixed, &Attributes::new(), label)
+}
+
+/// What a kernel has been built with that looks into other tables than its own.
+fn need(family: Family) -> Need {
+    Need::Option(match family {
+        Family::Ipv4 => "CONFIG_IP_MULTIPLE_TABLES",
+        Family::Ipv6 => "CONFIG_IPV6_MULTIPLE_TABLES",
+    })
 }
 
 fn number(family: Family) -> u8 {
@@ -155,3 +230,6 @@ fn family(payload: &[u8]) -> Option<Family> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

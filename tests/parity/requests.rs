@@ -360,6 +360,106 @@ fn hygiene() -> Vec<Exchange> {
             "chunk longer than said",
             "transfer-encoding: chunked\r\n\r\n2\r\nbody\r\n0\r\n\r\n",
         ),
+        post(
+            "length after chunked",
+            "transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n",
+        ),
+        post(
+            "length of nothing and chunked",
+            "content-length: 0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        ),
+        post("gzip alone", "transfer-encoding: gzip\r\n\r\nbody"),
+        post(
+            "chunked and identity",
+            "transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        ),
+        post("no coding", "transfer-encoding:\r\n\r\n0\r\n\r\n"),
+        post(
+            "chunked behind a vertical tab",
+            "transfer-encoding: \u{b}chunked\r\n\r\n0\r\n\r\n",
+        ),
+        post(
+            "chunked in quotes",
+            "transfer-encoding: \"chunked\"\r\n\r\n0\r\n\r\n",
+        ),
+        raw(
+            "space before the colon of a coding",
+            "POST /o/x HTTP/1.1\r\nhost: app.example\r\ntransfer-encoding : chunked\r\n\r\n0\r\n\r\n",
+        ),
+        raw(
+            "coding in HTTP/1.0",
+            "POST /o/x HTTP/1.0\r\nhost: app.example\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        ),
+        post(
+            "length with zeros in front",
+            "content-length: 0004\r\n\r\nbody",
+        ),
+        post(
+            "length with a space in it",
+            "content-length: 4 4\r\n\r\nbody",
+        ),
+        post("no length", "content-length:\r\n\r\n"),
+        post("length and a comma", "content-length: 4,\r\n\r\nbody"),
+        post(
+            "three lengths, two of them equal",
+            "content-length: 4\r\ncontent-length: 4\r\ncontent-length: 5\r\n\r\nbody",
+        ),
+        post(
+            "chunk extensions",
+            "transfer-encoding: chunked\r\n\r\n4;a=\"b;c\";d\r\nbody\r\n0;e\r\n\r\n",
+        ),
+        post(
+            "chunk size with zeros in front",
+            "transfer-encoding: chunked\r\n\r\n0000004\r\nbody\r\n000\r\n\r\n",
+        ),
+        post(
+            "trailers that frame",
+            "transfer-encoding: chunked\r\ntrailer: content-length, transfer-encoding\r\nte: trailers\r\n\r\n4\r\nbody\r\n0\r\ncontent-length: 9\r\ntransfer-encoding: chunked\r\n\r\n",
+        ),
+        broken(
+            "chunk size too large to count",
+            "transfer-encoding: chunked\r\n\r\n10000000000000004\r\nbody\r\n0\r\n\r\n",
+        ),
+        broken(
+            "chunk size with a sign",
+            "transfer-encoding: chunked\r\n\r\n+4\r\nbody\r\n0\r\n\r\n",
+        ),
+        broken(
+            "chunk size with a prefix",
+            "transfer-encoding: chunked\r\n\r\n0x4\r\nbody\r\n0\r\n\r\n",
+        ),
+        broken(
+            "no chunk size",
+            "transfer-encoding: chunked\r\n\r\n\r\nbody\r\n0\r\n\r\n",
+        ),
+        broken(
+            "chunk size ended by a line feed",
+            "transfer-encoding: chunked\r\n\r\n4\nbody\r\n0\r\n\r\n",
+        ),
+        broken(
+            "chunk ended by a line feed",
+            "transfer-encoding: chunked\r\n\r\n4\r\nbody\n0\r\n\r\n",
+        ),
+        Exchange {
+            responses: 2,
+            ..raw(
+                "flawed behind another",
+                "GET /o/one HTTP/1.1\r\nhost: app.example\r\n\r\nPOST /o/two HTTP/1.1\r\nhost: app.example\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /o/three HTTP/1.1\r\nhost: app.example\r\n\r\n",
+            )
+        },
+        Exchange {
+            responses: 2,
+            ..raw(
+                "hidden in a body",
+                "POST /o/one HTTP/1.1\r\nhost: app.example\r\ncontent-length: 47\r\n\r\nGET /o/hidden HTTP/1.1\r\nhost: app.example\r\n\r\n\r\nGET /o/two HTTP/1.1\r\nhost: app.example\r\n\r\n",
+            )
+        },
+        ask(
+            "long body of a refused request",
+            "POST",
+            "/nowhere",
+            &format!("content-length: 300000\r\n\r\n{}", "x".repeat(300_000)),
+        ),
         raw(
             "space before the colon",
             "POST /o/x HTTP/1.1\r\nhost: app.example\r\ncontent-length : 4\r\n\r\nbody",

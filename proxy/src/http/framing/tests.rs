@@ -123,6 +123,7 @@ fn what_frames_twice_is_seen() {
         "content-length: 4\r\n",
         chunked,
         "transfer-encoding: gzip, chunked\r\n",
+        "transfer-encoding: \u{b}chunked\r\n",
     ] {
         assert_eq!(fed(&post(fields, "")).flaw(1), None, "{fields:?}");
     }

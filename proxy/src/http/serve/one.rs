@@ -20,6 +20,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
@@ -230,6 +232,9 @@ where
         let (parts, body) = refusal(&failure, false, proxy).into_parts();
         let mut headers = parts.headers;
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        if let Some(now) = date() {
+            headers.insert(header::DATE, now);
+        }
         let mut answer = written(parts.status, &headers);
         answer.extend_from_slice(&body);
         if watch.refuse(&answer).await.is_ok() {
@@ -238,6 +243,12 @@ where
     }
     record.end();
     watch.close().await;
+}
+
+/// Now, as HTTP says it.
+fn date() -> Option<HeaderValue> {
+    let now = DateTimePrinter::new().timestamp_to_rfc9110_string(&Timestamp::now());
+    HeaderValue::from_maybe_shared(Bytes::from(now.ok()?)).ok()
 }
 
 impl From<Flaw> for Failure {

@@ -58,7 +58,7 @@ const HARNESS: &[&[&str]] = &[
     &["netns", "origin"],
     &["topology"],
     &["process"],
-    &["scrape", "client", "frames"],
+    &["scrape", "client", "frames", "nginx"],
     &["egret", "envoy"],
 ];
 

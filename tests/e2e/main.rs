@@ -47,3 +47,4 @@ mod http_versions;
 mod dns_capture;
 mod h2_conformance;
 mod grpc;
+mod nginx_origin;

@@ -20,6 +20,7 @@ pub mod egret;
 pub mod envoy;
 pub mod client;
 pub mod frames;
+pub mod nginx;
 pub mod scrape;
 pub mod folder;
 pub mod floors;

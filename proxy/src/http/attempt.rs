@@ -32,6 +32,9 @@ use crate::upstream::pool::Single;
 use crate::upstream::pool::Turn;
 use crate::upstream::stream::Stream;
 
+/// Connections of HTTP/2 that may say goodbye to one request before it is told.
+const HANDED_ON_MAX: u32 = 10;
+
 /// How a request gets to its endpoint.
 #[derive(Debug)]
 pub struct Way<'w> {
@@ -169,8 +172,8 @@ async fn over_shared(
     mut way: Way<'_>,
     clusters: &Clusters,
 ) -> Result<Reply, Failed> {
-    // A connection that said goodbye before it took the request hands it to the next one, once.
-    let mut again = true;
+    // A connection that says goodbye hands what it did not take to the next one, which may be about to say it, too.
+    let mut left = HANDED_ON_MAX;
     loop {
         let (mut shared, call) = match shared(&mut way, clusters).await {
             Ok(found) => found,
@@ -181,6 +184,7 @@ async fn over_shared(
                 });
             }
         };
+        let spare = request.body().is_empty().then(|| copy(&request));
         let began = Instant::now();
         let mut error = match shared.sender.try_send_request(request).await {
             Ok(response) => {
@@ -190,9 +194,15 @@ async fn over_shared(
             }
             Err(error) => error,
         };
-        match error.take_message() {
-            Some(unsent) if again => {
-                again = false;
+        let unsent = error.take_message();
+        let goodbye = said_goodbye(error.error());
+        if goodbye {
+            shared.leave();
+        }
+        let unsent = unsent.or_else(|| spare.filter(|_| goodbye));
+        match unsent {
+            Some(unsent) if left > 0 => {
+                left -= 1;
                 request = unsent;
             }
             unsent => {
@@ -203,6 +213,14 @@ async fn over_shared(
             }
         }
     }
+}
+
+/// Whether the upstream ended the connection before it took this request (RFC 9113, 6.8): the h2 crate gives that to
+/// requests whose stream comes after the last one that GOAWAY names. No other gets it.
+fn said_goodbye(error: &hyper::Error) -> bool {
+    std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<h2::Error>())
+        .is_some_and(|error| error.is_go_away() && error.is_remote())
 }
 
 /// A place on a shared connection; one is made if there is none, by one request for all that want it.
@@ -335,7 +353,8 @@ pub fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
 fn exchange_failed(error: &hyper::Error) -> Failure {
     let source = std::error::Error::source(error);
     let stream = source.and_then(|source| source.downcast_ref::<h2::Error>());
-    let refused = stream.is_some_and(|stream| stream.reason() == Some(h2::Reason::REFUSED_STREAM));
+    let refused = said_goodbye(error)
+        || stream.is_some_and(|stream| stream.reason() == Some(h2::Reason::REFUSED_STREAM));
     let cause = if error.is_user() {
         // The body that we were passing on broke off.
         match source.and_then(|source| source.downcast_ref::<Broken>()) {

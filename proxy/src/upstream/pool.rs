@@ -87,6 +87,8 @@ struct Load {
     calls: Cell<usize>,
     /// Requests it has carried.
     served: Cell<u32>,
+    /// The other side takes no more.
+    left: Cell<bool>,
     made: Instant,
     idle_since: Cell<Instant>,
 }
@@ -267,6 +269,7 @@ impl Pool {
         let connections = all.get_mut(key)?;
         connections.retain(|shared| {
             !shared.sender.is_closed()
+                && !shared.load.left.get()
                 && shared.load.served.get() < self.served_max
                 && shared.load.made.elapsed() < self.age_max
         });
@@ -396,6 +399,7 @@ impl Shared {
             room: Cell::new(connection.current_max_send_streams()),
             calls: Cell::new(0),
             served: Cell::new(0),
+            left: Cell::new(false),
             made: Instant::now(),
             idle_since: Cell::new(Instant::now()),
         });
@@ -417,6 +421,11 @@ impl Shared {
             local,
             load,
         })
+    }
+
+    /// Leaves it to those that are on it.
+    pub fn leave(&self) {
+        self.load.left.set(true);
     }
 
     /// A place on it.

@@ -1,5 +1,8 @@
 //! The walk of one connection: identify, read, decide, act, report.
 
+use std::future::Future;
+use std::future::ready;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +21,9 @@ use egret_config::decide::verdict::Verdict;
 use egret_config::model::tls::ServerTls;
 use egret_config::port::Protocol;
 use egret_config::snapshot::Snapshot;
+use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
@@ -37,6 +42,7 @@ use crate::sniff::read_layer;
 use crate::sniff::rewind::Rewind;
 use crate::sniff::sniff;
 use crate::tcp;
+use crate::tcp::Carried;
 use crate::tcp::Reached;
 use crate::tls::Alpn;
 
@@ -72,27 +78,35 @@ type Decrypted = Box<Rewind<TlsStream<Rewind<TcpStream>>>>;
 
 /// Serves one accepted connection to its end. Never fails: whatever happens is reported.
 pub async fn serve(socket: TcpStream, entrance: Entrance, proxy: Rc<Proxy>) {
-    let mut record = Record::open(Arc::clone(&proxy.access_log));
-    // Boxed, as are the rarer ways on: what the walk needs is let go when it ends, and an idle connection is small.
+    // Each stage is boxed, and let go when it ends: a connection that idles, for hours maybe, is as small as its own
+    // kind can be.
+    let mut record = Box::new(Record::open(Arc::clone(&proxy.access_log)));
     let rest = Box::pin(walk(socket, entrance, &proxy, &mut record)).await;
+    carry_out(rest, record, proxy).await;
+}
+
+/// What is left to do once the walk is over.
+fn carry_out(
+    rest: Result<Rest, Failure>,
+    mut record: Box<Record>,
+    proxy: Rc<Proxy>,
+) -> Pin<Box<dyn Future<Output = ()>>> {
     match rest {
         Ok(Rest::Nothing) => record.silence(),
         Ok(Rest::Relay(stream, server, greeting)) => {
-            tcp::run(stream, server, &greeting, &mut record).await;
-            record.end();
+            return Box::pin(relay(stream, server, greeting, record));
         }
         Ok(Rest::RelayTls(stream, server)) => {
-            tcp::run(stream, server, &[], &mut record).await;
-            record.end();
+            return Box::pin(relay(stream, server, Vec::new(), record));
         }
         // Each request has a record of its own.
         Ok(Rest::Http(stream, version, caller)) => {
             record.silence();
-            serve::serve(stream, version, Rc::new(caller), proxy).await;
+            return Box::pin(serve::serve(stream, version, Rc::new(caller), proxy));
         }
         Ok(Rest::Https(stream, version, caller)) => {
             record.silence();
-            Box::pin(serve::serve(*stream, version, Rc::new(caller), proxy)).await;
+            return Box::pin(serve::serve(*stream, version, Rc::new(caller), proxy));
         }
         Err(failure) => {
             debug!(%failure, "connection failed");
@@ -100,6 +114,15 @@ pub async fn serve(socket: TcpStream, entrance: Entrance, proxy: Rc<Proxy>) {
             record.end();
         }
     }
+    Box::pin(ready(()))
+}
+
+async fn relay<S>(stream: S, server: Reached, greeting: Vec<u8>, mut record: Box<Record>)
+where
+    S: AsyncRead + AsyncWrite + Carried + Unpin,
+{
+    tcp::run(stream, server, &greeting, &mut record).await;
+    record.end();
 }
 
 async fn walk(

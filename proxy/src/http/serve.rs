@@ -50,7 +50,8 @@ where
     match version {
         HttpVersion::One => one::serve(stream, &caller, &proxy).await,
         HttpVersion::Two => {
-            if let Err(error) = two(stream, &caller, &proxy).await {
+            // Boxed: it is far larger than what HTTP/1 needs.
+            if let Err(error) = Box::pin(two(stream, &caller, &proxy)).await {
                 debug!(%error, "client connection ended");
                 report_unreadable(&error, &caller, &proxy);
             }

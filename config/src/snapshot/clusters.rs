@@ -113,6 +113,8 @@ impl<'o, 'b> Clusters<'o, 'b> {
                     subset.is_none_or(|subset| subset.labels.select(&endpoint.labels))
                 });
                 let selected: Vec<_> = selected.collect();
+                // The host itself, where it stands for endpoints, has no labels.
+                let unlisted = unlisted && subset.is_none_or(|subset| subset.labels.is_empty());
                 let policy = match &self.objects.mesh.traffic_policy {
                     Some(mesh) => over(rules.policy(port.number, subset), mesh),
                     None => rules.policy(port.number, subset),

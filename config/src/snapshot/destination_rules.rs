@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::host::HostPattern;
+use crate::labels::Labels;
 use crate::model::meta::ExportTo;
 use crate::model::objects::Objects;
 use crate::model::policy::DestinationRule;
@@ -45,57 +46,163 @@ impl<'o> DestinationRules<'o> {
     }
 
     /// The rules for a service as a workload calls it: of the workload's namespace, else of the service's, else of the
-    /// root namespace; in each those of the most specific host. The first namespace with one ends the search.
+    /// root namespace; in each those of the most specific host. The first namespace with one ends the search, but rules
+    /// with selectors that do not select the workload are none.
     pub(crate) fn for_service(&self, workload: &Workload, service: &Service) -> Merged<'o> {
         let own = &*workload.namespace;
         let root = &*self.objects.mesh.root_namespace;
-        let default = &self.objects.mesh.destination_rule_export_to;
-        let private = |rule: &DestinationRule| match rule.export_to.as_ref().unwrap_or(default) {
-            ExportTo::All => false,
-            ExportTo::Nobody => true,
-            ExportTo::Namespaces(list) => list.iter().all(|one| **one == *own || **one == *"."),
-        };
-        let exported = |rule: &DestinationRule| {
-            rule.selector.is_none()
-                && includes(
-                    rule.export_to.as_ref(),
-                    default,
-                    &rule.meta.name.namespace,
-                    own,
-                )
-        };
-        let selects = |rule: &DestinationRule| {
-            rule.selector
-                .as_ref()
-                .is_none_or(|selector| selector.select(&workload.labels))
-        };
-        let step = |namespace: &str, wanted: &dyn Fn(&DestinationRule) -> bool| {
-            self.find(namespace, &service.host, wanted)
-        };
+        let host = &service.host;
         let of_own = if own == root {
-            step(own, &|rule| selects(rule) && private(rule))
+            self.groups(own, host, |rule| self.is_private(rule))
         } else {
-            step(own, &selects)
+            self.groups(own, host, |rule| self.is_seen_at_home(rule))
         };
-        of_own
-            .or_else(|| step(&service.meta.name.namespace, &exported))
-            .or_else(|| step(root, &exported))
+        let selected = of_own.iter().find(|group| {
+            let selector = group.selector();
+            selector.is_some_and(|selector| selector.select(&workload.labels))
+        });
+        if let Some(group) = selected {
+            return group.merged();
+        }
+        let exported = |namespace: &str| {
+            let mut groups = self.groups(namespace, host, |rule| !self.is_private(rule));
+            let default = &self.objects.mesh.destination_rule_export_to;
+            groups
+                .retain(|group| includes(group.first.export_to.as_ref(), default, namespace, own));
+            general(&groups)
+        };
+        general(&of_own)
+            .or_else(|| exported(&service.meta.name.namespace))
+            .or_else(|| exported(root))
             .unwrap_or_default()
     }
 
-    fn find(
+    /// Whether a rule counts for its own namespace alone.
+    fn is_private(&self, rule: &DestinationRule) -> bool {
+        let default = &self.objects.mesh.destination_rule_export_to;
+        let own = &*rule.meta.name.namespace;
+        match rule.export_to.as_ref().unwrap_or(default) {
+            ExportTo::All => false,
+            ExportTo::Nobody => true,
+            ExportTo::Namespaces(list) => list.iter().all(|one| **one == *own || **one == *"."),
+        }
+    }
+
+    /// Whether a rule counts for its own namespace at all. Without `exportTo` it does, whatever the mesh's default is.
+    fn is_seen_at_home(&self, rule: &DestinationRule) -> bool {
+        let own = &*rule.meta.name.namespace;
+        match &rule.export_to {
+            None | Some(ExportTo::All) => true,
+            Some(ExportTo::Nobody) => false,
+            Some(ExportTo::Namespaces(list)) => list.iter().any(|one| **one == *own),
+        }
+    }
+
+    /// The rules of a namespace for the most specific host that has any of the wanted ones.
+    fn groups(
         &self,
         namespace: &str,
         host: &HostPattern,
-        wanted: &dyn Fn(&DestinationRule) -> bool,
-    ) -> Option<Merged<'o>> {
-        let rules = self.by_namespace.get(namespace)?;
-        rules.covering(host).into_iter().find_map(|group| {
-            let mut rules: Vec<_> = group.iter().copied().filter(|rule| wanted(rule)).collect();
+        wanted: impl Fn(&DestinationRule) -> bool,
+    ) -> Vec<Group<'o>> {
+        let Some(rules) = self.by_namespace.get(namespace) else {
+            return Vec::new();
+        };
+        let groups = rules.covering(host).into_iter().map(|rules| {
+            let mut rules: Vec<_> = rules.iter().copied().filter(|rule| wanted(rule)).collect();
             rules.sort_by_key(|rule| rule.selector.is_none());
-            (!rules.is_empty()).then_some(Merged { rules })
-        })
+            grouped(&rules)
+        });
+        groups
+            .into_iter()
+            .find(|groups| !groups.is_empty())
+            .unwrap_or_default()
     }
+}
+
+/// Rules of one namespace and host that count as one.
+struct Group<'o> {
+    /// The oldest, which decides.
+    first: &'o DestinationRule,
+    /// All of them, in order of age.
+    rules: Vec<&'o DestinationRule>,
+    /// Its rule is in an earlier group, too, which some of those that see it do not see.
+    again: bool,
+}
+
+impl<'o> Group<'o> {
+    fn selector(&self) -> Option<&'o Labels> {
+        self.first.selector.as_ref()
+    }
+
+    fn merged(&self) -> Merged<'o> {
+        Merged {
+            rules: self.rules.clone(),
+        }
+    }
+
+    /// Whether a younger rule adds to these; and whether it also stands for itself.
+    fn takes(&self, rule: &DestinationRule) -> (bool, bool) {
+        let (first, same) = (self.first, self.selector() == rule.selector.as_ref());
+        let only_first = first.selector.is_some() && rule.selector.is_none();
+        if only_first {
+            // The rule for some workloads is seen where the other is, but for rules that are for others alone.
+            return (true, true);
+        }
+        if !same {
+            return (false, true);
+        }
+        match (&first.export_to, &rule.export_to) {
+            (one, other) if alike(one.as_ref(), other.as_ref()) => (true, false),
+            (Some(ExportTo::Namespaces(few)), Some(ExportTo::Namespaces(many)))
+                if few.iter().all(|one| many.contains(one)) =>
+            {
+                (true, true)
+            }
+            _ => (false, true),
+        }
+    }
+}
+
+/// Rules in the order in which they count, put together as Istio does: those that are exported alike and select alike.
+fn grouped<'o>(rules: &[&'o DestinationRule]) -> Vec<Group<'o>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for rule in rules {
+        let (mut joined, mut alone) = (false, true);
+        for group in &mut groups {
+            let (takes, stands) = group.takes(rule);
+            if takes {
+                group.rules.push(rule);
+                joined |= group.selector().is_none();
+            }
+            alone &= stands;
+        }
+        if alone {
+            groups.push(Group {
+                first: rule,
+                rules: vec![rule],
+                again: joined,
+            });
+        }
+    }
+    groups
+}
+
+/// Whether two rules are exported to the same namespaces.
+fn alike(one: Option<&ExportTo>, other: Option<&ExportTo>) -> bool {
+    match (one, other) {
+        (Some(ExportTo::Namespaces(one)), Some(ExportTo::Namespaces(other))) => {
+            one.len() == other.len() && one.iter().all(|name| other.contains(name))
+        }
+        (one, other) => one == other,
+    }
+}
+
+/// What counts for workloads that no selector selects: of groups that are exported differently the youngest.
+fn general<'o>(groups: &[Group<'o>]) -> Option<Merged<'o>> {
+    let mut general = groups.iter().filter(|group| group.selector().is_none());
+    let own = general.clone().rfind(|group| !group.again);
+    own.or_else(|| general.next_back()).map(Group::merged)
 }
 
 impl<'o> Merged<'o> {

@@ -92,7 +92,9 @@ impl LiveCluster {
             }
         };
         let limits = &cluster.policy.pool;
-        let idle_timeout = limits.http_idle_timeout.unwrap_or(IDLE_TIMEOUT);
+        // As Istio does, what is said of TCP stands in for what is not said of HTTP.
+        let tcp = limits.tcp_idle_timeout.filter(|limit| !limit.is_zero());
+        let idle_timeout = limits.http_idle_timeout.or(tcp).unwrap_or(IDLE_TIMEOUT);
         let pool = Pool::new(idle_timeout, limits.requests_per_connection_max);
         let age_max = limits.connection_duration_max;
         let pool = Rc::new(pool.limited(Arc::clone(&standing.usage), age_max));

@@ -325,6 +325,14 @@ fn describe(cluster: &Cluster) -> String {
     if let Some(max) = policy.pool.connections_max {
         let _ = write!(words, " max={max}");
     }
+    if let Some(keepalive) = &policy.pool.keepalive {
+        let time = |time: Option<std::time::Duration>| {
+            time.map_or_else(|| "-".to_owned(), |time| format!("{time:?}"))
+        };
+        let probes = keepalive.probes.unwrap_or_default();
+        let (after, between) = (time(keepalive.time), time(keepalive.interval));
+        let _ = write!(words, " keepalive={probes}/{after}/{between}");
+    }
     if let Some(ejection) = &policy.outlier_detection {
         let _ = write!(words, " eject={}", ejection.consecutive_5xx);
     }

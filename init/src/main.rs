@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// Musl's own allocator is made for long runs and asks the kernel for memory, and gives it back, again and again.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     egret_init::run::run()
 }

@@ -38,7 +38,7 @@ pub enum Failure {
     #[error("{failure}; {}", undone(troubles))]
     Undone {
         /// How it failed.
-        failure: Box<Failure>,
+        failure: Box<Self>,
         /// What could not be undone, and why.
         troubles: Vec<String>,
     },

@@ -21,6 +21,9 @@ pub enum Subsystem {
     Route,
 }
 
+/// The type and the payload, behind the header, of each answer of a list.
+pub type Listing = Vec<(u16, Vec<u8>)>;
+
 /// A socket to one part of the kernel. Opening and closing one costs as much as asking a question, so one serves for all.
 #[derive(Debug)]
 pub struct Socket {
@@ -72,11 +75,11 @@ impl Socket {
         answers.verdict()
     }
 
-    /// Asks for a list and gives the payload of each answer, behind the header, with its type.
+    /// Asks for a list.
     ///
     /// # Errors
     /// When the kernel does not list.
-    pub fn list(&mut self, question: &Message) -> Result<Vec<(u16, Vec<u8>)>, Refusal> {
+    pub fn list(&mut self, question: &Message) -> Result<Listing, Refusal> {
         for _ in 0..LISTINGS {
             if let Some(found) = self.list_once(question)? {
                 return Ok(found);
@@ -86,7 +89,7 @@ impl Socket {
     }
 
     /// A list, or `None` when somebody changed what is listed meanwhile, so that things may be missing or double.
-    fn list_once(&mut self, question: &Message) -> Result<Option<Vec<(u16, Vec<u8>)>>, Refusal> {
+    fn list_once(&mut self, question: &Message) -> Result<Option<Listing>, Refusal> {
         let number = self.send(std::slice::from_ref(question))?;
         let mut found = Vec::new();
         let mut is_whole = true;

@@ -1,13 +1,16 @@
 //! `connectionPool`: what is too much is refused, and told as overflow.
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use anyhow::Context;
 use egret_tests::client;
 use egret_tests::client::curl;
 use egret_tests::folder::Folder;
+use egret_tests::netns::Host;
 use egret_tests::origin::Answer;
 use egret_tests::origin::at_once;
 use egret_tests::origin::text;
@@ -15,14 +18,23 @@ use egret_tests::places::ELSEWHERE;
 use egret_tests::places::Family;
 use egret_tests::places::Located;
 use egret_tests::places::SLEEP;
+use egret_tests::places::Site;
+use egret_tests::process::Process;
 use egret_tests::topology::World;
 use hyper::StatusCode;
 use tokio::sync::watch;
 
+use crate::nginx;
 use crate::stage;
 use crate::stage::REGISTRY_ONLY;
 use crate::stage::elsewhere;
 use crate::stage::field;
+
+/// What is in front of [`ELSEWHERE`] where HTTP/2 is spoken.
+const FRONT: Site = Site {
+    name: "front",
+    number: 22,
+};
 
 fn config(pool: &str) -> String {
     elsewhere(&[ELSEWHERE.v4()], &format!("connectionPool: {{{pool}}}"))
@@ -89,6 +101,97 @@ fn so_many_requests_at_once() -> anyhow::Result<()> {
     word.send_replace(true);
     assert_eq!(first.finish()?.status, 200);
     assert_eq!(curl(&pod, &url)?.status, 200, "the place is free again");
+    Ok(())
+}
+
+/// An nginx that speaks HTTP/2 without TLS, and says on which of its connections each request came.
+fn http2_in_front(world: &World) -> anyhow::Result<Process> {
+    let server = format!(
+        "  server {{ listen {}:80 http2; location / {{ proxy_pass http://{}:8080;\n    \
+         proxy_set_header x-connection $connection; }} }}",
+        FRONT.v4(),
+        ELSEWHERE.v4()
+    );
+    nginx::start(world, &world.internet, &server)
+}
+
+fn http2_config(pool: &str) -> String {
+    elsewhere(&[FRONT.v4()], &format!("connectionPool: {{{pool}}}"))
+        .replace("name: http, protocol: HTTP", "name: http, protocol: HTTP2")
+}
+
+/// Calls so many times at once over one connection of a client, hence through one worker.
+fn at_once_over_http2(pod: &Host, times: usize) -> anyhow::Result<client::Running> {
+    let mut arguments = vec![
+        "--parallel",
+        "--parallel-immediate",
+        "--http2-prior-knowledge",
+    ];
+    arguments.extend(vec!["http://elsewhere.example/"; times]);
+    client::start(pod, &arguments)
+}
+
+#[test]
+fn so_many_requests_on_a_connection_at_a_time() -> anyhow::Result<()> {
+    let world = World::new("limits-streams", Family::V4)?;
+    let (word, go) = watch::channel(false);
+    let origin = world.http(ELSEWHERE, 8080, &held(&go))?;
+    let _nginx = http2_in_front(&world)?;
+    let pod = world.pod(SLEEP, "default")?;
+    world.resolve("elsewhere.example", &[FRONT.v4()]);
+    let folder = Folder::with(&[REGISTRY_ONLY])?;
+    folder.write(
+        "elsewhere.yaml",
+        &http2_config("http: {maxConcurrentStreams: 2}"),
+    )?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    let calls = at_once_over_http2(&pod, 6)?;
+    let mut on: HashMap<String, usize> = HashMap::new();
+    origin
+        .requests
+        .await_from(5, |_| true)
+        .with_context(|| sidecar.everything())?;
+    for seen in origin.requests.all() {
+        let connection = seen
+            .headers
+            .get("x-connection")
+            .and_then(|one| one.to_str().ok());
+        *on.entry(connection.unwrap_or_default().to_owned())
+            .or_default() += 1;
+    }
+    assert_eq!(on.values().sum::<usize>(), 6);
+    assert!(on.values().all(|count| *count <= 2), "{on:?}");
+    word.send_replace(true);
+    assert_eq!(calls.finish()?.status, 200);
+    Ok(())
+}
+
+#[test]
+fn so_many_requests_of_http2_at_once() -> anyhow::Result<()> {
+    let world = World::new("limits-http2", Family::V4)?;
+    let (word, go) = watch::channel(false);
+    let origin = world.http(ELSEWHERE, 8080, &held(&go))?;
+    let _nginx = http2_in_front(&world)?;
+    let pod = world.pod(SLEEP, "default")?;
+    world.resolve("elsewhere.example", &[FRONT.v4()]);
+    let folder = Folder::with(&[REGISTRY_ONLY])?;
+    folder.write(
+        "elsewhere.yaml",
+        &http2_config("http: {http2MaxRequests: 2}"),
+    )?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    let calls = at_once_over_http2(&pod, 3)?;
+    let line = sidecar.await_access(|line| field(line, "response_flags") == "UO")?;
+    assert_eq!(line["response_code"], 503, "{line:#}");
+    origin.requests.await_from(1, |_| true)?;
+    word.send_replace(true);
+    calls.finish()?;
+    assert_eq!(origin.requests.len(), 2);
+    assert_eq!(
+        curl(&pod, &["http://elsewhere.example/"])?.status,
+        200,
+        "there is room again"
+    );
     Ok(())
 }
 

@@ -177,6 +177,8 @@ pub struct ConnectionPool {
     pub requests_max: Option<u32>,
     /// `http.maxRequestsPerConnection`; 0 is no limit.
     pub requests_per_connection_max: Option<u32>,
+    /// `http.maxConcurrentStreams`: requests on one HTTP/2 connection at a time.
+    pub streams_max: Option<u32>,
     /// `http.maxRetries`.
     pub retries_max: Option<u32>,
     /// `http.idleTimeout`; default 1 h.

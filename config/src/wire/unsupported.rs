@@ -65,11 +65,6 @@ const UNSUPPORTED: &[Unsupported] = &[
         "new endpoints get their full share of calls at once; leave it out",
     ),
     field(
-        "HttpPool",
-        "max_concurrent_streams",
-        "a connection takes as many requests at once as its server allows; use http2MaxRequests, for all connections together",
-    ),
-    field(
         "Sidecar",
         "ingress",
         "calls that arrive are not proxied; leave it out",

@@ -96,8 +96,7 @@ impl LiveCluster {
         let tcp = limits.tcp_idle_timeout.filter(|limit| !limit.is_zero());
         let idle_timeout = limits.http_idle_timeout.or(tcp).unwrap_or(IDLE_TIMEOUT);
         let pool = Pool::new(idle_timeout, limits.requests_per_connection_max);
-        let age_max = limits.connection_duration_max;
-        let pool = Rc::new(pool.limited(Arc::clone(&standing.usage), age_max));
+        let pool = Rc::new(pool.limited(Arc::clone(&standing.usage), limits));
         if limits.connections_max.is_some() {
             make_room(&pool, &standing);
         }

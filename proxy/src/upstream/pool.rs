@@ -1,32 +1,32 @@
 //! Connections kept for the next request: HTTP/1 ones while idle, HTTP/2 ones shared.
 
-use std::cell::Cell;
+mod single;
+mod shared;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::future::Future;
-use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
-use hyper::client::conn::http1;
-use hyper::client::conn::http2;
-use hyper_util::rt::TokioIo;
-use hyper_util::rt::TokioTimer;
+use egret_config::model::policy::ConnectionPool;
 use tokio::sync::watch;
 use tokio::task::spawn_local;
-use tracing::debug;
 
-use crate::failure::Cause;
-use crate::failure::Failure;
-use crate::upstream::body::RequestBody;
 use crate::upstream::clusters::Ends;
 use crate::upstream::endpoints::Active;
 use crate::upstream::limits::Usage;
-use crate::upstream::stream::Stream;
+
+pub use crate::upstream::pool::shared::Call;
+pub use crate::upstream::pool::shared::Making;
+pub use crate::upstream::pool::shared::OnThisThread;
+pub use crate::upstream::pool::shared::Shared;
+pub use crate::upstream::pool::shared::Turn;
+pub use crate::upstream::pool::single::Single;
+
+use crate::upstream::pool::shared::Made;
 
 /// Idle connections kept for one address; more are closed.
 const IDLE_MAX: usize = 1024;
@@ -55,103 +55,6 @@ pub struct Key {
     pub ends: Option<Box<Ends>>,
 }
 
-/// A connection that carries one HTTP/1 request at a time.
-#[derive(Debug)]
-pub struct Single {
-    sender: http1::SendRequest<RequestBody>,
-    /// Our address on it.
-    pub local: SocketAddr,
-    /// Requests it has carried.
-    served: u32,
-    made: Instant,
-    idle_since: Instant,
-}
-
-/// A connection that carries many HTTP/2 requests at once.
-#[derive(Clone, Debug)]
-pub struct Shared {
-    /// The way into it.
-    pub sender: http2::SendRequest<RequestBody>,
-    /// The endpoint's address.
-    pub address: SocketAddr,
-    /// Our address on it.
-    pub local: SocketAddr,
-    load: Rc<Load>,
-}
-
-#[derive(Debug)]
-struct Load {
-    /// Requests that the other side takes at a time.
-    room: Cell<usize>,
-    /// Requests under way.
-    calls: Cell<usize>,
-    /// Requests it has carried.
-    served: Cell<u32>,
-    /// The other side takes no more.
-    left: Cell<bool>,
-    made: Instant,
-    idle_since: Cell<Instant>,
-}
-
-/// A request under way on a shared connection, as long as this lives.
-#[derive(Debug)]
-#[must_use = "the request counts only while this lives"]
-pub struct Call(Rc<Load>);
-
-impl Call {
-    fn begin(load: &Rc<Load>) -> Self {
-        load.calls.set(load.calls.get() + 1);
-        load.served.set(load.served.get().saturating_add(1));
-        Self(Rc::clone(load))
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        self.0.calls.set(self.0.calls.get().saturating_sub(1));
-        self.0.idle_since.set(Instant::now());
-    }
-}
-
-/// What comes of making a shared connection.
-type Made = Result<Shared, Failure>;
-
-/// Whose turn it is to make a shared connection.
-#[derive(Debug)]
-pub enum Turn {
-    /// Ours.
-    Make(Making),
-    /// Somebody else is at it; what comes of it, or `None` if they gave up.
-    Wait(watch::Receiver<Option<Made>>),
-}
-
-/// The right to make a shared connection. Whoever comes meanwhile waits for it.
-#[derive(Debug)]
-pub struct Making {
-    pool: Rc<Pool>,
-    key: Key,
-    told: watch::Sender<Option<Made>>,
-}
-
-impl Making {
-    /// Says what came of it, and keeps the connection where the next request looks for it.
-    pub fn done(self, made: &Made) {
-        if let Ok(shared) = made {
-            let mut all = self.pool.shared.borrow_mut();
-            all.entry(self.key.clone())
-                .or_default()
-                .push(shared.clone());
-        }
-        self.told.send_replace(Some(made.clone()));
-    }
-}
-
-impl Drop for Making {
-    fn drop(&mut self) {
-        self.pool.making.borrow_mut().remove(&self.key);
-    }
-}
-
 /// The connections of one cluster on one worker.
 #[derive(Debug)]
 pub struct Pool {
@@ -161,6 +64,8 @@ pub struct Pool {
     idle_timeout: Duration,
     /// Requests a connection may carry.
     served_max: u32,
+    /// Requests of HTTP/2 that a connection carries at a time, where the policy says so.
+    streams_max: Option<usize>,
     /// How old a connection may become.
     age_max: Duration,
     /// Hears of idle connections.
@@ -176,16 +81,18 @@ impl Pool {
             making: RefCell::default(),
             idle_timeout,
             served_max: served_max.filter(|max| *max > 0).unwrap_or(u32::MAX),
+            streams_max: None,
             age_max: Duration::MAX,
             usage: None,
         }
     }
 
-    /// The same pool for connections that are counted, and used up to an age.
-    pub fn limited(self, usage: Arc<Usage>, age_max: Option<Duration>) -> Self {
+    /// The same pool for connections that are counted, and used as a policy says.
+    pub fn limited(self, usage: Arc<Usage>, limits: &ConnectionPool) -> Self {
         Self {
             usage: Some(usage),
-            age_max: age_max.unwrap_or(Duration::MAX),
+            streams_max: limits.streams_max.map(|max| max.max(1) as usize),
+            age_max: limits.connection_duration_max.unwrap_or(Duration::MAX),
             ..self
         }
     }
@@ -276,8 +183,14 @@ impl Pool {
         let least = connections
             .iter()
             .min_by_key(|shared| shared.load.calls.get())?;
-        let full = least.load.calls.get() >= least.load.room.get();
-        if full && connections.len() < SHARED_MAX {
+        let room = least
+            .load
+            .room
+            .get()
+            .min(self.streams_max.unwrap_or(usize::MAX));
+        let full = least.load.calls.get() >= room;
+        // What the policy limits is held to, what the other side does is queued for.
+        if full && (self.streams_max.is_some() || connections.len() < SHARED_MAX) {
             return None;
         }
         Some((least.clone(), least.call()))
@@ -317,140 +230,6 @@ impl Pool {
             !connections.is_empty()
         });
     }
-}
-
-impl Single {
-    /// Speaks HTTP/1 on a connection just made. Its task ends with the connection.
-    ///
-    /// # Errors
-    /// Hyper's, which has none to give at this point.
-    pub async fn begin(stream: Stream, local: SocketAddr) -> Result<Self, Failure> {
-        let (sender, connection) = http1::Builder::new()
-            .preserve_header_case(true)
-            .max_headers(256)
-            .max_buf_size(HEAD_MAX)
-            .allow_obsolete_multiline_headers_in_responses(true)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(internal)?;
-        spawn_local(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                debug!(%error, "upstream connection ended");
-            }
-        });
-        Ok(Self {
-            sender,
-            local,
-            served: 0,
-            made: Instant::now(),
-            idle_since: Instant::now(),
-        })
-    }
-
-    /// Whether it has carried a request before, so that the upstream may have closed it meanwhile.
-    pub fn is_used(&self) -> bool {
-        self.served > 0
-    }
-
-    /// Sends a request. On an error the request comes back if nothing of it was sent.
-    pub async fn send(
-        &mut self,
-        request: http::Request<RequestBody>,
-    ) -> Result<
-        http::Response<hyper::body::Incoming>,
-        (hyper::Error, Option<Box<http::Request<RequestBody>>>),
-    > {
-        self.sender
-            .try_send_request(request)
-            .await
-            .map_err(|mut error| {
-                let unsent = error.take_message().map(Box::new);
-                (error.into_error(), unsent)
-            })
-    }
-}
-
-impl Shared {
-    /// Speaks HTTP/2 on a connection just made. Its tasks end with the connection.
-    ///
-    /// # Errors
-    /// [`Cause::UpstreamProtocol`] when the other side does not speak it.
-    pub async fn begin(
-        stream: Stream,
-        address: SocketAddr,
-        local: SocketAddr,
-    ) -> Result<Self, Failure> {
-        let (sender, connection) = http2::Builder::new(OnThisThread)
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(HEAD_MAX as u32)
-            .keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(20))
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| {
-                Failure::new(
-                    Cause::UpstreamProtocol,
-                    format!("no HTTP/2 with the upstream: {error}"),
-                )
-            })?;
-        let load = Rc::new(Load {
-            room: Cell::new(connection.current_max_send_streams()),
-            calls: Cell::new(0),
-            served: Cell::new(0),
-            left: Cell::new(false),
-            made: Instant::now(),
-            idle_since: Cell::new(Instant::now()),
-        });
-        let watched = Rc::clone(&load);
-        spawn_local(async move {
-            let mut connection = pin!(connection);
-            let ended = poll_fn(|context| {
-                let ended = connection.as_mut().poll(context);
-                watched.room.set(connection.current_max_send_streams());
-                ended
-            });
-            if let Err(error) = ended.await {
-                debug!(%error, "upstream connection ended");
-            }
-        });
-        Ok(Self {
-            sender,
-            address,
-            local,
-            load,
-        })
-    }
-
-    /// Leaves it to those that are on it.
-    pub fn leave(&self) {
-        self.load.left.set(true);
-    }
-
-    /// A place on it.
-    pub fn call(&self) -> Call {
-        Call::begin(&self.load)
-    }
-}
-
-/// Runs hyper's HTTP/2 tasks on the worker that asked for them.
-#[derive(Clone, Copy, Debug)]
-pub struct OnThisThread;
-
-impl<F> hyper::rt::Executor<F> for OnThisThread
-where
-    F: Future + 'static,
-{
-    fn execute(&self, future: F) {
-        spawn_local(async move {
-            future.await;
-        });
-    }
-}
-
-fn internal(error: hyper::Error) -> Failure {
-    Failure::new(Cause::Internal, error.to_string())
 }
 
 /// A connection in use. It goes back to its pool when the response has been read to its end, and is closed when this is

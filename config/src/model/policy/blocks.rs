@@ -315,7 +315,7 @@ fn fill_http(pool: &mut ConnectionPool, wire: &wire::HttpPool, review: &mut Revi
     pool.retries_max = read::limit(review, "maxRetries", wire.max_retries);
     pool.http_idle_timeout =
         read::positive_duration(review, "idleTimeout", wire.idle_timeout.as_ref());
-    read::limit(review, "maxConcurrentStreams", wire.max_concurrent_streams);
+    pool.streams_max = read::limit(review, "maxConcurrentStreams", wire.max_concurrent_streams);
     let policies = [
         ("DEFAULT", None),
         ("DO_NOT_UPGRADE", Some(false)),

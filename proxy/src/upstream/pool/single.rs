@@ -1,0 +1,82 @@
+//! A connection of HTTP/1.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::task::spawn_local;
+use tracing::debug;
+
+use crate::failure::Cause;
+use crate::failure::Failure;
+use crate::upstream::body::RequestBody;
+use crate::upstream::pool::HEAD_MAX;
+use crate::upstream::stream::Stream;
+
+/// A connection that carries one HTTP/1 request at a time.
+#[derive(Debug)]
+pub struct Single {
+    pub(in crate::upstream::pool) sender: http1::SendRequest<RequestBody>,
+    /// Our address on it.
+    pub local: SocketAddr,
+    /// Requests it has carried.
+    pub(in crate::upstream::pool) served: u32,
+    pub(in crate::upstream::pool) made: Instant,
+    pub(in crate::upstream::pool) idle_since: Instant,
+}
+
+impl Single {
+    /// Speaks HTTP/1 on a connection just made. Its task ends with the connection.
+    ///
+    /// # Errors
+    /// Hyper's, which has none to give at this point.
+    pub async fn begin(stream: Stream, local: SocketAddr) -> Result<Self, Failure> {
+        let (sender, connection) = http1::Builder::new()
+            .preserve_header_case(true)
+            .max_headers(256)
+            .max_buf_size(HEAD_MAX)
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(internal)?;
+        spawn_local(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                debug!(%error, "upstream connection ended");
+            }
+        });
+        Ok(Self {
+            sender,
+            local,
+            served: 0,
+            made: Instant::now(),
+            idle_since: Instant::now(),
+        })
+    }
+
+    /// Whether it has carried a request before, so that the upstream may have closed it meanwhile.
+    pub fn is_used(&self) -> bool {
+        self.served > 0
+    }
+
+    /// Sends a request. On an error the request comes back if nothing of it was sent.
+    pub async fn send(
+        &mut self,
+        request: http::Request<RequestBody>,
+    ) -> Result<
+        http::Response<hyper::body::Incoming>,
+        (hyper::Error, Option<Box<http::Request<RequestBody>>>),
+    > {
+        self.sender
+            .try_send_request(request)
+            .await
+            .map_err(|mut error| {
+                let unsent = error.take_message().map(Box::new);
+                (error.into_error(), unsent)
+            })
+    }
+}
+
+fn internal(error: hyper::Error) -> Failure {
+    Failure::new(Cause::Internal, error.to_string())
+}

@@ -1,6 +1,5 @@
 //! Every rule that an object is checked by, as a table: what a user writes, and what is told about it.
 
-
 use crate::load::Text;
 use crate::load::load;
 use crate::model::endpoint::Address;

@@ -1,5 +1,6 @@
 //! What a client sends of a body, and what becomes of the rest when nobody wants it any more.
 
+use std::future::pending;
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
@@ -15,15 +16,15 @@ use hyper::body::Incoming;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-/// Bytes of a rest that are read and thrown away.
+/// Bytes of a rest that are read and thrown away; those that come after them wait until the stream is reset.
 const REST_MAX: usize = 64 << 10;
 
 /// How long a rest may take.
 const REST_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// The client's bytes. An HTTP/2 stream whose body nobody wants, as its answer did not depend on it, has to be reset
-/// (RFC 9113, 8.1), which some clients take for a failure although they have the answer. So a short rest is read for
-/// them first: the stream then ends by itself. The bytes of HTTP/1 are left to hyper, which has to close the connection
+/// (RFC 9113, 8.1), which some clients take for a failure although they have the answer. So they get a moment to end the
+/// stream themselves, and a short rest is read for them meanwhile. The bytes of HTTP/1 are left to hyper, which has to close the connection
 /// or read them anyway.
 #[derive(Debug)]
 pub(super) struct Inflow {
@@ -58,7 +59,8 @@ async fn read_out(mut incoming: Incoming) {
     while let Some(Ok(frame)) = incoming.frame().await {
         match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
             Some(rest) => left = rest,
-            None => return,
+            // No more is read, so that the client's window closes. It has the rest of the time to see its answer.
+            None => pending().await,
         }
     }
 }

@@ -31,7 +31,8 @@ const GONE_GRACE: Duration = Duration::from_secs(30);
 const STALE_PATIENCE: Duration = Duration::from_millis(500);
 /// How long a question may take, all servers and tries included.
 const QUESTION_MAX: Duration = Duration::from_secs(10);
-/// Names kept at most. When there are more, first those of no use are let go, then all.
+/// Names of callers kept at most. When there are more, first those of no use are let go, then all. Of the
+/// configuration's names those of no use are let go when there are more, and then whenever they have doubled.
 const NAMES_MAX: usize = 10_000;
 
 /// The addresses of a name.
@@ -43,18 +44,30 @@ pub struct Answer {
     pub valid_until: Instant,
 }
 
-type Ask = Box<dyn Fn(Arc<str>) -> BoxFuture<'static, Result<Found, Unresolved>> + Send + Sync>;
+type Ask = Arc<dyn Fn(Arc<str>) -> BoxFuture<'static, Result<Found, Unresolved>> + Send + Sync>;
 type Outcome = Result<Answer, Unresolved>;
 
 /// Names and their addresses. Shared by all workers.
 pub struct Names {
-    shared: Arc<Shared>,
+    declared: Arc<Shared>,
+    /// Apart, so that callers who ask for ever new names cannot drive out those of the configuration.
+    called: Arc<Shared>,
     runtime: Handle,
 }
 
 struct Shared {
     ask: Ask,
     entries: Mutex<HashMap<Arc<str>, Entry>>,
+    whose: Whose,
+}
+
+/// Who thought of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// The configuration: there are only so many.
+    Declared,
+    /// A caller: there may be any number.
+    Called,
 }
 
 /// What is known of one name.
@@ -86,19 +99,39 @@ impl Names {
         runtime: Handle,
         ask: impl Fn(Arc<str>) -> BoxFuture<'static, Result<Found, Unresolved>> + Send + Sync + 'static,
     ) -> Self {
-        let shared = Arc::new(Shared {
-            ask: Box::new(ask),
-            entries: Mutex::new(HashMap::new()),
-        });
-        Self { shared, runtime }
+        let ask: Ask = Arc::new(ask);
+        let shared = |whose| {
+            Arc::new(Shared {
+                ask: Arc::clone(&ask),
+                entries: Mutex::new(HashMap::new()),
+                whose,
+            })
+        };
+        Self {
+            declared: shared(Whose::Declared),
+            called: shared(Whose::Called),
+            runtime,
+        }
     }
 
-    /// The addresses of a name; of an address itself. TTLs are honoured between [`TTL_MIN`] and [`TTL_MAX`]. While name
+    /// The addresses of a name of the configuration; of an address itself. TTLs are honoured between [`TTL_MIN`] and [`TTL_MAX`]. While name
     /// servers fail, the last good answer counts; when they say that the name is gone, for half a minute more.
     ///
     /// # Errors
     /// Why there are none, when there is no earlier answer either.
     pub async fn addresses(&self, name: &str) -> Outcome {
+        self.find(&self.declared, name).await
+    }
+
+    /// The addresses of a name that a caller thought of, as [`Names::addresses`]. It is kept as long as there is room.
+    ///
+    /// # Errors
+    /// As [`Names::addresses`].
+    pub async fn addresses_for_caller(&self, name: &str) -> Outcome {
+        self.find(&self.called, name).await
+    }
+
+    async fn find(&self, shared: &Arc<Shared>, name: &str) -> Outcome {
         let bare = name
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
@@ -114,7 +147,7 @@ impl Names {
             .unwrap_or(name)
             .to_ascii_lowercase()
             .into();
-        let (mut question, old) = match self.known_or_asked(&name) {
+        let (mut question, old) = match self.known_or_asked(shared, &name) {
             Step::Known(outcome) => return outcome,
             Step::Asked { question, old } => (question, old),
         };
@@ -140,23 +173,22 @@ impl Names {
 
     /// All names with their addresses now, in alphabetical order, for the admin page; `None` where there are none.
     pub fn list(&self) -> Vec<(Arc<str>, Option<Answer>)> {
-        let entries = self.shared.lock();
-        let mut list: Vec<_> = entries
-            .iter()
-            .map(|(name, entry)| (name.clone(), entry.good.clone()))
-            .collect();
+        let mut list = Vec::new();
+        for shared in [&self.declared, &self.called] {
+            let entries = shared.lock();
+            let entries = entries.iter();
+            list.extend(entries.map(|(name, entry)| (name.clone(), entry.good.clone())));
+        }
         list.sort_by(|one, other| one.0.cmp(&other.0));
+        list.dedup_by(|next, kept| next.0 == kept.0 && (next.1.is_none() || kept.1.is_some()));
         list
     }
 
-    fn known_or_asked(&self, name: &Arc<str>) -> Step {
+    fn known_or_asked(&self, shared: &Arc<Shared>, name: &Arc<str>) -> Step {
         let now = Instant::now();
-        let mut entries = self.shared.lock();
-        if !entries.contains_key(name) && entries.len() >= NAMES_MAX {
-            entries.retain(|_, entry| entry.is_of_use(now));
-            if entries.len() >= NAMES_MAX {
-                entries.clear();
-            }
+        let mut entries = shared.lock();
+        if !entries.contains_key(name) {
+            shared.whose.make_room(&mut entries, now);
         }
         let entry = entries.entry(name.clone()).or_default();
         if let Some(good) = entry.good.as_ref().filter(|good| good.valid_until > now) {
@@ -167,7 +199,7 @@ impl Names {
         }
         let question = entry
             .question
-            .get_or_insert_with(|| self.start(name.clone()))
+            .get_or_insert_with(|| self.start(shared, name.clone()))
             .clone();
         Step::Asked {
             question,
@@ -175,9 +207,9 @@ impl Names {
         }
     }
 
-    fn start(&self, name: Arc<str>) -> watch::Receiver<Option<Outcome>> {
+    fn start(&self, shared: &Arc<Shared>, name: Arc<str>) -> watch::Receiver<Option<Outcome>> {
         let (answer, question) = watch::channel(None);
-        let shared = self.shared.clone();
+        let shared = Arc::clone(shared);
         self.runtime.spawn(async move {
             let found = timeout(QUESTION_MAX, (shared.ask)(name.clone()))
                 .await
@@ -200,6 +232,28 @@ enum Step {
         question: watch::Receiver<Option<Outcome>>,
         old: Option<Answer>,
     },
+}
+
+impl Whose {
+    /// Lets names go before one more is kept, if there are too many.
+    fn make_room(self, entries: &mut HashMap<Arc<str>, Entry>, now: Instant) {
+        let count = entries.len();
+        let full = match self {
+            Self::Called => count >= NAMES_MAX,
+            Self::Declared => {
+                count >= NAMES_MAX
+                    && (count / NAMES_MAX).is_power_of_two()
+                    && count.is_multiple_of(NAMES_MAX)
+            }
+        };
+        if !full {
+            return;
+        }
+        entries.retain(|_, entry| entry.is_of_use(now));
+        if self == Self::Called && entries.len() >= NAMES_MAX {
+            entries.clear();
+        }
+    }
 }
 
 impl Shared {
@@ -271,7 +325,8 @@ impl Entry {
 impl std::fmt::Debug for Names {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Names")
-            .field("entries", &self.shared.lock().len())
+            .field("declared", &self.declared.lock().len())
+            .field("called", &self.called.lock().len())
             .finish_non_exhaustive()
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::timeout_at;
 
 use crate::dns::names::Answer;
 use crate::dns::names::Names;
+use crate::dns::resolver::Unresolved;
 use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::upstream::endpoints;
@@ -142,7 +143,10 @@ pub async fn per_call(
         0 => wanted.to.port(),
         port => port,
     };
-    let answer = resolve_name(names, name).await?;
+    let answer = names
+        .addresses_for_caller(name)
+        .await
+        .map_err(|unresolved| no_address(&unresolved))?;
     // The name is the caller's choice, and so is what it resolves to: this machine's own ports are not to be reached by
     // it, nor a gateway by way of itself.
     let is_fit = |address: &SocketAddr| {
@@ -169,5 +173,9 @@ async fn resolve_name(names: &Names, name: &str) -> Result<Answer, Failure> {
     names
         .addresses(name)
         .await
-        .map_err(|unresolved| Failure::new(Cause::NoAddress, unresolved.to_string()))
+        .map_err(|unresolved| no_address(&unresolved))
+}
+
+fn no_address(unresolved: &Unresolved) -> Failure {
+    Failure::new(Cause::NoAddress, unresolved.to_string())
 }

@@ -176,13 +176,56 @@ async fn an_unanswered_question_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_names_than_the_limit_are_kept() {
+async fn no_more_names_of_callers_than_the_limit_are_kept() {
     let names = Names::new(Handle::current(), |_| Box::pin(async { found(1, 30) }));
     for index in 0..=NAMES_MAX {
         names
-            .addresses(&format!("{index}.example"))
+            .addresses_for_caller(&format!("{index}.example"))
             .await
             .expect("answer");
     }
     assert_eq!(names.list().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_of_callers_do_not_drive_out_those_of_the_configuration() {
+    let works = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let working = works.clone();
+    let names = Names::new(Handle::current(), move |_| {
+        let found = match working.load(Ordering::Relaxed) {
+            true => found(1, 1),
+            false => failed(),
+        };
+        Box::pin(async move { found })
+    });
+    names.addresses("declared.example").await.expect("answer");
+    works.store(false, Ordering::Relaxed);
+    sleep(SECOND * 2).await;
+    for index in 0..=NAMES_MAX {
+        let name = format!("{index}.example");
+        names
+            .addresses_for_caller(&name)
+            .await
+            .expect_err("failure");
+    }
+    // The name servers are gone, and the last good answer still counts.
+    names.addresses("declared.example").await.expect("answer");
+    let stranger = names.addresses_for_caller("declared.example").await;
+    stranger.expect_err("what one cache knows the other does not");
+    let shown = names.list();
+    let shown: Vec<_> = shown
+        .iter()
+        .filter(|(name, _)| &**name == "declared.example")
+        .collect();
+    assert!(matches!(shown[..], [(_, Some(_))]), "{shown:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_names_of_the_configuration_are_all_kept_while_they_are_valid() {
+    let names = Names::new(Handle::current(), |_| Box::pin(async { found(1, 3600) }));
+    for index in 0..NAMES_MAX * 2 + 5 {
+        let name = format!("{index}.example");
+        names.addresses(&name).await.expect("answer");
+    }
+    assert_eq!(names.list().len(), NAMES_MAX * 2 + 5);
 }

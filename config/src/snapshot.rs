@@ -24,6 +24,7 @@ pub(crate) mod gateways;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::model::mesh::Mesh;
@@ -60,6 +61,8 @@ pub struct Snapshot {
     pub names: NameTable,
     /// What a sidecar does with redirected calls; empty on a gateway.
     pub(crate) outbound: Outbound,
+    /// Egress listeners of a sidecar that are not redirected to; empty on a gateway.
+    bound: Vec<BoundPort>,
     /// What a gateway's ports do; empty on a sidecar.
     pub(crate) gateways: Gateways,
     /// Route tables of connections whose TLS a gateway ended, by name.
@@ -68,9 +71,9 @@ pub struct Snapshot {
     pub(crate) retries: Option<Retries>,
 }
 
-/// A port that a gateway must listen on.
+/// A port of the configuration that egret itself must listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct GatewayPort {
+pub struct BoundPort {
     /// The address; `None` is all.
     pub bind: Option<IpAddr>,
     /// The port listened on (a Service's target port when one selects the gateway).
@@ -90,9 +93,11 @@ impl Snapshot {
         );
         let mut clusters = Clusters::new(objects, &registry, &workload);
         let mut names = NameTable::default();
+        let mut bound = Vec::new();
         let (outbound, gateways) = match workload.mode {
             Mode::Sidecar => {
                 let scope = scope(objects, &registry, &workload);
+                bound.clone_from(&scope.bound);
                 if workload.dns_capture {
                     names = NameTable::new(&scope, &registry, &workload.namespace);
                 }
@@ -117,6 +122,7 @@ impl Snapshot {
             mesh: objects.mesh.clone(),
             clusters,
             names,
+            bound,
             outbound,
             gateways,
             terminated,
@@ -126,8 +132,18 @@ impl Snapshot {
         (snapshot, findings.finish())
     }
 
-    /// The ports that a gateway listens on; empty for a sidecar.
-    pub fn gateway_ports(&self) -> Vec<GatewayPort> {
-        self.gateways.keys().copied().collect()
+    /// The ports that egret itself listens on: a gateway's servers, and a sidecar's egress listeners with
+    /// `captureMode: NONE`.
+    pub fn bound_ports(&self) -> Vec<BoundPort> {
+        let listeners = self.bound.iter().copied();
+        self.gateways.keys().copied().chain(listeners).collect()
+    }
+
+    /// Whether a call to `to` came to an egress listener that a sidecar itself listens on. Passing it on to where it
+    /// wanted to go would be a loop.
+    pub fn is_bound(&self, to: SocketAddr) -> bool {
+        self.bound
+            .iter()
+            .any(|bound| bound.port == to.port() && bound.bind.is_none_or(|bind| bind == to.ip()))
     }
 }

@@ -142,10 +142,9 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         )?;
         ports.open(Purpose::Inbound, Entrance::Inbound, settings.inbound_port)?;
     }
-    if let Some(error) = ports
-        .reconcile(&shared.current.load().gateway_ports())
-        .pop()
-    {
+    let failed = ports.reconcile(&shared.current.load().bound_ports()).pop();
+    // A sidecar without one of its egress listeners is still the way out for all other calls.
+    if let (Some(error), Mode::Gateway) = (failed, settings.workload.mode) {
         return Err(error.into());
     }
 

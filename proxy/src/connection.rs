@@ -263,6 +263,7 @@ async fn reach(
     record: &mut Record,
 ) -> Result<Reached, Failure> {
     match verdict {
+        Verdict::Pass if snapshot.is_bound(arrival.to) => Err(Refusal::OwnListener.into()),
         Verdict::Pass => tcp::pass(arrival, snapshot, record).await,
         Verdict::Forward(cluster) => {
             tcp::forward(cluster, arrival, name, proxy, snapshot, record).await

@@ -23,8 +23,8 @@ pub enum Entrance {
     Outbound,
     /// The inbound listener: redirected calls to the application, relayed unchanged.
     Inbound,
-    /// A port that a Gateway object asks for.
-    Gateway,
+    /// A port that a Gateway asks for, or a Sidecar's egress listener that applications dial.
+    Dialled,
 }
 
 /// Reads off a connection where it came from and where it was going, and notes it in the record.
@@ -42,7 +42,7 @@ pub fn identify(
     record.downstream_remote_address = Some(client);
     record.downstream_local_address = Some(local);
     let to = match entrance {
-        Entrance::Gateway => local,
+        Entrance::Dialled => local,
         Entrance::Outbound | Entrance::Inbound => redirected(socket, client, record)?,
     };
     record.downstream_local_address = Some(to);
@@ -78,7 +78,7 @@ mod tests {
     use crate::report::access_log::AccessLog;
 
     #[tokio::test]
-    async fn a_direct_call_is_refused_and_a_gateway_knows_its_address() {
+    async fn a_direct_call_is_refused_unless_the_port_is_there_to_be_dialled() {
         let listener = TcpListener::bind("[::]:0").await.expect("bind");
         let port = listener.local_addr().expect("address").port();
         let client = TcpStream::connect(("127.0.0.1", port))
@@ -91,7 +91,7 @@ mod tests {
             let failure = identify(&socket, entrance, &mut record).expect_err("not redirected");
             assert_eq!(*failure.cause(), Cause::Refused(Refusal::OwnListener));
         }
-        let arrival = identify(&socket, Entrance::Gateway, &mut record).expect("arrival");
+        let arrival = identify(&socket, Entrance::Dialled, &mut record).expect("arrival");
         assert_eq!(arrival.to, SocketAddr::from(([127, 0, 0, 1], port)));
         assert_eq!(arrival.client, client.local_addr().expect("address"));
     }

@@ -17,7 +17,7 @@ use crate::decide::verdict::ConnectionDecision;
 use crate::decide::verdict::Refusal;
 use crate::decide::verdict::RequestDecision;
 use crate::decide::verdict::Verdict;
-use crate::snapshot::GatewayPort;
+use crate::snapshot::BoundPort;
 use crate::snapshot::Snapshot;
 use crate::snapshot::gateways::GatewayListener;
 use crate::snapshot::gateways::TlsAct;
@@ -164,6 +164,6 @@ fn cluster_of(sni: &str) -> Option<String> {
 /// The listener of an arrival: of its address, else of all.
 fn listener<'s>(snapshot: &'s Snapshot, arrival: &Arrival) -> Option<&'s GatewayListener> {
     let port = arrival.to.port();
-    let of = |bind| snapshot.gateways.get(&GatewayPort { bind, port });
+    let of = |bind| snapshot.gateways.get(&BoundPort { bind, port });
     of(Some(arrival.to.ip().to_canonical())).or_else(|| of(None))
 }

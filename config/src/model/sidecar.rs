@@ -44,6 +44,8 @@ pub struct EgressListener {
     pub port: Option<EgressPort>,
     /// An address to listen on instead of the service's.
     pub bind: Option<IpAddr>,
+    /// `captureMode: NONE` with a port: applications dial `bind` themselves, so egret listens there.
+    pub dialled: bool,
     /// Imported hosts.
     pub hosts: Vec<Import>,
 }

@@ -19,7 +19,7 @@ use crate::model::virtual_service::GatewayName;
 use crate::model::virtual_service::VirtualService;
 use crate::name::ObjectName;
 use crate::port::PortClass;
-use crate::snapshot::GatewayPort;
+use crate::snapshot::BoundPort;
 use crate::snapshot::chains::ChainOrigin;
 use crate::snapshot::chains::Chains;
 use crate::snapshot::chains::StreamRoute;
@@ -37,7 +37,7 @@ use crate::snapshot::visible::virtual_services;
 use crate::snapshot::workload::Workload;
 
 /// The listeners of a gateway, by port.
-pub(crate) type Gateways = BTreeMap<GatewayPort, GatewayListener>;
+pub(crate) type Gateways = BTreeMap<BoundPort, GatewayListener>;
 
 /// One port of a gateway.
 #[derive(Debug)]
@@ -182,7 +182,7 @@ impl<'o> Names<'o> {
 }
 
 impl<'o> Build<'_, 'o, '_> {
-    fn listener(&mut self, port: GatewayPort, servers: &[Serving<'o>]) -> GatewayListener {
+    fn listener(&mut self, port: BoundPort, servers: &[Serving<'o>]) -> GatewayListener {
         let address = port
             .bind
             .unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));

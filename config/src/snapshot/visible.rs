@@ -16,6 +16,7 @@ use crate::model::sidecar::ImportFrom;
 use crate::model::sidecar::Sidecar;
 use crate::model::virtual_service::GatewayName;
 use crate::model::virtual_service::VirtualService;
+use crate::snapshot::BoundPort;
 use crate::snapshot::services::Registry;
 use crate::snapshot::services::Ties;
 use crate::snapshot::services::includes;
@@ -30,6 +31,8 @@ pub(crate) struct Scope<'o> {
     pub(crate) policy: OutboundPolicy,
     /// Who says so: `MeshConfig`, `Sidecar ns/name`, or `Istio's default`.
     pub(crate) policy_source: Arc<str>,
+    /// Egress listeners that egret itself listens on.
+    pub(crate) bound: Vec<BoundPort>,
     /// Where unknown calls go instead.
     pub(crate) egress_proxy: Option<&'o EgressProxy>,
 }
@@ -71,6 +74,13 @@ pub(crate) fn scope<'o>(
             .map(|listener| imports(listener, registry, workload, &virtual_services))
             .collect()
     };
+    let bound = listeners.iter().filter(|listener| listener.dialled);
+    let bound = bound.filter_map(|listener| {
+        Some(BoundPort {
+            bind: listener.bind.filter(|bind| !bind.is_unspecified()),
+            port: listener.port.as_ref()?.number,
+        })
+    });
     let mesh_source = match &objects.mesh.meta {
         Some(meta) => format!("MeshConfig ({})", meta.place.file),
         None => "Istio's default".to_owned(),
@@ -82,6 +92,7 @@ pub(crate) fn scope<'o>(
         policy_source: own
             .map_or(mesh_source, |(sidecar, _)| sidecar.meta.title())
             .into(),
+        bound: bound.collect(),
         egress_proxy: sidecar.and_then(|sidecar| sidecar.egress_proxy.as_ref()),
     }
 }

@@ -75,11 +75,6 @@ const UNSUPPORTED: &[Unsupported] = &[
         "calls that arrive are not proxied; leave it out",
     ),
     field(
-        "EgressListener",
-        "capture_mode",
-        "a listener takes what is redirected to it and what is sent to its bind; leave it out",
-    ),
-    field(
         "MeshConfig",
         "proxy_listen_port",
         "the port is a setting of each egret; use --outbound-port",

@@ -85,7 +85,7 @@ pub(super) fn sockets(board: &[Listener]) -> Vec<Value> {
 /// Whether a gateway's listener is what a socket is for.
 fn is_of(socket: &Listener, view: &ListenerView) -> bool {
     let bound = !view.address.is_unspecified();
-    socket.purpose == Purpose::Gateway
+    socket.purpose == Purpose::Configured
         && socket.port == view.port
         && socket
             .state

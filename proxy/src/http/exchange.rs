@@ -95,6 +95,9 @@ pub async fn exchange(
         }
     }
     let answered = match decision.verdict {
+        RequestVerdict::Pass if snapshot.is_bound(caller.arrival.to) => {
+            Err(Refusal::OwnListener.into())
+        }
         RequestVerdict::Pass => forward::pass(outgoing, caller, proxy, &snapshot, &mut told).await,
         RequestVerdict::Forward(to) => {
             forward::forward(outgoing, &to, caller, proxy, &snapshot, &mut told).await

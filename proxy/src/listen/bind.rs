@@ -23,8 +23,8 @@ pub enum Purpose {
     Outbound,
     /// Redirected calls to the application.
     Inbound,
-    /// A port of a Gateway object.
-    Gateway,
+    /// A port of a Gateway, or of a Sidecar's egress listener that applications dial.
+    Configured,
     /// The admin pages.
     Admin,
     /// The health page.
@@ -42,7 +42,7 @@ impl Purpose {
             Self::Admin => Some("--admin"),
             Self::Health => Some("--health"),
             Self::Dns => Some("--dns-port"),
-            Self::Gateway => None,
+            Self::Configured => None,
         }
     }
 }
@@ -52,7 +52,7 @@ impl fmt::Display for Purpose {
         f.write_str(match self {
             Self::Outbound => "outbound",
             Self::Inbound => "inbound",
-            Self::Gateway => "gateway",
+            Self::Configured => "configured",
             Self::Admin => "admin",
             Self::Health => "health",
             Self::Dns => "DNS",
@@ -153,7 +153,7 @@ fn advice(purpose: Purpose, error: &io::Error) -> String {
         io::ErrorKind::AddrInUse => {
             let away = match purpose.flag() {
                 Some(flag) => format!("stop it, or choose another port with {flag}"),
-                None => "stop it, or change the Gateway's port".to_owned(),
+                None => "stop it, or change the port of the Gateway or Sidecar".to_owned(),
             };
             format!("the port is in use, maybe by another egret-proxy; {away}")
         }

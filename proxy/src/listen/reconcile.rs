@@ -1,4 +1,4 @@
-//! Opens and closes ports: those of the process once, those of a gateway as the snapshot asks for them.
+//! Opens and closes ports: those of the process once, those of the configuration as the snapshot asks for them.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use egret_config::snapshot::GatewayPort;
+use egret_config::snapshot::BoundPort;
 use tokio::sync::watch;
 use tokio::time;
 use tracing::error;
@@ -30,7 +30,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Ports {
     workers: Vec<Orders>,
-    gateway: BTreeMap<GatewayPort, Result<Open, String>>,
+    configured: BTreeMap<BoundPort, Result<Open, String>>,
     /// Ports that stay open until the process drains.
     fixed: Vec<Open>,
     board: Board,
@@ -76,7 +76,7 @@ impl Ports {
     pub fn new(workers: Vec<Orders>) -> Self {
         Self {
             workers,
-            gateway: BTreeMap::new(),
+            configured: BTreeMap::new(),
             fixed: Vec::new(),
             board: Board::default(),
         }
@@ -103,36 +103,36 @@ impl Ports {
         Ok(())
     }
 
-    /// Opens and closes until exactly the `wanted` gateway ports are open. One that cannot be opened does not stop the
+    /// Opens and closes until exactly the `wanted` ports are open. One that cannot be opened does not stop the
     /// others; its error is given, and given again by the next call while it lasts.
-    pub fn reconcile(&mut self, wanted: &[GatewayPort]) -> Vec<BindError> {
-        let wanted: BTreeSet<GatewayPort> = wanted.iter().copied().collect();
-        self.gateway.retain(|port, state| {
+    pub fn reconcile(&mut self, wanted: &[BoundPort]) -> Vec<BindError> {
+        let wanted: BTreeSet<BoundPort> = wanted.iter().copied().collect();
+        self.configured.retain(|port, state| {
             let keep = wanted.contains(port);
             if let (false, Ok(open)) = (keep, &*state) {
-                info!(address = %open.address, "gateway port closed: no Gateway asks for it any more");
+                info!(address = %open.address, "port closed: no Gateway or Sidecar asks for it any more");
             }
             keep
         });
         let mut errors = Vec::new();
         for port in wanted {
-            if matches!(self.gateway.get(&port), Some(Ok(_))) {
+            if matches!(self.configured.get(&port), Some(Ok(_))) {
                 continue;
             }
             match hand_out(
                 &self.workers,
-                Purpose::Gateway,
-                Entrance::Gateway,
+                Purpose::Configured,
+                Entrance::Dialled,
                 port.bind,
                 port.port,
             ) {
                 Ok(open) => {
-                    info!(address = %open.address, "gateway port open");
-                    self.gateway.insert(port, Ok(open));
+                    info!(address = %open.address, "port open: a Gateway or Sidecar asks for it");
+                    self.configured.insert(port, Ok(open));
                 }
                 Err(error) => {
                     let words = error.to_string();
-                    let before = self.gateway.insert(port, Err(words.clone()));
+                    let before = self.configured.insert(port, Err(words.clone()));
                     if !matches!(before, Some(Err(before)) if before == words) {
                         error!("{words}");
                     }
@@ -144,11 +144,11 @@ impl Ports {
         errors
     }
 
-    /// Keeps the gateway's ports as the snapshot in force wants them, for as long as it is polled.
+    /// Keeps the configuration's ports as the snapshot in force wants them, for as long as it is polled.
     pub async fn follow(&mut self, current: &Current) {
         let mut changes = current.changes();
         loop {
-            let failed = !self.reconcile(&current.load().gateway_ports()).is_empty();
+            let failed = !self.reconcile(&current.load().bound_ports()).is_empty();
             if failed {
                 // Either way it is time to look again.
                 let _ = time::timeout(RETRY_INTERVAL, changes.changed()).await;
@@ -164,15 +164,15 @@ impl Ports {
             port: open.address.port(),
             state: Ok(open.address),
         };
-        let gateway = self.gateway.iter().map(|(port, state)| match state {
+        let configured = self.configured.iter().map(|(port, state)| match state {
             Ok(open) => opened(open),
             Err(words) => Listener {
-                purpose: Purpose::Gateway,
+                purpose: Purpose::Configured,
                 port: port.port,
                 state: Err(words.clone()),
             },
         });
-        let entries = self.fixed.iter().map(opened).chain(gateway).collect();
+        let entries = self.fixed.iter().map(opened).chain(configured).collect();
         *self
             .board
             .entries

@@ -287,7 +287,7 @@ impl World {
     }
 
     fn listens(&self, to: SocketAddr) -> bool {
-        let ports = self.snapshot.gateway_ports();
+        let ports = self.snapshot.bound_ports();
         ports
             .iter()
             .any(|at| at.port == to.port() && at.bind.is_none_or(|bind| bind == to.ip()))

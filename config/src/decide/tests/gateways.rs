@@ -52,7 +52,7 @@ fn answers(name: &str, hosts: &str, extra: &str) -> String {
 fn ports(world: &World) -> Vec<u16> {
     world
         .snapshot
-        .gateway_ports()
+        .bound_ports()
         .iter()
         .map(|port| port.port)
         .collect()

@@ -40,8 +40,8 @@ fn from_open_to_governed() {
     );
     gateway.tells(&[]);
     assert_eq!(
-        gateway.snapshot.gateway_ports(),
-        [crate::snapshot::GatewayPort {
+        gateway.snapshot.bound_ports(),
+        [crate::snapshot::BoundPort {
             bind: None,
             port: 80
         }]

@@ -163,7 +163,13 @@ fn listener(
         "" => None,
         text => read::address(review, "bind", text),
     };
-    Some(EgressListener { port, bind, hosts })
+    let dialled = wire.capture_mode == "NONE" && port.is_some();
+    Some(EgressListener {
+        port,
+        bind,
+        dialled,
+        hosts,
+    })
 }
 
 /// The port of a listener on an address.

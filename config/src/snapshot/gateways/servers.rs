@@ -16,7 +16,7 @@ use crate::model::virtual_service::GatewayName;
 use crate::port::Protocol;
 use crate::problem::Problem;
 use crate::problem::Severity;
-use crate::snapshot::GatewayPort;
+use crate::snapshot::BoundPort;
 use crate::snapshot::findings::Findings;
 use crate::snapshot::gateways::Build;
 use crate::snapshot::gateways::ServerKind;
@@ -54,9 +54,9 @@ impl<'o> Build<'_, 'o, '_> {
     }
 
     /// The servers of each port, in order, those left out that clash with earlier ones.
-    pub(super) fn ports(&mut self) -> BTreeMap<GatewayPort, Vec<Serving<'o>>> {
-        let mut ports: BTreeMap<GatewayPort, Vec<Serving<'o>>> = BTreeMap::new();
-        let mut taken: HashMap<(GatewayPort, ServerHost), String> = HashMap::new();
+    pub(super) fn ports(&mut self) -> BTreeMap<BoundPort, Vec<Serving<'o>>> {
+        let mut ports: BTreeMap<BoundPort, Vec<Serving<'o>>> = BTreeMap::new();
+        let mut taken: HashMap<(BoundPort, ServerHost), String> = HashMap::new();
         let mut first: HashMap<u16, Opener> = HashMap::new();
         for gateway in &self.objects.gateways {
             if gateway.services.is_none() && !gateway.selector.select(&self.workload.labels) {
@@ -71,7 +71,7 @@ impl<'o> Build<'_, 'o, '_> {
                     ports.into_iter().map(move |port| (place, server, port))
                 });
             for (place, server, port) in opened.collect::<Vec<_>>() {
-                let port = GatewayPort {
+                let port = BoundPort {
                     bind: server.bind,
                     port,
                 };

@@ -28,7 +28,7 @@ fn workers_share_a_port_and_nobody_else_gets_it() {
 #[test]
 fn an_ipv4_caller_reaches_the_socket_on_all_addresses() {
     let port = free_port();
-    let (_, sockets) = shared(Purpose::Gateway, None, port, NonZeroUsize::MIN).expect("bind");
+    let (_, sockets) = shared(Purpose::Configured, None, port, NonZeroUsize::MIN).expect("bind");
     let client = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connect");
     sockets[0].set_nonblocking(false).expect("blocking");
     let (_, peer) = sockets[0].accept().expect("accept");
@@ -48,14 +48,18 @@ fn each_refusal_says_what_to_do() {
     };
     for (purpose, errno, parts) in [
         (
-            Purpose::Gateway,
+            Purpose::Configured,
             Errno::EACCES,
             ["[::]:80", "NET_BIND_SERVICE", "ip_unprivileged_port_start"],
         ),
         (
-            Purpose::Gateway,
+            Purpose::Configured,
             Errno::EADDRINUSE,
-            ["gateway", "in use", "change the Gateway's port"],
+            [
+                "configured",
+                "in use",
+                "change the port of the Gateway or Sidecar",
+            ],
         ),
         (
             Purpose::Admin,
@@ -63,7 +67,7 @@ fn each_refusal_says_what_to_do() {
             ["admin", "another egret-proxy", "--admin"],
         ),
         (
-            Purpose::Gateway,
+            Purpose::Configured,
             Errno::EADDRNOTAVAIL,
             ["gateway", "not one of", "machine"],
         ),

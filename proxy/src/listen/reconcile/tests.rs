@@ -14,7 +14,7 @@ fn ports() -> (Ports, Vec<UnboundedReceiver<Order>>) {
 }
 
 /// A port that nobody listened on a moment ago, with the socket that still has it.
-fn taken() -> (GatewayPort, TcpListener) {
+fn taken() -> (BoundPort, TcpListener) {
     let socket = TcpListener::bind("127.0.0.1:0").expect("bind");
     (
         gateway(socket.local_addr().expect("address").port()),
@@ -22,14 +22,14 @@ fn taken() -> (GatewayPort, TcpListener) {
     )
 }
 
-fn gateway(port: u16) -> GatewayPort {
-    GatewayPort {
+fn gateway(port: u16) -> BoundPort {
+    BoundPort {
         bind: Some(Ipv4Addr::LOCALHOST.into()),
         port,
     }
 }
 
-fn is_open(port: GatewayPort) -> bool {
+fn is_open(port: BoundPort) -> bool {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port.port)).is_ok()
 }
 

@@ -1,0 +1,124 @@
+//! Egress listeners of a Sidecar that applications dial themselves: no redirection is needed.
+
+use std::io::Read;
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::net::Shutdown;
+use std::net::TcpStream;
+
+use egret_tests::client::Answer;
+use egret_tests::client::curl;
+use egret_tests::egret::Proxy;
+use egret_tests::folder::Folder;
+use egret_tests::netns::Host;
+use egret_tests::origin::httpbin;
+use egret_tests::places::ELSEWHERE;
+use egret_tests::places::Family;
+use egret_tests::places::HTTPBIN_ORG;
+use egret_tests::places::Located;
+use egret_tests::places::SLEEP;
+use egret_tests::topology::World;
+use serde_json::json;
+
+use crate::stage;
+use crate::stage::ALLOW_ANY;
+use crate::stage::REGISTRY_ONLY;
+use crate::stage::assert_fields;
+use crate::stage::field;
+
+const DIALLED: &str = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: httpbin}
+spec:
+  hosts: [httpbin.org]
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: DNS
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: bytes}
+spec:
+  hosts: [elsewhere.example]
+  ports: [{number: 9000, name: tcp, protocol: TCP}]
+  resolution: DNS
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: dialled}
+spec:
+  egress:
+  - port: {number: 8080, name: proxy, protocol: HTTP_PROXY}
+    captureMode: NONE
+    hosts: ['./*']
+  - port: {number: 9000, name: bytes, protocol: TCP}
+    bind: 127.0.0.1
+    captureMode: NONE
+    hosts: ['./elsewhere.example']
+";
+
+/// A sidecar in a pod whose calls are not redirected.
+fn sidecar<'p>(world: &World, pod: &'p Host, mesh: &str) -> anyhow::Result<(Proxy<'p>, Folder)> {
+    let config = Folder::with(&[mesh])?;
+    config.write("dialled.yaml", DIALLED)?;
+    let sidecar = stage::sidecar_settings(world, "default")
+        .config(config.path())
+        .start(world, pod)?;
+    Ok((sidecar, config))
+}
+
+fn through(pod: &Host, url: &str) -> anyhow::Result<Answer> {
+    curl(pod, &["-x", "http://127.0.0.1:8080", url])
+}
+
+#[test]
+fn the_sidecar_is_an_http_proxy() -> anyhow::Result<()> {
+    let world = World::new("egress-listener-proxy", Family::V4)?;
+    let origin = world.http(HTTPBIN_ORG, 80, &httpbin())?;
+    let pod = world.pod(SLEEP, "default")?;
+    let (sidecar, _config) = sidecar(&world, &pod, REGISTRY_ONLY)?;
+    let answer = through(&pod, "http://httpbin.org/status/418")?;
+    assert_eq!(answer.status, 418, "{answer:?}");
+    assert_eq!(origin.only_request()?.target, "/status/418");
+    let line = sidecar.await_access(|line| field(line, "authority") == "httpbin.org")?;
+    let cluster = json!("outbound|80||httpbin.org");
+    assert_fields(&line, &[("upstream_cluster", cluster)]);
+
+    let answer = through(&pod, "http://elsewhere.example/")?;
+    assert_eq!(answer.status, 502, "{answer:?}");
+    assert_eq!(origin.requests.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn what_wants_to_go_nowhere_else_is_no_loop() -> anyhow::Result<()> {
+    let world = World::new("egress-listener-loop", Family::V4)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let (sidecar, _config) = sidecar(&world, &pod, ALLOW_ANY)?;
+    let answer = through(&pod, "http://unknown.example/")?;
+    assert!(answer.status >= 400, "{answer:?}");
+    sidecar.await_access(|line| field(line, "authority") == "unknown.example")?;
+    let lines = sidecar.access_log();
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    Ok(())
+}
+
+#[test]
+fn bytes_are_dialled_too() -> anyhow::Result<()> {
+    let world = World::new("egress-listener-bytes", Family::V4)?;
+    let _origin = world.echo(&world.internet, &[ELSEWHERE.v4()], 9000, b"hello ")?;
+    let pod = world.pod(SLEEP, "default")?;
+    let (sidecar, config) = sidecar(&world, &pod, REGISTRY_ONLY)?;
+    let heard = pod.run(|| -> std::io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, 9000))?;
+        stream.write_all(b"world")?;
+        stream.shutdown(Shutdown::Write)?;
+        let mut heard = String::new();
+        stream.read_to_string(&mut heard)?;
+        Ok(heard)
+    })?;
+    assert_eq!(heard, "hello world");
+    config.remove(&["dialled.yaml"])?;
+    sidecar.await_log(&["port closed", "127.0.0.1:9000"])?;
+    Ok(())
+}

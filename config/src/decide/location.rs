@@ -13,6 +13,11 @@ pub(crate) fn rewritten(action: &RuleAction, path: &str) -> Option<String> {
     let rewrite = action.route.rewrite.as_ref()?.path.as_ref()?;
     let (plain, query) = split_query(path);
     Some(match rewrite {
+        PathRewrite::Strip => {
+            let prefix = action.condition().and_then(|wanted| wanted.segments);
+            let rest = plain.get(prefix.unwrap_or(0)..).unwrap_or_default();
+            format!("/{}{query}", rest.strip_prefix('/').unwrap_or(rest))
+        }
         PathRewrite::Uri(uri) => format!("{uri}{}{query}", &plain[matched(action, plain)..]),
         PathRewrite::Regex {
             pattern,
@@ -90,8 +95,11 @@ fn is_default(scheme: &str, port: u16) -> bool {
 
 /// How much of the path the rule matched: a prefix its length, anything else all of it, no condition the first `/`.
 fn matched(action: &RuleAction, plain: &str) -> usize {
-    let uri = action.condition().and_then(|wanted| wanted.uri.as_ref());
-    let length = match uri {
+    let wanted = action.condition();
+    if let Some(prefix) = wanted.and_then(|wanted| wanted.segments) {
+        return prefix.min(plain.len());
+    }
+    let length = match wanted.and_then(|wanted| wanted.uri.as_ref()) {
         Some(StringMatch::Prefix(prefix) | StringMatch::PrefixIgnoreCase(prefix)) => prefix.len(),
         Some(_) => plain.len(),
         None => usize::from(plain.starts_with('/')),

@@ -188,6 +188,7 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
         }
         Body::VirtualService(wire) => {
             let rules = model::virtual_service::parse::parse(wire, meta, review);
+            let rules = model::virtual_service::generated::interpret(rules, metadata);
             keep(review, &mut objects.virtual_services, [Arc::new(rules)])
         }
         Body::DestinationRule(wire) => {

@@ -83,6 +83,8 @@ pub struct HttpMatch {
     pub name: Option<Arc<str>>,
     /// `uri`, over the path without query.
     pub uri: Option<StringMatch>,
+    /// How long the prefix of whole segments is that `uri` stands for, where it is one.
+    pub segments: Option<usize>,
     /// `scheme`.
     pub scheme: Option<StringMatch>,
     /// `method`.
@@ -113,6 +115,8 @@ pub struct Rewrite {
 pub enum PathRewrite {
     /// `uri`: replaces the matched prefix, or the whole path when the match was exact or a regex.
     Uri(Arc<str>),
+    /// Takes the matched prefix away, down to `/`; only Istio itself writes it.
+    Strip,
     /// `uriRegexRewrite`.
     Regex {
         /// `match`.
@@ -142,7 +146,7 @@ pub struct Redirect {
 pub enum RedirectPath {
     /// `uri`: the whole path; the query is kept unless this has one.
     Whole(Arc<str>),
-    /// `uriPrefixRewrite`: instead of the matched prefix.
+    /// Instead of the matched prefix; only Istio itself writes it.
     Prefix(Arc<str>),
 }
 

@@ -1,5 +1,6 @@
 //! VirtualServices: which rules apply to which hosts, for whom.
 
+pub(crate) mod generated;
 pub(crate) mod parse;
 
 use std::net::IpAddr;

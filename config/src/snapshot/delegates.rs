@@ -143,6 +143,10 @@ fn both(root: &HttpMatch, leaf: &HttpMatch) -> HttpMatch {
     HttpMatch {
         name: dashed(root.name.as_ref(), leaf.name.as_ref()),
         uri: one(&leaf.uri, &root.uri),
+        segments: match leaf.uri {
+            Some(_) => leaf.segments,
+            None => root.segments,
+        },
         scheme: one(&leaf.scheme, &root.scheme),
         method: one(&leaf.method, &root.method),
         authority: one(&leaf.authority, &root.authority),

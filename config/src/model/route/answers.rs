@@ -16,9 +16,6 @@ use crate::problem::Review;
 use crate::value::StringMatch;
 use crate::wire::virtual_service as wire;
 
-/// Istio's mark of a redirect that replaces only the matched prefix.
-const PREFIX_MARK: &str = "%PREFIX()%";
-
 /// The methods that `corsPolicy.allowMethods` may name, as Istio admits them.
 const METHODS: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
@@ -66,11 +63,7 @@ pub(crate) fn redirect(wire: &wire::HttpRedirect, review: &mut Review<'_>) -> Op
     let redirect = Redirect {
         code,
         authority: read::optional(&wire.authority),
-        path: match (wire.uri.as_str(), wire.uri.strip_prefix(PREFIX_MARK)) {
-            ("", _) => None,
-            (_, Some(prefix)) => Some(RedirectPath::Prefix(prefix.into())),
-            (uri, None) => Some(RedirectPath::Whole(uri.into())),
-        },
+        path: read::optional(&wire.uri).map(RedirectPath::Whole),
         scheme: read::optional(&wire.scheme),
         port: port.map(RedirectPort::Number).or(derived),
     };

@@ -50,6 +50,7 @@ pub(crate) fn parse(
     HttpMatch {
         name: read::optional(&wire.name),
         uri,
+        segments: None,
         scheme,
         method,
         authority,

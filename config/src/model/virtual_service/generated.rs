@@ -1,0 +1,68 @@
+//! VirtualServices that Istio makes of the objects of other APIs. They say so in an annotation, and mean some of their
+//! words as those APIs do.
+
+use std::sync::Arc;
+
+use crate::model::route::HttpAction;
+use crate::model::route::HttpMatch;
+use crate::model::route::HttpRoute;
+use crate::model::route::PathRewrite;
+use crate::model::route::RedirectPath;
+use crate::model::virtual_service::VirtualService;
+use crate::value::StringMatch;
+use crate::wire::envelope::Metadata;
+
+/// The annotation, and what it may say: `gateway` for the Gateway API, `ingress` for Ingress.
+const SEMANTICS: &str = "internal.istio.io/route-semantics";
+
+/// The mark of a redirect that replaces only the matched prefix.
+const PREFIX_MARK: &str = "%PREFIX()%";
+
+/// Gives a VirtualService the meaning that its annotation asks for.
+pub(crate) fn interpret(mut rules: VirtualService, metadata: &Metadata) -> VirtualService {
+    let semantics = metadata.annotations.get(SEMANTICS).map(String::as_str);
+    let gateway = semantics == Some("gateway");
+    if gateway || semantics == Some("ingress") {
+        for rule in &mut rules.http {
+            let rule = Arc::make_mut(rule);
+            rule.matches.iter_mut().for_each(whole_segments);
+            if gateway {
+                of_gateway_api(rule);
+            }
+        }
+    }
+    rules
+}
+
+/// A prefix is one of whole segments: `/a` has `/a/b`, and not `/ab`.
+fn whole_segments(wanted: &mut HttpMatch) {
+    let (prefix, flags) = match &wanted.uri {
+        Some(StringMatch::Prefix(prefix)) => (prefix, ""),
+        Some(StringMatch::PrefixIgnoreCase(prefix)) => (prefix, "(?i)"),
+        _ => return,
+    };
+    let path = prefix.strip_suffix('/').unwrap_or(prefix);
+    let segments = format!("{flags}{}(?:/.*)?", regex::escape(path));
+    // `/` has everything, and needs no other form.
+    if let Ok(compiled) = StringMatch::regex(&segments)
+        && !path.is_empty()
+    {
+        wanted.segments = Some(path.len());
+        wanted.uri = Some(compiled);
+    }
+}
+
+/// A rewrite to `/` takes the prefix away, and a redirect may replace it.
+fn of_gateway_api(rule: &mut HttpRoute) {
+    if let Some(rewrite) = &mut rule.rewrite
+        && matches!(&rewrite.path, Some(PathRewrite::Uri(uri)) if **uri == *"/")
+    {
+        rewrite.path = Some(PathRewrite::Strip);
+    }
+    if let HttpAction::Redirect(redirect) = &mut rule.action
+        && let Some(RedirectPath::Whole(uri)) = &redirect.path
+        && let Some(prefix) = uri.strip_prefix(PREFIX_MARK)
+    {
+        redirect.path = Some(RedirectPath::Prefix(prefix.into()));
+    }
+}

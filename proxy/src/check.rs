@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use egret_config::lint::lint;
+use egret_config::lint::workloads::Viewer;
 use egret_config::lint::workloads::workloads;
 use egret_config::load;
 use egret_config::model::objects::Objects;
@@ -12,7 +13,6 @@ use egret_config::problem::Problem;
 use egret_config::problem::Severity;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::workload::Mode;
-use egret_config::snapshot::workload::Workload;
 use serde_json::Value;
 use serde_json::json;
 
@@ -73,8 +73,8 @@ fn of_workloads(objects: &Objects) -> Vec<Problem> {
     let workloads = workloads(objects);
     let mut order: Vec<(Problem, Vec<usize>)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    for (at, workload) in workloads.iter().enumerate() {
-        let (_, problems) = Snapshot::build(objects, workload.clone());
+    for (at, viewer) in workloads.iter().enumerate() {
+        let (_, problems) = Snapshot::build(objects, viewer.workload.clone());
         for problem in problems {
             let place = *places.entry(problem.to_string()).or_insert_with(|| {
                 order.push((problem, Vec::new()));
@@ -88,7 +88,7 @@ fn of_workloads(objects: &Objects) -> Vec<Problem> {
     order
         .into_iter()
         .map(|(problem, who)| {
-            let who: Vec<&Workload> = who.iter().filter_map(|at| workloads.get(*at)).collect();
+            let who: Vec<&Viewer> = who.iter().filter_map(|at| workloads.get(*at)).collect();
             attributed(problem, &who, &workloads)
         })
         .collect()
@@ -97,10 +97,11 @@ fn of_workloads(objects: &Objects) -> Vec<Problem> {
 /// How many workloads one finding names.
 const NAMED_MAX: usize = 3;
 
-fn attributed(mut problem: Problem, who: &[&Workload], all: &[Workload]) -> Problem {
+fn attributed(mut problem: Problem, who: &[&Viewer], all: &[Viewer]) -> Problem {
     let of = |mode: Mode| {
-        let total = all.iter().filter(|one| one.mode == mode).count();
-        let own = who.iter().filter(|one| one.mode == mode).count();
+        let of_mode = |one: &&Viewer| one.workload.mode == mode;
+        let total = all.iter().filter(of_mode).count();
+        let own = who.iter().copied().filter(of_mode).count();
         own > 0 && own < total
     };
     if !of(Mode::Sidecar) && !of(Mode::Gateway) {
@@ -114,7 +115,8 @@ fn attributed(mut problem: Problem, who: &[&Workload], all: &[Workload]) -> Prob
     problem
 }
 
-fn name(workload: &Workload) -> String {
+fn name(viewer: &Viewer) -> String {
+    let workload = &viewer.workload;
     let labels: Vec<String> = workload
         .labels
         .0
@@ -126,6 +128,10 @@ fn name(workload: &Workload) -> String {
         labels => format!(" with {}", labels.join(",")),
     };
     match workload.mode {
+        Mode::Sidecar if viewer.alike > 0 => {
+            let (first, others) = (&workload.namespace, viewer.alike);
+            format!("sidecars in {first}{with} and in {others} other namespaces")
+        }
         Mode::Sidecar => format!("sidecars in {}{with}", workload.namespace),
         Mode::Gateway => format!("the gateway{with}"),
     }

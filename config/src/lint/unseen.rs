@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::labels::Labels;
 use crate::lint::View;
 use crate::lint::finding;
 use crate::model::meta::ExportTo;
@@ -21,6 +22,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
         sidecars.entry(namespace).or_default().push(sidecar);
     }
     let root = &*mesh.root_namespace;
+    let everyone = Labels::default();
     for service in &view.objects.services {
         if service.meta.kind != Kind::ServiceEntry {
             continue;
@@ -66,7 +68,12 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
         };
         let keepers: Option<Vec<_>> = list
             .iter()
-            .map(|namespace| keeper(&sidecars, root, namespace, service))
+            .map(|namespace| {
+                let pods = view.objects.instances.selected(namespace, &everyone);
+                let pods = pods.filter(|pod| pod.meta.kind == Kind::Pod);
+                let labels: Vec<_> = pods.map(|pod| &pod.endpoint.labels).collect();
+                keeper(&sidecars, root, namespace, &labels, service)
+            })
             .collect();
         if let Some(keepers) = keepers.filter(|keepers| !keepers.is_empty()) {
             let names: Vec<_> = keepers.iter().map(|sidecar| sidecar.meta.title()).collect();
@@ -96,13 +103,30 @@ fn general<'o>(sidecars: &Sidecars<'o>, namespace: &str) -> Option<&'o Arc<Sidec
     own.iter().copied().find(|one| one.selector.is_none())
 }
 
-/// The Sidecar that keeps a service from every sidecar of a namespace, if one does.
+/// The Sidecar that keeps a service from every sidecar of a namespace, if one does. `pods` are the labels of those that
+/// are known; without any, every selector of a Sidecar may select some.
 fn keeper<'o>(
     sidecars: &Sidecars<'o>,
     root: &str,
     namespace: &str,
+    pods: &[&Labels],
     service: &Service,
 ) -> Option<&'o Arc<Sidecar>> {
+    let mut keeper = None;
+    for labels in pods {
+        let mut own = sidecars.get(namespace).into_iter().flatten();
+        let chosen = own.find(|one| one.selector.as_ref().is_some_and(|own| own.select(labels)));
+        let chosen = chosen.copied();
+        let chosen =
+            chosen.or_else(|| general(sidecars, namespace).or_else(|| general(sidecars, root)))?;
+        if imports(chosen, namespace, service) {
+            return None;
+        }
+        keeper = Some(chosen);
+    }
+    if keeper.is_some() {
+        return keeper;
+    }
     let mut own = sidecars.get(namespace).into_iter().flatten();
     if own.any(|one| one.selector.is_some() && imports(one, namespace, service)) {
         return None;

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::host::HostPattern;
 use crate::labels::Labels;
+use crate::model::meta::ExportTo;
 use crate::model::meta::Meta;
 use crate::model::objects::Objects;
 use crate::snapshot::workload::Mode;
@@ -16,12 +19,31 @@ const OWN_PORTS: [u16; 2] = [15000, 15021];
 /// Where redirected connections arrive unless told otherwise.
 const REDIRECT_PORTS: [u16; 2] = [15001, 15006];
 
+/// A workload, and how many others see what it sees.
+#[derive(Clone, Debug)]
+pub struct Viewer {
+    /// The workload.
+    pub workload: Workload,
+    /// Namespaces whose sidecars see the same, besides its own.
+    pub alike: usize,
+}
+
 /// A sidecar in each namespace that has objects of its own, one more for each Sidecar with a selector, and a gateway for each
-/// selector of a Gateway.
-pub fn workloads(objects: &Objects) -> Vec<Workload> {
+/// selector of a Gateway. Of namespaces that see the same the first stands for all.
+pub fn workloads(objects: &Objects) -> Vec<Viewer> {
     let root = &objects.mesh.root_namespace;
     let mut found: Vec<Workload> = Vec::new();
-    for namespace in namespaces(objects) {
+    let (own_view, common): (Vec<_>, Vec<_>) = match special(objects) {
+        Some(special) => namespaces(objects)
+            .into_iter()
+            .filter(|namespace| namespace != root || special.contains(&**namespace))
+            .partition(|namespace| special.contains(&**namespace)),
+        None => (namespaces(objects).into_iter().collect(), Vec::new()),
+    };
+    let alike = common.len().saturating_sub(1);
+    let first = common.first().cloned();
+    let looked_at: BTreeSet<_> = own_view.into_iter().chain(first.clone()).collect();
+    for namespace in looked_at {
         let selectors = objects
             .sidecars
             .iter()
@@ -52,7 +74,75 @@ pub fn workloads(objects: &Objects) -> Vec<Workload> {
             found.push(gateway_of(objects, &gateway.selector));
         }
     }
-    found
+    let viewer = |workload: Workload| Viewer {
+        alike: match workload.mode {
+            Mode::Sidecar if first.as_ref() == Some(&workload.namespace) => alike,
+            Mode::Sidecar | Mode::Gateway => 0,
+        },
+        workload,
+    };
+    found.into_iter().map(viewer).collect()
+}
+
+/// The namespaces that an `exportTo` names.
+fn listed(export_to: Option<&ExportTo>) -> impl Iterator<Item = &str> {
+    let list = match export_to {
+        Some(ExportTo::Namespaces(list)) => list.as_slice(),
+        _ => &[],
+    };
+    list.iter().map(|name| &**name)
+}
+
+/// The namespaces whose sidecars may see something else than those of others; `None` when that may be all of them.
+fn special(objects: &Objects) -> Option<BTreeSet<&str>> {
+    let mesh = &objects.mesh;
+    let defaults = [
+        &mesh.service_export_to,
+        &mesh.virtual_service_export_to,
+        &mesh.destination_rule_export_to,
+    ];
+    if defaults
+        .into_iter()
+        .any(|default| *default != ExportTo::All)
+    {
+        return None;
+    }
+    let mut special: BTreeSet<&str> = BTreeSet::new();
+    let mut homes: HashMap<&HostPattern, &str> = HashMap::new();
+    for service in &objects.services {
+        special.extend(listed(service.export_to.as_ref()));
+        let own = &*service.meta.name.namespace;
+        let home = *homes.entry(&service.host).or_insert(own);
+        if home != own {
+            special.extend([home, own]);
+        }
+    }
+    for vs in &objects.virtual_services {
+        special.extend(listed(vs.export_to.as_ref()));
+        let http = vs.http.iter().flat_map(|rule| &rule.matches);
+        let tls = vs.tls.iter().flat_map(|rule| &rule.matches);
+        let tcp = vs.tcp.iter().flat_map(|rule| &rule.matches);
+        let sources = http.map(|one| &one.source);
+        let sources = sources
+            .chain(tls.map(|one| &one.source))
+            .chain(tcp.map(|one| &one.source));
+        special.extend(sources.filter_map(|source| source.namespace.as_deref()));
+    }
+    let sidecars = objects.sidecars.iter();
+    special.extend(sidecars.map(|sidecar| &*sidecar.meta.name.namespace));
+    for rule in &objects.destination_rules {
+        let own = &*rule.meta.name.namespace;
+        // A rule beside its service is the same for all callers.
+        let beside = rule.export_to.is_none()
+            && rule.selector.is_none()
+            && homes.get(&rule.host) == Some(&own)
+            && !special.contains(own);
+        if !beside {
+            special.extend(listed(rule.export_to.as_ref()));
+            special.insert(own);
+        }
+    }
+    Some(special)
 }
 
 fn sidecar(namespace: &Arc<str>, labels: Labels) -> Workload {

@@ -69,7 +69,7 @@ fn each_refusal_says_what_to_do() {
         (
             Purpose::Configured,
             Errno::EADDRNOTAVAIL,
-            ["gateway", "not one of", "machine"],
+            ["configured", "not one of", "machine"],
         ),
     ] {
         let words = of(purpose, errno);

@@ -17,6 +17,8 @@ use crate::init_world::feed;
 use crate::init_world::nft;
 use crate::init_world::shell;
 
+mod packets;
+
 const APP: Owner = (1000, 1000);
 const PROXY: Owner = (1337, 1337);
 const OUT: Fate = Proxy(15001);

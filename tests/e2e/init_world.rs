@@ -210,6 +210,14 @@ impl InitWorld {
         self.pod.run(move || udp(owner, None, port, to))
     }
 
+    /// Does something in the world outside.
+    pub(crate) fn outside<T: Send + 'static>(
+        &self,
+        action: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        self.outside.run(action)
+    }
+
     /// Where a TCP connection from outside goes.
     pub(crate) fn tcp_from_outside(&self, to: SocketAddr) -> Fate {
         self.outside.run(move || tcp((0, 0), None, to))
@@ -292,7 +300,7 @@ fn serve_udp(port: u16, address: IpAddr) -> anyhow::Result<()> {
 }
 
 /// Does something while this thread counts as an owner's.
-fn act_as<T>((uid, gid): Owner, action: impl FnOnce() -> T) -> T {
+pub(crate) fn act_as<T>((uid, gid): Owner, action: impl FnOnce() -> T) -> T {
     setfsgid(Gid::from_raw(gid));
     setfsuid(Uid::from_raw(uid));
     let result = action();

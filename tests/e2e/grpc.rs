@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use egret_tests::DEADLINE;
 use egret_tests::folder::Folder;
-use egret_tests::netns::Host;
 use egret_tests::places::EGRESS_GATEWAY;
 use egret_tests::places::ELSEWHERE;
 use egret_tests::places::Family;
@@ -415,16 +414,48 @@ fn a_call_that_its_client_takes_back_is_taken_back_from_the_server() -> anyhow::
     Ok(())
 }
 
+#[test]
+fn a_call_whose_server_dies_is_told_so() -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let servers = self::runtime()?;
+    let world = World::new("grpc-dies", Family::V4)?;
+    let _server = Server::start(&servers, &world.internet, ELSEWHERE.v4(), PORT, None)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    config.write("grpc.yaml", &entry("grpc", PORT, "GRPC"))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    runtime.block_on(async {
+        let mut client = Client::connect(&pod, ELSEWHERE.v4(), PORT, "grpc.example").await?;
+        let status = client
+            .chat_until(&["marco"], || servers.shutdown_background())
+            .await;
+        let status = status.expect_err("the server is dead");
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        assert!(status.message().contains("broke off"), "{status:?}");
+        let told = status.metadata().get("x-egret-verdict");
+        assert_eq!(
+            told.map(|told| told.as_bytes()),
+            Some(&b"upstream_reset"[..])
+        );
+        // The connection to the client is none the worse; nobody is there to be called any more.
+        let status = client.call(Call::Unary, &["one"]).await;
+        assert_eq!(status.expect_err("nobody").code(), Code::Unavailable);
+        anyhow::Ok(())
+    })?;
+    let line = sidecar.await_access(|line| field(line, "path") == "/test.Echo/Chat")?;
+    assert_fields(
+        &line,
+        &[
+            ("response_code", json!(200)),
+            ("response_flags", json!("UC")),
+        ],
+    );
+    Ok(())
+}
+
 /// Runs what must not take for ever.
 async fn in_time<T>(future: impl Future<Output = T>) -> Result<T, Status> {
     tokio::time::timeout(DEADLINE, future)
         .await
         .map_err(|_| Status::internal("the test's own time is over"))
-}
-
-/// A connection from a host, for the runtime's use.
-fn dial(host: &Host, to: std::net::IpAddr, port: u16) -> anyhow::Result<tokio::net::TcpStream> {
-    let stream = host.run(move || std::net::TcpStream::connect((to, port)))?;
-    stream.set_nonblocking(true)?;
-    Ok(tokio::net::TcpStream::from_std(stream)?)
 }

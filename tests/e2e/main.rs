@@ -16,6 +16,7 @@ mod init_rows;
 mod init_life;
 mod init_kernel;
 mod init_rules;
+mod init_effects;
 mod ingress;
 mod egress_gateway_routes;
 mod resolution;

@@ -159,3 +159,10 @@ pub(crate) fn assert_begins(line: &Value, expected: &[(&str, &str)]) {
         );
     }
 }
+
+/// A connection from a host, for the runtime that this is called in.
+pub(crate) fn dial(host: &Host, to: IpAddr, port: u16) -> anyhow::Result<tokio::net::TcpStream> {
+    let stream = host.run(move || std::net::TcpStream::connect((to, port)))?;
+    stream.set_nonblocking(true)?;
+    Ok(tokio::net::TcpStream::from_std(stream)?)
+}

@@ -13,6 +13,7 @@ use std::task::Poll;
 use std::task::ready;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http::Version;
 use http_body::Body;
 use http_body::Frame;
@@ -69,8 +70,8 @@ enum Source {
     Client(Inflow),
     /// Kept while it is sent.
     Kept(Reader),
-    /// Held whole.
-    Whole(Bytes),
+    /// Held whole, with its trailers.
+    Whole(Bytes, Option<Box<HeaderMap>>),
 }
 
 impl RequestBody {
@@ -91,8 +92,11 @@ impl RequestBody {
     }
 
     /// A body that is there already.
-    pub fn whole(bytes: Bytes) -> Self {
-        Self::of(Source::Whole(bytes), Received::default())
+    pub fn whole(bytes: Bytes, trailers: Option<HeaderMap>) -> Self {
+        Self::of(
+            Source::Whole(bytes, trailers.map(Box::new)),
+            Received::default(),
+        )
     }
 
     fn of(source: Source, received: Received) -> Self {
@@ -162,8 +166,11 @@ impl Body for RequestBody {
         let incoming = match &mut self.source {
             Source::Nothing => return Poll::Ready(None),
             Source::Kept(reader) => return reader.poll_frame(context),
-            Source::Whole(bytes) if bytes.is_empty() => return Poll::Ready(None),
-            Source::Whole(bytes) => {
+            Source::Whole(bytes, trailers) if bytes.is_empty() => {
+                let trailers = trailers.take();
+                return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(*trailers))));
+            }
+            Source::Whole(bytes, _) => {
                 let bytes = std::mem::take(bytes);
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
@@ -182,7 +189,7 @@ impl Body for RequestBody {
             Source::Nothing => true,
             Source::Client(incoming) => incoming.is_end_stream(),
             Source::Kept(reader) => reader.is_end_stream(),
-            Source::Whole(bytes) => bytes.is_empty(),
+            Source::Whole(bytes, trailers) => bytes.is_empty() && trailers.is_none(),
         }
     }
 
@@ -191,7 +198,9 @@ impl Body for RequestBody {
             Source::Nothing => SizeHint::with_exact(0),
             Source::Client(incoming) => incoming.size_hint(),
             Source::Kept(reader) => reader.size_hint(),
-            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Whole(bytes, None) => SizeHint::with_exact(bytes.len() as u64),
+            // A body of HTTP/1 that says its length has no trailers.
+            Source::Whole(_, Some(_)) => SizeHint::default(),
         }
     }
 }

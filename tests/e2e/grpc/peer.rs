@@ -42,8 +42,8 @@ use tonic::transport::Channel;
 use tonic::transport::Endpoint;
 use tonic::transport::Uri;
 
-use crate::grpc::dial;
 use crate::grpc::in_time;
+use crate::stage::dial;
 
 /// A kind of call.
 #[derive(Clone, Copy, Debug)]
@@ -139,6 +139,15 @@ impl Client {
 
     /// Asks one after the other, each once the answer to the one before has come.
     pub(super) async fn chat(&mut self, questions: &[&str]) -> Result<(), Status> {
+        self.chat_until(questions, || {}).await
+    }
+
+    /// As [`Self::chat`]; does `then` before the last word.
+    pub(super) async fn chat_until(
+        &mut self,
+        questions: &[&str],
+        then: impl FnOnce(),
+    ) -> Result<(), Status> {
         let (ask, asked) = mpsc::unbounded_channel();
         let request = self.request(UnboundedReceiverStream::new(asked))?;
         in_time(async {
@@ -150,6 +159,7 @@ impl Client {
                     .map_err(|_| Status::internal("the call is over"))?;
                 assert_eq!(answers.message().await?.as_deref(), Some(*question));
             }
+            then();
             drop(ask);
             assert_eq!(answers.message().await?, None);
             Ok(())

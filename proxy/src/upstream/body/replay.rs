@@ -164,12 +164,14 @@ impl Tee {
             return None;
         }
         let mut all = Vec::with_capacity(store.kept_bytes);
+        let mut trailers = None;
         for piece in &store.kept {
-            if let Piece::Data(bytes) = piece {
-                all.extend_from_slice(bytes);
+            match piece {
+                Piece::Data(bytes) => all.extend_from_slice(bytes),
+                Piece::Trailers(last) => trailers = Some(last.clone()),
             }
         }
-        Some(RequestBody::whole(all.into()))
+        Some(RequestBody::whole(all.into(), trailers))
     }
 }
 

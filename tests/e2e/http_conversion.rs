@@ -1,0 +1,458 @@
+//! What HTTP/1 and HTTP/2 say differently, said in the other's way: bodies without a length, trailers, cookies, and
+//! interim answers; and to a mirror the same.
+
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Write;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::thread;
+
+use anyhow::Context;
+use bytes::Bytes;
+use egret_tests::DEADLINE;
+use egret_tests::folder::Folder;
+use egret_tests::ledger::Ledger;
+use egret_tests::netns::Host;
+use egret_tests::places::ELSEWHERE;
+use egret_tests::places::Family;
+use egret_tests::places::Located;
+use egret_tests::places::SLEEP;
+use egret_tests::topology::World;
+use http::HeaderMap;
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use tokio::runtime::Runtime;
+
+use crate::stage;
+use crate::stage::REGISTRY_ONLY;
+use crate::stage::dial;
+
+/// The same site in HTTP/1 on port 80, and in HTTP/2 on port 8080.
+const CONFIG: &str = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: elsewhere}
+spec:
+  hosts: [elsewhere.example]
+  ports:
+  - {number: 80, name: http, protocol: HTTP}
+  - {number: 8080, name: http2, protocol: HTTP2}
+  resolution: DNS
+";
+
+/// What an origin saw of a request, in either version.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    headers: Vec<(String, String)>,
+    body: String,
+    trailers: Vec<(String, String)>,
+}
+
+impl Seen {
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut all = self.headers.iter().filter(|header| header.0 == name);
+        let first = all.next()?;
+        assert!(all.next().is_none(), "{name} is there once: {self:?}");
+        Some(&first.1)
+    }
+}
+
+fn listed(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.to_string(), value)
+        })
+        .collect()
+}
+
+fn trailer(name: &str, value: &str) -> Vec<(String, String)> {
+    vec![(name.to_owned(), value.to_owned())]
+}
+
+/// Reads lines up to an empty one.
+fn fields(reader: &mut impl BufRead) -> anyhow::Result<Vec<(String, String)>> {
+    let mut fields = Vec::new();
+    loop {
+        let mut line = String::new();
+        anyhow::ensure!(reader.read_line(&mut line)? > 0, "the message breaks off");
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            if line.trim_end().is_empty() {
+                return Ok(fields);
+            }
+            continue;
+        };
+        fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+}
+
+/// Reads a message of HTTP/1: what it says, with its first line as a header without a name.
+fn message(reader: &mut impl BufRead) -> anyhow::Result<Seen> {
+    let mut first = String::new();
+    anyhow::ensure!(reader.read_line(&mut first)? > 0, "no message");
+    let mut seen = Seen {
+        headers: fields(reader)?,
+        ..Seen::default()
+    };
+    if seen.header("transfer-encoding") == Some("chunked") {
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line)?;
+            let size = usize::from_str_radix(line.trim_end(), 16)?;
+            if size == 0 {
+                seen.trailers = fields(reader)?;
+                break;
+            }
+            let mut chunk = vec![0; size + 2];
+            reader.read_exact(&mut chunk)?;
+            seen.body += std::str::from_utf8(&chunk[..size])?;
+        }
+    } else if let Some(length) = seen.header("content-length") {
+        let mut body = vec![0; length.parse()?];
+        reader.read_exact(&mut body)?;
+        seen.body = String::from_utf8(body)?;
+    }
+    seen.headers
+        .push((String::new(), first.trim_end().to_owned()));
+    Ok(seen)
+}
+
+/// An origin of HTTP/1 that gives this answer to all requests.
+fn http1(listener: TcpListener, answer: &'static str) -> anyhow::Result<Ledger<Seen>> {
+    listener.set_nonblocking(false)?;
+    let requests = Ledger::default();
+    let told = requests.clone();
+    thread::spawn(move || -> anyhow::Result<()> {
+        for stream in listener.incoming() {
+            let (mut stream, told) = (stream?, told.clone());
+            thread::spawn(move || -> anyhow::Result<()> {
+                let mut reader = BufReader::new(stream.try_clone()?);
+                loop {
+                    told.push(message(&mut reader)?);
+                    stream.write_all(answer.as_bytes())?;
+                }
+            });
+        }
+        Ok(())
+    });
+    Ok(requests)
+}
+
+/// An origin of HTTP/2 that announces, answers and adds trailers.
+fn http2(runtime: &Runtime, listener: TcpListener) -> anyhow::Result<Ledger<Seen>> {
+    let requests = Ledger::default();
+    let told = requests.clone();
+    let _context = runtime.enter();
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let told = told.clone();
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await?;
+                while let Some(call) = connection.accept().await {
+                    let (request, respond) = call?;
+                    tokio::spawn(serve_http2(request, respond, told.clone()));
+                }
+                Ok::<_, h2::Error>(())
+            });
+        }
+    });
+    Ok(requests)
+}
+
+async fn serve_http2(
+    request: Request<h2::RecvStream>,
+    mut respond: h2::server::SendResponse<Bytes>,
+    told: Ledger<Seen>,
+) -> anyhow::Result<()> {
+    let (head, mut body) = request.into_parts();
+    let (text, trailers) = whole(&mut body).await?;
+    told.push(Seen {
+        headers: listed(&head.headers),
+        body: text,
+        trailers,
+    });
+    let mut hints = Response::new(());
+    *hints.status_mut() = StatusCode::EARLY_HINTS;
+    respond.send_informational(hints)?;
+    let answer = Response::builder().header("trailer", "x-sum").body(())?;
+    let mut stream = respond.send_response(answer, false)?;
+    stream.send_data(Bytes::from_static(b"answer"), false)?;
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-sum", "6".parse()?);
+    stream.send_trailers(trailers)?;
+    Ok(())
+}
+
+async fn whole(body: &mut h2::RecvStream) -> anyhow::Result<(String, Vec<(String, String)>)> {
+    let mut text = String::new();
+    while let Some(piece) = body.data().await {
+        let piece = piece?;
+        body.flow_control().release_capacity(piece.len())?;
+        text += std::str::from_utf8(&piece)?;
+    }
+    let trailers = body.trailers().await?;
+    Ok((text, trailers.as_ref().map(listed).unwrap_or_default()))
+}
+
+fn staged(
+    name: &str,
+    more: &str,
+    test: impl FnOnce(&World, &Runtime, &Host) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let world = World::new(name, Family::V4)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    config.write("conversion.yaml", &format!("{CONFIG}{more}"))?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    test(&world, &runtime, &pod)
+}
+
+/// What a client of HTTP/2 got.
+#[derive(Debug)]
+struct Got {
+    status: u16,
+    interim: Vec<u16>,
+    body: String,
+    trailers: Vec<(String, String)>,
+}
+
+/// Sends a request with a body in pieces, and its trailers, in HTTP/2.
+async fn ask_http2(
+    pod: &Host,
+    port: u16,
+    headers: &[(&str, &str)],
+    pieces: &[&'static str],
+    trailers: Option<(&'static str, &'static str)>,
+) -> anyhow::Result<Got> {
+    let stream = dial(pod, ELSEWHERE.v4(), port)?;
+    let (sender, connection) = h2::client::handshake(stream).await?;
+    tokio::spawn(connection);
+    let mut request = Request::put("http://elsewhere.example/thing");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let (mut response, mut body) = sender
+        .ready()
+        .await?
+        .send_request(request.body(())?, false)?;
+    for piece in pieces {
+        body.send_data(Bytes::from_static(piece.as_bytes()), false)?;
+    }
+    match trailers {
+        None => body.send_data(Bytes::new(), true)?,
+        Some((name, value)) => {
+            let mut map = HeaderMap::new();
+            map.insert(name, value.parse()?);
+            body.send_trailers(map)?;
+        }
+    }
+    let mut interim = Vec::new();
+    while let Some(early) =
+        std::future::poll_fn(|context| response.poll_informational(context)).await
+    {
+        interim.push(early?.status().as_u16());
+    }
+    let response = response.await?;
+    let status = response.status().as_u16();
+    let (body, trailers) = whole(&mut response.into_body()).await?;
+    Ok(Got {
+        status,
+        interim,
+        body,
+        trailers,
+    })
+}
+
+#[test]
+fn http2_to_http1_and_back() -> anyhow::Result<()> {
+    staged("conversion-down", "", |world, runtime, pod| {
+        let answer = "HTTP/1.1 103 Early Hints\r\nlink: </style>\r\n\r\n\
+            HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n\
+            3\r\nans\r\n3\r\nwer\r\n0\r\nx-sum: 6\r\n\r\n";
+        let requests = http1(world.internet.listen(ELSEWHERE.v4(), 80)?, answer)?;
+        runtime.block_on(async {
+            let cookies = [("cookie", "a=1"), ("cookie", "b=2"), ("trailer", "x-mine")];
+            let asked = ask_http2(pod, 80, &cookies, &["one", "two"], Some(("x-mine", "7")));
+            let got = tokio::time::timeout(DEADLINE, asked).await??;
+            assert_eq!((got.status, &*got.body), (200, "answer"));
+            assert_eq!(got.trailers, trailer("x-sum", "6"));
+            // Hyper's HTTP/2 server has no way to send them: they end here, and harm nobody.
+            assert_eq!(got.interim, [] as [u16; 0]);
+            // Without a word beforehand HTTP/1 takes no trailers; the rest arrives.
+            let asked = ask_http2(pod, 80, &[], &["one"], Some(("x-mine", "7")));
+            assert_eq!(tokio::time::timeout(DEADLINE, asked).await??.status, 200);
+            let asked = ask_http2(pod, 80, &[("content-length", "3")], &["one"], None);
+            assert_eq!(tokio::time::timeout(DEADLINE, asked).await??.status, 200);
+            // A client that waits for a word before its body, which HTTP/2 cannot give it, gets its answer, too.
+            let asked = ask_http2(pod, 80, &[("expect", "100-continue")], &["one"], None);
+            assert_eq!(tokio::time::timeout(DEADLINE, asked).await??.status, 200);
+            anyhow::Ok(())
+        })?;
+        let all = requests.all();
+        assert_eq!(all.len(), 4);
+        assert_eq!(all[0].header(""), Some("PUT /thing HTTP/1.1"));
+        assert_eq!(all[0].header("host"), Some("elsewhere.example"));
+        assert_eq!(all[0].header("transfer-encoding"), Some("chunked"));
+        assert_eq!(all[0].header("cookie"), Some("a=1; b=2"));
+        assert_eq!(
+            (&*all[0].body, &all[0].trailers),
+            ("onetwo", &trailer("x-mine", "7"))
+        );
+        assert_eq!((&*all[1].body, &all[1].trailers), ("one", &Vec::new()));
+        assert_eq!(all[2].header("content-length"), Some("3"));
+        assert_eq!(all[2].header("transfer-encoding"), None);
+        assert_eq!((&*all[2].body, &*all[3].body), ("one", "one"));
+        Ok(())
+    })
+}
+
+#[test]
+fn http1_to_http2_and_back() -> anyhow::Result<()> {
+    staged("conversion-up", "", |world, runtime, pod| {
+        let requests = http2(runtime, world.internet.listen(ELSEWHERE.v4(), 8080)?)?;
+        let mut stream = pod.run(|| TcpStream::connect((ELSEWHERE.v4(), 8080)))?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        let mut reader = BufReader::new(stream.try_clone()?);
+        stream.write_all(
+            b"PUT /thing HTTP/1.1\r\nHost: elsewhere.example\r\nTE: trailers\r\nConnection: TE\r\n\
+              Trailer: x-mine\r\nTransfer-Encoding: chunked\r\n\r\n\
+              3\r\none\r\n3\r\ntwo\r\n0\r\nx-mine: 7\r\n\r\n",
+        )?;
+        let got = message(&mut reader).context("with trailers")?;
+        assert_eq!(
+            got.header(""),
+            Some("HTTP/1.1 200 OK"),
+            "no interim answer of the upstream's"
+        );
+        assert_eq!(got.header("transfer-encoding"), Some("chunked"));
+        assert_eq!(
+            (&*got.body, &got.trailers),
+            ("answer", &trailer("x-sum", "6"))
+        );
+        // On the same connection, from a client that says nothing of trailers, and gets none.
+        stream.write_all(b"GET /thing HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n")?;
+        let got = message(&mut reader).context("without trailers")?;
+        assert_eq!((&*got.body, &got.trailers), ("answer", &Vec::new()));
+        // One that waits for a word before its body gets it, from us.
+        stream.write_all(
+            b"PUT /thing HTTP/1.1\r\nHost: elsewhere.example\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n",
+        )?;
+        let word = message(&mut reader).context("a word to go on")?;
+        assert_eq!(word.header(""), Some("HTTP/1.1 100 Continue"));
+        stream.write_all(b"one")?;
+        let got = message(&mut reader).context("after the word")?;
+        assert_eq!(
+            (got.header(""), &*got.body),
+            (Some("HTTP/1.1 200 OK"), "answer")
+        );
+
+        let all = requests.all();
+        assert_eq!(all.len(), 3);
+        assert_eq!(all[0].header("te"), Some("trailers"));
+        for hop in ["connection", "transfer-encoding", "host", "keep-alive"] {
+            assert_eq!(all[0].header(hop), None);
+        }
+        assert_eq!(
+            (&*all[0].body, &all[0].trailers),
+            ("onetwo", &trailer("x-mine", "7"))
+        );
+        assert_eq!(all[2].body, "one");
+        Ok(())
+    })
+}
+
+#[test]
+fn trailers_pass_within_each_version() -> anyhow::Result<()> {
+    staged("conversion-none", "", |world, runtime, pod| {
+        let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n\
+            6\r\nanswer\r\n0\r\nx-sum: 6\r\nx-other: 1\r\n\r\n";
+        let first = http1(world.internet.listen(ELSEWHERE.v4(), 80)?, answer)?;
+        let mut stream = pod.run(|| TcpStream::connect((ELSEWHERE.v4(), 80)))?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        stream.write_all(
+            b"PUT /thing HTTP/1.1\r\nHost: elsewhere.example\r\nTE: trailers\r\nConnection: TE\r\n\
+              Trailer: x-mine\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\nx-mine: 7\r\n\r\n",
+        )?;
+        let got = message(&mut BufReader::new(stream))?;
+        // What was not announced is left out.
+        assert_eq!(
+            (&*got.body, &got.trailers),
+            ("answer", &trailer("x-sum", "6"))
+        );
+        assert_eq!(first.all()[0].trailers, trailer("x-mine", "7"));
+
+        let second = http2(runtime, world.internet.listen(ELSEWHERE.v4(), 8080)?)?;
+        let got = runtime.block_on(async {
+            let asked = ask_http2(pod, 8080, &[], &["one", "two"], Some(("x-mine", "7")));
+            tokio::time::timeout(DEADLINE, asked).await?
+        })?;
+        assert_eq!((got.status, &*got.body), (200, "answer"));
+        assert_eq!(
+            (got.interim, got.trailers),
+            (Vec::new(), trailer("x-sum", "6"))
+        );
+        assert_eq!(
+            (&*second.all()[0].body, &second.all()[0].trailers),
+            ("onetwo", &trailer("x-mine", "7"))
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn a_mirror_gets_the_same_in_its_own_version() -> anyhow::Result<()> {
+    let route = "---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: elsewhere}
+spec:
+  hosts: [elsewhere.example]
+  http:
+  - match: [{port: 8080}]
+    route: [{destination: {host: elsewhere.example, port: {number: 8080}}}]
+    mirror: {host: elsewhere.example, port: {number: 80}}
+";
+    staged("conversion-mirror", route, |world, runtime, pod| {
+        let origin = http2(runtime, world.internet.listen(ELSEWHERE.v4(), 8080)?)?;
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        let mirror = http1(world.internet.listen(ELSEWHERE.v4(), 80)?, answer)?;
+        // More than is kept of a body: the origin has it, the mirror hears nothing of it.
+        let large: [&'static str; 2] = ["x".repeat(1 << 20).leak(), "x"];
+        runtime.block_on(async {
+            let asked = ask_http2(pod, 8080, &[], &large, None);
+            assert_eq!(tokio::time::timeout(DEADLINE, asked).await??.status, 200);
+            let trailers = Some(("x-mine", "7"));
+            let asked = ask_http2(
+                pod,
+                8080,
+                &[("trailer", "x-mine")],
+                &["one", "two"],
+                trailers,
+            );
+            assert_eq!(tokio::time::timeout(DEADLINE, asked).await??.status, 200);
+            anyhow::Ok(())
+        })?;
+        let copy = mirror.await_one(|_| true)?;
+        assert_eq!(
+            (&*copy.body, &copy.trailers),
+            ("onetwo", &trailer("x-mine", "7"))
+        );
+        assert_eq!(copy.header("x-envoy-internal"), Some("true"));
+        assert_eq!(copy.header("host"), Some("elsewhere.example"));
+        let all = origin.all();
+        assert_eq!(
+            (all.len(), all[0].body.len(), &*all[1].body),
+            (2, (1 << 20) + 1, "onetwo")
+        );
+        assert_eq!(mirror.len(), 1);
+        Ok(())
+    })
+}

@@ -38,6 +38,15 @@ need_rust() {
     cargo --version
 }
 
+# Installs the standard library for a target, where rustc lacks it.
+need_target() {
+    if [ ! -d "$(rustc --print target-libdir --target "$1")" ]; then
+        command -v rustup >/dev/null || { echo "missing: Rust's standard library for $1" >&2; exit 1; }
+        echo "installing with rustup: $1"
+        rustup target add "$1"
+    fi
+}
+
 # Installs components of the toolchain, given as subcommand:component, where cargo lacks them.
 need_components() {
     local pair

@@ -121,6 +121,9 @@ impl Iptables {
     pub fn put_back(&self) -> Result<(), Failure> {
         let now = run(&format!("{}-save", self.stem), &[], "")?;
         let (now, before) = (leftovers(&now), leftovers(&self.saved));
+        if now == before {
+            return Ok(());
+        }
         self.restore(|name| {
             let of = |found: &[Leftovers]| found.iter().position(|table| table.table == name);
             let removal = of(&now).map(|place| now[place].removal());

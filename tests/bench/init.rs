@@ -1,21 +1,26 @@
 //! How long `egret-init` takes as a process, from start to end, beside the tools that load the same rules.
 //!
-//! Each run has a network namespace of its own, which nobody has touched. What is measured is a program that starts,
-//! works and ends; the namespace is made before and dropped after.
+//! Each run has a network namespace of its own, which nobody has touched. What is measured is programs that start, work
+//! and end, one after the other; the namespace is made before and dropped after. Programs that are compared take turns,
+//! so that whatever else the machine does meets all of them.
 
 use std::fs;
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
-use std::process::ExitCode;
-use std::process::Stdio;
+use std::path::PathBuf;
 use std::time::Duration;
-use std::time::Instant;
 
 use anyhow::Context;
-use anyhow::ensure;
-use egret_tests::netns::Host;
+
+use self::kernel::transaction;
+use self::times::Job;
+use self::times::Pod;
+use self::times::Times;
+use self::times::measure_in_turns;
+use self::times::output;
+
+mod kernel;
+mod times;
 
 /// Runs of which the median counts.
 const RUNS: usize = 50;
@@ -39,126 +44,270 @@ const GOAL_TIMES: f64 = 5.0;
 /// What a run with [`RANGES`] excluded ranges may take.
 const GOAL_RANGES: Duration = Duration::from_millis(100);
 const RANGES: u32 = 10_000;
+/// Runs with that many ranges.
+const RUNS_RANGES: usize = 10;
 
-/// Measures and prints a table; the exit code tells whether all goals are met.
-pub(crate) fn measure(program: &Path) -> anyhow::Result<ExitCode> {
-    let program = fs::canonicalize(program).context("the program to measure")?;
-    let folder = tempfile::tempdir()?;
-    let write = |output: &str| -> anyhow::Result<_> {
-        let path = folder.path().join(output);
-        let text = dry_run(&program, output)?;
-        fs::write(&path, text)?;
-        Ok(path)
-    };
-    let (nft, iptables) = (write("nft")?, write("iptables")?);
-    let program = program.display().to_string();
-    let ranges: Vec<String> = (0..RANGES)
-        .map(|place| format!("1.{}.{}.0/25", place / 100, place % 100))
-        .collect();
-    let ranges = ranges.join(",");
-    let nothing = Path::new("/dev/null");
-    let run = |words: &[&str], input: &Path, runs| median(words, input, runs);
-    let own = [&[program.as_str()], &INJECTED[..]].concat();
-    let start = run(&[&program, "version"], nothing, RUNS)?;
-    let ours = run(&own, nothing, RUNS)?;
-    let mine = run(&[&own[..], &["-x", &ranges]].concat(), nothing, 10)?;
-    let by_nft = run(&["nft", "-f", &nft.display().to_string()], nothing, RUNS)?;
-    let by_flushing = run(&["iptables-nft-restore"], &iptables, RUNS)?;
-    let by_restore = run(&["iptables-nft-restore", "--noflush"], &iptables, RUNS)?;
-    let by_legacy = run(&["iptables-legacy-restore", "--noflush"], &iptables, RUNS)?;
+/// Measures and prints tables, and which goals are met. `nothing` is a static program that does nothing.
+pub(crate) fn measure(program: &Path, nothing: &Path) -> anyhow::Result<()> {
+    let tools = Tools::new(program, nothing)?;
+    let fresh = fresh(&tools)?;
+    let both = both_families(&tools)?;
+    again(&tools)?;
+    let ranges = parts(&tools, &fresh)?;
+    let ours = fresh.ours.median();
+    let times =
+        |theirs: &Times, ours: &Times| theirs.median().as_secs_f64() / ours.median().as_secs_f64();
     let mut out = std::io::stdout().lock();
-    for (name, time) in [
-        ("egret-init, the injector's flags", ours),
-        ("nft -f", by_nft),
+    writeln!(out, "\ngoals:")?;
+    let mut goal = |is_met: bool, words: String| {
+        writeln!(
+            out,
+            "  {:7}  {words}",
+            if is_met { "met" } else { "NOT MET" }
+        )
+    };
+    goal(
+        ours <= GOAL,
+        format!("at most {} ms with the injector's flags", GOAL.as_millis()),
+    )?;
+    for (words, times) in [
         (
-            "iptables-nft-restore, which empties its tables first",
-            by_flushing,
+            "for one family, with the injector's flags",
+            times(&fresh.restore, &fresh.ours),
         ),
-        ("iptables-nft-restore --noflush", by_restore),
-        ("iptables-legacy-restore --noflush", by_legacy),
-        ("egret-init, 10,000 excluded ranges more", mine),
-        ("egret-init version: only start and end", start),
+        (
+            "run for each family, as istio-iptables does, with the injector's flags",
+            times(&fresh.restores, &fresh.ours),
+        ),
+        (
+            "run for each family of a dual-stack pod",
+            times(&both.restores, &both.ours),
+        ),
     ] {
-        writeln!(out, "{:>9.2} ms  {name}", milliseconds(time))?;
-    }
-    let times = by_restore.as_secs_f64() / ours.as_secs_f64();
-    let goals = [
-        (
-            ours <= GOAL,
-            format!("at most {} ms with the injector's flags", GOAL.as_millis()),
-        ),
-        (
+        goal(
             times >= GOAL_TIMES,
-            format!("at least {GOAL_TIMES} times as fast as iptables-nft-restore: {times:.1}"),
+            format!(
+                "at least {GOAL_TIMES} times as fast as iptables-nft-restore {words}: {times:.1}"
+            ),
+        )?;
+    }
+    goal(
+        ranges.median() <= GOAL_RANGES,
+        format!(
+            "at most {} ms with {RANGES} excluded ranges",
+            GOAL_RANGES.as_millis()
+        ),
+    )?;
+    Ok(())
+}
+
+/// The programs, and the files they read.
+struct Tools {
+    program: String,
+    nothing: String,
+    folder: tempfile::TempDir,
+}
+
+impl Tools {
+    fn new(program: &Path, nothing: &Path) -> anyhow::Result<Self> {
+        let path = |path: &Path| -> anyhow::Result<String> {
+            let path = fs::canonicalize(path)
+                .with_context(|| format!("the program {}", path.display()))?;
+            Ok(path.display().to_string())
+        };
+        Ok(Self {
+            program: path(program)?,
+            nothing: path(nothing)?,
+            folder: tempfile::tempdir()?,
+        })
+    }
+
+    /// A run of `egret-init` with the injector's flags and more.
+    fn ours(&self, more: &[&str]) -> Job {
+        Job::new(&[&[self.program.as_str()], &INJECTED[..], more].concat())
+    }
+
+    /// A file with what a dry run with these flags prints.
+    fn dry_run(&self, pod: Pod, more: &[&str], output_as: &str) -> anyhow::Result<PathBuf> {
+        let flags = [more, &["--dry-run", "--output", output_as]].concat();
+        let text = output(pod, &self.ours(&flags))?;
+        let file = tempfile::Builder::new()
+            .disable_cleanup(true)
+            .tempfile_in(self.folder.path())?;
+        fs::write(file.path(), text)?;
+        Ok(file.path().to_owned())
+    }
+
+    fn nft(&self, pod: Pod, more: &[&str]) -> anyhow::Result<Job> {
+        let file = self.dry_run(pod, more, "nft")?;
+        Ok(Job::new(&["nft", "-f", &file.display().to_string()]))
+    }
+}
+
+/// What a first run in an IPv4 pod takes.
+struct Fresh {
+    ours: Times,
+    restore: Times,
+    restores: Times,
+}
+
+fn fresh(tools: &Tools) -> anyhow::Result<Fresh> {
+    let text = tools.dry_run(Pod::Ipv4, &[], "iptables")?;
+    let restore = Job::new(&["iptables-nft-restore", "--noflush"]).input(&text);
+    let jobs = [
+        ("egret-init", tools.ours(&[])),
+        ("nft -f", tools.nft(Pod::Ipv4, &[])?),
+        ("iptables-nft-restore, IPv4 alone", restore.clone()),
+        (
+            "iptables-nft-restore, then ip6tables-nft-restore of nothing",
+            restore
+                .clone()
+                .then(Job::new(&["ip6tables-nft-restore", "--noflush"])),
         ),
         (
-            mine <= GOAL_RANGES,
-            format!(
-                "at most {} ms with {RANGES} excluded ranges",
-                GOAL_RANGES.as_millis()
-            ),
+            "iptables-legacy-restore, IPv4 alone",
+            Job::new(&["iptables-legacy-restore", "--noflush"]).input(&text),
+        ),
+        (
+            "all that istio-iptables starts, without itself",
+            istio_iptables(&restore),
         ),
     ];
-    for (is_met, goal) in &goals {
-        writeln!(out, "{}: {goal}", if *is_met { "met" } else { "MISSED" })?;
-    }
-    let all = goals.iter().all(|(is_met, _)| *is_met);
-    Ok(if all {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    let title = "the injector's flags, in an IPv4 pod where nothing is yet";
+    let [ours, _, restore, restores, ..] = measure_in_turns(title, Pod::Ipv4, None, &jobs, RUNS)?;
+    Ok(Fresh {
+        ours,
+        restore,
+        restores,
     })
 }
 
-/// A pod's network: loopback, and an interface with an address.
-fn pod() -> anyhow::Result<Host> {
-    let host = Host::new("pod", Vec::new(), Vec::new())?;
-    host.ip(
-        "link add eth0 type veth peer name peer\naddr add 10.1.0.5/24 dev eth0\nlink set eth0 up\n",
-    )?;
-    Ok(host)
-}
-
-fn dry_run(program: &Path, output: &str) -> anyhow::Result<Vec<u8>> {
-    let mut command = Command::new(program);
-    command
-        .args(INJECTED)
-        .args(["--dry-run", "--output", output]);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let done = pod()?.spawn(command)?.wait_with_output()?;
-    ensure!(
-        done.status.success(),
-        "{}",
-        String::from_utf8_lossy(&done.stderr)
-    );
-    Ok(done.stdout)
-}
-
-fn median(words: &[&str], input: &Path, runs: usize) -> anyhow::Result<Duration> {
-    let mut times = Vec::with_capacity(runs);
-    for _ in 0..runs {
-        let host = pod()?;
-        let mut command = Command::new(words[0]);
-        command.args(&words[1..]).stdin(File::open(input)?);
-        command.stdout(Stdio::null()).stderr(Stdio::piped());
-        let (time, output) = host.run(move || {
-            let start = Instant::now();
-            let output = command
-                .spawn()
-                .and_then(std::process::Child::wait_with_output);
-            (start.elapsed(), output)
+/// The programs that istio-iptables runs before and while it applies rules where none are: for each family it looks for
+/// legacy rules, tries out nf_tables with a rule that never matches, and compares; then it restores.
+fn istio_iptables(restore: &Job) -> Job {
+    let mut all: Option<Job> = None;
+    let mut add = |job: Job| {
+        all = Some(match all.take() {
+            Some(before) => before.then(job),
+            None => job,
         });
-        let output = output.with_context(|| format!("cannot run {}", words[0]))?;
-        ensure!(
-            output.status.success(),
-            "{}: {}",
-            words[0],
-            String::from_utf8_lossy(&output.stderr)
-        );
-        times.push(time);
+    };
+    for family in ["iptables", "ip6tables"] {
+        let nft = format!("{family}-nft");
+        let save = format!("{nft}-save");
+        add(Job::new(&[&format!("{family}-legacy-save")]));
+        add(Job::new(&[&save]));
+        for command in ["-A", "-D"] {
+            add(Job::new(&[
+                &nft, "-t", "nat", command, "INPUT", "-p", "255", "-j", "RETURN",
+            ]));
+        }
+        add(Job::new(&[&save]));
     }
-    times.sort();
-    Ok(times[runs / 2])
+    add(restore.clone());
+    add(Job::new(&["ip6tables-nft-restore", "--noflush"]));
+    all.unwrap_or_else(|| restore.clone())
+}
+
+/// What a first run in a dual-stack pod takes.
+struct BothFamilies {
+    ours: Times,
+    restores: Times,
+}
+
+fn both_families(tools: &Tools) -> anyhow::Result<BothFamilies> {
+    let dual = ["--dual-stack"];
+    let text = tools.dry_run(Pod::Dual, &dual, "iptables")?;
+    let restore = |program: &str| Job::new(&[program, "--noflush"]).input(&text);
+    let jobs = [
+        ("egret-init --dual-stack", tools.ours(&dual)),
+        ("nft -f", tools.nft(Pod::Dual, &dual)?),
+        (
+            "iptables-nft-restore, then ip6tables-nft-restore",
+            restore("iptables-nft-restore").then(restore("ip6tables-nft-restore")),
+        ),
+        (
+            "iptables-legacy-restore, then ip6tables-legacy-restore",
+            restore("iptables-legacy-restore").then(restore("ip6tables-legacy-restore")),
+        ),
+    ];
+    let title = "the same in a dual-stack pod, both families";
+    let [ours, _, restores, _] = measure_in_turns(title, Pod::Dual, None, &jobs, RUNS)?;
+    Ok(BothFamilies { ours, restores })
+}
+
+/// What another run takes where the rules are already.
+fn again(tools: &Tools) -> anyhow::Result<()> {
+    let text = tools.dry_run(Pod::Ipv4, &[], "iptables")?;
+    let jobs = [
+        (
+            "egret-init, the same flags: looks and keeps them",
+            tools.ours(&[]),
+        ),
+        (
+            "egret-init --force-apply: replaces them all the same",
+            tools.ours(&["--force-apply"]),
+        ),
+        (
+            "egret-init, other flags: replaces them",
+            tools.ours(&["-o", "22"]),
+        ),
+        ("egret-init verify", tools.ours(&["verify"])),
+        ("egret-init cleanup", tools.ours(&["cleanup"])),
+        ("nft -f", tools.nft(Pod::Ipv4, &[])?),
+    ];
+    measure_in_turns(
+        "once more, where egret-init's rules are. Who deletes any waits, on ending, until no processor uses them",
+        Pod::Ipv4,
+        Some(&tools.ours(&[])),
+        &jobs,
+        RUNS,
+    )?;
+    let restore = Job::new(&["iptables-nft-restore"]).input(&text);
+    let jobs = [(
+        "iptables-nft-restore, which empties its tables first",
+        restore.clone(),
+    )];
+    let title = "once more, where iptables-nft-restore's rules are";
+    measure_in_turns(title, Pod::Ipv4, Some(&restore), &jobs, RUNS)?;
+    Ok(())
+}
+
+/// What of a run cannot be saved, and what ten thousand ranges add. Gives the latter.
+fn parts(tools: &Tools, fresh: &Fresh) -> anyhow::Result<Times> {
+    let jobs = [
+        (
+            "a static program that does nothing",
+            Job::new(&[&tools.nothing]),
+        ),
+        (
+            "egret-init version: its start and its end",
+            Job::new(&[&tools.program, "version"]),
+        ),
+    ];
+    let title = "what a run is made of";
+    let [start, _] = measure_in_turns(title, Pod::Ipv4, None, &jobs, RUNS)?;
+    let kernel = transaction(&INJECTED, RUNS)?;
+    kernel.print("the transaction alone, sent by a program that runs already")?;
+    let mut out = std::io::stdout().lock();
+    let floor = start.median() + kernel.median();
+    writeln!(
+        out,
+        "  nothing is faster than the first and the last of these: {:.2} ms; iptables-nft-restore for one family takes \
+         {:.1} times as long",
+        milliseconds(floor),
+        fresh.restore.median().as_secs_f64() / floor.as_secs_f64()
+    )?;
+    drop(out);
+    let ranges: Vec<String> = (0..RANGES)
+        .map(|place| format!("1.{}.{}.0/25", place / 100, place % 100))
+        .collect();
+    let jobs = [(
+        "egret-init -x with 10,000 ranges",
+        tools.ours(&["-x", &ranges.join(",")]),
+    )];
+    let [ranges] = measure_in_turns("many ranges", Pod::Ipv4, None, &jobs, RUNS_RANGES)?;
+    Ok(ranges)
 }
 
 fn milliseconds(time: Duration) -> f64 {

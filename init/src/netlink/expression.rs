@@ -5,7 +5,11 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::netlink::message::Attributes;
-use crate::rules::{Action, ChainName, Family, Interface, Match, Owner, Protocol, Rule, SetName};
+use crate::rules::{Action, Family, Interface, Match, Owner, Protocol, Rule, SetName};
+
+use self::list::{List, VALUE};
+
+mod list;
 
 /// The expressions of a rule: its matches, a counter, its action.
 pub(super) fn expressions(rule: &Rule) -> Attributes {
@@ -41,10 +45,6 @@ pub(super) fn modules(rule: &Rule) -> Vec<&'static str> {
     modules
 }
 
-/// The registers: verdicts go to one, everything else through the other.
-const VERDICT: u32 = 0;
-const VALUE: u32 = 1;
-
 /// How two values compare.
 const EQUAL: u32 = 0;
 const DIFFERENT: u32 = 1;
@@ -73,20 +73,7 @@ const TRANSPORT_HEADER: u32 = 2;
 /// Room for an interface name with its final NUL.
 const INTERFACE_NAME_SIZE: usize = 16;
 
-#[derive(Default)]
-struct List {
-    attributes: Attributes,
-    /// What the conditions so far have established, and need not again. nft leaves out the same.
-    protocol: Option<Protocol>,
-    family: Option<Family>,
-}
-
 impl List {
-    fn add(&mut self, name: &str, data: &Attributes) {
-        let expression = Attributes::new().text(1, name).nested(2, data);
-        self.attributes = std::mem::take(&mut self.attributes).nested(1, &expression);
-    }
-
     fn condition(&mut self, condition: &Match) {
         match condition {
             Match::Family(family) => self.family(*family),
@@ -194,14 +181,6 @@ impl List {
         }
     }
 
-    fn value(&mut self, value: &[u8]) {
-        let value = Attributes::new().bytes(1, value);
-        self.add(
-            "immediate",
-            &Attributes::new().number(1, VALUE).nested(2, &value),
-        );
-    }
-
     /// Marks are in host byte order.
     fn mark(&mut self, mark: u32) {
         self.value(&mark.to_ne_bytes());
@@ -210,14 +189,6 @@ impl List {
 
     fn set_mark(&mut self) {
         self.add("meta", &Attributes::new().number(2, MARK).number(3, VALUE));
-    }
-
-    fn connection(&mut self, key: u32) {
-        self.add("ct", &Attributes::new().number(1, VALUE).number(2, key));
-    }
-
-    fn set_connection(&mut self, key: u32) {
-        self.add("ct", &Attributes::new().number(2, key).number(4, VALUE));
     }
 
     /// Whether any of some states holds.
@@ -233,18 +204,6 @@ impl List {
             .expect("addresses are looked up in sets of addresses");
         self.load_address(side, family);
         self.lookup(set);
-    }
-
-    fn verdict(&mut self, code: i32, chain: Option<ChainName>) {
-        let mut verdict = Attributes::new().bytes(1, &code.to_be_bytes());
-        if let Some(chain) = chain {
-            verdict = verdict.text(2, &chain.to_string());
-        }
-        let value = Attributes::new().nested(2, &verdict);
-        self.add(
-            "immediate",
-            &Attributes::new().number(1, VERDICT).nested(2, &value),
-        );
     }
 
     fn family(&mut self, family: Family) {
@@ -340,50 +299,6 @@ impl List {
             &range
                 .nested(3, &value(owner.start()))
                 .nested(4, &value(owner.end())),
-        );
-    }
-
-    fn meta(&mut self, key: u32) {
-        self.add("meta", &Attributes::new().number(1, VALUE).number(2, key));
-    }
-
-    fn payload(&mut self, header: u32, offset: u32, length: u32) {
-        self.add(
-            "payload",
-            &Attributes::new()
-                .number(1, VALUE)
-                .number(2, header)
-                .number(3, offset)
-                .number(4, length),
-        );
-    }
-
-    fn mask(&mut self, mask: &[u8]) {
-        let length = u32::try_from(mask.len()).expect("at most an address");
-        let zero = Attributes::new().bytes(1, &vec![0; mask.len()]);
-        let mask = Attributes::new().bytes(1, mask);
-        let data = Attributes::new()
-            .number(1, VALUE)
-            .number(2, VALUE)
-            .number(3, length);
-        self.add("bitwise", &data.nested(4, &mask).nested(5, &zero));
-    }
-
-    fn compare(&mut self, comparison: u32, value: &[u8]) {
-        let value = Attributes::new().bytes(1, value);
-        self.add(
-            "cmp",
-            &Attributes::new()
-                .number(1, VALUE)
-                .number(2, comparison)
-                .nested(3, &value),
-        );
-    }
-
-    fn lookup(&mut self, set: SetName) {
-        self.add(
-            "lookup",
-            &Attributes::new().text(1, &set.to_string()).number(2, VALUE),
         );
     }
 }

@@ -9,6 +9,8 @@ mod http;
 mod location;
 mod split;
 
+use std::time::Duration;
+
 use crate::decide::call::Arrival;
 use crate::decide::call::Connection;
 use crate::decide::call::Request;
@@ -30,16 +32,21 @@ pub fn reading(snapshot: &Snapshot, arrival: &Arrival) -> Reading {
     if opaque {
         return Reading::Opaque;
     }
-    let silence_max = snapshot.mesh.detection_timeout;
     Reading::Sniff {
-        silence_max: silence_max
-            .filter(|limit| !limit.is_zero())
-            .unwrap_or(SILENCE_MAX),
+        silence_max: silence_max(snapshot),
     }
 }
 
+/// How long a silent client is waited for where its bytes decide.
+pub fn silence_max(snapshot: &Snapshot) -> Duration {
+    let limit = snapshot.mesh.detection_timeout;
+    limit
+        .filter(|limit| !limit.is_zero())
+        .unwrap_or(SILENCE_MAX)
+}
+
 /// How long a silent client is waited for when MeshConfig `protocolDetectionTimeout` is unset or 0: never for ever.
-const SILENCE_MAX: std::time::Duration = std::time::Duration::from_millis(200);
+const SILENCE_MAX: Duration = Duration::from_millis(200);
 
 /// What happens to a connection, now that its first bytes are known.
 ///

@@ -21,6 +21,8 @@ use egret_config::decide::verdict::Verdict;
 use egret_config::model::tls::ServerTls;
 use egret_config::port::Protocol;
 use egret_config::snapshot::Snapshot;
+use egret_config::snapshot::cluster::Cluster;
+use egret_config::snapshot::cluster::Discovery;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWrite;
@@ -246,11 +248,24 @@ async fn terminate(
             Ok(Rest::Https(Box::new(stream), http_version(&layer), caller))
         }
         verdict => {
-            let name = terminated.sni.as_deref();
+            let inside = match &verdict {
+                Verdict::Forward(cluster) if by_name_of_call(cluster) => {
+                    let limit = decide::silence_max(snapshot);
+                    read_layer(&mut stream, Some(limit)).await.ok().flatten()
+                }
+                _ => None,
+            };
+            // The application's own TLS knows better whom it wants than that of the mesh around it.
+            let name = inside.as_ref().and_then(sni).or(terminated.sni.as_deref());
             let server = reach(verdict, name, arrival, proxy, snapshot, record).await?;
             Ok(Rest::RelayTls(Box::new(stream), server))
         }
     }
+}
+
+/// Whether the name of a call says where it goes.
+fn by_name_of_call(cluster: &Cluster) -> bool {
+    matches!(cluster.discovery, Discovery::PerCall { .. })
 }
 
 /// Connects to where a verdict for bytes sends them. `name` is the client's SNI.

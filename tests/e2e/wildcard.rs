@@ -1,5 +1,6 @@
 //! Wildcard egress: what a call names is resolved for it, as far as the wildcard allows.
 
+use egret_tests::certs::NOW;
 use egret_tests::client::curl;
 use egret_tests::egret::Settings;
 use egret_tests::folder::Folder;
@@ -175,6 +176,103 @@ fn a_gateway_resolves_what_its_wildcard_allows() -> anyhow::Result<()> {
     let resolve = at("loop.wild.example", 80, &EGRESS_GATEWAY);
     let round = curl(&pod, &["--resolve", &resolve, "http://loop.wild.example/"])?;
     assert_eq!(round.status, 503, "{round:?}");
+    Ok(())
+}
+
+/// What the sidecar sends to the gateway inside of another TLS, whose SNI is the gateway's own.
+const WRAPPED: &str = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: gateway}
+spec:
+  hosts: [gateway.example]
+  ports: [{number: 8443, name: tls, protocol: TLS}]
+  resolution: STATIC
+  endpoints: [{address: GATEWAY}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: gateway}
+spec:
+  host: gateway.example
+  trafficPolicy: {tls: {mode: SIMPLE, sni: gateway.example, caCertificates: ROOTS}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: wild}
+spec:
+  hosts: ['*.wild.example']
+  tls:
+  - match: [{port: 443, sniHosts: ['*.wild.example']}]
+    route: [{destination: {host: gateway.example, port: {number: 8443}}}]
+";
+
+const UNWRAPPED: &str = "
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: egress}
+spec:
+  selector: {istio: egressgateway}
+  servers:
+  - port: {number: 8443, name: tls, protocol: TLS}
+    hosts: [gateway.example]
+    tls: {mode: SIMPLE, serverCertificate: CHAIN, privateKey: KEY}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: wild}
+spec:
+  hosts: [gateway.example]
+  gateways: [default/egress]
+  tcp:
+  - route: [{destination: {host: '*.wild.example', port: {number: 443}}}]
+";
+
+/// The mesh's TLS ends at the gateway, and the application's goes on: its SNI says where to.
+#[test]
+fn a_gateway_resolves_what_the_tls_inside_of_its_own_names() -> anyhow::Result<()> {
+    let (world, [_, https]) = world("wildcard-inside")?;
+    let pod = world.pod(SLEEP, "default")?;
+    let gateway_pod = world.gateway_pod(EGRESS_GATEWAY)?;
+    let keys = Folder::new()?;
+    let pair = world.authority.pair(&["gateway.example"], NOW)?;
+    let path = |name: &str| keys.path().join(name).display().to_string();
+    keys.write("chain.pem", &pair.certificate)?;
+    keys.write("key.pem", &pair.key)?;
+    keys.write("roots.pem", world.authority.pem())?;
+
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    config.write("wild.yaml", DYNAMIC)?;
+    let ends = UNWRAPPED.replace("CHAIN", &path("chain.pem"));
+    config.write("gateway.yaml", &ends.replace("KEY", &path("key.pem")))?;
+    let gateway = Settings::gateway("istio=egressgateway")
+        .pod_ip(EGRESS_GATEWAY.v4())
+        .config(config.path())
+        .start(&world, &gateway_pod)?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    config.write("wild.yaml", DYNAMIC)?;
+    let wraps = WRAPPED.replace("GATEWAY", &EGRESS_GATEWAY.v4().to_string());
+    config.write(
+        "to-gateway.yaml",
+        &wraps.replace("ROOTS", &path("roots.pem")),
+    )?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+
+    let resolve = at(WILD.name, 443, &DIALLED);
+    let answer = curl(&pod, &["--resolve", &resolve, "https://a.wild.example/"])?;
+    assert_eq!(
+        answer.body,
+        "page\n",
+        "{answer:?}\n{}",
+        gateway.everything()
+    );
+    assert_eq!(https.only_request()?.peer.ip(), EGRESS_GATEWAY.v4());
+    let line =
+        gateway.await_access(|line| field(line, "requested_server_name") == "gateway.example")?;
+    assert_eq!(
+        field(&line, "upstream_cluster"),
+        "outbound|443||*.wild.example"
+    );
     Ok(())
 }
 

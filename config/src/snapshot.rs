@@ -86,11 +86,7 @@ impl Snapshot {
     pub fn build(objects: &Objects, workload: Workload) -> (Self, Vec<Problem>) {
         let registry = Registry::new(objects);
         let mut findings = Findings::default();
-        registry.tell_hidden(
-            &workload.namespace,
-            Ties::of(workload.mode),
-            &mut findings,
-        );
+        registry.tell_hidden(&workload.namespace, Ties::of(workload.mode), &mut findings);
         let mut clusters = Clusters::new(objects, &registry, &workload);
         let mut names = NameTable::default();
         let mut bound = Vec::new();

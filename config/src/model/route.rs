@@ -85,6 +85,8 @@ pub struct HttpMatch {
     pub uri: Option<StringMatch>,
     /// How long the prefix of whole segments is that `uri` stands for, where it is one.
     pub segments: Option<usize>,
+    /// `ignoreUriCase`, which a root and its delegate have to agree on.
+    pub ignore_uri_case: bool,
     /// `scheme`.
     pub scheme: Option<StringMatch>,
     /// `method`.

@@ -147,6 +147,7 @@ fn both(root: &HttpMatch, leaf: &HttpMatch) -> HttpMatch {
             Some(_) => leaf.segments,
             None => root.segments,
         },
+        ignore_uri_case: leaf.ignore_uri_case,
         scheme: one(&leaf.scheme, &root.scheme),
         method: one(&leaf.method, &root.method),
         authority: one(&leaf.authority, &root.authority),
@@ -212,6 +213,7 @@ fn conflicts(root: &HttpMatch, leaf: &HttpMatch) -> bool {
             leaf.iter()
                 .any(|(name, value)| texts_conflict(of(root, name).as_ref(), Some(value)))
         })
+        || root.ignore_uri_case != leaf.ignore_uri_case
         || matches!((from.port, to.port), (Some(root), Some(leaf)) if root != leaf)
         || (from.namespace.is_some() && from.namespace != to.namespace)
         || to
@@ -223,15 +225,15 @@ fn conflicts(root: &HttpMatch, leaf: &HttpMatch) -> bool {
             && to.gateways.iter().any(|leaf| !from.gateways.contains(leaf)))
 }
 
-/// Whether a delegate's text is outside of what the root's lets through. Regular expressions agree with nothing.
+/// Whether a delegate's text is outside of what the root's lets through. Regular expressions and mere presence agree with
+/// nothing, as in Istio.
 fn texts_conflict(root: Option<&StringMatch>, leaf: Option<&StringMatch>) -> bool {
     use StringMatch::{Exact, ExactIgnoreCase, Prefix, PrefixIgnoreCase, Present, Regex};
     let (Some(root), Some(leaf)) = (root, leaf) else {
         return false;
     };
     match (root, leaf) {
-        (Present, _) | (_, Present) => false,
-        (Regex(_), _) | (_, Regex(_)) => true,
+        (Present | Regex(_), _) | (_, Present | Regex(_)) => true,
         (Exact(root), Exact(leaf)) | (ExactIgnoreCase(root), ExactIgnoreCase(leaf)) => root != leaf,
         (Prefix(root), Exact(leaf) | Prefix(leaf))
         | (PrefixIgnoreCase(root), ExactIgnoreCase(leaf) | PrefixIgnoreCase(leaf)) => {

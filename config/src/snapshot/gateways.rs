@@ -123,7 +123,10 @@ pub(crate) fn gateways<'o>(
     clusters: &mut Clusters<'o, '_>,
     findings: &mut Findings,
 ) -> Gateways {
-    for service in clusters.registry.visible(&workload.namespace, Ties::First, |_| true) {
+    for service in clusters
+        .registry
+        .visible(&workload.namespace, Ties::First, |_| true)
+    {
         clusters.add(&service);
     }
     let delegates = Delegates::new(objects);

@@ -51,6 +51,7 @@ pub(crate) fn parse(
         name: read::optional(&wire.name),
         uri,
         segments: None,
+        ignore_uri_case: wire.ignore_uri_case,
         scheme,
         method,
         authority,

@@ -147,6 +147,7 @@ fn read(
             "no route allows CONNECT",
         ));
     }
+    headers::few(request.headers())?;
     headers::known_coding(request.headers())?;
     let upgrade = match upgrade::wish(request.headers())? {
         Wish::WebSocket => Some(hyper::upgrade::on(&mut request)),

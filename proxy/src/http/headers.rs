@@ -19,6 +19,9 @@ use uuid::Uuid;
 use crate::failure::Cause;
 use crate::failure::Failure;
 
+/// Header lines of a request; with more it is answered 431.
+pub const HEADERS_MAX: usize = 100;
+
 /// `x-request-id`: kept when the client sent one.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// `x-forwarded-for`.
@@ -124,6 +127,23 @@ pub fn known_coding(headers: &HeaderMap) -> Result<(), Failure> {
             "the request has a transfer coding besides chunked",
         )),
     }
+}
+
+/// Insists that a request has no more than [`HEADERS_MAX`] header lines, as HTTP/1 would have them: the pieces of a
+/// cookie, which HTTP/2 may send one by one, are one.
+///
+/// # Errors
+/// [`Cause::TooLarge`].
+pub fn few(headers: &HeaderMap) -> Result<(), Failure> {
+    if headers.len() <= HEADERS_MAX {
+        return Ok(());
+    }
+    let pieces = headers.get_all(header::COOKIE).iter().count();
+    if headers.len() - pieces.saturating_sub(1) <= HEADERS_MAX {
+        return Ok(());
+    }
+    let words = format!("the request has more than {HEADERS_MAX} headers");
+    Err(Failure::new(Cause::TooLarge, words))
 }
 
 /// Puts an `x-request-id` in if there is none.

@@ -26,9 +26,6 @@ use crate::upstream::pool::CONNECTION_WINDOW;
 use crate::upstream::pool::OnThisThread;
 use crate::upstream::pool::STREAM_WINDOW;
 
-/// Header lines of a request; with more it is answered 431.
-const HEADERS_MAX: usize = 100;
-
 /// Bytes of a request's header block; with more it is answered 431.
 const HEAD_MAX: usize = 64 * 1024;
 

@@ -232,7 +232,10 @@ fn enter(overlays: &[Overlay]) -> anyhow::Result<(File, Pid)> {
         .context("cannot make namespaces")?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     nix::mount::mount(None::<&str>, "/", None::<&str>, private, None::<&str>)
-        .context("cannot make mounts private")?;
+        .context(
+            "cannot make mounts private (EINVAL: the root folder is no mount point, as in a bare chroot; \
+             `mount --bind DIR DIR` before chroot makes it one)",
+        )?;
     for Overlay { source, target } in overlays {
         nix::mount::mount(
             Some(source),

@@ -273,7 +273,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Watch<S> {
     /// Ends the connection so that the client gets all that was sent: our end first, then whatever the client still
     /// sends is read and forgotten for a while.
     pub async fn close(&self) {
-        if lock(&self.0).upgraded {
+        let (upgraded, ended) = {
+            let inner = lock(&self.0);
+            (inner.upgraded, inner.ended.is_some())
+        };
+        if upgraded {
+            return;
+        }
+        if ended {
+            // Nothing more comes. TLS has a last word, which is not waited for.
+            let once = |context: &mut Context<'_>| {
+                Poll::Ready(Pin::new(&mut lock(&self.0).stream).poll_shutdown(context))
+            };
+            let _ = poll_fn(once).await;
             return;
         }
         let (most, silence) = LINGER_MAX;

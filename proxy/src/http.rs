@@ -6,6 +6,7 @@
 pub mod caller;
 pub mod headers;
 pub mod rewrite;
+pub mod framing;
 pub mod line;
 pub mod outgoing;
 pub mod body;

@@ -145,13 +145,12 @@ pub async fn forward(
 ) -> Result<Reached, Failure> {
     let live = proxy.clusters.live(cluster);
     let permit = live.stream()?;
-    let hash_on = live.hash_on();
     let wanted = Wanted {
         to: arrival.to,
         to_is_original: snapshot.workload.mode == Mode::Sidecar,
         name,
         avoid: &[],
-        hash: hash_on.and_then(|on| hash_key::of_stream(&on, arrival.client.ip())),
+        hash: hash_key::policy(cluster).and_then(|on| hash_key::of_stream(on, arrival.client.ip())),
         carries: Carries::Stream,
     };
     let dice = &mut |sides: u64| fastrand::u64(..sides.max(1));

@@ -249,3 +249,35 @@ fn a_credential_is_awaited_and_renewed_and_calls_fail_without_it() -> anyhow::Re
     until(|| stage.is_served())?;
     Ok(())
 }
+
+#[test]
+fn a_server_whose_certificate_was_taken_back_is_refused() -> anyhow::Result<()> {
+    let servers = Authority::new("authority of servers")?;
+    let (lost, other) = (
+        servers.pair(&[NAME], NOW)?,
+        servers.pair(&["other.example"], NOW)?,
+    );
+    let shown = lost.clone();
+    let stage = Stage::new("tls-server-revoked", |_| Ok(shown), None)?;
+    let roots = stage.file("servers.pem", servers.pem())?;
+    let list = stage.file("list.pem", &servers.revoked(&[&other], NOW)?)?;
+    // Each call has a connection of its own, which may take up the session of one before.
+    let policy = |list: &str| {
+        stage.policy(&format!(
+            "{{mode: SIMPLE, caCertificates: {roots}, caCrl: {list}}}\n    \
+             connectionPool: {{http: {{maxRequestsPerConnection: 1}}}}"
+        ))
+    };
+    policy(&list)?;
+    let sidecar = stage.start()?;
+    for _ in 0..3 {
+        assert!(stage.is_served()?);
+    }
+    stage.file("list.pem", &servers.revoked(&[&other, &lost], NOW)?)?;
+    stage.fails(&sidecar, &["taken back by its authority", "list.pem"])?;
+    let served = stage.origin.requests.len();
+    policy("/nobody/wrote/this")?;
+    stage.fails(&sidecar, &["cannot read `/nobody/wrote/this`"])?;
+    assert_eq!(stage.origin.requests.len(), served);
+    Ok(())
+}

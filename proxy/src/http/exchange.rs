@@ -76,7 +76,7 @@ pub async fn exchange(
         Err(failure) => return refuse(&failure, Marks::default(), told),
     };
     let decision = decide(&outgoing, caller, &snapshot);
-    told.record.route_name = decision.route.map(Arc::from);
+    told.record.took_route(decision.route);
     told.record.decided(&decision.trail);
     let mut marks = Marks {
         changes: changes(&decision),

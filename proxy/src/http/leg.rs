@@ -42,7 +42,7 @@ pub struct Leg<'l> {
     /// What is alive of the cluster.
     pub live: Rc<LiveCluster>,
     /// The request's host, after rewriting, in lower case; only where it is needed.
-    host: Option<String>,
+    host: Option<Arc<str>>,
     /// HTTP/2 instead of HTTP/1.
     pub http2: bool,
     ends: Ends,
@@ -63,11 +63,11 @@ impl<'l> Leg<'l> {
     ) -> Self {
         let policy = &cluster.policy;
         let by_host =
-            policy.tls.is_some() || matches!(cluster.discovery, Discovery::PerCall { .. });
+            is_named_by_host(policy) || matches!(cluster.discovery, Discovery::PerCall { .. });
         Self {
             cluster,
             live: proxy.clusters.live(cluster),
-            host: by_host.then(|| outgoing.host().to_ascii_lowercase()),
+            host: by_host.then(|| lowered(outgoing.host())),
             http2: speaks_http2(cluster.protocol, policy, outgoing),
             ends: Ends {
                 client: arrival.client,
@@ -128,13 +128,11 @@ impl<'l> Leg<'l> {
         };
         *tried = Some(target.address);
         let policy = &self.cluster.policy;
-        let tls = policy.tls.as_ref();
-        let named_by_host = tls.is_some_and(|tls| tls.sni.is_none());
         let way = Way {
             pool: &self.live.pool,
             key: Key {
                 address: target.address,
-                name: host.filter(|_| named_by_host).map(Arc::from),
+                name: self.host.clone().filter(|_| is_named_by_host(policy)),
                 ends: policy.proxy_protocol.map(|_| Box::new(self.ends)),
             },
             active: target.active,
@@ -167,11 +165,11 @@ impl<'l> Leg<'l> {
 
     /// What consistent hashing goes by, where it is asked for.
     fn hash_key(&self, request: &Request<RequestBody>) -> HashKey {
-        let Some(on) = self.live.hash_on() else {
+        let Some(on) = hash_key::policy(self.cluster) else {
             return HashKey::default();
         };
         let (headers, query) = (request.headers(), request.uri().query());
-        hash_key::of_request(&on, headers, query, self.ends.client.ip(), self.token)
+        hash_key::of_request(on, headers, query, self.ends.client.ip(), self.token)
     }
 
     /// Tells ejection how a try went. A connection that could not be made was told of where it was tried.
@@ -188,6 +186,21 @@ impl<'l> Leg<'l> {
                 }
             }
         }
+    }
+}
+
+/// Whether the request's host is the name that TLS sends and verifies.
+fn is_named_by_host(policy: &ClusterPolicy) -> bool {
+    let tls = policy.tls.as_ref();
+    tls.is_some_and(|tls| tls.sni.is_none())
+}
+
+/// A host in lower case, which it mostly is already.
+fn lowered(host: &str) -> Arc<str> {
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        host.to_ascii_lowercase().into()
+    } else {
+        host.into()
     }
 }
 

@@ -74,7 +74,12 @@ impl AccessLog {
 
     /// Whether lines tell reasons, and there are lines.
     pub(in crate::report) fn tells_reasons(&self) -> bool {
-        self.reasons && self.encoding.load(Ordering::Relaxed) != OFF
+        self.reasons && self.has_lines()
+    }
+
+    /// Whether there are lines.
+    pub(in crate::report) fn has_lines(&self) -> bool {
+        self.encoding.load(Ordering::Relaxed) != OFF
     }
 
     /// Takes MeshConfig's `accessLogFile` and `accessLogEncoding`: a path, `/dev/stdout`, `/dev/stderr`, or empty for

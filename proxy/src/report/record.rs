@@ -146,6 +146,13 @@ impl Record {
         };
     }
 
+    /// Takes the name of the route, if it will be told.
+    pub fn took_route(&mut self, name: Option<&str>) {
+        if self.log.has_lines() {
+            self.route_name = name.map(Arc::from);
+        }
+    }
+
     /// Takes the reasons of a decision, if the log tells reasons; otherwise no words are made of them.
     pub fn decided(&mut self, trail: &impl Display) {
         if self.log.tells_reasons() {

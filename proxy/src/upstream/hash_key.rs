@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::model::policy::HashOn;
+use egret_config::model::policy::LoadBalancer;
+use egret_config::snapshot::cluster::Cluster;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::header;
@@ -18,6 +20,14 @@ pub struct HashKey {
     pub hash: Option<u64>,
     /// A `set-cookie` for the answer, when the policy asks for a cookie and the client has none.
     pub cookie: Option<HeaderValue>,
+}
+
+/// What consistent hashing goes by, if that is how endpoints of the cluster are picked.
+pub fn policy(cluster: &Cluster) -> Option<&HashOn> {
+    match &cluster.policy.load_balancer {
+        LoadBalancer::ConsistentHash(hash) => Some(&hash.on),
+        _ => None,
+    }
 }
 
 /// The hash of a request. `token` is what a new cookie says: it must be hard to guess and differ from call to call.

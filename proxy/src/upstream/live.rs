@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use egret_config::decide::Dice;
-use egret_config::model::policy::HashOn;
 use egret_config::model::policy::LoadBalancer;
 use egret_config::snapshot::cluster::Cluster;
 use egret_config::snapshot::cluster::Discovery;
@@ -136,14 +135,6 @@ impl LiveCluster {
     /// The cluster.
     pub fn cluster(&self) -> Arc<Cluster> {
         Arc::clone(&self.cluster.borrow())
-    }
-
-    /// What consistent hashing goes by, if that is how endpoints are picked.
-    pub fn hash_on(&self) -> Option<HashOn> {
-        match &self.cluster.borrow().policy.load_balancer {
-            LoadBalancer::ConsistentHash(hash) => Some(hash.on.clone()),
-            _ => None,
-        }
     }
 
     /// Notes how a call to an endpoint went, for ejection.

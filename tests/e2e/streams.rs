@@ -189,7 +189,7 @@ spec:
             OTHER.v4()
         )
     };
-    config.write("hash.yaml", &rule("httpHeaderName: x-user, maglev: {}"))?;
+    config.write("hash.yaml", &rule("httpHeaderName: x-user, maglev: {tableSize: 65537}"))?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let mut all = BTreeSet::new();
     for user in 0..20 {

@@ -197,8 +197,8 @@ struct Opener {
 }
 
 impl Opener {
-    /// Whether a later server cannot share the port, `others` being those of the same address: plaintext shares it with
-    /// HTTP only, and with TLS that came first only once.
+    /// Whether a later server cannot share the port, `others` being those of the same address. A port that plaintext
+    /// opened takes HTTP only. One that TLS opened takes plaintext as its second server only, and HTTP once.
     fn refuses(&self, server: &Server, others: &[Serving<'_>]) -> bool {
         if others.is_empty() {
             return false;
@@ -208,7 +208,12 @@ impl Opener {
                 kind != ServerKind::Http || kind_of(server) != ServerKind::Http
             }
             Some(_) => false,
-            None => is_plain(server) && others.iter().skip(1).any(|other| is_plain(&other.server)),
+            None => {
+                let later = others.len() - usize::from(self.bind == server.bind);
+                let http = |server: &Server| kind_of(server) == ServerKind::Http;
+                let plain = is_plain(server) && !has_tls(server);
+                (plain && later > 0) || (http(server) && others.iter().any(|one| http(&one.server)))
+            }
         }
     }
 }

@@ -128,11 +128,12 @@ impl Request {
         if words.get(1).is_some_and(|word| word == "istio-iptables") {
             words.remove(1);
         }
-        // Giving every command every flag takes longer than all the rest of a start, and init containers name none.
+        // Giving every command every flag with its help takes longer than all the rest of a start, and init containers
+        // name none and ask for none.
         let names_command = words
             .iter()
             .any(|word| COMMANDS.iter().any(|name| word == name));
-        let plain = (!names_command).then(|| flags_command().try_get_matches_from(&words));
+        let plain = (!names_command).then(|| plain_command().try_get_matches_from(&words));
         let matches = match plain {
             Some(Ok(matches)) => matches,
             _ => command().try_get_matches_from(words)?,
@@ -168,6 +169,14 @@ fn command() -> Clap {
         ))
         .subcommand(explain_command())
         .subcommand(Clap::new("version").about("Print the version"))
+}
+
+/// Knows what the flags are called and nothing to tell about them.
+fn plain_command() -> Clap {
+    Clap::new("egret-init")
+        .disable_help_flag(true)
+        .args_override_self(true)
+        .args(FLAGS.iter().map(syntax))
 }
 
 fn flags_command() -> Clap {
@@ -246,12 +255,24 @@ fn argument(flag: &Flag) -> Arg {
     if !flag.environment.is_empty() {
         help = format!("{help} [env: {}]", flag.environment.join(", "));
     }
-    let mut argument = Arg::new(flag.long)
-        .long(flag.long)
-        .action(ArgAction::Set)
+    let argument = syntax(flag)
         .global(true)
         .hide(flag.help.is_empty())
         .help(help);
+    match flag.kind {
+        Kind::Switch => argument.hide_possible_values(true),
+        kind => argument
+            .value_name("VALUE")
+            .default_value(kind.default_text())
+            .hide_default_value(kind.default_text().is_empty()),
+    }
+}
+
+/// What decides how a flag is read.
+fn syntax(flag: &Flag) -> Arg {
+    let mut argument = Arg::new(flag.long)
+        .long(flag.long)
+        .action(ArgAction::Set);
     if let Some(short) = flag.short {
         argument = argument.short(short);
     }
@@ -260,13 +281,8 @@ fn argument(flag: &Flag) -> Arg {
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value("true")
-            .value_parser(ValueParser::from(go_bool))
-            .hide_possible_values(true),
-        kind => argument
-            .value_name("VALUE")
-            .allow_hyphen_values(true)
-            .default_value(kind.default_text())
-            .hide_default_value(kind.default_text().is_empty()),
+            .value_parser(ValueParser::from(go_bool)),
+        _ => argument.allow_hyphen_values(true),
     }
 }
 
@@ -327,12 +343,14 @@ impl Given<'_> {
     }
 
     fn text(&self, long: &str) -> String {
-        let typed = self.matches.get_one::<String>(long).cloned();
         match self.matches.value_source(long) {
-            Some(ValueSource::CommandLine) => typed,
-            _ => self.variables(long).last().or(typed),
+            Some(ValueSource::CommandLine) => self.matches.get_one::<String>(long).cloned(),
+            _ => self.variables(long).last(),
         }
-        .unwrap_or_default()
+        .unwrap_or_else(|| {
+            let flag = FLAGS.iter().find(|flag| flag.long == long);
+            flag.map_or("", |flag| flag.kind.default_text()).to_owned()
+        })
     }
 
     fn switch(&self, long: &str) -> bool {

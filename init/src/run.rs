@@ -115,11 +115,18 @@ impl Wish {
             interface: LOOPBACK,
             address: PASS_THROUGH.1.into(),
         };
+        // Files are read only where the flags ask for what is in them.
+        let accounts = if names_anybody(flags) {
+            Accounts::of_machine()
+        } else {
+            Accounts::default()
+        };
+        let resolv_conf = flags.redirect_dns.then(|| fs::read("/etc/resolv.conf"));
         let surroundings = Surroundings {
-            accounts: Accounts::of_machine(),
+            accounts,
             addresses: addresses.clone(),
-            resolv_conf: fs::read("/etc/resolv.conf")
-                .ok()
+            resolv_conf: resolv_conf
+                .and_then(Result::ok)
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
         };
         let intent = Intent::new(flags, &surroundings).map_err(|faults| Stop {
@@ -174,6 +181,18 @@ fn apply(flags: &Flags) -> Result<(), Stop> {
         connect(&wish)?;
     }
     Ok(())
+}
+
+/// Whether users or groups are given by name; without `--proxy-uid`, the proxy's user is.
+fn names_anybody(flags: &Flags) -> bool {
+    let owners = [
+        &flags.proxy_uid,
+        &flags.proxy_gid,
+        &flags.owner_groups,
+        &flags.owner_groups_exclude,
+    ];
+    let is_name = |byte: u8| !byte.is_ascii_digit() && !b",-*".contains(&byte);
+    flags.proxy_uid.is_empty() || owners.iter().any(|owners| owners.bytes().any(is_name))
 }
 
 /// What istio-init may have marked with before: its own default, and what the flags say, whether they are good or not.

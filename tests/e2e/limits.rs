@@ -11,6 +11,7 @@ use egret_tests::client;
 use egret_tests::client::curl;
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
+use egret_tests::nginx;
 use egret_tests::origin::Answer;
 use egret_tests::origin::at_once;
 use egret_tests::origin::text;
@@ -24,7 +25,6 @@ use egret_tests::topology::World;
 use hyper::StatusCode;
 use tokio::sync::watch;
 
-use crate::nginx;
 use crate::stage;
 use crate::stage::REGISTRY_ONLY;
 use crate::stage::elsewhere;
@@ -112,7 +112,7 @@ fn http2_in_front(world: &World) -> anyhow::Result<Process> {
         FRONT.v4(),
         ELSEWHERE.v4()
     );
-    nginx::start(world, &world.internet, &server)
+    nginx::serve(world, &server)
 }
 
 fn http2_config(pool: &str) -> String {

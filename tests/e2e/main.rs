@@ -1,7 +1,6 @@
 //! End-to-end tests: every story on a real kernel, with real `curl`, in network namespaces that vanish.
 
 mod stage;
-mod nginx;
 mod floors;
 mod harness;
 mod allow_any;

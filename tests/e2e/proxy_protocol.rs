@@ -7,6 +7,7 @@ use std::net::TcpStream;
 
 use egret_tests::client::curl;
 use egret_tests::folder::Folder;
+use egret_tests::nginx;
 use egret_tests::places::ELSEWHERE;
 use egret_tests::places::Family;
 use egret_tests::places::Located;
@@ -14,7 +15,6 @@ use egret_tests::places::SLEEP;
 use egret_tests::places::Site;
 use egret_tests::topology::World;
 
-use crate::nginx;
 use crate::stage;
 use crate::stage::REGISTRY_ONLY;
 use crate::stage::elsewhere;
@@ -76,7 +76,7 @@ fn requests(name: &str, version: &str) -> anyhow::Result<()> {
          return 200 \"$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr\"; }}",
         UPSTREAM.v4()
     );
-    let _nginx = nginx::start(&world, &world.internet, &server)?;
+    let _nginx = nginx::serve(&world, &server)?;
     let pod = world.pod(SLEEP, "default")?;
     world.resolve("elsewhere.example", &[ELSEWHERE.v4()]);
     let config = Folder::with(&[REGISTRY_ONLY])?;

@@ -79,7 +79,7 @@ fn the_upstream_learns_who_the_client_is() -> anyhow::Result<()> {
     let element = format!(
         "Hash={hash};Cert=\"{pem}\";Subject=\"CN=client.example\";URI={NAME};DNS=client.example"
     );
-    assert_eq!(seen(&with)?, [element.clone()]);
+    assert_eq!(seen(&with)?, std::slice::from_ref(&element));
     assert_eq!(seen(&[])?, [""; 0]);
 
     for (mode, shown, silent) in [

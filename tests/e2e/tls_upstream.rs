@@ -6,6 +6,7 @@ use egret_tests::certs::Authority;
 use egret_tests::certs::NOW;
 use egret_tests::client::curl;
 use egret_tests::folder::Folder;
+use egret_tests::nginx;
 use egret_tests::places::CNN;
 use egret_tests::places::Family;
 use egret_tests::places::Located;
@@ -13,7 +14,6 @@ use egret_tests::places::SLEEP;
 use egret_tests::process::Process;
 use egret_tests::topology::World;
 
-use crate::nginx;
 use crate::stage;
 use crate::stage::REGISTRY_ONLY;
 use crate::stage::field;
@@ -61,7 +61,7 @@ fn nginx_with(world: &World, listen: &str) -> anyhow::Result<Process> {
          return 200 \"$server_protocol $ssl_server_name $connection\"; }}",
         CNN.v4()
     );
-    nginx::start(world, &world.internet, &server)
+    nginx::serve(world, &server)
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn authorities_stand_in_a_secret_beside() -> anyhow::Result<()> {
         "  server {{ listen {}:443 ssl; ssl_certificate {certificate}; ssl_certificate_key {key}; return 200 ok; }}",
         CNN.v4()
     );
-    let _nginx = nginx::start(&world, &world.internet, &server)?;
+    let _nginx = nginx::serve(&world, &server)?;
     let pod = world.pod(SLEEP, "default")?;
     let config = Folder::with(&[REGISTRY_ONLY])?;
     config.write(

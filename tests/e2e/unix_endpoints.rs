@@ -2,6 +2,7 @@
 
 use egret_tests::client::curl;
 use egret_tests::folder::Folder;
+use egret_tests::nginx;
 use egret_tests::places::ELSEWHERE;
 use egret_tests::places::Family;
 use egret_tests::places::Located;
@@ -9,7 +10,6 @@ use egret_tests::places::SLEEP;
 use egret_tests::topology::World;
 use serde_json::json;
 
-use crate::nginx;
 use crate::stage;
 use crate::stage::REGISTRY_ONLY;
 use crate::stage::assert_fields;
@@ -43,7 +43,7 @@ fn requests_and_bytes_reach_a_unix_socket() -> anyhow::Result<()> {
     let path = world.folder().join("socket").display().to_string();
     let server =
         format!("  server {{ listen unix:{path}; return 200 \"$host $http_x_request_id\"; }}");
-    let _nginx = nginx::start(&world, &world.internet, &server)?;
+    let _nginx = nginx::serve(&world, &server)?;
     let pod = world.pod(SLEEP, "default")?;
     let config = Folder::with(&[REGISTRY_ONLY])?;
     config.write("elsewhere.yaml", &entries(&path))?;

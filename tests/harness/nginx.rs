@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use crate::certs::Pair;
-use crate::netns::Host;
 use crate::process::Process;
 use crate::topology::World;
 
@@ -47,47 +46,22 @@ impl Nginx {
                 folder = folder.display()
             );
         }
-        let config = format!(
-            "daemon off;
-             master_process off;
-             user root;
-             pid {folder}/pid;
-             error_log stderr notice;
-             events {{}}
-             http {{
-               log_format one '$connection $connection_requests $server_protocol $status \"$request\"';
-               access_log /dev/stdout one;
-               client_body_temp_path {folder}/body;
-               proxy_temp_path {folder}/proxy;
-               fastcgi_temp_path {folder}/fastcgi;
-               uwsgi_temp_path {folder}/uwsgi;
-               scgi_temp_path {folder}/scgi;
-               {settings}
-               server {{
-                 {listen}
-                 root {files};
-                 location / {{}}
-                 location /put/ {{ dav_methods PUT; client_max_body_size 0; }}
-               }}
-             }}
-             ",
-            folder = folder.display(),
+        let servers = format!(
+            "log_format one '$connection $connection_requests $server_protocol $status \"$request\"';
+             access_log /dev/stdout one;
+             {settings}
+             server {{
+               {listen}
+               root {files};
+               location / {{}}
+               location /put/ {{ dav_methods PUT; client_max_body_size 0; }}
+             }}",
             files = files.display(),
         );
-        let path = folder.join("nginx.conf");
-        fs::write(&path, config)?;
-        let process = run(&world.internet, &path)?;
-        let nginx = Self {
-            process,
+        Ok(Self {
+            process: serve(world, &servers)?,
             folder: files,
-        };
-        // It says so once it listens.
-        nginx
-            .process
-            .errors
-            .await_one(|line| line.contains("event method"))
-            .with_context(|| nginx.process.everything())?;
-        Ok(nginx)
+        })
     }
 
     /// Puts a file where `/name` is.
@@ -108,8 +82,42 @@ impl Nginx {
     }
 }
 
-fn run(host: &Host, config: &Path) -> anyhow::Result<Process> {
-    let config = config.display().to_string();
-    let command = host.command(0, Path::new("nginx"), &["-c", &config]);
-    Process::start(host, command, None).context("nginx is needed")
+/// Starts nginx with this inside of its `http` block, on the internet; gives it when it listens.
+///
+/// # Errors
+/// When nginx is missing or refuses.
+pub fn serve(world: &World, http: &str) -> anyhow::Result<Process> {
+    let folder = world.folder().join("nginx");
+    fs::create_dir_all(&folder)?;
+    let config = format!(
+        "daemon off;
+         master_process off;
+         user root;
+         pid {folder}/pid;
+         error_log stderr notice;
+         events {{}}
+         http {{
+           access_log /dev/null;
+           client_body_temp_path {folder}/body;
+           proxy_temp_path {folder}/proxy;
+           fastcgi_temp_path {folder}/fastcgi;
+           uwsgi_temp_path {folder}/uwsgi;
+           scgi_temp_path {folder}/scgi;
+           {http}
+         }}
+         ",
+        folder = folder.display(),
+    );
+    let path = folder.join("nginx.conf");
+    fs::write(&path, config)?;
+    let path = path.display().to_string();
+    let host = &world.internet;
+    let command = host.command(0, Path::new("nginx"), &["-c", &path]);
+    let process = Process::start(host, command, None).context("nginx is needed")?;
+    // It says so once it listens.
+    process
+        .errors
+        .await_one(|line| line.contains("event method"))
+        .with_context(|| process.everything())?;
+    Ok(process)
 }

@@ -241,6 +241,13 @@ impl<'a> Review<'a> {
         self.path = here;
     }
 
+    /// What stands at `path`, outside of the field being looked at, may not do what its author thinks.
+    pub(crate) fn warn_elsewhere(&mut self, path: &str, value: &str, reason: &str) {
+        let here = std::mem::replace(&mut self.path, path.to_owned());
+        self.warn("", value, reason);
+        self.path = here;
+    }
+
     /// `part` of the present field may not do what its author thinks.
     pub(crate) fn warn(&mut self, part: &str, value: impl fmt::Display, reason: impl Into<String>) {
         self.tell(Severity::Warning, part, value, reason);

@@ -162,11 +162,7 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
     let review = &mut review;
     match &one.document.body {
         Body::ServiceEntry(wire) => {
-            let labels = metadata
-                .labels
-                .iter()
-                .map(|(key, value)| (key.as_str(), value.as_str()));
-            let services = model::service::entry::parse(wire, meta, labels.collect(), review);
+            let services = model::service::entry::parse(wire, metadata, meta, review);
             keep(review, &mut objects.services, services)
         }
         Body::Service(wire) => {

@@ -14,6 +14,8 @@ use crate::model::endpoint::Endpoint;
 use crate::model::meta::ExportTo;
 use crate::model::meta::Meta;
 use crate::port::Protocol;
+use crate::problem::Review;
+use crate::wire::envelope::Metadata;
 
 /// One host that may be called.
 ///
@@ -35,6 +37,8 @@ pub struct Service {
     pub resolution: Resolution,
     /// Kubernetes `clusterIP: None`.
     pub headless: bool,
+    /// `trafficDistribution`, or the annotation: the nearest endpoints serve, where no `localityLbSetting` says otherwise.
+    pub near: bool,
     /// ServiceEntry `location: MESH_EXTERNAL`.
     pub external: bool,
     /// Members written in the ServiceEntry itself.
@@ -82,6 +86,37 @@ pub enum Resolution {
     DynamicDns,
     /// Kubernetes ExternalName: another name for this host.
     Alias(Arc<str>),
+}
+
+/// The annotation that says what `trafficDistribution` of a Service says, of a ServiceEntry too.
+const DISTRIBUTION: &str = "networking.istio.io/traffic-distribution";
+
+/// Whether the nearest endpoints of a service are preferred: by its field, else by its annotation.
+fn near(field: &str, metadata: &Metadata, review: &mut Review<'_>) -> bool {
+    let same_node = "which node a proxy is on is not known here: the nearest place counts; write PreferSameZone";
+    match field {
+        "PreferClose" | "PreferSameZone" => return true,
+        "PreferSameNode" => {
+            review.warn("trafficDistribution", field, same_node);
+            return true;
+        }
+        _ => {}
+    }
+    let Some(word) = metadata.annotations.get(DISTRIBUTION) else {
+        return false;
+    };
+    let wrong = match word.to_ascii_lowercase().as_str() {
+        "" | "any" => return false,
+        "preferclose" | "prefersamezone" => return true,
+        "prefersamenode" => same_node,
+        _ => "expected PreferClose, PreferSameZone or PreferSameNode; it changes nothing",
+    };
+    review.warn_elsewhere(
+        &format!("metadata.annotations[{DISTRIBUTION}]"),
+        word,
+        wrong,
+    );
+    wrong == same_node
 }
 
 /// The endpoints of one EndpointSlice, to be joined with its service.

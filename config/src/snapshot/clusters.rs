@@ -226,7 +226,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
         let gateway = self.workload.mode == Mode::Gateway;
         let dialled = port.target.unwrap_or(port.number);
         let wildcard = service.host.exact().is_none();
-        let members = || self.placed(members(service, port, endpoints), policy);
+        let members = || self.placed(service, members(service, port, endpoints), policy);
         Some(match &service.resolution {
             Resolution::DynamicDns => Discovery::PerCall {
                 allowed: service.host.clone(),
@@ -264,14 +264,26 @@ impl<'o, 'b> Clusters<'o, 'b> {
     }
 
     /// Members with their priorities, or weights, by where they are.
-    fn placed(&self, members: Vec<(Member, &Labels)>, policy: &TrafficPolicy) -> Vec<Member> {
-        let mesh = &self.objects.mesh.locality;
-        let setting = policy.locality.as_ref().unwrap_or(mesh);
-        if !setting.enabled.or(mesh.enabled).unwrap_or(true) {
-            return members.into_iter().map(|(member, _)| member).collect();
-        }
+    fn placed(
+        &self,
+        service: &Service,
+        members: Vec<(Member, &Labels)>,
+        policy: &TrafficPolicy,
+    ) -> Vec<Member> {
         let failover = policy.outlier_detection.is_some();
-        localities::place(members, setting, &self.workload.labels, failover)
+        let near;
+        let (setting, failover) = match &policy.locality {
+            Some(own) => (own, failover),
+            None if service.near => {
+                near = localities::near();
+                (&near, true)
+            }
+            None => (&self.objects.mesh.locality, failover),
+        };
+        match setting.enabled {
+            Some(false) => members.into_iter().map(|(member, _)| member).collect(),
+            _ => localities::place(members, setting, &self.workload.labels, failover),
+        }
     }
 
     fn policy(&self, policy: TrafficPolicy) -> ClusterPolicy {

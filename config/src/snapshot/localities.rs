@@ -9,6 +9,10 @@ use crate::snapshot::cluster::Member;
 /// Weights are finer than percents, so that a share can be spread over many members.
 const SHARE: u64 = 1000;
 
+/// So many steps there are by distance.
+const FARTHEST: u32 = 5;
+
+const NETWORK: &str = "topology.istio.io/network";
 const REGION: &str = "topology.kubernetes.io/region";
 const ZONE: &str = "topology.kubernetes.io/zone";
 const SUBZONE: &str = "topology.istio.io/subzone";
@@ -25,28 +29,43 @@ pub(crate) fn place(
     let own = locality_of(workload);
     let distribution = setting.distribute.iter();
     let mut distribution = distribution.filter(|(from, _)| covers(from, &own));
-    let prioritised: Vec<(Member, u32)> = match distribution.next() {
-        Some((_, to)) => return distribute(members, to),
-        None if !failover || !setting.distribute.is_empty() => {
-            return members.into_iter().map(|(member, _)| member).collect();
-        }
-        None if !setting.priority_labels.is_empty() => members
-            .into_iter()
-            .map(|(member, labels)| {
-                let priority = by_labels(&setting.priority_labels, workload, &member, labels);
-                (member, priority)
-            })
-            .collect(),
-        None if own.is_empty() => members.into_iter().map(|(member, _)| (member, 0)).collect(),
-        None => members
-            .into_iter()
-            .map(|(member, _)| {
-                let priority = by_distance(&own, &member.locality, &setting.failover);
-                (member, priority)
-            })
-            .collect(),
+    if let Some((_, to)) = distribution.next() {
+        return distribute(members, to);
+    }
+    if !failover || !setting.distribute.is_empty() {
+        return members.into_iter().map(|(member, _)| member).collect();
+    }
+    let labelled = !setting.priority_labels.is_empty();
+    let by_place = !own.is_empty() && (!labelled || !setting.failover.is_empty());
+    let priority = |member: &Member, labels: &Labels| {
+        let by_labels = match labelled {
+            true => by_labels(
+                &setting.priority_labels,
+                (workload, &own),
+                (labels, &member.locality),
+            ),
+            false => 0,
+        };
+        let by_place = match by_place {
+            true => by_distance(&own, &member.locality, &setting.failover),
+            false => 0,
+        };
+        by_labels * FARTHEST + by_place
     };
-    compact(prioritised)
+    let members = members.into_iter().map(|(member, labels)| {
+        let priority = priority(&member, labels);
+        (member, priority)
+    });
+    compact(members.collect())
+}
+
+/// The setting of a service that prefers the nearest endpoints.
+pub(crate) fn near() -> Locality {
+    Locality {
+        enabled: Some(true),
+        priority_labels: [NETWORK, REGION, ZONE, SUBZONE].map(Into::into).to_vec(),
+        ..Locality::default()
+    }
 }
 
 /// Priorities without gaps.
@@ -80,23 +99,24 @@ fn by_distance(own: &str, locality: &str, failover: &[(Arc<str>, Arc<str>)]) -> 
     }
 }
 
-/// 0 when all labels are alike, one more for each from the last on that is not, or comes after one that is not.
-fn by_labels(wanted: &[Arc<str>], workload: &Labels, member: &Member, labels: &Labels) -> u32 {
-    let locality = parts(&member.locality);
-    let of_member = |key: &str| {
-        labels.value(key).or(match key {
-            REGION => Some(locality[0]),
-            ZONE => Some(locality[1]),
-            SUBZONE => Some(locality[2]),
-            _ => None,
-        })
-    };
-    let alike = wanted.iter().take_while(|wanted| {
-        let (key, value) = match wanted.split_once('=') {
-            Some((key, value)) => (key, Some(value)),
-            None => (&***wanted, workload.value(wanted)),
+/// 0 when all labels are alike, one more for each from the last on that is not, or comes after one that is not. Who
+/// has no label of a place has that of its locality.
+fn by_labels(wanted: &[Arc<str>], own: (&Labels, &str), other: (&Labels, &str)) -> u32 {
+    fn value<'l>((labels, locality): (&'l Labels, &'l str), key: &str) -> &'l str {
+        let place = || match key {
+            REGION => parts(locality)[0],
+            ZONE => parts(locality)[1],
+            SUBZONE => parts(locality)[2],
+            _ => "",
         };
-        value.unwrap_or_default() == of_member(key).unwrap_or_default()
+        labels.value(key).unwrap_or_else(place)
+    }
+    let alike = wanted.iter().take_while(|wanted| {
+        let (key, wanted) = match wanted.split_once('=') {
+            Some(fixed) => fixed,
+            None => (&***wanted, value(own, wanted)),
+        };
+        wanted == value(other, key)
     });
     (wanted.len() - alike.count()) as u32
 }
@@ -238,6 +258,28 @@ mod tests {
         assert_eq!(priorities(&topology, workload), [0, 0, 1, 2, 2, 2]);
         let fixed = by_labels(&["topology.kubernetes.io/region=q"]);
         assert_eq!(priorities(&fixed, workload), [1, 1, 1, 0, 1, 1]);
+        assert_eq!(
+            priorities(&topology, "istio-locality=r.z.s"),
+            [0, 0, 1, 2, 2, 2]
+        );
+        assert_eq!(
+            priorities(&near(), "istio-locality=r.z.s"),
+            [0, 1, 2, 3, 3, 3]
+        );
+    }
+
+    #[test]
+    fn labels_first_and_then_the_distance() {
+        let both = Locality {
+            priority_labels: vec!["topology.kubernetes.io/zone=z".into()],
+            failover: vec![("r".into(), "p".into())],
+            ..Locality::default()
+        };
+        // In any zone `z`: ours, then elsewhere. In other zones: ours, then where we fail over to, then elsewhere.
+        assert_eq!(
+            priorities(&both, "istio-locality=r.z.s"),
+            [0, 1, 3, 2, 4, 5]
+        );
     }
 
     #[test]

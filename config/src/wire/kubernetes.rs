@@ -20,6 +20,7 @@ object! {
         pub kind as "type": String,
         pub external_name: String,
         pub publish_not_ready_addresses: bool,
+        pub traffic_distribution: String,
     }
     silent [
         "externalIPs",
@@ -34,7 +35,6 @@ object! {
         "sessionAffinityConfig",
         "ipFamilies",
         "ipFamilyPolicy",
-        "trafficDistribution",
     ]
 }
 

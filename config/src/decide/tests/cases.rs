@@ -391,5 +391,8 @@ fn describe_members(members: &[crate::snapshot::cluster::Member], words: &mut St
         if !member.locality.is_empty() {
             let _ = write!(words, "@{}", member.locality);
         }
+        if member.priority != 0 {
+            let _ = write!(words, "#{}", member.priority);
+        }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::host::HostPattern;
-use crate::labels::Labels;
 use crate::model::endpoint::Address;
 use crate::model::endpoint::Endpoint;
 use crate::model::meta::Meta;
@@ -16,6 +15,7 @@ use crate::port::PortClass;
 use crate::port::Protocol;
 use crate::problem::NO_VALUE;
 use crate::problem::Review;
+use crate::wire::envelope::Metadata;
 use crate::wire::service_entry::ServiceEntry as Wire;
 use crate::wire::service_entry::WorkloadEntry;
 use crate::wire::shared::Port;
@@ -23,8 +23,8 @@ use crate::wire::shared::Port;
 /// Reads a ServiceEntry. What comes back counts only if the review passed.
 pub(crate) fn parse(
     wire: &Wire,
+    metadata: &Metadata,
     meta: &Arc<Meta>,
-    labels: Labels,
     review: &mut Review<'_>,
 ) -> Vec<Service> {
     let words = [
@@ -64,6 +64,7 @@ pub(crate) fn parse(
         .map(|selector| read::selector(review, "workloadSelector.labels", &selector.labels));
     let namespace = &meta.name.namespace;
     let export_to = read::export_to(review, &wire.export_to, namespace, true);
+    let near = super::near("", metadata, review);
     let service = |host: &String| Service {
         meta: Arc::clone(meta),
         host: HostPattern::parse(host),
@@ -72,6 +73,7 @@ pub(crate) fn parse(
         ports: ports.clone(),
         resolution: resolution.clone(),
         headless: false,
+        near,
         external,
         endpoints: endpoints.clone(),
         selector: selector.clone(),
@@ -81,7 +83,7 @@ pub(crate) fn parse(
             .iter()
             .map(|name| name.as_str().into())
             .collect(),
-        labels: labels.clone(),
+        labels: read::labels(&metadata.labels),
     };
     wire.hosts.iter().map(service).collect()
 }

@@ -74,6 +74,7 @@ pub(crate) fn service(
         ports: ports.into_iter().flatten().collect(),
         resolution,
         headless,
+        near: super::near(&wire.traffic_distribution, metadata, review),
         external: false,
         endpoints: Vec::new(),
         selector: (!wire.selector.is_empty()).then(|| read::labels(&wire.selector)),

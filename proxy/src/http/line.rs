@@ -481,8 +481,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Line<S> {
         let mut inner = lock(&self.0);
         // Hyper flushes once it holds nothing itself.
         inner.writing = false;
+        ready!(Pin::new(&mut inner.stream).poll_flush(context))?;
+        // The stream may hold something as well, as TLS does: hyper stays until it is gone.
         inner.answering = inner.busy;
-        Pin::new(&mut inner.stream).poll_flush(context)
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

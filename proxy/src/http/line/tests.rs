@@ -217,3 +217,31 @@ async fn a_client_that_stays_after_the_end_is_left() {
     assert_eq!(began.elapsed(), LINGER_MAX.1);
     drop(watch);
 }
+
+#[tokio::test(start_paused = true)]
+async fn it_is_not_idle_while_the_stream_holds_something() {
+    let (mut client, server) = duplex(8);
+    let watch = watched(tokio::io::BufWriter::new(server));
+    let mut line = watch.line();
+    let early = watch.begin().early;
+    let response = watch.answered(Response::new(()), early);
+    line.write_all(b"more than fits").await.expect("kept");
+    drop(response);
+    let flushed = timeout(Duration::from_secs(1), line.flush()).await;
+    assert!(flushed.is_err());
+    assert!(
+        timeout(Duration::from_secs(1), line.read_u8())
+            .await
+            .is_err()
+    );
+    // As if its head had come this way.
+    lock(&watch.0).framing.feed(GET);
+    let seen = timeout(Duration::from_secs(1), watch.sees(None, true)).await;
+    assert!(seen.is_err());
+    let mut space = [0; 14];
+    let reading = client.read_exact(&mut space);
+    let (flushed, read) = tokio::join!(line.flush(), reading);
+    flushed.expect("flushed");
+    read.expect("read");
+    assert_eq!(watch.sees(None, true).await, Seen::Idle);
+}

@@ -32,8 +32,12 @@ use crate::upstream::pool::Single;
 use crate::upstream::pool::Turn;
 use crate::upstream::stream::Stream;
 
-/// Connections of HTTP/2 that may say goodbye to one request before it is told.
+/// Connections of HTTP/2 in a row that may say goodbye to one request, while nobody else is answered either, before it
+/// is told.
 const HANDED_ON_MAX: u32 = 10;
+
+/// The same where others are answered: an upstream that takes few requests on a connection serves them by turns.
+const OVERTAKEN_MAX: u32 = 1000;
 
 /// How a request gets to its endpoint.
 #[derive(Debug)]
@@ -174,6 +178,8 @@ async fn over_shared(
 ) -> Result<Reply, Failed> {
     // A connection that says goodbye hands what it did not take to the next one, which may be about to say it, too.
     let mut left = HANDED_ON_MAX;
+    let mut overtaken = 0;
+    let mut answers = way.pool.answers();
     loop {
         let (mut shared, call) = match shared(&mut way, clusters).await {
             Ok(found) => found,
@@ -188,6 +194,7 @@ async fn over_shared(
         let began = Instant::now();
         let mut error = match shared.sender.try_send_request(request).await {
             Ok(response) => {
+                way.pool.answered();
                 way.key.address = shared.address;
                 let carrier = Carrier::Shared(call);
                 return Ok(reply(response, began, shared.local, carrier, way));
@@ -201,8 +208,14 @@ async fn over_shared(
         }
         let unsent = unsent.or_else(|| spare.filter(|_| goodbye));
         match unsent {
-            Some(unsent) if left > 0 => {
-                left -= 1;
+            Some(unsent) if left > 0 && overtaken < OVERTAKEN_MAX => {
+                if way.pool.answers() == answers {
+                    left -= 1;
+                } else {
+                    left = HANDED_ON_MAX;
+                }
+                answers = way.pool.answers();
+                overtaken += 1;
                 request = unsent;
             }
             unsent => {

@@ -3,6 +3,7 @@
 mod single;
 mod shared;
 
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -68,6 +69,8 @@ pub struct Pool {
     streams_max: Option<usize>,
     /// How old a connection may become.
     age_max: Duration,
+    /// Answers that came on shared connections.
+    answers: Cell<u64>,
     /// Hears of idle connections.
     usage: Option<Arc<Usage>>,
 }
@@ -83,6 +86,7 @@ impl Pool {
             served_max: served_max.filter(|max| *max > 0).unwrap_or(u32::MAX),
             streams_max: None,
             age_max: Duration::MAX,
+            answers: Cell::new(0),
             usage: None,
         }
     }
@@ -194,6 +198,16 @@ impl Pool {
             return None;
         }
         Some((least.clone(), least.call()))
+    }
+
+    /// Notes an answer that came on a shared connection.
+    pub fn answered(&self) {
+        self.answers.set(self.answers.get() + 1);
+    }
+
+    /// How many answers came on shared connections so far.
+    pub fn answers(&self) -> u64 {
+        self.answers.get()
     }
 
     /// Asks for the right to make a shared connection.

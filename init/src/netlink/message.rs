@@ -156,6 +156,10 @@ impl Attributes {
 
     fn put(mut self, kind: u16, value: &[u8]) -> Self {
         let length = u16::try_from(4 + value.len()).expect("callers chunk what may grow");
+        // Most attributes are a few small ones, which so are put together without moving.
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve(value.len() + USUAL_LENGTH);
+        }
         self.bytes.extend(length.to_ne_bytes());
         self.bytes.extend(kind.to_ne_bytes());
         self.bytes.extend(value);
@@ -221,6 +225,9 @@ impl Attributes {
         Reader(&self.bytes)
     }
 }
+
+/// Room for the attributes of an expression.
+const USUAL_LENGTH: usize = 64;
 
 /// Marks an attribute that holds attributes.
 const NESTED: u16 = 0x8000;

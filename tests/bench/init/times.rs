@@ -61,14 +61,19 @@ impl Job {
         self
     }
 
-    /// Runs all programs in a pod. Gives the time from the first start to the last end, and what the last one printed.
-    fn run(&self, pod: &Host) -> anyhow::Result<(Duration, Vec<u8>)> {
+    /// Runs all programs in a pod. Gives the time from each start to each end, and what the last one printed, if it `is_heard`.
+    fn run(&self, pod: &Host, is_heard: bool) -> anyhow::Result<(Duration, Vec<u8>)> {
         let mut took = Duration::ZERO;
         let mut printed = Vec::new();
         for (words, input) in &self.0 {
             let mut command = Command::new(&words[0]);
             command.args(&words[1..]).stdin(File::open(input)?);
-            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            let stdout = if is_heard {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            };
+            command.stdout(stdout).stderr(Stdio::piped());
             let (time, output) = pod.run(move || {
                 let start = Instant::now();
                 let output = command
@@ -92,7 +97,7 @@ impl Job {
 
 /// What a job prints in a fresh pod.
 pub(super) fn output(pod: Pod, job: &Job) -> anyhow::Result<Vec<u8>> {
-    Ok(job.run(&pod.make()?)?.1)
+    Ok(job.run(&pod.make()?, true)?.1)
 }
 
 /// The times of a number of runs, in ascending order.
@@ -132,9 +137,9 @@ pub(super) fn measure_in_turns<const N: usize>(
         for ((_, job), times) in jobs.iter().zip(&mut times) {
             let host = pod.make()?;
             if let Some(before) = before {
-                before.run(&host)?;
+                before.run(&host, false)?;
             }
-            times.push(job.run(&host)?.0);
+            times.push(job.run(&host, false)?.0);
         }
     }
     writeln!(

@@ -291,3 +291,58 @@ fn ranges_are_masked_and_single_addresses_are_not() {
         &[family.concat(), load, bitwise, compare(1, &[127, 0, 0, 0])],
     );
 }
+
+/// What a kernel may lack is asked of each message, so that an error names the one module that would help.
+#[test]
+fn messages_name_the_modules_they_need() {
+    let rule = |matches, action| Rule {
+        matches,
+        action,
+        reason: Reason::Proxy,
+    };
+    let needs = |chain: ChainName, rule: Rule| {
+        let rules = RuleSet {
+            sets: Vec::new(),
+            chains: vec![Chain {
+                name: chain,
+                rules: vec![rule],
+            }],
+        };
+        let messages = replace(&rules, Old::None, Vec::new());
+        let find = |start: &str| {
+            let found = messages
+                .iter()
+                .find(|message| message.label().starts_with(start));
+            found.unwrap().needs().to_vec()
+        };
+        (find("chain "), find("rule "))
+    };
+    let module = |name| vec![Need::Module(name)];
+    let nat = module("nft_chain_nat");
+    for (action, expected) in [
+        (Action::Leave, Vec::new()),
+        (Action::Redirect(15001), module("nft_redir")),
+    ] {
+        let found = needs(ChainName::Output, rule(Vec::new(), action));
+        assert_eq!(found, (nat.clone(), expected), "{action:?}");
+    }
+    let deliver = Action::Deliver {
+        port: 15006,
+        mark: 1337,
+    };
+    for (action, expected) in [
+        (deliver, module("nft_tproxy")),
+        (Action::SaveMark, module("nft_ct")),
+        (Action::Zone(1), module("nft_ct")),
+        (Action::Reject, module("nft_reject_inet")),
+        (Action::Mark(1338), Vec::new()),
+    ] {
+        let found = needs(ChainName::Arriving, rule(Vec::new(), action));
+        assert_eq!(found, (Vec::new(), expected), "{action:?}");
+    }
+    let found = needs(
+        ChainName::Arriving,
+        rule(vec![Match::Invalid], Action::Drop),
+    );
+    assert_eq!(found, (Vec::new(), module("nft_ct")));
+}

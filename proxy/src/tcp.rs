@@ -87,7 +87,7 @@ pub async fn pass(
     let dial = Dial {
         from: None,
         limit: snapshot.mesh.connect_timeout,
-        keepalive: None,
+        keepalive: snapshot.mesh.keepalive.as_ref(),
     };
     record.upstream_host = Some(arrival.to);
     let connected = connect(&[arrival.to], dial).await?;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::io::Write;
 use std::net::TcpStream;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -26,6 +27,7 @@ use hyper::StatusCode;
 use tokio::sync::watch;
 
 use crate::stage;
+use crate::stage::ALLOW_ANY;
 use crate::stage::REGISTRY_ONLY;
 use crate::stage::elsewhere;
 use crate::stage::field;
@@ -261,5 +263,37 @@ fn a_byte_stream_ends_at_its_greatest_age() -> anyhow::Result<()> {
     })?;
     assert_eq!(said, "hello you");
     sidecar.await_access(|line| field(line, "response_flags") == "DT")?;
+    Ok(())
+}
+
+#[test]
+fn the_meshs_keepalive_is_that_of_every_connection() -> anyhow::Result<()> {
+    let world = World::new("limits-keepalive", Family::V4)?;
+    let _origin = world.echo(&world.internet, &[ELSEWHERE.v4()], 7000, b"hello")?;
+    let _unknown = world.echo(&world.internet, &[FRONT.v4()], 7001, b"hello")?;
+    let pod = world.pod(SLEEP, "default")?;
+    let folder = Folder::with(&[ALLOW_ANY])?;
+    folder.write("elsewhere.yaml", &config("tcp: {connectTimeout: 5s}"))?;
+    folder.write(
+        "mesh.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    \
+         tcpKeepalive: {time: 75s, interval: 15s, probes: 3}\n",
+    )?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    for (site, port) in [(ELSEWHERE, 7000), (FRONT, 7001)] {
+        let _open = pod.run(move || {
+            let mut stream = TcpStream::connect((site.v4(), port))?;
+            stream.read_exact(&mut [0; 5])?;
+            std::io::Result::Ok(stream)
+        })?;
+        let to = format!("dst {}:{port}", site.v4());
+        let command = pod.command(0, Path::new("ss"), &["-tnpo", "state", "established", &to]);
+        let seen = Process::run(&pod, command)?.output;
+        // The application's own connection to the same place has none.
+        let probed = seen
+            .lines()
+            .filter(|line| line.contains("timer:(keepalive,1min"));
+        assert_eq!(probed.count(), 1, "{seen}\n{}", sidecar.everything());
+    }
     Ok(())
 }

@@ -88,7 +88,7 @@ pub async fn pass(
         dial: Dial {
             from: None,
             limit: snapshot.mesh.connect_timeout,
-            keepalive: None,
+            keepalive: snapshot.mesh.keepalive.as_ref(),
         },
         host: None,
     };

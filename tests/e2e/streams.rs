@@ -189,7 +189,10 @@ spec:
             OTHER.v4()
         )
     };
-    config.write("hash.yaml", &rule("httpHeaderName: x-user, maglev: {tableSize: 65537}"))?;
+    config.write(
+        "hash.yaml",
+        &rule("httpHeaderName: x-user, maglev: {tableSize: 65537}"),
+    )?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let mut all = BTreeSet::new();
     for user in 0..20 {

@@ -297,10 +297,11 @@ impl<'o> Build<'_, 'o, '_> {
             }
         }
         let mut table = RouteTable::new(name);
-        for mut shared in hosts {
+        let names = names_of(&hosts);
+        for (mut shared, name) in hosts.into_iter().zip(names) {
             shared.rules.sort_by_key(|rule| rule.takes_all());
             table.add(VirtualHost {
-                name: format!("{}:{}", shared.host, shared.port).into(),
+                name,
                 domains: vec![shared.host],
                 rules: shared.rules,
                 to_https: shared.to_https,
@@ -331,6 +332,28 @@ struct Shared {
     port: u16,
     rules: Vec<Arc<Rule>>,
     to_https: bool,
+}
+
+/// The name of each: hosts with the same rules are one virtual host to Istio, named after the first in the alphabet.
+fn names_of(hosts: &[Shared]) -> Vec<Arc<str>> {
+    let key = |shared: &Shared| {
+        let rules = shared.rules.iter();
+        let rules: Vec<_> = rules.map(|rule| rule.origin.place()).collect();
+        (shared.to_https, rules)
+    };
+    let mut first: HashMap<_, (String, u16)> = HashMap::new();
+    for shared in hosts {
+        let own = (shared.host.to_string(), shared.port);
+        let held = first.entry(key(shared)).or_insert_with(|| own.clone());
+        if own.0 < held.0 {
+            *held = own;
+        }
+    }
+    let name = |shared| {
+        let (host, port) = &first[&key(shared)];
+        format!("{host}:{port}").into()
+    };
+    hosts.iter().map(name).collect()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

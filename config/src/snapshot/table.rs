@@ -68,21 +68,18 @@ pub enum RuleOrigin {
 impl RuleOrigin {
     /// Whether both are the same place of the same object.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Service(one), Self::Service(other)) => Arc::ptr_eq(one, other),
-            (
-                Self::Rule {
-                    object: one,
-                    http,
-                    matching,
-                },
-                Self::Rule {
-                    object: other,
-                    http: other_http,
-                    matching: other_matching,
-                },
-            ) => Arc::ptr_eq(one, other) && http == other_http && matching == other_matching,
-            (Self::Service(_) | Self::Rule { .. }, _) => false,
+        self.place() == other.place()
+    }
+
+    /// What tells two places apart: the object's identity, the rule's place in it and the alternative's in the rule.
+    pub(crate) fn place(&self) -> (*const Meta, Option<(usize, Option<usize>)>) {
+        match self {
+            Self::Service(object) => (Arc::as_ptr(object), None),
+            Self::Rule {
+                object,
+                http,
+                matching,
+            } => (Arc::as_ptr(object), Some((*http, *matching))),
         }
     }
 }

@@ -124,6 +124,30 @@ fn hosts_of_servers_and_rules_meet_in_the_narrower_name() {
 }
 
 #[test]
+fn hosts_with_the_same_rules_share_the_name_of_the_first() {
+    let yaml = gw(&http(80, "'*'"))
+        + &answers("a", "c.test, b.test, '*.a.test'", "")
+        + &answers("b", "a.test", "");
+    let world = gateway("ingressgateway", &yaml);
+    let tables = world.snapshot.routes();
+    let mut names: Vec<_> = tables[0]
+        .virtual_hosts
+        .iter()
+        .map(|host| format!("{} {}", host.domains.join(" "), host.name))
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "*.a.test *.a.test:80",
+            "a.test a.test:80",
+            "b.test *.a.test:80",
+            "c.test *.a.test:80"
+        ]
+    );
+}
+
+#[test]
 fn namespaces_of_server_hosts() {
     let yaml = gw(&(http(80, "far/a.test, ./b.test, '*/c.test'") + &http(81, "'far/*'")))
         + &answers("far/far", "a.test, b.test, c.test", "")

@@ -183,9 +183,9 @@ pub struct ConnectionPool {
     pub retries_max: Option<u32>,
     /// `http.idleTimeout`; default 1 h.
     pub http_idle_timeout: Option<Duration>,
-    /// `http.h2UpgradePolicy` UPGRADE.
+    /// `http.h2UpgradePolicy` UPGRADE; of a cluster, whether it is called with HTTP/2 though its port does not say so.
     pub h2_upgrade: Option<bool>,
-    /// `http.useClientProtocol`.
+    /// `http.useClientProtocol`, which beats the port; of a cluster, whether it is called as clients call.
     pub use_client_protocol: bool,
 }
 

@@ -15,6 +15,7 @@ use crate::model::policy::TrafficPolicy;
 use crate::model::service::Resolution;
 use crate::model::service::Service;
 use crate::model::service::ServicePort;
+use crate::port::PortClass;
 use crate::port::Protocol;
 use crate::snapshot::chains::Target;
 use crate::snapshot::cluster::Cluster;
@@ -123,7 +124,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
                 else {
                     continue;
                 };
-                let policy = self.policy(policy);
+                let policy = self.policy(policy, port.protocol);
                 let discovery = match policy.load_balancer {
                     LoadBalancer::Passthrough if self.workload.mode == Mode::Sidecar => {
                         Discovery::Original { port: None }
@@ -286,8 +287,16 @@ impl<'o, 'b> Clusters<'o, 'b> {
         }
     }
 
-    fn policy(&self, policy: TrafficPolicy) -> ClusterPolicy {
+    fn policy(&self, policy: TrafficPolicy, protocol: Protocol) -> ClusterPolicy {
         let mut pool = policy.connection_pool.unwrap_or_default();
+        let http = protocol.class() == Some(PortClass::Http);
+        let upgrade = pool
+            .h2_upgrade
+            .unwrap_or(http && self.objects.mesh.h2_upgrade);
+        pool.h2_upgrade = Some(upgrade && !pool.use_client_protocol);
+        // A gateway does not guess what a port without a protocol speaks: HTTP/1.
+        let guessed = protocol == Protocol::Auto && self.workload.mode == Mode::Sidecar;
+        pool.use_client_protocol |= guessed && !upgrade;
         pool.keepalive = keepalive(pool.keepalive, self.objects.mesh.keepalive.as_ref());
         ClusterPolicy {
             load_balancer: policy.load_balancer.unwrap_or_default(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::reading::Loose;
 use super::shared::LocalityLbSetting;
 use super::shared::PortSelector;
 use super::shared::TcpKeepalive;
@@ -90,6 +91,7 @@ object! {
         pub locality_lb_setting: Option<LocalityLbSetting>,
         pub warmup_duration_secs: Option<String>,
         pub warmup: Option<Warmup>,
+        pub zone_aware_lb_setting: Option<Loose>,
     }
 }
 
@@ -177,6 +179,7 @@ object! {
         pub h2_upgrade_policy: String,
         pub use_client_protocol: bool,
         pub max_concurrent_streams: i32,
+        pub http2_keep_alive: Option<Loose>,
     }
 }
 

@@ -38,6 +38,7 @@ object! {
         pub path_normalization: Option<PathNormalization>,
         pub default_http_retry_policy: Option<HttpRetry>,
         pub default_traffic_policy: Option<TrafficPolicy>,
+        pub zone_aware_lb_setting: Option<Loose>,
         pub service_settings: Vec<ServiceSettings>,
         pub discovery_selectors: Vec<Loose>,
         pub extension_providers: Vec<Loose>,

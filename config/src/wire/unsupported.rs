@@ -65,6 +65,21 @@ const UNSUPPORTED: &[Unsupported] = &[
         "new endpoints get their full share of calls at once; leave it out",
     ),
     field(
+        "LoadBalancer",
+        "zone_aware_lb_setting",
+        "endpoints of all zones share the calls; use localityLbSetting",
+    ),
+    field(
+        "MeshConfig",
+        "zone_aware_lb_setting",
+        "endpoints of all zones share the calls; use localityLbSetting",
+    ),
+    field(
+        "HttpPool",
+        "http2_keep_alive",
+        "connections are watched by TCP alone; use connectionPool.tcp.tcpKeepalive",
+    ),
+    field(
         "Sidecar",
         "ingress",
         "calls that arrive are not proxied; leave it out",

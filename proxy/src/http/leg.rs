@@ -220,13 +220,13 @@ pub fn formed(
     }
 }
 
-/// Whether a cluster is called with HTTP/2: its port says so, or the client does and the port does not mind.
+/// Whether a cluster is called with HTTP/2: as the client calls, or as its port or its policy says.
 fn speaks_http2(protocol: Protocol, policy: &ClusterPolicy, outgoing: &Outgoing) -> bool {
     if outgoing.upgrade.is_some() {
         return false;
     }
-    let as_client = protocol == Protocol::Auto || policy.pool.use_client_protocol;
-    matches!(protocol, Protocol::Http2 | Protocol::Grpc)
-        || policy.pool.h2_upgrade == Some(true)
-        || (as_client && outgoing.parts.version == Version::HTTP_2)
+    if policy.pool.use_client_protocol {
+        return outgoing.parts.version == Version::HTTP_2;
+    }
+    matches!(protocol, Protocol::Http2 | Protocol::Grpc) || policy.pool.h2_upgrade == Some(true)
 }

@@ -333,6 +333,12 @@ fn describe(cluster: &Cluster) -> String {
         let (after, between) = (time(keepalive.time), time(keepalive.interval));
         let _ = write!(words, " keepalive={probes}/{after}/{between}");
     }
+    if policy.pool.h2_upgrade == Some(true) {
+        words.push_str(" to-http2");
+    }
+    if policy.pool.use_client_protocol {
+        words.push_str(" as-client");
+    }
     if let Some(ejection) = &policy.outlier_detection {
         let _ = write!(words, " eject={}", ejection.consecutive_5xx);
     }

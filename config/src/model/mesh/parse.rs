@@ -14,6 +14,7 @@ use crate::model::policy;
 use crate::model::policy::blocks;
 use crate::model::read;
 use crate::model::route::tries;
+use crate::problem::NO_VALUE;
 use crate::problem::Review;
 use crate::value::path::PathNormalization;
 use crate::wire::mesh_config::MeshConfig as Wire;
@@ -133,6 +134,10 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
         &policies,
     )
     .unwrap_or_default();
+    if wire.zone_aware_lb_setting.is_some() && wire.locality_lb_setting.is_some() {
+        let what = "contradicts localityLbSetting; leave one of them out";
+        review.error("zoneAwareLbSetting", NO_VALUE, what);
+    }
     if let Some(setting) = review.within("localityLbSetting", |review| {
         blocks::locality(wire.locality_lb_setting.as_ref(), review)
     }) {

@@ -122,3 +122,38 @@ fn a_refused_grpc_call_has_a_grpc_status() -> anyhow::Result<()> {
     assert_eq!(answer.body, "");
     Ok(())
 }
+
+#[test]
+fn nghttp_is_served_like_any_other() -> anyhow::Result<()> {
+    let world = World::new("http2-nghttp", Family::V4)?;
+    let origin = world.http(HTTPBIN_ORG, 80, &httpbin())?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY, "001/httpbin.yaml"])?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let run = |arguments: &[&str]| {
+        Process::run(
+            &pod,
+            pod.command(APPLICATION_UID, Path::new("nghttp"), arguments),
+        )
+    };
+    let get = "http://httpbin.org/get";
+    let finished = run(&["-nv", "--no-dep", get, "http://httpbin.org/status/418"])?;
+    for status in [":status: 200", ":status: 418"] {
+        assert!(finished.output.contains(status), "{finished:?}");
+    }
+    // It does not wait for ever for the word to go on, which HTTP/2 does not bring here.
+    let body = "/etc/resolv.conf";
+    let posted = [
+        "-nv",
+        "--expect-continue",
+        "-d",
+        body,
+        "http://httpbin.org/post",
+    ];
+    let finished = run(&posted)?;
+    assert!(finished.output.contains(":status: 404"), "{finished:?}");
+    assert!(!finished.output.contains("RST_STREAM"), "{finished:?}");
+    let seen = origin.requests.await_one(|seen| seen.target == "/post")?;
+    assert!(seen.body.starts_with(b"nameserver"), "{seen:?}");
+    Ok(())
+}

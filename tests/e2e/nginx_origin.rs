@@ -210,16 +210,16 @@ fn a_connection_that_nginx_ends_costs_no_request() -> anyhow::Result<()> {
                 ];
                 let command = pod.command(APPLICATION_UID, Path::new("h2load"), &load);
                 let finished = Process::run(pod, command)?;
+                let failed = sidecar
+                    .access_log()
+                    .into_iter()
+                    .find(|line| field(line, "response_flags") != "-");
+                assert_eq!(failed, None);
                 assert!(
                     finished.output.contains("status codes: 700 2xx"),
                     "{base}: {finished:?}"
                 );
             }
-            let failed = sidecar
-                .access_log()
-                .into_iter()
-                .find(|line| field(line, "response_flags") != "-");
-            assert_eq!(failed, None);
             Ok(())
         },
     )

@@ -82,6 +82,7 @@ impl Server {
         Ok(server)
     }
 
+    #[expect(clippy::result_large_err, reason = "the library's")]
     fn serve(self, stream: impl std::io::Read + std::io::Write) -> anyhow::Result<()> {
         let mut socket = tungstenite::accept_hdr(stream, |request: &Request, response| {
             self.consent(request, response)

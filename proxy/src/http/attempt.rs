@@ -246,10 +246,7 @@ async fn shared(way: &mut Way<'_>, clusters: &Clusters) -> Result<(Shared, Call)
             Turn::Make(making) => {
                 let made = make_shared(way, clusters).await;
                 making.done(&made);
-                return made.map(|shared| {
-                    let call = shared.call();
-                    (shared, call)
-                });
+                return made.map(with_call);
             }
             Turn::Wait(mut others) => {
                 let made = others.wait_for(Option::is_some).await;
@@ -259,6 +256,11 @@ async fn shared(way: &mut Way<'_>, clusters: &Clusters) -> Result<(Shared, Call)
             }
         }
     }
+}
+
+fn with_call(shared: Shared) -> (Shared, Call) {
+    let call = shared.call();
+    (shared, call)
 }
 
 async fn make_shared(way: &mut Way<'_>, clusters: &Clusters) -> Result<Shared, Failure> {

@@ -6,12 +6,12 @@
 //! Both ends, [`Line`] in hyper's hands and [`Watch`] beside it, are polled by the same task.
 
 pub mod interim;
+pub mod served;
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::future::poll_fn;
 use std::io;
-use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,6 +38,7 @@ use crate::http::framing::Flaw;
 use crate::http::framing::Framing;
 use crate::http::line::interim::Busy;
 use crate::http::line::interim::Early;
+use crate::http::line::served::Line;
 
 /// Bytes that are read ahead of hyper to see whether the client is there. More is left where it is.
 const AHEAD_MAX: usize = 4096;
@@ -49,10 +50,6 @@ const HALF_CLOSED_MAX: Duration = Duration::from_secs(5);
 /// How long a client may go on sending after our end, and be silent meanwhile. Closing at once would reset the
 /// connection, and take an answer away that the client has not read yet. The silence is Envoy's delayed close.
 const LINGER_MAX: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
-
-/// The connection as hyper has it.
-#[derive(Debug)]
-pub struct Line<S>(Arc<Mutex<Inner<S>>>);
 
 /// The connection as its watcher has it. It owns the stream; hyper comes and goes.
 #[derive(Debug)]
@@ -405,95 +402,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
             self.ended = Some(Instant::now());
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Line<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let mut inner = lock(&self.0);
-        let before = into.filled().len();
-        let read = inner.poll_give(context, into);
-        inner.quiet = read.is_pending();
-        ready!(read)?;
-        let bytes = &into.filled()[before..];
-        inner.framing.feed(bytes);
-        if !bytes.is_empty() && !inner.busy && inner.head_since.is_none() {
-            inner.head_since = Some(Instant::now());
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
-    /// The stream, for hyper to write to, once no interim response is in the way.
-    fn poll_writable(
-        &self,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<MutexGuard<'_, Inner<S>>>> {
-        let mut inner = lock(&self.0);
-        if !inner.writing && !inner.interim.is_empty() {
-            ready!(inner.poll_interim(context))?;
-        }
-        inner.writing = true;
-        Poll::Ready(Ok(inner))
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Line<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let mut inner = ready!(self.poll_writable(context))?;
-        if !inner.answering && !inner.upgraded {
-            inner.unasked.extend_from_slice(bytes);
-            return Poll::Ready(Ok(bytes.len()));
-        }
-        Pin::new(&mut inner.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let mut inner = ready!(self.poll_writable(context))?;
-        if !inner.answering && !inner.upgraded {
-            let count = pieces.iter().map(|piece| piece.len()).sum();
-            inner
-                .unasked
-                .extend(pieces.iter().flat_map(|piece| piece.iter()));
-            return Poll::Ready(Ok(count));
-        }
-        Pin::new(&mut inner.stream).poll_write_vectored(context, pieces)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        lock(&self.0).stream.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut inner = lock(&self.0);
-        // Hyper flushes once it holds nothing itself.
-        inner.writing = false;
-        ready!(Pin::new(&mut inner.stream).poll_flush(context))?;
-        // The stream may hold something as well, as TLS does: hyper stays until it is gone.
-        inner.answering = inner.busy;
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut inner = lock(&self.0);
-        if !inner.unasked.is_empty() {
-            // There is something to say yet.
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut inner.stream).poll_shutdown(context)
     }
 }
 

@@ -1,0 +1,112 @@
+//! The connection as hyper has it: what it reads is followed, and what it writes goes out where it may.
+
+use std::io;
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
+
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::io::ReadBuf;
+use tokio::time::Instant;
+
+use crate::http::line::Inner;
+use crate::http::line::lock;
+
+/// The connection as hyper has it.
+#[derive(Debug)]
+pub struct Line<S>(pub(in crate::http::line) Arc<Mutex<Inner<S>>>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Line<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut inner = lock(&self.0);
+        let before = into.filled().len();
+        let read = inner.poll_give(context, into);
+        inner.quiet = read.is_pending();
+        ready!(read)?;
+        let bytes = &into.filled()[before..];
+        inner.framing.feed(bytes);
+        if !bytes.is_empty() && !inner.busy && inner.head_since.is_none() {
+            inner.head_since = Some(Instant::now());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
+    /// The stream, for hyper to write to, once no interim response is in the way.
+    fn poll_writable(
+        &self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<MutexGuard<'_, Inner<S>>>> {
+        let mut inner = lock(&self.0);
+        if !inner.writing && !inner.interim.is_empty() {
+            ready!(inner.poll_interim(context))?;
+        }
+        inner.writing = true;
+        Poll::Ready(Ok(inner))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Line<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut inner = ready!(self.poll_writable(context))?;
+        if !inner.answering && !inner.upgraded {
+            inner.unasked.extend_from_slice(bytes);
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut inner.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut inner = ready!(self.poll_writable(context))?;
+        if !inner.answering && !inner.upgraded {
+            let count = pieces.iter().map(|piece| piece.len()).sum();
+            inner
+                .unasked
+                .extend(pieces.iter().flat_map(|piece| piece.iter()));
+            return Poll::Ready(Ok(count));
+        }
+        Pin::new(&mut inner.stream).poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        lock(&self.0).stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut inner = lock(&self.0);
+        // Hyper flushes once it holds nothing itself.
+        inner.writing = false;
+        ready!(Pin::new(&mut inner.stream).poll_flush(context))?;
+        // The stream may hold something as well, as TLS does: hyper stays until it is gone.
+        inner.answering = inner.busy;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut inner = lock(&self.0);
+        if !inner.unasked.is_empty() {
+            // There is something to say yet.
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut inner.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,117 @@
+//! The server may speak first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_config::decide::call::Arrival;
+use egret_config::decide::call::HttpVersion;
+use egret_config::decide::call::Layer;
+use egret_config::decide::verdict::Verdict;
+use egret_config::snapshot::Snapshot;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::connection::decide;
+use crate::connection::reach;
+use crate::connection::saw;
+use crate::failure::Cause;
+use crate::failure::Failure;
+use crate::proxy::Proxy;
+use crate::report::record::Record;
+use crate::sniff::read_layer;
+use crate::sniff::rewind::Rewind;
+use crate::tcp::Reached;
+
+/// How long a client may stay silent where its bytes alone decide.
+const SILENCE_MAX: Duration = Duration::from_secs(300);
+
+/// How long a silent client whose opaque destination cannot be reached may take to say that it goes elsewhere.
+const UNREACHED_MAX: Duration = Duration::from_secs(10);
+
+/// Bytes taken of a server that speaks first.
+const GREETING: usize = 4096;
+
+/// Who spoke first on a connection whose client said nothing at first.
+pub(in crate::connection) enum FirstSpeaker {
+    /// The server: the connection is opaque. With what it said.
+    Server(Reached, Vec<u8>),
+    /// The client, and this is what it speaks. With the connection made meanwhile.
+    Client(Layer, Option<Dialled>),
+    /// The client left without a word.
+    Nobody,
+}
+
+/// A connection made before it was known what the client speaks.
+pub(in crate::connection) struct Dialled {
+    pub(in crate::connection) server: Reached,
+    /// The cluster it was made for.
+    pub(in crate::connection) cluster: Arc<str>,
+}
+
+/// The server may speak first, as MySQL's or SMTP's does: dials it, if it may be dialled as an opaque destination, and
+/// listens to both sides. So nobody waits for a time limit, and a client that is only slow is still read.
+pub(in crate::connection) async fn first_speaker(
+    client: &mut Rewind<TcpStream>,
+    arrival: Arrival,
+    proxy: &Proxy,
+    snapshot: &Snapshot,
+    record: &mut Record,
+) -> Result<FirstSpeaker, Failure> {
+    let decision = decide(&Layer::Silent, arrival, snapshot);
+    if let Verdict::Http | Verdict::Terminate { .. } = decision.verdict {
+        return spoken(read_layer(client, None).await, None);
+    }
+    saw(record, &Layer::Silent, &decision);
+    let http = decide(&Layer::Http(HttpVersion::One), arrival, snapshot);
+    let patience = match http.verdict {
+        // Out of reach is only the destination as it stands; the client may still speak HTTP, which goes elsewhere.
+        Verdict::Http => SILENCE_MAX,
+        _ => UNREACHED_MAX,
+    };
+    let cluster: Arc<str> = decision.cluster.unwrap_or_default().into();
+    let reached = {
+        let reaching = reach(decision.verdict, None, arrival, proxy, snapshot, record);
+        tokio::select! {
+            biased;
+            layer = read_layer(client, None) => return spoken(layer, None),
+            reached = reaching => reached,
+        }
+    };
+    let mut server = match reached {
+        Ok(server) => server,
+        Err(failure) => {
+            let layer = timeout(patience, read_layer(client, None)).await;
+            return spoken(layer.map_err(|_| failure)?, None);
+        }
+    };
+    let mut greeting = vec![0; GREETING];
+    let said = tokio::select! {
+        biased;
+        layer = read_layer(client, None) => {
+            return spoken(layer, Some(Dialled { server, cluster }));
+        }
+        said = server.stream().read(&mut greeting) => said.unwrap_or(0),
+    };
+    if said == 0 && patience == SILENCE_MAX {
+        // The server got tired of waiting for what was never meant for it.
+        drop(server);
+        return match timeout(patience, read_layer(client, None)).await {
+            Ok(layer) => spoken(layer, None),
+            Err(_) => Ok(FirstSpeaker::Nobody),
+        };
+    }
+    greeting.truncate(said);
+    Ok(FirstSpeaker::Server(server, greeting))
+}
+
+fn spoken(
+    layer: std::io::Result<Option<Layer>>,
+    dialled: Option<Dialled>,
+) -> Result<FirstSpeaker, Failure> {
+    match layer {
+        Ok(Some(layer)) => Ok(FirstSpeaker::Client(layer, dialled)),
+        Ok(None) => Ok(FirstSpeaker::Nobody),
+        Err(error) => Err(Failure::new(Cause::ClientGone, error.to_string())),
+    }
+}

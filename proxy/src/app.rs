@@ -64,12 +64,6 @@ const BLOCKING_THREADS: usize = 2;
 /// Files that are not connections: the log, the pages' clients, epoll instances, configuration being read.
 const FILES_RESERVED: u64 = 256;
 
-/// Files of one connection: the client's socket and the upstream's.
-const FILES_PER_CONNECTION: u64 = 2;
-
-/// Connections of one worker, however many files are allowed.
-const CONNECTIONS_MAX: usize = 1 << 20;
-
 /// How long cut connections may take to write their lines of the access log.
 const CUT_TIME: Duration = Duration::from_millis(500);
 
@@ -212,17 +206,15 @@ fn start_workers(
     shared: &Shared,
 ) -> Result<(Vec<Orders>, Vec<JoinHandle<()>>), StartError> {
     let of = settings.threads.get();
-    let connections = open_files.saturating_sub(FILES_RESERVED) / FILES_PER_CONNECTION / of as u64;
-    let connections_max = usize::try_from(connections)
-        .unwrap_or(CONNECTIONS_MAX)
-        .clamp(1, CONNECTIONS_MAX);
+    let files = open_files.saturating_sub(FILES_RESERVED) / of as u64;
+    let files_max = usize::try_from(files).unwrap_or(usize::MAX);
     let mut started = (Vec::new(), Vec::new());
     for index in 0..of {
         let shared = shared.clone();
         let place = Place {
             index,
             of,
-            connections_max,
+            files_max,
         };
         let (orders, thread) = worker::start(place, || Proxy::start(shared))
             .map_err(refused("start a worker thread"))?;

@@ -41,6 +41,7 @@ use crate::http::caller::Caller;
 use crate::http::serve;
 pub use crate::identify::Entrance;
 use crate::identify::identify;
+use crate::life::files::Held;
 use crate::proxy::Proxy;
 use crate::report::record::Record;
 use crate::sniff::Sniffed;
@@ -74,12 +75,12 @@ enum Rest {
 type Decrypted = Box<Rewind<TlsStream<Rewind<TcpStream>>>>;
 
 /// Serves one accepted connection to its end. Never fails: whatever happens is reported.
-pub async fn serve(socket: TcpStream, entrance: Entrance, proxy: Rc<Proxy>) {
+pub async fn serve(socket: TcpStream, entrance: Entrance, proxy: Rc<Proxy>, held: Held) {
     // Each stage is boxed, and let go when it ends: a connection that idles, for hours maybe, is as small as its own
     // kind can be.
     let mut record = Box::new(Record::open(Arc::clone(&proxy.access_log)));
     let rest = Box::pin(walk(socket, entrance, &proxy, &mut record)).await;
-    carry_out(rest, record, proxy).await;
+    carry_out(rest, record, proxy, held).await;
 }
 
 /// What is left to do once the walk is over.
@@ -87,23 +88,24 @@ fn carry_out(
     rest: Result<Rest, Failure>,
     mut record: Box<Record>,
     proxy: Rc<Proxy>,
+    held: Held,
 ) -> Pin<Box<dyn Future<Output = ()>>> {
     match rest {
         Ok(Rest::Nothing) => record.silence(),
         Ok(Rest::Relay(stream, server, greeting)) => {
-            return Box::pin(relay(stream, server, greeting, record));
+            return Box::pin(relay(stream, server, greeting, record, held));
         }
         Ok(Rest::RelayTls(stream, server)) => {
-            return Box::pin(relay(stream, server, Vec::new(), record));
+            return Box::pin(relay(stream, server, Vec::new(), record, held));
         }
         // Each request has a record of its own.
         Ok(Rest::Http(stream, version, caller)) => {
             record.silence();
-            return Box::pin(serve::serve(stream, version, Rc::new(caller), proxy));
+            return Box::pin(serve::serve(stream, version, Rc::new(caller), proxy, held));
         }
         Ok(Rest::Https(stream, version, caller)) => {
             record.silence();
-            return Box::pin(serve::serve(*stream, version, Rc::new(caller), proxy));
+            return Box::pin(serve::serve(*stream, version, Rc::new(caller), proxy, held));
         }
         Err(failure) => {
             debug!(%failure, "connection failed");
@@ -114,12 +116,18 @@ fn carry_out(
     Box::pin(ready(()))
 }
 
-async fn relay<S>(stream: S, server: Reached, greeting: Vec<u8>, mut record: Box<Record>)
-where
+async fn relay<S>(
+    stream: S,
+    server: Reached,
+    greeting: Vec<u8>,
+    mut record: Box<Record>,
+    held: Held,
+) where
     S: AsyncRead + AsyncWrite + Carried + Unpin,
 {
     tcp::run(stream, server, &greeting, &mut record).await;
     record.end();
+    drop(held);
 }
 
 async fn walk(

@@ -1,5 +1,7 @@
-//! Start and end of the process: what must be done before it is ready, how it drains, which signals it obeys.
+//! Start and end of the process: what must be done before it is ready, how it drains, which signals it obeys; and
+//! how many files it may have open.
 
 pub mod ready;
 pub mod drain;
 pub mod signal;
+pub mod files;

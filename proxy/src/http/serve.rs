@@ -21,6 +21,7 @@ use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::http::caller::Caller;
 use crate::http::exchange::exchange;
+use crate::life::files::Held;
 use crate::proxy::Proxy;
 use crate::upstream::pool::CONNECTION_WINDOW;
 use crate::upstream::pool::OnThisThread;
@@ -40,12 +41,17 @@ const RESET_MAX: usize = 50;
 const ERRORS_MAX: usize = 1024;
 
 /// Serves a connection until either side ends it, or, once the process drains, to the end of the request under way.
-pub async fn serve<S>(stream: S, version: HttpVersion, caller: Rc<Caller>, proxy: Rc<Proxy>)
-where
+pub async fn serve<S>(
+    stream: S,
+    version: HttpVersion,
+    caller: Rc<Caller>,
+    proxy: Rc<Proxy>,
+    mut held: Held,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     match version {
-        HttpVersion::One => one::serve(stream, &caller, &proxy).await,
+        HttpVersion::One => one::serve(stream, &caller, &proxy, &mut held).await,
         HttpVersion::Two => {
             // Boxed: it is far larger than what HTTP/1 needs.
             if let Err(error) = Box::pin(two(stream, &caller, &proxy)).await {

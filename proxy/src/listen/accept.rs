@@ -4,14 +4,12 @@ use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use nix::errno::Errno;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::sync::watch;
 use tokio::task;
 use tokio::time;
@@ -23,6 +21,8 @@ use tracing::warn;
 use crate::connection;
 use crate::connection::Entrance;
 use crate::life::drain::Guard;
+use crate::life::files::Files;
+use crate::life::files::Held;
 use crate::proxy::Proxy;
 use crate::sys::socket;
 
@@ -34,8 +34,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from
 pub struct Reception {
     /// Serves what is accepted.
     pub proxy: Rc<Proxy>,
-    /// One permit for each connection that this worker may have at a time.
-    pub slots: Arc<Semaphore>,
+    /// Room for this worker's sockets.
+    pub files: Files,
     /// Number of the last connection; differs between workers in its lowest digits.
     pub last_id: Rc<Cell<u64>>,
     /// Distance between the ids of one worker.
@@ -54,10 +54,10 @@ pub async fn accept(
     let mut backoff = BACKOFF.0;
     loop {
         let next = async {
-            let slot = slot(&reception.slots).await;
-            (slot, listener.accept().await)
+            let held = hold(&reception.files).await;
+            (held, listener.accept().await)
         };
-        let (slot, accepted) = tokio::select! {
+        let (held, accepted) = tokio::select! {
             biased;
             () = guard.draining() => break,
             _ = open.changed() => break,
@@ -66,14 +66,14 @@ pub async fn accept(
         match accepted {
             Ok((socket, peer)) => {
                 backoff = BACKOFF.0;
-                begin(socket, peer, entrance, &reception, slot, guard.clone());
+                begin(socket, peer, entrance, &reception, held, guard.clone());
             }
             Err(error) if is_of_one_connection(&error) => {
                 debug!(%error, "a connection left before it was accepted")
             }
             Err(error) => {
                 warn!(%error, wait = ?backoff, "cannot accept connections; trying again");
-                drop(slot);
+                drop(held);
                 time::sleep(backoff).await;
                 backoff = (backoff * 2).min(BACKOFF.1);
             }
@@ -81,28 +81,20 @@ pub async fn accept(
     }
     // Closing the socket would reset what waits in its queue.
     while let Some(Ok((socket, peer))) = listener.accept().now_or_never() {
-        let Ok(slot) = Arc::clone(&reception.slots).try_acquire_owned() else {
+        let Some(held) = reception.files.try_hold() else {
             break;
         };
-        begin(
-            socket,
-            peer,
-            entrance,
-            &reception,
-            Some(slot),
-            guard.clone(),
-        );
+        begin(socket, peer, entrance, &reception, held, guard.clone());
     }
 }
 
 /// Room for one more connection. While there is none, callers wait in the kernel's queue.
-async fn slot(slots: &Arc<Semaphore>) -> Option<tokio::sync::OwnedSemaphorePermit> {
-    if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
-        return Some(slot);
+async fn hold(files: &Files) -> Held {
+    if let Some(held) = files.try_hold() {
+        return held;
     }
     warn!("as many connections as the limit of open files allows; new ones wait until others end");
-    // An error would mean that the semaphore was closed, which nobody does.
-    Arc::clone(slots).acquire_owned().await.ok()
+    files.hold().await
 }
 
 fn begin(
@@ -110,7 +102,7 @@ fn begin(
     peer: SocketAddr,
     entrance: Entrance,
     reception: &Reception,
-    slot: Option<tokio::sync::OwnedSemaphorePermit>,
+    held: Held,
     guard: Guard,
 ) {
     if let Err(error) = socket::prepare_accepted(&socket) {
@@ -120,10 +112,10 @@ fn begin(
     let id = reception.last_id.get() + reception.id_step;
     reception.last_id.set(id);
     let span = debug_span!("connection", id, ?entrance, %peer);
-    let served = connection::serve(socket, entrance, Rc::clone(&reception.proxy));
+    let served = connection::serve(socket, entrance, Rc::clone(&reception.proxy), held);
     let task = async move {
         served.await;
-        drop((slot, guard));
+        drop(guard);
     };
     // A panic ends this task alone; the hook that main installs has logged it.
     drop(task::spawn_local(task.instrument(span)));

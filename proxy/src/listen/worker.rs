@@ -4,13 +4,11 @@ use std::cell::Cell;
 use std::io;
 use std::net;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::thread;
 use std::thread::JoinHandle;
 
 use tokio::net::TcpListener;
 use tokio::runtime;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::mpsc::UnboundedSender;
@@ -20,6 +18,7 @@ use tokio::task::LocalSet;
 use tracing::error;
 
 use crate::connection::Entrance;
+use crate::life::files::Files;
 use crate::listen::accept;
 use crate::listen::accept::Reception;
 use crate::proxy::Proxy;
@@ -45,8 +44,8 @@ pub struct Place {
     pub index: usize,
     /// How many there are.
     pub of: usize,
-    /// Connections that each may have at a time.
-    pub connections_max: usize,
+    /// Files that each may have open for calls.
+    pub files_max: usize,
 }
 
 /// Starts a worker. `proxy` is called once, on its thread, inside its `LocalSet`.
@@ -79,7 +78,7 @@ async fn work(
 ) {
     let reception = Reception {
         proxy: proxy(),
-        slots: Arc::new(Semaphore::new(place.connections_max)),
+        files: Files::new(place.files_max),
         last_id: Rc::new(Cell::new(place.index as u64)),
         id_step: place.of as u64,
     };

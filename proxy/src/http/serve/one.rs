@@ -36,8 +36,8 @@ use crate::http::body::Source;
 use crate::http::caller::Caller;
 use crate::http::exchange::exchange;
 use crate::http::framing::Flaw;
-use crate::http::headers::HEADERS_MAX;
 use crate::http::headers;
+use crate::http::headers::HEADERS_MAX;
 use crate::http::line;
 use crate::http::line::Seen;
 use crate::http::line::Watch;
@@ -45,6 +45,7 @@ use crate::http::line::interim::written;
 use crate::http::serve::HEAD_MAX;
 use crate::http::serve::unreadable;
 use crate::life::drain::Guard;
+use crate::life::files::Held;
 use crate::proxy::Proxy;
 use crate::upstream::body::Received;
 
@@ -58,7 +59,7 @@ const LIVELY: Duration = Duration::from_millis(250);
 const IDLE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Serves until either side ends the connection, or, once the process drains, to the end of the request under way.
-pub(super) async fn serve<S>(stream: S, caller: &Caller, proxy: &Rc<Proxy>)
+pub(super) async fn serve<S>(stream: S, caller: &Caller, proxy: &Rc<Proxy>, held: &mut Held)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -70,6 +71,7 @@ where
         if let After::Over = Box::pin(busy(&watch, lively, caller, proxy, &mut guard)).await {
             return;
         }
+        held.rest();
         let since = Instant::now();
         let spoken = tokio::select! {
             biased;
@@ -81,6 +83,7 @@ where
             return watch.close().await;
         }
         lively = since.elapsed() < LIVELY;
+        held.work().await;
     }
 }
 

@@ -21,6 +21,7 @@ use tokio::task::spawn_local;
 
 use crate::http::caller::Caller;
 use crate::http::serve::serve;
+use crate::life::files::Files;
 use crate::upstream::pool::OnThisThread;
 
 use crate::http::tests::world::*;
@@ -72,6 +73,7 @@ fn http2_clients_reach_http2_and_http1_origins() {
             HttpVersion::Two,
             Rc::new(caller),
             Rc::clone(&world.proxy),
+            Files::new(2).try_hold().expect("room for one"),
         ));
         let (mut sender, connection) = hyper::client::conn::http2::Builder::new(OnThisThread)
             .handshake(TokioIo::new(client))

@@ -53,6 +53,7 @@ use crate::http::forward::Answered;
 use crate::http::forward::forward;
 use crate::http::outgoing::Outgoing;
 use crate::http::serve::serve;
+use crate::life::files::Files;
 use crate::proxy::Proxy;
 use crate::proxy::Shared;
 use crate::report::access_log::AccessLog;
@@ -140,6 +141,7 @@ impl World {
             HttpVersion::One,
             Rc::new(caller),
             Rc::clone(&self.proxy),
+            Files::new(2).try_hold().expect("room for one"),
         ));
         client
     }
@@ -157,6 +159,7 @@ impl World {
             HttpVersion::Two,
             Rc::new(caller),
             Rc::clone(&self.proxy),
+            Files::new(2).try_hold().expect("room for one"),
         ));
         client
     }
@@ -266,7 +269,7 @@ pub(super) fn cluster(addresses: &[SocketAddr]) -> Arc<Cluster> {
             proxy_protocol: None,
             retry_budget: None,
         },
-        service_names: Vec::new(),
+        service_names: Arc::default(),
         origin: "ServiceEntry default/a".into(),
         destination_rules: Vec::new(),
     })

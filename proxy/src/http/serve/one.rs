@@ -13,6 +13,7 @@ use futures_util::future::Either;
 use http::HeaderValue;
 use http::Request;
 use http::Response;
+use http::StatusCode;
 use http::Version;
 use http::header;
 use hyper::body::Incoming;
@@ -28,6 +29,7 @@ use tokio::time::Instant;
 use tokio::time::sleep;
 use tracing::debug;
 
+use crate::failure::Bad;
 use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::http::answer;
@@ -43,6 +45,7 @@ use crate::http::line::Seen;
 use crate::http::line::Watch;
 use crate::http::line::interim::written;
 use crate::http::serve::HEAD_MAX;
+use crate::http::serve::IDLE_MAX;
 use crate::http::serve::unreadable;
 use crate::life::drain::Guard;
 use crate::life::files::Held;
@@ -54,9 +57,6 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// A connection whose client speaks again within this is lively: hyper waits with it for as long.
 const LIVELY: Duration = Duration::from_millis(250);
-
-/// How long a client may say nothing between requests: Envoy's idle timeout of connections.
-const IDLE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Serves until either side ends the connection, or, once the process drains, to the end of the request under way.
 pub(super) async fn serve<S>(stream: S, caller: &Caller, proxy: &Rc<Proxy>, held: &mut Held)
@@ -174,8 +174,8 @@ where
         }
     };
     let mut response = answering.await;
-    if response.body().is_ours() && watch.is_in_body() {
-        // Nobody reads the rest of the request.
+    if watch.is_in_body() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // An answer before the request's end is the last one, as with Envoy: of ours, nobody reads the rest.
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }
@@ -258,10 +258,10 @@ impl From<Flaw> for Failure {
     fn from(flaw: Flaw) -> Self {
         match flaw {
             Flaw::LengthAndCoding => Self::new(
-                Cause::BadRequest,
+                Cause::BadRequest(Bad::Framing),
                 "the request has both Content-Length and Transfer-Encoding",
             ),
-            Flaw::Lengths => Self::new(Cause::BadRequest, "the request says its length twice"),
+            Flaw::Lengths => Self::new(Cause::BadRequest(Bad::Syntax), "the request says its length twice"),
             Flaw::Coding => Self::new(
                 Cause::Coding,
                 "the request's last transfer coding is not chunked",

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use egret_config::decide::call::HttpVersion;
@@ -110,6 +111,32 @@ async fn sender(world: &World) -> hyper::client::conn::http2::SendRequest<Full<B
         .expect("handshake");
     spawn_local(connection);
     sender
+}
+
+#[test]
+fn a_connection_that_carries_nothing_ends_within_the_hour() {
+    worker(|| async {
+        let world = World::new();
+        let client = TokioIo::new(world.client2(vip()));
+        let (mut sender, connection) = hyper::client::conn::http2::Builder::new(OnThisThread)
+            .handshake(client)
+            .await
+            .expect("handshake");
+        tokio::time::pause();
+        let began = tokio::time::Instant::now();
+        let ended = spawn_local(connection);
+        let half_an_hour = Duration::from_secs(30 * 60);
+        tokio::time::sleep(half_an_hour).await;
+        let response = sender.send_request(grpc("nobody.test", None)).await;
+        response.expect("the connection is there");
+        ended.await.expect("no panic").expect("a good end");
+        let hour = 2 * half_an_hour;
+        let lasted = began.elapsed();
+        assert!(
+            (half_an_hour + hour..2 * hour).contains(&lasted),
+            "an hour after its last use, but after {lasted:?}"
+        );
+    });
 }
 
 fn grpc(host: &str, timeout: Option<&str>) -> Request<Full<Bytes>> {

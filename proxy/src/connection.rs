@@ -20,6 +20,7 @@ use egret_config::decide::verdict::ConnectionDecision;
 use egret_config::decide::verdict::Reading;
 use egret_config::decide::verdict::Refusal;
 use egret_config::decide::verdict::Verdict;
+use egret_config::model::tls::Hashed;
 use egret_config::model::tls::ServerTls;
 use egret_config::port::Protocol;
 use egret_config::snapshot::Snapshot;
@@ -208,7 +209,7 @@ async fn act(
 /// A gateway ends TLS, and asks again about what is inside.
 async fn terminate(
     stream: Rewind<TcpStream>,
-    tls: &ServerTls,
+    tls: &Hashed<ServerTls>,
     terminated: Terminated,
     arrival: Arrival,
     proxy: &Proxy,

@@ -5,6 +5,7 @@
 pub mod files;
 pub mod verify;
 mod shown;
+mod spoken;
 pub mod originate;
 pub mod terminate;
 

@@ -137,6 +137,38 @@ fn versions_and_suites_are_those_of_the_server() -> anyhow::Result<()> {
 }
 
 #[test]
+fn what_a_server_leaves_unsaid_the_mesh_says() -> anyhow::Result<()> {
+    let stage = Stage::new("gateway-tls-defaults")?;
+    let [chain, key] = stage.issued(&["shop.example"])?;
+    let files = format!("mode: SIMPLE, serverCertificate: {chain}, privateKey: {key}");
+    let server = |more: &str| {
+        let tls = format!("{{{files}{more}}}");
+        stage
+            .config
+            .write("gateway.yaml", &of_gateway("HTTPS", "[shop.example]", &tls))
+    };
+    server("")?;
+    stage.config.write(
+        "mesh-allow-any.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |-\n    \
+         tlsDefaults: {minProtocolVersion: TLSV1_3, ecdhCurves: [P-384]}\n",
+    )?;
+    let _gateway = stage.start()?;
+    let old = stage.s_client("shop.example", &["-tls1_2"])?;
+    assert!(old.errors.contains("alert"), "{old:?}");
+    let other = stage.s_client("shop.example", &["-groups", "P-256:X25519"])?;
+    assert!(other.errors.contains("alert"), "{other:?}");
+    let chosen = stage.s_client("shop.example", &["-groups", "P-256:P-384"])?;
+    assert!(chosen.output.contains("384 bits"), "{chosen:?}");
+    server(", minProtocolVersion: TLSV1_2")?;
+    until(|| {
+        let old = stage.s_client("shop.example", &["-tls1_2"])?;
+        Ok(old.output.contains("Cipher is ECDHE"))
+    })?;
+    Ok(())
+}
+
+#[test]
 fn sessions_are_resumed() -> anyhow::Result<()> {
     let stage = Stage::new("gateway-tls-sessions")?;
     let [chain, key] = stage.issued(&["shop.example"])?;

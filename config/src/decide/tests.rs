@@ -5,6 +5,7 @@
 mod cases;
 mod reference;
 mod scenarios;
+mod tls_defaults;
 mod listeners;
 mod hosts;
 mod rules;
@@ -69,6 +70,11 @@ pub(crate) fn sidecar_in(namespace: &str, labels: &str, mesh: &str, yaml: &str) 
 
 /// A gateway in `istio-system` with the labels `istio: NAME`, at 10.34.0.141.
 pub(crate) fn gateway(name: &str, yaml: &str) -> World {
+    gateway_in_mesh(name, ALLOW_ANY, yaml)
+}
+
+/// The same with a MeshConfig.
+pub(crate) fn gateway_in_mesh(name: &str, mesh: &str, yaml: &str) -> World {
     let workload = Workload {
         mode: Mode::Gateway,
         namespace: "istio-system".into(),
@@ -78,7 +84,7 @@ pub(crate) fn gateway(name: &str, yaml: &str) -> World {
         redirect_ports: Vec::new(),
         dns_capture: false,
     };
-    world(workload, ALLOW_ANY, yaml)
+    world(workload, mesh, yaml)
 }
 
 fn world(workload: Workload, mesh: &str, yaml: &str) -> World {

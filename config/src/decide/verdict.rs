@@ -9,6 +9,7 @@ use crate::model::route::DirectResponse;
 use crate::model::route::HeaderChanges;
 use crate::model::route::HttpRoute;
 use crate::model::route::Retries;
+use crate::model::tls::Hashed;
 use crate::model::tls::ServerTls;
 use crate::snapshot::cluster::Cluster;
 
@@ -36,7 +37,7 @@ pub enum Verdict<'s> {
     /// A gateway ends TLS here and asks again about what is inside.
     Terminate {
         /// How.
-        tls: &'s Arc<ServerTls>,
+        tls: &'s Hashed<ServerTls>,
         /// To be passed along with what is inside.
         terminated: Terminated,
     },

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::host::HostPattern;
 use crate::labels::Labels;
 use crate::model::meta::Meta;
+use crate::model::tls::Hashed;
 use crate::model::tls::ServerTls;
 use crate::port::Protocol;
 
@@ -65,5 +66,5 @@ pub enum ServerTlsMode {
     /// `AUTO_PASSTHROUGH`: the SNI names the cluster.
     AutoPassthrough,
     /// Decrypted here.
-    Terminate(Arc<ServerTls>),
+    Terminate(Hashed<ServerTls>),
 }

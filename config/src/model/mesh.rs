@@ -16,6 +16,7 @@ use crate::model::policy::Keepalive;
 use crate::model::policy::Locality;
 use crate::model::policy::TrafficPolicy;
 use crate::model::route::Retries;
+use crate::model::tls::TlsDefaults;
 use crate::name::ROOT_NAMESPACE;
 use crate::value::path::PathNormalization;
 
@@ -78,6 +79,8 @@ pub struct Mesh {
     pub path_normalization: PathNormalization,
     /// `tcpKeepalive`: what DestinationRules leave unsaid.
     pub keepalive: Option<Keepalive>,
+    /// `tlsDefaults`.
+    pub tls_defaults: TlsDefaults,
     /// `defaultConfig.proxyHeaders`.
     pub proxy_headers: ProxyHeaders,
     /// `defaultConfig.gatewayTopology`.
@@ -106,6 +109,7 @@ impl Default for Mesh {
             locality: Locality::default(),
             path_normalization: PathNormalization::default(),
             keepalive: None,
+            tls_defaults: TlsDefaults::default(),
             proxy_headers: ProxyHeaders::default(),
             topology: Topology::default(),
         }

@@ -1,11 +1,17 @@
 //! TLS towards upstreams and towards clients.
 
 pub(crate) mod client;
+mod curves;
+pub(crate) mod defaults;
 mod digests;
+mod hashed;
 pub(crate) mod server;
 mod suites;
 
 use std::sync::Arc;
+
+pub use crate::model::tls::defaults::TlsDefaults;
+pub use crate::model::tls::hashed::Hashed;
 
 /// TLS that egret originates (DestinationRule `trafficPolicy.tls`). `DISABLE` is the absence of this value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +30,12 @@ pub struct ClientTls {
     pub skip_verify: bool,
     /// `ISTIO_MUTUAL`: the other end is a proxy of the mesh, which goes by Istio's application protocols.
     pub in_mesh: bool,
+    /// The mesh's `cipherSuites` leave none for TLS 1.2.
+    pub only_tls13: bool,
+    /// The mesh's `cipherSuites` of TLS 1.2; empty for all.
+    pub suites: Vec<CipherSuite>,
+    /// The mesh's `ecdhCurves`; empty for all.
+    pub curves: Vec<Curve>,
 }
 
 /// Modes of [`ClientTls`].
@@ -97,12 +109,29 @@ pub struct ServerTls {
     pub keys: Vec<KeyFiles>,
     /// Whether and against what clients are verified.
     pub clients: ClientVerification,
-    /// `minProtocolVersion` is TLS 1.3.
-    pub only_tls13: bool,
+    /// `ISTIO_MUTUAL`: with the mesh's own certificates.
+    pub in_mesh: bool,
+    /// Whether `minProtocolVersion` is TLS 1.3; `None` where nothing is said.
+    pub only_tls13: Option<bool>,
     /// `maxProtocolVersion` is TLS 1.2.
     pub only_tls12: bool,
     /// `cipherSuites` of TLS 1.2; empty for all. TLS 1.3 has its own, which are not configurable.
     pub suites: Vec<CipherSuite>,
+    /// The mesh's `ecdhCurves`; empty for all.
+    pub curves: Vec<Curve>,
+}
+
+/// How the two sides of a handshake agree on keys, of what is spoken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Curve {
+    /// `P-256`.
+    P256,
+    /// `P-384`.
+    P384,
+    /// `X25519`.
+    X25519,
+    /// `X25519MLKEM768`, which holds against quantum computers; TLS 1.3 only.
+    X25519MlKem768,
 }
 
 /// The cipher suites of TLS 1.2 that are spoken here.

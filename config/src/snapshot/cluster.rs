@@ -11,6 +11,7 @@ use crate::model::policy::OutlierDetection;
 use crate::model::policy::RetryBudget;
 use crate::model::policy::Tunnel;
 use crate::model::tls::ClientTls;
+use crate::model::tls::Hashed;
 use crate::name::ObjectName;
 use crate::port::Protocol;
 
@@ -38,7 +39,7 @@ pub struct Cluster {
     /// How they are called.
     pub policy: ClusterPolicy,
     /// Names verified when TLS is originated without any of its own (ServiceEntry `subjectAltNames`).
-    pub service_names: Vec<Arc<str>>,
+    pub service_names: Arc<[Arc<str>]>,
     /// The service's object, as `Kind namespace/name`.
     pub origin: Arc<str>,
     /// The DestinationRules folded in, first one decisive.
@@ -99,7 +100,7 @@ pub struct ClusterPolicy {
     /// Ejection; `None` is off.
     pub outlier_detection: Option<OutlierDetection>,
     /// TLS that egret originates.
-    pub tls: Option<ClientTls>,
+    pub tls: Option<Hashed<ClientTls>>,
     /// CONNECT through a proxy.
     pub tunnel: Option<Tunnel>,
     /// PROXY protocol version.

@@ -15,6 +15,7 @@ use crate::model::policy::TrafficPolicy;
 use crate::model::service::Resolution;
 use crate::model::service::Service;
 use crate::model::service::ServicePort;
+use crate::model::tls::Hashed;
 use crate::port::PortClass;
 use crate::port::Protocol;
 use crate::snapshot::chains::Target;
@@ -145,7 +146,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
                     protocol: port.protocol,
                     discovery,
                     policy,
-                    service_names: service.subject_alt_names.clone(),
+                    service_names: service.subject_alt_names.as_slice().into(),
                     origin: origin.clone(),
                     destination_rules: names.clone(),
                 };
@@ -305,7 +306,10 @@ impl<'o, 'b> Clusters<'o, 'b> {
                 .unwrap_or(self.objects.mesh.connect_timeout),
             pool,
             outlier_detection: policy.outlier_detection,
-            tls: policy.tls.flatten(),
+            tls: policy
+                .tls
+                .flatten()
+                .map(|own| Hashed::new(self.objects.mesh.tls_defaults.over_client(own))),
             tunnel: policy.tunnel,
             proxy_protocol: policy.proxy_protocol,
             retry_budget: policy.retry_budget,

@@ -14,6 +14,7 @@ use crate::model::gateway::Server;
 use crate::model::gateway::ServerHost;
 use crate::model::gateway::ServerTlsMode;
 use crate::model::objects::Objects;
+use crate::model::tls::Hashed;
 use crate::model::tls::ServerTls;
 use crate::model::virtual_service::GatewayName;
 use crate::model::virtual_service::VirtualService;
@@ -60,7 +61,7 @@ pub(crate) enum TlsAct {
     /// Ends TLS and treats what is inside as HTTP.
     Http {
         /// How TLS is ended.
-        tls: Arc<ServerTls>,
+        tls: Hashed<ServerTls>,
         /// The server.
         server: Arc<Server>,
         /// Where requests are routed.
@@ -69,7 +70,7 @@ pub(crate) enum TlsAct {
     /// Ends TLS and forwards what is inside.
     Stream {
         /// How TLS is ended.
-        tls: Arc<ServerTls>,
+        tls: Hashed<ServerTls>,
         /// The server.
         server: Arc<Server>,
         /// Where to.

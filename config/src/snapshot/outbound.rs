@@ -167,7 +167,7 @@ fn unknown(objects: &Objects, scope: &Scope<'_>, clusters: &mut Clusters<'_, '_>
                 proxy_protocol: None,
                 retry_budget: None,
             },
-            service_names: Vec::new(),
+            service_names: Arc::default(),
             origin: scope.policy_source.clone(),
             destination_rules: Vec::new(),
         })

@@ -112,12 +112,7 @@ const UNSUPPORTED: &[Unsupported] = &[
     field(
         "MeshConfig",
         "mesh_mTLS",
-        "calls in mode ISTIO_MUTUAL have TLS 1.2 or 1.3 with suites of egret's own; leave it out",
-    ),
-    field(
-        "MeshConfig",
-        "tls_defaults",
-        "TLS 1.2 and 1.3 are spoken with suites and curves of egret's own; set minProtocolVersion and cipherSuites of a Gateway's server",
+        "it is for calls that arrive, which are not proxied; leave it out",
     ),
     field(
         "MeshConfig",

@@ -153,7 +153,7 @@ fn value(cluster: &Cluster, resolved: &Resolved) -> Value {
             "connect_timeout": format!("{:?}", policy.connect_timeout),
             "connection_pool": format!("{:?}", policy.pool),
             "outlier_detection": policy.outlier_detection.as_ref().map(|outlier| format!("{outlier:?}")),
-            "tls": policy.tls.as_ref().map(tls),
+            "tls": policy.tls.as_deref().map(tls),
         },
         "origin": *cluster.origin,
         "destination_rules": rules,

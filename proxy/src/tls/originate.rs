@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use egret_config::model::tls::ClientTls;
 use egret_config::model::tls::ClientTlsMode;
+use egret_config::model::tls::Hashed;
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::ServerName;
@@ -23,7 +24,8 @@ use crate::tls::files::certified_key;
 use crate::tls::files::key_paths;
 use crate::tls::files::list_path;
 use crate::tls::files::root_path;
-use crate::tls::provider;
+use crate::tls::spoken::speaking;
+use crate::tls::spoken::versions;
 use crate::tls::verify::Names;
 use crate::tls::verify::Revocation;
 use crate::tls::verify::ServerVerifier;
@@ -40,8 +42,8 @@ pub struct Originator {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Policy {
-    tls: ClientTls,
-    service_names: Vec<Arc<str>>,
+    tls: Hashed<ClientTls>,
+    service_names: Arc<[Arc<str>]>,
     alpn: Alpn,
     named: bool,
 }
@@ -66,8 +68,8 @@ impl Originator {
     pub async fn connect<S>(
         &self,
         stream: S,
-        tls: &ClientTls,
-        service_names: &[Arc<str>],
+        tls: &Hashed<ClientTls>,
+        service_names: &Arc<[Arc<str>]>,
         host: Option<&str>,
         alpn: Alpn,
     ) -> Result<TlsStream<S>, Failure>
@@ -97,8 +99,8 @@ impl Originator {
     /// The rustls client of a policy; `named` says whether a name is connected to.
     fn client(
         &self,
-        tls: &ClientTls,
-        service_names: &[Arc<str>],
+        tls: &Hashed<ClientTls>,
+        service_names: &Arc<[Arc<str>]>,
         named: bool,
         alpn: Alpn,
     ) -> Result<Arc<ClientConfig>, Unusable> {
@@ -114,7 +116,7 @@ impl Originator {
         }
         let policy = Policy {
             tls: tls.clone(),
-            service_names: service_names.to_vec(),
+            service_names: service_names.clone(),
             alpn,
             named,
         };
@@ -139,8 +141,8 @@ impl Originator {
         };
         let verifier: Arc<dyn ServerCertVerifier> =
             Arc::new(ServerVerifier::new(trusted, revocation, names));
-        let builder = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
+        let builder = ClientConfig::builder_with_provider(speaking(&tls.suites, &tls.curves))
+            .with_protocol_versions(&versions(tls.only_tls13, false))
             .map_err(|error| Unusable::new(error.to_string()))?
             .dangerous()
             .with_custom_certificate_verifier(verifier);

@@ -3,24 +3,17 @@
 use std::sync::Arc;
 
 use egret_config::model::tls::Accepted;
-use egret_config::model::tls::CipherSuite;
 use egret_config::model::tls::ClientVerification;
+use egret_config::model::tls::Hashed;
 use egret_config::model::tls::ServerTls;
 use http::HeaderValue;
-use rustls::crypto::CryptoProvider;
+use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
-use rustls::crypto::aws_lc_rs::cipher_suite::{
-    TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-};
 use rustls::pki_types::ServerName;
 use rustls::server::{
     Acceptor, ClientHello, ParsedCertificate, ResolvesServerCert, WebPkiClientVerifier,
 };
 use rustls::sign::CertifiedKey;
-use rustls::version::{TLS12, TLS13};
-use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -37,6 +30,8 @@ use crate::tls::files::list_path;
 use crate::tls::files::root_path;
 use crate::tls::provider;
 use crate::tls::shown;
+use crate::tls::spoken::speaking;
+use crate::tls::spoken::versions;
 use crate::tls::verify::ClientVerifier;
 use crate::tls::verify::Pins;
 use crate::tls::verify::Revocation;
@@ -48,7 +43,7 @@ use crate::tls::verify::trusted;
 #[derive(Debug)]
 pub struct Terminator {
     system: SystemRoots,
-    servers: Store<(ServerTls, Alpn), ServerConfig>,
+    servers: Store<(Hashed<ServerTls>, Alpn), ServerConfig>,
 }
 
 impl Terminator {
@@ -68,7 +63,7 @@ impl Terminator {
     pub async fn accept<S>(
         &self,
         stream: S,
-        tls: &ServerTls,
+        tls: &Hashed<ServerTls>,
         alpn: Alpn,
     ) -> Result<(TlsStream<S>, Option<HeaderValue>), Failure>
     where
@@ -106,11 +101,11 @@ impl Terminator {
     ///
     /// # Errors
     /// Why not: which file cannot be read, or does not hold what it should.
-    pub fn check(&self, tls: &ServerTls) -> Result<(), Unusable> {
+    pub fn check(&self, tls: &Hashed<ServerTls>) -> Result<(), Unusable> {
         self.server(tls, Alpn::Unsaid).map(drop)
     }
 
-    fn server(&self, tls: &ServerTls, alpn: Alpn) -> Result<Arc<ServerConfig>, Unusable> {
+    fn server(&self, tls: &Hashed<ServerTls>, alpn: Alpn) -> Result<Arc<ServerConfig>, Unusable> {
         let mut paths: Vec<_> = tls.keys.iter().flat_map(key_paths).collect();
         if let Some((accepted, _)) = clients(&tls.clients) {
             paths.extend(root_path(&accepted.roots));
@@ -131,13 +126,13 @@ impl Terminator {
         if keys.is_empty() {
             return Err(Unusable::new("the server has no certificate"));
         }
-        let versions: &[&SupportedProtocolVersion] = match (tls.only_tls12, tls.only_tls13) {
-            (_, true) => &[&TLS13],
-            (true, false) => &[&TLS12],
-            (false, false) => &[&TLS13, &TLS12],
-        };
-        let builder = ServerConfig::builder_with_provider(speaking(&tls.suites))
-            .with_protocol_versions(versions)
+        let versions = versions(tls.only_tls13 == Some(true), tls.only_tls12);
+        if versions.is_empty() {
+            let words = "no version of TLS is left: the mesh's tlsDefaults ask for 1.3, and the server for 1.2";
+            return Err(Unusable::new(words));
+        }
+        let builder = ServerConfig::builder_with_provider(speaking(&tls.suites, &tls.curves))
+            .with_protocol_versions(&versions)
             .map_err(|error| Unusable::new(error.to_string()))?;
         let builder = match clients(&tls.clients) {
             None => builder.with_no_client_auth(),
@@ -204,27 +199,6 @@ fn has_one_of(ours: &Alpn, hello: &ClientHello<'_>) -> bool {
     hello
         .alpn()
         .is_none_or(|mut offered| offered.any(|one| ours.iter().any(|protocol| **protocol == *one)))
-}
-
-/// The cryptography with these suites of TLS 1.2 in this order, all when empty, and those of TLS 1.3.
-fn speaking(suites: &[CipherSuite]) -> Arc<CryptoProvider> {
-    if suites.is_empty() {
-        return provider();
-    }
-    let mut provider = CryptoProvider::clone(&provider());
-    provider
-        .cipher_suites
-        .retain(|suite| suite.tls13().is_some());
-    let ours = suites.iter().map(|suite| match suite {
-        CipherSuite::EcdsaAes128 => TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-        CipherSuite::EcdsaAes256 => TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-        CipherSuite::EcdsaChaCha20 => TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-        CipherSuite::RsaAes128 => TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-        CipherSuite::RsaAes256 => TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-        CipherSuite::RsaChaCha20 => TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    });
-    provider.cipher_suites.extend(ours);
-    Arc::new(provider)
 }
 
 /// Which clients' certificates are accepted, and whether clients must show one.

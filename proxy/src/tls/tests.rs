@@ -1,4 +1,5 @@
 mod accepted;
+mod spoken;
 
 use std::fs;
 use std::path::Path;
@@ -8,6 +9,7 @@ use egret_config::model::tls::CipherSuite;
 use egret_config::model::tls::ClientTls;
 use egret_config::model::tls::ClientTlsMode;
 use egret_config::model::tls::ClientVerification;
+use egret_config::model::tls::Hashed;
 use egret_config::model::tls::KeyFiles;
 use egret_config::model::tls::Roots;
 use egret_config::model::tls::ServerTls;
@@ -90,9 +92,11 @@ fn server(keys: Vec<KeyFiles>) -> ServerTls {
     ServerTls {
         keys,
         clients: ClientVerification::Off,
-        only_tls13: false,
+        in_mesh: false,
+        only_tls13: None,
         only_tls12: false,
         suites: vec![],
+        curves: vec![],
     }
 }
 
@@ -112,6 +116,9 @@ fn client(roots: Roots) -> ClientTls {
         revoked: None,
         skip_verify: false,
         in_mesh: false,
+        only_tls13: false,
+        suites: vec![],
+        curves: vec![],
     }
 }
 
@@ -146,11 +153,12 @@ async fn meet_with(
     terminator: &Terminator,
     server: &ServerTls,
 ) -> Met {
-    let service_names: Vec<Arc<str>> = service_names.iter().map(|name| (*name).into()).collect();
+    let service_names: Arc<[Arc<str>]> = service_names.iter().map(|name| (*name).into()).collect();
+    let (client, server) = (Hashed::new(client.clone()), Hashed::new(server.clone()));
     let (near, far) = duplex(1 << 16);
     let ask = async {
         let mut stream = originator
-            .connect(near, client, &service_names, host, Alpn::Http2)
+            .connect(near, &client, &service_names, host, Alpn::Http2)
             .await?;
         // With TLS 1.3 a server refuses a client's certificate only after the client believes to be done.
         let mut byte = [0];
@@ -162,7 +170,7 @@ async fn meet_with(
         Ok(stream.get_ref().1.alpn_protocol().map(Into::into))
     };
     let answer = async {
-        let (mut stream, _) = terminator.accept(far, server, Alpn::Either).await?;
+        let (mut stream, _) = terminator.accept(far, &server, Alpn::Either).await?;
         stream.write_all(b"!").await.expect("write");
         stream.flush().await.expect("flush");
         Ok(stream.get_ref().1.server_name().map(Into::into))
@@ -261,8 +269,8 @@ async fn a_failed_handshake_says_whose_fault_it_is() {
     let failure = originator
         .connect(
             near,
-            &client(authority.roots()),
-            &[],
+            &Hashed::new(client(authority.roots())),
+            &Arc::default(),
             Some("shop.example"),
             Alpn::Unsaid,
         )
@@ -279,7 +287,13 @@ async fn a_failed_handshake_says_whose_fault_it_is() {
     policy.mode = ClientTlsMode::Unusable("secret `a/b` is not there".into());
     let (near, _far) = duplex(64);
     let failure = originator
-        .connect(near, &policy, &[], None, Alpn::Unsaid)
+        .connect(
+            near,
+            &Hashed::new(policy),
+            &Arc::default(),
+            None,
+            Alpn::Unsaid,
+        )
         .await
         .expect_err("unusable");
     assert_eq!(failure.to_string(), "secret `a/b` is not there");
@@ -418,7 +432,7 @@ fn unusable_files_are_named() {
             key: private.clone(),
         };
         let unusable = Terminator::new()
-            .check(&server(vec![keys]))
+            .check(&Hashed::new(server(vec![keys])))
             .expect_err(&expected);
         assert_eq!(unusable.to_string(), expected);
     }
@@ -520,9 +534,10 @@ async fn again(
     server: &ServerTls,
 ) -> (rustls::HandshakeKind, Option<Vec<u8>>) {
     let (near, far) = duplex(1 << 16);
+    let (policy, server) = (Hashed::new(policy.clone()), Hashed::new(server.clone()));
     let ask = async {
         let mut stream = originator
-            .connect(near, policy, &[], Some("shop.example"), alpn)
+            .connect(near, &policy, &Arc::default(), Some("shop.example"), alpn)
             .await
             .expect("client");
         // Tickets come after the handshake.
@@ -531,7 +546,7 @@ async fn again(
     };
     let answer = async {
         let (mut stream, _) = terminator
-            .accept(far, server, Alpn::Either)
+            .accept(far, &server, Alpn::Either)
             .await
             .expect("server");
         stream.write_all(b"!").await.expect("write");

@@ -365,7 +365,7 @@ fn describe(cluster: &Cluster) -> String {
             }
         }
     }
-    for name in &cluster.service_names {
+    for name in cluster.service_names.iter() {
         let _ = write!(words, " service_san={name}");
     }
     for rule in &cluster.destination_rules {

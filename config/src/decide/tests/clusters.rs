@@ -317,7 +317,7 @@ fn tls_origination() {
     );
     let world = sidecar(REGISTRY_ONLY, &entry("a", &named));
     assert_eq!(
-        world.cluster("outbound|80||a.test").service_names,
+        *world.cluster("outbound|80||a.test").service_names,
         ["d.test".into()]
     );
 }

@@ -14,6 +14,7 @@ use crate::model::policy;
 use crate::model::policy::blocks;
 use crate::model::read;
 use crate::model::route::tries;
+use crate::model::tls;
 use crate::problem::NO_VALUE;
 use crate::problem::Review;
 use crate::value::path::PathNormalization;
@@ -125,6 +126,10 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
         mesh.path_normalization = mode.unwrap_or_default();
     }
     mesh.keepalive = blocks::keepalive(wire.tcp_keepalive.as_ref(), review);
+    if let Some(wire) = &wire.tls_defaults {
+        mesh.tls_defaults =
+            review.within("tlsDefaults", |review| tls::defaults::parse(wire, review));
+    }
     unread::check(wire, review);
     let policies = [("DO_NOT_UPGRADE", false), ("UPGRADE", true)];
     mesh.h2_upgrade = read::word(

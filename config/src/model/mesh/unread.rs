@@ -4,17 +4,6 @@ use crate::model::read;
 use crate::problem::Review;
 use crate::wire::mesh_config::MeshConfig;
 
-/// The curves that Istio knows.
-const CURVES: [&str; 7] = [
-    "P-224",
-    "P-256",
-    "P-384",
-    "P-521",
-    "X25519",
-    "X25519Kyber768Draft00",
-    "X25519MLKEM768",
-];
-
 /// Tells what Istio does not admit.
 pub(super) fn check(wire: &MeshConfig, review: &mut Review<'_>) {
     for (part, number) in [
@@ -52,21 +41,6 @@ pub(super) fn check(wire: &MeshConfig, review: &mut Review<'_>) {
     {
         let what = "curves of calls inside of the mesh cannot be chosen; leave them out";
         review.error("meshMTLS.ecdhCurves", tls.ecdh_curves.join(", "), what);
-    }
-    let curves = wire.tls_defaults.iter().flat_map(|tls| &tls.ecdh_curves);
-    let mut earlier = Vec::new();
-    for curve in curves {
-        if !CURVES.contains(&curve.as_str()) {
-            let what = "no curve of this name is known; write one such as X25519 or P-256";
-            review.warn("tlsDefaults.ecdhCurves", curve, what);
-        } else if earlier.contains(&curve) {
-            review.warn(
-                "tlsDefaults.ecdhCurves",
-                curve,
-                "listed twice; leave one out",
-            );
-        }
-        earlier.push(curve);
     }
 }
 

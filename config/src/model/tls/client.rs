@@ -122,6 +122,9 @@ pub(crate) fn parse(
         revoked,
         skip_verify,
         in_mesh,
+        only_tls13: false,
+        suites: Vec::new(),
+        curves: Vec::new(),
     })
 }
 

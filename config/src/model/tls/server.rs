@@ -7,6 +7,7 @@ use crate::model::read::word;
 use crate::model::secret::Secrets;
 use crate::model::tls::Accepted;
 use crate::model::tls::ClientVerification;
+use crate::model::tls::Hashed;
 use crate::model::tls::KeyFiles;
 use crate::model::tls::Revoked;
 use crate::model::tls::Roots;
@@ -88,9 +89,14 @@ pub(crate) fn parse(
         );
     }
     let suites = suites::parse(&wire.cipher_suites, review);
-    let only_tls13 = least == Version::Tls13 || suites.is_none();
+    let only_tls13 = match least {
+        Version::Tls13 => Some(true),
+        _ if suites.is_none() => Some(true),
+        Version::Auto => None,
+        Version::Old | Version::Tls12 => Some(false),
+    };
     let suites = suites.unwrap_or_default();
-    if only_tls13 && most == Version::Tls12 {
+    if only_tls13 == Some(true) && most == Version::Tls12 {
         review.error(
             "cipherSuites",
             wire.cipher_suites.join(", "),
@@ -157,12 +163,14 @@ pub(crate) fn parse(
             }
         }
     };
-    Some(ServerTlsMode::Terminate(Arc::new(ServerTls {
+    Some(ServerTlsMode::Terminate(Hashed::new(ServerTls {
         keys,
+        in_mesh: mode == Mode::IstioMutual,
         clients,
         only_tls13,
         only_tls12: most == Version::Tls12,
         suites,
+        curves: Vec::new(),
     })))
 }
 

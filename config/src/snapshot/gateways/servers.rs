@@ -12,6 +12,7 @@ use crate::model::gateway::ServerHost;
 use crate::model::gateway::ServerTlsMode;
 use crate::model::service::Resolution;
 use crate::model::service::Service;
+use crate::model::tls::Hashed;
 use crate::model::virtual_service::GatewayName;
 use crate::port::Protocol;
 use crate::problem::Problem;
@@ -131,11 +132,21 @@ impl<'o> Build<'_, 'o, '_> {
                 others.push(Serving {
                     gateway,
                     place,
-                    server: Arc::new(server.clone()),
+                    server: Arc::new(self.meshed(server)),
                 });
             }
         }
         ports
+    }
+
+    /// A server with the mesh's defaults for what it leaves unsaid.
+    fn meshed(&self, server: &Server) -> Server {
+        let mut server = server.clone();
+        if let ServerTlsMode::Terminate(tls) = &server.tls {
+            let defaults = &self.objects.mesh.tls_defaults;
+            server.tls = ServerTlsMode::Terminate(Hashed::new(defaults.over_server(tls)));
+        }
+        server
     }
 
     /// The ports that a server port means: the target port of the first service that the gateway is a member of, else

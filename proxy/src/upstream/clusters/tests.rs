@@ -34,7 +34,7 @@ fn cluster(discovery: Discovery) -> Arc<Cluster> {
             proxy_protocol: None,
             retry_budget: None,
         },
-        service_names: Vec::new(),
+        service_names: Arc::default(),
         origin: "ServiceEntry default/a".into(),
         destination_rules: Vec::new(),
     })

@@ -1,0 +1,43 @@
+//! `ecdhCurves`, read.
+
+use crate::model::tls::Curve;
+use crate::problem::Review;
+
+/// Names, and what they mean where it is spoken here.
+const KNOWN: [(&str, Option<Curve>); 7] = [
+    ("P-256", Some(Curve::P256)),
+    ("P-384", Some(Curve::P384)),
+    ("X25519", Some(Curve::X25519)),
+    ("X25519MLKEM768", Some(Curve::X25519MlKem768)),
+    ("P-224", None),
+    ("P-521", None),
+    ("X25519Kyber768Draft00", None),
+];
+
+/// Reads names of curves, the best liked first. Empty is all of them: also where none of those given is spoken, which is
+/// told.
+pub(super) fn parse(names: &[String], review: &mut Review<'_>) -> Vec<Curve> {
+    let mut curves = Vec::new();
+    let mut earlier = Vec::new();
+    review.each("ecdhCurves", names, |review, name| {
+        if earlier.contains(&name) {
+            review.warn("", name, "listed twice; leave one out");
+            return Some(());
+        }
+        earlier.push(name);
+        match KNOWN.iter().find(|(known, _)| known == name) {
+            Some((_, Some(curve))) => curves.push(*curve),
+            Some((_, None)) => review.warn("", name, "not spoken here: passed over"),
+            None => {
+                let what = "no curve of this name is known: passed over; write one such as X25519 or P-256";
+                review.warn("", name, what);
+            }
+        }
+        Some(())
+    });
+    if !names.is_empty() && curves.is_empty() {
+        let what = "none of these is spoken here, so the usual ones are; write one such as X25519 or P-256";
+        review.warn("ecdhCurves", names.join(", "), what);
+    }
+    curves
+}

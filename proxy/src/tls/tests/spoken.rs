@@ -1,0 +1,57 @@
+//! Versions and curves that the two sides of a handshake agree on.
+
+use egret_config::model::tls::Curve;
+
+use super::*;
+
+#[tokio::test]
+async fn curves_are_those_of_either_side() {
+    let authority = Authority::new();
+    let mut server = server(vec![authority.keys(&["shop.example"])]);
+    let mut policy = client(authority.roots());
+    for (ours, theirs, fits) in [
+        (vec![Curve::P384], vec![Curve::P384], true),
+        (vec![Curve::P384], vec![], true),
+        (vec![], vec![Curve::X25519MlKem768], true),
+        (vec![Curve::P256, Curve::X25519], vec![Curve::X25519], true),
+        (vec![Curve::X25519], vec![Curve::P256], false),
+    ] {
+        (policy.curves, server.curves) = (ours, theirs);
+        let met = meet(&policy, &[], Some("shop.example"), &server).await;
+        let (ours, theirs) = (&policy.curves, &server.curves);
+        assert_eq!(met.client.is_ok(), fits, "{ours:?} {theirs:?}");
+        assert_eq!(met.server.is_ok(), fits, "{ours:?} {theirs:?}");
+    }
+}
+
+#[tokio::test]
+async fn suites_of_a_client_are_those_of_its_policy() {
+    let authority = Authority::new();
+    let mut server = server(vec![authority.keys(&["shop.example"])]);
+    server.only_tls12 = true;
+    let mut policy = client(authority.roots());
+    // The key is for ECDSA.
+    for (suite, fits) in [
+        (CipherSuite::EcdsaAes256, true),
+        (CipherSuite::RsaAes256, false),
+    ] {
+        policy.suites = vec![suite];
+        let met = meet(&policy, &[], Some("shop.example"), &server).await;
+        assert_eq!(met.client.is_ok(), fits, "{suite:?}");
+    }
+    policy.suites = vec![];
+    policy.only_tls13 = true;
+    let met = meet(&policy, &[], Some("shop.example"), &server).await;
+    assert!(met.client.is_err(), "{:?}", met.client);
+}
+
+#[tokio::test]
+async fn a_server_that_no_version_is_left_for_says_so() {
+    let authority = Authority::new();
+    let mut server = server(vec![authority.keys(&["shop.example"])]);
+    server.only_tls12 = true;
+    server.only_tls13 = Some(true);
+    let unusable = Terminator::new().check(&Hashed::new(server));
+    let words = unusable.expect_err("no version").to_string();
+    assert!(words.contains("no version of TLS is left"), "{words}");
+}

@@ -11,7 +11,7 @@ use crate::netlink::refusal::Refusal;
 use crate::netlink::socket::{Socket, Subsystem};
 use crate::plan::PASS_THROUGH;
 use crate::programs::{Failure, Iptables, has_legacy_tables};
-use crate::routes::{self, Mark, Routing};
+use crate::routes::{self, Mark, Present, Routing};
 use crate::rules::{Family, RuleSet};
 
 /// Why nothing, or not all, was done.
@@ -66,40 +66,64 @@ pub struct Besides {
 /// Replaces our rules, whatever they were, by these, and removes what istio-init left behind.
 ///
 /// # Errors
-/// When the kernel refuses; with nftables, the rules are then what they were before.
+/// When the kernel refuses, or iptables. All is then what it was before, unless only something that is left over stays.
 pub fn apply(
     route: &mut Socket,
     intent: &Intent,
     rules: &RuleSet,
     besides: &Besides,
 ) -> Result<Done, ApplyError> {
-    // The address comes first: it harms nobody without the rules, while rules without it would break inbound IPv6.
-    match (intent.ipv6 == Ipv6::On, besides.has_pass_through) {
-        (true, false) => routes::add_to_loopback(route, PASS_THROUGH.1)?,
-        (false, true) => routes::remove_from_loopback(route, PASS_THROUGH.1)?,
-        _ => {}
-    }
-    let mut done = match intent.means.backend {
-        Backend::Nftables => over_netlink(rules, besides.force)?,
-        Backend::Iptables => over_programs(intent, rules)?,
-        Backend::Auto => match over_netlink(rules, besides.force) {
-            Err(kernel) if kernel.is_lack() => {
-                over_programs(intent, rules).map_err(|error| match error {
-                    ApplyError::Programs(programs @ Failure::Missing(_)) => {
-                        ApplyError::Neither { kernel, programs }
-                    }
-                    error => error,
-                })?
-            }
-            done => done?,
-        },
+    let routing = Routing::wanted(intent);
+    let present = Present::read(route, &besides.marks)?;
+    let wants_pass_through = intent.ipv6 == Ipv6::On;
+    let adds_pass_through = wants_pass_through && !besides.has_pass_through;
+    // What the rules lean on comes first: it harms nobody without them, while they would break inbound IPv6, or lose what
+    // they mark, without it. What only earlier rules lean on goes last.
+    let mut prepare = || -> Result<(), Refusal> {
+        if adds_pass_through {
+            routes::add_to_loopback(route, PASS_THROUGH.1)?;
+        }
+        routing.add(route, &present)
     };
-    let removed = Routing::wanted(intent).set(route, &besides.marks)?;
-    done.removed.extend(removed);
+    let loaded = prepare()
+        .map_err(ApplyError::from)
+        .and_then(|()| load(intent, rules, besides.force));
+    let mut done = match loaded {
+        Ok(done) => done,
+        Err(error) => {
+            routing.take_back(route, &present);
+            if adds_pass_through {
+                // Why the rules were refused matters more than an address that stays.
+                let _ = routes::remove_from_loopback(route, PASS_THROUGH.1);
+            }
+            return Err(error);
+        }
+    };
+    done.removed.extend(routing.remove_others(route, &present)?);
+    if besides.has_pass_through && !wants_pass_through {
+        routes::remove_from_loopback(route, PASS_THROUGH.1)?;
+    }
     if done.backend == Backend::Nftables {
         remove_legacy(&mut done)?;
     }
     Ok(done)
+}
+
+fn load(intent: &Intent, rules: &RuleSet, force: bool) -> Result<Done, ApplyError> {
+    let kernel = match intent.means.backend {
+        Backend::Nftables => return Ok(over_netlink(rules, force)?),
+        Backend::Iptables => return over_programs(intent, rules),
+        Backend::Auto => match over_netlink(rules, force) {
+            Err(refusal) if refusal.is_lack() => refusal,
+            done => return Ok(done?),
+        },
+    };
+    over_programs(intent, rules).map_err(|error| match error {
+        ApplyError::Programs(programs @ Failure::Missing(_)) => {
+            ApplyError::Neither { kernel, programs }
+        }
+        error => error,
+    })
 }
 
 /// Removes all that [`apply`] ever adds, and what istio-init left behind; it being gone already is fine.
@@ -130,7 +154,9 @@ pub fn clean_up(
         Err(refusal) => return Err(refusal.into()),
     }
     remove_legacy(&mut done)?;
-    done.removed.extend(Routing::default().set(route, marks)?);
+    let present = Present::read(route, marks)?;
+    done.removed
+        .extend(Routing::default().remove_others(route, &present)?);
     routes::remove_from_loopback(route, PASS_THROUGH.1)?;
     Ok(done)
 }

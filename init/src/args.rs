@@ -188,9 +188,9 @@ fn flags_command() -> Clap {
              Each flag's default comes from the environment variable named beside it, where that is set.\n\
              Also read: ENVOY_USER, ISTIO_OUTBOUND_OWNER_GROUPS, ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE, \
              ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR, DRY_RUN_FILE_PATH.\n\n\
-             Exit codes: 0 done; 1 a flag has a bad value, or the kernel refused, and nothing was changed; 2 wrong usage; \
-             3 the kernel lacks a feature; 4 verify found other rules than wanted; 126 a connection did not go where \
-             the rules send it.",
+             Exit codes: 0 done; 1 a flag has a bad value, or the kernel refused; 2 wrong usage; 3 the kernel lacks a \
+             feature, which is named; 4 verify found other rules than wanted; 126 a connection did not go where the \
+             rules send it. After 1, 2 and 3 everything is as it was.",
         )
         .args_override_self(true)
         .args(FLAGS.iter().map(argument))
@@ -260,7 +260,7 @@ fn argument(flag: &Flag) -> Arg {
         .hide(flag.help.is_empty())
         .help(help);
     match flag.kind {
-        Kind::Switch => argument.hide_possible_values(true),
+        Kind::Switch => argument.value_name("true|false").hide_possible_values(true),
         kind => argument
             .value_name("VALUE")
             .default_value(kind.default_text())
@@ -270,9 +270,7 @@ fn argument(flag: &Flag) -> Arg {
 
 /// What decides how a flag is read.
 fn syntax(flag: &Flag) -> Arg {
-    let mut argument = Arg::new(flag.long)
-        .long(flag.long)
-        .action(ArgAction::Set);
+    let mut argument = Arg::new(flag.long).long(flag.long).action(ArgAction::Set);
     if let Some(short) = flag.short {
         argument = argument.short(short);
     }

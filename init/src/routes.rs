@@ -60,6 +60,9 @@ pub struct Routing {
     pub routes: Vec<LocalRoute>,
 }
 
+/// What the kernel says of a rule or route that is not there.
+const GONE: [Errno; 2] = [Errno::ENOENT, Errno::ESRCH];
+
 /// A mark and the table it is sent to.
 pub type Mark = (u32, u32);
 
@@ -87,15 +90,12 @@ impl Routing {
         wanted
     }
 
-    /// Makes the kernel have these and no others of ours, and removes what istio-init left behind for `marks`. Gives
-    /// the names of what it had left.
+    /// Makes the kernel have these beside what is present.
     ///
     /// # Errors
     /// When it refuses.
-    pub fn set(&self, kernel: &mut Socket, marks: &[Mark]) -> Result<Vec<String>, Refusal> {
-        let present = Present::read(kernel, marks)?;
-        let gone = [Errno::ENOENT, Errno::ESRCH];
-        // The new comes before the old goes, and a route before the rule, so that no packet meets an empty table.
+    pub fn add(&self, kernel: &mut Socket, present: &Present) -> Result<(), Refusal> {
+        // A route comes before the rule, so that no packet meets an empty table.
         for route in &self.routes {
             if !present.has_route(route) {
                 change(kernel, &route.adding(), &[])?;
@@ -106,6 +106,34 @@ impl Routing {
                 change(kernel, &rule.adding(), &[Errno::EEXIST])?;
             }
         }
+        Ok(())
+    }
+
+    /// Undoes [`Self::add`], as far as the kernel lets us.
+    pub fn take_back(&self, kernel: &mut Socket, present: &Present) {
+        for rule in &self.rules {
+            if !present.has_rule(rule) {
+                let _ = change(kernel, &rule.own().removing(), &GONE);
+            }
+        }
+        for route in &self.routes {
+            // Where ours took the place of another that did the same, it stays.
+            if !present.routes.iter().any(|other| other.item == *route) {
+                let _ = change(kernel, &route.own().removing(), &GONE);
+            }
+        }
+    }
+
+    /// Removes what is present of ours but for these, and what istio-init left behind. Gives the names of what it had
+    /// left.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn remove_others(
+        &self,
+        kernel: &mut Socket,
+        present: &Present,
+    ) -> Result<Vec<String>, Refusal> {
         let mut removed = Vec::new();
         let mut kept = Vec::new();
         for rule in &present.rules {
@@ -113,7 +141,7 @@ impl Routing {
                 kept.push(rule.item);
                 continue;
             }
-            change(kernel, &rule.removing(), &gone)?;
+            change(kernel, &rule.removing(), &GONE)?;
             if !rule.is_own() {
                 removed.push(format!("policy rule `{}`", rule_command(&rule.item)));
             }
@@ -123,7 +151,7 @@ impl Routing {
                 continue;
             }
             // Ours may have taken its place already.
-            change(kernel, &route.removing(), &gone)?;
+            change(kernel, &route.removing(), &GONE)?;
             if !route.is_own() {
                 removed.push(format!("route `{}`", route_command(&route.item)));
             }

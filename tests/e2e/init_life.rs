@@ -8,23 +8,12 @@ use crate::init_world::shell;
 const INJECTED: [&str; 6] = ["-u", "1337", "-i", "*", "-b", "*"];
 const TPROXY: [&str; 6] = ["-m", "TPROXY", "-b", "*", "--redirect-dns", "--dual-stack"];
 
-/// All that a run may change.
-fn state(world: &InitWorld) -> anyhow::Result<String> {
-    let besides =
-        "for f in -4 -6; do ip $f rule; ip $f route show table all; done; ip addr show dev lo";
-    Ok(format!(
-        "{}{}",
-        world.ruleset()?,
-        shell(&world.pod, besides)?
-    ))
-}
-
 #[test]
 fn again_otherwise_and_gone() -> anyhow::Result<()> {
     let world = InitWorld::new()?;
-    let untouched = state(&world)?;
+    let untouched = world.state()?;
     world.done(&TPROXY)?;
-    let transparent = state(&world)?;
+    let transparent = world.state()?;
     assert_eq!(
         transparent.matches("lookup 133").count(),
         2,
@@ -32,9 +21,9 @@ fn again_otherwise_and_gone() -> anyhow::Result<()> {
     );
     assert!(transparent.contains("::6/128"), "{transparent}");
     world.done(&TPROXY)?;
-    assert_eq!(state(&world)?, transparent, "a second run changes nothing");
+    assert_eq!(world.state()?, transparent, "a second run changes nothing");
     world.done(&["-m", "TPROXY", "-b", "*", "-t", "99", "-r", "200"])?;
-    let other = state(&world)?;
+    let other = world.state()?;
     assert_eq!(
         (
             other.matches("lookup 133").count(),
@@ -45,19 +34,19 @@ fn again_otherwise_and_gone() -> anyhow::Result<()> {
     );
     assert!(!other.contains("::6/128"), "{other}");
     world.done(&INJECTED)?;
-    let redirected = state(&world)?;
+    let redirected = world.state()?;
     assert!(
         !redirected.contains("lookup 200") && !redirected.contains("zone"),
         "{redirected}"
     );
     world.done(&["--cleanup-only", "-u", "5"])?;
     assert_eq!(
-        state(&world)?,
+        world.state()?,
         untouched,
         "without the flags it was made with"
     );
     world.done(&["cleanup"])?;
-    assert_eq!(state(&world)?, untouched, "with nothing to clean up");
+    assert_eq!(world.state()?, untouched, "with nothing to clean up");
     Ok(())
 }
 
@@ -194,7 +183,7 @@ fn foreign_rules_stay_and_leftovers_go() -> anyhow::Result<()> {
 fn bad_flags_touch_nothing() -> anyhow::Result<()> {
     let world = InitWorld::new()?;
     world.done(&INJECTED)?;
-    let before = state(&world)?;
+    let before = world.state()?;
     for (flags, faults) in [
         (
             &[
@@ -236,7 +225,7 @@ fn bad_flags_touch_nothing() -> anyhow::Result<()> {
         missing.contains("no working iptables-nft-restore or") && missing.contains("code 3"),
         "{missing}"
     );
-    assert_eq!(state(&world)?, before);
+    assert_eq!(world.state()?, before);
     Ok(())
 }
 

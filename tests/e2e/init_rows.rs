@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::init_world::Fate;
 use crate::init_world::Fate::Proxy;
 use crate::init_world::Fate::Refused;
+use crate::init_world::Fate::Silent;
 use crate::init_world::Fate::Untouched;
 use crate::init_world::InitWorld;
 use crate::init_world::Owner;
@@ -27,6 +28,8 @@ const DNS: Fate = Proxy(15053);
 
 /// Addresses outside, in both families.
 const FAR: [&str; 2] = ["203.0.113.7", "2001:db8::7"];
+/// Addresses that the world outside calls by way of the pod's second interface.
+const PASSED_ON: [&str; 2] = ["198.51.100.9", "2001:db8:5::9"];
 const NEAR: [&str; 2] = ["192.0.2.9", "2001:db8:9::1"];
 
 /// One connection: by whom, to which of two addresses, to which port, and where it goes.
@@ -43,7 +46,7 @@ use Try::{Arrive, Pass, Tcp, Udp};
 
 const LOCALHOST: [&str; 2] = ["127.0.0.1", "::1"];
 
-/// Flags, and connections under them.
+/// Flags and variables, and connections under them. The proxy is user and group 1337 where nothing else is said.
 fn rows() -> Vec<(&'static str, Vec<Try>)> {
     vec![
         (
@@ -85,13 +88,80 @@ fn rows() -> Vec<(&'static str, Vec<Try>)> {
         ),
         (
             "-i * -k eth1 -c eth1",
-            vec![Arrive(POD_AT_ETH1, 80, OUT), Arrive(POD, 80, Untouched)],
+            vec![
+                Arrive(POD_AT_ETH1, 80, OUT),
+                Arrive(POD, 80, Untouched),
+                Udp(APP, FAR, 80, Untouched),
+            ],
+        ),
+        (
+            "-i 203.0.113.0/24,2001:db8::/48 -k eth1 -b *",
+            vec![
+                Arrive(POD_AT_ETH1, 80, Untouched),
+                Arrive(POD, 80, IN),
+                Tcp(APP, FAR, 80, OUT),
+            ],
+        ),
+        (
+            "-p 15006 -z 15001 -e 80 -i * -b *",
+            vec![
+                Tcp(APP, FAR, 80, IN),
+                Tcp(PROXY, POD, 81, OUT),
+                Tcp(PROXY, POD, 80, Untouched),
+                Arrive(POD, 81, OUT),
+                Arrive(POD, 80, Untouched),
+            ],
+        ),
+        (
+            "-i * -u 1337,7 -g 8",
+            vec![
+                Tcp(PROXY, POD, 80, IN),
+                Tcp((7, 1000), POD, 80, Untouched),
+                Tcp((1000, 8), POD, 80, Untouched),
+                Tcp((7, 1000), FAR, 80, Untouched),
+                Tcp((1000, 8), FAR, 80, Untouched),
+                Tcp((1000, 1337), FAR, 80, OUT),
+            ],
+        ),
+        (
+            "-i * -u 1337,7 -g 8 --strict-istio=false",
+            vec![
+                Tcp(PROXY, POD, 80, IN),
+                Tcp((7, 1000), POD, 80, IN),
+                Tcp((1000, 8), POD, 80, IN),
+                Tcp((7, 1000), LOCALHOST, 80, Untouched),
+                Tcp((7, 1000), FAR, 80, Untouched),
+                Tcp((1000, 8), FAR, 80, Untouched),
+                Tcp(APP, POD, 80, Untouched),
+                Tcp(APP, FAR, 80, OUT),
+            ],
+        ),
+        (
+            "ISTIO_OUTBOUND_OWNER_GROUPS=1000,2000-3000 -i * --redirect-dns",
+            vec![
+                Tcp(APP, FAR, 80, OUT),
+                Tcp((0, 2500), FAR, 80, OUT),
+                Udp(APP, SERVERS, 53, DNS),
+                Tcp((1000, 0), FAR, 80, Untouched),
+                Udp((1000, 0), SERVERS, 53, Untouched),
+            ],
+        ),
+        (
+            "ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE=888 -i * --redirect-dns",
+            vec![
+                Tcp((1000, 888), FAR, 80, Untouched),
+                Tcp((1000, 888), SERVERS, 53, Untouched),
+                Udp((1000, 888), SERVERS, 53, Untouched),
+                Udp(APP, SERVERS, 53, DNS),
+                Tcp(APP, FAR, 80, OUT),
+            ],
         ),
         (
             "-i 10.2.0.0/24,fd00:2::/64,127.0.0.0/8 -k eth1 -b *",
             vec![
                 Arrive(POD_AT_ETH1, 80, OUT),
                 Tcp(APP, ["10.2.0.5", "fd00:2::5"], 80, OUT),
+                Tcp(APP, LOCALHOST, 80, Untouched),
             ],
         ),
         (
@@ -104,6 +174,8 @@ fn rows() -> Vec<(&'static str, Vec<Try>)> {
                 Tcp(APP, FAR, 53, OUT),
                 Tcp(APP, POD, 53, OUT),
                 Tcp(PROXY, POD, 53, Untouched),
+                // The second group of rules for the proxy's owners spares no port.
+                Tcp((1000, 1337), POD, 53, IN),
             ],
         ),
         (
@@ -112,6 +184,22 @@ fn rows() -> Vec<(&'static str, Vec<Try>)> {
                 Udp(APP, FAR, 53, DNS),
                 Tcp(APP, FAR, 53, DNS),
                 Tcp(APP, FAR, 80, Untouched),
+            ],
+        ),
+        (
+            "--redirect-dns --capture-all-dns -i * -o 53",
+            vec![
+                Udp(APP, SERVERS, 53, Untouched),
+                Tcp(APP, SERVERS, 53, Untouched),
+                Tcp(APP, FAR, 80, OUT),
+            ],
+        ),
+        (
+            "--redirect-dns --capture-all-dns -i * -c eth1",
+            vec![
+                Udp(APP, ["10.2.0.1", "fd00:2::1"], 53, Untouched),
+                Tcp(APP, ["10.2.0.1", "fd00:2::1"], 53, Untouched),
+                Udp(APP, FAR, 53, DNS),
             ],
         ),
         (
@@ -184,9 +272,9 @@ impl Try {
 fn try_rows(load: fn(&InitWorld, &[&str]) -> anyhow::Result<()>) -> anyhow::Result<()> {
     for (line, tries) in rows() {
         let world = InitWorld::new()?;
-        let flags: Vec<&str> = line
-            .split(' ')
-            .chain(["--dual-stack", "-u", "1337"])
+        let flags: Vec<&str> = ["--dual-stack", "-u", "1337"]
+            .into_iter()
+            .chain(line.split(' '))
             .collect();
         load(&world, &flags)?;
         world.serve_proxy(PROXY)?;
@@ -256,6 +344,49 @@ fn ipv6_off_and_blocked() -> anyhow::Result<()> {
     world.done(&["-i", "*", "-b", "*", "--ipv6", "on"])?;
     assert_eq!(world.tcp(APP, None, to), OUT);
     assert_eq!(world.tcp_from_outside(at(POD[1], 80)), IN);
+    Ok(())
+}
+
+/// The one address of localhost is left alone, unless more are told; this concerns IPv4 alone.
+#[test]
+fn other_addresses_of_the_loopback_network() -> anyhow::Result<()> {
+    let world = InitWorld::new()?;
+    world.serve_proxy(PROXY)?;
+    let flags = ["-u", "1337", "-i", "127.0.0.0/8", "-b", "*"];
+    let wider = "ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR=127.0.0.0/8";
+    for (flags, proxy, application) in [
+        (flags.to_vec(), IN, OUT),
+        ([&flags[..], &[wider]].concat(), Untouched, Untouched),
+    ] {
+        world.done(&flags)?;
+        for (owner, fate) in [(PROXY, proxy), (APP, application)] {
+            assert_eq!(world.tcp(owner, None, at("127.0.0.2", 80)), fate);
+            assert_eq!(world.tcp(owner, None, at("127.0.0.1", 80)), Untouched);
+        }
+    }
+    Ok(())
+}
+
+/// What arrives for others, to be passed on, is captured as what arrives for the pod. QUIC of virtual machines is passed
+/// on, and so refused where that is asked for.
+#[test]
+fn what_passes_through() -> anyhow::Result<()> {
+    let world = InitWorld::new()?;
+    world.serve_proxy(PROXY)?;
+    world.pod_passes_on(PASSED_ON)?;
+    let (inbound, virtual_machine) = (["-b", "*"], ["-i", "*", "-k", "eth1"]);
+    for to in PASSED_ON {
+        let flags = [&inbound[..], &["--dual-stack"]].concat();
+        world.done(&flags)?;
+        assert_eq!(world.tcp_from_outside(at(to, 80)), IN);
+        let flags = [&virtual_machine[..], &["--dual-stack"]].concat();
+        world.done(&flags)?;
+        assert_eq!(world.tcp_from_outside(at(to, 443)), OUT);
+        assert_eq!(world.udp_from_outside(at(to, 443)), Silent);
+        world.done(&[&flags[..], &["--block-quic"]].concat())?;
+        assert_eq!(world.udp_from_outside(at(to, 443)), Refused);
+        assert_eq!(world.udp_from_outside(at(to, 444)), Silent);
+    }
     Ok(())
 }
 

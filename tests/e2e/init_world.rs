@@ -149,14 +149,34 @@ impl InitWorld {
         })
     }
 
+    /// Lets the world outside reach addresses by way of the pod's second interface, and the pod pass packets on.
+    pub(crate) fn pod_passes_on(&self, addresses: [&str; 2]) -> anyhow::Result<()> {
+        // Routes of the pod's two sides cross in one world, which no strict router would accept.
+        shell(
+            &self.pod,
+            "cd /proc/sys/net; echo 1 > ipv4/ip_forward; echo 1 > ipv6/conf/all/forwarding; \
+             for f in ipv4/conf/*/rp_filter; do echo 0 > $f; done",
+        )?;
+        let routes = addresses.iter().zip(POD_AT_ETH1);
+        let routes = routes.map(|(to, by)| format!("route add {to} via {by} table local\n"));
+        self.outside.ip(&routes.collect::<String>())
+    }
+
     /// The program, where everybody may run it.
     pub(crate) fn program(&self) -> PathBuf {
         self.files.path().join("egret-init")
     }
 
-    /// A run of the program in the pod.
-    pub(crate) fn command(&self, flags: &[&str]) -> Command {
-        self.pod.command(0, &self.program(), flags)
+    /// A run of the program in the pod. Words `NAME=value` become variables.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let is_variable = |word: &&str| word.starts_with(|first: char| first.is_ascii_uppercase());
+        let (variables, flags): (Vec<&str>, Vec<&str>) = words
+            .iter()
+            .copied()
+            .partition(|word| is_variable(word) && word.contains('='));
+        let mut command = self.pod.command(0, &self.program(), &flags);
+        command.envs(variables.iter().filter_map(|word| word.split_once('=')));
+        command
     }
 
     /// Runs the program in the pod.
@@ -193,6 +213,18 @@ impl InitWorld {
             }
         }
         Ok(kept.join(" "))
+    }
+
+    /// All that a run may change, but for iptables-legacy.
+    pub(crate) fn state(&self) -> anyhow::Result<String> {
+        let besides =
+            "for f in -4 -6; do ip $f rule; ip $f route show table all; done; ip addr show dev lo";
+        Ok(format!("{}{}", self.ruleset()?, shell(&self.pod, besides)?))
+    }
+
+    /// What iptables-legacy has.
+    pub(crate) fn legacy(&self) -> anyhow::Result<String> {
+        shell(&self.pod, "iptables-legacy-save; ip6tables-legacy-save")
     }
 
     /// Where a TCP connection of a process goes.

@@ -12,6 +12,7 @@ mod tls_by_sni;
 mod ip_ranges;
 mod init_world;
 mod init_rows;
+mod init_lack;
 mod init_life;
 mod init_kernel;
 mod init_rules;

@@ -83,6 +83,15 @@ impl PolicyRule {
         self.message(NEW_RULE, flag::CREATE | flag::EXCLUSIVE, PROTOCOL, None)
     }
 
+    /// The rule as the kernel has it when we made it, wherever it stands.
+    pub fn own(self) -> Listed<Self> {
+        Listed {
+            item: self,
+            protocol: PROTOCOL,
+            priority: None,
+        }
+    }
+
     /// Asks for all rules of all families.
     pub fn list() -> Message {
         question(GET_RULE, "the policy rules")
@@ -150,6 +159,15 @@ impl LocalRoute {
     /// Adds the route, in the place of any that is like it.
     pub fn adding(self) -> Message {
         self.message(NEW_ROUTE, flag::CREATE | flag::REPLACE, PROTOCOL)
+    }
+
+    /// The route as the kernel has it when we made it.
+    pub fn own(self) -> Listed<Self> {
+        Listed {
+            item: self,
+            protocol: PROTOCOL,
+            priority: None,
+        }
     }
 
     /// Asks for all routes of all families.

@@ -55,6 +55,21 @@ pub enum Retry {
     Never,
 }
 
+/// What is wrong with a bad request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bad {
+    /// It cannot be read.
+    Syntax,
+    /// It has both a length and a transfer coding.
+    Framing,
+    /// Its target is a URL of a scheme that is not ours.
+    Scheme,
+    /// Its host is none.
+    Host,
+    /// It has no host.
+    NoHost,
+}
+
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -63,7 +78,7 @@ pub enum Cause {
     /// The client went away, or reset the connection.
     ClientGone,
     /// The client's bytes are not the protocol they claim to be.
-    BadRequest,
+    BadRequest(Bad),
     /// The client asks for an upgrade that is not offered (403) or for a CONNECT that no route allows.
     UpgradeRefused,
     /// The client asks for an `https` URL on a connection without TLS: 403.
@@ -96,6 +111,8 @@ pub enum Cause {
     ResetAfter,
     /// The upstream's response breaks HTTP.
     UpstreamProtocol,
+    /// The upstream's response breaks HTTP after it began, or ends before its own end.
+    ProtocolAfter,
     /// The route's time limit passed.
     Timeout,
     /// A try's time limit passed and there is no further try.
@@ -172,7 +189,7 @@ impl Failure {
     pub fn stream_flag(&self) -> Option<Flag> {
         match self.cause {
             Cause::Refused(Refusal::Blackhole | Refusal::OwnListener) => Some(Flag::UH),
-            Cause::ClientGone | Cause::Idle | Cause::ResetAfter => None,
+            Cause::ClientGone | Cause::Idle | Cause::ResetAfter | Cause::ProtocolAfter => None,
             _ => self.flag(),
         }
     }
@@ -196,7 +213,7 @@ impl Failure {
             Cause::Timeout | Cause::TryTimeout => "upstream request timeout",
             Cause::Idle => "stream timeout",
             Cause::FaultAbort(_) => "fault filter abort",
-            Cause::BadRequest => "Bad Request",
+            Cause::BadRequest(_) => "Bad Request",
             Cause::Overloaded => "envoy overloaded",
             _ => "",
         }

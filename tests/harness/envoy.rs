@@ -67,6 +67,9 @@ pub fn start(world: &World, pod: &Host, bootstrap: &str) -> anyhow::Result<Proce
         "1",
         "-l",
         "error",
+        // The access log at once.
+        "--file-flush-interval-msec",
+        "1",
     ];
     let program = world.folder().join("bin/envoy");
     let log_file = world.logs().join(format!("{}.envoy.log", pod.name()));

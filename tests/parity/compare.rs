@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::wire::Heard;
 use crate::wire::Message;
 
@@ -42,6 +44,40 @@ pub(crate) fn facts(heard: &Heard, origin: &[Message], client_address: &str) -> 
         message(request, &of, client_address, &mut note);
     }
     facts
+}
+
+/// Notes the lines of an access log, one for each answer, under Istio's keys.
+pub(crate) fn told(lines: &[String], answers: usize, client_address: &str, facts: &mut Facts) {
+    for (at, line) in lines.iter().take(answers).enumerate() {
+        let of = if answers == 1 {
+            "log ".to_owned()
+        } else {
+            format!("log {} ", at + 1)
+        };
+        let Ok(Value::Object(fields)) = serde_json::from_str(line) else {
+            facts.insert(format!("{of}line"), line.clone());
+            continue;
+        };
+        for (key, value) in fields {
+            let value = match (&*key, value) {
+                ("start_time" | "duration", _) => "then".to_owned(),
+                (_, Value::String(text)) => usual_told(&key, text, client_address),
+                (_, value) => value.to_string(),
+            };
+            facts.insert(format!("{of}{key}"), value);
+        }
+    }
+}
+
+fn usual_told(key: &str, text: String, client_address: &str) -> String {
+    match key {
+        "request_id" if is_uuid(&text) => "a UUID".to_owned(),
+        "upstream_service_time" if text.parse::<u32>().is_ok() => "milliseconds".to_owned(),
+        "upstream_local_address" | "downstream_local_address" | "downstream_remote_address" => {
+            "an address".to_owned()
+        }
+        _ => text.replace(client_address, "CLIENT"),
+    }
 }
 
 fn message(

@@ -9,7 +9,12 @@ pub(crate) struct Difference {
     pub(crate) reason: &'static str,
 }
 
-const BODY: &[&str] = &["body", "header content-length", "header content-type"];
+const BODY: &[&str] = &[
+    "body",
+    "header content-length",
+    "header content-type",
+    "log bytes_sent",
+];
 
 const ALL: &[&str] = &["*"];
 
@@ -44,6 +49,8 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
             "no such cluster",
             "upgrade of an unknown kind",
             "absolute https form",
+            "two hosts",
+            "the same host twice",
             "no host",
             "empty host",
             "gzip and chunked",
@@ -77,7 +84,7 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
     },
     Difference {
         exchanges: &["own request id"],
-        facts: &["origin header x-request-id"],
+        facts: &["origin header x-request-id", "log request_id"],
         reason: "a caller's x-request-id is kept, so that its own log can be followed; Envoy replaces it at the edge",
     },
     Difference {
@@ -86,7 +93,7 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
         reason: "trailers are passed on; Envoy drops them in HTTP/1",
     },
     Difference {
-        exchanges: &["two hosts", "the same host twice", "host with a user"],
+        exchanges: &["host with a user"],
         facts: ALL,
         reason: "a request whose host can be read in two ways is refused (RFC 9112, 3.2); Envoy joins them and finds no route",
     },
@@ -96,10 +103,70 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
             "body",
             "header content-length",
             "header content-type",
+            "log bytes_sent",
             "connection",
             "header connection",
         ],
         reason: "a refusal has a body, and the connection lives on: what is left of the request is read",
+    },
+    Difference {
+        exchanges: &["connect", "upgrade of an unknown kind"],
+        facts: &[
+            "log request_id",
+            "log x_forwarded_for",
+            "log route_name",
+            "log upstream_cluster",
+        ],
+        reason: "what no route could allow is refused before a route is looked for",
+    },
+    Difference {
+        exchanges: &[
+            "absolute https form",
+            "absolute form of another scheme",
+            "host with a slash",
+            "host with a space",
+            "length and chunked",
+            "equal lengths",
+            "gzip and chunked",
+            "chunked twice",
+            "length after chunked",
+            "length of nothing and chunked",
+        ],
+        facts: &["log method", "log path", "log authority"],
+        reason: "a bad request is told as far as it could be read",
+    },
+    Difference {
+        exchanges: &[
+            "too late",
+            "tries too late",
+            "chunk size of letters",
+            "chunk size too large to count",
+            "chunk size with a prefix",
+            "chunk size ended by a line feed",
+            "origin resets",
+            "origin speaks no HTTP",
+            "answer with equal lengths",
+            "answer with two lengths",
+            "answer with a list of lengths",
+        ],
+        facts: &["log upstream_local_address"],
+        reason: "lack: our address on a connection that came to nothing is not told",
+    },
+    Difference {
+        exchanges: &["flawed behind another"],
+        facts: &["log 2 method", "log 2 path", "log 2 authority"],
+        reason: "a bad request is told as far as it could be read",
+    },
+    Difference {
+        exchanges: &[
+            "chunked behind a vertical tab",
+            "control byte in a value",
+            "zero byte in a value",
+            "101 lines",
+            "70 kB of header",
+        ],
+        facts: &["log response_code_details"],
+        reason: "there is one word for all that cannot be read, and one for all that is too large",
     },
     Difference {
         exchanges: &["options of the server"],
@@ -118,7 +185,14 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
     },
     Difference {
         exchanges: &["HTTP/1.2", "HTTP/3.0", "no version", "coding in HTTP/1.0"],
-        facts: &["status", "body", "header content-length"],
+        facts: &[
+            "status",
+            "body",
+            "header content-length",
+            "log bytes_sent",
+            "log response_code",
+            "log response_code_details",
+        ],
         reason: "what is no version of HTTP/1, or not in its version, is a bad request; Envoy asks to upgrade",
     },
     Difference {
@@ -139,11 +213,6 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
         reason: "bytes above ASCII in a path are passed on as they came, as many applications expect UTF-8",
     },
     Difference {
-        exchanges: &["answer with equal lengths"],
-        facts: ALL,
-        reason: "equal lengths of an answer are one (RFC 9110, 8.6)",
-    },
-    Difference {
         exchanges: &["preflight"],
         facts: &["header access-control-expose-headers"],
         reason: "a preflight has no use for it (Fetch standard, 3.2.3)",
@@ -157,6 +226,15 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
         exchanges: &["websocket"],
         facts: &["header x-envoy-upstream-service-time"],
         reason: "the time until an upgrade was granted is told too",
+    },
+    Difference {
+        exchanges: &["websocket"],
+        facts: &[
+            "log upstream_service_time",
+            "log response_code_details",
+            "log response_flags",
+        ],
+        reason: "an upgraded connection that its upstream ends is over, not broken",
     },
 ];
 
@@ -175,6 +253,11 @@ pub(crate) const OVER_HTTP2: &[Difference] = &[
         exchanges: &["put without a body"],
         facts: &["origin header content-length"],
         reason: "lack: an origin of HTTP/1 that insists on a length (411) is not told `content-length: 0`",
+    },
+    Difference {
+        exchanges: &["too late", "origin resets"],
+        facts: &["log upstream_local_address"],
+        reason: "lack: our address on a connection that came to nothing is not told",
     },
     Difference {
         exchanges: &["no such path", "no such host"],
@@ -210,6 +293,7 @@ pub(crate) const OF_SIDECAR: &[Difference] = &[
         exchanges: &[
             "unknown host",
             "head of an unknown host",
+            "two hosts",
             "no host",
             "empty host",
         ],
@@ -218,6 +302,7 @@ pub(crate) const OF_SIDECAR: &[Difference] = &[
             "header content-length",
             "header content-type",
             "header transfer-encoding",
+            "log bytes_sent",
         ],
         reason: "a refusal has a short body that says why",
     },
@@ -227,18 +312,29 @@ pub(crate) const OF_SIDECAR: &[Difference] = &[
             "response 2 body",
             "response 2 header content-length",
             "response 2 header content-type",
+            "log 2 bytes_sent",
         ],
         reason: "a refusal has a short body that says why",
+    },
+    Difference {
+        exchanges: &["envoy's own headers"],
+        facts: &["log path"],
+        reason: "a caller cannot choose the path that the log tells",
+    },
+    Difference {
+        exchanges: &["length and chunked"],
+        facts: &["log method", "log path", "log authority"],
+        reason: "a bad request is told as far as it could be read",
+    },
+    Difference {
+        exchanges: &["origin resets"],
+        facts: &["log upstream_local_address"],
+        reason: "lack: our address on a connection that came to nothing is not told",
     },
     Difference {
         exchanges: &["options of the server"],
         facts: ALL,
         reason: "`OPTIONS *` is matched as path `/`, so that it is refused as anything else to this host is",
-    },
-    Difference {
-        exchanges: &["two hosts"],
-        facts: ALL,
-        reason: "a request whose host can be read in two ways is refused (RFC 9112, 3.2)",
     },
     Difference {
         exchanges: &["method in small letters"],

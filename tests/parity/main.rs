@@ -11,6 +11,7 @@ mod streams;
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use egret_tests::client::curl;
 use egret_tests::egret::INJECTED;
@@ -41,6 +42,9 @@ use crate::wire::Message;
 /// So that the connections kept to the origin are those of one pool, as with Envoy here.
 const ONE_WORKER: [&str; 2] = ["--threads", "1"];
 
+/// How long a line of a log is waited for.
+const PATIENCE: Duration = Duration::from_secs(4);
+
 const SKIPPED: &str =
     "skipped: ENVOY_BIN names no Envoy to compare with; `scripts/test` installs one";
 
@@ -56,20 +60,24 @@ fn a_gateway_does_as_envoy_does() -> anyhow::Result<()> {
         world.gateway_pod(EGRESS_GATEWAY)?,
         world.gateway_pod(INGRESS_GATEWAY)?,
     );
-    let _envoy = envoy::start(&world, &envoy_pod, include_str!("gateway.envoy.yaml"))?;
+    let envoy = envoy::start(&world, &envoy_pod, include_str!("gateway.envoy.yaml"))?;
     let config = Folder::new()?;
     config.write("gateway.yaml", include_str!("gateway.istio.yaml"))?;
-    let _egret = Settings::gateway("app=parity")
+    let egret = Settings::gateway("app=parity")
         .with(&ONE_WORKER)
         .config(config.path())
         .start(&world, &egret_pod)?;
-    let through = |place: egret_tests::places::Place| Through {
+    let through = |place: egret_tests::places::Place, log| Through {
         client: &client,
         address: SLEEP.v4().to_string(),
         to: (place.v4(), 80).into(),
         origin: &origin,
+        log,
     };
-    let ways = [through(EGRESS_GATEWAY), through(INGRESS_GATEWAY)];
+    let ways = [
+        through(EGRESS_GATEWAY, &envoy.output),
+        through(INGRESS_GATEWAY, &egret.output),
+    ];
     insist(
         &requests::of_gateway(),
         &ways,
@@ -100,23 +108,27 @@ fn a_sidecar_does_as_envoy_does() -> anyhow::Result<()> {
     for pod in [&envoy_pod, &egret_pod] {
         redirect(&world, pod, &INJECTED, &[])?;
     }
-    let _envoy = envoy::start(&world, &envoy_pod, include_str!("sidecar.envoy.yaml"))?;
+    let envoy = envoy::start(&world, &envoy_pod, include_str!("sidecar.envoy.yaml"))?;
     let config = Folder::new()?;
     config.write("sidecar.yaml", include_str!("sidecar.istio.yaml"))?;
-    let _egret = Settings::sidecar("default")
+    let egret = Settings::sidecar("default")
         .with(&ONE_WORKER)
         .config(config.path())
         .pod_ip(SLEEP.v4())
         .start(&world, &egret_pod)?;
-    let through = |pod, place: egret_tests::places::Place| Through {
+    let through = |pod, place: egret_tests::places::Place, log| Through {
         client: pod,
         address: place.v4().to_string(),
         to: (HTTPBIN_ORG.v4(), 80).into(),
         origin: &origin,
+        log,
     };
     insist(
         &requests::of_sidecar(),
-        &[through(&envoy_pod, PRODUCTPAGE), through(&egret_pod, SLEEP)],
+        &[
+            through(&envoy_pod, PRODUCTPAGE, &envoy.output),
+            through(&egret_pod, SLEEP, &egret.output),
+        ],
         differences::OF_SIDECAR,
         |way, exchange| way.send(exchange),
         |exchange| exchange.name,
@@ -134,17 +146,19 @@ struct Through<'w> {
     address: String,
     to: SocketAddr,
     origin: &'w Ledger<Message>,
+    /// The proxy's access log.
+    log: &'w Ledger<String>,
 }
 
 impl Through<'_> {
     fn send(&self, exchange: &Exchange) -> anyhow::Result<Facts> {
-        let before = self.origin.len();
+        let before = self.now();
         let heard = wire::call(self.client, self.to, &exchange.bytes, exchange.responses)?;
         Ok(self.facts(&heard, before))
     }
 
     fn curl(&self, call: &Call) -> anyhow::Result<Facts> {
-        let before = self.origin.len();
+        let before = self.now();
         let resolve = format!("app.example:80:{}", self.to.ip());
         let url = format!("http://app.example{}", call.target);
         let mut arguments = vec!["--http2-prior-knowledge", "--resolve", &resolve, &url];
@@ -162,11 +176,28 @@ impl Through<'_> {
         Ok(self.facts(&heard, before))
     }
 
-    /// With what the origin saw since its ledger had `before` entries.
-    fn facts(&self, heard: &Heard, before: usize) -> Facts {
-        let mut seen = self.origin.all().split_off(before);
+    /// What the origin saw, and the log told, so far.
+    fn now(&self) -> (usize, usize) {
+        (self.origin.len(), self.log.len())
+    }
+
+    /// With what the origin saw, and the log told, since they had as many entries as `before` says.
+    fn facts(&self, heard: &Heard, (seen, told): (usize, usize)) -> Facts {
+        let mut seen = self.origin.all().split_off(seen);
         seen.retain(|request| !request.line.contains(requests::BROKEN));
-        facts(heard, &seen, &self.address)
+        let mut facts = facts(heard, &seen, &self.address);
+        let answers = heard
+            .responses
+            .iter()
+            .filter(|response| response.status() == 101 || response.status() >= 200)
+            .count();
+        // Each answer is told; what is none, not by all.
+        for lines in told..told + answers {
+            self.log.await_growth(lines, PATIENCE);
+        }
+        let lines = self.log.all().split_off(told);
+        compare::told(&lines, answers, &self.address, &mut facts);
+        facts
     }
 }
 

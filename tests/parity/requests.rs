@@ -300,6 +300,13 @@ fn hygiene() -> Vec<Exchange> {
         raw("empty host", "GET /o/x HTTP/1.1\r\nhost:\r\n\r\n"),
         with("two hosts", "host: other.example\r\n"),
         with("the same host twice", "host: app.example\r\n"),
+        with("a host and an empty one", "host:\r\n"),
+        ask(
+            "absolute form and two hosts",
+            "GET",
+            "http://app.example/o/x",
+            "host: other.example\r\n",
+        ),
         raw(
             "host with a slash",
             "GET /o/x HTTP/1.1\r\nhost: app.example/x\r\n\r\n",
@@ -539,6 +546,8 @@ fn origins() -> Vec<Exchange> {
         ("hop by hop of an answer", "/o/hop"),
         ("dated answer", "/o/dated"),
         ("30 kB of answer header", "/o/big"),
+        ("70 kB of answer header", "/o/huge"),
+        ("answer with a list of lengths", "/o/lengths"),
         ("answer without a reason", "/o/noreason"),
         ("answer in capitals", "/o/upper"),
         ("no content", "/o/204"),

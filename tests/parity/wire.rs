@@ -164,6 +164,12 @@ fn answer(what: &str) -> String {
         "hop" => "HTTP/1.1 200 OK\r\nconnection: x-hop, keep-alive\r\nkeep-alive: timeout=5\r\nx-hop: 1\r\nproxy-authenticate: Basic\r\ncontent-length: 2\r\n\r\nok".into(),
         "dated" => "HTTP/1.1 200 OK\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\ncontent-length: 2\r\n\r\nok".into(),
         "big" => format!("HTTP/1.1 200 OK\r\nx-big: {}\r\ncontent-length: 2\r\n\r\nok", "b".repeat(30_000)),
+        "huge" => {
+            let line = format!("x-big: {}\r\n", "b".repeat(7_000));
+            let head = line.repeat(10);
+            format!("HTTP/1.1 200 OK\r\n{head}content-length: 2\r\n\r\nok")
+        }
+        "lengths" => "HTTP/1.1 200 OK\r\ncontent-length: 2, 2\r\n\r\nok".into(),
         "noreason" => "HTTP/1.1 299 \r\ncontent-length: 2\r\n\r\nok".into(),
         "upper" => "HTTP/1.1 200 Fine\r\nX-CaSe: Kept\r\nContent-Length: 2\r\n\r\nok".into(),
         "204" => "HTTP/1.1 204 No Content\r\n\r\n".into(),

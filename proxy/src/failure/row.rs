@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use egret_config::decide::verdict::Refusal;
 
+use crate::failure::Bad;
 use crate::failure::Blame;
 use crate::failure::Cause;
 use crate::failure::Retry;
@@ -71,14 +72,19 @@ pub(super) fn row(cause: &Cause) -> Row {
             Some(Flag::DC),
             fixed("downstream_remote_disconnect"),
         ),
-        Cause::BadRequest => Row(
-            Client,
-            Read,
-            Never,
-            400,
-            Some(Flag::DPE),
-            fixed("http1.codec_error"),
-        ),
+        Cause::BadRequest(bad) => {
+            let (flag, details) = match bad {
+                Bad::Syntax => (Some(Flag::DPE), "http1.codec_error"),
+                Bad::Framing => (
+                    Some(Flag::DPE),
+                    "http1.content_length_and_chunked_not_allowed",
+                ),
+                Bad::Scheme => (Some(Flag::DPE), "http1.invalid_scheme"),
+                Bad::Host => (Some(Flag::DPE), "http.invalid_authority"),
+                Bad::NoHost => (None, "missing_host_header"),
+            };
+            Row(Client, Read, Never, 400, flag, fixed(details))
+        }
         Cause::UpgradeRefused => Row(Client, Read, Never, 403, None, fixed("upgrade_failed")),
         Cause::Insecure => Row(
             Client,
@@ -86,7 +92,7 @@ pub(super) fn row(cause: &Cause) -> Row {
             Never,
             403,
             Some(Flag::DPE),
-            fixed("http1.scheme_mismatch"),
+            fixed("http1.https_url_on_plaintext_connection"),
         ),
         Cause::Coding => Row(
             Client,
@@ -169,6 +175,14 @@ pub(super) fn row(cause: &Cause) -> Row {
             0,
             Some(Flag::UC),
             fixed("upstream_reset_after_response_started{connection_termination}"),
+        ),
+        Cause::ProtocolAfter => Row(
+            Upstream,
+            Relay,
+            Never,
+            0,
+            Some(Flag::UPE),
+            fixed("upstream_reset_after_response_started{protocol_error}"),
         ),
         Cause::UpstreamProtocol => Row(
             Upstream,

@@ -52,7 +52,33 @@ fn flags_and_details_are_envoys() {
         "-",
         "downstream_remote_disconnect",
     );
-    check(Cause::BadRequest, 400, "DPE", "DPE", "http1.codec_error");
+    for (bad, flag, details) in [
+        (Bad::Syntax, "DPE", "http1.codec_error"),
+        (
+            Bad::Framing,
+            "DPE",
+            "http1.content_length_and_chunked_not_allowed",
+        ),
+        (Bad::Scheme, "DPE", "http1.invalid_scheme"),
+        (Bad::Host, "DPE", "http.invalid_authority"),
+        (Bad::NoHost, "-", "missing_host_header"),
+    ] {
+        check(Cause::BadRequest(bad), 400, flag, flag, details);
+    }
+    check(
+        Cause::ResetAfter,
+        0,
+        "UC",
+        "-",
+        "upstream_reset_after_response_started{connection_termination}",
+    );
+    check(
+        Cause::ProtocolAfter,
+        0,
+        "UPE",
+        "-",
+        "upstream_reset_after_response_started{protocol_error}",
+    );
     check(
         Cause::FaultAbort(StatusCode::IM_A_TEAPOT),
         418,
@@ -61,11 +87,11 @@ fn flags_and_details_are_envoys() {
         "fault_filter_abort",
     );
     check(
-        Cause::Connect("Connection refused (os error 111)".into()),
+        Cause::Connect("delayed connect error: Connection refused".into()),
         503,
         "UF",
         "UF",
-        "upstream_reset_before_response_started{remote_connection_failure|Connection_refused_(os_error_111)}",
+        "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
     );
 }
 

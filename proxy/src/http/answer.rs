@@ -81,7 +81,7 @@ pub fn failed(failure: &Failure, grpc: bool, retried: bool) -> Response<Bytes> {
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         if matches!(
             failure.cause(),
-            Cause::BadRequest
+            Cause::BadRequest(_)
                 | Cause::TooLarge
                 | Cause::UpgradeRefused
                 | Cause::Insecure
@@ -206,7 +206,9 @@ fn words(failure: &Failure, retried: bool) -> Cow<'static, str> {
         Cause::Insecure => "an https URL was asked for on a connection without TLS",
         Cause::Coding => "this transfer coding is not known here",
         Cause::TooLarge => "the request's headers are too large",
-        Cause::ResetAfter => "the upstream broke off in the middle of the answer",
+        Cause::ResetAfter | Cause::ProtocolAfter => {
+            "the upstream broke off in the middle of the answer"
+        }
         _ => match failure.words_for_caller() {
             "" => "the proxy failed",
             words => words,
@@ -234,7 +236,7 @@ pub fn reason(cause: &Cause) -> &'static str {
             Refusal::NoChain => "no_chain",
         },
         Cause::ClientGone => "client_gone",
-        Cause::BadRequest => "bad_request",
+        Cause::BadRequest(_) => "bad_request",
         Cause::UpgradeRefused => "upgrade_refused",
         Cause::Insecure => "insecure",
         Cause::Coding => "transfer_coding",
@@ -248,7 +250,7 @@ pub fn reason(cause: &Cause) -> &'static str {
         Cause::UpstreamTls(_) => "upstream_tls",
         Cause::StreamRefused => "upstream_refused",
         Cause::ResetBefore | Cause::ResetAfter | Cause::StreamReset => "upstream_reset",
-        Cause::UpstreamProtocol => "upstream_protocol",
+        Cause::UpstreamProtocol | Cause::ProtocolAfter => "upstream_protocol",
         Cause::Timeout => "timeout",
         Cause::TryTimeout => "try_timeout",
         Cause::Idle => "idle",

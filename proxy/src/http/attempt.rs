@@ -9,8 +9,10 @@ use http::HeaderValue;
 use http::Method;
 use http::Request;
 use http::Response;
+use http::header;
 use hyper::body::Incoming;
 
+use crate::failure::Bad;
 use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::tls::Alpn;
@@ -120,6 +122,7 @@ async fn over_single(
         let began = Instant::now();
         let (error, unsent) = match single.send(request).await {
             Ok(response) => {
+                one_length(&response)?;
                 return Ok(reply(
                     response,
                     began,
@@ -163,12 +166,29 @@ async fn over_single(
     };
     let began = Instant::now();
     match single.send(request).await {
-        Ok(response) => Ok(reply(response, began, local, Carrier::Single(single), way)),
+        Ok(response) => {
+            one_length(&response)?;
+            Ok(reply(response, began, local, Carrier::Single(single), way))
+        }
         Err((error, request)) => Err(Failed {
             failure: exchange_failed(&error),
             request,
         }),
     }
+}
+
+/// Insists that a response of HTTP/1 says its length once, as Envoy does; hyper takes equal ones for one.
+fn one_length(response: &Response<Incoming>) -> Result<(), Failed> {
+    let mut lengths = response.headers().get_all(header::CONTENT_LENGTH).iter();
+    let first = lengths.next().map(HeaderValue::as_bytes);
+    if lengths.next().is_none() && !first.is_some_and(|length| length.contains(&b',')) {
+        return Ok(());
+    }
+    let words = "the response says its length twice";
+    Err(Failed {
+        failure: Failure::new(Cause::UpstreamProtocol, words),
+        request: None,
+    })
 }
 
 async fn over_shared(
@@ -373,7 +393,7 @@ fn exchange_failed(error: &hyper::Error) -> Failure {
     let cause = if error.is_user() {
         // The body that we were passing on broke off.
         match source.and_then(|source| source.downcast_ref::<Broken>()) {
-            Some(broken) if broken.is_malformed() => Cause::BadRequest,
+            Some(broken) if broken.is_malformed() => Cause::BadRequest(Bad::Syntax),
             _ => Cause::ClientGone,
         }
     } else if refused {

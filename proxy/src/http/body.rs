@@ -2,6 +2,7 @@
 //! and ends the request's record, whichever way it ends.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
@@ -17,7 +18,6 @@ use tokio::time::Sleep;
 
 use crate::failure::Cause;
 use crate::failure::Failure;
-use crate::failure::flags::Flag;
 use crate::http::answer;
 use crate::report::record::Record;
 use crate::upstream::body::Received;
@@ -51,6 +51,24 @@ pub enum Broken {
 }
 
 impl Broken {
+    /// What the log says of it. A response that ends before its own end breaks HTTP, as one that cannot be read does.
+    fn cause(&self) -> Cause {
+        let Self::Upstream(error) = self else {
+            return Cause::Timeout;
+        };
+        let kind = std::error::Error::source(error)
+            .and_then(|source| source.downcast_ref::<io::Error>())
+            .map(io::Error::kind);
+        match kind {
+            Some(
+                io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::InvalidData
+                | io::ErrorKind::InvalidInput,
+            ) => Cause::ProtocolAfter,
+            _ => Cause::ResetAfter,
+        }
+    }
+
     /// Whether the upstream reset this very stream: hyper passes its reason on, which says more than we could.
     fn is_reset(&self) -> bool {
         let Self::Upstream(error) = self else {
@@ -116,17 +134,13 @@ impl ResponseBody {
     }
 
     /// The upstream failed us after the response had begun; the status the client got stays. Gives what is passed on.
-    fn break_off(&mut self, flag: Flag, broken: Broken) -> Result<Frame<Bytes>, Broken> {
-        let failure = Failure::new(
-            match broken {
-                Broken::Upstream(_) => Cause::ResetAfter,
-                Broken::Timeout => Cause::Timeout,
-            },
-            "",
-        );
+    fn break_off(&mut self, broken: Broken) -> Result<Frame<Bytes>, Broken> {
+        let failure = Failure::new(broken.cause(), "");
         if let Some((mut record, received)) = self.call.take() {
             record.bytes_received = received.bytes();
-            record.response_flags.raise(flag);
+            if let Some(flag) = failure.flag() {
+                record.response_flags.raise(flag);
+            }
             record.response_code_details = Some(failure.details());
             record.end();
         }
@@ -162,7 +176,7 @@ impl Body for ResponseBody {
                 if let Some(limit) = limit
                     && limit.as_mut().poll(context).is_ready()
                 {
-                    return Poll::Ready(Some(this.break_off(Flag::UT, Broken::Timeout)));
+                    return Poll::Ready(Some(this.break_off(Broken::Timeout)));
                 }
                 ready!(Pin::new(incoming).poll_frame(context))
             }
@@ -170,15 +184,13 @@ impl Body for ResponseBody {
         match frame {
             Some(Ok(frame)) => {
                 this.count(frame.data_ref().map_or(0, Bytes::len));
-                // hyper does not ask again after the last byte that Content-Length announced.
-                if this.is_end_stream() {
+                // hyper does not ask again after trailers, or the last byte that Content-Length announced.
+                if frame.is_trailers() || this.is_end_stream() {
                     this.complete();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Some(Err(error)) => {
-                Poll::Ready(Some(this.break_off(Flag::UC, Broken::Upstream(error))))
-            }
+            Some(Err(error)) => Poll::Ready(Some(this.break_off(Broken::Upstream(error)))),
             None => {
                 this.complete();
                 Poll::Ready(None)

@@ -91,7 +91,10 @@ pub async fn exchange(
         match cors::verdict(cors, &outgoing.parts.method, &outgoing.parts.headers) {
             cors::Verdict::Pass => {}
             cors::Verdict::Mark(origin) => marks.cors = Some((cors, origin)),
-            cors::Verdict::Answer(response) => return preflight(response, told),
+            cors::Verdict::Answer(response) => {
+                told.record.upstream_cluster = decision.trail.cluster.map(Arc::from);
+                return preflight(response, told);
+            }
         }
     }
     let answered = match decision.verdict {
@@ -183,6 +186,7 @@ fn read(
             headers::from_gateway(&mut parts.headers, edge);
         }
     }
+    told.record.read_as(&authority, &path);
     told.record.request_id = parts.headers.get(headers::REQUEST_ID).cloned();
     told.record.x_forwarded_for = parts.headers.get(headers::FORWARDED_FOR).cloned();
     let body = RequestBody::of_client(body, parts.version);
@@ -271,7 +275,8 @@ fn pass_on(answered: Answered, marks: Marks<'_>, mut told: Told<'_>) -> Response
     if let Some(cookie) = reply.cookie {
         parts.headers.append(http::header::SET_COOKIE, cookie);
     }
-    if told.own.debug {
+    // What is said before the whole question was heard is no measure of the upstream's time.
+    if told.own.debug && told.received.is_complete() {
         headers::tell_service_time(&mut parts.headers, reply.took);
     }
     marks.put(&mut parts.headers);
@@ -307,6 +312,9 @@ fn refuse(failure: &Failure, marks: Marks<'_>, mut told: Told<'_>) -> Response<R
     debug!(%failure, "request failed");
     told.record.request_failed(failure);
     let mut response = answer::failed(failure, told.grpc, told.tries > 1);
+    if told.grpc && told.record.response_code.is_some() {
+        told.record.response_code = Some(response.status());
+    }
     marks.put(response.headers_mut());
     finish(response, told)
 }

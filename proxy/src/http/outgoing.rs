@@ -12,6 +12,7 @@ use http::uri::PathAndQuery;
 use http::uri::Scheme;
 use hyper::upgrade::OnUpgrade;
 
+use crate::failure::Bad;
 use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::http::headers;
@@ -121,14 +122,16 @@ impl Outgoing {
             body,
             upgrade: _,
         } = self;
-        let authority = Authority::try_from(authority.as_bytes())
-            .map_err(|error| Failure::new(Cause::BadRequest, format!("authority: {error}")))?;
+        let authority = Authority::try_from(authority.as_bytes()).map_err(|error| {
+            Failure::new(Cause::BadRequest(Bad::Host), format!("authority: {error}"))
+        })?;
         let mut uri = http::uri::Parts::default();
         uri.scheme = Some(scheme);
         uri.authority = Some(authority);
         uri.path_and_query = Some(path);
-        parts.uri = Uri::from_parts(uri)
-            .map_err(|error| Failure::new(Cause::BadRequest, format!("target: {error}")))?;
+        parts.uri = Uri::from_parts(uri).map_err(|error| {
+            Failure::new(Cause::BadRequest(Bad::Syntax), format!("target: {error}"))
+        })?;
         parts.version = Version::HTTP_2;
         parts.headers.remove(header::HOST);
         Ok(Request::from_parts(parts, body))

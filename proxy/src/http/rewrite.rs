@@ -12,6 +12,7 @@ use http::Version;
 use http::header;
 use http::uri::PathAndQuery;
 
+use crate::failure::Bad;
 use crate::failure::Cause;
 use crate::failure::Failure;
 
@@ -20,8 +21,6 @@ use crate::failure::Failure;
 pub enum BadTarget {
     /// Neither a Host header nor an authority in the target.
     NoHost,
-    /// More than one Host header: two readers could take different ones.
-    TwoHosts,
     /// The host holds characters that no host has.
     BadHost,
     /// An absolute target of another scheme than ours.
@@ -35,7 +34,6 @@ impl BadTarget {
     pub fn words(self) -> &'static str {
         match self {
             Self::NoHost => "the request has no Host header",
-            Self::TwoHosts => "the request has more than one Host header",
             Self::BadHost => "the Host header is not a host",
             Self::BadScheme => "the request's target is not an http URL",
             Self::Insecure => "the request's target is an https URL, but the connection has no TLS",
@@ -47,30 +45,28 @@ impl From<BadTarget> for Failure {
     fn from(bad: BadTarget) -> Self {
         let cause = match bad {
             BadTarget::Insecure => Cause::Insecure,
-            _ => Cause::BadRequest,
+            BadTarget::NoHost => Cause::BadRequest(Bad::NoHost),
+            BadTarget::BadHost => Cause::BadRequest(Bad::Host),
+            BadTarget::BadScheme => Cause::BadRequest(Bad::Scheme),
         };
         Self::new(cause, bad.words())
     }
 }
 
 /// The authority of a request; afterwards the headers hold it as the one Host header. An absolute target wins over the
-/// Host header (RFC 9112, 3.2.2), without its user information.
+/// Host header (RFC 9112, 3.2.2), without its user information. Several Host headers are one with all of their values, as
+/// with Envoy: what two readers could take for different hosts is the name of none.
 ///
 /// # Errors
-/// No host, several, or one that is none.
+/// No host, or one that is none.
 pub fn take_authority(
     uri: &Uri,
     version: Version,
     secure: bool,
     headers: &mut HeaderMap,
 ) -> Result<HeaderValue, BadTarget> {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let host = hosts.next().cloned();
-    if hosts.next().is_some() {
-        return Err(BadTarget::TwoHosts);
-    }
     let Some(authority) = uri.authority() else {
-        let host = host.ok_or(BadTarget::NoHost)?;
+        let host = one_host(headers)?;
         return if host_like(host.as_bytes()) {
             Ok(host)
         } else {
@@ -93,6 +89,23 @@ pub fn take_authority(
     let host = HeaderValue::from_str(text).map_err(|_| BadTarget::BadHost)?;
     headers.insert(header::HOST, host.clone());
     Ok(host)
+}
+
+/// The Host header; several become one.
+fn one_host(headers: &mut HeaderMap) -> Result<HeaderValue, BadTarget> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let first = hosts.next().cloned().ok_or(BadTarget::NoHost)?;
+    if hosts.next().is_none() {
+        return Ok(first);
+    }
+    let hosts = headers.get_all(header::HOST).iter();
+    let hosts: Vec<_> = hosts
+        .map(HeaderValue::as_bytes)
+        .filter(|host| !host.is_empty())
+        .collect();
+    let joined = HeaderValue::from_bytes(&hosts.join(&b","[..])).map_err(|_| BadTarget::BadHost)?;
+    headers.insert(header::HOST, joined.clone());
+    Ok(joined)
 }
 
 fn host_like(host: &[u8]) -> bool {

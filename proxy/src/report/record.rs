@@ -36,7 +36,7 @@ pub struct Record {
     silent: bool,
     /// The method.
     pub method: Option<Method>,
-    /// Path and query as the client sent them, before any rewrite.
+    /// Path and query before any rewrite, in their regular spelling where the request could be read.
     pub path: Option<PathAndQuery>,
     /// The client's version of HTTP.
     pub protocol: Option<Version>,
@@ -62,7 +62,7 @@ pub struct Record {
     pub user_agent: Option<HeaderValue>,
     /// `x-request-id`, the client's or ours.
     pub request_id: Option<HeaderValue>,
-    /// The Host header or `:authority`, as the client sent it.
+    /// The Host header or `:authority`, before any rewrite.
     pub authority: Option<HeaderValue>,
     /// The endpoint's address.
     pub upstream_host: Option<SocketAddr>,
@@ -144,6 +144,16 @@ impl Record {
             Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
             None => headers.get(HOST).cloned(),
         };
+    }
+
+    /// Takes the authority and the path in their regular spelling, by which the request is decided.
+    pub fn read_as(&mut self, authority: &HeaderValue, path: &PathAndQuery) {
+        if self.authority.as_ref() != Some(authority) {
+            self.authority = Some(authority.clone());
+        }
+        if self.path.as_ref() != Some(path) {
+            self.path = Some(path.clone());
+        }
     }
 
     /// Takes the name of the route, if it will be told.

@@ -152,7 +152,14 @@ async fn race(
 
 fn refused(address: SocketAddr, error: &io::Error) -> Failure {
     let words = format!("cannot connect to {}: {error}", Shown(address));
-    Failure::new(Cause::Connect(error.to_string().into()), words)
+    Failure::new(Cause::Connect(envoys_words(error).into()), words)
+}
+
+/// What the log says, as Envoy does: one word, without the error's number.
+fn envoys_words(error: &io::Error) -> String {
+    let words = error.to_string();
+    let words = words.split(" (os error").next().unwrap_or_default();
+    format!("delayed_connect_error:_{}", words.replace(' ', "_"))
 }
 
 #[cfg(test)]

@@ -261,7 +261,10 @@ impl From<Flaw> for Failure {
                 Cause::BadRequest(Bad::Framing),
                 "the request has both Content-Length and Transfer-Encoding",
             ),
-            Flaw::Lengths => Self::new(Cause::BadRequest(Bad::Syntax), "the request says its length twice"),
+            Flaw::Lengths => Self::new(
+                Cause::BadRequest(Bad::Syntax),
+                "the request says its length twice",
+            ),
             Flaw::Coding => Self::new(
                 Cause::Coding,
                 "the request's last transfer coding is not chunked",

@@ -120,7 +120,7 @@ fn every_verdict_of_a_sidecar() {
                 http("httpbin.org", "/split/x?y"),
                 json!({ "verdict": "route", "status": null, "rewritten_path": "/x?y", "rewritten_authority": "x.org", "timeout": "1.5s",
                     "clusters": [{ "name": "outbound|80||httpbin.org", "weight": 80 }, { "name": "outbound|80||gone.org", "weight": 20 }],
-                    "retries": { "attempts": 3, "per_try_timeout": "1s", "retry_on": "gateway-error,409" } }),
+                    "retries": { "attempts": 3, "per_try_timeout": "1s", "retry_on": "gateway-error,retriable-status-codes,409" } }),
             ),
             (
                 http("httpbin.org", "/gone"),
@@ -208,9 +208,10 @@ fn requests_that_are_none() {
         &SHOP,
         &[
             (http(json!({})), bad(400)),
+            // Two hosts are one that nobody has.
             (
                 http(json!({ "host": "a.org", "headers": ["Host: b.org"] })),
-                bad(400),
+                json!({ "verdict": "blackhole", "status": 502 }),
             ),
             (http(json!({ "host": "a/b" })), bad(400)),
             (

@@ -57,6 +57,8 @@ pub struct TrafficPolicy {
     pub load_balancer: Option<LoadBalancer>,
     /// `loadBalancer.localityLbSetting`; belongs to the block above.
     pub locality: Option<Locality>,
+    /// `loadBalancer.warmup`; belongs to the same block.
+    pub warmup: Option<Warmup>,
     /// `connectionPool`.
     pub connection_pool: Option<ConnectionPool>,
     /// `outlierDetection`.
@@ -94,6 +96,17 @@ pub struct RetryBudget {
     pub percent: f64,
     /// `minRetryConcurrency`: so many are always allowed; default 3.
     pub retries_min: u32,
+}
+
+/// `warmup`: how the share of an endpoint grows after it came. For ROUND_ROBIN and LEAST_REQUEST.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Warmup {
+    /// `duration` until it has its full share.
+    pub duration: Duration,
+    /// `minimumPercent` of its share, which it has from the beginning; default 10.
+    pub percent_min: f64,
+    /// `aggression`: 1 grows evenly, more grows faster in the beginning; default 1.
+    pub aggression: f64,
 }
 
 /// How an endpoint is picked.

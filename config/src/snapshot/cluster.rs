@@ -10,6 +10,7 @@ use crate::model::policy::LoadBalancer;
 use crate::model::policy::OutlierDetection;
 use crate::model::policy::RetryBudget;
 use crate::model::policy::Tunnel;
+use crate::model::policy::Warmup;
 use crate::model::tls::ClientTls;
 use crate::model::tls::Hashed;
 use crate::name::ObjectName;
@@ -93,6 +94,8 @@ pub struct Member {
 pub struct ClusterPolicy {
     /// Picking.
     pub load_balancer: LoadBalancer,
+    /// How the share of new endpoints grows.
+    pub warmup: Option<Warmup>,
     /// Limits.
     pub pool: ConnectionPool,
     /// From the pool settings or MeshConfig.

@@ -301,6 +301,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
         pool.keepalive = keepalive(pool.keepalive, self.objects.mesh.keepalive.as_ref());
         ClusterPolicy {
             load_balancer: policy.load_balancer.unwrap_or_default(),
+            warmup: policy.warmup,
             connect_timeout: pool
                 .connect_timeout
                 .unwrap_or(self.objects.mesh.connect_timeout),
@@ -320,13 +321,14 @@ impl<'o, 'b> Clusters<'o, 'b> {
 /// A policy over that of the mesh, block by block.
 fn over(own: TrafficPolicy, mesh: &TrafficPolicy) -> TrafficPolicy {
     let mesh = mesh.clone();
-    let locality = match own.load_balancer {
-        Some(_) => own.locality,
-        None => own.locality.or(mesh.locality),
+    let (locality, warmup) = match own.load_balancer {
+        Some(_) => (own.locality, own.warmup),
+        None => (own.locality.or(mesh.locality), mesh.warmup),
     };
     TrafficPolicy {
         load_balancer: own.load_balancer.or(mesh.load_balancer),
         locality,
+        warmup,
         connection_pool: own.connection_pool.or(mesh.connection_pool),
         outlier_detection: own.outlier_detection.or(mesh.outlier_detection),
         tls: own.tls.or(mesh.tls),

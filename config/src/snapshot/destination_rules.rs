@@ -238,13 +238,14 @@ impl<'o> Merged<'o> {
             return policy;
         }
         let own = own.all.clone();
-        let locality = match own.load_balancer {
-            Some(_) => own.locality,
-            None => policy.locality,
+        let (locality, warmup) = match own.load_balancer {
+            Some(_) => (own.locality, own.warmup),
+            None => (policy.locality, policy.warmup),
         };
         TrafficPolicy {
             load_balancer: own.load_balancer.or(policy.load_balancer),
             locality,
+            warmup,
             connection_pool: own.connection_pool.or(policy.connection_pool),
             outlier_detection: own.outlier_detection.or(policy.outlier_detection),
             tls: own.tls.or(policy.tls),

@@ -159,6 +159,7 @@ fn unknown(objects: &Objects, scope: &Scope<'_>, clusters: &mut Clusters<'_, '_>
             },
             policy: ClusterPolicy {
                 load_balancer: crate::model::policy::LoadBalancer::default(),
+                warmup: None,
                 pool: crate::model::policy::ConnectionPool::default(),
                 connect_timeout: objects.mesh.connect_timeout,
                 outlier_detection: None,

@@ -56,16 +56,6 @@ const UNSUPPORTED: &[Unsupported] = &[
     ),
     field(
         "LoadBalancer",
-        "warmup_duration_secs",
-        "new endpoints get their full share of calls at once; leave it out",
-    ),
-    field(
-        "LoadBalancer",
-        "warmup",
-        "new endpoints get their full share of calls at once; leave it out",
-    ),
-    field(
-        "LoadBalancer",
         "zone_aware_lb_setting",
         "endpoints of all zones share the calls; use localityLbSetting",
     ),

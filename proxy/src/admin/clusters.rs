@@ -150,6 +150,7 @@ fn value(cluster: &Cluster, resolved: &Resolved) -> Value {
         "host_statuses": members(&cluster.discovery).iter().map(|member| host_status(member, resolved)).collect::<Vec<_>>(),
         "policy": {
             "load_balancer": format!("{:?}", policy.load_balancer),
+            "warmup": policy.warmup.as_ref().map(|warmup| format!("{warmup:?}")),
             "connect_timeout": format!("{:?}", policy.connect_timeout),
             "connection_pool": format!("{:?}", policy.pool),
             "outlier_detection": policy.outlier_detection.as_ref().map(|outlier| format!("{outlier:?}")),

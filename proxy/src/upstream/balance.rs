@@ -3,6 +3,7 @@
 pub mod xxhash;
 pub mod hash;
 pub mod priority;
+pub mod warmup;
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::rc::Rc;
 
 use egret_config::decide::Dice;
 
+use crate::upstream::balance::warmup::Shares;
 use crate::upstream::endpoints::Endpoint;
 
 /// How an endpoint is picked.
@@ -24,16 +26,17 @@ pub enum Balance {
 }
 
 /// Picks one of `endpoints`; `None` when there is none. Endpoints in `avoid` are taken only when all are there.
-/// `turn` is what round robin remembers.
+/// `turn` is what round robin remembers, `shares` are the weights of now.
 pub fn pick<'e>(
     balance: Balance,
     endpoints: &'e [Rc<Endpoint>],
     avoid: &[SocketAddr],
+    shares: &Shares,
     turn: &Cell<u64>,
     dice: Dice<'_>,
 ) -> Option<&'e Rc<Endpoint>> {
     if avoid.is_empty() {
-        return once(balance, endpoints, turn, dice);
+        return once(balance, endpoints, shares, turn, dice);
     }
     // A retry is rare, and goes to a host that has not failed this request before if one is left.
     let fresh: Vec<_> = endpoints
@@ -41,18 +44,19 @@ pub fn pick<'e>(
         .filter(|endpoint| !avoid.contains(&endpoint.address))
         .cloned()
         .collect();
-    let picked = once(balance, &fresh, turn, dice).map(|endpoint| endpoint.address);
+    let picked = once(balance, &fresh, shares, turn, dice).map(|endpoint| endpoint.address);
     match picked {
         Some(address) => endpoints
             .iter()
             .find(|endpoint| endpoint.address == address),
-        None => once(balance, endpoints, turn, dice),
+        None => once(balance, endpoints, shares, turn, dice),
     }
 }
 
 fn once<'e>(
     balance: Balance,
     endpoints: &'e [Rc<Endpoint>],
+    shares: &Shares,
     turn: &Cell<u64>,
     dice: Dice<'_>,
 ) -> Option<&'e Rc<Endpoint>> {
@@ -60,15 +64,20 @@ fn once<'e>(
         [] => None,
         [only] => Some(only),
         several => Some(match balance {
-            Balance::LeastRequest => least_request(several, dice),
-            Balance::RoundRobin => round_robin(several, turn),
-            Balance::Random => by_weight(several, dice),
+            Balance::LeastRequest => least_request(several, shares, dice),
+            Balance::RoundRobin => round_robin(several, shares, turn),
+            Balance::Random => by_weight(several, shares, dice),
         }),
     }
 }
 
-fn least_request<'e>(endpoints: &'e [Rc<Endpoint>], dice: Dice<'_>) -> &'e Rc<Endpoint> {
-    let (one, other) = (by_weight(endpoints, dice), by_weight(endpoints, dice));
+fn least_request<'e>(
+    endpoints: &'e [Rc<Endpoint>],
+    shares: &Shares,
+    dice: Dice<'_>,
+) -> &'e Rc<Endpoint> {
+    let mut drawn = || by_weight(endpoints, shares, dice);
+    let (one, other) = (drawn(), drawn());
     // Weights are in the draw already; comparing loads per weight as well would count them twice.
     if other.active.get() < one.active.get() {
         other
@@ -77,35 +86,43 @@ fn least_request<'e>(endpoints: &'e [Rc<Endpoint>], dice: Dice<'_>) -> &'e Rc<En
     }
 }
 
-fn round_robin<'e>(endpoints: &'e [Rc<Endpoint>], turn: &Cell<u64>) -> &'e Rc<Endpoint> {
+fn round_robin<'e>(
+    endpoints: &'e [Rc<Endpoint>],
+    shares: &Shares,
+    turn: &Cell<u64>,
+) -> &'e Rc<Endpoint> {
     let now = turn.get();
     turn.set(now.wrapping_add(1));
     // A step that shares no divisor with the sum visits each unit of weight once a cycle, and spreads heavy endpoints
     // out instead of calling them many times in a row.
-    let sum = sum(endpoints);
-    let step = if uniform(endpoints) {
-        endpoints[0].weight.into()
+    let sum = sum(endpoints, shares);
+    let step = if uniform(endpoints, shares) {
+        shares.of(&endpoints[0])
     } else {
         coprime_near_golden_ratio(sum)
     };
     let place = u128::from(now) * u128::from(step) % u128::from(sum);
-    at(endpoints, place as u64)
+    at(endpoints, shares, place as u64)
 }
 
-fn by_weight<'e>(endpoints: &'e [Rc<Endpoint>], dice: Dice<'_>) -> &'e Rc<Endpoint> {
-    if uniform(endpoints) {
+fn by_weight<'e>(
+    endpoints: &'e [Rc<Endpoint>],
+    shares: &Shares,
+    dice: Dice<'_>,
+) -> &'e Rc<Endpoint> {
+    if uniform(endpoints, shares) {
         let index = dice(endpoints.len() as u64) as usize;
         return &endpoints[index.min(endpoints.len() - 1)];
     }
-    let place = dice(sum(endpoints));
-    at(endpoints, place)
+    let place = dice(sum(endpoints, shares));
+    at(endpoints, shares, place)
 }
 
 /// The endpoint that owns this unit of weight.
-fn at(endpoints: &[Rc<Endpoint>], mut place: u64) -> &Rc<Endpoint> {
+fn at<'e>(endpoints: &'e [Rc<Endpoint>], shares: &Shares, mut place: u64) -> &'e Rc<Endpoint> {
     let last = endpoints.len() - 1;
     for endpoint in &endpoints[..last] {
-        match place.checked_sub(endpoint.weight.into()) {
+        match place.checked_sub(shares.of(endpoint)) {
             None => return endpoint,
             Some(rest) => place = rest,
         }
@@ -113,16 +130,17 @@ fn at(endpoints: &[Rc<Endpoint>], mut place: u64) -> &Rc<Endpoint> {
     &endpoints[last]
 }
 
-fn uniform(endpoints: &[Rc<Endpoint>]) -> bool {
+fn uniform(endpoints: &[Rc<Endpoint>], shares: &Shares) -> bool {
+    let first = shares.of(&endpoints[0]);
     endpoints
         .iter()
-        .all(|endpoint| endpoint.weight == endpoints[0].weight)
+        .all(|endpoint| shares.of(endpoint) == first)
 }
 
-fn sum(endpoints: &[Rc<Endpoint>]) -> u64 {
+fn sum(endpoints: &[Rc<Endpoint>], shares: &Shares) -> u64 {
     endpoints
         .iter()
-        .map(|endpoint| u64::from(endpoint.weight))
+        .map(|endpoint| shares.of(endpoint))
         .sum::<u64>()
         .max(1)
 }

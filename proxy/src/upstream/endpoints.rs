@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use egret_config::model::endpoint::Address;
 use egret_config::snapshot::cluster::Member;
+use tokio::time::Instant;
 
 use crate::sys::stand_in;
 use crate::upstream::limits::Permit;
@@ -23,6 +24,8 @@ pub struct Endpoint {
     pub priority: u32,
     /// Requests and connections this worker has under way there.
     pub active: Cell<u32>,
+    /// Since when it is known, where its share grows from then on.
+    pub since: Cell<Option<Instant>>,
 }
 
 impl Endpoint {
@@ -33,6 +36,7 @@ impl Endpoint {
             weight: weight.max(1),
             priority,
             active: Cell::new(0),
+            since: Cell::new(None),
         }
     }
 }

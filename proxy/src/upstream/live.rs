@@ -17,6 +17,7 @@ use crate::dns::names::Names;
 use crate::failure::Failure;
 use crate::upstream::balance;
 use crate::upstream::balance::Balance;
+use crate::upstream::balance::warmup::Shares;
 use crate::upstream::clusters::IDLE_TIMEOUT;
 use crate::upstream::endpoints;
 use crate::upstream::endpoints::Active;
@@ -78,6 +79,8 @@ pub struct LiveCluster {
     pub standing: Arc<Standing>,
     balance: Balance,
     turn: Cell<u64>,
+    /// When all endpoints have their whole share.
+    warm_at: Cell<Option<Instant>>,
     found: RefCell<Rc<Found>>,
 }
 
@@ -103,7 +106,7 @@ impl LiveCluster {
             // Nobody would take back what an earlier policy ejected.
             standing.keep_hosts(&[]);
         }
-        Self {
+        let live = Self {
             cluster: RefCell::new(Arc::clone(cluster)),
             pool,
             standing,
@@ -113,8 +116,11 @@ impl LiveCluster {
                 LoadBalancer::LeastRequest | LoadBalancer::Passthrough => Balance::LeastRequest,
             },
             turn: Cell::new(0),
-            found: RefCell::new(Rc::new(found)),
-        }
+            warm_at: Cell::new(None),
+            found: RefCell::new(Rc::new(Found::new(Vec::new(), None))),
+        };
+        live.meet(found);
+        live
     }
 
     /// Whether this is the life of `cluster`: the very one, or one of another snapshot with the same members and policy.
@@ -291,7 +297,8 @@ impl LiveCluster {
             }
             _ => usable.level(dice).and_then(|level| {
                 let (avoid, turn) = (wanted.avoid, &self.turn);
-                balance::pick(self.balance, &level.endpoints, avoid, turn, dice)
+                let shares = self.shares(cluster);
+                balance::pick(self.balance, &level.endpoints, avoid, &shares, turn, dice)
             }),
         };
         let picked = picked.ok_or_else(|| resolve::nobody(cluster, found.endpoints().len()))?;
@@ -312,7 +319,35 @@ impl LiveCluster {
         {
             self.standing.keep_hosts(&new);
         }
+        self.meet(found);
+    }
+
+    /// Notes since when endpoints are known, if their share grows.
+    fn meet(&self, found: Found) {
+        if let Some(warmup) = &self.cluster.borrow().policy.warmup
+            && !found.endpoints().is_empty()
+        {
+            let endpoints = found.endpoints();
+            let addresses: Vec<_> = endpoints.iter().map(|one| one.address).collect();
+            let known = self.standing.known(&addresses);
+            for (endpoint, since) in endpoints.iter().zip(&known) {
+                endpoint.since.set(Some(*since));
+            }
+            let last = known.into_iter().max();
+            self.warm_at.set(last.map(|last| last + warmup.duration));
+        }
         *self.found.borrow_mut() = Rc::new(found);
+    }
+
+    fn shares(&self, cluster: &Cluster) -> Shares {
+        let Some((warmup, warm_at)) = cluster.policy.warmup.zip(self.warm_at.get()) else {
+            return Shares::Whole;
+        };
+        let now = Instant::now();
+        if self.balance == Balance::Random || warm_at <= now {
+            return Shares::Whole;
+        }
+        Shares::Growing(warmup, now)
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Standing {
     ejected: AtomicUsize,
     /// Changes with the ejected ones.
     version: AtomicU64,
+    /// Since when each endpoint is known, where the policy asks for it.
+    known: Mutex<HashMap<SocketAddr, tokio::time::Instant>>,
 }
 
 impl Standings {
@@ -49,6 +51,7 @@ impl Standings {
                 outlier: Mutex::default(),
                 ejected: AtomicUsize::new(0),
                 version: AtomicU64::new(0),
+                known: Mutex::default(),
             })
         });
         Arc::clone(standing)
@@ -100,6 +103,15 @@ impl Standing {
             return Vec::new();
         }
         lock(&self.outlier).ejected()
+    }
+
+    /// Since when each of these endpoints is known, which are all that there are.
+    pub fn known(&self, hosts: &[SocketAddr]) -> Vec<tokio::time::Instant> {
+        let now = tokio::time::Instant::now();
+        let mut known = lock(&self.known);
+        known.retain(|host, _| hosts.contains(host));
+        let since = hosts.iter().map(|host| *known.entry(*host).or_insert(now));
+        since.collect()
     }
 
     /// Forgets endpoints that are no longer there.

@@ -12,6 +12,7 @@ use crate::model::policy::LoadBalancer;
 use crate::model::policy::Locality;
 use crate::model::policy::OutlierDetection;
 use crate::model::policy::RetryBudget;
+use crate::model::policy::Warmup;
 use crate::model::policy::localities;
 use crate::model::read;
 use crate::problem::NO_VALUE;
@@ -60,26 +61,45 @@ pub(crate) fn load_balancer(
     })
 }
 
-/// Checks `warmup` and its old form, `warmupDurationSecs`.
-pub(crate) fn warmup(wire: &wire::LoadBalancer, review: &mut Review<'_>) {
-    read::positive_duration(
-        review,
-        "warmupDurationSecs",
-        wire.warmup_duration_secs.as_ref(),
-    );
-    let Some(warmup) = &wire.warmup else { return };
-    review.within("warmup", |review| {
-        if warmup.duration.is_none() {
-            review.error("duration", NO_VALUE, "required");
-        }
-        read::positive_duration(review, "duration", warmup.duration.as_ref());
-        if let Some(percent) = warmup.minimum_percent.filter(|percent| *percent > 100.0) {
-            review.error("minimumPercent", percent, "expected 100 at most");
-        }
-        if let Some(aggression) = warmup.aggression.filter(|aggression| *aggression < 1.0) {
-            review.error("aggression", aggression, "expected 1 at least");
-        }
-    });
+/// Reads `warmup`, else its old form, `warmupDurationSecs`.
+pub(crate) fn warmup(wire: &wire::LoadBalancer, review: &mut Review<'_>) -> Option<Warmup> {
+    let usual = |duration| Warmup {
+        duration,
+        percent_min: 10.0,
+        aggression: 1.0,
+    };
+    let old = wire.warmup_duration_secs.as_ref();
+    let old = read::positive_duration(review, "warmupDurationSecs", old).map(usual);
+    let read = match &wire.warmup {
+        None => old,
+        Some(warmup) => review.within("warmup", |review| {
+            if warmup.duration.is_none() {
+                review.error("duration", NO_VALUE, "required");
+            }
+            let mut read =
+                read::positive_duration(review, "duration", warmup.duration.as_ref()).map(usual)?;
+            if let Some(percent) = warmup.minimum_percent {
+                if !(0.0..=100.0).contains(&percent) {
+                    review.error("minimumPercent", percent, "expected 100 at most");
+                }
+                read.percent_min = percent;
+            }
+            if let Some(aggression) = warmup.aggression {
+                if aggression.is_nan() || aggression < 1.0 {
+                    review.error("aggression", aggression, "expected 1 at least");
+                }
+                read.aggression = aggression;
+            }
+            Some(read)
+        }),
+    };
+    let simple = wire.simple.as_deref().unwrap_or_default();
+    let idle = wire.consistent_hash.is_some() || matches!(simple, "RANDOM" | "PASSTHROUGH");
+    if read.is_some() && idle {
+        let what = "has an effect with ROUND_ROBIN and LEAST_REQUEST only; leave it out";
+        review.warn("warmup", NO_VALUE, what);
+    }
+    read
 }
 
 /// Reads a `localityLbSetting`.

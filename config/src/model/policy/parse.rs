@@ -10,6 +10,7 @@ use crate::model::policy::PortPolicies;
 use crate::model::policy::Subset;
 use crate::model::policy::TrafficPolicy;
 use crate::model::policy::Tunnel;
+use crate::model::policy::Warmup;
 use crate::model::policy::blocks;
 use crate::model::read;
 use crate::model::secret::Secrets;
@@ -158,6 +159,7 @@ fn policies_at(
                     wire.outlier_detection.is_some(),
                     review,
                 ),
+                warmup: warmup(wire.load_balancer.as_ref(), review),
                 connection_pool: blocks::connection_pool(wire.connection_pool.as_ref(), review),
                 outlier_detection: blocks::outlier_detection(
                     wire.outlier_detection.as_ref(),
@@ -195,6 +197,7 @@ fn port(
             wire.outlier_detection.is_some(),
             review,
         ),
+        warmup: warmup(wire.load_balancer.as_ref(), review),
         connection_pool: blocks::connection_pool(wire.connection_pool.as_ref(), review),
         outlier_detection: blocks::outlier_detection(wire.outlier_detection.as_ref(), review),
         tls: client_tls(wire.tls.as_ref(), context, review),
@@ -214,6 +217,10 @@ fn port(
     Some((number, policy))
 }
 
+fn warmup(wire: Option<&wire::LoadBalancer>, review: &mut Review<'_>) -> Option<Warmup> {
+    review.within("loadBalancer", |review| blocks::warmup(wire?, review))
+}
+
 /// What stands beside the choice of an endpoint: which are near. `ejects` says whether the policy detects outliers,
 /// without which nothing fails over.
 fn locality(
@@ -222,7 +229,6 @@ fn locality(
     review: &mut Review<'_>,
 ) -> Option<Locality> {
     let wire = wire?;
-    review.within("loadBalancer", |review| blocks::warmup(wire, review));
     let setting = wire.locality_lb_setting.as_ref()?;
     let fails_over = !setting.failover.is_empty() || !setting.failover_priority.is_empty();
     if fails_over && !ejects {

@@ -261,6 +261,7 @@ pub(super) fn cluster(addresses: &[SocketAddr]) -> Arc<Cluster> {
         discovery: Discovery::Members(addresses.iter().map(member).collect()),
         policy: ClusterPolicy {
             load_balancer: LoadBalancer::RoundRobin,
+            warmup: None,
             pool: ConnectionPool::default(),
             connect_timeout: Duration::from_secs(5),
             outlier_detection: None,

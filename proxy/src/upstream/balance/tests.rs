@@ -19,7 +19,10 @@ fn counts(balance: Balance, weights: &[u32], rounds: usize) -> Vec<usize> {
     let mut dice = fastrand::Rng::with_seed(7);
     let mut counts = BTreeMap::new();
     for _ in 0..rounds {
-        let picked = pick(balance, &endpoints, &[], &turn, &mut |n| dice.u64(..n)).expect("some");
+        let picked = pick(balance, &endpoints, &[], &Shares::Whole, &turn, &mut |n| {
+            dice.u64(..n)
+        })
+        .expect("some");
         *counts.entry(picked.address).or_insert(0) += 1;
     }
     endpoints
@@ -40,9 +43,16 @@ fn round_robin_spreads_heavy_endpoints() {
     let (endpoints, turn) = (endpoints(&[3, 3, 2]), Cell::new(0));
     let picks: Vec<_> = (0..8)
         .map(|_| {
-            pick(Balance::RoundRobin, &endpoints, &[], &turn, &mut |_| 0)
-                .expect("some")
-                .address
+            pick(
+                Balance::RoundRobin,
+                &endpoints,
+                &[],
+                &Shares::Whole,
+                &turn,
+                &mut |_| 0,
+            )
+            .expect("some")
+            .address
         })
         .collect();
     assert!(
@@ -70,6 +80,7 @@ fn the_less_busy_of_two_is_taken() {
         Balance::LeastRequest,
         &endpoints,
         &[],
+        &Shares::Whole,
         &Cell::new(0),
         &mut |_| rolls.next().expect("two rolls"),
     );
@@ -83,13 +94,30 @@ fn failed_hosts_are_avoided_while_others_are_left() {
     for balance in [Balance::LeastRequest, Balance::RoundRobin, Balance::Random] {
         let turn = Cell::new(0);
         let pick = |avoid: &[SocketAddr]| {
-            pick(balance, &endpoints, avoid, &turn, &mut |_| 0)
-                .expect("some")
-                .address
+            pick(
+                balance,
+                &endpoints,
+                avoid,
+                &Shares::Whole,
+                &turn,
+                &mut |_| 0,
+            )
+            .expect("some")
+            .address
         };
         assert_eq!(pick(&[first]), second);
         assert_eq!(pick(&[second]), first);
         assert!([first, second].contains(&pick(&[first, second])));
     }
-    assert!(pick(Balance::Random, &[], &[first], &Cell::new(0), &mut |_| 0).is_none());
+    assert!(
+        pick(
+            Balance::Random,
+            &[],
+            &[first],
+            &Shares::Whole,
+            &Cell::new(0),
+            &mut |_| 0
+        )
+        .is_none()
+    );
 }

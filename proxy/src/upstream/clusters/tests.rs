@@ -1,3 +1,5 @@
+mod warmup;
+
 use egret_config::host::HostPattern;
 use egret_config::model::endpoint::Address;
 use egret_config::model::policy::ConnectionPool;
@@ -26,6 +28,7 @@ fn cluster(discovery: Discovery) -> Arc<Cluster> {
         discovery,
         policy: ClusterPolicy {
             load_balancer: LoadBalancer::RoundRobin,
+            warmup: None,
             pool: ConnectionPool::default(),
             connect_timeout: Duration::from_secs(5),
             outlier_detection: None,

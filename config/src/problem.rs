@@ -21,6 +21,15 @@ pub enum Severity {
     Error,
 }
 
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
 /// One thing wrong with one place of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {

@@ -18,6 +18,7 @@ use serde_json::json;
 
 use crate::source::files;
 use crate::source::files::Texts;
+use crate::source::told;
 
 /// What is checked, and how it is told.
 #[derive(Debug)]
@@ -148,7 +149,7 @@ fn text(objects: &Objects, texts: &Texts, findings: &[Problem]) -> String {
     let mut text = String::new();
     for problem in findings {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}: {problem}", severity(problem));
+        let _ = writeln!(text, "{}: {problem}", problem.severity);
     }
     let plural = |number: usize, word: &str| match number {
         1 => format!("1 {word}"),
@@ -171,26 +172,6 @@ fn value(findings: &[Problem]) -> Value {
     json!({
         "errors": count(findings, Severity::Error),
         "warnings": count(findings, Severity::Warning),
-        "findings": findings.iter().map(one).collect::<Vec<_>>(),
+        "findings": findings.iter().map(told::json).collect::<Vec<_>>(),
     })
-}
-
-fn one(problem: &Problem) -> Value {
-    json!({
-        "severity": severity(problem),
-        "file": *problem.place.file,
-        "line": problem.place.line,
-        "object": problem.object,
-        "field": problem.field,
-        "value": problem.value,
-        "reason": problem.reason,
-        "instead": problem.instead,
-    })
-}
-
-fn severity(problem: &Problem) -> &'static str {
-    match problem.severity {
-        Severity::Warning => "warning",
-        Severity::Error => "error",
-    }
 }

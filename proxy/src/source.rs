@@ -4,5 +4,6 @@
 pub mod files;
 pub mod compile;
 pub mod status;
+pub mod told;
 pub mod watch;
 pub mod follow;

@@ -24,6 +24,7 @@ mod bad_names;
 mod tls_origination;
 mod tls_stage;
 mod gateway_tls;
+mod gateway_certs;
 mod tls_revoked;
 mod tls_client_cert;
 mod tls_auto_passthrough;

@@ -5,8 +5,6 @@ use std::fmt::Write;
 use egret_config::model::mesh::AccessLogEncoding;
 use egret_config::model::mesh::Mesh;
 use egret_config::model::mesh::OutboundPolicy;
-use egret_config::problem::Problem;
-use egret_config::problem::Severity;
 use http::StatusCode;
 use serde_json::Value;
 use serde_json::json;
@@ -21,6 +19,7 @@ use crate::admin::routes;
 use crate::source::compile;
 use crate::source::status::Loaded;
 use crate::source::status::Rejected;
+use crate::source::told;
 
 pub(super) fn page(admin: &Admin, form: Form) -> Page {
     match form {
@@ -64,7 +63,7 @@ fn text(admin: &Admin) -> String {
         }
         text.push_str("\nPROBLEMS\n");
         for problem in &loaded.problems {
-            let _ = writeln!(text, "  {}: {problem}", severity(problem));
+            let _ = writeln!(text, "  {}: {problem}", problem.severity);
         }
     }
     text.push_str("\nMESH\n");
@@ -128,28 +127,8 @@ fn loaded(loaded: &Loaded) -> Value {
         "files": files,
         "counts": counts,
         "objects": objects,
-        "problems": loaded.problems.iter().map(problem).collect::<Vec<_>>(),
+        "problems": loaded.problems.iter().map(told::json).collect::<Vec<_>>(),
     })
-}
-
-fn problem(problem: &Problem) -> Value {
-    json!({
-        "severity": severity(problem),
-        "file": *problem.place.file,
-        "line": problem.place.line,
-        "object": problem.object,
-        "field": problem.field,
-        "value": problem.value,
-        "reason": problem.reason,
-        "instead": problem.instead,
-    })
-}
-
-fn severity(problem: &Problem) -> &'static str {
-    match problem.severity {
-        Severity::Warning => "warning",
-        Severity::Error => "error",
-    }
 }
 
 /// The mesh-wide settings under MeshConfig's names.

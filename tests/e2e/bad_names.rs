@@ -2,7 +2,6 @@
 
 use egret_tests::client;
 use egret_tests::client::curl;
-use egret_tests::folder::Folder;
 use egret_tests::names::Answer;
 use egret_tests::origin::at_once;
 use egret_tests::origin::text;
@@ -16,7 +15,6 @@ use egret_tests::topology::World;
 use hyper::StatusCode;
 
 use crate::stage;
-use crate::stage::REGISTRY_ONLY;
 use crate::stage::field;
 use crate::tls_stage::until;
 
@@ -51,8 +49,7 @@ fn a_silent_name_server_holds_up_nobody_else() -> anyhow::Result<()> {
         .names
         .set("good.example", Answer::Addresses(vec![CNN.v4()], 1));
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write(
+    let config = stage::registered(
         "names.yaml",
         &(entry("silent.example") + &entry("good.example")),
     )?;
@@ -89,8 +86,7 @@ fn the_last_good_answer_counts_while_name_servers_fail() -> anyhow::Result<()> {
     let set = |answer| world.names.set("shop.example", answer);
     set(Answer::ServFail);
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("names.yaml", &entry("shop.example"))?;
+    let config = stage::registered("names.yaml", &entry("shop.example"))?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let shop = at("shop.example");
     let shop: Vec<_> = shop.iter().map(String::as_str).collect();
@@ -127,8 +123,7 @@ fn an_address_that_nobody_has_is_passed_over_for_one_that_answers() -> anyhow::R
         .names
         .set("shop.example", Answer::Addresses(addresses, 60));
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("names.yaml", &entry("shop.example"))?;
+    let config = stage::registered("names.yaml", &entry("shop.example"))?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let shop = at("shop.example");
     let shop: Vec<_> = shop.iter().map(String::as_str).collect();

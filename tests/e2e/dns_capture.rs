@@ -102,8 +102,7 @@ fn two_databases_on_one_port(family: Family) -> anyhow::Result<()> {
         b"other\n",
     )?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("databases.yaml", DATABASES)?;
+    let config = stage::registered("databases.yaml", DATABASES)?;
     let sidecar = capturing(&world, &pod, &config)?;
 
     for (name, said, cluster) in [
@@ -149,8 +148,7 @@ fn two_databases_on_one_port_v6() -> anyhow::Result<()> {
 fn other_names_are_the_name_servers_business() -> anyhow::Result<()> {
     let world = World::new("dns-capture-forwarded", Family::V4)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("databases.yaml", DATABASES)?;
+    let config = stage::registered("databases.yaml", DATABASES)?;
     let _sidecar = capturing(&world, &pod, &config)?;
     for options in ["ndots:1", "ndots:1 use-vc"] {
         let asked = world.names.questions(HTTPBIN_COM.name);

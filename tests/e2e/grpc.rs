@@ -71,8 +71,7 @@ fn every_kind_of_call_passes_the_sidecar() -> anyhow::Result<()> {
     let world = World::new("grpc-sidecar", Family::V4)?;
     let server = Server::start(&runtime, &world.internet, ELSEWHERE.v4(), PORT, None)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("grpc.yaml", &entry("grpc", PORT, "GRPC"))?;
+    let config = stage::registered("grpc.yaml", &entry("grpc", PORT, "GRPC"))?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     runtime.block_on(async {
         let mut client = Client::connect(&pod, ELSEWHERE.v4(), PORT, "grpc.example").await?;
@@ -282,8 +281,7 @@ fn a_refused_call_has_a_status_and_words() -> anyhow::Result<()> {
     let world = World::new("grpc-refused", Family::V4)?;
     let server = Server::start(&runtime, &world.internet, ELSEWHERE.v4(), PORT, None)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write(
+    let config = stage::registered(
         "grpc.yaml",
         &(entry("grpc", PORT, "GRPC") + "---" + REFUSALS),
     )?;
@@ -386,8 +384,7 @@ fn a_call_that_its_client_takes_back_is_taken_back_from_the_server() -> anyhow::
     let world = World::new("grpc-cancel", Family::V4)?;
     let server = Server::start(&runtime, &world.internet, ELSEWHERE.v4(), PORT, None)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("grpc.yaml", &entry("grpc", PORT, "GRPC"))?;
+    let config = stage::registered("grpc.yaml", &entry("grpc", PORT, "GRPC"))?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     runtime.block_on(async {
         let mut client = Client::connect(&pod, ELSEWHERE.v4(), PORT, "grpc.example").await?;
@@ -421,8 +418,7 @@ fn a_call_whose_server_dies_is_told_so() -> anyhow::Result<()> {
     let world = World::new("grpc-dies", Family::V4)?;
     let _server = Server::start(&servers, &world.internet, ELSEWHERE.v4(), PORT, None)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("grpc.yaml", &entry("grpc", PORT, "GRPC"))?;
+    let config = stage::registered("grpc.yaml", &entry("grpc", PORT, "GRPC"))?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     runtime.block_on(async {
         let mut client = Client::connect(&pod, ELSEWHERE.v4(), PORT, "grpc.example").await?;

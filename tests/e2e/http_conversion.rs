@@ -11,7 +11,6 @@ use std::thread;
 use anyhow::Context;
 use bytes::Bytes;
 use egret_tests::DEADLINE;
-use egret_tests::folder::Folder;
 use egret_tests::ledger::Ledger;
 use egret_tests::netns::Host;
 use egret_tests::places::ELSEWHERE;
@@ -26,7 +25,6 @@ use http::StatusCode;
 use tokio::runtime::Runtime;
 
 use crate::stage;
-use crate::stage::REGISTRY_ONLY;
 use crate::stage::dial;
 
 /// The same site in HTTP/1 on port 80, and in HTTP/2 on port 8080.
@@ -209,8 +207,7 @@ fn staged(
         .build()?;
     let world = World::new(name, Family::V4)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("conversion.yaml", &format!("{CONFIG}{more}"))?;
+    let config = stage::registered("conversion.yaml", &format!("{CONFIG}{more}"))?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     test(&world, &runtime, &pod)
 }

@@ -93,8 +93,7 @@ fn so_many_requests_at_once() -> anyhow::Result<()> {
     let (word, go) = watch::channel(false);
     let origin = world.http(ELSEWHERE, 80, &held(&go))?;
     let pod = world.pod(SLEEP, "default")?;
-    let folder = Folder::with(&[REGISTRY_ONLY])?;
-    folder.write("elsewhere.yaml", &config("http: {http2MaxRequests: 1}"))?;
+    let folder = stage::registered("elsewhere.yaml", &config("http: {http2MaxRequests: 1}"))?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
     let url = ["http://elsewhere.example/"];
     let first = client::start(&pod, &url)?;
@@ -141,8 +140,7 @@ fn so_many_requests_on_a_connection_at_a_time() -> anyhow::Result<()> {
     let _nginx = http2_in_front(&world)?;
     let pod = world.pod(SLEEP, "default")?;
     world.resolve("elsewhere.example", &[FRONT.v4()]);
-    let folder = Folder::with(&[REGISTRY_ONLY])?;
-    folder.write(
+    let folder = stage::registered(
         "elsewhere.yaml",
         &http2_config("http: {maxConcurrentStreams: 2}"),
     )?;
@@ -176,8 +174,7 @@ fn so_many_requests_of_http2_at_once() -> anyhow::Result<()> {
     let _nginx = http2_in_front(&world)?;
     let pod = world.pod(SLEEP, "default")?;
     world.resolve("elsewhere.example", &[FRONT.v4()]);
-    let folder = Folder::with(&[REGISTRY_ONLY])?;
-    folder.write(
+    let folder = stage::registered(
         "elsewhere.yaml",
         &http2_config("http: {http2MaxRequests: 2}"),
     )?;
@@ -218,8 +215,7 @@ fn a_byte_stream_too_many_is_closed() -> anyhow::Result<()> {
     let world = World::new("limits-tcp", Family::V4)?;
     let origin = world.echo(&world.internet, &[ELSEWHERE.v4()], 7000, b"hello")?;
     let pod = world.pod(SLEEP, "default")?;
-    let folder = Folder::with(&[REGISTRY_ONLY])?;
-    folder.write("elsewhere.yaml", &config("tcp: {maxConnections: 1}"))?;
+    let folder = stage::registered("elsewhere.yaml", &config("tcp: {maxConnections: 1}"))?;
     let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
     let open = || {
         pod.run(|| {

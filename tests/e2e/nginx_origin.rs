@@ -4,7 +4,6 @@ use std::path::Path;
 
 use egret_tests::client::APPLICATION_UID;
 use egret_tests::client::curl;
-use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
 use egret_tests::nginx::Nginx;
 use egret_tests::places::ELSEWHERE;
@@ -15,7 +14,6 @@ use egret_tests::process::Process;
 use egret_tests::topology::World;
 
 use crate::stage;
-use crate::stage::REGISTRY_ONLY;
 use crate::stage::field;
 
 /// Plain HTTP on port 80; on 8443 what goes out as HTTP/2 over TLS.
@@ -71,8 +69,7 @@ fn staged(
         .pair(&[ELSEWHERE.name], egret_tests::certs::NOW)?;
     let nginx = Nginx::start(&world, ELSEWHERE.v4(), Some(&pair), settings)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("nginx.yaml", CONFIG)?;
+    let config = stage::registered("nginx.yaml", CONFIG)?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     test(&pod, &nginx, &sidecar)
 }

@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use anyhow::Context;
 use egret_tests::client::curl;
-use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
 use egret_tests::origin::httpbin;
 use egret_tests::places::ELSEWHERE;
@@ -20,7 +19,6 @@ use egret_tests::process::Process;
 use egret_tests::topology::World;
 
 use crate::stage;
-use crate::stage::REGISTRY_ONLY;
 
 /// How much longer than a direct call a call of a silent client may take.
 const MORE: Duration = Duration::from_millis(300);
@@ -107,8 +105,7 @@ fn a_database_answers_as_fast_as_directly() -> anyhow::Result<()> {
     let pod = world.pod(SLEEP, "default")?;
     let (answer, direct) = sum(&pod)?;
     assert_eq!(answer, "42\n");
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("elsewhere.yaml", AUTO)?;
+    let config = stage::registered("elsewhere.yaml", AUTO)?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let fastest = (0..5).map(|_| sum(&pod)).collect::<Result<Vec<_>, _>>()?;
     assert!(fastest.iter().all(|(answer, _)| answer == "42\n"));
@@ -127,8 +124,7 @@ fn a_greeting_comes_soon_and_http_on_the_same_port_is_still_read() -> anyhow::Re
     let _mail = world.echo(&world.internet, &[ELSEWHERE.v4()], 25, b"220 mail\r\n")?;
     let web = world.http(ELSEWHERE, 3306, &httpbin())?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("elsewhere.yaml", AUTO)?;
+    let config = stage::registered("elsewhere.yaml", AUTO)?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let greeted = pod.run(|| {
         let start = Instant::now();

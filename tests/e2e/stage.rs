@@ -24,6 +24,13 @@ pub(crate) const ALLOW_ANY: &str = "mesh/allow-any.yaml";
 /// Only what is registered passes; the access log is JSON.
 pub(crate) const REGISTRY_ONLY: &str = "mesh/registry-only.yaml";
 
+/// A configuration by which only what `text` registers passes, in a file of this name; the access log is JSON.
+pub(crate) fn registered(file: &str, text: &str) -> anyhow::Result<Folder> {
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    config.write(file, text)?;
+    Ok(config)
+}
+
 /// The fixture with the mesh's Services and EndpointSlices.
 pub(crate) const fn services(family: Family) -> &'static str {
     match family {

@@ -21,7 +21,6 @@ use egret_tests::topology::World;
 use hyper::StatusCode;
 
 use crate::stage;
-use crate::stage::REGISTRY_ONLY;
 use crate::stage::field;
 use crate::tls_stage::secret;
 use crate::tls_stage::until;
@@ -61,8 +60,7 @@ impl Stage {
         let origin = world.https(CNN, pair(&world.authority)?.server(clients)?, &answer)?;
         let plain = world.http(CNN, 80, &answer)?;
         world.resolve(NAME, &[CNN.v4()]);
-        let config = Folder::with(&[REGISTRY_ONLY])?;
-        config.write("entry.yaml", ENTRY)?;
+        let config = stage::registered("entry.yaml", ENTRY)?;
         Ok(Self {
             pod: world.pod(SLEEP, "default")?,
             world,

@@ -5,7 +5,6 @@ use std::path::Path;
 use egret_tests::certs::Authority;
 use egret_tests::certs::NOW;
 use egret_tests::client::curl;
-use egret_tests::folder::Folder;
 use egret_tests::nginx;
 use egret_tests::places::CNN;
 use egret_tests::places::Family;
@@ -15,7 +14,6 @@ use egret_tests::process::Process;
 use egret_tests::topology::World;
 
 use crate::stage;
-use crate::stage::REGISTRY_ONLY;
 use crate::stage::field;
 use crate::tls_stage::authority_secret;
 use crate::tls_stage::until;
@@ -70,8 +68,7 @@ fn http2_is_agreed_on_inside_tls() -> anyhow::Result<()> {
     let _nginx = nginx_with(&world, "ssl http2")?;
     world.resolve("shop.example", &[CNN.v4()]);
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("shop.yaml", &shop("HTTP2", "{mode: SIMPLE}"))?;
+    let config = stage::registered("shop.yaml", &shop("HTTP2", "{mode: SIMPLE}"))?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let url = "http://shop.example/";
     // One client connection, so one worker, and one connection of HTTP/2 for all requests.
@@ -102,8 +99,7 @@ fn a_server_without_http2_is_told_of() -> anyhow::Result<()> {
     let _nginx = nginx_with(&world, "ssl")?;
     world.resolve("shop.example", &[CNN.v4()]);
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("shop.yaml", &shop("HTTP2", "{mode: SIMPLE}"))?;
+    let config = stage::registered("shop.yaml", &shop("HTTP2", "{mode: SIMPLE}"))?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let answer = curl(&pod, &["http://shop.example/"])?;
     assert!([502, 503].contains(&answer.status), "{answer:?}");
@@ -119,8 +115,7 @@ fn sessions_are_taken_up_again() -> anyhow::Result<()> {
     let [certificate, key] = files(&world, &world.authority)?;
     let at = format!("{}:443", CNN.v4());
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("shop.yaml", &shop("HTTP", "{mode: SIMPLE}"))?;
+    let config = stage::registered("shop.yaml", &shop("HTTP", "{mode: SIMPLE}"))?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     for version in ["-tls1_3", "-tls1_2"] {
         let arguments = [
@@ -159,8 +154,7 @@ fn authorities_stand_in_a_secret_beside() -> anyhow::Result<()> {
     );
     let _nginx = nginx::serve(&world, &server)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write(
+    let config = stage::registered(
         "shop.yaml",
         &shop("HTTP", "{mode: SIMPLE, credentialName: shop}"),
     )?;

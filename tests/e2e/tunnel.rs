@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::thread;
 
 use egret_tests::client::curl;
-use egret_tests::folder::Folder;
 use egret_tests::ledger::Ledger;
 use egret_tests::origin::at_once;
 use egret_tests::origin::text;
@@ -27,7 +26,6 @@ use rustls::ServerConnection;
 use rustls::StreamOwned;
 
 use crate::stage;
-use crate::stage::REGISTRY_ONLY;
 use crate::stage::field;
 
 const PROXY: Site = Site {
@@ -142,8 +140,7 @@ fn the_clients_tls_goes_through_the_tunnel() -> anyhow::Result<()> {
         "HTTP/1.1 200 Connection established\r\n\r\n",
     )?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("tunnel.yaml", CONFIG)?;
+    let config = stage::registered("tunnel.yaml", CONFIG)?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let answer = curl(&pod, &["https://www.google.com/"])?;
     assert_eq!(
@@ -223,8 +220,7 @@ fn a_post_carries_the_clients_tls() -> anyhow::Result<()> {
     let origin = world.https(GOOGLE, world.authority.server(&[GOOGLE.name])?, &page)?;
     let asked = post_proxy(&world, GOOGLE.v4())?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write(
+    let config = stage::registered(
         "tunnel.yaml",
         &CONFIG.replace("protocol: CONNECT", "protocol: POST"),
     )?;
@@ -319,8 +315,7 @@ fn requests_go_through_a_proxy_that_speaks_tls() -> anyhow::Result<()> {
     world.resolve("shop.example", &[GOOGLE.v4()]);
     let heads = https_proxy(&world, world.authority.server(&[PROXY.name])?)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("tunnel.yaml", HTTPS_PROXY)?;
+    let config = stage::registered("tunnel.yaml", HTTPS_PROXY)?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let answer = curl(&pod, &["http://shop.example/a"])?;
     assert_eq!(
@@ -345,8 +340,7 @@ fn a_proxy_with_a_wrong_certificate_is_asked_nothing() -> anyhow::Result<()> {
     world.resolve("shop.example", &[GOOGLE.v4()]);
     let heads = https_proxy(&world, world.authority.server(&["other.corp.example"])?)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("tunnel.yaml", HTTPS_PROXY)?;
+    let config = stage::registered("tunnel.yaml", HTTPS_PROXY)?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     assert_eq!(curl(&pod, &["http://shop.example/a"])?.status, 503);
     let line = sidecar.await_access(|line| line["response_code"] == 503)?;
@@ -362,8 +356,7 @@ fn a_proxy_that_refuses_is_told_of() -> anyhow::Result<()> {
     world.resolve(PROXY.name, &[PROXY.v4()]);
     let _asked = corporate_proxy(&world, GOOGLE.v4(), "HTTP/1.1 403 Forbidden\r\n\r\n")?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("tunnel.yaml", CONFIG)?;
+    let config = stage::registered("tunnel.yaml", CONFIG)?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let answer = curl(&pod, &["https://www.google.com/"])?;
     assert_ne!(answer.exit, 0, "{answer:?}");

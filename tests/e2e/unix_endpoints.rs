@@ -1,7 +1,6 @@
 //! `unix://` endpoints: a process beside the proxy, without a network between.
 
 use egret_tests::client::curl;
-use egret_tests::folder::Folder;
 use egret_tests::nginx;
 use egret_tests::places::ELSEWHERE;
 use egret_tests::places::Family;
@@ -11,7 +10,6 @@ use egret_tests::topology::World;
 use serde_json::json;
 
 use crate::stage;
-use crate::stage::REGISTRY_ONLY;
 use crate::stage::assert_fields;
 use crate::stage::field;
 
@@ -45,8 +43,7 @@ fn requests_and_bytes_reach_a_unix_socket() -> anyhow::Result<()> {
         format!("  server {{ listen unix:{path}; return 200 \"$host $http_x_request_id\"; }}");
     let _nginx = nginx::serve(&world, &server)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("elsewhere.yaml", &entries(&path))?;
+    let config = stage::registered("elsewhere.yaml", &entries(&path))?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let url = "http://elsewhere.example/";
     let answer = curl(&pod, &["-H", "x-request-id: one", url, url])?;
@@ -70,8 +67,7 @@ fn a_socket_without_a_listener_is_told_of() -> anyhow::Result<()> {
     let world = World::new("unix-nobody", Family::V4)?;
     world.resolve("elsewhere.example", &[ELSEWHERE.v4()]);
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("elsewhere.yaml", &entries("/nobody/listens/here"))?;
+    let config = stage::registered("elsewhere.yaml", &entries("/nobody/listens/here"))?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     assert_eq!(curl(&pod, &["http://elsewhere.example/"])?.status, 503);
     let line = sidecar.await_access(|line| line["response_code"] == 503)?;

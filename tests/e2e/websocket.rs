@@ -200,8 +200,7 @@ fn a_conversation_passes_the_sidecar() -> anyhow::Result<()> {
     let world = World::new("websocket", Family::V4)?;
     let server = Server::start(world.internet.listen(ELSEWHERE.v4(), 80)?, None)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("entry.yaml", ENTRY)?;
+    let config = stage::registered("entry.yaml", ENTRY)?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     converse(&pod, ELSEWHERE.v4())?;
     let asked = server.asked.all();
@@ -302,8 +301,7 @@ fn who_is_refused_is_told_so() -> anyhow::Result<()> {
     let world = World::new("websocket-refused", Family::V4)?;
     let server = Server::start(world.internet.listen(ELSEWHERE.v4(), 80)?, None)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("entry.yaml", ENTRY)?;
+    let config = stage::registered("entry.yaml", ENTRY)?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let error = open(&pod, ELSEWHERE.v4(), "/no").expect_err("the origin refuses");
     match error.downcast_ref::<tungstenite::Error>() {

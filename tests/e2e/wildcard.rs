@@ -100,8 +100,7 @@ fn at(name: &str, port: u16, at: &impl Located) -> String {
 fn a_sidecar_resolves_the_host_and_the_sni() -> anyhow::Result<()> {
     let (world, [http, https]) = world("wildcard-sidecar")?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("wild.yaml", DYNAMIC)?;
+    let config = stage::registered("wild.yaml", DYNAMIC)?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     for (port, url) in [
         (80, "http://a.wild.example/"),
@@ -136,8 +135,7 @@ fn a_sidecar_resolves_the_host_and_the_sni() -> anyhow::Result<()> {
 fn one_answer_serves_many_calls() -> anyhow::Result<()> {
     let (world, [http, _]) = world("wildcard-cache")?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("wild.yaml", DYNAMIC)?;
+    let config = stage::registered("wild.yaml", DYNAMIC)?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let resolve = at(WILD.name, 80, &DIALLED);
     for _ in 0..5 {
@@ -153,8 +151,7 @@ fn a_gateway_resolves_what_its_wildcard_allows() -> anyhow::Result<()> {
     let (world, [http, https]) = world("wildcard-gateway")?;
     let pod = world.pod(SLEEP, "default")?;
     let gateway_pod = world.gateway_pod(EGRESS_GATEWAY)?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("wild.yaml", BY_GATEWAY)?;
+    let config = stage::registered("wild.yaml", BY_GATEWAY)?;
     let gateway = Settings::gateway("istio=egressgateway")
         .pod_ip(EGRESS_GATEWAY.v4())
         .config(config.path())
@@ -241,16 +238,14 @@ fn a_gateway_resolves_what_the_tls_inside_of_its_own_names() -> anyhow::Result<(
     keys.write("key.pem", &pair.key)?;
     keys.write("roots.pem", world.authority.pem())?;
 
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("wild.yaml", DYNAMIC)?;
+    let config = stage::registered("wild.yaml", DYNAMIC)?;
     let ends = UNWRAPPED.replace("CHAIN", &path("chain.pem"));
     config.write("gateway.yaml", &ends.replace("KEY", &path("key.pem")))?;
     let gateway = Settings::gateway("istio=egressgateway")
         .pod_ip(EGRESS_GATEWAY.v4())
         .config(config.path())
         .start(&world, &gateway_pod)?;
-    let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("wild.yaml", DYNAMIC)?;
+    let config = stage::registered("wild.yaml", DYNAMIC)?;
     let wraps = WRAPPED.replace("GATEWAY", &EGRESS_GATEWAY.v4().to_string());
     config.write(
         "to-gateway.yaml",

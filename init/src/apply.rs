@@ -104,7 +104,7 @@ pub fn apply(
         routes::remove_from_loopback(route, PASS_THROUGH.1)?;
     }
     if done.backend == Backend::Nftables {
-        remove_legacy(&mut done)?;
+        remove_legacy(&mut done, &FAMILIES)?;
     }
     Ok(done)
 }
@@ -141,7 +141,7 @@ pub fn clean_up(
         removed: Vec::new(),
         warnings: Vec::new(),
     };
-    match off_netlink() {
+    match off_netlink(&FAMILIES) {
         Ok(names) => done.removed = names,
         // Without nf_tables only iptables can have loaded rules.
         Err(refusal) if refusal.is_lack() => {
@@ -153,7 +153,7 @@ pub fn clean_up(
         }
         Err(refusal) => return Err(refusal.into()),
     }
-    remove_legacy(&mut done)?;
+    remove_legacy(&mut done, &FAMILIES)?;
     let present = Present::read(route, marks)?;
     done.removed
         .extend(Routing::default().remove_others(route, &present)?);
@@ -163,10 +163,11 @@ pub fn clean_up(
 
 const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 
-/// Removes our table and what is left over in nf_tables, in one transaction. Gives the names of what was left over.
-fn off_netlink() -> Result<Vec<String>, Refusal> {
+/// Removes our table and what is left over in nf_tables, there from iptables for these families, in one transaction.
+/// Gives the names of what was left over.
+fn off_netlink(families: &[Family]) -> Result<Vec<String>, Refusal> {
     let mut kernel = Socket::open(Subsystem::Netfilter)?;
-    let found = leftovers(&mut kernel)?;
+    let found = leftovers(&mut kernel, families)?;
     if found.has_own_table || !found.messages.is_empty() {
         kernel.exchange(&nftables::remove(found.messages))?;
     }
@@ -180,7 +181,7 @@ fn over_netlink(rules: &RuleSet, force: bool) -> Result<Done, Refusal> {
         messages,
         names,
         has_own_table,
-    } = leftovers(&mut kernel)?;
+    } = leftovers(&mut kernel, &FAMILIES)?;
     let mut done = Done {
         backend: Backend::Nftables,
         was_there: false,
@@ -221,24 +222,35 @@ fn over_programs(intent: &Intent, rules: &RuleSet) -> Result<Done, ApplyError> {
         Err(error) if needs_ipv6 => return Err(error.into()),
         Err(_) => {}
     }
-    for (place, (family, iptables)) in found.iter().enumerate() {
-        if let Err(failure) = iptables.replace(rules, *family) {
-            let begun = found.iter().take(place + 1).map(|(_, iptables)| iptables);
-            return Err(undo(failure, begun).into());
-        }
-    }
-    match Socket::open(Subsystem::Netfilter)
-        .and_then(|mut kernel| kernel.exchange(&nftables::remove(Vec::new())))
-    {
-        Err(refusal) if !refusal.is_lack() => return Err(refusal.into()),
-        _ => {}
-    }
-    Ok(Done {
+    let mut done = Done {
         backend: Backend::Iptables,
         was_there: false,
         removed: Vec::new(),
         warnings: Vec::new(),
-    })
+    };
+    for (place, (family, iptables)) in found.iter().enumerate() {
+        match iptables.replace(rules, *family) {
+            Ok(names) => done.removed.extend(names),
+            Err(failure) => {
+                let begun = found.iter().take(place + 1).map(|(_, iptables)| iptables);
+                return Err(undo(failure, begun).into());
+            }
+        }
+    }
+    // Older rules in the other of the two places of a family would redirect as well.
+    let (nftables, legacy): (Vec<_>, Vec<_>) = found
+        .iter()
+        .partition(|(_, iptables)| iptables.is_of_nftables());
+    let families = |found: &[&(Family, Iptables)]| -> Vec<Family> {
+        found.iter().map(|(family, _)| *family).collect()
+    };
+    remove_legacy(&mut done, &families(&nftables))?;
+    match off_netlink(&families(&legacy)) {
+        Ok(names) => done.removed.extend(names),
+        Err(refusal) if refusal.is_lack() => {}
+        Err(refusal) => return Err(refusal.into()),
+    }
+    Ok(done)
 }
 
 /// Puts back the rules of before, since one of the programs failed, and says how that went.
@@ -255,9 +267,9 @@ fn undo<'a>(failure: Failure, begun: impl Iterator<Item = &'a Iptables>) -> Fail
     }
 }
 
-/// Removes what is left over in legacy tables, which only the legacy programs can read.
-fn remove_legacy(done: &mut Done) -> Result<(), Failure> {
-    for family in FAMILIES {
+/// Removes what is left over in legacy tables of these families, which only the legacy programs can read.
+fn remove_legacy(done: &mut Done, families: &[Family]) -> Result<(), Failure> {
+    for &family in families {
         if !has_legacy_tables(family) {
             continue;
         }

@@ -89,11 +89,20 @@ impl Iptables {
         Err(Failure::Missing(names.join(" or ")))
     }
 
-    /// Replaces our rules, and what istio-init left behind, by these.
+    /// Whether it makes nf_tables rules rather than legacy ones.
+    pub fn is_of_nftables(&self) -> bool {
+        // Programs without a suffix say in brackets what they are, unless they are older than nf_tables.
+        self.stem.ends_with("-nft")
+            || !self.stem.ends_with("-legacy")
+                && run(&self.stem, &["--version"], "")
+                    .is_ok_and(|version| version.contains("nf_tables"))
+    }
+
+    /// Replaces our rules, and what istio-init left behind, by these. Gives the names of the chains removed.
     ///
     /// # Errors
     /// When the program refuses. Each table is replaced whole or not at all.
-    pub fn replace(&self, rules: &RuleSet, family: Family) -> Result<(), Failure> {
+    pub fn replace(&self, rules: &RuleSet, family: Family) -> Result<Vec<String>, Failure> {
         self.load(&tables(rules, family))
     }
 
@@ -102,16 +111,7 @@ impl Iptables {
     /// # Errors
     /// When the program refuses.
     pub fn remove(&self) -> Result<Vec<String>, Failure> {
-        let names = leftovers(&self.saved).into_iter().flat_map(|table| {
-            let name = table.table;
-            table
-                .chains
-                .into_iter()
-                .map(move |chain| format!("chain {chain} of table {name}"))
-        });
-        let names = names.collect();
-        self.load(&[])?;
-        Ok(names)
+        self.load(&[])
     }
 
     /// Puts back what [`Self::replace`] has replaced, as it was found, in the same places among the rules of others.
@@ -153,7 +153,7 @@ impl Iptables {
         differences
     }
 
-    fn load(&self, wanted: &[Table]) -> Result<(), Failure> {
+    fn load(&self, wanted: &[Table]) -> Result<Vec<String>, Failure> {
         let leftovers = leftovers(&self.saved);
         self.restore(|name| {
             let old = leftovers.iter().find(|table| table.table == name);
@@ -168,7 +168,12 @@ impl Iptables {
                 }
             }
             part
-        })
+        })?;
+        let names = leftovers.iter().flat_map(|table| {
+            let chains = table.chains.iter();
+            chains.map(|chain| format!("chain {chain} of table {}", table.table))
+        });
+        Ok(names.collect())
     }
 
     /// Loads what `part` has for each table.

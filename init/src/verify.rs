@@ -3,6 +3,7 @@
 use crate::intent::{Backend, Intent, Ipv6};
 use crate::netlink::address::{Address, LOOPBACK};
 use crate::netlink::comparison;
+use crate::netlink::foreign::leftovers;
 use crate::netlink::refusal::Refusal;
 use crate::netlink::socket::{Socket, Subsystem};
 use crate::plan::PASS_THROUGH;
@@ -53,7 +54,12 @@ pub fn drift(
 }
 
 fn in_nftables(rules: &RuleSet) -> Result<Vec<String>, Refusal> {
-    comparison::differences(&mut Socket::open(Subsystem::Netfilter)?, rules)
+    let mut kernel = Socket::open(Subsystem::Netfilter)?;
+    let mut differences = comparison::differences(&mut kernel, rules)?;
+    // Whoever comes first to a packet decides it.
+    let left = leftovers(&mut kernel, &[Family::Ipv4, Family::Ipv6])?.names;
+    differences.extend(left.iter().map(|name| format!("not wanted: {name}")));
+    Ok(differences)
 }
 
 fn in_iptables(intent: &Intent, rules: &RuleSet) -> Vec<String> {

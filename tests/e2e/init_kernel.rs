@@ -69,7 +69,7 @@ impl Dice {
     }
 }
 
-/// Flags, and whose the proxy's listeners are.
+/// Flags and variables, and whose the proxy's listeners are.
 fn random_flags(dice: &mut Dice) -> (Vec<String>, Owner) {
     // The first throws of neighbouring seeds are alike.
     for _ in 0..16 {
@@ -121,6 +121,15 @@ fn random_flags(dice: &mut Dice) -> (Vec<String>, Owner) {
     ]);
     some(&[&[], &["--block-quic"]]);
     some(&[&[], &["--drop-invalid"]]);
+    some(&[&[], &["--strict-istio=false"]]);
+    some(&[
+        &[],
+        &[],
+        &["ISTIO_OUTBOUND_OWNER_GROUPS=0,1000-1200"],
+        &["ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE=1000"],
+    ]);
+    some(&[&[], &[], &["ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR=127.0.0.0/8"]]);
+    some(&[&[], &[], &["-e", "80"]]);
     (
         flags.concat().into_iter().map(str::to_owned).collect(),
         owner,

@@ -87,6 +87,8 @@ fn verify_tells_drift_and_connects() -> anyhow::Result<()> {
         "nft delete chain inet egret prerouting",
         "nft add element inet egret inbound_exclude_ports '{ 81 }'",
         "nft delete table inet egret",
+        "nft add table inet istio-proxy-nat",
+        "iptables-nft -t nat -N ISTIO_OUTPUT",
     ] {
         let flags = ["-u", "1337", "-i", "*", "-b", "*", "-d", "80,90-99"];
         world.done(&flags)?;
@@ -131,7 +133,8 @@ fn foreign_rules_stay_and_leftovers_go() -> anyhow::Result<()> {
         "iptables-legacy",
         "ip6tables-legacy",
     ] {
-        for flags in [&INJECTED[..], &["cleanup"]] {
+        let through_iptables = [&INJECTED[..], &["--backend", "iptables"]].concat();
+        for flags in [&INJECTED[..], &through_iptables, &["cleanup"]] {
             let world = InitWorld::new()?;
             let restore = format!("{program}-restore --noflush");
             let saved = || {
@@ -158,9 +161,10 @@ fn foreign_rules_stay_and_leftovers_go() -> anyhow::Result<()> {
             );
             let mut after = saved()?;
             assert!(!after.contains("ISTIO"), "{program}: {after}");
-            // iptables-nft-save lists what it knows in the order in which it was made.
+            // iptables-nft-save lists what it knows in the order in which it was made, and ours with it.
             let sort = |text: &mut String| {
-                let mut lines: Vec<&str> = text.lines().collect();
+                let lines = text.lines().filter(|line| !line.contains("EGRET_"));
+                let mut lines: Vec<&str> = lines.collect();
                 lines.sort_unstable();
                 *text = lines.join("\n");
             };
@@ -226,6 +230,130 @@ fn bad_flags_touch_nothing() -> anyhow::Result<()> {
         "{missing}"
     );
     assert_eq!(world.state()?, before);
+    Ok(())
+}
+
+/// Istio's own nftables backend applies its rules in a dry run.
+#[test]
+fn what_only_prints_or_looks_changes_nothing() -> anyhow::Result<()> {
+    let world = InitWorld::new()?;
+    let dry = [&TPROXY[..], &["--dry-run"]].concat();
+    for earlier in [None, Some(INJECTED)] {
+        if let Some(earlier) = earlier {
+            world.done(&earlier)?;
+        }
+        let before = world.state()?;
+        for flags in [
+            &dry[..],
+            &[&dry[..], &["--native-nftables", "--force-apply"]].concat(),
+            &[&dry[..], &["--backend", "iptables", "--run-validation"]].concat(),
+            &[&TPROXY[..], &["--skip-rule-apply"]].concat(),
+            &["cleanup", "--dry-run"],
+            &["explain", "--uid", "5", "--to", "192.0.2.1:80", "-i", "*"],
+        ] {
+            world.done(flags)?;
+            assert_eq!(world.state()?, before, "{flags:?}");
+            assert!(!world.legacy()?.contains("EGRET"), "{flags:?}");
+        }
+    }
+    Ok(())
+}
+
+/// With Istio's CNI plugin, the init container only validates, as the proxy's user and without any capability.
+#[test]
+fn validation_as_the_proxy_without_capabilities() -> anyhow::Result<()> {
+    let world = InitWorld::new()?;
+    let program = world.program().display().to_string();
+    let run = || {
+        shell(
+            &world.pod,
+            &format!(
+                "setpriv --reuid 1337 --regid 1337 --clear-groups --bounding-set=-all --inh-caps=-all --ambient-caps=-all \
+                 {program} -u 1337 -i '*' -b '*' --dual-stack --run-validation --skip-rule-apply --probe-timeout 300ms 2>&1; \
+                 echo code $?"
+            ),
+        )
+    };
+    let failed = run()?;
+    assert!(failed.contains("code 126"), "{failed}");
+    world.done(&["-u", "1337", "-i", "*", "-b", "*", "--dual-stack"])?;
+    let passed = run()?;
+    assert!(
+        passed.contains("passed: the proxy (uid 1337, gid 1337) to its own pod, 127.0.0.6")
+            && passed.contains("passed: the proxy (uid 1337, gid 1337) to its own pod, [::6]")
+            && passed.contains("code 0"),
+        "{passed}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_pod_without_addresses_is_refused() -> anyhow::Result<()> {
+    let world = InitWorld::new()?;
+    shell(&world.pod, "ip addr flush dev eth0; ip addr flush dev eth1")?;
+    let before = world.state()?;
+    let refused = world.init(&INJECTED)?;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused.errors.contains("addresses of this pod: none"),
+        "{refused:?}"
+    );
+    assert_eq!(world.state()?, before);
+    Ok(())
+}
+
+/// Each backend replaces the rules of every other, and each is removed by a clean-up that is told of none.
+#[test]
+fn backends_replace_each_other() -> anyhow::Result<()> {
+    let world = InitWorld::new()?;
+    let untouched = world.state()?;
+    let backends = [
+        &["--backend", "nftables"][..],
+        &["--backend", "iptables", "--force-iptables-binary", "nft"],
+        &["--backend", "iptables", "--force-iptables-binary", "legacy"],
+    ];
+    // Which of the three has rules.
+    let loaded = || -> anyhow::Result<[bool; 3]> {
+        let nft = world.ruleset()?;
+        Ok([
+            nft.contains("table inet egret"),
+            nft.contains("EGRET_OUTPUT"),
+            world.legacy()?.contains("EGRET_OUTPUT"),
+        ])
+    };
+    for (from, first) in backends.iter().enumerate() {
+        for (to, second) in backends.iter().enumerate() {
+            world.done(&[&INJECTED, *first].concat())?;
+            let mut expected = [false; 3];
+            expected[from] = true;
+            assert_eq!(loaded()?, expected, "{first:?}");
+            world.done(&[&INJECTED, *second, &["--dual-stack"]].concat())?;
+            let mut expected = [false; 3];
+            expected[to] = true;
+            assert_eq!(loaded()?, expected, "{first:?}, then {second:?}");
+            world.done(&["cleanup"])?;
+            assert_eq!(loaded()?, [false; 3], "{second:?} cleaned up");
+        }
+    }
+    // Tables that iptables-nft made for itself stay, empty.
+    shell(&world.pod, "nft flush ruleset")?;
+    assert_eq!(world.state()?, untouched);
+    Ok(())
+}
+
+/// The listing reads like documentation.
+#[test]
+fn every_rule_counts_and_says_why() -> anyhow::Result<()> {
+    let world = InitWorld::new()?;
+    for flags in [&INJECTED[..], &TPROXY] {
+        let said = world.done(flags)?;
+        let rules = shell(&world.pod, "nft list table inet egret")?;
+        let documented = rules
+            .lines()
+            .filter(|line| line.contains("counter packets ") && line.contains(" comment \""));
+        let told = format!("egret-init: {} rules applied", documented.count());
+        assert!(said.contains(&told), "{told}: {said}\n{rules}");
+    }
     Ok(())
 }
 

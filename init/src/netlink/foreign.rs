@@ -11,7 +11,7 @@ use crate::netlink::nftables::{
 };
 use crate::netlink::refusal::Refusal;
 use crate::netlink::socket::Socket;
-use crate::rules::TABLE;
+use crate::rules::{Family, TABLE};
 
 /// The tables that istio-init has to itself with nftables.
 const OWN_TABLES: [&str; 3] = ["istio-proxy-nat", "istio-proxy-mangle", "istio-proxy-raw"];
@@ -22,9 +22,8 @@ const SHARED_TABLES: [&str; 4] = ["nat", "mangle", "raw", "filter"];
 /// What the chains of istio-init, and ours where iptables loads them, are called in shared tables.
 const CHAIN_PREFIXES: [&str; 2] = ["ISTIO_", "EGRET_"];
 
-/// `NFPROTO_INET`, `NFPROTO_IPV4`, `NFPROTO_IPV6`.
+/// `NFPROTO_INET`.
 const INET: u8 = 1;
-const IPTABLES_FAMILIES: [u8; 2] = [2, 10];
 
 /// What others left behind.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,11 +36,13 @@ pub struct Leftovers {
     pub has_own_table: bool,
 }
 
-/// Looks for what istio-init left behind in nf_tables.
+/// Looks for what istio-init left behind in nf_tables: in the tables it had to itself, and in those of these families that
+/// iptables made, where ours are a leftover too.
 ///
 /// # Errors
 /// When the kernel does not list its rules.
-pub fn leftovers(kernel: &mut Socket) -> Result<Leftovers, Refusal> {
+pub fn leftovers(kernel: &mut Socket, families: &[Family]) -> Result<Leftovers, Refusal> {
+    let shared: Vec<u8> = families.iter().copied().map(number).collect();
     let mut found = Leftovers::default();
     for (family, name) in tables(kernel)? {
         if family == INET && name == TABLE {
@@ -54,7 +55,7 @@ pub fn leftovers(kernel: &mut Socket) -> Result<Leftovers, Refusal> {
                 "table",
             );
             found.names.push(format!("table inet {name}"));
-        } else if IPTABLES_FAMILIES.contains(&family) && SHARED_TABLES.contains(&name.as_str()) {
+        } else if shared.contains(&family) && SHARED_TABLES.contains(&name.as_str()) {
             found.shared(kernel, family, &name)?;
         }
     }
@@ -98,6 +99,14 @@ impl Leftovers {
         let fixed = [family, 0, 0, 0];
         self.messages
             .push(Message::new(kind, 0, &fixed, attributes, label));
+    }
+}
+
+/// `NFPROTO_IPV4` and `NFPROTO_IPV6`.
+fn number(family: Family) -> u8 {
+    match family {
+        Family::Ipv4 => 2,
+        Family::Ipv6 => 10,
     }
 }
 

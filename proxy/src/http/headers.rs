@@ -22,6 +22,9 @@ use crate::failure::Failure;
 /// Header lines of a request; with more it is answered 431.
 pub const HEADERS_MAX: usize = 100;
 
+/// Bytes of a request's header block; with more it is answered 431.
+pub const HEAD_MAX: usize = 64 * 1024;
+
 /// `x-request-id`: kept when the client sent one.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// `x-forwarded-for`.
@@ -143,6 +146,20 @@ pub fn few(headers: &HeaderMap) -> Result<(), Failure> {
         return Ok(());
     }
     let words = format!("the request has more than {HEADERS_MAX} headers");
+    Err(Failure::new(Cause::TooLarge, words))
+}
+
+/// Insists that a request's head, as HTTP/1 would have it, has no more than [`HEAD_MAX`] bytes. For requests that nobody
+/// read: readers insist themselves.
+///
+/// # Errors
+/// [`Cause::TooLarge`].
+pub fn small(target: &str, headers: &HeaderMap) -> Result<(), Failure> {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    if target.len() + headers.iter().map(line).sum::<usize>() <= HEAD_MAX {
+        return Ok(());
+    }
+    let words = format!("the request's head has more than {HEAD_MAX} bytes");
     Err(Failure::new(Cause::TooLarge, words))
 }
 

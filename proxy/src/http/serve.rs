@@ -19,9 +19,6 @@ use crate::http::caller::Caller;
 use crate::life::files::Held;
 use crate::proxy::Proxy;
 
-/// Bytes of a request's header block; with more it is answered 431.
-const HEAD_MAX: usize = 64 * 1024;
-
 /// How long a client may say nothing between requests: Envoy's idle timeout of connections.
 const IDLE_MAX: Duration = Duration::from_secs(60 * 60);
 

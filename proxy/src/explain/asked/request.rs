@@ -67,13 +67,19 @@ impl Asked<'_> {
             answer.trail.push("no route allows CONNECT".to_owned());
             return Ok(answer);
         }
+        let few = headers::small(target, &headers).and_then(|()| headers::few(&headers));
+        if let Err(failure) = few {
+            return Ok(self.failed(&failure));
+        }
         let Ok(uri) = target.parse::<Uri>() else {
             return Ok(self.bad(400, &format!("`{target}` is not a request target")));
         };
-        if headers.contains_key(header::CONTENT_LENGTH)
-            && headers.contains_key(header::TRANSFER_ENCODING)
-        {
+        let lengths = headers.get_all(header::CONTENT_LENGTH).iter().count();
+        if lengths > 0 && headers.contains_key(header::TRANSFER_ENCODING) {
             return Ok(self.bad(400, "both content-length and transfer-encoding"));
+        }
+        if lengths > 1 {
+            return Ok(self.bad(400, "more than one content-length"));
         }
         if let Err(failure) = headers::known_coding(&headers) {
             return Ok(self.failed(&failure));

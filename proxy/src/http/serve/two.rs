@@ -23,7 +23,7 @@ use tokio::time::sleep;
 
 use crate::http::caller::Caller;
 use crate::http::exchange::exchange;
-use crate::http::serve::HEAD_MAX;
+use crate::http::headers::HEAD_MAX;
 use crate::http::serve::IDLE_MAX;
 use crate::proxy::Proxy;
 use crate::upstream::pool::CONNECTION_WINDOW;

@@ -86,9 +86,9 @@ fn verify_tells_drift_and_connects() -> anyhow::Result<()> {
         "nft add chain inet egret extra",
         "nft delete chain inet egret prerouting",
         "nft add element inet egret inbound_exclude_ports '{ 81 }'",
-        "nft delete table inet egret",
         "nft add table inet istio-proxy-nat",
         "iptables-nft -t nat -N ISTIO_OUTPUT",
+        "nft delete table inet egret",
     ] {
         let flags = ["-u", "1337", "-i", "*", "-b", "*", "-d", "80,90-99"];
         world.done(&flags)?;

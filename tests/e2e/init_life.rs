@@ -33,6 +33,13 @@ fn again_otherwise_and_gone() -> anyhow::Result<()> {
         "{other}"
     );
     assert!(!other.contains("::6/128"), "{other}");
+    let nothing_inbound = ["-m", "TPROXY", "-i", "*", "--dual-stack"];
+    world.done(&nothing_inbound)?;
+    let outbound_alone = world.state()?;
+    assert!(
+        !outbound_alone.contains("lookup 200") && !outbound_alone.contains("lookup 133"),
+        "nothing is marked where nothing inbound is captured: {outbound_alone}"
+    );
     world.done(&INJECTED)?;
     let redirected = world.state()?;
     assert!(
@@ -211,6 +218,15 @@ fn bad_flags_touch_nothing() -> anyhow::Result<()> {
         (&["-c", "a/b,c/d"], 2),
         (&["--force-iptables-binary", "new"], 1),
         (&["--network-namespace", "/nowhere"], 1),
+        (
+            &[
+                "--dry-run",
+                "--ipv6",
+                "off",
+                "DRY_RUN_FILE_PATH=/nowhere/rules",
+            ],
+            1,
+        ),
     ] {
         let refused = world.init(flags)?;
         assert_eq!(

@@ -220,6 +220,21 @@ fn groups() {
         groups(&[(include, "staff"), (exclude, "9")]),
         Groups::Only(vec![50..=50])
     );
+    // istio-iptables stops at 64.
+    let many: Vec<String> = (1..=100).map(|group| group.to_string()).collect();
+    let expected = (1..=100).map(|group| group..=group).collect();
+    assert_eq!(
+        groups(&[(include, &many.join(","))]),
+        Groups::Only(expected)
+    );
+    for name in [include, exclude] {
+        assert_eq!(
+            faults("", &[(name, "50,alice")]),
+            [format!(
+                "{name}: `alice` is neither a number nor a group of this machine"
+            )]
+        );
+    }
     let nobody = intent("", &[(include, "")], &["10.0.0.5"]).unwrap();
     assert_eq!(nobody.outbound.groups, Groups::Only(vec![]));
     assert_eq!(nobody.warnings().len(), 1);
@@ -299,6 +314,10 @@ fn single_faults() {
             "--istio-outbound-ports: `90:80` is no port from 0 to 65535, nor a range such as 80:90",
         ),
         (
+            "-o 65536",
+            "--istio-local-outbound-ports-exclude: `65536` is no port from 0 to 65535, nor a range such as 80:90",
+        ),
+        (
             "-d x",
             "--istio-local-exclude-ports: `x` is no port from 0 to 65535, nor a range such as 80:90",
         ),
@@ -313,6 +332,10 @@ fn single_faults() {
         (
             "-c a/b",
             "--istio-exclude-interfaces: `a/b` is no interface name of 1 to 15 characters",
+        ),
+        (
+            "-c a\"b",
+            "--istio-exclude-interfaces: `a\"b` is no interface name of 1 to 15 characters",
         ),
         (
             "-k a234567890123456",

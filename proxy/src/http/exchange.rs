@@ -83,7 +83,7 @@ pub async fn exchange(
         cors: None,
     };
     match inject(&decision, &mut told).await {
-        Some(Aborted::Grpc(code)) => return grpc_aborted(code, told),
+        Some(Aborted::Grpc(code)) => return grpc_aborted(code, marks, told),
         Some(Aborted::Http(failure)) => return refuse(&failure, marks, told),
         None => {}
     }
@@ -244,9 +244,10 @@ async fn inject(decision: &RequestDecision<'_>, told: &mut Told<'_>) -> Option<A
 }
 
 /// The answer of a fault that has a gRPC status.
-fn grpc_aborted(code: u16, mut told: Told<'_>) -> Response<ResponseBody> {
+fn grpc_aborted(code: u16, marks: Marks<'_>, mut told: Told<'_>) -> Response<ResponseBody> {
     told.record.response_flags.raise(Flag::FI);
-    let response = answer::grpc_aborted(code, told.grpc);
+    let mut response = answer::grpc_aborted(code, told.grpc);
+    marks.put(response.headers_mut());
     told.record.response_code = Some(response.status());
     told.record.response_code_details = Some("fault_filter_abort".into());
     finish(response, told)

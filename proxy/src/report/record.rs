@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use egret_config::decide::verdict::Refusal;
 use http::header::{HOST, HeaderName, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
@@ -177,12 +178,22 @@ impl Record {
         self.failed(failure, failure.flag());
     }
 
-    /// Takes what a failed byte stream says about itself; it has neither status nor details of one.
+    /// Takes what a failed byte stream says about itself; it has no status, and details only where no chain took it.
     pub fn stream_failed(&mut self, failure: &Failure) {
         self.failed(failure, failure.stream_flag());
-        if *failure.cause() == Cause::ClientTls {
+        match failure.cause() {
             // Nobody else can tell the operator why a client of a gateway is turned away.
-            self.connection_termination_details = Some(failure.to_string().into());
+            Cause::ClientTls => {
+                self.connection_termination_details = Some(failure.to_string().into());
+            }
+            // The one try of a byte stream is its last, as Envoy sees it.
+            Cause::Connect(_) | Cause::ConnectTimeout | Cause::UpstreamTls(_) => {
+                self.response_flags.raise(Flag::URX);
+            }
+            Cause::Refused(Refusal::NoChain) => {
+                self.response_code_details = Some(failure.details());
+            }
+            _ => {}
         }
     }
 

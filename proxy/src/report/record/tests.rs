@@ -95,10 +95,14 @@ fn refused_calls_say_so() {
         request(&mut record);
         record.request_failed(&refused);
         record.end();
-        let mut record = Record::open(log);
+        let mut record = Record::open(log.clone());
         record.stream_failed(&refused);
+        let mut record = Record::open(log.clone());
+        record.stream_failed(&Failure::from(Refusal::NoChain));
+        let mut record = Record::open(log);
+        record.stream_failed(&Failure::new(Cause::ConnectTimeout, ""));
     });
-    let [request, stream] = &lines[..] else {
+    let [request, stream, chainless, unconnected] = &lines[..] else {
         panic!("{lines:?}")
     };
     assert_eq!(request["response_code"], 502);
@@ -107,4 +111,8 @@ fn refused_calls_say_so() {
     assert_eq!(stream["response_code"], 0);
     assert_eq!(stream["response_flags"], "UH");
     assert_eq!(stream["response_code_details"], Value::Null);
+    assert_eq!(chainless["response_flags"], "NR");
+    assert_eq!(chainless["response_code_details"], "filter_chain_not_found");
+    assert_eq!(unconnected["response_flags"], "UF,URX");
+    assert_eq!(unconnected["response_code_details"], Value::Null);
 }

@@ -35,6 +35,7 @@ use crate::tls::Alpn;
 use crate::upstream::clusters::Carries;
 use crate::upstream::clusters::Ends;
 use crate::upstream::clusters::Opening;
+use crate::upstream::clusters::Tried;
 use crate::upstream::clusters::Wanted;
 use crate::upstream::connect::Dial;
 use crate::upstream::connect::connect;
@@ -149,7 +150,7 @@ pub async fn forward(
         to: arrival.to,
         to_is_original: snapshot.workload.mode == Mode::Sidecar,
         name,
-        avoid: &[],
+        tried: Tried::default(),
         hash: hash_key::policy(cluster).and_then(|on| hash_key::of_stream(on, arrival.client.ip())),
         carries: Carries::Stream,
     };

@@ -205,6 +205,10 @@ pub struct Retries {
     pub statuses: Vec<u16>,
     /// `backoff`; `None` is 25 ms.
     pub backoff: Option<Duration>,
+    /// `retryIgnorePreviousHosts`: endpoints that were tried are avoided; default true.
+    pub fresh_hosts: bool,
+    /// `retryRemoteLocalities`: after every second try other priorities have their turn.
+    pub other_priorities: bool,
 }
 
 /// `fault`.

@@ -3,7 +3,6 @@
 pub(crate) mod generated;
 pub(crate) mod parse;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -96,8 +95,6 @@ pub struct TcpRoute {
 pub struct TcpMatch {
     /// `destinationSubnets`.
     pub subnets: Vec<IpNet>,
-    /// `sourceSubnet`.
-    pub source_subnet: Option<IpNet>,
     /// The caller.
     pub source: SourceMatch,
 }
@@ -111,10 +108,3 @@ pub struct WeightedDestination {
     pub weight: u32,
 }
 
-impl TcpMatch {
-    /// Whether a caller's address is inside `sourceSubnet`.
-    pub fn allows_source(&self, source: IpAddr) -> bool {
-        self.source_subnet
-            .is_none_or(|subnet| subnet.contains(&source))
-    }
-}

@@ -140,6 +140,8 @@ pub(crate) fn default_retries() -> Retries {
         .to_vec(),
         statuses: Vec::new(),
         backoff: None,
+        fresh_hosts: true,
+        other_priorities: false,
     }
 }
 

@@ -35,17 +35,12 @@ const UNSUPPORTED: &[Unsupported] = &[
         "metrics are told apart by destination alone; leave it out",
     ),
     field(
-        "HttpRetry",
-        "retry_remote_localities",
-        "a retry looks where the first try looked; leave it out",
-    ),
-    field(
-        "HttpRetry",
-        "retry_ignore_previous_hosts",
-        "a retry avoids endpoints that failed; leave it out",
-    ),
-    field(
         "TlsMatch",
+        "source_subnet",
+        "callers of every address match, as with Istio; use sourceLabels or sourceNamespace",
+    ),
+    field(
+        "L4Match",
         "source_subnet",
         "callers of every address match, as with Istio; use sourceLabels or sourceNamespace",
     ),
@@ -159,6 +154,7 @@ mod tests {
             shape::<route::HttpMatch>(),
             shape::<route::HttpRetry>(),
             shape::<route::TlsMatch>(),
+            shape::<route::L4Match>(),
             shape::<gateway::Server>(),
             shape::<gateway::ServerTls>(),
             shape::<rule::TrafficPolicy>(),

@@ -40,6 +40,7 @@ use crate::proxy::Proxy;
 use crate::upstream::body::Received;
 use crate::upstream::body::RequestBody;
 use crate::upstream::body::replay::Replay;
+use crate::upstream::clusters::Tried;
 use crate::upstream::connect::Dial;
 use crate::upstream::limits::Permit;
 use crate::upstream::pool::Key;
@@ -265,12 +266,18 @@ impl Tries<'_> {
             }
             let tried = &mut told.record.upstream_host;
             let Some(retries) = self.retries else {
-                let outcome = self.leg.once(request, &failed_at, limit, tried).await;
+                let first = Tried::default();
+                let outcome = self.leg.once(request, first, limit, tried).await;
                 return outcome.map_err(|failed| failed.failure);
             };
             let last = told.tries > retries.attempts;
             let spare = (self.copies && !last).then(|| copy(&request));
-            let outcome = self.leg.once(request, &failed_at, limit, tried).await;
+            let before = Tried {
+                at: &failed_at,
+                avoid: retries.fresh_hosts,
+                other_priorities: retries.other_priorities,
+            };
+            let outcome = self.leg.once(request, before, limit, tried).await;
             let again = match &outcome {
                 Ok(reply) => {
                     let response = &reply.response;

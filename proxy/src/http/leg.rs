@@ -27,6 +27,7 @@ use crate::proxy::Proxy;
 use crate::upstream::body::RequestBody;
 use crate::upstream::clusters::Carries;
 use crate::upstream::clusters::Ends;
+use crate::upstream::clusters::Tried;
 use crate::upstream::clusters::Wanted;
 use crate::upstream::connect::Dial;
 use crate::upstream::hash_key;
@@ -94,14 +95,14 @@ impl<'l> Leg<'l> {
         formed(outgoing, self.http2, scheme)
     }
 
-    /// Tries once, within `limit`, at a member that is none of `avoid` if there is another. `tried` becomes its address.
+    /// Tries once, within `limit`, at a member that goes with where it was tried `before`. `tried` becomes its address.
     ///
     /// # Errors
     /// There is no member, or the try came to nothing.
     pub async fn once(
         &self,
         request: Request<RequestBody>,
-        avoid: &[SocketAddr],
+        before: Tried<'_>,
         limit: Option<Duration>,
         tried: &mut Option<SocketAddr>,
     ) -> Result<Reply, Failed> {
@@ -111,7 +112,7 @@ impl<'l> Leg<'l> {
             to: self.ends.to,
             to_is_original: self.to_is_original,
             name: host,
-            avoid,
+            tried: before,
             hash: key.hash,
             carries: Carries::Request,
         };

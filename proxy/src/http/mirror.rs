@@ -21,6 +21,7 @@ use crate::http::outgoing::Outgoing;
 use crate::proxy::Proxy;
 use crate::upstream::body::RequestBody;
 use crate::upstream::body::replay::Tee;
+use crate::upstream::clusters::Tried;
 
 /// How long a copy may take where the route sets no limit.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -94,7 +95,7 @@ impl Copy {
         let arrival = Arrival { client, to };
         let leg = Leg::new(&self.cluster, &outgoing, arrival, to_is_original, proxy);
         let (request, _) = leg.formed(outgoing)?;
-        let reply = leg.once(request, &[], None, &mut None).await;
+        let reply = leg.once(request, Tried::default(), None, &mut None).await;
         let reply = reply.map_err(|failed| failed.failure)?;
         let mut body = reply.response.into_body();
         while let Some(frame) = body.frame().await {

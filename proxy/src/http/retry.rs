@@ -103,6 +103,8 @@ mod tests {
             on: on.iter().map(|word| (*word).into()).collect(),
             statuses: statuses.to_vec(),
             backoff: None,
+            fresh_hosts: true,
+            other_priorities: false,
         }
     }
 

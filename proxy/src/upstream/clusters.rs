@@ -36,6 +36,7 @@ use crate::upstream::tunnel;
 
 pub use crate::upstream::live::Carries;
 pub use crate::upstream::live::Target;
+pub use crate::upstream::live::Tried;
 pub use crate::upstream::live::Wanted;
 
 /// Istio's default for `http.idleTimeout`.

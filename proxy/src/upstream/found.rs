@@ -147,9 +147,27 @@ impl Usable {
         }
     }
 
-    /// The priority that a call goes to; `None` when nobody is fit.
-    pub fn level(&self, dice: Dice<'_>) -> Option<&Level> {
-        self.levels.get(priority::choose(&self.loads, dice)?)
+    /// The priority that a call goes to; `None` when nobody is fit. Priorities that endpoints in `done` are of are left
+    /// out, unless nobody else is fit.
+    pub fn level(&self, done: &[SocketAddr], dice: Dice<'_>) -> Option<&Level> {
+        let chosen = self.other(done, dice);
+        let chosen = chosen.or_else(|| priority::choose(&self.loads, dice));
+        self.levels.get(chosen?)
+    }
+
+    fn other(&self, done: &[SocketAddr], dice: Dice<'_>) -> Option<usize> {
+        if done.is_empty() {
+            return None;
+        }
+        let left = self.levels.iter().map(|level| {
+            let endpoints = &level.endpoints;
+            match endpoints.iter().any(|one| done.contains(&one.address)) {
+                true => (0, level.all),
+                false => (endpoints.len(), level.all),
+            }
+        });
+        let left: Vec<_> = left.collect();
+        priority::choose(&priority::loads(&left), dice)
     }
 }
 

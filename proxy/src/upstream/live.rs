@@ -42,12 +42,33 @@ pub struct Wanted<'w> {
     pub to_is_original: bool,
     /// The request's host without port, or the SNI.
     pub name: Option<&'w str>,
-    /// Endpoints that failed this call already.
-    pub avoid: &'w [SocketAddr],
+    /// Where this call was tried already.
+    pub tried: Tried<'w>,
     /// What consistent hashing goes by; without it chance decides.
     pub hash: Option<u64>,
     /// What is to be carried there.
     pub carries: Carries,
+}
+
+/// Where a call was tried already, and what follows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tried<'w> {
+    /// The endpoints, in order.
+    pub at: &'w [SocketAddr],
+    /// They are taken only when there are no others.
+    pub avoid: bool,
+    /// Other priorities have their turn when every other try has failed.
+    pub other_priorities: bool,
+}
+
+impl<'w> Tried<'w> {
+    /// Endpoints whose priorities have had their turn: Envoy looks at them after every second try.
+    fn done(&self) -> &'w [SocketAddr] {
+        match self.other_priorities {
+            true => &self.at[..self.at.len() / 2 * 2],
+            false => &[],
+        }
+    }
 }
 
 /// What a call is.
@@ -292,11 +313,13 @@ impl LiveCluster {
         let usable = found.usable(among, version, ejected, health_min);
         let picked = match (&cluster.policy.load_balancer, wanted.hash) {
             (LoadBalancer::ConsistentHash(how), Some(hash)) => {
-                let level = usable.level(&mut |sides| hash.checked_rem(sides).unwrap_or(0));
+                let dice = &mut |sides: u64| hash.checked_rem(sides).unwrap_or(0);
+                let level = usable.level(wanted.tried.done(), dice);
                 level.and_then(|level| level.hashed(how.table, hash))
             }
-            _ => usable.level(dice).and_then(|level| {
-                let (avoid, turn) = (wanted.avoid, &self.turn);
+            _ => usable.level(wanted.tried.done(), dice).and_then(|level| {
+                let Tried { at, avoid, .. } = wanted.tried;
+                let (avoid, turn) = (if avoid { at } else { &[] }, &self.turn);
                 let shares = self.shares(cluster);
                 balance::pick(self.balance, &level.endpoints, avoid, &shares, turn, dice)
             }),

@@ -28,6 +28,18 @@ const WORDS: [&str; 17] = [
     "unknown",
 ];
 
+/// Of these what never happens, and why.
+const IDLE: [(&str, &str); 2] = [
+    (
+        "retriable-headers",
+        "never a reason for a retry, as nothing of Istio's API says which headers are meant; leave it out",
+    ),
+    (
+        "http3-post-connect-failure",
+        "never a reason for a retry, as upstreams are not called with HTTP/3; leave it out",
+    ),
+];
+
 /// What is retried when `retryOn` is not written.
 const DEFAULT: [&str; 5] = [
     "connect-failure",
@@ -70,7 +82,12 @@ pub(crate) fn parse(wire: &HttpRetry, review: &mut Review<'_>) -> Retries {
     {
         match word.parse::<u16>() {
             Ok(status) if known(&status) => statuses.push(status),
-            _ if WORDS.contains(&word) => on.push(word.into()),
+            _ if WORDS.contains(&word) => {
+                if let Some((_, what)) = IDLE.iter().find(|(idle, _)| *idle == word) {
+                    review.warn("retryOn", word, *what);
+                }
+                on.push(word.into());
+            }
             _ => review.error(
                 "retryOn",
                 word,
@@ -92,5 +109,7 @@ pub(crate) fn parse(wire: &HttpRetry, review: &mut Review<'_>) -> Retries {
         on,
         statuses,
         backoff,
+        fresh_hosts: wire.retry_ignore_previous_hosts.unwrap_or(true),
+        other_priorities: wire.retry_remote_localities.unwrap_or_default(),
     }
 }

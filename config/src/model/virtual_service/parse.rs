@@ -215,7 +215,7 @@ fn tls(
             sni: review.each("sniHosts", &wire.sni_hosts, |review, host| {
                 sni(review, host, hosts, gateways_only)
             }),
-            subnets: read::subnets(review, "destinationSubnets", &wire.destination_subnets),
+            subnets,
             source: source(&caller, namespace, review),
         })
     });
@@ -271,12 +271,14 @@ fn tcp(wire: &wire::TcpRoute, namespace: &Arc<str>, review: &mut Review<'_>) -> 
             labels: &wire.source_labels,
             namespace: &wire.source_namespace,
         };
+        let subnets = read::subnets(review, "destinationSubnets", &wire.destination_subnets);
+        if !wire.source_subnet.is_empty() {
+            review.within("sourceSubnet", |review| {
+                read::subnet(review, &wire.source_subnet)
+            });
+        }
         Some(TcpMatch {
-            subnets: read::subnets(review, "destinationSubnets", &wire.destination_subnets),
-            source_subnet: match wire.source_subnet.as_str() {
-                "" => None,
-                text => review.within("sourceSubnet", |review| read::subnet(review, text)),
-            },
+            subnets,
             source: source(&caller, namespace, review),
         })
     });

@@ -1,7 +1,10 @@
 //! Tries of one request, and their limits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::snapshot::cluster::Cluster;
+use egret_config::snapshot::cluster::Discovery;
 use tokio::io::AsyncReadExt;
 
 use crate::failure::Cause;
@@ -35,6 +38,37 @@ fn a_member_that_refuses_is_avoided_by_the_next_try() {
             failures, 2,
             "without retries every other call meets the member that refuses"
         );
+    });
+}
+
+#[test]
+fn a_member_that_failed_is_tried_again_if_the_route_says_so() {
+    worker(|| async {
+        let world = World::new();
+        let (busy, _) = origin(async |mut stream, _| {
+            message(&mut stream).await;
+            let busy = "HTTP/1.1 503 Busy\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            answer(&mut stream, busy).await;
+        })
+        .await;
+        let (good, _) = origin(async |mut stream, _| {
+            while message(&mut stream).await.is_some() {
+                answer(&mut stream, OK).await;
+            }
+        })
+        .await;
+        // Left to round robin, nearly every try is at the one that is busy.
+        let mut heavy = Cluster::clone(&cluster(&[busy, good]));
+        if let Discovery::Members(members) = &mut heavy.discovery {
+            members[0].weight = 1000;
+        }
+        let heavy = Arc::new(heavy);
+        let mut policy = retries(&["5xx"], 1);
+        let (status, tries) = get(&world, &heavy, Some(&policy), None).await;
+        assert_eq!((status.expect("answered"), tries), (200, 2));
+        policy.fresh_hosts = false;
+        let (status, tries) = get(&world, &heavy, Some(&policy), None).await;
+        assert_eq!((status.expect("answered"), tries), (503, 2));
     });
 }
 

@@ -354,6 +354,8 @@ pub(super) fn retries(on: &[&str], attempts: u32) -> Retries {
         on: on.iter().map(|word| (*word).into()).collect(),
         statuses: Vec::new(),
         backoff: Some(Duration::from_millis(1)),
+        fresh_hosts: true,
+        other_priorities: false,
     }
 }
 

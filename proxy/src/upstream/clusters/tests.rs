@@ -66,7 +66,7 @@ fn wanted(to: &str) -> Wanted<'_> {
         to: to.parse().expect("address"),
         to_is_original: true,
         name: Some("x.a.test"),
-        avoid: &[],
+        tried: Tried::default(),
         hash: None,
         carries: Carries::Request,
     }

@@ -28,9 +28,25 @@ fn level(
 ) -> Vec<SocketAddr> {
     let version = ejected.len() as u64;
     let usable = found.usable(among, version, || ejected.to_vec(), health_min);
-    usable.level(&mut |_| roll).map_or_else(Vec::new, |level| {
+    addresses(usable.level(&[], &mut |_| roll))
+}
+
+fn addresses(level: Option<&Level>) -> Vec<SocketAddr> {
+    level.map_or_else(Vec::new, |level| {
         level.endpoints.iter().map(|one| one.address).collect()
     })
+}
+
+#[test]
+fn priorities_that_were_tried_leave_their_turn_to_others() {
+    let found = found(&[0, 0, 1, 2]);
+    let usable = found.usable(Among::Family(v4(9)), 0, Vec::new, 0);
+    let other = |done: &[SocketAddr]| addresses(usable.level(done, &mut |_| 0));
+    assert_eq!(other(&[]), [v4(0), v4(1)]);
+    assert_eq!(other(&[v4(0), v4(1)]), [v4(2)]);
+    assert_eq!(other(&[v4(0), v4(0), v4(2), v4(2)]), [v4(3)]);
+    let all = [v4(0), v4(2), v4(3)];
+    assert_eq!(other(&all), [v4(0), v4(1)], "from the beginning");
 }
 
 #[test]

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use anyhow::Context;
 use egret_tests::client;
 use egret_tests::client::curl;
+use egret_tests::egret::Proxy;
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
 use egret_tests::nginx;
 use egret_tests::origin::Answer;
+use egret_tests::origin::Origin;
 use egret_tests::origin::at_once;
 use egret_tests::origin::text;
 use egret_tests::places::ELSEWHERE;
@@ -105,6 +107,40 @@ fn so_many_requests_at_once() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A site of HTTP/2 whose origin holds its answers until the word is given, and a pod that calls it.
+struct Stage {
+    config: Folder,
+    pod: Host,
+    _nginx: Process,
+    origin: Origin,
+    word: watch::Sender<bool>,
+    world: World,
+}
+
+impl Stage {
+    /// The site's calls are limited by the connection pool `pool`.
+    fn new(name: &str, pool: &str) -> anyhow::Result<Self> {
+        let world = World::new(name, Family::V4)?;
+        let (word, go) = watch::channel(false);
+        world.resolve("elsewhere.example", &[FRONT.v4()]);
+        let policy = format!("connectionPool: {{{pool}}}");
+        let config = elsewhere(&[FRONT.v4()], &policy)
+            .replace("name: http, protocol: HTTP", "name: http, protocol: HTTP2");
+        Ok(Self {
+            config: stage::registered("elsewhere.yaml", &config)?,
+            pod: world.pod(SLEEP, "default")?,
+            origin: world.http(ELSEWHERE, 8080, &held(&go))?,
+            _nginx: http2_in_front(&world)?,
+            word,
+            world,
+        })
+    }
+
+    fn sidecar(&self) -> anyhow::Result<Proxy<'_>> {
+        stage::sidecar(&self.world, &self.pod, "default", &self.config)
+    }
+}
+
 /// An nginx that speaks HTTP/2 without TLS, and says on which of its connections each request came.
 fn http2_in_front(world: &World) -> anyhow::Result<Process> {
     let server = format!(
@@ -114,11 +150,6 @@ fn http2_in_front(world: &World) -> anyhow::Result<Process> {
         ELSEWHERE.v4()
     );
     nginx::serve(world, &server)
-}
-
-fn http2_config(pool: &str) -> String {
-    elsewhere(&[FRONT.v4()], &format!("connectionPool: {{{pool}}}"))
-        .replace("name: http, protocol: HTTP", "name: http, protocol: HTTP2")
 }
 
 /// Calls so many times at once over one connection of a client, hence through one worker.
@@ -134,24 +165,16 @@ fn at_once_over_http2(pod: &Host, times: usize) -> anyhow::Result<client::Runnin
 
 #[test]
 fn so_many_requests_on_a_connection_at_a_time() -> anyhow::Result<()> {
-    let world = World::new("limits-streams", Family::V4)?;
-    let (word, go) = watch::channel(false);
-    let origin = world.http(ELSEWHERE, 8080, &held(&go))?;
-    let _nginx = http2_in_front(&world)?;
-    let pod = world.pod(SLEEP, "default")?;
-    world.resolve("elsewhere.example", &[FRONT.v4()]);
-    let folder = stage::registered(
-        "elsewhere.yaml",
-        &http2_config("http: {maxConcurrentStreams: 2}"),
-    )?;
-    let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
-    let calls = at_once_over_http2(&pod, 6)?;
+    let stage = Stage::new("limits-streams", "http: {maxConcurrentStreams: 2}")?;
+    let sidecar = stage.sidecar()?;
+    let calls = at_once_over_http2(&stage.pod, 6)?;
     let mut on: HashMap<String, usize> = HashMap::new();
-    origin
+    stage
+        .origin
         .requests
         .await_from(5, |_| true)
         .with_context(|| sidecar.everything())?;
-    for seen in origin.requests.all() {
+    for seen in stage.origin.requests.all() {
         let connection = seen
             .headers
             .get("x-connection")
@@ -161,33 +184,24 @@ fn so_many_requests_on_a_connection_at_a_time() -> anyhow::Result<()> {
     }
     assert_eq!(on.values().sum::<usize>(), 6);
     assert!(on.values().all(|count| *count <= 2), "{on:?}");
-    word.send_replace(true);
+    stage.word.send_replace(true);
     assert_eq!(calls.finish()?.status, 200);
     Ok(())
 }
 
 #[test]
 fn so_many_requests_of_http2_at_once() -> anyhow::Result<()> {
-    let world = World::new("limits-http2", Family::V4)?;
-    let (word, go) = watch::channel(false);
-    let origin = world.http(ELSEWHERE, 8080, &held(&go))?;
-    let _nginx = http2_in_front(&world)?;
-    let pod = world.pod(SLEEP, "default")?;
-    world.resolve("elsewhere.example", &[FRONT.v4()]);
-    let folder = stage::registered(
-        "elsewhere.yaml",
-        &http2_config("http: {http2MaxRequests: 2}"),
-    )?;
-    let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
-    let calls = at_once_over_http2(&pod, 3)?;
+    let stage = Stage::new("limits-http2", "http: {http2MaxRequests: 2}")?;
+    let sidecar = stage.sidecar()?;
+    let calls = at_once_over_http2(&stage.pod, 3)?;
     let line = sidecar.await_access(|line| field(line, "response_flags") == "UO")?;
     assert_eq!(line["response_code"], 503, "{line:#}");
-    origin.requests.await_from(1, |_| true)?;
-    word.send_replace(true);
+    stage.origin.requests.await_from(1, |_| true)?;
+    stage.word.send_replace(true);
     calls.finish()?;
-    assert_eq!(origin.requests.len(), 2);
+    assert_eq!(stage.origin.requests.len(), 2);
     assert_eq!(
-        curl(&pod, &["http://elsewhere.example/"])?.status,
+        curl(&stage.pod, &["http://elsewhere.example/"])?.status,
         200,
         "there is room again"
     );

@@ -215,7 +215,7 @@ fn tls(
             sni: review.each("sniHosts", &wire.sni_hosts, |review, host| {
                 sni(review, host, hosts, gateways_only)
             }),
-            subnets,
+            subnets: read::subnets(review, "destinationSubnets", &wire.destination_subnets),
             source: source(&caller, namespace, review),
         })
     });

@@ -8,6 +8,7 @@ use super::Document;
 use crate::model;
 use crate::model::instance::Instance;
 use crate::model::meta::Meta;
+use crate::model::meta::Moment;
 use crate::model::objects::Objects;
 use crate::model::secret::Secrets;
 use crate::name::DEFAULT_NAMESPACE;
@@ -108,8 +109,7 @@ fn name(kind: Kind, document: Document) -> Named {
         created: metadata
             .creation_timestamp
             .as_deref()
-            .filter(|text| !text.is_empty())
-            .map(Arc::from),
+            .and_then(Moment::parse),
         place: document.place.clone(),
     };
     let title = match metadata.name.as_str() {

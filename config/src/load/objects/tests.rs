@@ -135,6 +135,7 @@ fn objects_are_in_order_of_age() {
         one("b", "2024-01-01T00:00:00Z"),
         one("z", "null"),
         one("a", "2024-01-02T00:00:00Z"),
+        one("y", "2024-01-01T00:30:00+01:00"),
     ];
     let objects = good(&content.concat());
     let names: Vec<_> = objects
@@ -142,5 +143,5 @@ fn objects_are_in_order_of_age() {
         .iter()
         .map(|gateway| &*gateway.meta.name.name)
         .collect();
-    assert_eq!(names, ["z", "b", "a", "c"]);
+    assert_eq!(names, ["z", "y", "b", "a", "c"]);
 }

@@ -30,10 +30,11 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
         ..Mesh::default()
     };
     if let Some(policy) = &wire.outbound_traffic_policy {
-        // Unlike a Sidecar's, a mesh-wide policy without a mode is ALLOW_ANY: istiod reads it over its default.
+        // A policy that is written replaces the default whole: without a mode it is the first of the enumeration, as in a
+        // Sidecar.
         let modes = [
-            ("ALLOW_ANY", OutboundPolicy::AllowAny),
             ("REGISTRY_ONLY", OutboundPolicy::RegistryOnly),
+            ("ALLOW_ANY", OutboundPolicy::AllowAny),
             ("ALLOW_ANY_DYNAMIC_DNS", OutboundPolicy::AllowAnyDynamicDns),
         ];
         let mode = read::word(review, "outboundTrafficPolicy.mode", &policy.mode, &modes);

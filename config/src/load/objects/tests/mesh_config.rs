@@ -36,7 +36,7 @@ fn mesh_configurations_are_read_over_the_defaults() {
     assert_eq!(
         told,
         [
-            "f:1: MeshConfig: outboundTrafficPolicy.mode: \"REGISTRYONLY\": expected one of ALLOW_ANY, REGISTRY_ONLY, ALLOW_ANY_DYNAMIC_DNS",
+            "f:1: MeshConfig: outboundTrafficPolicy.mode: \"REGISTRYONLY\": expected one of REGISTRY_ONLY, ALLOW_ANY, ALLOW_ANY_DYNAMIC_DNS",
             "f:1: MeshConfig: connectTimeout: \"soon\": expected a duration such as `1.5s` or `1h30m`",
         ]
     );

@@ -131,7 +131,7 @@ impl<'a> Parser<'a> {
                 .strip_suffix('+')
                 .map_or((name, false), |stem| (stem, true));
             if stem.len() > INTERFACE_NAME_LENGTH_MAX
-                || stem.contains(['/', ' ', '\0'])
+                || stem.contains(is_in_no_interface_name)
                 || stem.is_empty()
             {
                 self.fault(place, format!("`{name}` is no interface name of 1 to {INTERFACE_NAME_LENGTH_MAX} characters"));
@@ -290,6 +290,11 @@ impl<'a> Parser<'a> {
             reason,
         });
     }
+}
+
+/// The kernel's names have no blanks and no slash, and nft's language cannot write a quote.
+fn is_in_no_interface_name(letter: char) -> bool {
+    letter.is_whitespace() || letter.is_control() || matches!(letter, '/' | '"')
 }
 
 /// What istio-iptables marks the proxy's calls to its own pod with.

@@ -147,13 +147,10 @@ fn special(objects: &Objects) -> Option<BTreeSet<&str>> {
 
 fn sidecar(namespace: &Arc<str>, labels: Labels) -> Workload {
     Workload {
-        mode: Mode::Sidecar,
-        namespace: namespace.clone(),
         labels,
-        addresses: Vec::new(),
         own_ports: OWN_PORTS.to_vec(),
         redirect_ports: REDIRECT_PORTS.to_vec(),
-        dns_capture: false,
+        ..Workload::new(Mode::Sidecar, namespace.clone())
     }
 }
 
@@ -163,21 +160,17 @@ fn gateway_of(objects: &Objects, selector: &Labels) -> Workload {
         let own = service.selector.as_ref();
         own.is_some_and(|own| !own.is_empty() && (own.select(selector) || selector.select(own)))
     });
+    let namespace = service.map_or(&objects.mesh.root_namespace, |service| {
+        &service.meta.name.namespace
+    });
     let mut labels = selector.clone();
     if let Some(own) = service.and_then(|service| service.selector.as_ref()) {
         labels.0.extend(own.0.clone());
     }
     Workload {
-        mode: Mode::Gateway,
-        namespace: service.map_or_else(
-            || objects.mesh.root_namespace.clone(),
-            |service| service.meta.name.namespace.clone(),
-        ),
         labels,
-        addresses: Vec::new(),
         own_ports: OWN_PORTS.to_vec(),
-        redirect_ports: Vec::new(),
-        dns_capture: false,
+        ..Workload::new(Mode::Gateway, namespace.clone())
     }
 }
 

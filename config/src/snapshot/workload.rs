@@ -38,6 +38,19 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// A workload without labels, addresses and ports, whose DNS queries go elsewhere.
+    pub fn new(mode: Mode, namespace: impl Into<Arc<str>>) -> Self {
+        Self {
+            mode,
+            namespace: namespace.into(),
+            labels: Labels::default(),
+            addresses: Vec::new(),
+            own_ports: Vec::new(),
+            redirect_ports: Vec::new(),
+            dns_capture: false,
+        }
+    }
+
     /// Whether a call is addressed to egret itself.
     pub fn is_own(&self, to: SocketAddr) -> bool {
         let ip = to.ip();

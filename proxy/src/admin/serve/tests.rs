@@ -22,13 +22,8 @@ use crate::source::status::Status;
 
 fn admin(folder: &Path) -> Admin {
     let workload = Workload {
-        mode: Mode::Sidecar,
-        namespace: "shop".into(),
         labels: Labels::parse("app=web").expect("labels"),
-        addresses: Vec::new(),
-        own_ports: Vec::new(),
-        redirect_ports: Vec::new(),
-        dns_capture: false,
+        ..Workload::new(Mode::Sidecar, "shop")
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

@@ -37,13 +37,8 @@ fn snapshot() -> Snapshot {
     let (objects, problems) = load(&[text], None);
     assert_eq!(problems, []);
     let workload = Workload {
-        mode: Mode::Sidecar,
-        namespace: "shop".into(),
-        labels: Default::default(),
-        addresses: Vec::new(),
-        own_ports: Vec::new(),
-        redirect_ports: Vec::new(),
         dns_capture: true,
+        ..Workload::new(Mode::Sidecar, "shop")
     };
     Snapshot::build(&objects, workload).0
 }

@@ -38,13 +38,8 @@ fn said(query: &str, output: Output) -> Result<String, String> {
     let (objects, problems) = load(&[text], Some(&mesh));
     assert_eq!(problems, []);
     let workload = Workload {
-        mode: Mode::Sidecar,
-        namespace: "shop".into(),
-        labels: Default::default(),
-        addresses: Vec::new(),
-        own_ports: Vec::new(),
-        redirect_ports: Vec::new(),
         dns_capture: true,
+        ..Workload::new(Mode::Sidecar, "shop")
     };
     let (snapshot, _) = Snapshot::build(&objects, workload);
     explain(&snapshot, query, output).map_err(|wrong| wrong.to_string())

@@ -1,4 +1,3 @@
-use egret_config::labels::Labels;
 use egret_config::load::Text;
 use egret_config::snapshot::workload::Mode;
 
@@ -25,15 +24,7 @@ spec: {hosts: [a.com], ports: [{number: 80, name: http, protocol: HTTP}], resolu
         mesh_config: None,
         fingerprint: 0,
     };
-    let workload = Workload {
-        mode: Mode::Sidecar,
-        namespace: "default".into(),
-        labels: Labels::default(),
-        addresses: Vec::new(),
-        own_ports: Vec::new(),
-        redirect_ports: Vec::new(),
-        dns_capture: false,
-    };
+    let workload = Workload::new(Mode::Sidecar, "default");
     let (_, loaded) = compile(&texts, &workload, 1);
     let told: Vec<_> = loaded
         .problems

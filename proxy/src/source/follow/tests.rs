@@ -3,7 +3,6 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::path::PathBuf;
 
-use egret_config::labels::Labels;
 use egret_config::model::mesh::OutboundPolicy;
 use egret_config::snapshot::workload::Mode;
 use tempfile::TempDir;
@@ -31,15 +30,7 @@ struct World {
 }
 
 fn workload() -> Workload {
-    Workload {
-        mode: Mode::Sidecar,
-        namespace: "default".into(),
-        labels: Labels::default(),
-        addresses: Vec::new(),
-        own_ports: Vec::new(),
-        redirect_ports: Vec::new(),
-        dns_capture: false,
-    }
+    Workload::new(Mode::Sidecar, "default")
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> PathBuf {

@@ -135,6 +135,12 @@ impl Snapshot {
         self.gateways.keys().copied().chain(listeners).collect()
     }
 
+    /// Whether every connection begins with a PROXY header: on a gateway, where MeshConfig says that something in front
+    /// sends one (`gatewayTopology.proxyProtocol`).
+    pub fn reads_proxy_headers(&self) -> bool {
+        self.workload.mode == Mode::Gateway && self.mesh.topology.proxy_protocol
+    }
+
     /// Whether a call to `to` came to an egress listener that a sidecar itself listens on. Passing it on to where it
     /// wanted to go would be a loop.
     pub fn is_bound(&self, to: SocketAddr) -> bool {

@@ -4,6 +4,7 @@ mod first_speaker;
 
 use std::future::Future;
 use std::future::ready;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -45,10 +46,10 @@ use crate::identify::identify;
 use crate::life::files::Held;
 use crate::proxy::Proxy;
 use crate::report::record::Record;
-use crate::sniff::Sniffed;
+use crate::sniff::proxy_header::proxy_header;
 use crate::sniff::read_layer;
 use crate::sniff::rewind::Rewind;
-use crate::sniff::sniff;
+use crate::sys::orig_dst::canonical;
 use crate::tcp;
 use crate::tcp::Carried;
 use crate::tcp::Reached;
@@ -137,17 +138,21 @@ async fn walk(
     proxy: &Proxy,
     record: &mut Record,
 ) -> Result<Rest, Failure> {
-    let arrival = identify(&socket, entrance, record)?;
+    let mut arrival = identify(&socket, entrance, record)?;
     let snapshot = proxy.current.load();
     if entrance == Entrance::Inbound {
         let application = tcp::inbound(arrival, &snapshot, record).await?;
         return Ok(Rest::Relay(Rewind::new(socket), application, Vec::new()));
     }
-    let (mut stream, mut layer) = match decide::reading(&snapshot, &arrival) {
-        Reading::Opaque => (Rewind::new(socket), Layer::Opaque),
-        Reading::Sniff { silence_max } => match sniff(socket, silence_max).await {
-            Sniffed::Seen(seen) => (seen.stream, seen.layer),
-            Sniffed::Closed(_) => return Ok(Rest::Nothing),
+    let mut stream = Rewind::new(socket);
+    if snapshot.reads_proxy_headers() {
+        arrival.client = client_in_front(&mut stream, arrival.client, record).await?;
+    }
+    let mut layer = match decide::reading(&snapshot, &arrival) {
+        Reading::Opaque => Layer::Opaque,
+        Reading::Sniff { silence_max } => match read_layer(&mut stream, Some(silence_max)).await {
+            Ok(Some(layer)) => layer,
+            Ok(None) | Err(_) => return Ok(Rest::Nothing),
         },
     };
     let mut dialled = None;
@@ -163,6 +168,23 @@ async fn walk(
     // Reading may have taken a while: what is decided now is decided by what holds now.
     let snapshot = proxy.current.load();
     act(stream, &layer, arrival, proxy, &snapshot, dialled, record).await
+}
+
+/// The client that whoever is in front of a gateway names; `peer` itself where nobody is named.
+async fn client_in_front(
+    stream: &mut Rewind<TcpStream>,
+    peer: SocketAddr,
+    record: &mut Record,
+) -> Result<SocketAddr, Failure> {
+    let read = timeout(HANDSHAKE_MAX, proxy_header(stream)).await;
+    let named = match read {
+        Ok(Ok(named)) => named,
+        Ok(Err(error)) => return Err(Failure::new(Cause::ProxyHeader, error.to_string())),
+        Err(_) => return Err(Failure::new(Cause::ProxyHeader, "no PROXY header in time")),
+    };
+    let client = canonical(named.unwrap_or(peer));
+    record.downstream_remote_address = Some(client);
+    Ok(client)
 }
 
 async fn act(

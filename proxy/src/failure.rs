@@ -87,6 +87,8 @@ pub enum Cause {
     Coding,
     /// The client's header block, or body to be kept for a retry, is too large: 431.
     TooLarge,
+    /// The connection does not begin with a PROXY header, though a gateway asks for it.
+    ProxyHeader,
     /// The client did not complete a TLS handshake with a gateway.
     ClientTls,
     /// No endpoint of the cluster can be used.

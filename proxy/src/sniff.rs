@@ -5,6 +5,7 @@
 
 pub mod client_hello;
 pub mod http_preface;
+pub mod proxy_header;
 pub mod rewind;
 
 use std::future::poll_fn;
@@ -32,38 +33,9 @@ const READ: usize = 4 << 10;
 /// for a person who types a request by hand.
 const UNDECIDED_MAX: Duration = Duration::from_secs(15);
 
-/// What [`sniff`] found.
-#[derive(Debug)]
-pub enum Sniffed<S> {
-    /// A connection to be served.
-    Seen(Seen<S>),
-    /// The client closed or reset it before the first byte.
-    Closed(S),
-}
-
-/// A connection whose first bytes are known.
-#[derive(Debug)]
-pub struct Seen<S> {
-    /// Gives the sniffed bytes back first.
-    pub stream: Rewind<S>,
-    /// What they are.
-    pub layer: Layer,
-}
-
-/// Reads the first bytes of a connection. A client that sends none within `silence_max` is [`Layer::Silent`].
-///
-/// Not cancel safe: dropping the future drops the stream. [`read_layer`] is.
-pub async fn sniff<S: AsyncRead + Unpin>(stream: S, silence_max: Duration) -> Sniffed<S> {
-    let mut stream = Rewind::new(stream);
-    match read_layer(&mut stream, Some(silence_max)).await {
-        Ok(Some(layer)) => Sniffed::Seen(Seen { stream, layer }),
-        Ok(None) | Err(_) => Sniffed::Closed(stream.into_parts().1),
-    }
-}
-
-/// As [`sniff`], but on a stream that stays the caller's: to go on listening to a silent client while something else
-/// happens. Without `silence_max` silence has no limit. `None` is the end of the stream before any byte. Cancel safe:
-/// what was read is in `stream`, and another call goes on from there.
+/// Reads the first bytes of a connection. A client that sends none within `silence_max` is [`Layer::Silent`]; without
+/// `silence_max` silence has no limit. `None` is the end of the stream before any byte. Cancel safe: what was read is in
+/// `stream`, and another call goes on from there.
 ///
 /// # Errors
 /// Those of reading, before any byte has come. Afterwards what has come decides.

@@ -43,6 +43,7 @@ mod locality;
 mod limits;
 mod tunnel;
 mod proxy_protocol;
+mod proxy_protocol_in_front;
 mod unix_endpoints;
 mod access_log;
 mod admin;

@@ -110,11 +110,6 @@ const UNSUPPORTED: &[Unsupported] = &[
         "objects of every namespace that is loaded count; use exportTo or a Sidecar to see fewer",
     ),
     field(
-        "Topology",
-        "proxy_protocol",
-        "the PROXY protocol of callers is not read; leave it out",
-    ),
-    field(
         "ProxyHeaders",
         "preserve_http1_header_case",
         "names of headers are sent in lower case; leave it out",

@@ -85,6 +85,14 @@ pub(super) fn row(cause: &Cause) -> Row {
             };
             Row(Client, Read, Never, 400, flag, fixed(details))
         }
+        Cause::ProxyHeader => Row(
+            Client,
+            Read,
+            Never,
+            0,
+            Some(Flag::DPE),
+            fixed("proxy_protocol_error"),
+        ),
         Cause::UpgradeRefused => Row(Client, Read, Never, 403, None, fixed("upgrade_failed")),
         Cause::Insecure => Row(
             Client,

@@ -183,7 +183,7 @@ impl Record {
         self.failed(failure, failure.stream_flag());
         match failure.cause() {
             // Nobody else can tell the operator why a client of a gateway is turned away.
-            Cause::ClientTls => {
+            Cause::ClientTls | Cause::ProxyHeader => {
                 self.connection_termination_details = Some(failure.to_string().into());
             }
             // The one try of a byte stream is its last, as Envoy sees it.

@@ -64,6 +64,8 @@ pub struct Topology {
     pub trusted_proxies: u32,
     /// `forwardClientCertDetails`.
     pub client_cert: ClientCert,
+    /// `proxyProtocol`: connections begin with a PROXY header, which names the client.
+    pub proxy_protocol: bool,
 }
 
 impl Default for Topology {
@@ -71,6 +73,7 @@ impl Default for Topology {
         Self {
             trusted_proxies: 0,
             client_cert: ClientCert::Replace,
+            proxy_protocol: false,
         }
     }
 }
@@ -83,6 +86,7 @@ pub(crate) fn topology(wire: &wire::Topology, review: &mut Review<'_>) -> Topolo
         trusted_proxies: wire.num_trusted_proxies,
         client_cert: client_cert(review, "forwardClientCertDetails", mode)
             .unwrap_or(default.client_cert),
+        proxy_protocol: wire.proxy_protocol.is_some(),
     }
 }
 

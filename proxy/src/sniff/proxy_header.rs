@@ -1,0 +1,249 @@
+//! The PROXY protocol's header, by which whoever is in front of a gateway tells who the client is.
+//!
+//! The format is HAProxy's, <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>.
+
+use std::io;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+
+use bytes::Buf;
+use tokio::io::AsyncRead;
+
+use crate::sniff::SNIFFED_MAX;
+use crate::sniff::read;
+use crate::sniff::rewind::Rewind;
+
+/// What a header of version 2 begins with.
+const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+/// The signature, the command, the family and the length of the rest.
+const FIXED: usize = 16;
+/// What a header of version 1 begins with, and how long it may be.
+const LINE: &[u8] = b"PROXY ";
+const LINE_MAX: usize = 107;
+
+/// What the first bytes of a connection are.
+#[derive(Debug, PartialEq, Eq)]
+enum Header {
+    /// More are needed to tell.
+    More,
+    /// No header, or a broken one.
+    Broken(&'static str),
+    /// A header of so many bytes, with the client if it names one.
+    Whole(usize, Option<SocketAddr>),
+}
+
+/// Reads the header off a connection, which must begin with one; gives the client that it names. One that is about
+/// nobody, as of a load balancer that looks whether we are well, names none.
+///
+/// # Errors
+/// Those of reading; `InvalidData` where there is no header, or a broken one.
+pub async fn proxy_header<S: AsyncRead + Unpin>(
+    stream: &mut Rewind<S>,
+) -> io::Result<Option<SocketAddr>> {
+    loop {
+        match parse(stream.sniffed()) {
+            Header::Whole(length, client) => {
+                stream.parts_mut().1.advance(length);
+                return Ok(client);
+            }
+            Header::Broken(what) => return Err(io::Error::new(io::ErrorKind::InvalidData, what)),
+            Header::More if stream.sniffed().len() >= SNIFFED_MAX + FIXED => {
+                let what = "a PROXY header that is too long";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
+            Header::More => {}
+        }
+        if read(stream).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Header {
+    let begins = |with: &[u8]| {
+        let known = bytes.len().min(with.len());
+        bytes[..known] == with[..known]
+    };
+    if begins(SIGNATURE) {
+        binary(bytes)
+    } else if begins(LINE) {
+        line(bytes)
+    } else {
+        Header::Broken("no PROXY header")
+    }
+}
+
+fn line(bytes: &[u8]) -> Header {
+    let within = &bytes[..bytes.len().min(LINE_MAX)];
+    let Some(end) = within.windows(2).position(|two| two == b"\r\n") else {
+        return match bytes.len() < LINE_MAX {
+            true => Header::More,
+            false => Header::Broken("a PROXY header without an end"),
+        };
+    };
+    let client = std::str::from_utf8(&bytes[LINE.len()..end])
+        .ok()
+        .and_then(client_of_line);
+    match client {
+        Some(client) => Header::Whole(end + 2, client),
+        None => Header::Broken("a PROXY header of version 1 that cannot be read"),
+    }
+}
+
+/// Family, source, destination and their ports. The outer `None` is what cannot be read.
+fn client_of_line(text: &str) -> Option<Option<SocketAddr>> {
+    let mut words = text.split(' ');
+    let family = words.next()?;
+    if family == "UNKNOWN" {
+        return Some(None);
+    }
+    let mut address = || words.next()?.parse::<IpAddr>().ok();
+    let (from, to) = (address()?, address()?);
+    let mut port = || words.next()?.parse::<u16>().ok();
+    let (from_port, _) = (port()?, port()?);
+    let fits = match family {
+        "TCP4" => from.is_ipv4() && to.is_ipv4(),
+        "TCP6" => from.is_ipv6() && to.is_ipv6(),
+        _ => false,
+    };
+    (fits && words.next().is_none()).then_some(Some(SocketAddr::new(from, from_port)))
+}
+
+fn binary(bytes: &[u8]) -> Header {
+    let Some((fixed, rest)) = bytes.split_at_checked(FIXED) else {
+        return Header::More;
+    };
+    let length = usize::from(u16::from_be_bytes([fixed[14], fixed[15]]));
+    let Some(rest) = rest.get(..length) else {
+        return Header::More;
+    };
+    let broken = Header::Broken("a PROXY header of version 2 that cannot be read");
+    let client = match (fixed[12], fixed[13]) {
+        // LOCAL: the connection is the balancer's own.
+        (0x20, _) => None,
+        // No family, or Unix sockets: no address to go by.
+        (0x21, 0x00 | 0x31) => None,
+        (0x21, 0x11) => match rest {
+            [a, b, c, d, _, _, _, _, high, low, _, _, ..] => {
+                Some((Ipv4Addr::new(*a, *b, *c, *d).into(), [*high, *low]))
+            }
+            _ => return broken,
+        },
+        (0x21, 0x21) => match (rest.first_chunk::<16>(), rest.get(32..36)) {
+            (Some(from), Some(ports)) => Some((Ipv6Addr::from(*from).into(), [ports[0], ports[1]])),
+            _ => return broken,
+        },
+        _ => return broken,
+    };
+    let client =
+        client.map(|(ip, port): (IpAddr, _)| SocketAddr::new(ip, u16::from_be_bytes(port)));
+    Header::Whole(FIXED + length, client)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    fn whole(length: usize, client: &str) -> Header {
+        Header::Whole(length, Some(client.parse().expect("address")))
+    }
+
+    fn version_2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
+        let mut header = SIGNATURE.to_vec();
+        header.extend([command, family]);
+        header.extend((rest.len() as u16).to_be_bytes());
+        header.extend(rest);
+        header
+    }
+
+    #[test]
+    fn lines_of_version_1() {
+        for (text, expected) in [
+            (
+                "PROXY TCP4 10.0.0.1 10.0.0.2 258 80\r\nGET",
+                whole(37, "10.0.0.1:258"),
+            ),
+            (
+                "PROXY TCP6 fd00::1 fd00::2 1 80\r\n",
+                whole(33, "[fd00::1]:1"),
+            ),
+            ("PROXY UNKNOWN\r\n", Header::Whole(15, None)),
+            ("PROXY UNKNOWN fd00::1 x\r\n", Header::Whole(25, None)),
+        ] {
+            assert_eq!(parse(text.as_bytes()), expected, "{text:?}");
+            for end in 0..text.find('\n').expect("line") {
+                assert_eq!(
+                    parse(&text.as_bytes()[..end]),
+                    Header::More,
+                    "{text:?} {end}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn headers_of_version_2() {
+        let v4 = [10, 0, 0, 1, 10, 0, 0, 2, 1, 2, 0, 80];
+        let header = version_2(0x21, 0x11, &v4);
+        assert_eq!(parse(&header), whole(28, "10.0.0.1:258"));
+        for end in 0..header.len() {
+            assert_eq!(parse(&header[..end]), Header::More, "{end}");
+        }
+        let more = [&v4[..], &[4, 0, 1, 0]].concat();
+        assert_eq!(
+            parse(&version_2(0x21, 0x11, &more)),
+            whole(32, "10.0.0.1:258")
+        );
+        let mut v6 = [0; 36];
+        (v6[0], v6[15], v6[33]) = (0xfd, 1, 7);
+        assert_eq!(parse(&version_2(0x21, 0x21, &v6)), whole(52, "[fd00::1]:7"));
+        assert_eq!(parse(&version_2(0x20, 0x00, &[])), Header::Whole(16, None));
+        assert_eq!(parse(&version_2(0x21, 0x00, &[1])), Header::Whole(17, None));
+    }
+
+    #[test]
+    fn what_is_no_header_is_told_at_once() {
+        let long = format!("PROXY TCP4 {}", "1".repeat(200));
+        for bytes in [
+            &b"G"[..],
+            b"PROXX",
+            b"PROXY TCP4 10.0.0.1 10.0.0.2 1\r\n",
+            b"PROXY TCP4 10.0.0.1 fd00::2 1 2\r\n",
+            b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2 3\r\n",
+            b"PROXY TCP4 10.0.0.1 10.0.0.2 1 70000\r\n",
+            b"PROXY TCP4 \xff\r\n",
+            long.as_bytes(),
+            &version_2(0x31, 0x11, &[0; 12]),
+            &version_2(0x21, 0x11, &[0; 11]),
+            &version_2(0x21, 0x21, &[0; 35]),
+            &version_2(0x21, 0x12, &[0; 12]),
+        ] {
+            assert!(matches!(parse(bytes), Header::Broken(_)), "{bytes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_follows_is_left_in_the_stream() {
+        let (mut near, far) = tokio::io::duplex(64);
+        near.write_all(b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\nhi")
+            .await
+            .expect("write");
+        drop(near);
+        let mut stream = Rewind::new(far);
+        let client = proxy_header(&mut stream).await.expect("header");
+        assert_eq!(client, Some(([10, 0, 0, 1], 1).into()));
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).await.expect("read");
+        assert_eq!(rest, "hi");
+        let cut = proxy_header(&mut Rewind::new(&b"PROXY TCP4"[..])).await;
+        assert_eq!(
+            cut.expect_err("cut off").kind(),
+            io::ErrorKind::UnexpectedEof
+        );
+    }
+}

@@ -25,8 +25,11 @@ const SERVER_TIME: Duration = Duration::from_millis(2_400);
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 const SERVER_PORT: u16 = 53;
+/// Bytes before the questions (RFC 1035, 4.1.1).
 const HEADER: usize = 12;
-const RESPONSE_BIT: u8 = 0x80;
+/// Of the third byte of a message: it is a response.
+pub(super) const RESPONSE_BIT: u8 = 0x80;
+/// Of the fourth byte: how the question was met.
 const RESPONSE_CODE: u8 = 0x0f;
 
 /// How a question came, and goes on.
@@ -191,7 +194,7 @@ pub async fn write_framed(stream: &mut TcpStream, message: &[u8]) -> io::Result<
 
 /// Whether a message is the response to a question: its number, the response bit, and the question itself, unless the
 /// server says that it could not read it.
-fn answers(question: &[u8], response: &[u8]) -> bool {
+pub fn answers(question: &[u8], response: &[u8]) -> bool {
     let (Some(asked), Some(said)) = (question.get(..HEADER), response.get(..HEADER)) else {
         return false;
     };

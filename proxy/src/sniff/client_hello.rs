@@ -99,12 +99,14 @@ fn handshake(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Hello> {
     }
 }
 
-/// Whether no more records are needed, so that what follows the hello (early data) is not looked at.
+/// Whether no more records are needed, so that what follows the hello (early data) is not looked at, nor what follows
+/// something that is none.
 fn is_whole(message: &[u8]) -> bool {
     match message {
         [kind, ..] if *kind != CLIENT_HELLO => true,
         [_, high, middle, low, body @ ..] => {
-            body.len() >= u32::from_be_bytes([0, *high, *middle, *low]) as usize
+            let length = u32::from_be_bytes([0, *high, *middle, *low]) as usize;
+            length > HELLO_MAX || body.len() >= length
         }
         _ => false,
     }

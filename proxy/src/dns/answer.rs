@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use egret_config::snapshot::names::NameTable;
+use hickory_resolver::proto::op::Edns;
 use hickory_resolver::proto::op::Message;
 use hickory_resolver::proto::op::OpCode;
 use hickory_resolver::proto::op::ResponseCode;
@@ -88,7 +89,7 @@ pub fn empty(query: &Message, code: ResponseCode) -> Message {
     response.metadata.recursion_available = true;
     response.add_queries(query.queries.iter().cloned());
     if query.edns.is_some() {
-        let mut edns = hickory_resolver::proto::op::Edns::new();
+        let mut edns = Edns::new();
         edns.set_max_payload(DATAGRAM_MAX);
         response.set_edns(edns);
     }

@@ -114,8 +114,9 @@ impl Names {
         }
     }
 
-    /// The addresses of a name of the configuration; of an address itself. TTLs are honoured between [`TTL_MIN`] and [`TTL_MAX`]. While name
-    /// servers fail, the last good answer counts; when they say that the name is gone, for half a minute more.
+    /// The addresses of a name of the configuration; of an address itself. TTLs are honoured between [`TTL_MIN`] and
+    /// [`TTL_MAX`]. While name servers fail, the last good answer counts; when they say that the name is gone, for half a
+    /// minute more.
     ///
     /// # Errors
     /// Why there are none, when there is no earlier answer either.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::proto::op::Message;
+use hickory_resolver::proto::op::OpCode;
 use hickory_resolver::proto::op::ResponseCode;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
@@ -203,12 +204,11 @@ impl Said {
         let [high, low, flags, ..] = *question else {
             return Self::Nothing;
         };
-        if flags & 0x80 != 0 {
+        if flags & forward::RESPONSE_BIT != 0 {
             return Self::Nothing;
         }
         let id = u16::from_be_bytes([high, low]);
-        let op_code = hickory_resolver::proto::op::OpCode::Query;
-        let response = Message::error_msg(id, op_code, ResponseCode::FormErr);
+        let response = Message::error_msg(id, OpCode::Query, ResponseCode::FormErr);
         response.to_vec().map_or(Self::Nothing, Self::Response)
     }
 }

@@ -5,7 +5,6 @@ use egret_config::load::load;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::workload::Mode;
 use egret_config::snapshot::workload::Workload;
-use hickory_resolver::proto::op::Edns;
 use hickory_resolver::proto::op::Query;
 
 use super::*;

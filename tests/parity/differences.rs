@@ -139,6 +139,7 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
         exchanges: &[
             "too late",
             "tries too late",
+            "grpc too late",
             "chunk size of letters",
             "chunk size too large to count",
             "chunk size with a prefix",

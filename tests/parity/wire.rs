@@ -119,16 +119,29 @@ fn serve(stream: TcpStream, seen: &Ledger<Message>) -> io::Result<()> {
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);
     while let Some(mut request) = head(&mut reader) {
+        let early = request.line.contains("/early ");
+        if early {
+            seen.push(request.clone());
+            writer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
+        }
         if request.has("expect", "100-continue") {
             writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         body(&mut reader, &mut request, false);
+        if early {
+            return Ok(());
+        }
         seen.push(request.clone());
         let target = request.line.split(' ').nth(1).unwrap_or_default();
         let path = target.split('?').next().unwrap_or_default();
         let answer = match path.rsplit('/').next().unwrap_or_default() {
             "silent" => {
                 // Until the caller gives up.
+                let _ = reader.read(&mut [0]);
+                return Ok(());
+            }
+            "drip" => {
+                writer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")?;
                 let _ = reader.read(&mut [0]);
                 return Ok(());
             }

@@ -8,20 +8,25 @@ use http::HeaderValue;
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// The limit of a request: the shorter of the route's and the gRPC client's, which the upstream is told. `None` is none.
+/// The limit of a request: the shorter of the route's and the gRPC client's. An upstream of gRPC is told it, whoever set
+/// it. `None` is none.
 pub fn limit(route: Option<Duration>, grpc: bool, headers: &mut HeaderMap) -> Option<Duration> {
     let route = route.filter(|limit| !limit.is_zero());
     let client = grpc.then(|| headers.get(GRPC_TIMEOUT)).flatten();
-    let Some(client) = client.and_then(|value| parse(value.as_bytes())) else {
-        return route;
+    let client = client.and_then(|value| parse(value.as_bytes()));
+    let limit = match (route, client) {
+        (Some(route), Some(client)) => Some(route.min(client)),
+        (route, client) => route.or(client),
     };
-    match route {
-        Some(route) if route < client => {
-            headers.insert(GRPC_TIMEOUT, written(route));
-            Some(route)
-        }
-        _ => Some(client),
+    if grpc && let Some(limit) = limit {
+        tell(headers, limit);
     }
+    limit
+}
+
+/// Tells an upstream of gRPC the time it has.
+pub fn tell(headers: &mut HeaderMap, limit: Duration) {
+    headers.insert(GRPC_TIMEOUT, written(limit));
 }
 
 /// What an upstream is told of the time it has: the try's limit, or what is left of the request's if that is less.
@@ -60,7 +65,7 @@ fn parse(text: &[u8]) -> Option<Duration> {
 /// In milliseconds, or in seconds where eight digits do not do.
 fn written(limit: Duration) -> HeaderValue {
     const DIGITS: u128 = 99_999_999;
-    let text = match limit.as_millis() {
+    let text = match limit.as_micros().div_ceil(1000) {
         millis @ ..=DIGITS => format!("{millis}m"),
         millis => format!("{}S", (millis / 1000).min(DIGITS)),
     };
@@ -94,9 +99,11 @@ mod tests {
     fn the_shorter_limit_holds() {
         for (route, client, grpc, limit, told) in [
             (Some(1000), "2S", true, Some(1000), "1000m"),
-            (Some(1000), "500m", true, Some(500), "500m"),
-            (None, "3u", true, Some(0), "3u"),
-            (Some(0), "1M", true, Some(60_000), "1M"),
+            (Some(1000), "500000u", true, Some(500), "500m"),
+            (Some(1000), "", true, Some(1000), "1000m"),
+            (None, "", true, None, ""),
+            (None, "3u", true, Some(0), "1m"),
+            (Some(0), "1M", true, Some(60_000), "60000m"),
             (Some(1000), "1m", false, Some(1000), "1m"),
             (None, "1x", true, None, "1x"),
             (None, "123456789S", true, None, "123456789S"),

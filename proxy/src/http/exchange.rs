@@ -20,6 +20,7 @@ use http::Request;
 use http::Response;
 use http::StatusCode;
 use http::Version;
+use http::header;
 use hyper::body::Incoming;
 use tokio::task::spawn_local;
 use tokio::time::sleep_until;
@@ -127,6 +128,15 @@ struct Marks<'s> {
 }
 
 impl Marks<'_> {
+    /// Marks an answer of ours. What kind of body it has is not for the route to take out.
+    fn put_on_ours(self, headers: &mut HeaderMap) {
+        let kind = headers.get(header::CONTENT_TYPE).cloned();
+        self.put(headers);
+        if let Some(kind) = kind {
+            headers.entry(header::CONTENT_TYPE).or_insert(kind);
+        }
+    }
+
     fn put(self, headers: &mut HeaderMap) {
         for changes in self.changes.into_iter().flatten() {
             headers::change(headers, &changes.response);
@@ -247,7 +257,7 @@ async fn inject(decision: &RequestDecision<'_>, told: &mut Told<'_>) -> Option<A
 fn grpc_aborted(code: u16, marks: Marks<'_>, mut told: Told<'_>) -> Response<ResponseBody> {
     told.record.response_flags.raise(Flag::FI);
     let mut response = answer::grpc_aborted(code, told.grpc);
-    marks.put(response.headers_mut());
+    marks.put_on_ours(response.headers_mut());
     told.record.response_code = Some(response.status());
     told.record.response_code_details = Some("fault_filter_abort".into());
     finish(response, told)
@@ -263,7 +273,6 @@ fn pass_on(answered: Answered, marks: Marks<'_>, mut told: Told<'_>) -> Response
     let mut response = reply.response;
     told.record.response_code = Some(response.status());
     told.record.response_code_details = Some("via_upstream".into());
-    told.record.upstream_service_time = Some(reply.took);
     let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     let upgrade = upgrade
         .filter(|_| switching)
@@ -274,11 +283,14 @@ fn pass_on(answered: Answered, marks: Marks<'_>, mut told: Told<'_>) -> Response
     parts.version = Version::HTTP_11;
     headers::strip_response(&mut parts.headers);
     if let Some(cookie) = reply.cookie {
-        parts.headers.append(http::header::SET_COOKIE, cookie);
+        parts.headers.append(header::SET_COOKIE, cookie);
     }
     // What is said before the whole question was heard is no measure of the upstream's time.
-    if told.own.debug && told.received.is_complete() {
-        headers::tell_service_time(&mut parts.headers, reply.took);
+    if told.received.is_complete() {
+        told.record.upstream_service_time = Some(reply.took);
+        if told.own.debug {
+            headers::tell_service_time(&mut parts.headers, reply.took);
+        }
     }
     marks.put(&mut parts.headers);
     headers::sign_response(&mut parts.headers, told.own);
@@ -316,7 +328,7 @@ fn refuse(failure: &Failure, marks: Marks<'_>, mut told: Told<'_>) -> Response<R
     if told.grpc && told.record.response_code.is_some() {
         told.record.response_code = Some(response.status());
     }
-    marks.put(response.headers_mut());
+    marks.put_on_ours(response.headers_mut());
     finish(response, told)
 }
 

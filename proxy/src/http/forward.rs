@@ -259,10 +259,13 @@ impl Tries<'_> {
             if told.own.attempt_count {
                 headers::count_attempt(request.headers_mut(), told.tries);
             }
-            if let Some(limit) = deadline::of_try(self.limit, limit, || began.elapsed())
-                && told.own.debug
-            {
-                headers::expect_timeout(request.headers_mut(), limit);
+            if let Some(limit) = deadline::of_try(self.limit, limit, || began.elapsed()) {
+                if told.own.debug {
+                    headers::expect_timeout(request.headers_mut(), limit);
+                }
+                if told.grpc {
+                    deadline::tell(request.headers_mut(), limit);
+                }
             }
             let tried = &mut told.record.upstream_host;
             let Some(retries) = self.retries else {

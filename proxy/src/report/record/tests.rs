@@ -95,12 +95,14 @@ fn refused_calls_say_so() {
         request(&mut record);
         record.request_failed(&refused);
         record.end();
-        let mut record = Record::open(log.clone());
-        record.stream_failed(&refused);
-        let mut record = Record::open(log.clone());
-        record.stream_failed(&Failure::from(Refusal::NoChain));
-        let mut record = Record::open(log);
-        record.stream_failed(&Failure::new(Cause::ConnectTimeout, ""));
+        for failure in [
+            refused.clone(),
+            Failure::from(Refusal::NoChain),
+            Failure::new(Cause::ConnectTimeout, ""),
+        ] {
+            let mut record = Record::open(log.clone());
+            record.stream_failed(&failure);
+        }
     });
     let [request, stream, chainless, unconnected] = &lines[..] else {
         panic!("{lines:?}")

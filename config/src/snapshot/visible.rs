@@ -41,7 +41,7 @@ pub(crate) struct Scope<'o> {
 pub(crate) struct Imports<'o> {
     /// Only this port.
     pub(crate) port: Option<&'o EgressPort>,
-    /// An address to listen on instead of the services' own.
+    /// An address to listen on instead of the services' own; never the unspecified one, which is no address of its own.
     pub(crate) bind: Option<IpAddr>,
     /// The services, in order.
     pub(crate) services: Vec<Cow<'o, Service>>,
@@ -195,7 +195,7 @@ fn imports<'o>(
     };
     Imports {
         port: listener.port.as_ref(),
-        bind: listener.bind,
+        bind: listener.bind.filter(|bind| !bind.is_unspecified()),
         services,
         virtual_services: virtual_services
             .iter()

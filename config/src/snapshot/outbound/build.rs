@@ -126,7 +126,10 @@ impl Build<'_, '_, '_> {
         let (addresses, ranges): (Vec<IpNet>, Vec<IpNet>) = at
             .iter()
             .partition(|net| net.prefix_len() == net.max_prefix_len());
-        let mut binds: Vec<Option<IpAddr>> = addresses.iter().map(|net| Some(net.addr())).collect();
+        // The unspecified address is every one.
+        let bind = |net: &IpNet| Some(net.addr()).filter(|ip| !ip.is_unspecified());
+        let mut binds: Vec<Option<IpAddr>> = addresses.iter().map(bind).collect();
+        binds.dedup();
         if let Some(bind) = self.imports.bind {
             binds = vec![Some(bind)];
         } else if binds.is_empty() && ranges.is_empty() {

@@ -1,8 +1,8 @@
 //! Name servers that fail, stay silent, or change their mind.
 
 use egret_tests::client;
-use egret_tests::client::curl;
 use egret_tests::names::Answer;
+use egret_tests::netns::Host;
 use egret_tests::origin::at_once;
 use egret_tests::origin::text;
 use egret_tests::places::ALIYUN;
@@ -16,7 +16,7 @@ use hyper::StatusCode;
 
 use crate::stage;
 use crate::stage::field;
-use crate::tls_stage::until;
+use crate::stage::until;
 
 fn entry(name: &str) -> String {
     format!(
@@ -33,10 +33,15 @@ spec:
     )
 }
 
-/// Arguments to call `name` as if it resolved, for the application.
-fn at(name: &str) -> [String; 3] {
+/// Calls `name` as if it resolved for the application.
+fn call(pod: &Host, name: &str) -> anyhow::Result<client::Running> {
     let resolve = format!("{name}:80:{}", ELSEWHERE.v4());
-    ["--resolve".into(), resolve, format!("http://{name}/")]
+    client::start(pod, &["--resolve", &resolve, &format!("http://{name}/")])
+}
+
+/// The status of such a call.
+fn status(pod: &Host, name: &str) -> anyhow::Result<u16> {
+    Ok(call(pod, name)?.finish()?.status)
 }
 
 #[test]
@@ -54,16 +59,13 @@ fn a_silent_name_server_holds_up_nobody_else() -> anyhow::Result<()> {
         &(entry("silent.example") + &entry("good.example")),
     )?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
-    let (silent, good) = (at("silent.example"), at("good.example"));
-    let silent: Vec<_> = silent.iter().map(String::as_str).collect();
-    let good: Vec<_> = good.iter().map(String::as_str).collect();
     let mut waiting = Vec::new();
     for _ in 0..8 {
-        waiting.push(client::start(&pod, &silent)?);
+        waiting.push(call(&pod, "silent.example")?);
     }
     until(|| Ok(world.names.questions("silent.example") > 0))?;
     for _ in 0..8 {
-        assert_eq!(curl(&pod, &good)?.status, 200);
+        assert_eq!(status(&pod, "good.example")?, 200);
     }
     let done = |line: &serde_json::Value| field(line, "authority") == "silent.example";
     assert!(
@@ -88,24 +90,22 @@ fn the_last_good_answer_counts_while_name_servers_fail() -> anyhow::Result<()> {
     let pod = world.pod(SLEEP, "default")?;
     let config = stage::registered("names.yaml", &entry("shop.example"))?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
-    let shop = at("shop.example");
-    let shop: Vec<_> = shop.iter().map(String::as_str).collect();
-    assert_eq!(curl(&pod, &shop)?.status, 503);
+    assert_eq!(status(&pod, "shop.example")?, 503);
     set(Answer::Addresses(vec![CNN.v4()], 1));
-    until(|| Ok(curl(&pod, &shop)?.status == 200))?;
+    until(|| Ok(status(&pod, "shop.example")? == 200))?;
     for answer in [Answer::ServFail, Answer::Silence] {
         set(answer);
         let asked = world.names.questions("shop.example");
         until(|| {
-            assert_eq!(curl(&pod, &shop)?.status, 200);
+            assert_eq!(status(&pod, "shop.example")?, 200);
             Ok(world.names.questions("shop.example") > asked)
         })?;
-        assert_eq!(curl(&pod, &shop)?.status, 200);
+        assert_eq!(status(&pod, "shop.example")?, 200);
     }
     assert!(second.connections.is_empty());
     set(Answer::Addresses(vec![ALIYUN.v4()], 1));
     until(|| {
-        assert_eq!(curl(&pod, &shop)?.status, 200);
+        assert_eq!(status(&pod, "shop.example")?, 200);
         Ok(!second.requests.is_empty())
     })?;
     assert!(!first.requests.is_empty());
@@ -125,10 +125,8 @@ fn an_address_that_nobody_has_is_passed_over_for_one_that_answers() -> anyhow::R
     let pod = world.pod(SLEEP, "default")?;
     let config = stage::registered("names.yaml", &entry("shop.example"))?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
-    let shop = at("shop.example");
-    let shop: Vec<_> = shop.iter().map(String::as_str).collect();
     for _ in 0..10 {
-        assert_eq!(curl(&pod, &shop)?.status, 200);
+        assert_eq!(status(&pod, "shop.example")?, 200);
     }
     assert_eq!(origin.requests.len(), 10);
     Ok(())

@@ -6,12 +6,12 @@ use egret_tests::certs::Authority;
 use egret_tests::certs::NOW;
 use egret_tests::certs::Pair;
 
+use crate::stage::until;
 use crate::tls_stage::Stage;
 use crate::tls_stage::authority_secret;
 use crate::tls_stage::of_gateway;
 use crate::tls_stage::refused;
 use crate::tls_stage::secret;
-use crate::tls_stage::until;
 
 #[test]
 fn one_server_has_several_certificates() -> anyhow::Result<()> {

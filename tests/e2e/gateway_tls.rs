@@ -10,10 +10,10 @@ use egret_tests::places::Located;
 use hyper::StatusCode;
 
 use crate::stage::field;
+use crate::stage::until;
 use crate::tls_stage::BEHIND;
 use crate::tls_stage::Stage;
 use crate::tls_stage::of_gateway;
-use crate::tls_stage::until;
 
 #[test]
 fn the_certificate_and_the_route_table_are_those_of_the_name() -> anyhow::Result<()> {

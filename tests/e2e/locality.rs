@@ -22,7 +22,7 @@ use hyper::StatusCode;
 
 use crate::stage;
 use crate::stage::REGISTRY_ONLY;
-use crate::tls_stage::until;
+use crate::stage::until;
 
 /// Endpoints in three regions, the first of which is the caller's.
 const REGIONS: [(Site, &str); 3] = [

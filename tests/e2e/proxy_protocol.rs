@@ -18,7 +18,7 @@ use egret_tests::topology::World;
 use crate::stage;
 use crate::stage::REGISTRY_ONLY;
 use crate::stage::elsewhere;
-use crate::tls_stage::until;
+use crate::stage::until;
 
 const UPSTREAM: Site = Site {
     name: "upstream",

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 use std::net::SocketAddr;
+use std::time::Instant;
 
+use egret_tests::DEADLINE;
 use egret_tests::egret;
 use egret_tests::egret::Proxy;
 use egret_tests::egret::Settings;
@@ -172,4 +174,13 @@ pub(crate) fn dial(host: &Host, to: IpAddr, port: u16) -> anyhow::Result<tokio::
     let stream = host.run(move || std::net::TcpStream::connect((to, port)))?;
     stream.set_nonblocking(true)?;
     Ok(tokio::net::TcpStream::from_std(stream)?)
+}
+
+/// Asks again until it is so. Each question takes its time, so nothing sleeps.
+pub(crate) fn until(mut is_so: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let end = Instant::now() + DEADLINE;
+    while !is_so()? {
+        anyhow::ensure!(Instant::now() < end, "it did not become so in {DEADLINE:?}");
+    }
+    Ok(())
 }

@@ -7,9 +7,9 @@ use egret_tests::certs::NOW;
 use egret_tests::client::APPLICATION_UID;
 use egret_tests::process::Process;
 
+use crate::stage::until;
 use crate::tls_stage::Stage;
 use crate::tls_stage::of_gateway;
-use crate::tls_stage::until;
 
 const NAME: &str = "spiffe://cluster.local/ns/default/sa/sleep";
 

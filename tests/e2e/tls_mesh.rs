@@ -21,7 +21,7 @@ use crate::stage;
 use crate::stage::REGISTRY_ONLY;
 use crate::stage::field;
 use crate::stage::services;
-use crate::tls_stage::until;
+use crate::stage::until;
 
 const MESH: &str = "
 apiVersion: networking.istio.io/v1

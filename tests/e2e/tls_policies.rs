@@ -22,8 +22,8 @@ use hyper::StatusCode;
 
 use crate::stage;
 use crate::stage::field;
+use crate::stage::until;
 use crate::tls_stage::secret;
-use crate::tls_stage::until;
 
 const NAME: &str = "shop.example";
 

@@ -8,12 +8,12 @@ use egret_tests::certs::Pair;
 use egret_tests::client::APPLICATION_UID;
 use egret_tests::process::Process;
 
+use crate::stage::until;
 use crate::tls_stage::Stage;
 use crate::tls_stage::indented;
 use crate::tls_stage::of_gateway;
 use crate::tls_stage::refused;
 use crate::tls_stage::secret;
-use crate::tls_stage::until;
 
 /// Calls the gateway with this certificate; gives the status, 0 for none.
 fn with(stage: &Stage, files: &[String; 2]) -> anyhow::Result<u16> {

@@ -2,9 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
 
-use egret_tests::DEADLINE;
 use egret_tests::certs::NOW;
 use egret_tests::certs::Pair;
 use egret_tests::client::APPLICATION_UID;
@@ -164,13 +162,4 @@ pub(crate) fn authority_secret(name: &str, key: &str, pem: &str) -> String {
 
 pub(crate) fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}\n")).collect()
-}
-
-/// Asks again until it is so. Each question takes its time, so nothing sleeps.
-pub(crate) fn until(mut is_so: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
-    let end = Instant::now() + DEADLINE;
-    while !is_so()? {
-        anyhow::ensure!(Instant::now() < end, "it did not become so in {DEADLINE:?}");
-    }
-    Ok(())
 }

@@ -15,8 +15,8 @@ use egret_tests::topology::World;
 
 use crate::stage;
 use crate::stage::field;
+use crate::stage::until;
 use crate::tls_stage::authority_secret;
-use crate::tls_stage::until;
 
 /// The origin, called on port 80 and dialled on 443, and what its DestinationRule says.
 fn shop(protocol: &str, tls: &str) -> String {

@@ -39,7 +39,7 @@ const REDIRECT_PORTS: [u16; 2] = [15001, 15006];
 pub(super) struct Explain {
     /// Files or folders with Istio and Kubernetes objects (.yaml, .yml, .json); may be repeated. Documents with errors are
     /// left out, as a running proxy leaves them out, and told on standard error.
-    #[arg(long = "config", value_name = "PATH", num_args = 1..)]
+    #[arg(long = "config", value_name = "PATH", num_args = 1.., required_unless_present = "mesh_config")]
     config: Vec<PathBuf>,
     /// A file with MeshConfig; it beats a MeshConfig found under --config.
     #[arg(long, value_name = "FILE")]

@@ -21,6 +21,7 @@ use egret_config::decide::verdict::Verdict;
 use egret_config::host::split_authority;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::BLACK_HOLE_CLUSTER;
+use egret_config::snapshot::cluster::Cluster;
 use egret_config::snapshot::workload::Mode;
 
 use crate::explain::answer::Answer;
@@ -40,10 +41,12 @@ use crate::failure::Failure;
 /// What no client could send.
 pub(super) fn ask(view: &View, call: &Call) -> Result<Answer, WrongCall> {
     let (to, resolved) = view.address(&call.to);
-    ask_snapshot(&view.snapshot, call, to, resolved)
+    let listed = |cluster: &Cluster| view.lists_members(&cluster.host);
+    ask_snapshot(&view.snapshot, call, to, resolved, &listed)
 }
 
-/// What becomes of a call that dials `to`, and how its name was resolved, if it has one.
+/// What becomes of a call that dials `to`, and how its name was resolved, if it has one. `listed` says whether the members
+/// of a cluster that has none are known to be none.
 ///
 /// # Errors
 /// As [`ask`].
@@ -52,6 +55,7 @@ pub(super) fn ask_snapshot(
     call: &Call,
     to: SocketAddr,
     resolved: Option<String>,
+    listed: &dyn Fn(&Cluster) -> bool,
 ) -> Result<Answer, WrongCall> {
     let client = snapshot.workload.addresses.first().copied();
     let arrival = Arrival {
@@ -65,6 +69,7 @@ pub(super) fn ask_snapshot(
         call,
         arrival,
         resolved,
+        listed,
     };
     let mut answer = asked.connection(&layer, None)?;
     answer.sni = sni;
@@ -120,6 +125,7 @@ struct Asked<'a> {
     call: &'a Call,
     arrival: Arrival,
     resolved: Option<String>,
+    listed: &'a dyn Fn(&Cluster) -> bool,
 }
 
 impl Asked<'_> {
@@ -224,7 +230,7 @@ impl Asked<'_> {
                 .push("the call is addressed to a port of egret itself".to_owned());
         }
         if let Verdict::Forward(cluster) = decision.verdict {
-            described::cluster(&mut answer, cluster, &Spoken::Bytes);
+            described::cluster(&mut answer, cluster, &Spoken::Bytes, self.listed);
         }
         answer
     }

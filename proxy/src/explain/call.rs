@@ -127,7 +127,8 @@ impl Call {
     }
 
     /// Reads a JSON object with the names of the flags as keys, and tells which of its keys mean nothing. `null` is as if
-    /// the key were not there. `headers` is an object of texts or lists of texts, or a list of `name: value`.
+    /// the key were not there. `headers` is an object of texts or lists of texts, or a list of `name: value`, of pairs or of
+    /// objects with `name` and `value`.
     ///
     /// # Errors
     /// Values of the wrong shape; no `to` or no `protocol`.
@@ -262,6 +263,12 @@ fn headers(value: &Value) -> Result<Vec<(String, String)>, WrongCall> {
             for one in list {
                 let pair = match one {
                     Value::String(line) => header(line).map_err(WrongCall)?,
+                    Value::Object(pair) => match (pair.get("name"), pair.get("value")) {
+                        (Some(Value::String(name)), Some(Value::String(value))) => {
+                            (name.clone(), value.clone())
+                        }
+                        _ => return Err(wrong()),
+                    },
                     Value::Array(pair) => match &pair[..] {
                         [Value::String(name), Value::String(value)] => {
                             (name.clone(), value.clone())
@@ -273,7 +280,8 @@ fn headers(value: &Value) -> Result<Vec<(String, String)>, WrongCall> {
                 found.push(pair);
             }
         }
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => return Err(wrong()),
+        Value::String(line) => found.push(header(line).map_err(|_| wrong())?),
+        Value::Bool(_) | Value::Number(_) => return Err(wrong()),
     }
     Ok(found)
 }

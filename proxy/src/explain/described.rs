@@ -26,8 +26,14 @@ pub(super) enum Spoken<'a> {
     Requests(&'a str),
 }
 
-/// Adds to an answer how its cluster is called.
-pub(super) fn cluster(answer: &mut Answer, cluster: &Arc<Cluster>, spoken: &Spoken<'_>) {
+/// Adds to an answer how its cluster is called. `listed` says whether the members of a cluster that has none are known to be
+/// none.
+pub(super) fn cluster(
+    answer: &mut Answer,
+    cluster: &Arc<Cluster>,
+    spoken: &Spoken<'_>,
+    listed: &dyn Fn(&Cluster) -> bool,
+) {
     let policy = &cluster.policy;
     let mut told = format!("{} comes from {}", cluster.name, cluster.origin);
     let rules: Vec<_> = cluster
@@ -66,6 +72,14 @@ pub(super) fn cluster(answer: &mut Answer, cluster: &Arc<Cluster>, spoken: &Spok
     if let Discovery::Members(members) = &cluster.discovery
         && members.is_empty()
     {
+        if !listed(cluster) {
+            answer.trail.push(
+                "no EndpointSlice of the Service was loaded, so its endpoints are not known here; without any, calls \
+                 are refused (503, UH)"
+                    .to_owned(),
+            );
+            return;
+        }
         answer.status = http.then_some(503);
         answer.flag = Some("UH");
         answer.trail.push("the cluster has no endpoint".to_owned());

@@ -39,7 +39,7 @@ pub fn explain(snapshot: &Snapshot, query: &str, output: Output) -> Result<Strin
             (SocketAddr::new(ip, *port), Some(words))
         }
     };
-    let answer = asked::ask_snapshot(snapshot, &call, to, words)?;
+    let answer = asked::ask_snapshot(snapshot, &call, to, words, &|_| true)?;
     Ok(match output {
         Output::Text => text::text(&answer, None),
         Output::Json => format!("{:#}\n", json::value(&answer)),

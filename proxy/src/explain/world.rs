@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 
+use egret_config::host::HostPattern;
 use egret_config::load;
 use egret_config::model::endpoint::Address;
 use egret_config::model::endpoint::Endpoint;
 use egret_config::model::objects::Objects;
+use egret_config::name::Kind;
 use egret_config::problem::Problem;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::addresses;
@@ -96,6 +98,20 @@ impl World {
 }
 
 impl View {
+    /// Whether the members of a host are in what was loaded: those of a Kubernetes Service are in EndpointSlices, which a
+    /// folder of written configuration seldom has.
+    pub fn lists_members(&self, host: &HostPattern) -> bool {
+        let mut services = self.objects.services.iter();
+        let service =
+            services.find(|service| service.host == *host && service.meta.kind == Kind::Service);
+        service.is_none_or(|service| {
+            let name = &service.meta.name;
+            self.objects.endpoints.iter().any(|slice| {
+                slice.meta.name.namespace == name.namespace && slice.service == name.name
+            })
+        })
+    }
+
     /// The address that a call dials, and words when a name had to be resolved.
     pub fn address(&self, to: &To) -> (SocketAddr, Option<String>) {
         let (name, port) = match to {

@@ -5,60 +5,10 @@ use serde_json::json;
 
 use crate::explain::SHOP;
 use crate::explain::shop;
-use crate::stage::EXTERNAL;
 use crate::stage::Files;
-
-const GATEWAY: &str = "
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: egress, namespace: istio-system}
-spec:
-  selector: {istio: egressgateway}
-  servers:
-  - {port: {number: 80, name: http, protocol: HTTP}, hosts: [a.com]}
-  - {port: {number: 443, name: https, protocol: HTTPS}, hosts: [a.com], tls: {mode: SIMPLE, serverCertificate: /c, privateKey: /k}}
-  - {port: {number: 443, name: pass, protocol: TLS}, hosts: [b.com], tls: {mode: PASSTHROUGH}}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: a, namespace: istio-system}
-spec: {hosts: [a.com], gateways: [egress], http: [{route: [{destination: {host: a.com, port: {number: 80}}}]}]}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: b, namespace: istio-system}
-spec: {hosts: [b.com], gateways: [egress], tls: [{match: [{sniHosts: [b.com]}], route: [{destination: {host: b.com}}]}]}
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: ab, namespace: istio-system}
-spec:
-  hosts: [a.com, b.com]
-  ports: [{number: 80, name: http, protocol: HTTP}, {number: 443, name: tls, protocol: TLS}]
-  resolution: DNS
-";
-
-const SHARED: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: a}
-spec: {hosts: [a.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: a}
-spec:
-  hosts: [a.com]
-  http:
-  - name: shared
-    match: [{method: {exact: OPTIONS}}]
-    corsPolicy: {allowOrigins: [{exact: 'https://page.com'}], allowMethods: [PUT]}
-    route: [{destination: {host: a.com}}]
-  - name: broken
-    fault: {abort: {httpStatus: 418, percentage: {value: 100}}}
-    route: [{destination: {host: a.com}}]
-    mirrors: [{destination: {host: a.com}, percentage: {value: 12.5}}]
-";
+use crate::worlds::EXTERNAL;
+use crate::worlds::GATEWAY;
+use crate::worlds::SHARED;
 
 /// Answers to calls, and checks that each has these fields, a `null` being none.
 #[track_caller]
@@ -379,6 +329,55 @@ fn every_verdict_of_a_gateway() {
             (
                 call("tls", "10.0.0.9:80", json!({ "sni": "a.com" })),
                 json!({ "verdict": "bad_request", "status": 400 }),
+            ),
+        ],
+    );
+}
+
+/// A Service whose endpoints nobody wrote down, and one that has none.
+const SERVICES: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: unlisted, namespace: default}
+spec: {clusterIP: 10.3.0.1, ports: [{port: 80, name: http}, {port: 90, name: tcp}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: nobody, namespace: default}
+spec: {clusterIP: 10.3.0.2, ports: [{port: 80, name: http}, {port: 90, name: tcp}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: nobody-1, namespace: default, labels: {kubernetes.io/service-name: nobody}}
+addressType: IPv4
+endpoints: []
+ports: [{name: http, port: 80}, {name: tcp, port: 90}]
+";
+
+#[test]
+fn a_service_without_slices_is_not_taken_for_one_without_endpoints() {
+    let http = |host: &str| call("http", "1.2.3.4:80", json!({ "host": host }));
+    answers(
+        &Files::new(&[("a.yaml", SERVICES)]),
+        &["--config", "a.yaml"],
+        &[
+            (
+                http("unlisted"),
+                json!({ "verdict": "route", "cluster": "outbound|80||unlisted.default.svc.cluster.local", "status": null,
+                    "response_flags": null }),
+            ),
+            (
+                call("tcp", "10.3.0.1:90", json!({})),
+                json!({ "verdict": "route", "status": null, "response_flags": null }),
+            ),
+            (
+                http("nobody"),
+                json!({ "verdict": "route", "cluster": "outbound|80||nobody.default.svc.cluster.local", "status": 503,
+                    "response_flags": "UH" }),
+            ),
+            (
+                call("tcp", "10.3.0.2:90", json!({})),
+                json!({ "verdict": "route", "status": null, "response_flags": "UH" }),
             ),
         ],
     );

@@ -252,7 +252,8 @@ impl Asked<'_> {
                 })
                 .collect();
             let host = split_authority(forward.authority.unwrap_or(authority)).0;
-            described::cluster(&mut answer, forward.cluster, &Spoken::Requests(host));
+            let spoken = Spoken::Requests(host);
+            described::cluster(&mut answer, forward.cluster, &spoken, self.listed);
         }
         let aborts = decision.rule.and_then(|rule| rule.fault.as_ref()?.abort);
         if let Some((share, abort)) = aborts {

@@ -55,12 +55,16 @@ fn json_has_the_names_of_the_flags() {
 #[test]
 fn headers_may_be_lines_or_pairs_and_null_is_nothing() {
     let (call, _) = read(
-        r#"{"to": "1.2.3.4:80", "protocol": "http", "host": null, "headers": ["a: 1", ":authority: x", ["b", "2"]]}"#,
+        r#"{"to": "1.2.3.4:80", "protocol": "http", "host": null, "headers": ["a: 1", ":authority: x", ["b", "2"],
+            {"name": "c", "value": "3"}]}"#,
     )
     .unwrap();
     assert_eq!(call.host, None);
     let names: Vec<_> = call.headers.iter().map(|(name, _)| &**name).collect();
-    assert_eq!(names, ["a", ":authority", "b"]);
+    assert_eq!(names, ["a", ":authority", "b", "c"]);
+    let (call, _) =
+        read(r#"{"to": "1.2.3.4:80", "protocol": "http", "header": "a: b: c"}"#).unwrap();
+    assert_eq!(call.headers, [("a".to_owned(), "b: c".to_owned())]);
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn connections_that_fail_count_for_bytes_too() -> anyhow::Result<()> {
     let greeted: Vec<bool> = (0..12).map(|_| greeted()).collect::<Result<_, _>>()?;
     let refused = greeted.iter().filter(|greeted| !**greeted).count();
     assert_eq!((refused, good.connections.len()), (2, 10), "{greeted:?}");
-    let line = sidecar.await_access(|line| field(line, "response_flags") == "UF")?;
+    let line = sidecar.await_access(|line| field(line, "response_flags") == "UF,URX")?;
     assert_eq!(field(&line, "upstream_host"), "198.51.100.20:7000");
     Ok(())
 }

@@ -361,7 +361,7 @@ fn a_proxy_that_refuses_is_told_of() -> anyhow::Result<()> {
     let answer = curl(&pod, &["https://www.google.com/"])?;
     assert_ne!(answer.exit, 0, "{answer:?}");
     let line = sidecar.await_access(|line| field(line, "requested_server_name") == GOOGLE.name)?;
-    assert_eq!(field(&line, "response_flags"), "UF", "{line:#}");
+    assert_eq!(field(&line, "response_flags"), "UF,URX", "{line:#}");
     let reason = field(&line, "upstream_transport_failure_reason");
     assert!(reason.contains("the proxy answered 403"), "{line:#}");
     Ok(())

@@ -9,7 +9,7 @@ pub(crate) fn replay(target: &str, check: fn(&[u8])) {
     let mut count = 0;
     for file in files {
         let path = file.expect("the folder can be listed").path();
-        println!("{}", path.display());
+        eprintln!("{}", path.display());
         check(&std::fs::read(&path).expect("the file can be read"));
         count += 1;
     }

@@ -91,6 +91,34 @@ fn the_sidecar_is_an_http_proxy() -> anyhow::Result<()> {
 }
 
 #[test]
+fn the_mesh_may_ask_for_a_proxy_beside_redirection() -> anyhow::Result<()> {
+    let world = World::new("egress-listener-mesh", Family::V4)?;
+    let origin = world.http(HTTPBIN_ORG, 80, &httpbin())?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    let (entries, _) = DIALLED.split_at(DIALLED.find("kind: Sidecar").expect("a Sidecar"));
+    let entries = entries
+        .trim_end()
+        .trim_end_matches("apiVersion: networking.istio.io/v1");
+    config.write("entries.yaml", entries)?;
+    config.write(
+        "mesh-registry-only.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |-\n    \
+         accessLogFile: /dev/stdout\n    accessLogEncoding: JSON\n    proxyHttpPort: 8080\n    \
+         outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n",
+    )?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let answer = through(&pod, "http://httpbin.org/status/418")?;
+    assert_eq!(answer.status, 418, "{answer:?}");
+    assert_eq!(origin.only_request()?.target, "/status/418");
+    let line = sidecar.await_access(|line| field(line, "authority") == "httpbin.org")?;
+    let cluster = json!("outbound|80||httpbin.org");
+    assert_fields(&line, &[("upstream_cluster", cluster)]);
+    assert_eq!(through(&pod, "http://unknown.example/")?.status, 502);
+    Ok(())
+}
+
+#[test]
 fn what_wants_to_go_nowhere_else_is_no_loop() -> anyhow::Result<()> {
     let world = World::new("egress-listener-loop", Family::V4)?;
     let pod = world.pod(SLEEP, "default")?;

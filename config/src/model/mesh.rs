@@ -16,6 +16,7 @@ use crate::model::policy::Keepalive;
 use crate::model::policy::Locality;
 use crate::model::policy::TrafficPolicy;
 use crate::model::route::Retries;
+use crate::model::sidecar::EgressPort;
 use crate::model::tls::TlsDefaults;
 use crate::name::ROOT_NAMESPACE;
 use crate::value::path::PathNormalization;
@@ -79,6 +80,8 @@ pub struct Mesh {
     pub path_normalization: PathNormalization,
     /// `tcpKeepalive`: what DestinationRules leave unsaid.
     pub keepalive: Option<Keepalive>,
+    /// `proxyHttpPort`: where a sidecar is an HTTP proxy for applications that know it.
+    pub http_proxy: Option<EgressPort>,
     /// `tlsDefaults`.
     pub tls_defaults: TlsDefaults,
     /// `defaultConfig.proxyHeaders`.
@@ -109,6 +112,7 @@ impl Default for Mesh {
             locality: Locality::default(),
             path_normalization: PathNormalization::default(),
             keepalive: None,
+            http_proxy: None,
             tls_defaults: TlsDefaults::default(),
             proxy_headers: ProxyHeaders::default(),
             topology: Topology::default(),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::host::HostPattern;
@@ -49,6 +50,22 @@ pub(crate) struct Imports<'o> {
     pub(crate) virtual_services: Vec<&'o Arc<VirtualService>>,
 }
 
+/// Where the HTTP proxy of `proxyHttpPort` listens: for the applications of the pod alone, as with Istio.
+const PROXY_BIND: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+impl<'o> Imports<'o> {
+    /// What the HTTP proxy of `proxyHttpPort` imports: whatever the egress listener without a port does.
+    fn for_proxy(all: &[Self], port: &'o EgressPort) -> Option<Self> {
+        let every = all.iter().find(|imports| imports.port.is_none())?;
+        Some(Self {
+            port: Some(port),
+            bind: Some(PROXY_BIND),
+            services: every.services.clone(),
+            virtual_services: every.virtual_services.clone(),
+        })
+    }
+}
+
 /// The scope of a sidecar's workload.
 pub(crate) fn scope<'o>(
     objects: &'o Objects,
@@ -61,7 +78,7 @@ pub(crate) fn scope<'o>(
         .filter(|vs| vs.gateways.contains(&GatewayName::Mesh))
         .collect();
     let listeners = sidecar.map_or(&[][..], |sidecar| &sidecar.egress);
-    let imports = if listeners.is_empty() {
+    let mut imports = if listeners.is_empty() {
         vec![Imports {
             port: None,
             bind: None,
@@ -75,12 +92,27 @@ pub(crate) fn scope<'o>(
             .collect()
     };
     let bound = listeners.iter().filter(|listener| listener.dialled);
-    let bound = bound.filter_map(|listener| {
-        Some(BoundPort {
-            bind: listener.bind.filter(|bind| !bind.is_unspecified()),
-            port: listener.port.as_ref()?.number,
+    let mut bound: Vec<_> = bound
+        .filter_map(|listener| {
+            Some(BoundPort {
+                bind: listener.bind.filter(|bind| !bind.is_unspecified()),
+                port: listener.port.as_ref()?.number,
+            })
         })
-    });
+        .collect();
+    if let Some(port) = &objects.mesh.http_proxy {
+        let proxy = BoundPort {
+            bind: Some(PROXY_BIND),
+            port: port.number,
+        };
+        // A Sidecar's own listener there goes first.
+        if !bound.contains(&proxy)
+            && let Some(of_proxy) = Imports::for_proxy(&imports, port)
+        {
+            imports.push(of_proxy);
+            bound.push(proxy);
+        }
+    }
     let mesh_source = match &objects.mesh.meta {
         Some(meta) => format!("MeshConfig ({})", meta.place.file),
         None => "Istio's default".to_owned(),
@@ -92,7 +124,7 @@ pub(crate) fn scope<'o>(
         policy_source: own
             .map_or(mesh_source, |(sidecar, _)| sidecar.meta.title())
             .into(),
-        bound: bound.collect(),
+        bound,
         egress_proxy: sidecar.and_then(|sidecar| sidecar.egress_proxy.as_ref()),
     }
 }

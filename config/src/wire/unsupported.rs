@@ -86,11 +86,6 @@ const UNSUPPORTED: &[Unsupported] = &[
     ),
     field(
         "MeshConfig",
-        "proxy_http_port",
-        "there is no port for clients that know their proxy; leave it out",
-    ),
-    field(
-        "MeshConfig",
         "inbound_traffic_policy",
         "calls that arrive are not proxied; leave it out",
     ),

@@ -284,3 +284,28 @@ fn tcp_rules_choose_by_range() {
     assert_eq!(rolled(25), "NC outbound|9000||missing.test");
     assert_eq!(rolled(99), "NC outbound|9000||missing.test");
 }
+
+#[test]
+fn the_meshs_http_proxy() {
+    let services = entry(
+        "a",
+        "{hosts: [a.test], resolution: DNS, ports: [{number: 80, name: http, protocol: HTTP},
+           {number: 8080, name: more, protocol: HTTP}]}",
+    );
+    let mesh = format!("{REGISTRY_ONLY}\nproxyHttpPort: 15080");
+    let world = sidecar(&mesh, &services);
+    world.check(
+        "http 127.0.0.1:15080 a.test => outbound|80||a.test
+         http 127.0.0.1:15080 a.test:8080 => outbound|8080||a.test
+         http 127.0.0.1:15080 b.test => 502",
+    );
+    let proxy = crate::snapshot::BoundPort {
+        bind: Some("127.0.0.1".parse().expect("address")),
+        port: 15080,
+    };
+    assert_eq!(world.snapshot.bound_ports(), [proxy]);
+    // Nothing that a Sidecar leaves out can be called through it.
+    let some = "{egress: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['./*']}]}";
+    let world = sidecar(&mesh, &(services + &object("Sidecar", "s", some)));
+    assert!(world.snapshot.bound_ports().is_empty());
+}

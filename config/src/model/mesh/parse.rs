@@ -14,7 +14,9 @@ use crate::model::policy;
 use crate::model::policy::blocks;
 use crate::model::read;
 use crate::model::route::tries;
+use crate::model::sidecar::EgressPort;
 use crate::model::tls;
+use crate::port::Protocol;
 use crate::problem::NO_VALUE;
 use crate::problem::Review;
 use crate::value::path::PathNormalization;
@@ -131,6 +133,15 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
         mesh.tls_defaults =
             review.within("tlsDefaults", |review| tls::defaults::parse(wire, review));
     }
+    mesh.http_proxy =
+        read::optional_port(review, "proxyHttpPort", wire.proxy_http_port).map(|number| {
+            EgressPort {
+                number,
+                protocol: Protocol::Http,
+                name: "http_proxy".into(),
+                proxies: true,
+            }
+        });
     unread::check(wire, review);
     let policies = [("DO_NOT_UPGRADE", false), ("UPGRADE", true)];
     mesh.h2_upgrade = read::word(

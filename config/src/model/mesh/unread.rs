@@ -9,7 +9,6 @@ pub(super) fn check(wire: &MeshConfig, review: &mut Review<'_>) {
     for (part, number) in [
         ("proxyListenPort", wire.proxy_listen_port),
         ("proxyInboundListenPort", wire.proxy_inbound_listen_port),
-        ("proxyHttpPort", wire.proxy_http_port),
     ] {
         read::optional_port(review, part, number);
     }

@@ -184,6 +184,24 @@ fn requests_that_are_none() {
                 bad(400),
             ),
             (
+                http(
+                    json!({ "host": "a.org", "headers": ["content-length: 1", "content-length: 1"] }),
+                ),
+                bad(400),
+            ),
+            (
+                http(json!({ "host": "a.org", "headers": vec!["a: 1"; 100] })),
+                bad(431),
+            ),
+            (
+                http(json!({ "host": "a.org", "headers": [format!("a: {}", "x".repeat(70_000))] })),
+                bad(431),
+            ),
+            (
+                http(json!({ "host": "a.org", "path": format!("/{}", "x".repeat(70_000)) })),
+                bad(431),
+            ),
+            (
                 http(json!({ "host": "a.org", "headers": ["upgrade: x", "connection: upgrade"] })),
                 bad(403),
             ),

@@ -18,24 +18,30 @@ const BODY: &[&str] = &[
 
 const ALL: &[&str] = &["*"];
 
+/// Who signs an answer.
+const SERVER: Difference = Difference {
+    exchanges: &[],
+    facts: &[
+        "header server",
+        "response 1 header server",
+        "response 2 header server",
+    ],
+    reason: "answers are signed by who gives them; proxyHeaders of the mesh can say otherwise",
+};
+
+/// What a refusal says of itself.
+const VERDICT: Difference = Difference {
+    exchanges: &[],
+    facts: &[
+        "header x-egret-verdict",
+        "response 2 header x-egret-verdict",
+    ],
+    reason: "a refusal says why in a header of its own",
+};
+
 pub(crate) const OF_GATEWAY: &[Difference] = &[
-    Difference {
-        exchanges: &[],
-        facts: &[
-            "header server",
-            "response 1 header server",
-            "response 2 header server",
-        ],
-        reason: "answers are signed by who gives them; proxyHeaders of the mesh can say otherwise",
-    },
-    Difference {
-        exchanges: &[],
-        facts: &[
-            "header x-egret-verdict",
-            "response 2 header x-egret-verdict",
-        ],
-        reason: "a refusal says why in a header of its own",
-    },
+    SERVER,
+    VERDICT,
     Difference {
         exchanges: &[
             "no such host",
@@ -273,23 +279,8 @@ pub(crate) const OVER_HTTP2: &[Difference] = &[
 ];
 
 pub(crate) const OF_SIDECAR: &[Difference] = &[
-    Difference {
-        exchanges: &[],
-        facts: &[
-            "header server",
-            "response 1 header server",
-            "response 2 header server",
-        ],
-        reason: "answers are signed by who gives them; proxyHeaders of the mesh can say otherwise",
-    },
-    Difference {
-        exchanges: &[],
-        facts: &[
-            "header x-egret-verdict",
-            "response 2 header x-egret-verdict",
-        ],
-        reason: "a refusal says why in a header of its own",
-    },
+    SERVER,
+    VERDICT,
     Difference {
         exchanges: &[
             "unknown host",

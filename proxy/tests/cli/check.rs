@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::stage::EXTERNAL;
 use crate::stage::Files;
+use crate::worlds::EXTERNAL;
 
 #[test]
 fn check_ends_with_0_without_errors_1_with_some_and_2_when_it_cannot() {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::stage::EXTERNAL;
 use crate::stage::Files;
+use crate::worlds::EXTERNAL;
 
 /// Flags of the sidecar of namespace `shop`.
 pub(crate) const SHOP: [&str; 6] = [

@@ -7,69 +7,6 @@ use std::process::Stdio;
 
 use tempfile::TempDir;
 
-/// Services, routes and policies of namespace `shop`.
-pub(crate) const EXTERNAL: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: httpbin, namespace: shop}
-spec:
-  hosts: [httpbin.org]
-  ports: [{number: 80, name: http, protocol: HTTP}, {number: 443, name: tls, protocol: TLS}]
-  resolution: DNS
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: httpbin, namespace: shop}
-spec:
-  hosts: [httpbin.org]
-  http:
-  - name: old
-    match: [{uri: {prefix: /old}}]
-    redirect: {uri: /new, authority: new.org}
-  - name: teapot
-    match: [{headers: {x-tea: {exact: 'yes'}}}]
-    directResponse: {status: 418}
-  - name: split
-    match: [{uri: {prefix: /split/}}]
-    rewrite: {uri: /, authority: x.org}
-    timeout: 1.5s
-    retries: {attempts: 3, perTryTimeout: 1s, retryOn: 'gateway-error,409'}
-    route: [{destination: {host: httpbin.org}, weight: 80}, {destination: {host: gone.org}, weight: 20}]
-  - name: gone
-    match: [{uri: {prefix: /gone}}]
-    route: [{destination: {host: gone.org, port: {number: 80}}}]
-  - name: lost
-    match: [{uri: {exact: /}}]
-    route: [{destination: {host: httpbin.org}}]
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: httpbin, namespace: shop}
-spec:
-  host: httpbin.org
-  trafficPolicy:
-    loadBalancer: {simple: ROUND_ROBIN}
-    portLevelSettings:
-    - port: {number: 80}
-      loadBalancer: {simple: RANDOM}
-      tls: {mode: SIMPLE, subjectAltNames: [san.org], caCertificates: /ca.pem}
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: empty, namespace: shop}
-spec: {hosts: [empty.org], ports: [{number: 80, name: http, protocol: HTTP}], resolution: STATIC}
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: db-a, namespace: shop}
-spec: {hosts: [db-a.org], ports: [{number: 3306, name: tcp, protocol: TCP}], resolution: DNS}
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: db-b, namespace: shop}
-spec: {hosts: [db-b.org], ports: [{number: 3306, name: tcp, protocol: TCP}], resolution: DNS}
-";
-
 /// A folder with files.
 pub(crate) struct Files(TempDir);
 

@@ -253,12 +253,12 @@ fn explain_is_told_who_calls_and_what() {
 
 #[test]
 fn explain_needs_little() {
-    let options = explained("explain --to 1.2.3.4:80 --protocol tcp");
+    let options = explained("explain --config a.yaml --to 1.2.3.4:80 --protocol tcp");
     assert_eq!(options.workload.mode, Mode::Sidecar);
     assert_eq!(&*options.workload.namespace, "default");
     assert_eq!(options.workload.own_ports, [15000, 15021]);
     assert_eq!(options.workload.redirect_ports, [15001, 15006]);
-    let options = explained("explain --calls - --output json");
+    let options = explained("explain --mesh-config m.yaml --calls - --output json");
     assert!(matches!(options.calls, crate::explain::Calls::File(path) if path == Path::new("-")));
 }
 

@@ -197,9 +197,13 @@ fn ports(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<S
         if protocol == Protocol::Udp {
             review.warn("protocol", &wire.protocol, "datagrams are not proxied");
         }
-        let by_name = matches!(protocol.class(), Some(PortClass::Http)) || protocol.is_tls();
+        // As with Istio, not HTTPS: nothing would resolve it.
+        let by_name = matches!(
+            protocol,
+            Protocol::Http | Protocol::Http2 | Protocol::Grpc | Protocol::Tls
+        );
         if *resolution == Resolution::DynamicDns && !by_name {
-            review.error("protocol", &wire.protocol, "resolution DYNAMIC_DNS needs calls that name their host: HTTP, HTTP2, GRPC, HTTPS or TLS");
+            review.error("protocol", &wire.protocol, "resolution DYNAMIC_DNS is for HTTP, HTTP2, GRPC and TLS; for HTTPS write TLS");
         }
         Some(ServicePort {
             number: number?,

@@ -128,8 +128,8 @@ impl Snapshot {
         (snapshot, findings.finish())
     }
 
-    /// The ports that egret itself listens on: a gateway's servers, and a sidecar's egress listeners with
-    /// `captureMode: NONE`.
+    /// The ports that egret itself listens on: a gateway's servers, a sidecar's egress listeners with `captureMode: NONE`,
+    /// and the mesh's `proxyHttpPort` on a sidecar.
     pub fn bound_ports(&self) -> Vec<BoundPort> {
         let listeners = self.bound.iter().copied();
         self.gateways.keys().copied().chain(listeners).collect()

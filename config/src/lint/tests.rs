@@ -2,6 +2,8 @@ use crate::lint::lint;
 use crate::load::Text;
 use crate::load::load;
 
+mod unseen;
+
 /// Checks what is found: `object | field | part of the text`, in order.
 #[track_caller]
 fn check(yaml: &str, expected: &[&str]) {
@@ -119,37 +121,6 @@ spec:
             &expected.iter().map(String::as_str).collect::<Vec<_>>(),
         );
     }
-}
-
-#[test]
-fn services_that_nobody_sees() {
-    let sidecar = |namespace: &str, hosts: &str| {
-        format!(
-            "\napiVersion: NET/v1\nkind: Sidecar\nmetadata: {{name: s, namespace: {namespace}}}\nspec: {{egress: [{{hosts: {hosts}}}]}}\n---"
-        )
-    };
-    let private = A_COM.replace("resolution: DNS", "resolution: DNS, exportTo: ['.']");
-    let nobody = A_COM.replace("resolution: DNS", "resolution: DNS, exportTo: ['~']");
-    check(
-        &nobody,
-        &["ServiceEntry default/a | spec.exportTo | exported to nobody"],
-    );
-    check(&private, &[]);
-    let other = sidecar("default", "['istio-system/*']");
-    check(
-        &format!("{private}{other}"),
-        &["ServiceEntry default/a | spec.exportTo | Sidecar default/s does not import it"],
-    );
-    check(&format!("{A_COM}{other}"), &[]);
-    check(&format!("{private}{}", sidecar("default", "['./*']")), &[]);
-    check(
-        &format!("{private}{}", sidecar("default", "['*/a.com']")),
-        &[],
-    );
-    check(
-        &format!("{A_COM}{}", sidecar("istio-system", "['./*']")),
-        &["ServiceEntry default/a | spec.hosts | Sidecar istio-system/s does not import it"],
-    );
 }
 
 #[test]
@@ -386,78 +357,4 @@ spec:
             "VirtualService default/r | spec.http[0].route[0].headers.response.add.w | egret sends",
         ],
     );
-}
-
-#[test]
-fn pods_say_which_sidecar_keeps_a_service_from_them() {
-    let objects = |app: &str| {
-        format!(
-            "
-apiVersion: NET/v1
-kind: ServiceEntry
-metadata: {{name: a}}
-spec: {{hosts: [a.com], exportTo: [shop], ports: [{{number: 80, name: http, protocol: HTTP}}], resolution: DNS}}
----
-apiVersion: NET/v1
-kind: Sidecar
-metadata: {{name: narrow, namespace: shop}}
-spec: {{workloadSelector: {{labels: {{app: web}}}}, egress: [{{hosts: ['./*']}}]}}
----
-apiVersion: NET/v1
-kind: Sidecar
-metadata: {{name: wide, namespace: shop}}
-spec: {{workloadSelector: {{labels: {{app: batch}}}}, egress: [{{hosts: ['*/*']}}]}}
----
-apiVersion: v1
-kind: Pod
-metadata: {{name: p, namespace: shop, labels: {{app: {app}}}}}
-status: {{podIP: 10.0.0.7}}
-"
-        )
-    };
-    check(
-        &objects("web"),
-        &[
-            "ServiceEntry default/a | spec.exportTo | no sidecar sees this host: Sidecar shop/narrow does not import it",
-        ],
-    );
-    for app in ["batch", "other"] {
-        check(&objects(app), &[]);
-    }
-}
-
-#[test]
-fn namespaces_that_see_the_same_are_looked_at_once() {
-    let entry = |namespace: &str, host: &str, more: &str| {
-        format!(
-            "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: a, namespace: {namespace}}}\n\
-             spec: {{hosts: [{host}], {more} ports: [{{number: 80, name: http, protocol: HTTP}}], resolution: DNS}}\n---\n"
-        )
-    };
-    let rule = |namespace: &str, host: &str| {
-        format!(
-            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: a, namespace: {namespace}}}\n\
-             spec: {{host: {host}, trafficPolicy: {{loadBalancer: {{simple: RANDOM}}}}}}\n---\n"
-        )
-    };
-    let yaml = entry("n1", "a.com", "")
-        + &entry("n2", "b.com", "")
-        + &entry("n3", "c.com", "exportTo: [n4],")
-        + &entry("n4", "d.com", "")
-        + &entry("n5", "e.com", "")
-        + &rule("n5", "e.com")
-        + &entry("n6", "f.com", "")
-        + &rule("n6", "a.com");
-    let text = Text {
-        file: "a.yaml".into(),
-        bytes: yaml.into_bytes(),
-    };
-    let (objects, _) = load(&[text], None);
-    let viewers = crate::lint::workloads::workloads(&objects);
-    let seen: Vec<_> = viewers
-        .iter()
-        .map(|viewer| (&*viewer.workload.namespace, viewer.alike))
-        .collect();
-    // n1 stands for n2, n3 and n5; n4 sees more, and n6 has a rule of its own for what is another's.
-    assert_eq!(seen, [("n1", 3), ("n4", 0), ("n6", 0)]);
 }

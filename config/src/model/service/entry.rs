@@ -184,14 +184,30 @@ fn ports(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<S
     review.each("ports", &wire.ports, |review, wire: &Port| {
         let number = read::port(review, "number", wire.number);
         if numbers.insert(wire.number, ()).is_some() {
-            review.error("number", wire.number, "another port of this ServiceEntry has this number");
+            review.error(
+                "number",
+                wire.number,
+                "another port of this ServiceEntry has this number",
+            );
         }
         if wire.name.is_empty() {
-            review.error("name", NO_VALUE, "a port needs a name; add one such as `https`");
+            review.error(
+                "name",
+                NO_VALUE,
+                "a port needs a name; add one such as `https`",
+            );
         } else if !read::is_label(&wire.name) {
-            review.error("name", &wire.name, "not a valid name of a port: expected letters, digits and dashes");
+            review.error(
+                "name",
+                &wire.name,
+                "not a valid name of a port: expected letters, digits and dashes",
+            );
         } else if names.insert(wire.name.clone(), ()).is_some() {
-            review.error("name", &wire.name, "another port of this ServiceEntry has this name");
+            review.error(
+                "name",
+                &wire.name,
+                "another port of this ServiceEntry has this name",
+            );
         }
         let protocol = protocol(review, &wire.protocol)?;
         if protocol == Protocol::Udp {
@@ -203,7 +219,11 @@ fn ports(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<S
             Protocol::Http | Protocol::Http2 | Protocol::Grpc | Protocol::Tls
         );
         if *resolution == Resolution::DynamicDns && !by_name {
-            review.error("protocol", &wire.protocol, "resolution DYNAMIC_DNS is for HTTP, HTTP2, GRPC and TLS; for HTTPS write TLS");
+            review.error(
+                "protocol",
+                &wire.protocol,
+                "resolution DYNAMIC_DNS is for HTTP, HTTP2, GRPC and TLS; for HTTPS write TLS",
+            );
         }
         Some(ServicePort {
             number: number?,

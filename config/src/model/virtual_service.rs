@@ -107,4 +107,3 @@ pub struct WeightedDestination {
     /// Its share of the sum; ignored when it is the only one.
     pub weight: u32,
 }
-

@@ -247,7 +247,10 @@ impl Head {
 
     fn coding(&mut self, value: &[u8]) {
         // Refused by hyper, whatever it says.
-        if value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+        if value
+            .iter()
+            .any(|byte| byte.is_ascii_control() && *byte != b'\t')
+        {
             return;
         }
         let last = value.rsplit(|byte| *byte == b',').next().unwrap_or(value);

@@ -82,11 +82,20 @@ pub fn strip_request(headers: &mut HeaderMap) {
     strip_common(headers);
 }
 
-/// Takes out of a response what is meant for this hop only. What its `connection` header names stays, as with Envoy.
+/// Takes out of a response what is meant for this hop only, or for proxies. What its `connection` header names stays, as with Envoy.
 pub fn strip_response(headers: &mut HeaderMap) {
     headers.remove(header::CONNECTION);
+    for of_the_mesh in PEER_METADATA {
+        headers.remove(of_the_mesh);
+    }
     strip_common(headers);
 }
+
+/// What proxies of a mesh tell each other of the workloads beside them.
+const PEER_METADATA: [HeaderName; 2] = [
+    HeaderName::from_static("x-envoy-peer-metadata"),
+    HeaderName::from_static("x-envoy-peer-metadata-id"),
+];
 
 /// Headers that a client cannot have removed by naming them in `connection`.
 static PROTECTED: [HeaderName; 8] = [

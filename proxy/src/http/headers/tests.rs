@@ -45,6 +45,8 @@ fn a_response_keeps_what_its_connection_header_names() {
         ("connection", "x-a"),
         ("x-a", "1"),
         ("transfer-encoding", "chunked"),
+        ("x-envoy-peer-metadata", "of a proxy"),
+        ("x-envoy-peer-metadata-id", "sidecar"),
     ]);
     strip_response(&mut headers);
     assert_eq!(

@@ -135,7 +135,11 @@ fn policies_count_where_nothing_is_sent_on() {
                     && response.contains("access-control-allow-origin: http://page.test\r\n"),
                 "{response}"
             );
-            assert_eq!(response.contains("x-set: here\r\n"), status == 503, "{response}");
+            assert_eq!(
+                response.contains("x-set: here\r\n"),
+                status == 503,
+                "{response}"
+            );
         }
         let response = ask(&mut client, "GET /aborted HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
         assert!(response.starts_with("HTTP/1.1 418 "), "{response}");

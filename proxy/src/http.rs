@@ -7,6 +7,7 @@ pub mod caller;
 pub mod headers;
 pub mod rewrite;
 pub mod framing;
+mod guarded;
 pub mod line;
 pub mod outgoing;
 pub mod body;

@@ -1,6 +1,7 @@
 //! What a gateway listens on, and what each of its ports does.
 
 mod servers;
+mod shared;
 mod streams;
 
 use std::collections::BTreeMap;
@@ -27,12 +28,12 @@ use crate::snapshot::chains::StreamRoute;
 use crate::snapshot::clusters::Clusters;
 use crate::snapshot::delegates::Delegates;
 use crate::snapshot::findings::Findings;
+use crate::snapshot::gateways::shared::Shared;
 use crate::snapshot::routes::Site;
 use crate::snapshot::routes::Written;
 use crate::snapshot::routes::http_rules;
 use crate::snapshot::services::Ties;
 use crate::snapshot::table::RouteTable;
-use crate::snapshot::table::Rule;
 use crate::snapshot::table::VirtualHost;
 use crate::snapshot::visible::virtual_services;
 use crate::snapshot::workload::Workload;
@@ -298,7 +299,7 @@ impl<'o> Build<'_, 'o, '_> {
             }
         }
         let mut table = RouteTable::new(name);
-        let names = names_of(&hosts);
+        let names = shared::names(&hosts);
         for (mut shared, name) in hosts.into_iter().zip(names) {
             shared.rules.sort_by_key(|rule| rule.takes_all());
             table.add(VirtualHost {
@@ -324,37 +325,6 @@ impl<'o> Build<'_, 'o, '_> {
             .iter()
             .any(|name| self.names.mean(name, serving.gateway))
     }
-}
-
-/// A virtual host while its table is built.
-struct Shared {
-    host: HostPattern,
-    /// The port of the first server that has it.
-    port: u16,
-    rules: Vec<Arc<Rule>>,
-    to_https: bool,
-}
-
-/// The name of each: hosts with the same rules are one virtual host to Istio, named after the first in the alphabet.
-fn names_of(hosts: &[Shared]) -> Vec<Arc<str>> {
-    let key = |shared: &Shared| {
-        let rules = shared.rules.iter();
-        let rules: Vec<_> = rules.map(|rule| rule.origin.place()).collect();
-        (shared.to_https, rules)
-    };
-    let mut first: HashMap<_, (String, u16)> = HashMap::new();
-    for shared in hosts {
-        let own = (shared.host.to_string(), shared.port);
-        let held = first.entry(key(shared)).or_insert_with(|| own.clone());
-        if own.0 < held.0 {
-            *held = own;
-        }
-    }
-    let name = |shared| {
-        let (host, port) = &first[&key(shared)];
-        format!("{host}:{port}").into()
-    };
-    hosts.iter().map(name).collect()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,6 +36,7 @@ use tokio::time::timeout;
 
 use crate::http::framing::Flaw;
 use crate::http::framing::Framing;
+use crate::http::line::interim::Answering;
 use crate::http::line::interim::Busy;
 use crate::http::line::interim::Early;
 use crate::http::line::served::Line;
@@ -176,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Watch<S> {
             // The answer may join what hyper still holds; nothing can come before it any more.
             inner.interim.clear();
         }
-        response.map(|body| Busy { body, early })
+        response.map(|body| Busy::new(body, Answering(early)))
     }
 
     /// Whether more of the request that began last is to come.

@@ -1,18 +1,13 @@
 //! The way from a request to the connection that it came on: interim responses, and the end of its answer.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::Weak;
-use std::task::Context;
-use std::task::Poll;
 
 use http::HeaderMap;
 use http::StatusCode;
-use http_body::Body;
-use http_body::Frame;
-use http_body::SizeHint;
 
+use crate::http::guarded::Guarded;
 use crate::http::line::Inner;
 use crate::http::line::lock;
 
@@ -72,35 +67,15 @@ impl<S> Serves for Interim<S> {
 }
 
 /// The body of an answer; the connection is busy while this lives.
+pub type Busy<B> = Guarded<B, Answering>;
+
+/// An answer that is being sent.
 #[derive(Debug)]
-pub struct Busy<B> {
-    pub(in crate::http::line) body: B,
-    pub(in crate::http::line) early: Early,
-}
+pub struct Answering(pub(in crate::http::line) Early);
 
-impl<B> Drop for Busy<B> {
+impl Drop for Answering {
     fn drop(&mut self) {
-        self.early.0.done();
-    }
-}
-
-impl<B: Body + Unpin> Body for Busy<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.0.0.done();
     }
 }
 

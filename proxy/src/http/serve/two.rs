@@ -2,16 +2,10 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Context;
-use std::task::Poll;
 use std::time::Duration;
 
-use http_body::Body;
-use http_body::Frame;
-use http_body::SizeHint;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -23,6 +17,7 @@ use tokio::time::sleep;
 
 use crate::http::caller::Caller;
 use crate::http::exchange::exchange;
+use crate::http::guarded::Guarded;
 use crate::http::headers::HEAD_MAX;
 use crate::http::serve::IDLE_MAX;
 use crate::proxy::Proxy;
@@ -57,7 +52,7 @@ where
         let held = Streams::begin(&streams);
         async move {
             let response = exchange(request, &caller, &proxy).await;
-            Ok::<_, Infallible>(response.map(|body| Carried { body, _held: held }))
+            Ok::<_, Infallible>(response.map(|body| Guarded::new(body, held)))
         }
     });
     let serving = http2::Builder::new(OnThisThread)
@@ -126,32 +121,5 @@ impl Drop for Open {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get() - 1);
         self.0.used.set(Instant::now());
-    }
-}
-
-/// The body of an answer; its stream is open while this lives.
-#[derive(Debug)]
-struct Carried<B> {
-    body: B,
-    _held: Open,
-}
-
-impl<B: Body + Unpin> Body for Carried<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -119,11 +119,12 @@ impl Problem {
         self
     }
 
-    /// The same problem, of a field and the value found there, which is shortened to one line of moderate length.
+    /// The same problem, of a field and the value found there, both shortened to a moderate length: keys are strangers'
+    /// words, too.
     #[must_use]
     pub fn at(mut self, field: impl Into<String>, value: &str) -> Self {
-        self.field = field.into();
-        self.value = shorten(value);
+        self.field = shorten(&field.into(), FIELD_MAX);
+        self.value = shorten(value, SHOWN_MAX);
         self
     }
 }
@@ -139,9 +140,12 @@ fn wanted(reason: &str) -> Option<&str> {
 /// How much of a value is shown, in characters.
 const SHOWN_MAX: usize = 80;
 
-fn shorten(value: &str) -> String {
+/// How much of a field's path is shown, in characters.
+const FIELD_MAX: usize = 240;
+
+fn shorten(value: &str, most: usize) -> String {
     let line = value.trim();
-    let mut shown: String = line.chars().take(SHOWN_MAX).collect();
+    let mut shown: String = line.chars().take(most).collect();
     if shown.len() < line.len() {
         shown.push('…');
     }

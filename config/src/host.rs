@@ -119,8 +119,8 @@ pub fn complete(host: &str, namespace: &str) -> Arc<str> {
     format!("{host}.{namespace}.svc.{CLUSTER_DOMAIN}").into()
 }
 
-/// Splits `host:port` or `[v6]:port` as a Host header or authority has it; the port is optional. The host comes back as
-/// written, without brackets.
+/// Splits `host:port` or `[v6]:port` as a Host header or authority has it; the port is optional, and may be empty (RFC 3986,
+/// 3.2.3). The host comes back as written, without brackets.
 pub fn split_authority(authority: &str) -> (&str, Option<u16>) {
     if let Some(rest) = authority.strip_prefix('[') {
         if let Some((host, after)) = rest.split_once(']') {
@@ -134,6 +134,7 @@ pub fn split_authority(authority: &str) -> (&str, Option<u16>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') => match port.parse() {
             Ok(port) => (host, Some(port)),
+            Err(_) if port.is_empty() => (host, None),
             Err(_) => (authority, None),
         },
         _ => (authority, None),
@@ -180,6 +181,6 @@ mod tests {
         assert_eq!(split_authority("[::1]:80"), ("::1", Some(80)));
         assert_eq!(split_authority("[::1]"), ("::1", None));
         assert_eq!(split_authority("::1"), ("::1", None));
-        assert_eq!(split_authority("a.com:"), ("a.com:", None));
+        assert_eq!(split_authority("a.com:"), ("a.com", None));
     }
 }

@@ -37,6 +37,10 @@ pub(super) fn plain() -> Vec<Exchange> {
             "host with a final dot",
             "GET /o/x HTTP/1.1\r\nhost: app.example.\r\n\r\n",
         ),
+        raw(
+            "host with an empty port",
+            "GET /o/x HTTP/1.1\r\nhost: app.example:\r\n\r\n",
+        ),
         get("no such path", "/nowhere"),
         raw(
             "to https",

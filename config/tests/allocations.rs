@@ -1,0 +1,144 @@
+//! Decisions of calls that are registered, or refused, allocate nothing.
+
+use std::net::SocketAddr;
+
+use allocation_counter::measure;
+use egret_config::decide;
+use egret_config::decide::call::Arrival;
+use egret_config::decide::call::ClientHello;
+use egret_config::decide::call::Connection;
+use egret_config::decide::call::HttpVersion;
+use egret_config::decide::call::Layer;
+use egret_config::decide::call::Request;
+use egret_config::decide::verdict::RequestVerdict;
+use egret_config::load::Text;
+use egret_config::load::load;
+use egret_config::snapshot::Snapshot;
+use egret_config::snapshot::workload::Mode;
+use egret_config::snapshot::workload::Workload;
+
+const WORLD: &str = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: shop}
+spec:
+  hosts: [shop.example, '*.wild.example']
+  ports: [{number: 80, name: http, protocol: HTTP}, {number: 443, name: tls, protocol: TLS}]
+  resolution: NONE
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: db}
+spec:
+  hosts: [db.example]
+  addresses: [192.0.2.1]
+  ports: [{number: 5432, name: tcp, protocol: TCP}]
+  resolution: DNS
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  hosts: [shop.example]
+  http:
+  - match: [{uri: {prefix: /v1/}, headers: {x-who: {exact: me}}}]
+    name: first
+    timeout: 3s
+    route: [{destination: {host: shop.example}}]
+  - route: [{destination: {host: shop.example}}]
+";
+
+fn snapshot() -> Snapshot {
+    let text = |file: &str, text: &str| Text {
+        file: file.into(),
+        bytes: text.into(),
+    };
+    let mesh = text("mesh.yaml", "outboundTrafficPolicy: {mode: REGISTRY_ONLY}");
+    let (objects, problems) = load(&[text("world.yaml", WORLD)], Some(&mesh));
+    assert_eq!(problems, []);
+    Snapshot::build(&objects, Workload::new(Mode::Sidecar, "default")).0
+}
+
+fn arrival(to: &str) -> Arrival {
+    let to: SocketAddr = to.parse().expect("an address");
+    Arrival {
+        client: SocketAddr::from(([10, 0, 0, 1], 40_000)),
+        to,
+    }
+}
+
+#[test]
+fn requests() {
+    let snapshot = snapshot();
+    let mut headers = http::HeaderMap::new();
+    headers.insert("x-who", http::HeaderValue::from_static("me"));
+    for (host, forwarded) in [
+        ("shop.example", true),
+        ("shop.example:80", true),
+        ("a.wild.example", true),
+        ("nowhere.example", false),
+    ] {
+        let request = Request {
+            arrival: arrival("198.51.100.7:80"),
+            terminated: None,
+            method: "GET",
+            scheme: "http",
+            authority: host,
+            path: "/v1/things?id=1",
+            headers: &headers,
+        };
+        let mut seen = None;
+        let info = measure(|| {
+            let decision = decide::request(&snapshot, &request, &mut |_| 0);
+            seen = Some(matches!(decision.verdict, RequestVerdict::Forward(_)));
+        });
+        assert_eq!(seen, Some(forwarded), "{host}");
+        assert_eq!(info.count_total, 0, "{host}");
+    }
+}
+
+#[test]
+fn connections() {
+    let snapshot = snapshot();
+    let tls = |sni: &str| {
+        Layer::Tls(ClientHello {
+            sni: Some(sni.into()),
+            alpn: Vec::new(),
+        })
+    };
+    for (to, layer, cluster) in [
+        (
+            "198.51.100.7:443",
+            tls("shop.example"),
+            Some("outbound|443||shop.example"),
+        ),
+        (
+            "198.51.100.7:443",
+            tls("b.wild.example"),
+            Some("outbound|443||*.wild.example"),
+        ),
+        (
+            "198.51.100.7:443",
+            tls("nowhere.example"),
+            Some("BlackHoleCluster"),
+        ),
+        (
+            "192.0.2.1:5432",
+            Layer::Opaque,
+            Some("outbound|5432||db.example"),
+        ),
+        ("198.51.100.7:80", Layer::Http(HttpVersion::One), None),
+    ] {
+        let connection = Connection {
+            arrival: arrival(to),
+            layer: &layer,
+            terminated: None,
+        };
+        let mut seen = None;
+        let info = measure(|| {
+            seen = decide::connection(&snapshot, &connection, &mut |_| 0).cluster;
+        });
+        assert_eq!(seen, cluster, "{to} {layer:?}");
+        assert_eq!(info.count_total, 0, "{to} {layer:?}");
+    }
+}

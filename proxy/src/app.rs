@@ -6,7 +6,6 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -39,6 +38,7 @@ use crate::listen::bind::BindError;
 use crate::listen::bind::Purpose;
 use crate::listen::reconcile::Ports;
 use crate::listen::worker;
+use crate::listen::worker::Ended;
 use crate::listen::worker::Orders;
 use crate::listen::worker::Place;
 use crate::proxy::Proxy;
@@ -126,7 +126,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         true => bind::dns(settings.dns_port)?,
         false => Vec::new(),
     };
-    let (orders, threads) = start_workers(settings, open_files, &shared)?;
+    let (orders, workers) = start_workers(settings, open_files, &shared)?;
     let mut ports = Ports::new(orders);
     if settings.workload.mode == Mode::Sidecar {
         ports.open(
@@ -190,7 +190,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         drain_within(settings.drain_time, &shared.drain, ports).await;
         Ok::<_, StartError>(())
     })?;
-    end(threads);
+    end(workers);
     shared.access_log.flush(WORKER_END);
     info!("ended");
     Ok(())
@@ -204,7 +204,7 @@ fn start_workers(
     settings: &Settings,
     open_files: u64,
     shared: &Shared,
-) -> Result<(Vec<Orders>, Vec<JoinHandle<()>>), StartError> {
+) -> Result<(Vec<Orders>, Vec<Ended>), StartError> {
     let of = settings.threads.get();
     let files = open_files.saturating_sub(FILES_RESERVED) / of as u64;
     let files_max = usize::try_from(files).unwrap_or(usize::MAX);
@@ -216,10 +216,10 @@ fn start_workers(
             of,
             files_max,
         };
-        let (orders, thread) = worker::start(place, || Proxy::start(shared))
+        let (orders, ended) = worker::start(place, || Proxy::start(shared))
             .map_err(refused("start a worker thread"))?;
         started.0.push(orders);
-        started.1.push(thread);
+        started.1.push(ended);
     }
     Ok(started)
 }
@@ -272,14 +272,11 @@ async fn drain_within(patience: Duration, drain: &Drain, ports: Ports) {
     }
 }
 
-/// Waits for threads that were told to end; one that is stuck ends with the process. Looks again and again, because a
-/// standard thread cannot be joined within a time limit.
-fn end(threads: Vec<JoinHandle<()>>) {
+/// Waits for workers that were told to end; one that is stuck ends with the process.
+fn end(workers: Vec<Ended>) {
     let deadline = Instant::now() + WORKER_END;
-    for thread in threads {
-        while !thread.is_finished() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+    for worker in workers {
+        worker.wait(deadline);
     }
 }
 

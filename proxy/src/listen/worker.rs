@@ -1,11 +1,13 @@
 //! Worker threads: each has a runtime of its own, its own sockets and its own connections, which never leave it.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::io;
 use std::net;
 use std::rc::Rc;
+use std::sync;
 use std::thread;
-use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::net::TcpListener;
 use tokio::runtime;
@@ -48,6 +50,20 @@ pub struct Place {
     pub files_max: usize,
 }
 
+/// Tells when a worker's thread is done. A standard thread cannot be joined within a time limit; a channel whose other end
+/// it drops can be waited for.
+#[derive(Debug)]
+pub struct Ended(sync::mpsc::Receiver<Infallible>);
+
+impl Ended {
+    /// Waits for the end, until `deadline` at most.
+    pub fn wait(&self, deadline: Instant) {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        // Nothing is ever sent: either the time is over or the thread.
+        let _ = self.0.recv_timeout(patience);
+    }
+}
+
 /// Starts a worker. `proxy` is called once, on its thread, inside its `LocalSet`.
 ///
 /// # Errors
@@ -55,20 +71,22 @@ pub struct Place {
 pub fn start(
     place: Place,
     proxy: impl FnOnce() -> Rc<Proxy> + Send + 'static,
-) -> io::Result<(Orders, JoinHandle<()>)> {
+) -> io::Result<(Orders, Ended)> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let (orders, received) = mpsc::unbounded_channel();
-    let thread = thread::Builder::new()
+    let (running, ended) = sync::mpsc::channel();
+    thread::Builder::new()
         .name(format!("worker-{}", place.index))
         .spawn(move || {
             let local = LocalSet::new();
             local.block_on(&runtime, work(place, proxy, received));
             // Tasks go before the runtime that drives their sockets.
             drop(local);
+            drop::<sync::mpsc::Sender<Infallible>>(running);
         })?;
-    Ok((orders, thread))
+    Ok((orders, Ended(ended)))
 }
 
 async fn work(

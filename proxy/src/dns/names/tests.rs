@@ -21,7 +21,7 @@ fn scripted(script: impl IntoIterator<Item = Result<Found, Unresolved>>) -> Scri
         count.fetch_add(1, Ordering::Relaxed);
         let next = script.lock().expect("script").pop_front();
         Box::pin(async move {
-            // Long enough for callers to meet.
+            // Long enough for callers to meet, by the paused clock of each test.
             sleep(Duration::from_millis(10)).await;
             match next {
                 Some(found) => found,

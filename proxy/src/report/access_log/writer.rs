@@ -8,11 +8,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::sys::pipe;
+
 /// Bytes of lines that may wait for the target: some seconds of a busy proxy.
 pub(super) const QUEUE_MAX: usize = 4 << 20;
-
-/// How long to wait before writing again to a target that takes nothing now (a non-blocking pipe).
-const FULL_PIPE_PAUSE: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -145,7 +144,7 @@ fn write(shared: &Shared, mut target: &File, mut lines: &[u8]) {
         match target.write(lines) {
             Ok(written) => lines = &lines[written..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(FULL_PIPE_PAUSE),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => pipe::await_room(target),
             Err(error) => {
                 let lost = lines.iter().filter(|byte| **byte == b'\n').count();
                 let before = shared.dropped.fetch_add(lost as u64, Ordering::Relaxed);

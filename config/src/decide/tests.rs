@@ -3,6 +3,7 @@
 //! A call is a line `PROTOCOL TO HOST[/PATH] [METHOD] [header: value;…] => OUTCOME`, see [`World::check`].
 
 mod cases;
+mod samples;
 mod reference;
 mod scenarios;
 mod tls_defaults;

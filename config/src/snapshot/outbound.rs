@@ -23,7 +23,7 @@ use crate::snapshot::findings::Findings;
 use crate::snapshot::outbound::build::Build;
 use crate::snapshot::outbound::build::Drafts;
 use crate::snapshot::table::RouteTable;
-use crate::snapshot::virtual_hosts::VirtualServices;
+use crate::snapshot::virtual_hosts::index::VirtualServices;
 use crate::snapshot::visible::Scope;
 use crate::snapshot::workload::Workload;
 

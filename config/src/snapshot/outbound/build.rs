@@ -25,7 +25,7 @@ use crate::snapshot::findings::Findings;
 use crate::snapshot::outbound::Listener;
 use crate::snapshot::table::RouteTable;
 use crate::snapshot::virtual_hosts::Rules;
-use crate::snapshot::virtual_hosts::VirtualServices;
+use crate::snapshot::virtual_hosts::index::VirtualServices;
 use crate::snapshot::virtual_hosts::own_table;
 use crate::snapshot::virtual_hosts::proxy_table;
 use crate::snapshot::virtual_hosts::shared_table;

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, StatusCode, Version};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde_json::Value;
 
 use super::*;
@@ -251,4 +252,23 @@ fn lines_are_dropped_and_counted_when_the_target_does_not_keep_up() {
     let mut all = vec![0; queued * line.len()];
     reader.read_exact(&mut all).expect("read");
     assert!(writer.flush(WAIT));
+}
+
+#[test]
+fn a_pipe_that_does_not_block_is_waited_for() {
+    let (mut reader, pipe) = io::pipe().expect("pipe");
+    fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("set");
+    let writer = Writer::start().expect("start");
+    writer.retarget(Some(File::from(OwnedFd::from(pipe))));
+    // Far more than a pipe takes at once.
+    let line: Vec<u8> = (0..QUEUE_MAX / 4).map(|at| at.to_le_bytes()[0]).collect();
+    writer.queue(&line);
+    assert!(!writer.flush(Duration::ZERO));
+    let mut all = vec![0; line.len()];
+    reader.read_exact(&mut all).expect("read");
+    assert!(all == line, "every byte, in order");
+    assert!(writer.flush(WAIT));
+    writer.queue(&line);
+    drop(reader);
+    assert!(writer.flush(WAIT), "who reads no more is not waited for");
 }

@@ -2,6 +2,7 @@
 
 mod world;
 mod exchanges;
+mod refused;
 mod between;
 mod framing;
 mod retries;

@@ -1,8 +1,7 @@
 mod accepted;
+mod files;
+mod resumed;
 mod spoken;
-
-use std::fs;
-use std::path::Path;
 
 use egret_config::model::tls::Accepted;
 use egret_config::model::tls::CipherSuite;
@@ -354,90 +353,6 @@ async fn a_gateway_shows_the_certificate_of_the_sni() {
     assert!(words(met.client).contains("is for `first.example`"));
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> Arc<str> {
-    let path = folder.join(name);
-    fs::write(&path, text).expect("write");
-    path.to_str().expect("UTF-8").into()
-}
-
-#[tokio::test]
-async fn files_are_read_again_and_broken_ones_leave_what_was() {
-    let folder = tempfile::tempdir().expect("folder");
-    let (old, new) = (Authority::new(), Authority::new());
-    let roots = write(folder.path(), "ca.pem", &old.pem);
-    let (chain, key) = old.leaf(&["shop.example"]);
-    let keys = KeyFiles::Files {
-        certificate: write(folder.path(), "chain.pem", &chain),
-        key: write(folder.path(), "key.pem", &key),
-    };
-    let (originator, terminator) = (Originator::new(), Terminator::new());
-    let (policy, server) = (client(Roots::File(roots.clone())), server(vec![keys]));
-    let met = async || {
-        originator.look_again();
-        terminator.look_again();
-        meet_with(
-            &originator,
-            &policy,
-            &[],
-            Some("shop.example"),
-            &terminator,
-            &server,
-        )
-        .await
-        .client
-    };
-    assert!(met().await.is_ok());
-    let (chain, key) = new.leaf(&["shop.example"]);
-    write(folder.path(), "chain.pem", &chain);
-    assert!(met().await.is_ok(), "a chain without its key is not taken");
-    write(folder.path(), "key.pem", &key);
-    assert!(words(met().await).contains(&format!("trusted authority (`{roots}`) but by ")));
-    write(folder.path(), "ca.pem", &new.pem);
-    assert!(met().await.is_ok());
-    write(folder.path(), "ca.pem", "nothing");
-    assert!(met().await.is_ok());
-}
-
-#[test]
-fn unusable_files_are_named() {
-    let folder = tempfile::tempdir().expect("folder");
-    let authority = Authority::new();
-    let (chain, key) = authority.leaf(&["shop.example"]);
-    let (_, other_key) = authority.leaf(&["shop.example"]);
-    let chain = write(folder.path(), "chain.pem", &chain);
-    let key = write(folder.path(), "key.pem", &key);
-    let other = write(folder.path(), "other.pem", &other_key);
-    let missing: Arc<str> = folder
-        .path()
-        .join("missing.pem")
-        .to_str()
-        .expect("UTF-8")
-        .into();
-    for (certificate, private, expected) in [
-        (
-            &missing,
-            &key,
-            format!("cannot read `{missing}`: No such file or directory (os error 2)"),
-        ),
-        (&key, &key, format!("`{key}` holds no certificate")),
-        (&chain, &chain, format!("`{chain}` holds no private key")),
-        (
-            &chain,
-            &other,
-            format!("`{other}` is not the key of the first certificate in `{chain}`"),
-        ),
-    ] {
-        let keys = KeyFiles::Files {
-            certificate: certificate.clone(),
-            key: private.clone(),
-        };
-        let unusable = Terminator::new()
-            .check(&Hashed::new(server(vec![keys])))
-            .expect_err(&expected);
-        assert_eq!(unusable.to_string(), expected);
-    }
-}
-
 /// What `openssl req -x509` makes: a certificate signed by its own key, and marked as an authority.
 fn self_signed(names: &[&str], years: std::ops::Range<i32>) -> (KeyFiles, Roots) {
     let mut params = CertificateParams::new(
@@ -522,79 +437,5 @@ async fn suites_of_tls_1_2_are_those_of_the_policy() {
             server.suites,
             met.client
         );
-    }
-}
-
-/// A handshake between two that know each other: its kind and the application protocol agreed on.
-async fn again(
-    originator: &Originator,
-    policy: &ClientTls,
-    alpn: Alpn,
-    terminator: &Terminator,
-    server: &ServerTls,
-) -> (rustls::HandshakeKind, Option<Vec<u8>>) {
-    let (near, far) = duplex(1 << 16);
-    let (policy, server) = (Hashed::new(policy.clone()), Hashed::new(server.clone()));
-    let ask = async {
-        let mut stream = originator
-            .connect(near, &policy, &Arc::default(), Some("shop.example"), alpn)
-            .await
-            .expect("client");
-        // Tickets come after the handshake.
-        stream.read_exact(&mut [0]).await.expect("read");
-        stream.get_ref().1.handshake_kind().expect("done")
-    };
-    let answer = async {
-        let (mut stream, _) = terminator
-            .accept(far, &server, Alpn::Either)
-            .await
-            .expect("server");
-        stream.write_all(b"!").await.expect("write");
-        stream.flush().await.expect("flush");
-        stream.get_ref().1.alpn_protocol().map(Into::into)
-    };
-    tokio::join!(ask, answer)
-}
-
-#[tokio::test]
-async fn a_second_handshake_resumes_the_first() {
-    let authority = Authority::new();
-    let policy = client(authority.roots());
-    let mut server = server(vec![authority.keys(&["shop.example"])]);
-    for only_tls12 in [false, true] {
-        server.only_tls12 = only_tls12;
-        let (originator, terminator) = (Originator::new(), Terminator::new());
-        let mut kinds = Vec::new();
-        for _ in 0..2 {
-            kinds.push(
-                again(&originator, &policy, Alpn::Unsaid, &terminator, &server)
-                    .await
-                    .0,
-            );
-        }
-        assert_eq!(
-            kinds,
-            [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed],
-            "only TLS 1.2: {only_tls12}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn proxies_of_the_mesh_know_each_other_and_unknown_protocols_do_no_harm() {
-    let authority = Authority::new();
-    let server = server(vec![authority.keys(&["shop.example"])]);
-    let mut policy = client(authority.roots());
-    for (in_mesh, alpn, expected) in [
-        (true, Alpn::Unsaid, None),
-        (true, Alpn::Http1, Some(&b"http/1.1"[..])),
-        (true, Alpn::Http2, Some(b"h2")),
-        (false, Alpn::Http1, None),
-        (false, Alpn::Http2, Some(b"h2")),
-    ] {
-        policy.in_mesh = in_mesh;
-        let (originator, terminator) = (Originator::new(), Terminator::new());
-        let (_, agreed) = again(&originator, &policy, alpn, &terminator, &server).await;
-        assert_eq!(agreed.as_deref(), expected, "{in_mesh} {alpn:?}");
     }
 }

@@ -21,3 +21,5 @@ pub mod tunnel;
 pub mod pool;
 pub mod clusters;
 pub mod live;
+#[cfg(test)]
+pub(crate) mod sample;

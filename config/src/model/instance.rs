@@ -175,20 +175,7 @@ fn address(wire: &WorkloadEntry, review: &mut Review<'_>) -> Option<Address> {
         return None;
     }
     if let Some(path) = text.strip_prefix("unix://") {
-        if !read::is_socket(path) {
-            review.error(
-                "address",
-                text,
-                "expected an absolute path, as unix:///run/name.sock",
-            );
-        }
-        if !wire.ports.is_empty() {
-            review.error(
-                "ports",
-                NO_VALUE,
-                "a unix socket has no ports; leave them out",
-            );
-        }
+        read::socket(review, text, path, !wire.ports.is_empty());
         return Some(Address::Unix(path.into()));
     }
     if let Ok(ip) = text.parse() {

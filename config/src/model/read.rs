@@ -155,6 +155,24 @@ pub(super) fn is_socket(path: &str) -> bool {
     path.starts_with('@') || path.starts_with('/') && !path.ends_with('/')
 }
 
+/// The `address` of a workload that is a Unix socket, `unix://PATH`: it needs a path, and has no `ports`.
+pub(super) fn socket(review: &mut Review<'_>, text: &str, path: &str, ports: bool) {
+    if !is_socket(path) {
+        review.error(
+            "address",
+            text,
+            "expected an absolute path, as unix:///run/name.sock",
+        );
+    }
+    if ports {
+        review.error(
+            "ports",
+            NO_VALUE,
+            "a unix socket has no ports; leave them out",
+        );
+    }
+}
+
 /// A range of addresses, or one address as a range of one.
 pub(super) fn subnet(review: &mut Review<'_>, text: &str) -> Option<IpNet> {
     let subnet = match text.parse::<IpAddr>() {

@@ -329,20 +329,7 @@ fn endpoint(
     let address = match (text.parse(), text.strip_prefix("unix://"), resolution) {
         (Ok(ip), ..) => Address::Ip(ip),
         (_, Some(path), Resolution::Static) => {
-            if !read::is_socket(path) {
-                review.error(
-                    "address",
-                    text,
-                    "expected an absolute path, as unix:///run/name.sock",
-                );
-            }
-            if !wire.ports.is_empty() {
-                review.error(
-                    "ports",
-                    NO_VALUE,
-                    "a unix socket has no ports; leave them out",
-                );
-            }
+            read::socket(review, text, path, !wire.ports.is_empty());
             if ports.len() != 1 {
                 review.error(
                     "address",

@@ -75,18 +75,23 @@ async fn in_turn(answers: &'static [&'static str]) -> (SocketAddr, Rc<RefCell<Ve
     (address, seen)
 }
 
+/// A world in which calls of `a.test` go to an address, with these retries.
+fn retrying(address: SocketAddr, retries: &str) -> World {
+    World::with(&format!(
+        "{}{}",
+        service("a", "HTTP", &[address]),
+        rule(
+            "a",
+            &format!("route: [{{destination: {{host: a.test}}}}], retries: {retries}")
+        ),
+    ))
+}
+
 #[test]
 fn a_body_is_sent_again() {
     worker(|| async {
         let (address, seen) = in_turn(&["503 Busy", "200 OK"]).await;
-        let world = World::with(&format!(
-            "{}{}",
-            service("a", "HTTP", &[address]),
-            rule(
-                "a",
-                "route: [{destination: {host: a.test}}], retries: {attempts: 2, retryOn: 5xx, backoff: 1ms}"
-            ),
-        ));
+        let world = retrying(address, "{attempts: 2, retryOn: 5xx, backoff: 1ms}");
         let mut client = world.client(vip());
         let body = "x".repeat(100_000);
         let request = format!(
@@ -111,14 +116,7 @@ fn a_body_is_sent_again() {
 fn a_body_too_large_to_be_kept_is_sent_once() {
     worker(|| async {
         let (address, seen) = in_turn(&["503 Busy", "200 OK"]).await;
-        let world = World::with(&format!(
-            "{}{}",
-            service("a", "HTTP", &[address]),
-            rule(
-                "a",
-                "route: [{destination: {host: a.test}}], retries: {attempts: 2, retryOn: 5xx}"
-            ),
-        ));
+        let world = retrying(address, "{attempts: 2, retryOn: 5xx}");
         let mut client = world.client(vip());
         let length = KEPT_MAX + 1;
         let head = format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {length}\r\n\r\n");
@@ -134,14 +132,7 @@ fn a_body_too_large_to_be_kept_is_sent_once() {
 fn retries_that_are_used_up_are_told() {
     worker(|| async {
         let (address, seen) = in_turn(&["503 Busy"]).await;
-        let world = World::with(&format!(
-            "{}{}",
-            service("a", "HTTP", &[address]),
-            rule(
-                "a",
-                "route: [{destination: {host: a.test}}], retries: {attempts: 1, retryOn: 503, backoff: 1ms}"
-            ),
-        ));
+        let world = retrying(address, "{attempts: 1, retryOn: 503, backoff: 1ms}");
         let mut client = world.client(vip());
         let response = ask(&mut client, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
         assert!(response.starts_with("HTTP/1.1 503 "), "{response}");

@@ -11,21 +11,16 @@ use std::time::Duration;
 use egret_config::decide::call::Arrival;
 use egret_config::decide::call::HttpVersion;
 use egret_config::decide::verdict::Forward;
-use egret_config::host::HostPattern;
 use egret_config::load::Text;
 use egret_config::load::load;
 use egret_config::model::endpoint::Address;
 use egret_config::model::mesh::AccessLogEncoding;
 use egret_config::model::objects::Objects;
-use egret_config::model::policy::ConnectionPool;
-use egret_config::model::policy::LoadBalancer;
 use egret_config::model::route::Retries;
-use egret_config::port::Protocol;
 use egret_config::problem::Problem;
 use egret_config::problem::Severity;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::Cluster;
-use egret_config::snapshot::cluster::ClusterPolicy;
 use egret_config::snapshot::cluster::Discovery;
 use egret_config::snapshot::cluster::Member;
 use egret_config::snapshot::workload::Mode;
@@ -61,6 +56,7 @@ use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
 use crate::upstream::body::Received;
 use crate::upstream::body::RequestBody;
+use crate::upstream::sample;
 
 /// A worker without workers: a proxy, its access log in a file, and how much of that was read.
 pub(super) struct World {
@@ -252,28 +248,7 @@ pub(super) fn cluster(addresses: &[SocketAddr]) -> Arc<Cluster> {
         locality: "".into(),
         priority: 0,
     };
-    Arc::new(Cluster {
-        name: "outbound|80||a.test".into(),
-        host: HostPattern::parse("a.test"),
-        port: 80,
-        subset: None,
-        protocol: Protocol::Http,
-        discovery: Discovery::Members(addresses.iter().map(member).collect()),
-        policy: ClusterPolicy {
-            load_balancer: LoadBalancer::RoundRobin,
-            warmup: None,
-            pool: ConnectionPool::default(),
-            connect_timeout: Duration::from_secs(5),
-            outlier_detection: None,
-            tls: None,
-            tunnel: None,
-            proxy_protocol: None,
-            retry_budget: None,
-        },
-        service_names: Arc::default(),
-        origin: "ServiceEntry default/a".into(),
-        destination_rules: Vec::new(),
-    })
+    sample::cluster(Discovery::Members(addresses.iter().map(member).collect()))
 }
 
 /// Forwards a GET to a cluster; the status or why there is none, and the tries it took.

@@ -2,45 +2,18 @@ mod warmup;
 
 use egret_config::host::HostPattern;
 use egret_config::model::endpoint::Address;
-use egret_config::model::policy::ConnectionPool;
-use egret_config::model::policy::LoadBalancer;
 use egret_config::model::policy::OutlierDetection;
-use egret_config::port::Protocol;
 use egret_config::snapshot::cluster::Discovery;
 use egret_config::snapshot::cluster::Member;
 use tokio::runtime::Handle;
 
 use super::*;
 use crate::dns::resolver::Found;
+use crate::upstream::sample::cluster;
 
 fn clusters() -> Clusters {
     let names = Names::system("/nonexistent/resolv.conf", Handle::current());
     Clusters::new(Arc::new(names), Arc::new(Originator::new()), Arc::default())
-}
-
-fn cluster(discovery: Discovery) -> Arc<Cluster> {
-    Arc::new(Cluster {
-        name: "outbound|80||a.test".into(),
-        host: HostPattern::parse("a.test"),
-        port: 80,
-        subset: None,
-        protocol: Protocol::Http,
-        discovery,
-        policy: ClusterPolicy {
-            load_balancer: LoadBalancer::RoundRobin,
-            warmup: None,
-            pool: ConnectionPool::default(),
-            connect_timeout: Duration::from_secs(5),
-            outlier_detection: None,
-            tls: None,
-            tunnel: None,
-            proxy_protocol: None,
-            retry_budget: None,
-        },
-        service_names: Arc::default(),
-        origin: "ServiceEntry default/a".into(),
-        destination_rules: Vec::new(),
-    })
 }
 
 /// Members that are names; an address is a name that needs no name server.

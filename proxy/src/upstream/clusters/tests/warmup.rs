@@ -1,5 +1,6 @@
 //! Endpoints whose share grows.
 
+use egret_config::model::policy::LoadBalancer;
 use egret_config::model::policy::Warmup;
 use tokio::time::advance;
 

@@ -1,0 +1,38 @@
+//! A cluster for tests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_config::host::HostPattern;
+use egret_config::model::policy::ConnectionPool;
+use egret_config::model::policy::LoadBalancer;
+use egret_config::port::Protocol;
+use egret_config::snapshot::cluster::Cluster;
+use egret_config::snapshot::cluster::ClusterPolicy;
+use egret_config::snapshot::cluster::Discovery;
+
+/// `a.test` over HTTP on port 80, without any policy of its own.
+pub(crate) fn cluster(discovery: Discovery) -> Arc<Cluster> {
+    Arc::new(Cluster {
+        name: "outbound|80||a.test".into(),
+        host: HostPattern::parse("a.test"),
+        port: 80,
+        subset: None,
+        protocol: Protocol::Http,
+        discovery,
+        policy: ClusterPolicy {
+            load_balancer: LoadBalancer::RoundRobin,
+            warmup: None,
+            pool: ConnectionPool::default(),
+            connect_timeout: Duration::from_secs(5),
+            outlier_detection: None,
+            tls: None,
+            tunnel: None,
+            proxy_protocol: None,
+            retry_budget: None,
+        },
+        service_names: Arc::default(),
+        origin: "ServiceEntry default/a".into(),
+        destination_rules: Vec::new(),
+    })
+}

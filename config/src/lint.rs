@@ -80,11 +80,10 @@ fn finding(
     Problem::new(
         crate::problem::Severity::Warning,
         meta.place.clone(),
-        what_happens,
+        (what_happens, instead),
     )
     .of(meta.title())
     .at(field, value)
-    .instead(instead)
 }
 
 #[cfg(test)]

@@ -49,67 +49,58 @@ pub struct Problem {
     pub instead: String,
 }
 
-/// The words that begin an advice where it follows what is wrong after a semicolon.
-const ADVICE: [&str; 11] = [
-    "write ",
-    "leave ",
-    "set ",
-    "add ",
-    "give ",
-    "name ",
-    "use ",
-    "list ",
-    "take ",
-    "move ",
-    "did you mean ",
-];
+/// What is wrong, and what to write instead where that is known: made of a phrase, or of a pair of phrases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    reason: String,
+    instead: String,
+}
+
+impl From<String> for Said {
+    /// A phrase that says what is expected says what to write, too.
+    fn from(reason: String) -> Self {
+        let instead = wanted(&reason).map(|wanted| format!("write {wanted}"));
+        Self {
+            instead: instead.unwrap_or_default(),
+            reason,
+        }
+    }
+}
+
+impl From<&str> for Said {
+    fn from(reason: &str) -> Self {
+        reason.to_owned().into()
+    }
+}
+
+impl<R: Into<String>, I: Into<String>> From<(R, I)> for Said {
+    fn from((reason, instead): (R, I)) -> Self {
+        Self {
+            reason: reason.into(),
+            instead: instead.into(),
+        }
+    }
+}
 
 impl Problem {
-    /// A problem of a place, not yet of an object, field or value. What `reason` says of what to write instead, after
-    /// its last semicolon or as `expected …`, becomes `instead`.
-    pub fn new(severity: Severity, place: Place, reason: impl Into<String>) -> Self {
+    /// A problem of a place, not yet of an object, field or value.
+    pub fn new(severity: Severity, place: Place, said: impl Into<Said>) -> Self {
+        let Said { reason, instead } = said.into();
         Self {
             severity,
             place,
             object: String::new(),
             field: String::new(),
             value: String::new(),
-            reason: reason.into(),
-            instead: String::new(),
+            reason,
+            instead,
         }
-        .apart()
-    }
-
-    /// The same problem, what is wrong and what to write instead taken apart where the reason says both.
-    #[must_use]
-    pub(crate) fn apart(mut self) -> Self {
-        if !self.instead.is_empty() {
-            return self;
-        }
-        let advice = self.reason.rfind("; ").filter(|at| {
-            let rest = &self.reason[at + 2..];
-            ADVICE.iter().any(|words| rest.starts_with(words))
-        });
-        if let Some(at) = advice {
-            self.instead = self.reason[at + 2..].to_owned();
-            self.reason.truncate(at);
-        } else if let Some(wanted) = wanted(&self.reason) {
-            self.instead = format!("write {wanted}");
-        }
-        self
     }
 
     /// Whether the reason itself says what to write instead, as `expected …` does.
     fn says_both(&self) -> bool {
         let wanted = wanted(&self.reason);
         wanted.is_some() && wanted == self.instead.strip_prefix("write ")
-    }
-
-    /// The same problem, with what to write instead.
-    #[must_use]
-    pub fn instead(mut self, advice: impl Into<String>) -> Self {
-        self.instead = advice.into();
-        self
     }
 
     /// The same problem, of an object.
@@ -237,33 +228,28 @@ impl<'a> Review<'a> {
     }
 
     /// The object cannot be used because of `part` of the present field (empty: the field itself).
-    pub(crate) fn error(
-        &mut self,
-        part: &str,
-        value: impl fmt::Display,
-        reason: impl Into<String>,
-    ) {
+    pub(crate) fn error(&mut self, part: &str, value: impl fmt::Display, said: impl Into<Said>) {
         self.errors += 1;
-        self.tell(Severity::Error, part, value, reason);
+        self.tell(Severity::Error, part, value, said);
     }
 
     /// The object cannot be used because of what stands at `path`, outside of the field being looked at.
-    pub(crate) fn error_elsewhere(&mut self, path: &str, value: &str, reason: &str) {
+    pub(crate) fn error_elsewhere(&mut self, path: &str, value: &str, said: impl Into<Said>) {
         let here = std::mem::replace(&mut self.path, path.to_owned());
-        self.error("", value, reason);
+        self.error("", value, said);
         self.path = here;
     }
 
     /// What stands at `path`, outside of the field being looked at, may not do what its author thinks.
-    pub(crate) fn warn_elsewhere(&mut self, path: &str, value: &str, reason: &str) {
+    pub(crate) fn warn_elsewhere(&mut self, path: &str, value: &str, said: impl Into<Said>) {
         let here = std::mem::replace(&mut self.path, path.to_owned());
-        self.warn("", value, reason);
+        self.warn("", value, said);
         self.path = here;
     }
 
     /// `part` of the present field may not do what its author thinks.
-    pub(crate) fn warn(&mut self, part: &str, value: impl fmt::Display, reason: impl Into<String>) {
-        self.tell(Severity::Warning, part, value, reason);
+    pub(crate) fn warn(&mut self, part: &str, value: impl fmt::Display, said: impl Into<Said>) {
+        self.tell(Severity::Warning, part, value, said);
     }
 
     /// Whether there was no error.
@@ -276,7 +262,7 @@ impl<'a> Review<'a> {
         severity: Severity,
         part: &str,
         value: impl fmt::Display,
-        reason: impl Into<String>,
+        said: impl Into<Said>,
     ) {
         self.told += 1;
         if self.told > TOLD_MAX {
@@ -284,7 +270,7 @@ impl<'a> Review<'a> {
         }
         let mut path = self.path.clone();
         push_part(&mut path, part);
-        let problem = Problem::new(severity, self.place.clone(), reason)
+        let problem = Problem::new(severity, self.place.clone(), said)
             .of(self.object)
             .at(path, &value.to_string());
         self.problems.push(problem);

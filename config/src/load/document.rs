@@ -11,6 +11,7 @@ use super::format::Format;
 use super::plain;
 use crate::problem::Place;
 use crate::problem::Problem;
+use crate::problem::Said;
 use crate::problem::Severity;
 use crate::wire::envelope::Body;
 use crate::wire::envelope::Draft;
@@ -232,8 +233,8 @@ impl Source<'_> {
     }
 
     /// A problem of this document.
-    pub(super) fn problem(&self, severity: Severity, reason: impl Into<String>) -> Problem {
-        let problem = Problem::new(severity, self.place.clone(), reason);
+    pub(super) fn problem(&self, severity: Severity, said: impl Into<Said>) -> Problem {
+        let problem = Problem::new(severity, self.place.clone(), said);
         match self.within {
             Some((title, field)) => problem.of(title).at(field, ""),
             None => problem,
@@ -303,7 +304,7 @@ impl Source<'_> {
             (Some(NoBody::UnknownVersion(right)), ..) => self
                 .problem(
                     Severity::Error,
-                    format!("unknown version, left out; write {right}"),
+                    ("unknown version, left out", format!("write {right}")),
                 )
                 .of(title)
                 .at("apiVersion", &draft.api_version),
@@ -326,14 +327,16 @@ impl Source<'_> {
             file: self.place.file.clone(),
             line: line.unwrap_or(self.place.line),
         };
-        let reason = match &ignored.why {
+        let said: Said = match &ignored.why {
             Why::Unknown(Some(meant)) => {
-                format!("unknown field, ignored; did you mean `{meant}`?")
+                ("unknown field, ignored", format!("did you mean `{meant}`?")).into()
             }
-            Why::Unknown(None) => "unknown field, ignored".to_owned(),
-            Why::Unsupported(words) => format!("not supported yet, ignored: {words}"),
+            Why::Unknown(None) => "unknown field, ignored".into(),
+            Why::Unsupported((what, instead)) => {
+                (format!("not supported yet, ignored: {what}"), *instead).into()
+            }
         };
-        Problem::new(Severity::Warning, place, reason)
+        Problem::new(Severity::Warning, place, said)
             .of(title)
             .at(self.path(&ignored.path), "")
     }

@@ -162,7 +162,10 @@ pub(crate) fn workload_entry(
 fn address(wire: &WorkloadEntry, review: &mut Review<'_>) -> Option<Address> {
     let text = wire.address.as_str();
     if text.is_empty() && !wire.network.is_empty() {
-        let what = "a workload of another network behind a gateway, which is not dialled; give its address";
+        let what = (
+            "a workload of another network behind a gateway, which is not dialled",
+            "give its address",
+        );
         review.warn("address", NO_VALUE, what);
         return None;
     }
@@ -170,7 +173,10 @@ fn address(wire: &WorkloadEntry, review: &mut Review<'_>) -> Option<Address> {
         review.error(
             "address",
             NO_VALUE,
-            "required; give an IP address, a host name or unix:///path",
+            (
+                "required",
+                "give an IP address, a host name or unix:///path",
+            ),
         );
         return None;
     }

@@ -67,7 +67,10 @@ pub(super) fn time_limit(
 ) -> Option<Duration> {
     let limit = duration(review, part, text)?;
     if limit.is_zero() {
-        let what = "taken as no limit, but Istio's admission refuses it; leave it out";
+        let what = (
+            "taken as no limit, but Istio's admission refuses it",
+            "leave it out",
+        );
         review.warn(part, text?, what);
         return None;
     }
@@ -168,7 +171,7 @@ pub(super) fn socket(review: &mut Review<'_>, text: &str, path: &str, ports: boo
         review.error(
             "ports",
             NO_VALUE,
-            "a unix socket has no ports; leave them out",
+            ("a unix socket has no ports", "leave them out"),
         );
     }
 }
@@ -308,7 +311,10 @@ pub(super) fn warn_of_partial_wildcard(review: &mut Review<'_>, text: &str) {
         review.warn(
             "",
             text,
-            "a partial wildcard, which matches inside of a label; write `*.` for whole labels",
+            (
+                "a partial wildcard, which matches inside of a label",
+                "write `*.` for whole labels",
+            ),
         );
     }
 }

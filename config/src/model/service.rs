@@ -15,6 +15,7 @@ use crate::model::meta::ExportTo;
 use crate::model::meta::Meta;
 use crate::port::Protocol;
 use crate::problem::Review;
+use crate::problem::Said;
 use crate::wire::envelope::Metadata;
 
 /// One host that may be called.
@@ -93,7 +94,10 @@ const DISTRIBUTION: &str = "networking.istio.io/traffic-distribution";
 
 /// Whether the nearest endpoints of a service are preferred: by its field, else by its annotation.
 fn near(field: &str, metadata: &Metadata, review: &mut Review<'_>) -> bool {
-    let same_node = "which node a proxy is on is not known here: the nearest place counts; write PreferSameZone";
+    let same_node = (
+        "which node a proxy is on is not known here: the nearest place counts",
+        "write PreferSameZone",
+    );
     match field {
         "PreferClose" | "PreferSameZone" => return true,
         "PreferSameNode" => {
@@ -105,18 +109,19 @@ fn near(field: &str, metadata: &Metadata, review: &mut Review<'_>) -> bool {
     let Some(word) = metadata.annotations.get(DISTRIBUTION) else {
         return false;
     };
+    let near = word.eq_ignore_ascii_case("PreferSameNode");
     let wrong = match word.to_ascii_lowercase().as_str() {
         "" | "any" => return false,
         "preferclose" | "prefersamezone" => return true,
-        "prefersamenode" => same_node,
-        _ => "expected PreferClose, PreferSameZone or PreferSameNode; it changes nothing",
+        _ if near => same_node.into(),
+        _ => Said::from("changes nothing: expected PreferClose, PreferSameZone or PreferSameNode"),
     };
     review.warn_elsewhere(
         &format!("metadata.annotations[{DISTRIBUTION}]"),
         word,
         wrong,
     );
-    wrong == same_node
+    near
 }
 
 /// The endpoints of one EndpointSlice, to be joined with its service.

@@ -17,7 +17,7 @@ impl Findings {
     /// Adds a problem, unless it was told.
     pub(crate) fn add(&mut self, problem: Problem) {
         if self.told.insert(problem.to_string()) {
-            self.list.push(problem.apart());
+            self.list.push(problem);
         }
     }
 

@@ -26,6 +26,8 @@ pub(crate) use values::NumberOrWord;
 
 use names::nearest;
 
+use crate::wire::unsupported::Words;
+
 /// One step from a document's root towards a value.
 #[derive(Clone, Debug)]
 enum Step {
@@ -54,7 +56,7 @@ pub(crate) enum Why {
     /// No shape knows it; maybe a known field of the same object has nearly the same name.
     Unknown(Option<String>),
     /// egret does not act on it yet; what happens, and what to write instead.
-    Unsupported(&'static str),
+    Unsupported(Words),
 }
 
 /// How many fields without effect are told of a document.
@@ -94,7 +96,7 @@ impl Reading {
     }
 
     /// Notes a known field that egret does not act on yet.
-    pub(crate) fn note_unsupported(&self, key: &str, words: &'static str) {
+    pub(crate) fn note_unsupported(&self, key: &str, words: Words) {
         self.note(key, Why::Unsupported(words));
     }
 

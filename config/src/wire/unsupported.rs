@@ -1,16 +1,19 @@
 //! What is read but not acted on yet: the one list of it. A document that uses such a field gets a warning.
 
+/// What happens where a field is not acted on, and what to write instead.
+pub(crate) type Words = (&'static str, &'static str);
+
 /// A field that egret does not act on.
 struct Unsupported {
     /// The shape that has it.
     shape: &'static str,
     /// Its name, in snake case.
     field: &'static str,
-    /// What happens, and after a semicolon what to write instead.
-    words: &'static str,
+    /// What happens, and what to write instead.
+    words: Words,
 }
 
-const fn field(shape: &'static str, field: &'static str, words: &'static str) -> Unsupported {
+const fn field(shape: &'static str, field: &'static str, words: Words) -> Unsupported {
     Unsupported {
         shape,
         field,
@@ -27,92 +30,125 @@ const UNSUPPORTED: &[Unsupported] = &[
     field(
         "WorkloadEntry",
         "network",
-        "addresses of other networks are dialled directly; give the address of that network's gateway",
+        (
+            "addresses of other networks are dialled directly",
+            "give the address of that network's gateway",
+        ),
     ),
     field(
         "HttpMatch",
         "stat_prefix",
-        "metrics are told apart by destination alone; leave it out",
+        (
+            "metrics are told apart by destination alone",
+            "leave it out",
+        ),
     ),
     field(
         "TlsMatch",
         "source_subnet",
-        "callers of every address match, as with Istio; use sourceLabels or sourceNamespace",
+        (
+            "callers of every address match, as with Istio",
+            "use sourceLabels or sourceNamespace",
+        ),
     ),
     field(
         "L4Match",
         "source_subnet",
-        "callers of every address match, as with Istio; use sourceLabels or sourceNamespace",
+        (
+            "callers of every address match, as with Istio",
+            "use sourceLabels or sourceNamespace",
+        ),
     ),
     field(
         "Server",
         "default_endpoint",
-        "calls go where rules say; use a VirtualService",
+        ("calls go where rules say", "use a VirtualService"),
     ),
     field(
         "LoadBalancer",
         "zone_aware_lb_setting",
-        "endpoints of all zones share the calls; use localityLbSetting",
+        (
+            "endpoints of all zones share the calls",
+            "use localityLbSetting",
+        ),
     ),
     field(
         "MeshConfig",
         "zone_aware_lb_setting",
-        "endpoints of all zones share the calls; use localityLbSetting",
+        (
+            "endpoints of all zones share the calls",
+            "use localityLbSetting",
+        ),
     ),
     field(
         "HttpPool",
         "http2_keep_alive",
-        "connections are watched by TCP alone; use connectionPool.tcp.tcpKeepalive",
+        (
+            "connections are watched by TCP alone",
+            "use connectionPool.tcp.tcpKeepalive",
+        ),
     ),
     field(
         "Sidecar",
         "ingress",
-        "calls that arrive are not proxied; leave it out",
+        ("calls that arrive are not proxied", "leave it out"),
     ),
     field(
         "Sidecar",
         "inbound_connection_pool",
-        "calls that arrive are not proxied; leave it out",
+        ("calls that arrive are not proxied", "leave it out"),
     ),
     field(
         "MeshConfig",
         "proxy_listen_port",
-        "the port is a setting of each egret; use --outbound-port",
+        ("the port is a setting of each egret", "use --outbound-port"),
     ),
     field(
         "MeshConfig",
         "proxy_inbound_listen_port",
-        "calls that arrive are not proxied; use --inbound-port to say which port is Istio's",
+        (
+            "calls that arrive are not proxied",
+            "use --inbound-port to say which port is Istio's",
+        ),
     ),
     field(
         "MeshConfig",
         "inbound_traffic_policy",
-        "calls that arrive are not proxied; leave it out",
+        ("calls that arrive are not proxied", "leave it out"),
     ),
     field(
         "MeshConfig",
         "mesh_mTLS",
-        "it is for calls that arrive, which are not proxied; leave it out",
+        (
+            "it is for calls that arrive, which are not proxied",
+            "leave it out",
+        ),
     ),
     field(
         "MeshConfig",
         "ca_certificates",
-        "authorities are those of the DestinationRule, or the system's; set caCertificates of a DestinationRule",
+        (
+            "authorities are those of the DestinationRule, or the system's",
+            "set caCertificates of a DestinationRule",
+        ),
     ),
     field(
         "MeshConfig",
         "discovery_selectors",
-        "objects of every namespace that is loaded count; use exportTo or a Sidecar to see fewer",
+        (
+            "objects of every namespace that is loaded count",
+            "use exportTo or a Sidecar to see fewer",
+        ),
     ),
     field(
         "ProxyHeaders",
         "preserve_http1_header_case",
-        "names of headers are sent in lower case; leave it out",
+        ("names of headers are sent in lower case", "leave it out"),
     ),
 ];
 
 /// What happens instead when the field `name` of the shape `shape` is not acted on yet.
-pub(crate) fn words(shape: &str, name: &str) -> Option<&'static str> {
+pub(crate) fn words(shape: &str, name: &str) -> Option<Words> {
     UNSUPPORTED
         .iter()
         .find(|one| one.shape == shape && one.field == name)

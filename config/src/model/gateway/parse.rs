@@ -30,7 +30,11 @@ pub(crate) fn parse(
     review: &mut Review<'_>,
 ) -> Gateway {
     if wire.servers.is_empty() {
-        review.error("servers", NO_VALUE, "at least one is required; list one");
+        review.error(
+            "servers",
+            NO_VALUE,
+            ("at least one is required", "list one"),
+        );
     }
     let mut names: Vec<&str> = Vec::new();
     for server in &wire.servers {
@@ -46,7 +50,10 @@ pub(crate) fn parse(
     }
     let namespace = &meta.name.namespace;
     if !read::is_label(&meta.name.name) {
-        let what = "the name of a Gateway has no dots, as others could not name it; write letters, digits and dashes";
+        let what = (
+            "the name of a Gateway has no dots, as others could not name it",
+            "write letters, digits and dashes",
+        );
         review.error_elsewhere("metadata.name", &meta.name.name, what);
     }
     Gateway {
@@ -69,21 +76,25 @@ fn server(
     review: &mut Review<'_>,
 ) -> Option<Server> {
     if wire.hosts.is_empty() {
-        review.error("hosts", NO_VALUE, "at least one is required; list one");
+        review.error("hosts", NO_VALUE, ("at least one is required", "list one"));
     }
     let hosts = review.each("hosts", &wire.hosts, |review, text| {
         host(text, namespace, review)
     });
     let Some(port) = &wire.port else {
-        review.error("port", NO_VALUE, "required; give number, protocol and name");
+        review.error(
+            "port",
+            NO_VALUE,
+            ("required", "give number, protocol and name"),
+        );
         return None;
     };
     let (number, protocol) = review.within("port", |review| {
         if port.name.is_empty() {
-            review.error("name", NO_VALUE, "required; give a name such as `https`");
+            review.error("name", NO_VALUE, ("required", "give a name such as `https`"));
         }
         if port.target_port > 0 {
-            review.error("targetPort", port.target_port, "means nothing for a Gateway; leave it out");
+            review.error("targetPort", port.target_port, ("means nothing for a Gateway", "leave it out"));
         }
         let number = server_port(port.number, &wire.bind, review);
         let protocol = match Protocol::parse(&port.protocol) {
@@ -99,7 +110,10 @@ fn server(
         "" => None,
         path if path.starts_with("unix://") => {
             if read::is_socket(&path["unix://".len()..]) {
-                let what = "sockets are not opened, so the server stays closed; write a port";
+                let what = (
+                    "sockets are not opened, so the server stays closed",
+                    "write a port",
+                );
                 review.warn("bind", path, what);
             } else {
                 let what = "expected an absolute path, as unix:///run/name.sock";
@@ -126,7 +140,10 @@ fn server_port(number: u32, bind: &str, review: &mut Review<'_>) -> Option<u16> 
     match (number, bind.starts_with("unix://")) {
         (0, true) => None,
         (number, true) => {
-            let what = "a unix socket has no port; write 0, or an address in bind";
+            let what = (
+                "a unix socket has no port",
+                "write 0, or an address in bind",
+            );
             review.error("number", number, what);
             None
         }
@@ -157,12 +174,18 @@ fn host(text: &str, own: &Arc<str>, review: &mut Review<'_>) -> Option<ServerHos
         review.error(
             "",
             text,
-            "short names mean nothing here; write the whole name, with its dots",
+            (
+                "short names mean nothing here",
+                "write the whole name, with its dots",
+            ),
         );
         return None;
     }
     if read::is_partial_wildcard(host) {
-        let what = "a wildcard must stand for whole labels; write `*.` before the dot";
+        let what = (
+            "a wildcard must stand for whole labels",
+            "write `*.` before the dot",
+        );
         review.error("", text, what);
         return None;
     }
@@ -188,7 +211,10 @@ fn tls(
     };
     if protocol.is_tls() {
         if wire.https_redirect {
-            let what = "has no effect on a port with TLS; set it on the HTTP port";
+            let what = (
+                "has no effect on a port with TLS",
+                "set it on the HTTP port",
+            );
             review.warn("tls.httpsRedirect", true, what);
         }
         return review.within("tls", |review| {
@@ -199,7 +225,7 @@ fn tls(
         review.error(
             "tls",
             NO_VALUE,
-            format!("not for protocol {protocol}; write TLS or HTTPS"),
+            (format!("not for protocol {protocol}"), "write TLS or HTTPS"),
         );
         return None;
     }
@@ -213,7 +239,10 @@ fn tls(
         review.error(
             "tls",
             NO_VALUE,
-            "on a plaintext HTTP port only httpsRedirect; write protocol HTTPS for TLS",
+            (
+                "on a plaintext HTTP port only httpsRedirect",
+                "write protocol HTTPS for TLS",
+            ),
         );
         return None;
     }
@@ -223,7 +252,10 @@ fn tls(
         ..wire::ServerTls::default()
     };
     if *wire != bare {
-        let what = "has no effect on a plaintext HTTP port but for httpsRedirect; write protocol HTTPS for TLS";
+        let what = (
+            "has no effect on a plaintext HTTP port but for httpsRedirect",
+            "write protocol HTTPS for TLS",
+        );
         review.warn("tls", NO_VALUE, what);
     }
     Some(match wire.https_redirect {

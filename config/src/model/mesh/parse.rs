@@ -152,7 +152,7 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
     )
     .unwrap_or_default();
     if wire.zone_aware_lb_setting.is_some() && wire.locality_lb_setting.is_some() {
-        let what = "contradicts localityLbSetting; leave one of them out";
+        let what = ("contradicts localityLbSetting", "leave one of them out");
         review.error("zoneAwareLbSetting", NO_VALUE, what);
     }
     if let Some(setting) = review.within("localityLbSetting", |review| {

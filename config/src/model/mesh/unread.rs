@@ -38,7 +38,10 @@ pub(super) fn check(wire: &MeshConfig, review: &mut Review<'_>) {
         .as_ref()
         .filter(|tls| !tls.ecdh_curves.is_empty())
     {
-        let what = "curves of calls inside of the mesh cannot be chosen; leave them out";
+        let what = (
+            "curves of calls inside of the mesh cannot be chosen",
+            "leave them out",
+        );
         review.error("meshMTLS.ecdhCurves", tls.ecdh_curves.join(", "), what);
     }
 }

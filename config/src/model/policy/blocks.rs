@@ -42,7 +42,11 @@ pub(crate) fn load_balancer(
         let at = match wire.simple.as_deref().unwrap_or_default() {
             "" | "UNSPECIFIED" | "LEAST_REQUEST" => LoadBalancer::LeastRequest,
             "LEAST_CONN" => {
-                review.warn("simple", "LEAST_CONN", "the old name; write LEAST_REQUEST");
+                review.warn(
+                    "simple",
+                    "LEAST_CONN",
+                    ("the old name", "write LEAST_REQUEST"),
+                );
                 LoadBalancer::LeastRequest
             }
             "ROUND_ROBIN" => LoadBalancer::RoundRobin,
@@ -96,7 +100,10 @@ pub(crate) fn warmup(wire: &wire::LoadBalancer, review: &mut Review<'_>) -> Opti
     let simple = wire.simple.as_deref().unwrap_or_default();
     let idle = wire.consistent_hash.is_some() || matches!(simple, "RANDOM" | "PASSTHROUGH");
     if read.is_some() && idle {
-        let what = "has an effect with ROUND_ROBIN and LEAST_REQUEST only; leave it out";
+        let what = (
+            "has an effect with ROUND_ROBIN and LEAST_REQUEST only",
+            "leave it out",
+        );
         review.warn("warmup", NO_VALUE, what);
     }
     read
@@ -156,10 +163,10 @@ fn consistent_hash(wire: &wire::ConsistentHash, review: &mut Review<'_>) -> Opti
     if wire.minimum_ring_size != 0 {
         let size = wire.minimum_ring_size;
         if wire.ring_hash.is_some() || wire.maglev.is_some() {
-            let what = "contradicts ringHash and maglev; leave it out";
+            let what = ("contradicts ringHash and maglev", "leave it out");
             review.error("minimumRingSize", size, what);
         } else {
-            let what = "the old form; write ringHash.minimumRingSize";
+            let what = ("the old form", "write ringHash.minimumRingSize");
             review.warn("minimumRingSize", size, what);
         }
     }
@@ -281,7 +288,10 @@ pub(crate) fn connection_pool(
 /// Reads what stands in a `connectionPool`, whatever the field is called.
 pub(crate) fn pool(wire: &wire::ConnectionPool, review: &mut Review<'_>) -> ConnectionPool {
     if wire.tcp.is_none() && wire.http.is_none() {
-        let what = "one of tcp and http is required; leave the empty block out";
+        let what = (
+            "one of tcp and http is required",
+            "leave the empty block out",
+        );
         review.error("", NO_VALUE, what);
     }
     let mut pool = ConnectionPool::default();
@@ -370,7 +380,10 @@ pub(crate) fn outlier_detection(
             review.warn(
                 "consecutiveErrors",
                 wire.consecutive_errors,
-                "the old form; write consecutiveGatewayErrors or consecutive5xxErrors",
+                (
+                    "the old form",
+                    "write consecutiveGatewayErrors or consecutive5xxErrors",
+                ),
             );
             gateway_errors = gateway_errors.or(u32::try_from(wire.consecutive_errors).ok());
         }

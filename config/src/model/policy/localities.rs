@@ -14,13 +14,16 @@ const PLACES: [&str; 3] = [
 /// Tells what Istio does not admit.
 pub(super) fn check(wire: &LocalityLbSetting, review: &mut Review<'_>) {
     if !wire.distribute.is_empty() && !wire.failover.is_empty() {
-        let what = "contradicts failover; leave one of them out";
+        let what = ("contradicts failover", "leave one of them out");
         review.error("distribute", NO_VALUE, what);
     }
     if !wire.failover.is_empty() {
         let mut labels = wire.failover_priority.iter();
         if let Some(label) = labels.find(|label| PLACES.contains(&label.as_str())) {
-            let what = "failover already orders by places; leave this label or failover out";
+            let what = (
+                "failover already orders by places",
+                "leave this label or failover out",
+            );
             review.error("failoverPriority", label, what);
         }
     }
@@ -42,7 +45,11 @@ pub(super) fn check(wire: &LocalityLbSetting, review: &mut Review<'_>) {
     });
     review.each("failover", &wire.failover, |review, wire| {
         if wire.from == wire.to {
-            review.error("to", &wire.to, "the same region as `from`; name another");
+            review.error(
+                "to",
+                &wire.to,
+                ("the same region as `from`", "name another"),
+            );
         }
         for (part, region) in [("from", &wire.from), ("to", &wire.to)] {
             if region.contains(['/', '*']) {

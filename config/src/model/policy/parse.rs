@@ -126,7 +126,7 @@ fn policies_at(
             review.error(
                 "",
                 NO_VALUE,
-                "an empty policy; leave it out or set something",
+                ("an empty policy", "leave it out or set something"),
             );
         }
         if wire.tunnel.is_some() && wire.proxy_protocol.is_some() {
@@ -211,7 +211,10 @@ fn port(
         review.error(
             "",
             NO_VALUE,
-            "an empty policy for a port; leave it out or set something",
+            (
+                "an empty policy for a port",
+                "leave it out or set something",
+            ),
         );
     }
     Some((number, policy))
@@ -232,7 +235,10 @@ fn locality(
     let setting = wire.locality_lb_setting.as_ref()?;
     let fails_over = !setting.failover.is_empty() || !setting.failover_priority.is_empty();
     if fails_over && !ejects {
-        let what = "nothing fails over without outlierDetection in the same policy; add it";
+        let what = (
+            "nothing fails over without outlierDetection in the same policy",
+            "add it",
+        );
         review.warn("loadBalancer.localityLbSetting", NO_VALUE, what);
     }
     review.within("loadBalancer.localityLbSetting", |review| {

@@ -147,7 +147,7 @@ pub(crate) fn cors(wire: &wire::CorsPolicy, review: &mut Review<'_>) -> Cors {
         review.warn(
             "allowOrigin",
             wire.allow_origin.join(", "),
-            "the old form; write allowOrigins",
+            ("the old form", "write allowOrigins"),
         );
         origins.extend(
             wire.allow_origin

@@ -80,12 +80,16 @@ fn table(
                 name.clone()
             };
             let Some(text) = text else {
-                review.error(name, NO_VALUE, "cannot be null; write {} for presence");
+                review.error(name, NO_VALUE, ("cannot be null", "write {} for presence"));
                 return None;
             };
             let text = review.within(name, |review| {
                 if text.prefix.as_deref() == Some("") {
-                    review.error("prefix", NO_VALUE, "cannot be empty; write {} for presence");
+                    review.error(
+                        "prefix",
+                        NO_VALUE,
+                        ("cannot be empty", "write {} for presence"),
+                    );
                 }
                 string(text, false, review)
             })?;

@@ -54,7 +54,10 @@ fn values(
                 review.error(
                     name,
                     value,
-                    "a `%` begins a variable such as %HOSTNAME%; write %% for the sign itself",
+                    (
+                        "a `%` begins a variable such as %HOSTNAME%",
+                        "write %% for the sign itself",
+                    ),
                 );
             }
             Some((name_of(review, name, authority)?, value.as_str().into()))

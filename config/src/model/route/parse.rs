@@ -226,7 +226,7 @@ fn fault(wire: &wire::HttpFault, review: &mut Review<'_>) -> Fault {
                 review.error(
                     "exponentialDelay",
                     NO_VALUE,
-                    "does not exist; write fixedDelay",
+                    ("does not exist", "write fixedDelay"),
                 );
             }
             let share = share(wire.percentage.as_ref(), wire.percent, review);
@@ -248,7 +248,7 @@ fn abort(wire: &wire::FaultAbort, review: &mut Review<'_>) -> Option<Abort> {
         review.error(
             "http2Error",
             NO_VALUE,
-            "does not exist; write httpStatus or grpcStatus",
+            ("does not exist", "write httpStatus or grpcStatus"),
         );
     }
     if let Some(status) = wire.http_status {
@@ -317,7 +317,7 @@ fn mirrors(wire: &wire::HttpRoute, namespace: &Arc<str>, review: &mut Review<'_>
         review.warn(
             "mirrorPercent",
             percent,
-            "the old form; write mirrorPercentage",
+            ("the old form", "write mirrorPercentage"),
         );
         read::millionths(review, "mirrorPercent", f64::from(percent))
     });

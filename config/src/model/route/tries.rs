@@ -28,15 +28,21 @@ const WORDS: [&str; 17] = [
     "unknown",
 ];
 
-/// Of these what never happens, and why.
-const IDLE: [(&str, &str); 2] = [
+/// Of these what never happens: why, and what to do.
+const IDLE: [(&str, (&str, &str)); 2] = [
     (
         "retriable-headers",
-        "never a reason for a retry, as nothing of Istio's API says which headers are meant; leave it out",
+        (
+            "never a reason for a retry, as nothing of Istio's API says which headers are meant",
+            "leave it out",
+        ),
     ),
     (
         "http3-post-connect-failure",
-        "never a reason for a retry, as upstreams are not called with HTTP/3; leave it out",
+        (
+            "never a reason for a retry, as upstreams are not called with HTTP/3",
+            "leave it out",
+        ),
     ),
 ];
 
@@ -65,7 +71,10 @@ pub(crate) fn parse(wire: &HttpRetry, review: &mut Review<'_>) -> Retries {
         review.error(
             "attempts",
             attempts,
-            "0 turns retries off, so nothing else can be set; leave out the rest, or set attempts",
+            (
+                "0 turns retries off, so nothing else can be set",
+                "leave out the rest, or set attempts",
+            ),
         );
     }
     let mut on: Vec<Arc<str>> = Vec::new();

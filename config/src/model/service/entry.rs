@@ -53,7 +53,14 @@ pub(crate) fn parse(
         && wire.hosts.len() > 1
         && let Some(opaque) = opaque
     {
-        review.error("ports", opaque.number, "several hosts need ports whose calls name their host; use HTTP, HTTPS or TLS, or resolution NONE");
+        review.error(
+            "ports",
+            opaque.number,
+            (
+                "several hosts need ports whose calls name their host",
+                "use HTTP, HTTPS or TLS, or resolution NONE",
+            ),
+        );
     }
     doubtful(wire, &resolution, &ports, review);
     let addresses = addresses(wire, &resolution, review);
@@ -97,7 +104,10 @@ fn doubtful(wire: &Wire, resolution: &Resolution, ports: &[ServicePort], review:
         && !wire.addresses.is_empty()
         && ports.iter().any(|port| streams(&port))
     {
-        let what = "several hosts share one address, so calls by address cannot be told apart; write one ServiceEntry a host";
+        let what = (
+            "several hosts share one address, so calls by address cannot be told apart",
+            "write one ServiceEntry a host",
+        );
         review.warn("hosts", wire.hosts.join(", "), what);
     }
     if let Some(selector) = &wire.workload_selector {
@@ -106,7 +116,10 @@ fn doubtful(wire: &Wire, resolution: &Resolution, ports: &[ServicePort], review:
             review.warn("workloadSelector", NO_VALUE, what);
         }
         if *resolution == Resolution::None {
-            let what = "resolution NONE dials where the caller wanted to go, so nothing is selected; write resolution STATIC";
+            let what = (
+                "resolution NONE dials where the caller wanted to go, so nothing is selected",
+                "write resolution STATIC",
+            );
             review.warn("workloadSelector", NO_VALUE, what);
         }
     }
@@ -115,7 +128,10 @@ fn doubtful(wire: &Wire, resolution: &Resolution, ports: &[ServicePort], review:
         && wire.addresses.is_empty()
         && let Some(port) = ports.iter().find(captures)
     {
-        let what = "without addresses this port takes calls to every address; add addresses";
+        let what = (
+            "without addresses this port takes calls to every address",
+            "add addresses",
+        );
         review.warn("addresses", port.number, what);
     }
 }
@@ -137,7 +153,7 @@ fn hosts(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) {
         review.error(
             "hosts",
             NO_VALUE,
-            "at least one host is required; list hosts",
+            ("at least one host is required", "list hosts"),
         );
     }
     review.each("hosts", &wire.hosts, |review, host| {
@@ -146,7 +162,10 @@ fn hosts(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) {
             review.error(
                 "",
                 host,
-                "a ServiceEntry cannot be for every host; write a suffix such as `*.example.com`",
+                (
+                    "a ServiceEntry cannot be for every host",
+                    "write a suffix such as `*.example.com`",
+                ),
             );
         } else if let Some(fault) = read::fault_of_pattern(host) {
             review.error("", host, fault);
@@ -157,13 +176,16 @@ fn hosts(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) {
             review.error(
                 "",
                 host,
-                "a wildcard cannot be resolved; give endpoints, or resolution NONE or DYNAMIC_DNS",
+                (
+                    "a wildcard cannot be resolved",
+                    "give endpoints, or resolution NONE or DYNAMIC_DNS",
+                ),
             );
         } else if *resolution == Resolution::DynamicDns && !wildcard {
             review.error(
                 "",
                 host,
-                "resolution DYNAMIC_DNS is for wildcard hosts; write DNS",
+                ("resolution DYNAMIC_DNS is for wildcard hosts", "write DNS"),
             );
         }
         read::warn_of_partial_wildcard(review, host);
@@ -176,7 +198,7 @@ fn ports(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<S
         review.warn(
             "ports",
             NO_VALUE,
-            "without ports nothing can be called; list ports",
+            ("without ports nothing can be called", "list ports"),
         );
     }
     let mut numbers = BTreeMap::new();
@@ -194,7 +216,7 @@ fn ports(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<S
             review.error(
                 "name",
                 NO_VALUE,
-                "a port needs a name; add one such as `https`",
+                ("a port needs a name", "add one such as `https`"),
             );
         } else if !read::is_label(&wire.name) {
             review.error(
@@ -255,7 +277,10 @@ fn addresses(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> V
         review.error(
             "addresses",
             wire.addresses.join(", "),
-            "resolution DYNAMIC_DNS resolves each call's host; leave them out",
+            (
+                "resolution DYNAMIC_DNS resolves each call's host",
+                "leave them out",
+            ),
         );
     }
     review.each("addresses", &wire.addresses, |review, address| {
@@ -264,7 +289,10 @@ fn addresses(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> V
             review.error(
                 "",
                 address,
-                "only with resolution NONE or STATIC; list single addresses",
+                (
+                    "only with resolution NONE or STATIC",
+                    "list single addresses",
+                ),
             );
         }
         Some(range)
@@ -282,7 +310,10 @@ fn endpoints(
         review.error(
             "workloadSelector",
             NO_VALUE,
-            "only one of workloadSelector and endpoints; leave one out",
+            (
+                "only one of workloadSelector and endpoints",
+                "leave one out",
+            ),
         );
     }
     match resolution {
@@ -290,21 +321,30 @@ fn endpoints(
             review.error(
                 "endpoints",
                 NO_VALUE,
-                "this resolution dials where the caller wanted to go; leave endpoints out, or write resolution STATIC or DNS",
+                (
+                    "this resolution dials where the caller wanted to go",
+                    "leave endpoints out, or write resolution STATIC or DNS",
+                ),
             );
         }
         Resolution::Static if count == 0 && wire.workload_selector.is_none() => {
             review.warn(
                 "endpoints",
                 NO_VALUE,
-                "resolution STATIC without endpoints, so calls will find nobody; list endpoints",
+                (
+                    "resolution STATIC without endpoints, so calls will find nobody",
+                    "list endpoints",
+                ),
             );
         }
         Resolution::DnsRoundRobin if count > 1 => {
             review.error(
                 "endpoints",
                 count,
-                "resolution DNS_ROUND_ROBIN has at most one; write resolution DNS for several",
+                (
+                    "resolution DNS_ROUND_ROBIN has at most one",
+                    "write resolution DNS for several",
+                ),
             );
         }
         _ => {}
@@ -322,7 +362,10 @@ fn endpoint(
 ) -> Option<Endpoint> {
     let text = wire.address.as_str();
     if text.is_empty() && !wire.network.is_empty() && *resolution == Resolution::Static {
-        let what = "an endpoint of another network behind a gateway, which is not dialled; give its address";
+        let what = (
+            "an endpoint of another network behind a gateway, which is not dialled",
+            "give its address",
+        );
         review.warn("address", NO_VALUE, what);
         return None;
     }
@@ -334,7 +377,10 @@ fn endpoint(
                 review.error(
                     "address",
                     text,
-                    "a unix socket can only serve a ServiceEntry with one port; use a ServiceEntry a port",
+                    (
+                        "a unix socket can only serve a ServiceEntry with one port",
+                        "use a ServiceEntry a port",
+                    ),
                 );
             }
             Address::Unix(path.into())

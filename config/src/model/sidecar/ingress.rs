@@ -27,13 +27,17 @@ pub(super) fn check(wire: &wire::Sidecar, review: &mut Review<'_>) {
 
 fn listener(wire: &wire::IngressListener, ports: &mut Vec<u16>, review: &mut Review<'_>) {
     let Some(port) = &wire.port else {
-        review.error("port", NO_VALUE, "required; give number, protocol and name");
+        review.error(
+            "port",
+            NO_VALUE,
+            ("required", "give number, protocol and name"),
+        );
         return;
     };
     let protocol = review.within("port", |review| {
         if let Some(number) = sidecar_port(port, review) {
             if ports.contains(&number) {
-                let what = "another ingress listener has this port; use another";
+                let what = ("another ingress listener has this port", "use another");
                 review.error("number", number, what);
             }
             ports.push(number);
@@ -54,7 +58,10 @@ fn listener(wire: &wire::IngressListener, ports: &mut Vec<u16>, review: &mut Rev
         review.within("connectionPool", |review| blocks::pool(pool, review));
         let http = protocol.and_then(|protocol| protocol.class()) == Some(PortClass::Http);
         if pool.http.is_some() && protocol.is_some() && !http {
-            let what = "only means something for HTTP ports; write protocol HTTP, or only tcp";
+            let what = (
+                "only means something for HTTP ports",
+                "write protocol HTTP, or only tcp",
+            );
             review.warn("connectionPool.http", NO_VALUE, what);
         }
     }
@@ -74,7 +81,10 @@ fn is_local(endpoint: &str) -> bool {
 
 fn check_tls(wire: &ServerTls, protocol: Option<Protocol>, review: &mut Review<'_>) {
     if protocol.is_some_and(|protocol| !protocol.is_tls()) {
-        let what = "only for protocols HTTPS and TLS; write one of them, or leave tls out";
+        let what = (
+            "only for protocols HTTPS and TLS",
+            "write one of them, or leave tls out",
+        );
         review.error("", NO_VALUE, what);
     }
     let unknown = [
@@ -85,7 +95,10 @@ fn check_tls(wire: &ServerTls, protocol: Option<Protocol>, review: &mut Review<'
         ("tlsCertificates", !wire.tls_certificates.is_empty()),
     ];
     for (part, _) in unknown.iter().filter(|(_, used)| *used) {
-        let what = "not for a Sidecar; leave it out, and give files of certificates";
+        let what = (
+            "not for a Sidecar",
+            "leave it out, and give files of certificates",
+        );
         review.error(part, NO_VALUE, what);
     }
     let modes = [
@@ -107,6 +120,6 @@ fn check_tls(wire: &ServerTls, protocol: Option<Protocol>, review: &mut Review<'
         .iter()
         .filter(|(_, value, needed)| !passes && *needed && value.is_empty())
     {
-        review.error(part, NO_VALUE, "required in this mode; give a file");
+        review.error(part, NO_VALUE, ("required in this mode", "give a file"));
     }
 }

@@ -31,7 +31,10 @@ pub(crate) fn parse(wire: &wire::Sidecar, meta: &Arc<Meta>, review: &mut Review<
         review.error(
             "",
             NO_VALUE,
-            "an empty Sidecar; set egress, ingress or outboundTrafficPolicy",
+            (
+                "an empty Sidecar",
+                "set egress, ingress or outboundTrafficPolicy",
+            ),
         );
     }
     let selector = wire.workload_selector.as_ref().map(|selector| {
@@ -54,7 +57,10 @@ pub(crate) fn parse(wire: &wire::Sidecar, meta: &Arc<Meta>, review: &mut Review<
             review.error(
                 "port",
                 NO_VALUE,
-                "only the last egress listener may be without a port; move it to the end",
+                (
+                    "only the last egress listener may be without a port",
+                    "move it to the end",
+                ),
             );
         }
         index += 1;
@@ -94,7 +100,7 @@ fn outbound(
         review.error(
             "egressProxy",
             NO_VALUE,
-            "needs mode ALLOW_ANY; write it, or leave egressProxy out",
+            ("needs mode ALLOW_ANY", "write it, or leave egressProxy out"),
         );
     }
     review.within("egressProxy", |review| {
@@ -137,7 +143,7 @@ fn listener(
         review.error(
             "hosts",
             NO_VALUE,
-            "at least one is required; list `*/*` for all",
+            ("at least one is required", "list `*/*` for all"),
         );
     }
     let hosts = review.each("hosts", &wire.hosts, |review, text| import(text, review));
@@ -149,7 +155,10 @@ fn listener(
         Some(port) if port.number == 0 => {
             entry::protocol(review, &port.protocol);
             if capture == Some(false) {
-                let what = "nothing is captured towards a unix socket; write NONE or leave it out";
+                let what = (
+                    "nothing is captured towards a unix socket",
+                    "write NONE or leave it out",
+                );
                 review.error("captureMode", &wire.capture_mode, what);
             }
             socket(wire, taken, review);
@@ -179,7 +188,10 @@ fn egress_port(port: &Port, taken: &mut Taken, review: &mut Review<'_>) -> Optio
         let protocol = entry::protocol(review, &port.protocol);
         let number = number?;
         if taken.ports.contains(&number) {
-            let what = "another egress listener has this port; use another, or one listener";
+            let what = (
+                "another egress listener has this port",
+                "use another, or one listener",
+            );
             review.error("number", number, what);
         }
         taken.ports.push(number);
@@ -195,7 +207,7 @@ fn egress_port(port: &Port, taken: &mut Taken, review: &mut Review<'_>) -> Optio
 /// What ports of both directions have in common.
 pub(super) fn sidecar_port(port: &Port, review: &mut Review<'_>) -> Option<u16> {
     if port.target_port > 0 {
-        let what = "means nothing for a Sidecar; leave it out";
+        let what = ("means nothing for a Sidecar", "leave it out");
         review.error("targetPort", port.target_port, what);
     }
     if !port.name.is_empty() && !read::is_label(&port.name) {
@@ -217,11 +229,17 @@ fn socket(wire: &wire::EgressListener, taken: &mut Taken, review: &mut Review<'_
         return;
     }
     if taken.sockets.contains(&wire.bind) {
-        let what = "another egress listener has this socket; use another, or one listener";
+        let what = (
+            "another egress listener has this socket",
+            "use another, or one listener",
+        );
         review.error("bind", &wire.bind, what);
     }
     taken.sockets.push(wire.bind.clone());
-    let what = "sockets are not opened, so this listener does nothing; write a port";
+    let what = (
+        "sockets are not opened, so this listener does nothing",
+        "write a port",
+    );
     review.warn("bind", &wire.bind, what);
 }
 
@@ -239,7 +257,14 @@ fn repeated(wire: &wire::EgressListener, namespace: &str, review: &mut Review<'_
             same || (*other == "*" && *of == "*") || (from == "*" && host == "*")
         });
         if let Some((from, host)) = other {
-            told.push((at, text, format!("{from}/{host} of the same listener imports some of the same; leave the narrower one out")));
+            told.push((
+                at,
+                text,
+                (
+                    format!("{from}/{host} of the same listener imports some of the same"),
+                    "leave the narrower one out",
+                ),
+            ));
         }
         earlier.push((from, host));
     }
@@ -278,12 +303,18 @@ fn import(text: &str, review: &mut Review<'_>) -> Option<Import> {
         return None;
     }
     if !host.contains('.') && host != "*" {
-        let what = "short names mean nothing here; write the whole name, with its dots";
+        let what = (
+            "short names mean nothing here",
+            "write the whole name, with its dots",
+        );
         review.error("", text, what);
         return None;
     }
     if read::is_partial_wildcard(host) {
-        let what = "a wildcard must stand for whole labels; write `*.` before the dot";
+        let what = (
+            "a wildcard must stand for whole labels",
+            "write `*.` before the dot",
+        );
         review.error("", text, what);
         return None;
     }

@@ -47,8 +47,10 @@ pub(crate) fn parse(
     if mode == Mode::IstioMutual {
         for (part, value) in own {
             if !value.is_empty() {
-                let what =
-                    "has no effect: ISTIO_MUTUAL uses the mesh's own certificates; leave it out";
+                let what = (
+                    "has no effect: ISTIO_MUTUAL uses the mesh's own certificates",
+                    "leave it out",
+                );
                 review.warn(part, value, what);
             }
         }
@@ -56,7 +58,10 @@ pub(crate) fn parse(
     let originates = matches!(mode, Mode::Simple | Mode::Mutual);
     let files_too = !wire.ca_crl.is_empty() || own[..3].iter().any(|(_, value)| !value.is_empty());
     if originates && !wire.credential_name.is_empty() && files_too {
-        let what = "stands alone, without files; leave the files out, also caCrl";
+        let what = (
+            "stands alone, without files",
+            "leave the files out, also caCrl",
+        );
         review.error("credentialName", &wire.credential_name, what);
     }
     if skip_verify && originates {
@@ -67,12 +72,12 @@ pub(crate) fn parse(
             .chain(secret)
             .filter(|(_, value)| !value.is_empty())
         {
-            let what = "contradicts insecureSkipVerify; leave one of them out";
+            let what = ("contradicts insecureSkipVerify", "leave one of them out");
             review.error(part, value, what);
         }
         if !wire.subject_alt_names.is_empty() {
             let names = wire.subject_alt_names.join(", ");
-            let what = "contradicts insecureSkipVerify; leave one of them out";
+            let what = ("contradicts insecureSkipVerify", "leave one of them out");
             review.error("subjectAltNames", names, what);
         }
     }
@@ -99,7 +104,10 @@ pub(crate) fn parse(
                     review.error(
                         part,
                         NO_VALUE,
-                        "required in mode MUTUAL; give a file, or a credentialName",
+                        (
+                            "required in mode MUTUAL",
+                            "give a file, or a credentialName",
+                        ),
                     );
                 }
             }

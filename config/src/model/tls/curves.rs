@@ -21,7 +21,7 @@ pub(super) fn parse(names: &[String], review: &mut Review<'_>) -> Vec<Curve> {
     let mut earlier = Vec::new();
     review.each("ecdhCurves", names, |review, name| {
         if earlier.contains(&name) {
-            review.warn("", name, "listed twice; leave one out");
+            review.warn("", name, ("listed twice", "leave one out"));
             return Some(());
         }
         earlier.push(name);
@@ -29,14 +29,20 @@ pub(super) fn parse(names: &[String], review: &mut Review<'_>) -> Vec<Curve> {
             Some((_, Some(curve))) => curves.push(*curve),
             Some((_, None)) => review.warn("", name, "not spoken here: passed over"),
             None => {
-                let what = "no curve of this name is known: passed over; write one such as X25519 or P-256";
+                let what = (
+                    "no curve of this name is known: passed over",
+                    "write one such as X25519 or P-256",
+                );
                 review.warn("", name, what);
             }
         }
         Some(())
     });
     if !names.is_empty() && curves.is_empty() {
-        let what = "none of these is spoken here, so the usual ones are; write one such as X25519 or P-256";
+        let what = (
+            "none of these is spoken here, so the usual ones are",
+            "write one such as X25519 or P-256",
+        );
         review.warn("ecdhCurves", names.join(", "), what);
     }
     curves

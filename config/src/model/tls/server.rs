@@ -85,7 +85,10 @@ pub(crate) fn parse(
         review.error(
             "maxProtocolVersion",
             &wire.max_protocol_version,
-            "leaves no version of TLS that can be spoken; write TLSV1_3 or leave it out",
+            (
+                "leaves no version of TLS that can be spoken",
+                "write TLSV1_3 or leave it out",
+            ),
         );
     }
     let suites = suites::parse(&wire.cipher_suites, review);
@@ -104,7 +107,10 @@ pub(crate) fn parse(
         );
     }
     if least == Version::Old {
-        let what = "TLS 1.2 is the oldest that is spoken; write TLSV1_2 or leave it out";
+        let what = (
+            "TLS 1.2 is the oldest that is spoken",
+            "write TLSV1_2 or leave it out",
+        );
         review.warn("minProtocolVersion", &wire.min_protocol_version, what);
     }
     let (mut keys, roots) = match mode {
@@ -122,7 +128,10 @@ pub(crate) fn parse(
                     review.error(
                         part,
                         NO_VALUE,
-                        "ISTIO_MUTUAL uses the mesh's own certificates; leave it out",
+                        (
+                            "ISTIO_MUTUAL uses the mesh's own certificates",
+                            "leave it out",
+                        ),
                     );
                 }
             }
@@ -146,7 +155,10 @@ pub(crate) fn parse(
             review.error(
                 "caCertificates",
                 NO_VALUE,
-                "required in order to verify clients; give a file, or a credentialName",
+                (
+                    "required in order to verify clients",
+                    "give a file, or a credentialName",
+                ),
             );
             return None;
         }
@@ -180,7 +192,10 @@ fn unused(wire: &Wire, review: &mut Review<'_>) {
         .into_iter()
         .chain([("caCrl", !wire.ca_crl.is_empty())]);
     for (part, _) in named.filter(|(_, used)| *used) {
-        let what = "has no effect: TLS passes through to the destination; leave it out, or set mode SIMPLE";
+        let what = (
+            "has no effect: TLS passes through to the destination",
+            "leave it out, or set mode SIMPLE",
+        );
         review.warn(part, NO_VALUE, what);
     }
 }
@@ -188,7 +203,10 @@ fn unused(wire: &Wire, review: &mut Review<'_>) {
 /// Settings about the certificates of clients, which are not asked for any.
 fn idle(wire: &Wire, review: &mut Review<'_>) {
     if !wire.ca_crl.is_empty() && !of_secret(wire) {
-        let what = "not for mode SIMPLE, which asks clients for no certificate; leave it out, or set mode MUTUAL";
+        let what = (
+            "not for mode SIMPLE, which asks clients for no certificate",
+            "leave it out, or set mode MUTUAL",
+        );
         review.error("caCrl", &wire.ca_crl, what);
     }
     for (part, values) in [
@@ -197,8 +215,10 @@ fn idle(wire: &Wire, review: &mut Review<'_>) {
     ] {
         let value = values.join(", ");
         if !value.is_empty() {
-            let words =
-                "has no effect in mode SIMPLE, which asks clients for no certificate; leave it out";
+            let words = (
+                "has no effect in mode SIMPLE, which asks clients for no certificate",
+                "leave it out",
+            );
             review.warn(part, value, words);
         }
     }
@@ -279,11 +299,14 @@ fn sources(
         review.error(
             "",
             NO_VALUE,
-            "only one of credentialName, credentialNames, tlsCertificates and serverCertificate; leave out the others",
+            ("only one of credentialName, credentialNames, tlsCertificates and serverCertificate", "leave out the others"),
         );
     }
     if wire.tls_certificates.len() > 2 {
-        let what = "Envoy takes two certificates at most; list one for RSA and one for ECDSA";
+        let what = (
+            "Envoy takes two certificates at most",
+            "list one for RSA and one for ECDSA",
+        );
         review.warn("tlsCertificates", wire.tls_certificates.len(), what);
     }
     let mut names: Vec<&str> = wire.credential_names.iter().map(String::as_str).collect();
@@ -312,7 +335,11 @@ fn sources(
 fn files(review: &mut Review<'_>, certificate: &str, key: &str) -> Option<KeyFiles> {
     for (part, value) in [("serverCertificate", certificate), ("privateKey", key)] {
         if value.is_empty() {
-            review.error(part, NO_VALUE, "required; give a file, or a credentialName");
+            review.error(
+                part,
+                NO_VALUE,
+                ("required", "give a file, or a credentialName"),
+            );
         }
     }
     Some(KeyFiles::Files {

@@ -63,7 +63,7 @@ pub(super) fn parse(names: &[String], review: &mut Review<'_>) -> Option<Vec<Cip
     let mut earlier = Vec::new();
     review.each("cipherSuites", names, |review, name| {
         if earlier.contains(&name) {
-            review.warn("", name, "listed twice; leave one out");
+            review.warn("", name, ("listed twice", "leave one out"));
         }
         earlier.push(name);
         match one(name) {

@@ -112,7 +112,10 @@ fn hosts(wire: &wire::VirtualService, gateways: &[GatewayName], review: &mut Rev
             review.error(
                 "",
                 host,
-                "`*` is only for gateways; name the hosts that sidecars shall route",
+                (
+                    "`*` is only for gateways",
+                    "name the hosts that sidecars shall route",
+                ),
             );
         } else if let Some(fault) = read::fault_of_pattern(host)
             .filter(|_| !(is_address || of_clusters && names_cluster(host)))
@@ -148,7 +151,10 @@ fn gateways(review: &mut Review<'_>, names: &[String], own: &Arc<str>) -> Vec<Ga
                     review.warn(
                         "",
                         text,
-                        format!("the old form of a gateway's name; write {namespace}/{name}"),
+                        (
+                            "the old form of a gateway's name",
+                            format!("write {namespace}/{name}"),
+                        ),
                     );
                     (namespace, name, false)
                 }
@@ -239,7 +245,10 @@ fn sni(
 ) -> Option<HostPattern> {
     let pattern = HostPattern::parse(host);
     if host.parse::<std::net::IpAddr>().is_ok() {
-        let what = "clients send no SNI for an address: most calls will not match; name hosts";
+        let what = (
+            "clients send no SNI for an address: most calls will not match",
+            "name hosts",
+        );
         review.warn("", host, what);
         return Some(pattern);
     }

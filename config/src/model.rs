@@ -15,5 +15,6 @@ pub mod instance;
 pub mod objects;
 pub mod secret;
 
+mod host_name;
 mod read;
 mod regex;

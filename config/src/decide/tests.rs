@@ -11,6 +11,7 @@ mod listeners;
 mod hosts;
 mod rules;
 mod gateways;
+mod gateway_tls;
 mod clusters;
 mod scope;
 mod delegates;

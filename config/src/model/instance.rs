@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::labels::Labels;
 use crate::model::endpoint::Address;
 use crate::model::endpoint::Endpoint;
+use crate::model::host_name;
 use crate::model::meta::Meta;
 use crate::model::read;
 use crate::name::Kind;
@@ -137,7 +138,7 @@ pub(crate) fn workload_entry(
     let mut ports = BTreeMap::new();
     review.within("ports", |review| {
         for (name, number) in &wire.ports {
-            if !read::is_label(name) {
+            if !host_name::is_label(name) {
                 review.error(name, number, "not a valid name of a port");
             }
             if let Some(number) = read::port(review, name, *number) {
@@ -187,7 +188,7 @@ fn address(wire: &WorkloadEntry, review: &mut Review<'_>) -> Option<Address> {
     if let Ok(ip) = text.parse() {
         return Some(Address::Ip(ip));
     }
-    if let Some(fault) = read::fault_of_name(text) {
+    if let Some(fault) = host_name::fault_of_name(text) {
         review.error("address", text, fault);
     }
     Some(Address::Name(text.to_ascii_lowercase().into()))

@@ -1,6 +1,7 @@
 //! Traffic policies: DestinationRule, with its subsets and port settings.
 
 pub(crate) mod blocks;
+mod hashing;
 mod localities;
 pub(crate) mod parse;
 

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use crate::host;
 use crate::host::HostPattern;
 use crate::labels::Labels;
+use crate::model::host_name;
 use crate::model::meta::ExportTo;
 use crate::model::route::Destination;
 use crate::problem::NO_VALUE;
@@ -213,7 +214,7 @@ pub(super) fn checked_labels(
 ) -> Labels {
     for (key, value) in labels {
         let (prefix, name) = key.split_once('/').unwrap_or(("a", key));
-        let prefixed = prefix.len() <= 253 && prefix.split('.').all(is_label);
+        let prefixed = prefix.len() <= 253 && prefix.split('.').all(host_name::is_label);
         if !prefixed || name.is_empty() || !is_label_value(name) {
             review.error(part, key, "not a valid key of a label: expected letters, digits, `-`, `_` and `.`, perhaps after `prefix/`");
         }
@@ -254,71 +255,6 @@ pub(super) fn selector(
     self::labels(labels)
 }
 
-/// Whether a text is a DNS-1123 label as Istio checks it: letters, digits and inner dashes, at most 63.
-pub(super) fn is_label(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let alphanumeric = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    bytes.len() <= 63
-        && alphanumeric(bytes.first())
-        && alphanumeric(bytes.last())
-        && bytes
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-}
-
-/// What is wrong with a host name, if anything: the rules that Istio admits names by. A final dot is allowed.
-pub(super) fn fault_of_name(text: &str) -> Option<&'static str> {
-    if text.is_empty() {
-        return Some("a host name is required");
-    }
-    if text.len() > 255 {
-        return Some("a host name has at most 255 characters");
-    }
-    let labels = text.strip_suffix('.').unwrap_or(text);
-    if !labels.split('.').all(is_label) {
-        return Some(
-            "not a host name: expected labels of letters, digits and dashes, joined by dots",
-        );
-    }
-    let last = labels.rsplit('.').next().unwrap_or_default();
-    if last.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some("the last part of a host name cannot be a number");
-    }
-    None
-}
-
-/// What is wrong with a host pattern, if anything: `*`, or a name whose first label may begin with `*`.
-pub(super) fn fault_of_pattern(text: &str) -> Option<&'static str> {
-    let Some(rest) = text.strip_prefix('*') else {
-        return fault_of_name(text);
-    };
-    match rest.strip_prefix('.') {
-        Some(suffix) => fault_of_name(suffix),
-        None if rest.is_empty() => None,
-        None => fault_of_name(rest.strip_prefix('-').unwrap_or(rest)),
-    }
-}
-
-/// Whether a wildcard does not stand for whole labels: `*foo.com` also means `barfoo.com`.
-pub(super) fn is_partial_wildcard(text: &str) -> bool {
-    text.strip_prefix('*')
-        .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('.'))
-}
-
-/// Warns where a wildcard does not stand for whole labels: `*foo.com` also means `barfoo.com`.
-pub(super) fn warn_of_partial_wildcard(review: &mut Review<'_>, text: &str) {
-    if is_partial_wildcard(text) {
-        review.warn(
-            "",
-            text,
-            (
-                "a partial wildcard, which matches inside of a label",
-                "write `*.` for whole labels",
-            ),
-        );
-    }
-}
-
 /// `exportTo`; `None` when it is not written.
 ///
 /// `nobody` says whether the kind knows `~`.
@@ -335,7 +271,7 @@ pub(super) fn export_to(
         "." => Some(Arc::from(namespace)),
         "*" => Some(Arc::from("*")),
         "~" if nobody => Some(Arc::from("~")),
-        name if is_label(name) => Some(Arc::from(name)),
+        name if host_name::is_label(name) => Some(Arc::from(name)),
         other => {
             review.error("", other, "expected `*`, `.` or the name of a namespace");
             None
@@ -377,12 +313,12 @@ pub(super) fn destination(
         let host = destination.host.as_str();
         let fault = match host {
             "*" => Some("a destination cannot be `*`"),
-            host => fault_of_pattern(host),
+            host => host_name::fault_of_pattern(host),
         };
         if let Some(fault) = fault {
             review.error("host", host, fault);
         }
-        if !destination.subset.is_empty() && !is_label(&destination.subset) {
+        if !destination.subset.is_empty() && !host_name::is_label(&destination.subset) {
             review.error(
                 "subset",
                 &destination.subset,

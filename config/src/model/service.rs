@@ -2,6 +2,7 @@
 
 pub(crate) mod entry;
 pub(crate) mod kubernetes;
+mod members;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -3,12 +3,18 @@
 //! The reference looks at every object for every call. It shares the model and the pattern arithmetic with the engine, and
 //! nothing else: no index, no table, no chain.
 
+mod ways;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::decide::tests::reference::ways::Destinations;
+use crate::decide::tests::reference::ways::Way;
+use crate::decide::tests::reference::ways::add;
+use crate::decide::tests::reference::ways::best;
 use crate::decide::tests::samples::NAMES;
 use crate::decide::tests::samples::configuration;
 use crate::host::HostPattern;
@@ -18,7 +24,6 @@ use crate::model::route::HttpRoute;
 use crate::model::service::Service;
 use crate::model::virtual_service::SourceMatch;
 use crate::model::virtual_service::VirtualService;
-use crate::model::virtual_service::WeightedDestination;
 use crate::port::PortClass;
 use crate::port::Protocol;
 
@@ -47,23 +52,6 @@ impl Sample {
 struct Reference<'o> {
     objects: &'o Objects,
     allow_any: bool,
-}
-
-/// A way for byte streams, with the one condition it stands for.
-struct Way<'o> {
-    /// Destination range; `None` is every address.
-    range: Option<IpNet>,
-    /// Server name; `None` is anything at all.
-    name: Option<HostPattern>,
-    /// Only TLS whose name nobody lists.
-    unlisted: bool,
-    to: Destinations<'o>,
-}
-
-#[derive(Clone)]
-enum Destinations<'o> {
-    Service(&'o Service, u16),
-    Rule(&'o [WeightedDestination], u16),
 }
 
 impl<'o> Reference<'o> {
@@ -366,50 +354,6 @@ impl<'o> Reference<'o> {
         }
         "404".to_owned()
     }
-}
-
-fn add<'o>(
-    ways: &mut Vec<Way<'o>>,
-    ranges: &[IpNet],
-    name: Option<&HostPattern>,
-    unlisted: bool,
-    to: &Destinations<'o>,
-) {
-    let everywhere = [None];
-    let ranges: Vec<_> = match ranges {
-        [] => everywhere.to_vec(),
-        ranges => ranges.iter().map(|range| Some(range.trunc())).collect(),
-    };
-    for range in ranges {
-        ways.push(Way {
-            range,
-            name: name.cloned(),
-            unlisted,
-            to: to.clone(),
-        });
-    }
-}
-
-/// The way for a stream among those of one range: by its name, the most specific; of equal ones the first.
-fn best<'w, 'o>(
-    ways: impl Iterator<Item = &'w Way<'o>>,
-    name: Option<&str>,
-) -> Option<&'w Way<'o>> {
-    let name = name.map(str::to_ascii_lowercase);
-    let mut fitting: Vec<_> = ways
-        .filter(|way| match (&way.name, &name) {
-            (Some(pattern), Some(name)) => pattern.matches(name),
-            (Some(_), None) => false,
-            (None, name) => name.is_some() || !way.unlisted,
-        })
-        .collect();
-    fitting.sort_by(|one, other| match (&one.name, &other.name) {
-        (Some(one), Some(other)) => one.by_specificity(other),
-        (Some(_), None) => std::cmp::Ordering::Less,
-        (None, Some(_)) => std::cmp::Ordering::Greater,
-        (None, None) => other.unlisted.cmp(&one.unlisted),
-    });
-    fitting.into_iter().next()
 }
 
 fn is_at(service: &Service, ip: IpAddr) -> bool {

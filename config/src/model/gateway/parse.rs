@@ -7,6 +7,7 @@ use crate::model::gateway::Gateway;
 use crate::model::gateway::Server;
 use crate::model::gateway::ServerHost;
 use crate::model::gateway::ServerTlsMode;
+use crate::model::host_name;
 use crate::model::meta::Meta;
 use crate::model::read;
 use crate::model::secret::Secrets;
@@ -49,7 +50,7 @@ pub(crate) fn parse(
         names.push(name);
     }
     let namespace = &meta.name.namespace;
-    if !read::is_label(&meta.name.name) {
+    if !host_name::is_label(&meta.name.name) {
         let what = (
             "the name of a Gateway has no dots, as others could not name it",
             "write letters, digits and dashes",
@@ -158,7 +159,7 @@ fn host(text: &str, own: &Arc<str>, review: &mut Review<'_>) -> Option<ServerHos
         Some(("*", host)) => (None, host),
         Some((".", host)) => (Some(Arc::clone(own)), host),
         Some((namespace, host)) => {
-            if !read::is_label(namespace) {
+            if !host_name::is_label(namespace) {
                 review.error("", text, "expected `host`, `*` or `namespace/host`");
                 return None;
             }
@@ -166,7 +167,7 @@ fn host(text: &str, own: &Arc<str>, review: &mut Review<'_>) -> Option<ServerHos
         }
     };
     let is_address = host.parse::<std::net::IpAddr>().is_ok();
-    if let Some(fault) = read::fault_of_pattern(host).filter(|_| !is_address) {
+    if let Some(fault) = host_name::fault_of_pattern(host).filter(|_| !is_address) {
         review.error("", text, fault);
         return None;
     }
@@ -181,7 +182,7 @@ fn host(text: &str, own: &Arc<str>, review: &mut Review<'_>) -> Option<ServerHos
         );
         return None;
     }
-    if read::is_partial_wildcard(host) {
+    if host_name::is_partial_wildcard(host) {
         let what = (
             "a wildcard must stand for whole labels",
             "write `*.` before the dot",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::host_name;
 use crate::model::mesh::AccessLogEncoding;
 use crate::model::mesh::Mesh;
 use crate::model::mesh::OutboundPolicy;
@@ -183,7 +184,7 @@ fn export_to(review: &mut Review<'_>, part: &str, list: &[String]) -> Option<Exp
         names => {
             for name in names
                 .iter()
-                .filter(|name| *name != "." && !read::is_label(name))
+                .filter(|name| *name != "." && !host_name::is_label(name))
             {
                 review.error(
                     part,

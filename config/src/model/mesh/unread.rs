@@ -1,5 +1,6 @@
 //! Settings of MeshConfig that mean nothing to egret, or nothing yet. They are checked all the same.
 
+use crate::model::host_name;
 use crate::model::read;
 use crate::problem::Review;
 use crate::wire::mesh_config::MeshConfig;
@@ -14,7 +15,7 @@ pub(super) fn check(wire: &MeshConfig, review: &mut Review<'_>) {
     }
     review.each("serviceSettings", &wire.service_settings, |review, wire| {
         review.each("hosts", &wire.hosts, |review, host| {
-            if let Some(fault) = read::fault_of_pattern(host) {
+            if let Some(fault) = host_name::fault_of_pattern(host) {
                 review.error("", host, fault);
             }
             Some(())
@@ -49,7 +50,7 @@ pub(super) fn check(wire: &MeshConfig, review: &mut Review<'_>) {
 /// Labels joined by dots, maybe with a final dot; unlike in a host name, the last may be a number.
 fn trust_domain(review: &mut Review<'_>, part: &str, text: &str) {
     let labels = text.strip_suffix('.').unwrap_or(text);
-    if !labels.split('.').all(read::is_label) {
+    if !labels.split('.').all(host_name::is_label) {
         let what = "expected labels of letters, digits and dashes, joined by dots";
         review.error(part, text, what);
     }

@@ -1,18 +1,15 @@
 //! The blocks of a traffic policy, read: `loadBalancer`, `connectionPool`, `outlierDetection`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::policy::ConnectionPool;
-use crate::model::policy::ConsistentHash;
-use crate::model::policy::HashOn;
-use crate::model::policy::HashTable;
 use crate::model::policy::Keepalive;
 use crate::model::policy::LoadBalancer;
 use crate::model::policy::Locality;
 use crate::model::policy::OutlierDetection;
 use crate::model::policy::RetryBudget;
 use crate::model::policy::Warmup;
+use crate::model::policy::hashing;
 use crate::model::policy::localities;
 use crate::model::read;
 use crate::problem::NO_VALUE;
@@ -36,7 +33,9 @@ pub(crate) fn load_balancer(
         }
         if let Some(hash) = &wire.consistent_hash {
             return review
-                .within("consistentHash", |review| consistent_hash(hash, review))
+                .within("consistentHash", |review| {
+                    hashing::consistent_hash(hash, review)
+                })
                 .map(LoadBalancer::ConsistentHash);
         }
         let at = match wire.simple.as_deref().unwrap_or_default() {
@@ -153,126 +152,6 @@ pub(crate) fn retry_budget(
             0 => 3,
             min => min,
         },
-    })
-}
-
-fn consistent_hash(wire: &wire::ConsistentHash, review: &mut Review<'_>) -> Option<ConsistentHash> {
-    if wire.ring_hash.is_some() && wire.maglev.is_some() {
-        review.error("maglev", NO_VALUE, "only one of ringHash and maglev");
-    }
-    if wire.minimum_ring_size != 0 {
-        let size = wire.minimum_ring_size;
-        if wire.ring_hash.is_some() || wire.maglev.is_some() {
-            let what = ("contradicts ringHash and maglev", "leave it out");
-            review.error("minimumRingSize", size, what);
-        } else {
-            let what = ("the old form", "write ringHash.minimumRingSize");
-            review.warn("minimumRingSize", size, what);
-        }
-    }
-    let table = match (&wire.maglev, &wire.ring_hash) {
-        (Some(maglev), _) => HashTable::Maglev {
-            size: table_size(maglev.table_size, review),
-        },
-        (None, ring) => HashTable::Ring {
-            size_min: ring_size(ring.as_ref(), wire.minimum_ring_size, review),
-        },
-    };
-    hash_on(wire, review).map(|on| ConsistentHash { on, table })
-}
-
-/// Envoy's bounds and default.
-fn ring_size(ring: Option<&wire::RingHash>, old: u64, review: &mut Review<'_>) -> u64 {
-    const MAX: u64 = 8 << 20;
-    let (part, size) = match ring {
-        Some(ring) => ("ringHash.minimumRingSize", ring.minimum_ring_size),
-        None => ("minimumRingSize", old),
-    };
-    match size {
-        0 => 1024,
-        size if size > MAX => {
-            review.error(part, size, "expected 8388608 at most");
-            1024
-        }
-        size => size,
-    }
-}
-
-/// Envoy's bounds and default; slots are visited in steps, so their number must be a prime.
-fn table_size(size: u64, review: &mut Review<'_>) -> u64 {
-    const USUAL: u64 = 65537;
-    const END: u64 = 5_000_011;
-    let is_prime = |number: u64| {
-        number > 1 && (2..=number.isqrt()).all(|divisor| !number.is_multiple_of(divisor))
-    };
-    match size {
-        size if size < END && is_prime(size) => size,
-        size => {
-            review.error(
-                "maglev.tableSize",
-                size,
-                "expected a prime number below 5000011, such as 65537",
-            );
-            USUAL
-        }
-    }
-}
-
-fn hash_on(wire: &wire::ConsistentHash, review: &mut Review<'_>) -> Option<HashOn> {
-    let header = wire
-        .http_header_name
-        .as_ref()
-        .map(|name| HashOn::Header(name.to_ascii_lowercase().into()));
-    let query = wire
-        .http_query_parameter_name
-        .as_ref()
-        .map(|name| HashOn::Query(name.as_str().into()));
-    let source = wire
-        .use_source_ip
-        .unwrap_or_default()
-        .then_some(HashOn::SourceIp);
-    let cookie = wire.http_cookie.as_ref().map(|cookie| {
-        if cookie.name.is_empty() {
-            review.error("httpCookie.name", NO_VALUE, "required");
-        }
-        HashOn::Cookie {
-            name: cookie.name.as_str().into(),
-            path: read::optional(&cookie.path),
-            ttl: read::duration(review, "httpCookie.ttl", cookie.ttl.as_ref()),
-            attributes: attributes(&cookie.attributes, review),
-        }
-    });
-    let mut keys = [header, cookie, source, query].into_iter().flatten();
-    match (keys.next(), keys.next()) {
-        (Some(only), None) => Some(only),
-        _ => {
-            review.error(
-                "",
-                NO_VALUE,
-                "exactly one of httpHeaderName, httpCookie, useSourceIp, httpQueryParameterName",
-            );
-            None
-        }
-    }
-}
-
-/// Attributes that can be written into a `Set-Cookie` header.
-fn attributes(
-    wire: &[wire::CookieAttribute],
-    review: &mut Review<'_>,
-) -> Vec<(Arc<str>, Arc<str>)> {
-    let fits = |text: &str| {
-        text.bytes()
-            .all(|byte| (b' '..=b'~').contains(&byte) && byte != b';')
-    };
-    review.each("httpCookie.attributes", wire, |review, wire| {
-        if wire.name.is_empty() || !fits(&wire.name) || !fits(&wire.value) {
-            let text = format!("{}={}", wire.name, wire.value);
-            let what = "not an attribute of a cookie: expected a name such as `SameSite`, without semicolons";
-            review.error("", text, what);
-            return None;
-        }
-        Some((wire.name.as_str().into(), wire.value.as_str().into()))
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::host_name;
 use crate::model::meta::ExportTo;
 use crate::model::meta::Meta;
 use crate::model::policy::DestinationRule;
@@ -36,7 +37,7 @@ pub(crate) fn parse(
 ) -> DestinationRule {
     let namespace = &meta.name.namespace;
     let context = Context { namespace, secrets };
-    if let Some(fault) = read::fault_of_pattern(&wire.host) {
+    if let Some(fault) = host_name::fault_of_pattern(&wire.host) {
         review.error("host", &wire.host, fault);
     }
     let selector = wire.workload_selector.as_ref().map(|selector| {
@@ -66,7 +67,7 @@ pub(crate) fn parse(
         host: read::completed(&wire.host, namespace),
         policy: policies(wire.traffic_policy.as_ref(), context, review),
         subsets: review.each("subsets", &wire.subsets, |review, wire| {
-            if !read::is_label(&wire.name) {
+            if !host_name::is_label(&wire.name) {
                 review.error(
                     "name",
                     &wire.name,
@@ -266,7 +267,7 @@ fn tunnel(wire: &wire::Tunnel, review: &mut Review<'_>) -> Option<Tunnel> {
     );
     let host = wire.target_host.as_str();
     if host.parse::<std::net::IpAddr>().is_err()
-        && let Some(fault) = read::fault_of_name(host)
+        && let Some(fault) = host_name::fault_of_name(host)
     {
         review.error("targetHost", host, fault);
     }

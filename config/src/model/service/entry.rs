@@ -4,20 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::host::HostPattern;
-use crate::model::endpoint::Address;
-use crate::model::endpoint::Endpoint;
+use crate::model::host_name;
 use crate::model::meta::Meta;
 use crate::model::read;
 use crate::model::service::Resolution;
 use crate::model::service::Service;
 use crate::model::service::ServicePort;
+use crate::model::service::members;
 use crate::port::PortClass;
 use crate::port::Protocol;
 use crate::problem::NO_VALUE;
 use crate::problem::Review;
 use crate::wire::envelope::Metadata;
 use crate::wire::service_entry::ServiceEntry as Wire;
-use crate::wire::service_entry::WorkloadEntry;
 use crate::wire::shared::Port;
 
 /// Reads a ServiceEntry. What comes back counts only if the review passed.
@@ -64,7 +63,7 @@ pub(crate) fn parse(
     }
     doubtful(wire, &resolution, &ports, review);
     let addresses = addresses(wire, &resolution, review);
-    let endpoints = endpoints(wire, &resolution, &ports, review);
+    let endpoints = members::endpoints(wire, &resolution, &ports, review);
     let selector = wire
         .workload_selector
         .as_ref()
@@ -167,7 +166,7 @@ fn hosts(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) {
                     "write a suffix such as `*.example.com`",
                 ),
             );
-        } else if let Some(fault) = read::fault_of_pattern(host) {
+        } else if let Some(fault) = host_name::fault_of_pattern(host) {
             review.error("", host, fault);
         } else if matches!(resolution, Resolution::Dns | Resolution::DnsRoundRobin)
             && wildcard
@@ -188,7 +187,7 @@ fn hosts(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) {
                 ("resolution DYNAMIC_DNS is for wildcard hosts", "write DNS"),
             );
         }
-        read::warn_of_partial_wildcard(review, host);
+        host_name::warn_of_partial_wildcard(review, host);
         Some(())
     });
 }
@@ -218,7 +217,7 @@ fn ports(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<S
                 NO_VALUE,
                 ("a port needs a name", "add one such as `https`"),
             );
-        } else if !read::is_label(&wire.name) {
+        } else if !host_name::is_label(&wire.name) {
             review.error(
                 "name",
                 &wire.name,
@@ -296,130 +295,5 @@ fn addresses(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> V
             );
         }
         Some(range)
-    })
-}
-
-fn endpoints(
-    wire: &Wire,
-    resolution: &Resolution,
-    ports: &[ServicePort],
-    review: &mut Review<'_>,
-) -> Vec<Endpoint> {
-    let count = wire.endpoints.len();
-    if count > 0 && wire.workload_selector.is_some() {
-        review.error(
-            "workloadSelector",
-            NO_VALUE,
-            (
-                "only one of workloadSelector and endpoints",
-                "leave one out",
-            ),
-        );
-    }
-    match resolution {
-        Resolution::None | Resolution::DynamicDns if count > 0 => {
-            review.error(
-                "endpoints",
-                NO_VALUE,
-                (
-                    "this resolution dials where the caller wanted to go",
-                    "leave endpoints out, or write resolution STATIC or DNS",
-                ),
-            );
-        }
-        Resolution::Static if count == 0 && wire.workload_selector.is_none() => {
-            review.warn(
-                "endpoints",
-                NO_VALUE,
-                (
-                    "resolution STATIC without endpoints, so calls will find nobody",
-                    "list endpoints",
-                ),
-            );
-        }
-        Resolution::DnsRoundRobin if count > 1 => {
-            review.error(
-                "endpoints",
-                count,
-                (
-                    "resolution DNS_ROUND_ROBIN has at most one",
-                    "write resolution DNS for several",
-                ),
-            );
-        }
-        _ => {}
-    }
-    review.each("endpoints", &wire.endpoints, |review, wire| {
-        endpoint(wire, resolution, ports, review)
-    })
-}
-
-fn endpoint(
-    wire: &WorkloadEntry,
-    resolution: &Resolution,
-    ports: &[ServicePort],
-    review: &mut Review<'_>,
-) -> Option<Endpoint> {
-    let text = wire.address.as_str();
-    if text.is_empty() && !wire.network.is_empty() && *resolution == Resolution::Static {
-        let what = (
-            "an endpoint of another network behind a gateway, which is not dialled",
-            "give its address",
-        );
-        review.warn("address", NO_VALUE, what);
-        return None;
-    }
-    let address = match (text.parse(), text.strip_prefix("unix://"), resolution) {
-        (Ok(ip), ..) => Address::Ip(ip),
-        (_, Some(path), Resolution::Static) => {
-            read::socket(review, text, path, !wire.ports.is_empty());
-            if ports.len() != 1 {
-                review.error(
-                    "address",
-                    text,
-                    (
-                        "a unix socket can only serve a ServiceEntry with one port",
-                        "use a ServiceEntry a port",
-                    ),
-                );
-            }
-            Address::Unix(path.into())
-        }
-        (_, None, Resolution::Dns | Resolution::DnsRoundRobin) => {
-            if let Some(fault) = read::fault_of_name(text) {
-                review.error("address", text, fault);
-            }
-            Address::Name(text.to_ascii_lowercase().into())
-        }
-        (_, _, Resolution::Static) => {
-            review.error(
-                "address",
-                text,
-                "expected an IP address or unix:///path; for a name write resolution DNS",
-            );
-            return None;
-        }
-        _ => {
-            review.error("address", text, "expected an IP address or a host name");
-            return None;
-        }
-    };
-    let mut numbers = BTreeMap::new();
-    review.within("ports", |review| {
-        for (name, number) in &wire.ports {
-            if !ports.iter().any(|port| *port.name == **name) {
-                review.error(name, number, "the ServiceEntry has no port of this name");
-            }
-            if let Some(number) = read::port(review, name, *number) {
-                numbers.insert(Arc::from(name.as_str()), number);
-            }
-        }
-    });
-    Some(Endpoint {
-        address,
-        ports: numbers,
-        labels: read::checked_labels(review, "labels", &wire.labels),
-        weight: (wire.weight > 0).then_some(wire.weight),
-        locality: wire.locality.as_str().into(),
     })
 }

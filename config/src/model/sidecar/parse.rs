@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::host;
 use crate::host::HostPattern;
+use crate::model::host_name;
 use crate::model::mesh::OutboundPolicy;
 use crate::model::meta::Meta;
 use crate::model::read;
@@ -104,10 +105,10 @@ fn outbound(
         );
     }
     review.within("egressProxy", |review| {
-        if let Some(fault) = read::fault_of_name(&proxy.host) {
+        if let Some(fault) = host_name::fault_of_name(&proxy.host) {
             review.error("host", &proxy.host, fault);
         }
-        if !proxy.subset.is_empty() && !read::is_label(&proxy.subset) {
+        if !proxy.subset.is_empty() && !host_name::is_label(&proxy.subset) {
             review.error(
                 "subset",
                 &proxy.subset,
@@ -210,7 +211,7 @@ pub(super) fn sidecar_port(port: &Port, review: &mut Review<'_>) -> Option<u16> 
         let what = ("means nothing for a Sidecar", "leave it out");
         review.error("targetPort", port.target_port, what);
     }
-    if !port.name.is_empty() && !read::is_label(&port.name) {
+    if !port.name.is_empty() && !host_name::is_label(&port.name) {
         review.error("name", &port.name, "expected letters, digits and dashes");
     }
     read::port(review, "number", port.number)
@@ -291,14 +292,14 @@ fn import(text: &str, review: &mut Review<'_>) -> Option<Import> {
         "." => (ImportFrom::Own, false),
         name => {
             let bare = name.strip_prefix('~').unwrap_or(name);
-            if !read::is_label(bare) {
+            if !host_name::is_label(bare) {
                 review.error("", text, "not a valid name of a namespace before the `/`");
                 return None;
             }
             (ImportFrom::Namespace(bare.into()), bare.len() < name.len())
         }
     };
-    if let Some(fault) = read::fault_of_pattern(host) {
+    if let Some(fault) = host_name::fault_of_pattern(host) {
         review.error("", text, fault);
         return None;
     }
@@ -310,7 +311,7 @@ fn import(text: &str, review: &mut Review<'_>) -> Option<Import> {
         review.error("", text, what);
         return None;
     }
-    if read::is_partial_wildcard(host) {
+    if host_name::is_partial_wildcard(host) {
         let what = (
             "a wildcard must stand for whole labels",
             "write `*.` before the dot",

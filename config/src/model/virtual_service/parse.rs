@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::host::HostPattern;
+use crate::model::host_name;
 use crate::model::meta::Meta;
 use crate::model::read;
 use crate::model::route;
@@ -117,12 +118,12 @@ fn hosts(wire: &wire::VirtualService, gateways: &[GatewayName], review: &mut Rev
                     "name the hosts that sidecars shall route",
                 ),
             );
-        } else if let Some(fault) = read::fault_of_pattern(host)
+        } else if let Some(fault) = host_name::fault_of_pattern(host)
             .filter(|_| !(is_address || of_clusters && names_cluster(host)))
         {
             review.error("", host, fault);
         }
-        read::warn_of_partial_wildcard(review, host);
+        host_name::warn_of_partial_wildcard(review, host);
         let pattern = HostPattern::parse(host);
         if let Some(other) = earlier.iter().find(|other| other.overlaps(&pattern)) {
             review.error(
@@ -161,7 +162,7 @@ fn gateways(review: &mut Review<'_>, names: &[String], own: &Arc<str>) -> Vec<Ga
                 None => (&**own, text.as_str(), true),
             },
         };
-        if !read::is_label(namespace) || !read::is_label(name) {
+        if !host_name::is_label(namespace) || !host_name::is_label(name) {
             review.error("", text, "expected `mesh`, `name` or `namespace/name`");
             return None;
         }
@@ -182,7 +183,7 @@ pub(crate) struct Source<'a> {
 
 /// Reads what a match block says about the caller.
 pub(crate) fn source(wire: &Source<'_>, own: &Arc<str>, review: &mut Review<'_>) -> SourceMatch {
-    if !wire.namespace.is_empty() && !read::is_label(wire.namespace) {
+    if !wire.namespace.is_empty() && !host_name::is_label(wire.namespace) {
         review.error(
             "sourceNamespace",
             wire.namespace,
@@ -253,7 +254,7 @@ fn sni(
         return Some(pattern);
     }
     if let Some(fault) =
-        read::fault_of_pattern(host).filter(|_| !(gateways_only && names_cluster(host)))
+        host_name::fault_of_pattern(host).filter(|_| !(gateways_only && names_cluster(host)))
     {
         review.error("", host, fault);
         return None;

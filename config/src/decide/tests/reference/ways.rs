@@ -1,0 +1,69 @@
+//! The ways of byte streams, as the reference compares them.
+
+use ipnet::IpNet;
+
+use crate::host::HostPattern;
+use crate::model::service::Service;
+use crate::model::virtual_service::WeightedDestination;
+
+/// A way for byte streams, with the one condition it stands for.
+pub(super) struct Way<'o> {
+    /// Destination range; `None` is every address.
+    pub(super) range: Option<IpNet>,
+    /// Server name; `None` is anything at all.
+    pub(super) name: Option<HostPattern>,
+    /// Only TLS whose name nobody lists.
+    pub(super) unlisted: bool,
+    pub(super) to: Destinations<'o>,
+}
+
+#[derive(Clone)]
+pub(super) enum Destinations<'o> {
+    Service(&'o Service, u16),
+    Rule(&'o [WeightedDestination], u16),
+}
+
+/// Adds a way for each of the ranges; for every address where there are none.
+pub(super) fn add<'o>(
+    ways: &mut Vec<Way<'o>>,
+    ranges: &[IpNet],
+    name: Option<&HostPattern>,
+    unlisted: bool,
+    to: &Destinations<'o>,
+) {
+    let everywhere = [None];
+    let ranges: Vec<_> = match ranges {
+        [] => everywhere.to_vec(),
+        ranges => ranges.iter().map(|range| Some(range.trunc())).collect(),
+    };
+    for range in ranges {
+        ways.push(Way {
+            range,
+            name: name.cloned(),
+            unlisted,
+            to: to.clone(),
+        });
+    }
+}
+
+/// The way for a stream among those of one range: by its name, the most specific; of equal ones the first.
+pub(super) fn best<'w, 'o>(
+    ways: impl Iterator<Item = &'w Way<'o>>,
+    name: Option<&str>,
+) -> Option<&'w Way<'o>> {
+    let name = name.map(str::to_ascii_lowercase);
+    let mut fitting: Vec<_> = ways
+        .filter(|way| match (&way.name, &name) {
+            (Some(pattern), Some(name)) => pattern.matches(name),
+            (Some(_), None) => false,
+            (None, name) => name.is_some() || !way.unlisted,
+        })
+        .collect();
+    fitting.sort_by(|one, other| match (&one.name, &other.name) {
+        (Some(one), Some(other)) => one.by_specificity(other),
+        (Some(_), None) => std::cmp::Ordering::Less,
+        (None, Some(_)) => std::cmp::Ordering::Greater,
+        (None, None) => other.unlisted.cmp(&one.unlisted),
+    });
+    fitting.into_iter().next()
+}

@@ -1,0 +1,140 @@
+//! The endpoints that a ServiceEntry lists, read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::endpoint::Address;
+use crate::model::endpoint::Endpoint;
+use crate::model::host_name;
+use crate::model::read;
+use crate::model::service::Resolution;
+use crate::model::service::ServicePort;
+use crate::problem::NO_VALUE;
+use crate::problem::Review;
+use crate::wire::service_entry::ServiceEntry as Wire;
+use crate::wire::service_entry::WorkloadEntry;
+
+pub(super) fn endpoints(
+    wire: &Wire,
+    resolution: &Resolution,
+    ports: &[ServicePort],
+    review: &mut Review<'_>,
+) -> Vec<Endpoint> {
+    let count = wire.endpoints.len();
+    if count > 0 && wire.workload_selector.is_some() {
+        review.error(
+            "workloadSelector",
+            NO_VALUE,
+            (
+                "only one of workloadSelector and endpoints",
+                "leave one out",
+            ),
+        );
+    }
+    match resolution {
+        Resolution::None | Resolution::DynamicDns if count > 0 => {
+            review.error(
+                "endpoints",
+                NO_VALUE,
+                (
+                    "this resolution dials where the caller wanted to go",
+                    "leave endpoints out, or write resolution STATIC or DNS",
+                ),
+            );
+        }
+        Resolution::Static if count == 0 && wire.workload_selector.is_none() => {
+            review.warn(
+                "endpoints",
+                NO_VALUE,
+                (
+                    "resolution STATIC without endpoints, so calls will find nobody",
+                    "list endpoints",
+                ),
+            );
+        }
+        Resolution::DnsRoundRobin if count > 1 => {
+            review.error(
+                "endpoints",
+                count,
+                (
+                    "resolution DNS_ROUND_ROBIN has at most one",
+                    "write resolution DNS for several",
+                ),
+            );
+        }
+        _ => {}
+    }
+    review.each("endpoints", &wire.endpoints, |review, wire| {
+        endpoint(wire, resolution, ports, review)
+    })
+}
+
+fn endpoint(
+    wire: &WorkloadEntry,
+    resolution: &Resolution,
+    ports: &[ServicePort],
+    review: &mut Review<'_>,
+) -> Option<Endpoint> {
+    let text = wire.address.as_str();
+    if text.is_empty() && !wire.network.is_empty() && *resolution == Resolution::Static {
+        let what = (
+            "an endpoint of another network behind a gateway, which is not dialled",
+            "give its address",
+        );
+        review.warn("address", NO_VALUE, what);
+        return None;
+    }
+    let address = match (text.parse(), text.strip_prefix("unix://"), resolution) {
+        (Ok(ip), ..) => Address::Ip(ip),
+        (_, Some(path), Resolution::Static) => {
+            read::socket(review, text, path, !wire.ports.is_empty());
+            if ports.len() != 1 {
+                review.error(
+                    "address",
+                    text,
+                    (
+                        "a unix socket can only serve a ServiceEntry with one port",
+                        "use a ServiceEntry a port",
+                    ),
+                );
+            }
+            Address::Unix(path.into())
+        }
+        (_, None, Resolution::Dns | Resolution::DnsRoundRobin) => {
+            if let Some(fault) = host_name::fault_of_name(text) {
+                review.error("address", text, fault);
+            }
+            Address::Name(text.to_ascii_lowercase().into())
+        }
+        (_, _, Resolution::Static) => {
+            review.error(
+                "address",
+                text,
+                "expected an IP address or unix:///path; for a name write resolution DNS",
+            );
+            return None;
+        }
+        _ => {
+            review.error("address", text, "expected an IP address or a host name");
+            return None;
+        }
+    };
+    let mut numbers = BTreeMap::new();
+    review.within("ports", |review| {
+        for (name, number) in &wire.ports {
+            if !ports.iter().any(|port| *port.name == **name) {
+                review.error(name, number, "the ServiceEntry has no port of this name");
+            }
+            if let Some(number) = read::port(review, name, *number) {
+                numbers.insert(Arc::from(name.as_str()), number);
+            }
+        }
+    });
+    Some(Endpoint {
+        address,
+        ports: numbers,
+        labels: read::checked_labels(review, "labels", &wire.labels),
+        weight: (wire.weight > 0).then_some(wire.weight),
+        locality: wire.locality.as_str().into(),
+    })
+}

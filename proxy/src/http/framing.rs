@@ -2,24 +2,25 @@
 //! that hyper would mend in silence: a length said twice, or beside a transfer coding. Who reads such a request in
 //! another way than we do sees another request in it (request smuggling), so it is refused.
 //!
+//! Fields that go on in a second line are joined on the way (obs-fold: RFC 9112, 5.2), which hyper refuses in requests:
+//! what hyper reads and what is judged here are the same bytes.
+//!
 //! Only lines that frame are looked at, and bodies are skipped. Hyper reads the same bytes with a stricter eye: what it
 //! refuses by itself need not be understood here.
 
+mod head;
+
+use std::borrow::Cow;
+
 use memchr::memchr;
+
+use crate::http::framing::head::Body;
+use crate::http::framing::head::Head;
+
+pub use crate::http::framing::head::Flaw;
 
 /// Bytes of a line that is not complete, as far as they are kept. Hyper refuses longer heads.
 const LINE_MAX: usize = 64 << 10;
-
-/// What is wrong with a request's framing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flaw {
-    /// A length and a transfer coding.
-    LengthAndCoding,
-    /// More than one length, if equal ones.
-    Lengths,
-    /// A last coding that is not `chunked`, so that the body has no end.
-    Coding,
-}
 
 /// Follows the bytes of one connection.
 #[derive(Debug, Default)]
@@ -32,6 +33,17 @@ pub struct Framing {
     heads: u64,
     /// The first of them that has a flaw, by its number from 1.
     flawed: Option<(u64, Flaw)>,
+    /// What comes may not be HTTP, and is left as it is. A client need not wait for the word that it may upgrade.
+    untouched: bool,
+}
+
+/// What became of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fed {
+    /// How many bytes, from the beginning, are to be read now.
+    pub length: usize,
+    /// What is to come again in front of the next bytes: the end of a line, as long as it may be none.
+    pub held: &'static [u8],
 }
 
 /// What the next byte is part of.
@@ -40,28 +52,39 @@ enum At {
     /// Nothing yet: no request has begun.
     #[default]
     Between,
-    Head,
+    /// The first line of a head.
+    RequestLine,
+    /// A line of a field, or the empty one behind the last.
+    Field,
     /// A body with this much left of it.
     Body(u64),
-    /// The line of a chunk's size, of which this was read; `Some` until its digits end.
+    /// The line of a chunk's size, of which this was read; whether its digits go on.
     Size(u64, bool),
     /// A chunk with this much left of it.
     Chunk(u64),
     /// The end of line after a chunk.
     ChunkEnd,
-    /// A trailer, or the empty line behind the last one; whether this line had a byte.
-    Trailer(bool),
+    /// A trailer, or the empty line behind the last one.
+    Trailer {
+        /// Whether this line had a byte.
+        begun: bool,
+        /// Whether the last one was a carriage return.
+        returned: bool,
+    },
     /// What cannot be followed.
     Lost,
 }
 
-/// What the head so far says of the body.
-#[derive(Debug, Default)]
-struct Head {
-    length: Option<u64>,
-    coded: bool,
-    chunked: bool,
-    flaw: Option<Flaw>,
+/// How bytes are taken.
+enum Step {
+    /// So many as they are.
+    On(usize),
+    /// So many as they are; those up to the second place are left out.
+    Join(usize, usize),
+    /// So many as they are; the rest is held.
+    Hold(usize),
+    /// So many as they are, and one that must not be there.
+    Spoil(usize),
 }
 
 impl Framing {
@@ -72,7 +95,10 @@ impl Framing {
 
     /// Whether a body has begun and not ended.
     pub fn is_in_body(&self) -> bool {
-        !matches!(self.at, At::Between | At::Head | At::Lost)
+        !matches!(
+            self.at,
+            At::Between | At::RequestLine | At::Field | At::Lost
+        )
     }
 
     /// Requests whose heads came whole.
@@ -92,87 +118,171 @@ impl Framing {
         self.line = Vec::new();
     }
 
-    /// Takes the next bytes.
-    pub fn feed(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            bytes = match self.at {
-                At::Between | At::Head => self.head_line(bytes),
-                At::Body(left) => {
-                    let (rest, left) = skip(bytes, left);
-                    self.at = if left == 0 {
-                        At::Between
-                    } else {
-                        At::Body(left)
-                    };
-                    rest
+    /// Takes the next bytes, those held before them first, and joins lines among them.
+    pub fn feed(&mut self, bytes: &mut [u8]) -> Fed {
+        let mut at = 0;
+        let mut kept = Kept::default();
+        while at < bytes.len() {
+            match self.step(&bytes[at..]) {
+                Step::On(count) => at += count,
+                Step::Join(count, end) => {
+                    kept.keep(bytes, at + count);
+                    at += end;
+                    kept.from = at;
                 }
-                At::Size(size, in_digits) => self.size(bytes, size, in_digits),
-                At::Chunk(left) => {
-                    let (rest, left) = skip(bytes, left);
-                    self.at = if left == 0 {
-                        At::ChunkEnd
-                    } else {
-                        At::Chunk(left)
+                Step::Hold(count) => {
+                    let held = match &bytes[at + count..] {
+                        b"\r" => &b"\r"[..],
+                        b"\n" => b"\n",
+                        _ => b"\r\n",
                     };
-                    rest
+                    kept.keep(bytes, at + count);
+                    let length = kept.length;
+                    return Fed { length, held };
                 }
-                At::ChunkEnd => match memchr(b'\n', bytes) {
-                    Some(end) => {
-                        self.at = At::Size(0, true);
-                        &bytes[end + 1..]
-                    }
-                    None => &[],
-                },
-                At::Trailer(begun) => self.trailer(bytes, begun),
-                At::Lost => &[],
-            };
+                Step::Spoil(count) => {
+                    at += count + 1;
+                    bytes[at - 1] = 0;
+                }
+            }
+        }
+        kept.keep(bytes, at);
+        Fed {
+            length: kept.length,
+            held: b"",
         }
     }
 
-    /// Takes one line of a head, or what there is of it.
-    fn head_line<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+    fn step(&mut self, bytes: &[u8]) -> Step {
+        match self.at {
+            At::Between | At::RequestLine => self.request_line(bytes),
+            At::Field if self.untouched => self.untouched_field(bytes),
+            At::Field => self.field(bytes),
+            At::Body(left) => {
+                let (count, left) = skip(bytes, left);
+                self.at = if left == 0 {
+                    At::Between
+                } else {
+                    At::Body(left)
+                };
+                Step::On(count)
+            }
+            At::Size(size, in_digits) => Step::On(self.size(bytes, size, in_digits)),
+            At::Chunk(left) => {
+                let (count, left) = skip(bytes, left);
+                self.at = if left == 0 {
+                    At::ChunkEnd
+                } else {
+                    At::Chunk(left)
+                };
+                Step::On(count)
+            }
+            At::ChunkEnd => Step::On(match memchr(b'\n', bytes) {
+                Some(end) => {
+                    self.at = At::Size(0, true);
+                    end + 1
+                }
+                None => bytes.len(),
+            }),
+            At::Trailer { begun, returned } => self.trailer(bytes, begun, returned),
+            At::Lost => Step::On(bytes.len()),
+        }
+    }
+
+    /// Takes what there is of the first line of a head, or an empty line in front of it.
+    fn request_line(&mut self, bytes: &[u8]) -> Step {
+        let (line, count) = self.whole_line(bytes);
+        match line {
+            Some(line) if line.is_empty() => {}
+            Some(line) => {
+                self.head.request_line(&line);
+                self.at = At::Field;
+            }
+            // Empty lines before a request do not begin one.
+            None if self.at == At::Between && !matches!(&*self.line, b"" | b"\r") => {
+                self.at = At::RequestLine;
+            }
+            None => {}
+        }
+        Step::On(count)
+    }
+
+    /// Takes what there is of a line of a field as it is. Hyper refuses one that goes on in the next.
+    fn untouched_field(&mut self, bytes: &[u8]) -> Step {
+        let (line, count) = self.whole_line(bytes);
+        match line {
+            Some(line) if line.is_empty() => self.head_came(),
+            Some(line) => self.head.field(&line),
+            None => {}
+        }
+        Step::On(count)
+    }
+
+    /// A line with all that came of it before, if its end is here, and how many bytes of it are.
+    fn whole_line<'b>(&mut self, bytes: &'b [u8]) -> (Option<Cow<'b, [u8]>>, usize) {
         let end = memchr(b'\n', bytes);
-        let (part, rest) = match end {
-            Some(end) => (&bytes[..end], &bytes[end + 1..]),
-            None => (bytes, &[][..]),
-        };
+        let part = &bytes[..end.unwrap_or(bytes.len())];
         if self.line.len() + part.len() > LINE_MAX {
             self.stop();
-        } else if end.is_none() {
+            return (None, bytes.len());
+        }
+        let Some(end) = end else {
             self.line.extend_from_slice(part);
-            // Empty lines before a request do not begin one.
-            if self.line != b"\r" {
-                self.at = At::Head;
-            }
-        } else if self.line.is_empty() {
-            self.line_came(part);
+            return (None, bytes.len());
+        };
+        let line = if self.line.is_empty() {
+            Cow::Borrowed(part.strip_suffix(b"\r").unwrap_or(part))
         } else {
             let mut whole = std::mem::take(&mut self.line);
             whole.extend_from_slice(part);
-            self.line_came(&whole);
-        }
-        rest
+            if whole.last() == Some(&b'\r') {
+                whole.pop();
+            }
+            Cow::Owned(whole)
+        };
+        (Some(line), end + 1)
     }
 
-    fn line_came(&mut self, line: &[u8]) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        match (line.first(), self.at) {
-            (None, At::Between) => {}
-            (None, _) => self.head_came(),
-            // The request line names neither; a target may begin as a field does, but is not at the line's beginning.
-            (Some(b'c' | b'C'), _) => {
-                if let Some(value) = value_of(line, b"content-length") {
-                    self.head.length(value);
-                }
-                self.at = At::Head;
+    /// Takes what there is of a line of a field. Where it ends is known from what comes next.
+    fn field(&mut self, bytes: &[u8]) -> Step {
+        let end = memchr(b'\n', bytes);
+        let part = &bytes[..end.unwrap_or(bytes.len())];
+        let line = part.strip_suffix(b"\r").unwrap_or(part);
+        if self.line.len() + line.len() > LINE_MAX {
+            self.stop();
+            return Step::On(bytes.len());
+        }
+        let Some(end) = end else {
+            self.line.extend_from_slice(line);
+            return if line.len() == part.len() {
+                Step::On(part.len())
+            } else {
+                Step::Hold(line.len())
+            };
+        };
+        if self.line.is_empty() && line.is_empty() {
+            self.head_came();
+            return Step::On(end + 1);
+        }
+        match bytes.get(end + 1) {
+            None => {
+                self.line.extend_from_slice(line);
+                Step::Hold(line.len())
             }
-            (Some(b't' | b'T'), _) => {
-                if let Some(value) = value_of(line, b"transfer-encoding") {
-                    self.head.coding(value);
-                }
-                self.at = At::Head;
+            Some(b' ' | b'\t') => {
+                self.line.extend_from_slice(line);
+                Step::Join(line.len(), end + 1)
             }
-            (Some(_), _) => self.at = At::Head,
+            Some(_) => {
+                if self.line.is_empty() {
+                    self.head.field(line);
+                } else {
+                    let mut whole = std::mem::take(&mut self.line);
+                    whole.extend_from_slice(line);
+                    self.head.field(&whole);
+                }
+                Step::On(end + 1)
+            }
         }
     }
 
@@ -182,102 +292,106 @@ impl Framing {
         if let (Some(flaw), None) = (head.flaw(), self.flawed) {
             self.flawed = Some((self.heads, flaw));
         }
-        self.at = match head.length {
-            _ if head.chunked => At::Size(0, true),
-            _ if head.coded => At::Lost,
-            Some(1..) => At::Body(head.length.unwrap_or_default()),
-            Some(0) | None => At::Between,
+        self.untouched |= head.may_upgrade();
+        self.at = match head.body() {
+            Body::Nothing => At::Between,
+            Body::Bytes(length) => At::Body(length),
+            Body::Chunks => At::Size(0, true),
+            Body::Endless => At::Lost,
         };
     }
 
-    fn size<'b>(&mut self, bytes: &'b [u8], mut size: u64, mut in_digits: bool) -> &'b [u8] {
+    /// Takes what there is of the line of a chunk's size: how many bytes.
+    fn size(&mut self, bytes: &[u8], mut size: u64, mut in_digits: bool) -> usize {
         for (at, byte) in bytes.iter().enumerate() {
             match char::from(*byte).to_digit(16) {
                 Some(digit) if in_digits => match size.checked_mul(16) {
                     Some(shifted) => size = shifted | u64::from(digit),
                     None => {
                         self.stop();
-                        return &[];
+                        return bytes.len();
                     }
                 },
                 _ => in_digits = false,
             }
             if *byte == b'\n' {
                 self.at = if size == 0 {
-                    At::Trailer(false)
+                    At::Trailer {
+                        begun: false,
+                        returned: false,
+                    }
                 } else {
                     At::Chunk(size)
                 };
-                return &bytes[at + 1..];
+                return at + 1;
             }
         }
         self.at = At::Size(size, in_digits);
-        &[]
+        bytes.len()
     }
 
-    fn trailer<'b>(&mut self, bytes: &'b [u8], mut begun: bool) -> &'b [u8] {
-        for (at, byte) in bytes.iter().enumerate() {
+    /// Takes trailers, whose lines end in `\r\n` as those of chunks do. Hyper would look for the end in one way and for
+    /// fields in another where they do not, and gets to see a byte that it refuses.
+    fn trailer(&mut self, bytes: &[u8], mut begun: bool, mut returned: bool) -> Step {
+        let (mut at, mut step) = (0, None);
+        while let (Some(byte), None) = (bytes.get(at), &step) {
             match byte {
-                b'\n' if !begun => {
+                b'\n' if returned && !begun => {
                     self.at = At::Between;
-                    return &bytes[at + 1..];
+                    return Step::On(at + 1);
                 }
-                b'\n' => begun = false,
-                b'\r' => {}
-                _ => begun = true,
+                b'\n' if returned => {
+                    let line = at.saturating_sub(1);
+                    match bytes.get(at + 1) {
+                        _ if self.untouched => begun = false,
+                        None => step = Some(Step::Hold(line)),
+                        Some(b' ' | b'\t') => step = Some(Step::Join(line, at + 1)),
+                        Some(_) => begun = false,
+                    }
+                    returned = false;
+                }
+                b'\n' if !self.untouched => {
+                    begun = true;
+                    step = Some(Step::Spoil(at));
+                }
+                b'\r' => returned = true,
+                _ => (begun, returned) = (true, false),
             }
+            at += 1;
         }
-        self.at = At::Trailer(begun);
-        &[]
+        if returned && !self.untouched {
+            returned = false;
+            step = Some(Step::Hold(at.saturating_sub(1)));
+        }
+        self.at = At::Trailer { begun, returned };
+        step.unwrap_or(Step::On(bytes.len()))
     }
 }
 
-impl Head {
-    fn length(&mut self, value: &[u8]) {
-        if self.length.is_some() {
-            self.flaw.get_or_insert(Flaw::Lengths);
-        }
-        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-        let length = digits
-            .then(|| std::str::from_utf8(value).ok()?.parse().ok())
-            .flatten();
-        // What is no length is refused by hyper.
-        self.length = Some(length.unwrap_or(u64::MAX));
-    }
+/// What is left of bytes from which some are taken out, moved together.
+#[derive(Default)]
+struct Kept {
+    /// How many there are, from the beginning.
+    length: usize,
+    /// Where those begin that come next.
+    from: usize,
+}
 
-    fn coding(&mut self, value: &[u8]) {
-        // Refused by hyper, whatever it says.
-        if value
-            .iter()
-            .any(|byte| byte.is_ascii_control() && *byte != b'\t')
-        {
-            return;
+impl Kept {
+    /// Keeps what comes up to this place.
+    fn keep(&mut self, bytes: &mut [u8], to: usize) {
+        if self.length < self.from {
+            bytes.copy_within(self.from..to, self.length);
         }
-        let last = value.rsplit(|byte| *byte == b',').next().unwrap_or(value);
-        self.coded = true;
-        self.chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
-    }
-
-    fn flaw(&self) -> Option<Flaw> {
-        match (self.length, self.coded) {
-            (Some(_), true) => Some(Flaw::LengthAndCoding),
-            (None, true) if !self.chunked => Some(Flaw::Coding),
-            _ => self.flaw,
-        }
+        self.length += to - self.from;
+        self.from = to;
     }
 }
 
-/// The value of a line, if it is of the field with this name.
-fn value_of<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
-    let (own, value) = line.split_at_checked(name.len())?;
-    let value = value.strip_prefix(b":")?;
-    own.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
-}
-
-/// What comes after the next `left` bytes, and what is left of those.
-fn skip(bytes: &[u8], left: u64) -> (&[u8], u64) {
+/// How many of the next `left` bytes are here, and what is left of those.
+fn skip(bytes: &[u8], left: u64) -> (usize, u64) {
     let here = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
-    (&bytes[here..], left - here as u64)
+    (here, left - here as u64)
 }
 
 #[cfg(test)]

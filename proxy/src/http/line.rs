@@ -81,6 +81,8 @@ struct Inner<S> {
     stream: S,
     /// Read, but not yet by hyper.
     ahead: VecDeque<u8>,
+    /// What hyper gets in front of the next bytes: the end of a line, as long as it may be none.
+    held: &'static [u8],
     /// The client sends no more: since when.
     ended: Option<Instant>,
     /// Hyper asked for more, and there was nothing.
@@ -116,6 +118,7 @@ pub fn watched<S>(stream: S) -> Watch<S> {
     Watch(Arc::new(Mutex::new(Inner {
         stream,
         ahead: VecDeque::new(),
+        held: b"",
         ended: None,
         quiet: false,
         writing: false,

@@ -1,5 +1,6 @@
-//! Any bytes as the requests of an HTTP/1 connection: where requests begin and end, and what is wrong with them, does not
-//! depend on how the bytes come; and requests that are beyond doubt end where they end.
+//! Any bytes as the requests of an HTTP/1 connection: where requests begin and end, what is wrong with them, and what is
+//! read of them, does not depend on how the bytes come; what is read is understood by itself in the same way; and requests
+//! that are beyond doubt end where they end, whether their lines are folded or not.
 
 use egret_proxy::http::framing::Flaw;
 use egret_proxy::http::framing::Framing;
@@ -17,21 +18,53 @@ struct Said {
 }
 
 pub(crate) fn check(bytes: &[u8]) {
-    let said = every_way(bytes);
+    let (said, read) = every_way(bytes);
+    agrees_with_itself(&read, said.last());
     agrees_with_grammar(bytes, &said);
+    unfolds(bytes);
 }
 
-/// What is said after each byte; the same whether bytes come one by one, all at once, or in pieces whose lengths the
-/// bytes themselves choose.
-fn every_way(bytes: &[u8]) -> Vec<Said> {
-    let mut single = Framing::default();
-    let mut said = vec![tell(&single)];
-    for byte in bytes.iter().take(ENDS_MAX) {
-        single.feed(std::slice::from_ref(byte));
-        said.push(tell(&single));
+/// A connection, and what was read of it.
+#[derive(Default)]
+struct Connection {
+    framing: Framing,
+    read: Vec<u8>,
+    held: &'static [u8],
+}
+
+impl Connection {
+    fn feed(&mut self, piece: &[u8]) {
+        let mut bytes = [self.held, piece].concat();
+        let fed = self.framing.feed(&mut bytes);
+        assert!(fed.held.len() <= bytes.len() - fed.length, "held and read");
+        assert!(bytes.ends_with(fed.held), "held are other bytes than came");
+        self.read.extend_from_slice(&bytes[..fed.length]);
+        self.held = fed.held;
     }
+
+    fn fed(bytes: &[u8]) -> Self {
+        let mut whole = Self::default();
+        whole.feed(bytes);
+        whole
+    }
+
+    /// What is said, how much was read, and what is held.
+    fn tell(&self) -> (Said, usize, &'static [u8]) {
+        (tell(&self.framing), self.read.len(), self.held)
+    }
+}
+
+/// What is said after each byte, and what is read of all; the same whether bytes come one by one, all at once, or in
+/// pieces whose lengths the bytes themselves choose.
+fn every_way(bytes: &[u8]) -> (Vec<Said>, Vec<u8>) {
     let bytes = &bytes[..bytes.len().min(ENDS_MAX)];
-    let mut pieces = Framing::default();
+    let mut single = Connection::default();
+    let mut told = vec![single.tell()];
+    for byte in bytes {
+        single.feed(std::slice::from_ref(byte));
+        told.push(single.tell());
+    }
+    let mut pieces = Connection::default();
     let mut at = 0;
     while at < bytes.len() {
         let length = 1 + usize::from(bytes[at]) % 23;
@@ -39,17 +72,54 @@ fn every_way(bytes: &[u8]) -> Vec<Said> {
         pieces.feed(&bytes[at..end]);
         pieces.feed(&[]);
         at = end;
-        assert_eq!(tell(&pieces), said[at], "in pieces, after {at} bytes");
+        assert_eq!(pieces.tell(), told[at], "in pieces, after {at} bytes");
+        assert!(single.read.starts_with(&pieces.read), "in pieces, read");
         if at < 256 {
-            let mut whole = Framing::default();
-            whole.feed(&bytes[..at]);
-            assert_eq!(tell(&whole), said[at], "at once, after {at} bytes");
+            let whole = Connection::fed(&bytes[..at]);
+            assert_eq!(whole.tell(), told[at], "at once, after {at} bytes");
+            assert_eq!(whole.read, pieces.read, "at once, after {at} bytes");
         }
     }
-    let mut whole = Framing::default();
-    whole.feed(bytes);
-    assert_eq!(tell(&whole), said[bytes.len()], "at once");
-    said
+    let whole = Connection::fed(bytes);
+    assert_eq!(whole.tell(), told[bytes.len()], "at once");
+    assert_eq!(whole.read, single.read, "at once");
+    let said = told.into_iter().map(|(said, ..)| said).collect();
+    (said, single.read)
+}
+
+/// What is read is left as it is when it comes again, and says the same.
+fn agrees_with_itself(read: &[u8], said: Option<&Said>) {
+    let again = Connection::fed(read);
+    assert_eq!([&again.read, again.held].concat(), read, "read again");
+    assert_eq!(Some(&tell(&again.framing)), said, "read again");
+}
+
+/// A request of the strictest form is read as it is when each space in its fields begins another line.
+fn unfolds(bytes: &[u8]) {
+    let bytes = &bytes[..bytes.len().min(ENDS_MAX)];
+    let Some(head) = strict_head(bytes) else {
+        return;
+    };
+    let plain = Connection::fed(bytes);
+    if plain.framing.heads() != 1 {
+        return;
+    }
+    let first = position(bytes, b"\r\n").map_or(0, |end| end + 2);
+    let mut folded = bytes[..first].to_vec();
+    for byte in &bytes[first..head.length] {
+        if *byte == b' ' {
+            folded.extend_from_slice(if folded.len() % 2 == 0 {
+                b"\r\n"
+            } else {
+                b"\n"
+            });
+        }
+        folded.push(*byte);
+    }
+    folded.extend_from_slice(&bytes[head.length..]);
+    let folded = Connection::fed(&folded);
+    assert_eq!(folded.read, plain.read, "folded");
+    assert_eq!(tell(&folded.framing), tell(&plain.framing), "folded");
 }
 
 fn tell(framing: &Framing) -> Said {

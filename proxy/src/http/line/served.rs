@@ -30,15 +30,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Line<S> {
     ) -> Poll<io::Result<()>> {
         let mut inner = lock(&self.0);
         let before = into.filled().len();
-        let read = inner.poll_give(context, into);
-        inner.quiet = read.is_pending();
-        ready!(read)?;
-        let bytes = &into.filled()[before..];
-        inner.framing.feed(bytes);
-        if !bytes.is_empty() && !inner.busy && inner.head_since.is_none() {
-            inner.head_since = Some(Instant::now());
+        loop {
+            let held = inner.held;
+            if held.len() >= into.remaining() {
+                // Hyper takes no more than this of a head, so that it is too large whatever comes next.
+                let (now, later) = held.split_at(into.remaining());
+                into.put_slice(now);
+                inner.held = later;
+                inner.framing.stop();
+                return Poll::Ready(Ok(()));
+            }
+            into.put_slice(held);
+            let read = inner.poll_give(context, into);
+            inner.quiet = read.is_pending();
+            if !matches!(read, Poll::Ready(Ok(()))) {
+                into.set_filled(before);
+                return read;
+            }
+            let ended = into.filled().len() == before + held.len();
+            if ended {
+                inner.held = b"";
+                return Poll::Ready(Ok(()));
+            }
+            if !inner.busy && inner.head_since.is_none() {
+                inner.head_since = Some(Instant::now());
+            }
+            let fed = inner.framing.feed(&mut into.filled_mut()[before..]);
+            into.set_filled(before + fed.length);
+            inner.held = fed.held;
+            if fed.length > 0 {
+                return Poll::Ready(Ok(()));
+            }
         }
-        Poll::Ready(Ok(()))
     }
 }
 

@@ -235,7 +235,7 @@ async fn it_is_not_idle_while_the_stream_holds_something() {
             .is_err()
     );
     // As if its head had come this way.
-    lock(&watch.0).framing.feed(GET);
+    lock(&watch.0).framing.feed(&mut GET.to_vec());
     let seen = timeout(Duration::from_secs(1), watch.sees(None, true)).await;
     assert!(seen.is_err());
     let mut space = [0; 14];

@@ -11,6 +11,7 @@
 //! - [`relay`]: bytes both ways until both sides are done
 //! - [`tls`]: towards upstreams and towards clients
 //! - [`dns`]: names to addresses, and answers to captured queries
+//! - [`message`]: bodies that come, and what both sides of HTTP/2 share
 //! - [`upstream`]: who is behind a cluster, which of them is picked, a connection to it
 //! - [`proxy`]: the handles that a connection needs
 //! - [`tcp`]: acts on a verdict for bytes
@@ -32,6 +33,7 @@ pub mod sniff;
 pub mod relay;
 pub mod tls;
 pub mod dns;
+pub mod message;
 pub mod upstream;
 pub mod proxy;
 pub mod tcp;

@@ -20,7 +20,7 @@ const CONFIG: &[&[&str]] = &[
 const PROXY: &[&[&str]] = &[
     &["sys", "life", "current", "failure"],
     &["report"],
-    &["sniff", "relay", "tls", "dns"],
+    &["sniff", "relay", "tls", "dns", "message"],
     &["upstream"],
     &["proxy"],
     &["tcp"],

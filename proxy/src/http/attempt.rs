@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use crate::failure::Bad;
 use crate::failure::Cause;
 use crate::failure::Failure;
+use crate::message::incoming::Incoming as Message;
 use crate::tls::Alpn;
 use crate::upstream::body::Broken;
 use crate::upstream::body::RequestBody;
@@ -64,7 +65,7 @@ pub struct Way<'w> {
 #[derive(Debug)]
 pub struct Reply {
     /// The response.
-    pub response: Response<Incoming>,
+    pub response: Response<Message>,
     /// The connection.
     pub lease: Lease,
     /// The endpoint that answered.
@@ -356,7 +357,7 @@ fn reply(
         active: way.active,
     };
     Reply {
-        response,
+        response: response.map(Message::One),
         lease,
         address,
         local,

@@ -12,13 +12,14 @@ use bytes::Bytes;
 use http_body::Body;
 use http_body::Frame;
 use http_body::SizeHint;
-use hyper::body::Incoming;
 use thiserror::Error;
 use tokio::time::Sleep;
 
 use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::http::answer;
+use crate::message::incoming::Cut;
+use crate::message::incoming::Incoming;
 use crate::report::record::Record;
 use crate::upstream::body::Received;
 use crate::upstream::pool::Lease;
@@ -44,7 +45,7 @@ pub enum Source {
 pub enum Broken {
     /// The upstream closed or reset the connection.
     #[error("the upstream broke off")]
-    Upstream(#[source] hyper::Error),
+    Upstream(#[source] Cut),
     /// The route's time limit passed.
     #[error("the time limit passed")]
     Timeout,
@@ -53,13 +54,13 @@ pub enum Broken {
 impl Broken {
     /// What the log says of it. A response that ends before its own end breaks HTTP, as one that cannot be read does.
     fn cause(&self) -> Cause {
-        let Self::Upstream(error) = self else {
+        let Self::Upstream(cut) = self else {
             return Cause::Timeout;
         };
-        let kind = std::error::Error::source(error)
-            .and_then(|source| source.downcast_ref::<io::Error>())
-            .map(io::Error::kind);
-        match kind {
+        if cut.http2().is_some_and(h2::Error::is_library) {
+            return Cause::ProtocolAfter;
+        }
+        match cut.kind() {
             Some(
                 io::ErrorKind::UnexpectedEof
                 | io::ErrorKind::InvalidData
@@ -69,13 +70,12 @@ impl Broken {
         }
     }
 
-    /// Whether the upstream reset this very stream: hyper passes its reason on, which says more than we could.
+    /// Whether the upstream reset this very stream: its reason is passed on, which says more than we could.
     fn is_reset(&self) -> bool {
-        let Self::Upstream(error) = self else {
+        let Self::Upstream(cut) = self else {
             return false;
         };
-        std::error::Error::source(error)
-            .and_then(|source| source.downcast_ref::<h2::Error>())
+        cut.http2()
             .is_some_and(|error| error.is_reset() && error.is_remote())
     }
 }

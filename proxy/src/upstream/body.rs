@@ -18,9 +18,10 @@ use http::Version;
 use http_body::Body;
 use http_body::Frame;
 use http_body::SizeHint;
-use hyper::body::Incoming;
 use thiserror::Error;
 
+use crate::message::incoming::Cut;
+use crate::message::incoming::Incoming;
 use crate::upstream::body::hold::Go;
 use crate::upstream::body::hold::Hold;
 use crate::upstream::body::inflow::Inflow;
@@ -32,7 +33,7 @@ use crate::upstream::body::replay::Reader;
 pub enum Broken {
     /// The client closed or reset its connection.
     #[error("the client broke off")]
-    Client(#[source] hyper::Error),
+    Client(#[source] Cut),
     /// Another try has taken over, or the client broke off during an earlier one.
     #[error("the body is no longer for this try")]
     Superseded,
@@ -41,17 +42,13 @@ pub enum Broken {
 impl Broken {
     /// Whether the client's bytes are no body at all, as a chunk whose size is no number.
     pub fn is_malformed(&self) -> bool {
-        let Self::Client(error) = self else {
+        let Self::Client(cut) = self else {
             return false;
         };
-        std::error::Error::source(error)
-            .and_then(|source| source.downcast_ref::<io::Error>())
-            .is_some_and(|error| {
-                matches!(
-                    error.kind(),
-                    io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
-                )
-            })
+        matches!(
+            cut.kind(),
+            Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
+        )
     }
 }
 

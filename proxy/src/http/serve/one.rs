@@ -49,6 +49,7 @@ use crate::http::serve::IDLE_MAX;
 use crate::http::serve::unreadable;
 use crate::life::drain::Guard;
 use crate::life::files::Held;
+use crate::message::incoming::Incoming as Message;
 use crate::proxy::Proxy;
 use crate::upstream::body::Received;
 
@@ -170,7 +171,7 @@ where
             if version == Version::HTTP_11 {
                 request.extensions_mut().insert(begun.early.clone());
             }
-            Either::Right(exchange(request, caller, proxy))
+            Either::Right(exchange(request.map(Message::One), caller, proxy))
         }
     };
     let mut response = answering.await;

@@ -51,7 +51,7 @@ where
         let (caller, proxy) = (Rc::clone(caller), Rc::clone(proxy));
         let held = Streams::begin(&streams);
         async move {
-            let response = exchange(request, &caller, &proxy).await;
+            let response = exchange(request.map(crate::message::incoming::Incoming::One), &caller, &proxy).await;
             Ok::<_, Infallible>(response.map(|body| Guarded::new(body, held)))
         }
     });

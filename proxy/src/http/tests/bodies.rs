@@ -44,7 +44,10 @@ fn it_is_known_when_the_whole_request_has_come() {
         });
         let head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nx";
         client.write_all(head).await.expect("written");
-        let mut body = RequestBody::of_client(taken.await.expect("a request"), Version::HTTP_11);
+        let mut body = RequestBody::of_client(
+            crate::message::incoming::Incoming::One(taken.await.expect("a request")),
+            Version::HTTP_11,
+        );
         let received = body.received();
         body.frame().await.expect("a frame").expect("read");
         assert!(received.complete().now_or_never().is_none());

@@ -12,9 +12,11 @@ use http_body::Body;
 use http_body::Frame;
 use http_body::SizeHint;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
+
+use crate::message::incoming::Cut;
+use crate::message::incoming::Incoming;
 
 /// Bytes of a rest that are read and thrown away; those that come after them wait until the stream is reset.
 const REST_MAX: usize = 64 << 10;
@@ -67,12 +69,12 @@ async fn read_out(mut incoming: Incoming) {
 
 impl Body for Inflow {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Cut;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match &mut self.incoming {
             Some(incoming) => Pin::new(incoming).poll_frame(context),
             None => Poll::Ready(None),

@@ -185,7 +185,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Watch<S> {
 
     /// Whether more of the request that began last is to come.
     pub fn is_in_body(&self) -> bool {
-        lock(&self.0).framing.is_in_body()
+        let inner = lock(&self.0);
+        // The body may be that of the next one already.
+        inner.framing.is_in_body() && inner.framing.heads() == inner.begun
     }
 
     /// Returns when the connection is to be ended, or, if that matters, is idle. A head that began to come must be

@@ -245,3 +245,47 @@ async fn it_is_not_idle_while_the_stream_holds_something() {
     read.expect("read");
     assert_eq!(watch.sees(None, true).await, Seen::Idle);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_of_a_head_is_given_at_the_end() {
+    let (mut client, server) = duplex(64);
+    let watch = watched(server);
+    let mut line = watch.line();
+    client
+        .write_all(b"GET / HTTP/1.1\r\nx: 1\r\n")
+        .await
+        .expect("written");
+    let mut read = [0; 20];
+    line.read_exact(&mut read).await.expect("read");
+    let mut space = [0; 64];
+    let more = timeout(Duration::from_secs(1), line.read(&mut space)).await;
+    assert!(more.is_err(), "a line end, or none");
+    assert!(!idle(&watch).await, "a head has come");
+    client.shutdown().await.expect("shutdown");
+    let mut rest = Vec::new();
+    line.read_to_end(&mut rest).await.expect("read");
+    assert_eq!(
+        ([&read[..], &rest].concat(), read.ends_with(b"x: 1")),
+        (b"GET / HTTP/1.1\r\nx: 1\r\n".to_vec(), true)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_is_read_whatever_room_there_is() {
+    for room in 1..8 {
+        let (mut client, server) = duplex(64);
+        let watch = watched(server);
+        let mut line = watch.line();
+        let head = b"GET / HTTP/1.1\r\nx: 1\r\ny: 2\n\r\n";
+        client.write_all(head).await.expect("written");
+        client.shutdown().await.expect("shutdown");
+        let (mut read, mut space) = (Vec::new(), vec![0; room]);
+        loop {
+            match line.read(&mut space).await.expect("read") {
+                0 => break,
+                count => read.extend_from_slice(&space[..count]),
+            }
+        }
+        assert_eq!(read, head, "{room}");
+    }
+}

@@ -109,3 +109,17 @@ fn an_answer_reaches_a_client_that_is_still_sending() {
         );
     });
 }
+
+#[test]
+fn a_request_whose_body_is_still_to_come_does_not_end_the_answer_before_it() {
+    worker(|| async {
+        let world = World::new();
+        let to = willing().await;
+        let mut client = world.client(to);
+        let begun = format!("{GET}POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\n");
+        let first = ask(&mut client, &begun).await;
+        assert!(!first.contains("connection: close\r\n"), "{first}");
+        let second = ask(&mut client, "body").await;
+        assert!(second.starts_with("HTTP/1.1 200 "), "{second}");
+    });
+}

@@ -127,8 +127,31 @@ fn what_hides_another_request_is_refused() -> anyhow::Result<()> {
         (400, post("Transfer-Encoding : chunked\r\n")),
         (400, post("Transfer-Encoding: \u{b}chunked\r\n")),
         (400, post("Transfer-Encoding\u{0}: chunked\r\n")),
-        (400, post("X: y\r\n Transfer-Encoding: chunked\r\n")),
         (400, post("X: y\rTransfer-Encoding: chunked\r\n")),
+        // Lines that go on in the next are what they are together.
+        (
+            400,
+            post("Content-Length:\r\n 5\r\nTransfer-Encoding:\r\n chunked\r\n"),
+        ),
+        (
+            400,
+            post("Content-Length:\n\t5\nTransfer-Encoding:\n\tchunked\n"),
+        ),
+        (
+            400,
+            post("Content-Length:\r\n 5\r\nContent-Length:\r\n 5\r\n"),
+        ),
+        (400, post("Content-Length: 5\r\n 0\r\n")),
+        (400, post("Content-Length: 5\r\n , 5\r\n")),
+        (400, post("Content-Length\r\n : 5\r\n")),
+        (400, post("Transfer-Encoding\r\n : chunked\r\n")),
+        (400, post("Transfer-Encoding: chunked\r\n \u{b}\r\n")),
+        (501, post("Transfer-Encoding: chunked\r\n x\r\n")),
+        (501, post("Transfer-Encoding: chunked\r\n , identity\r\n")),
+        (
+            501,
+            post("Transfer-Encoding:\r\n chunked\r\n , chunked\r\n"),
+        ),
         (501, post("Transfer-Encoding: xchunked\r\n")),
         (501, post("Transfer-Encoding: chunked, identity\r\n")),
         (501, post(&format!("{chunks}Transfer-Encoding: x\r\n"))),
@@ -139,6 +162,10 @@ fn what_hides_another_request_is_refused() -> anyhow::Result<()> {
         (400, chunked("1\nx\r\n0\r\n\r\n")),
         (400, chunked("1\r\nxy\r\n0\r\n\r\n")),
         (400, chunked("\r\n")),
+        (400, chunked("0\r\n x: 1\r\n\r\n")),
+        (400, chunked("0\r\nx: 1\n\r\n")),
+        (400, chunked("0\r\n\n")),
+        (400, chunked("0\r\nx: 1\r\n\n")),
     ];
     for (status, attack) in &attacks {
         let answers = all_answers(&pod, attack.clone().into_bytes())
@@ -150,6 +177,10 @@ fn what_hides_another_request_is_refused() -> anyhow::Result<()> {
             "{attack:?} is answered {answers:?}"
         );
     }
+    // A line of its own to one reader, and the end of the one before it to another.
+    let first = post("").replacen("\r\nHost", "\r\n Host", 1);
+    let answers = all_answers(&pod, first.into_bytes())?;
+    assert!(answers.starts_with("HTTP/1.1 400 "), "{answers}");
     let lines = sidecar.await_access(|line| line["response_code"] == 501)?;
     assert_eq!(lines["response_flags"], "DPE", "{lines}");
     assert!(seen.is_empty(), "{:?}", seen.all());
@@ -175,9 +206,23 @@ fn what_only_looks_like_it_passes_as_it_is() -> anyhow::Result<()> {
         "POST /chunks HTTP/1.1\r\nHost: elsewhere.example\r\nTransfer-Encoding: chunked\r\n\r\n{:x};a=\"0\"\r\n{inner}\r\n0\r\n\r\n",
         inner.len()
     );
+    let folded = format!(
+        "GET /folded HTTP/1.1\r\nHost: elsewhere.example\r\nX:\r\n {}\r\n\r\n",
+        HIDDEN.trim_end().replace("\r\n", "\r\n ")
+    );
+    let folded_length = format!(
+        "POST /length HTTP/1.1\r\nHost: elsewhere.example\r\nContent-Length:\r\n\t{}\r\n \r\n\r\n{inner}",
+        inner.len()
+    );
+    let folded_coding = format!(
+        "POST /coding HTTP/1.1\r\nHost: elsewhere.example\r\nTransfer-Encoding:\n chunked\n\n{:x}\r\n{inner}\r\n0\r\nx: 1\r\n {}\r\n\r\n",
+        inner.len(),
+        HIDDEN.trim_end().replace("\r\n", "\r\n ")
+    );
     let last = "GET /last HTTP/1.1\r\nHost: elsewhere.example\r\nConnection: close\r\n\r\n";
-    let answers = all_answers(&pod, format!("{outer}{in_chunks}{last}").into_bytes())?;
-    assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 3, "{answers}");
+    let all = format!("{outer}{in_chunks}{folded}{folded_length}{folded_coding}{last}");
+    let answers = all_answers(&pod, all.into_bytes())?;
+    assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 6, "{answers}");
     let requests = seen.all();
     let lines: Vec<_> = requests
         .iter()
@@ -188,11 +233,33 @@ fn what_only_looks_like_it_passes_as_it_is() -> anyhow::Result<()> {
         [
             "POST /outer HTTP/1.1",
             "POST /chunks HTTP/1.1",
+            "GET /folded HTTP/1.1",
+            "POST /length HTTP/1.1",
+            "POST /coding HTTP/1.1",
             "GET /last HTTP/1.1"
         ]
     );
+    let joined = HIDDEN.trim_end().replace("\r\n", " ");
     assert!(
-        requests[0].ends_with(&inner) && requests[1].contains(&inner),
+        requests[0].ends_with(&inner)
+            && requests[1].contains(&inner)
+            && requests[2].contains(&format!("{joined}\r\n"))
+            && requests[3].ends_with(&inner)
+            && requests[4].contains(&inner),
+        "{requests:?}"
+    );
+    // What looks like a coding is a value, and what looks like its body is no request.
+    let value = post("X: y\r\n Transfer-Encoding: chunked\r\n");
+    let answers = all_answers(&pod, value.into_bytes())?;
+    let second = answers.split("HTTP/1.1 ").nth(2).unwrap_or_default();
+    assert!(
+        answers.starts_with("HTTP/1.1 200 ") && second.starts_with("400 "),
+        "{answers}"
+    );
+    let requests = seen.all();
+    assert_eq!(requests.len(), 7, "{requests:?}");
+    assert!(
+        requests[6].contains("X: y Transfer-Encoding: chunked\r\n"),
         "{requests:?}"
     );
     Ok(())

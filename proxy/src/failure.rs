@@ -79,6 +79,8 @@ pub enum Cause {
     ClientGone,
     /// The client's bytes are not the protocol they claim to be.
     BadRequest(Bad),
+    /// What the client sends on its connection is not HTTP/2, which ends the connection without an answer.
+    BadConnection,
     /// The client asks for an upgrade that is not offered (403) or for a CONNECT that no route allows.
     UpgradeRefused,
     /// The client asks for an `https` URL on a connection without TLS: 403.

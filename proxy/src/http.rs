@@ -9,6 +9,7 @@ pub mod rewrite;
 pub mod framing;
 mod guarded;
 pub mod line;
+pub mod early;
 pub mod outgoing;
 pub mod body;
 pub mod answer;

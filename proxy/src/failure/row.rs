@@ -85,6 +85,14 @@ pub(super) fn row(cause: &Cause) -> Row {
             };
             Row(Client, Read, Never, 400, flag, fixed(details))
         }
+        Cause::BadConnection => Row(
+            Client,
+            Read,
+            Never,
+            0,
+            Some(Flag::DPE),
+            fixed("codec_error"),
+        ),
         Cause::ProxyHeader => Row(
             Client,
             Read,

@@ -241,6 +241,7 @@ pub fn reason(cause: &Cause) -> &'static str {
         Cause::Insecure => "insecure",
         Cause::Coding => "transfer_coding",
         Cause::TooLarge => "too_large",
+        Cause::BadConnection => "bad_connection",
         Cause::ProxyHeader => "proxy_header",
         Cause::ClientTls => "client_tls",
         Cause::NoEndpoint => "no_endpoint",

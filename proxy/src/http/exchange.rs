@@ -34,6 +34,7 @@ use crate::http::body::Source;
 use crate::http::caller::Caller;
 use crate::http::caller::Told;
 use crate::http::cors;
+use crate::http::early::Early;
 use crate::http::fault;
 use crate::http::fault::Aborted;
 use crate::http::forward;
@@ -52,6 +53,7 @@ use crate::upstream::body::RequestBody;
 /// Serves one request.
 pub async fn exchange(
     request: Request<Incoming>,
+    early: Option<Early>,
     caller: &Caller,
     proxy: &Rc<Proxy>,
 ) -> Response<ResponseBody> {
@@ -73,7 +75,7 @@ pub async fn exchange(
     };
 
     let outgoing = match read(request, caller, &snapshot, &mut told) {
-        Ok(outgoing) => outgoing,
+        Ok(outgoing) => Outgoing { early, ..outgoing },
         Err(failure) => return refuse(&failure, Marks::default(), told),
     };
     let decision = decide(&outgoing, caller, &snapshot);
@@ -207,6 +209,7 @@ fn read(
         path,
         body,
         upgrade,
+        early: None,
     })
 }
 

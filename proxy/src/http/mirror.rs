@@ -117,6 +117,7 @@ impl Outgoing {
             path: self.path.clone(),
             body: RequestBody::empty(),
             upgrade: None,
+            early: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A request on its way out: what the client sent, made regular, and its form for the protocol of the upstream.
 
+use http::HeaderMap;
 use http::HeaderValue;
 use http::Method;
 use http::Request;
@@ -15,8 +16,8 @@ use hyper::upgrade::OnUpgrade;
 use crate::failure::Bad;
 use crate::failure::Cause;
 use crate::failure::Failure;
+use crate::http::early::Early;
 use crate::http::headers;
-use crate::http::line::interim::Early;
 use crate::http::upgrade;
 use crate::upstream::body::RequestBody;
 use crate::upstream::body::hold::Go;
@@ -34,6 +35,8 @@ pub struct Outgoing {
     pub body: RequestBody,
     /// The client's side of the upgrade it asks for.
     pub upgrade: Option<OnUpgrade>,
+    /// The way to announce its answer.
+    pub early: Option<Early>,
 }
 
 impl Outgoing {
@@ -75,8 +78,9 @@ impl Outgoing {
             mut parts,
             authority,
             path,
-            body,
+            mut body,
             upgrade,
+            early,
         } = self;
         if parts.version == Version::HTTP_2 {
             headers::join_cookies(&mut parts.headers);
@@ -97,13 +101,8 @@ impl Outgoing {
         if upgrade.is_some() {
             upgrade::renew(&mut parts.headers);
         }
-        let waits = !body.is_empty() && headers::expects_continue(&parts.headers);
-        let early = parts.extensions.remove::<Early>();
+        let go = held(&parts.headers, &mut body, early.as_ref());
         let mut request = Request::from_parts(parts, body);
-        let go = waits.then(Go::default);
-        if let Some(go) = &go {
-            request.body_mut().hold(go.clone());
-        }
         if go.is_some() || early.is_some() {
             listen(&mut request, go, early);
         }
@@ -119,8 +118,9 @@ impl Outgoing {
             mut parts,
             authority,
             path,
-            body,
+            mut body,
             upgrade: _,
+            early,
         } = self;
         let authority = Authority::try_from(authority.as_bytes()).map_err(|error| {
             Failure::new(Cause::BadRequest(Bad::Host), format!("authority: {error}"))
@@ -134,26 +134,45 @@ impl Outgoing {
         })?;
         parts.version = Version::HTTP_2;
         parts.headers.remove(header::HOST);
+        held(&parts.headers, &mut body, early.as_ref());
         Ok(Request::from_parts(parts, body))
     }
+}
+
+/// Holds back a body that its client may not have to send, if the client would be told to send it by being asked for it.
+fn held(headers: &HeaderMap, body: &mut RequestBody, early: Option<&Early>) -> Option<Go> {
+    let waits = !body.is_empty()
+        && headers::expects_continue(headers)
+        && !early.is_some_and(Early::says_continue);
+    let go = waits.then(Go::default)?;
+    body.hold(go.clone());
+    Some(go)
 }
 
 /// What becomes of the upstream's interim responses. 100 is the word that a client waits for before it sends the body
 /// (`Expect: 100-continue`): nothing of the body is asked of the client before, so that a final answer spares it the
 /// sending. The others are passed on.
 fn listen(request: &mut Request<RequestBody>, go: Option<Go>, early: Option<Early>) {
-    hyper::ext::on_informational(request, move |response| match response.status() {
-        StatusCode::CONTINUE => {
-            if let Some(go) = &go {
-                go.give();
-            }
-        }
-        status => {
-            if let Some(early) = &early {
-                early.send(status, response.headers());
-            }
-        }
+    hyper::ext::on_informational(request, move |response| {
+        hear(
+            response.status(),
+            response.headers(),
+            go.as_ref(),
+            early.as_ref(),
+        );
     });
+}
+
+/// What becomes of one of them.
+pub fn hear(status: StatusCode, headers: &HeaderMap, go: Option<&Go>, early: Option<&Early>) {
+    if status == StatusCode::CONTINUE
+        && let Some(go) = go
+    {
+        go.give();
+    }
+    if let Some(early) = early {
+        early.send(status, headers);
+    }
 }
 
 #[cfg(test)]
@@ -171,6 +190,7 @@ mod tests {
             parts,
             body: RequestBody::empty(),
             upgrade: None,
+            early: None,
         }
     }
 

@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use egret_config::snapshot::workload::Mode;
 use futures_util::future::Either;
 use http::HeaderValue;
@@ -21,8 +20,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
@@ -32,13 +29,11 @@ use tracing::debug;
 use crate::failure::Bad;
 use crate::failure::Cause;
 use crate::failure::Failure;
-use crate::http::answer;
 use crate::http::body::ResponseBody;
-use crate::http::body::Source;
 use crate::http::caller::Caller;
+use crate::http::early::Early;
 use crate::http::exchange::exchange;
 use crate::http::framing::Flaw;
-use crate::http::headers;
 use crate::http::headers::HEAD_MAX;
 use crate::http::headers::HEADERS_MAX;
 use crate::http::line;
@@ -46,12 +41,13 @@ use crate::http::line::Seen;
 use crate::http::line::Watch;
 use crate::http::line::interim::written;
 use crate::http::serve::IDLE_MAX;
-use crate::http::serve::unreadable;
+use crate::http::serve::date;
+use crate::http::serve::refusal;
+use crate::http::serve::refuse;
 use crate::life::drain::Guard;
 use crate::life::files::Held;
 use crate::message::incoming::Incoming as Message;
 use crate::proxy::Proxy;
-use crate::upstream::body::Received;
 
 /// How long a client of a gateway may take for the head of a request, from its first byte.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
@@ -155,7 +151,7 @@ where
 }
 
 async fn answer_to<S>(
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
     watch: &Watch<S>,
     caller: &Caller,
     proxy: &Rc<Proxy>,
@@ -166,12 +162,10 @@ where
     let begun = watch.begin();
     let version = request.version();
     let answering = match begun.flaw {
-        Some(flaw) => Either::Left(ready(refuse(&request, flaw, caller, proxy))),
+        Some(flaw) => Either::Left(ready(refuse(&request, &flaw.into(), caller, proxy))),
         None => {
-            if version == Version::HTTP_11 {
-                request.extensions_mut().insert(begun.early.clone());
-            }
-            Either::Right(exchange(request.map(Message::One), caller, proxy))
+            let early = (version == Version::HTTP_11).then(|| Early::One(begun.early.clone()));
+            Either::Right(exchange(request.map(Message::One), early, caller, proxy))
         }
     };
     let mut response = answering.await;
@@ -181,35 +175,6 @@ where
         response.headers_mut().insert(header::CONNECTION, close);
     }
     Ok(watch.answered(response, begun.early))
-}
-
-/// The answer to a request that two readers may read in two ways.
-fn refuse(
-    request: &Request<Incoming>,
-    flaw: Flaw,
-    caller: &Caller,
-    proxy: &Rc<Proxy>,
-) -> Response<ResponseBody> {
-    let failure = Failure::from(flaw);
-    debug!(%failure, "request refused");
-    let mut record = Box::new(caller.record(proxy));
-    record.saw_request(
-        request.method(),
-        request.uri(),
-        request.version(),
-        request.headers(),
-    );
-    record.request_failed(&failure);
-    let grpc = answer::is_grpc(request.headers());
-    refusal(&failure, grpc, proxy)
-        .map(|bytes| ResponseBody::new(Source::Ours(bytes), record, Received::default()))
-}
-
-fn refusal(failure: &Failure, grpc: bool, proxy: &Proxy) -> Response<Bytes> {
-    let mut response = answer::failed(failure, grpc, false);
-    let own = &proxy.current.load().mesh.proxy_headers;
-    headers::sign_response(response.headers_mut(), own);
-    response
 }
 
 /// Ends a connection that hyper is done with.
@@ -236,7 +201,7 @@ where
         let (parts, body) = refusal(&failure, false, proxy).into_parts();
         let mut headers = parts.headers;
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        if let Some(now) = date() {
+        if let Some(now) = date::now() {
             headers.insert(header::DATE, now);
         }
         let mut answer = written(parts.status, &headers);
@@ -249,10 +214,15 @@ where
     watch.close().await;
 }
 
-/// Now, as HTTP says it.
-fn date() -> Option<HeaderValue> {
-    let now = DateTimePrinter::new().timestamp_to_rfc9110_string(&Timestamp::now());
-    HeaderValue::from_maybe_shared(Bytes::from(now.ok()?)).ok()
+/// What is wrong with a request that hyper could not read.
+fn unreadable(error: &hyper::Error) -> Option<Cause> {
+    if error.is_parse_too_large() {
+        Some(Cause::TooLarge)
+    } else if error.is_parse() {
+        Some(Cause::BadRequest(Bad::Syntax))
+    } else {
+        None
+    }
 }
 
 impl From<Flaw> for Failure {

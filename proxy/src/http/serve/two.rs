@@ -1,32 +1,38 @@
-//! HTTP/2: hyper serves all of a connection, which ends when it has carried nothing for long.
+//! HTTP/2: the streams of a connection, each with a task of its own. The connection ends when it has carried nothing for
+//! long.
+
+mod stream;
 
 use std::cell::Cell;
-use std::convert::Infallible;
+use std::future::Future;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use hyper_util::rt::TokioTimer;
+use bytes::Bytes;
+use h2::server::Connection;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
+use tokio::task::spawn_local;
 use tokio::time::Instant;
-use tokio::time::sleep;
 
 use crate::http::caller::Caller;
-use crate::http::exchange::exchange;
-use crate::http::guarded::Guarded;
 use crate::http::headers::HEAD_MAX;
 use crate::http::serve::IDLE_MAX;
+use crate::message::pulse::Beat;
+use crate::message::pulse::Pulse;
 use crate::proxy::Proxy;
 use crate::upstream::pool::CONNECTION_WINDOW;
-use crate::upstream::pool::OnThisThread;
 use crate::upstream::pool::STREAM_WINDOW;
 
 /// Requests under way at a time.
 const STREAMS_MAX: u32 = 1024;
+
+/// Bytes of a header block that the h2 crate reads. It answers what is larger itself and tells nobody, so this is more
+/// than what is served: see [`HEAD_MAX`].
+const READ_MAX: u32 = 2 * HEAD_MAX as u32;
 
 /// Streams that a client may open and reset before we looked at them; with more the connection is ended
 /// (CVE-2023-44487).
@@ -42,54 +48,76 @@ const PING_INTERVAL: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// What the client sent that is not HTTP/2, and errors of its connection.
-pub(super) async fn serve<S>(stream: S, caller: &Rc<Caller>, proxy: &Rc<Proxy>) -> hyper::Result<()>
+pub(super) async fn serve<S>(
+    stream: S,
+    caller: &Rc<Caller>,
+    proxy: &Rc<Proxy>,
+) -> Result<(), h2::Error>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin,
 {
-    let streams = Rc::new(Streams::default());
-    let service = service_fn(|request| {
-        let (caller, proxy) = (Rc::clone(caller), Rc::clone(proxy));
-        let held = Streams::begin(&streams);
-        async move {
-            let response = exchange(request.map(crate::message::incoming::Incoming::One), &caller, &proxy).await;
-            Ok::<_, Infallible>(response.map(|body| Guarded::new(body, held)))
-        }
-    });
-    let serving = http2::Builder::new(OnThisThread)
-        .timer(TokioTimer::new())
+    let mut connection: Connection<S, Bytes> = h2::server::Builder::new()
         .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEAD_MAX as u32)
-        .initial_stream_window_size(STREAM_WINDOW)
+        .max_header_list_size(READ_MAX)
+        .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_pending_accept_reset_streams(RESET_MAX)
-        .max_local_error_reset_streams(ERRORS_MAX)
-        .keep_alive_interval(PING_INTERVAL)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut serving = pin!(serving);
+        .max_local_error_reset_streams(Some(ERRORS_MAX))
+        .handshake(stream)
+        .await?;
+    let streams = Rc::new(Streams::default());
+    let pings = connection.ping_pong();
+    let mut pulse = pings.map(|pings| Pulse::new(pings, PING_INTERVAL));
     let mut guard = proxy.drain.guard();
-    tokio::select! {
-        ended = &mut serving => return ended,
-        () = guard.draining() => {}
-        () = streams.idle() => {}
-    }
-    serving.as_mut().graceful_shutdown();
-    serving.await
+    let mut draining = pin!(guard.draining());
+    let mut leaving = false;
+    let mut idle_since = Instant::now();
+    poll_fn(|context| {
+        loop {
+            match pin!(connection.accept()).poll(context) {
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    let open = Streams::begin(&streams);
+                    let (caller, proxy) = (Rc::clone(caller), Rc::clone(proxy));
+                    spawn_local(stream::serve(request, respond, caller, proxy, open));
+                    continue;
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending => {}
+            }
+            if !leaving && draining.as_mut().poll(context).is_ready() {
+                leaving = true;
+                connection.graceful_shutdown();
+                continue;
+            }
+            let Some(beating) = &mut pulse else {
+                return Poll::Pending;
+            };
+            match beating.poll(context) {
+                Poll::Pending => return Poll::Pending,
+                // Nobody is there to say goodbye to.
+                Poll::Ready(Beat::Lost) => return Poll::Ready(Ok(())),
+                Poll::Ready(Beat::Due) => {
+                    beating.ask(PING_INTERVAL);
+                    if streams.were_used() {
+                        idle_since = Instant::now();
+                    } else if !leaving && idle_since.elapsed() >= IDLE_MAX {
+                        leaving = true;
+                        connection.graceful_shutdown();
+                    }
+                }
+            }
+        }
+    })
+    .await
 }
 
-/// The streams of a connection: how many there are, and since when there are none.
-#[derive(Debug)]
+/// The streams of a connection: how many there are, and whether there were any since it was looked. Not a clock for each
+/// of them.
+#[derive(Debug, Default)]
 struct Streams {
     open: Cell<usize>,
-    used: Cell<Instant>,
-}
-
-impl Default for Streams {
-    fn default() -> Self {
-        Self {
-            open: Cell::new(0),
-            used: Cell::new(Instant::now()),
-        }
-    }
+    used: Cell<bool>,
 }
 
 impl Streams {
@@ -98,18 +126,8 @@ impl Streams {
         Open(Rc::clone(this))
     }
 
-    /// Returns when there was none for as long as may be. Looks now and then: not a timer for each stream.
-    async fn idle(&self) {
-        loop {
-            let since = match self.open.get() {
-                0 => self.used.get().elapsed(),
-                _ => Duration::ZERO,
-            };
-            match IDLE_MAX.checked_sub(since) {
-                Some(rest) if !rest.is_zero() => sleep(rest).await,
-                _ => return,
-            }
-        }
+    fn were_used(&self) -> bool {
+        self.used.replace(false) || self.open.get() > 0
     }
 }
 
@@ -120,6 +138,6 @@ struct Open(Rc<Streams>);
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get() - 1);
-        self.0.used.set(Instant::now());
+        self.0.used.set(true);
     }
 }

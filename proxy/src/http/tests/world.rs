@@ -294,6 +294,7 @@ pub(super) async fn get_as(
         path: PathAndQuery::from_static(path),
         body: RequestBody::empty(),
         upgrade: None,
+        early: None,
     };
     let caller = Caller {
         arrival: arrival(([127, 0, 0, 1], 80).into()),

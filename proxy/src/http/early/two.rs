@@ -1,0 +1,94 @@
+//! A client's HTTP/2 stream, as long as its answer has not begun.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::task::Context;
+use std::task::Poll;
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use http::HeaderMap;
+use http::Response;
+use http::StatusCode;
+
+use crate::http::early::Early;
+use crate::message::fields;
+
+/// Size of the interim responses to one request; those that would exceed it are dropped.
+const INTERIM_MAX: usize = 16 << 10;
+
+/// The stream that waits for its answer. Once this is taken or dropped, no interim response is sent any more.
+#[derive(Debug)]
+pub struct Waiting(Arc<Mutex<State>>);
+
+/// The way to send interim responses on it.
+#[derive(Clone, Debug)]
+pub struct Interim(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    respond: Option<SendResponse<Bytes>>,
+    /// Size of what may still be sent.
+    left: usize,
+}
+
+impl Waiting {
+    /// Of this stream.
+    pub fn on(respond: SendResponse<Bytes>) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            respond: Some(respond),
+            left: INTERIM_MAX,
+        })))
+    }
+
+    /// The way to announce the answer.
+    pub fn early(&self) -> Early {
+        Early::Two(Interim(Arc::clone(&self.0)))
+    }
+
+    /// Ready once the client wants no answer any more.
+    pub fn poll_reset(&self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut lock(&self.0).respond {
+            Some(respond) => respond.poll_reset(context).map(drop),
+            None => Poll::Ready(()),
+        }
+    }
+
+    /// The stream, for the final answer.
+    pub fn take(self) -> Option<SendResponse<Bytes>> {
+        lock(&self.0).respond.take()
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let respond = lock(&self.0).respond.take();
+        drop(respond);
+    }
+}
+
+impl Interim {
+    pub(super) fn send(&self, status: StatusCode, headers: &HeaderMap) {
+        let mut state = lock(&self.0);
+        let size = fields::size(headers);
+        let Some(left) = state.left.checked_sub(size.max(1)) else {
+            return;
+        };
+        state.left = left;
+        let Some(respond) = &mut state.respond else {
+            return;
+        };
+        let mut response = Response::new(());
+        *response.status_mut() = status;
+        response.headers_mut().clone_from(headers);
+        fields::strip(response.headers_mut());
+        // Fails when the client is gone, which its stream hears by itself.
+        let _ = respond.send_informational(response);
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -3,18 +3,17 @@
 //! This is the only reader of both. An environment variable replaces a flag's default, and a flag given on the command
 //! line wins; that is istio-iptables' order. What the texts mean is decided in `intent`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, SocketAddr};
-
-use clap::builder::ValueParser;
-use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command as Clap, value_parser};
 
 use self::flags::go_bool;
 pub use self::flags::{FLAGS, Flag, Kind};
+use self::typed::Typed;
 
+mod command;
 pub(crate) mod duration;
 mod flags;
+mod typed;
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +110,15 @@ impl Request {
     /// # Errors
     /// Wrong usage, and the calls for help, in clap's words.
     pub fn from_process() -> Result<Self, clap::Error> {
-        Self::parse(std::env::args_os(), &|name| std::env::var(name).ok())
+        // A pod's environment may have hundreds of variables, and each flag looks for its own.
+        let mut variables: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+        variables.sort();
+        Self::parse(std::env::args_os(), &|name| {
+            let place = variables.partition_point(|(own, _)| own.as_os_str() < OsStr::new(name));
+            let (own, value) = variables.get(place)?;
+            let is_found = own == name;
+            is_found.then(|| value.to_str().map(str::to_owned))?
+        })
     }
 
     /// Reads a command line, program name first, and the environment through `environment`.
@@ -128,165 +135,25 @@ impl Request {
         if words.get(1).is_some_and(|word| word == "istio-iptables") {
             words.remove(1);
         }
-        // Giving every command every flag with its help takes longer than all the rest of a start, and init containers
-        // name none and ask for none.
-        let names_command = words
-            .iter()
-            .any(|word| COMMANDS.iter().any(|name| word == name));
-        let plain = (!names_command).then(|| plain_command().try_get_matches_from(&words));
-        let matches = match plain {
-            Some(Ok(matches)) => matches,
-            _ => command().try_get_matches_from(words)?,
+        let (word, typed, question) = match Typed::read(&words) {
+            Some(typed) => (String::new(), typed, None),
+            None => command::read(words)?,
         };
-        let (word, matches) = match matches.subcommand() {
-            Some((word, matches)) => (word, matches),
-            None => ("", &matches),
-        };
-        let given = Given {
-            matches,
-            environment,
-        };
-        Ok(match word {
-            "version" => Self::Version,
-            "cleanup" => Self::Cleanup(Box::new(given.flags())),
-            "verify" => Self::Verify(Box::new(given.flags())),
-            "explain" => Self::Explain(Box::new(given.flags()), question(matches)),
+        let given = Given { typed, environment };
+        Ok(match (word.as_str(), question) {
+            ("version", _) => Self::Version,
+            ("cleanup", _) => Self::Cleanup(Box::new(given.flags())),
+            ("verify", _) => Self::Verify(Box::new(given.flags())),
+            (_, Some(question)) => Self::Explain(Box::new(given.flags()), question),
             _ if given.switch("cleanup-only") => Self::Cleanup(Box::new(given.flags())),
             _ => Self::Apply(Box::new(given.flags())),
         })
     }
 }
 
-const COMMANDS: [&str; 5] = ["cleanup", "verify", "explain", "version", "help"];
-
-fn command() -> Clap {
-    flags_command()
-        .subcommand(
-            Clap::new("cleanup").about("Remove the rules, whatever flags they were made with"),
-        )
-        .subcommand(Clap::new("verify").about(
-            "Compare the kernel's rules with what the flags want, and connect through the redirect",
-        ))
-        .subcommand(explain_command())
-        .subcommand(Clap::new("version").about("Print the version"))
-}
-
-/// Knows what the flags are called and nothing to tell about them.
-fn plain_command() -> Clap {
-    Clap::new("egret-init")
-        .disable_help_flag(true)
-        .args_override_self(true)
-        .args(FLAGS.iter().map(syntax))
-}
-
-fn flags_command() -> Clap {
-    Clap::new("egret-init")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("Redirects a pod's connections to the sidecar proxy.")
-        .after_help(
-            "Without a command the rules are applied; applying again replaces them.\n\
-             Each flag's default comes from the environment variable named beside it, where that is set.\n\
-             Also read: ENVOY_USER, ISTIO_OUTBOUND_OWNER_GROUPS, ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE, \
-             ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR, DRY_RUN_FILE_PATH.\n\n\
-             Exit codes: 0 done; 1 a flag has a bad value, or the kernel refused; 2 wrong usage; 3 the kernel lacks a \
-             feature, which is named; 4 verify found other rules than wanted; 126 a connection did not go where the \
-             rules send it. After 1, 2 and 3 everything is as it was.",
-        )
-        .args_override_self(true)
-        .args(FLAGS.iter().map(argument))
-}
-
-fn explain_command() -> Clap {
-    let value = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name(value).help(help)
-    };
-    Clap::new("explain")
-        .about("Say what becomes of a connection under the rules the flags ask for, and which rule decides")
-        .arg(
-            value("uid", "UID", "The user of the process that connects")
-                .value_parser(value_parser!(u32))
-                .required_unless_present("from-interface"),
-        )
-        .arg(
-            value("gid", "GID", "The group of the process that connects [default: as --uid]")
-                .value_parser(value_parser!(u32)),
-        )
-        .arg(
-            value("to", "IP:PORT", "Where it connects to; IPv6 addresses in brackets")
-                .value_parser(value_parser!(SocketAddr))
-                .required(true),
-        )
-        .arg(
-            Arg::new("udp")
-                .long("udp")
-                .action(ArgAction::SetTrue)
-                .help("A UDP datagram instead of a TCP connection"),
-        )
-        .arg(
-            value("from", "IP", "The address it comes from")
-                .value_parser(value_parser!(IpAddr)),
-        )
-        .arg(
-            value("from-interface", "NIC", "It arrives from this interface, rather than from a process here")
-                .conflicts_with_all(["uid", "gid", "through"]),
-        )
-        .arg(value(
-            "through",
-            "NIC",
-            "The interface it leaves through [default: lo to addresses of this host]",
-        ))
-}
-
-fn question(matches: &ArgMatches) -> Question {
-    let text = |name: &str| matches.get_one::<String>(name).cloned();
-    Question {
-        uid: matches.get_one("uid").copied(),
-        gid: matches.get_one("gid").copied(),
-        to: *matches.get_one("to").expect("clap requires it"),
-        udp: matches.get_flag("udp"),
-        from: matches.get_one("from").copied(),
-        from_interface: text("from-interface"),
-        through: text("through"),
-    }
-}
-
-fn argument(flag: &Flag) -> Arg {
-    let mut help = flag.help.to_owned();
-    if !flag.environment.is_empty() {
-        help = format!("{help} [env: {}]", flag.environment.join(", "));
-    }
-    let argument = syntax(flag)
-        .global(true)
-        .hide(flag.help.is_empty())
-        .help(help);
-    match flag.kind {
-        Kind::Switch => argument.value_name("true|false").hide_possible_values(true),
-        kind => argument
-            .value_name("VALUE")
-            .default_value(kind.default_text())
-            .hide_default_value(kind.default_text().is_empty()),
-    }
-}
-
-/// What decides how a flag is read.
-fn syntax(flag: &Flag) -> Arg {
-    let mut argument = Arg::new(flag.long).long(flag.long).action(ArgAction::Set);
-    if let Some(short) = flag.short {
-        argument = argument.short(short);
-    }
-    match flag.kind {
-        Kind::Switch => argument
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true")
-            .value_parser(ValueParser::from(go_bool)),
-        _ => argument.allow_hyphen_values(true),
-    }
-}
-
 /// The two places a value can come from.
 struct Given<'a> {
-    matches: &'a ArgMatches,
+    typed: Typed,
     environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
@@ -341,14 +208,13 @@ impl Given<'_> {
     }
 
     fn text(&self, long: &str) -> String {
-        match self.matches.value_source(long) {
-            Some(ValueSource::CommandLine) => self.matches.get_one::<String>(long).cloned(),
-            _ => self.variables(long).last(),
-        }
-        .unwrap_or_else(|| {
-            let flag = FLAGS.iter().find(|flag| flag.long == long);
-            flag.map_or("", |flag| flag.kind.default_text()).to_owned()
-        })
+        let typed = self.typed.value(long).map(str::to_owned);
+        typed
+            .or_else(|| self.variables(long).last())
+            .unwrap_or_else(|| {
+                let flag = FLAGS.iter().find(|flag| flag.long == long);
+                flag.map_or("", |flag| flag.kind.default_text()).to_owned()
+            })
     }
 
     fn switch(&self, long: &str) -> bool {
@@ -356,13 +222,9 @@ impl Given<'_> {
     }
 
     fn switch_or(&self, long: &str, default: bool) -> bool {
-        let typed = self.matches.get_one::<bool>(long).copied();
-        typed
-            .or_else(|| {
-                let text = self.variables(long).last()?;
-                go_bool(&text).ok()
-            })
-            .unwrap_or(default)
+        let typed = self.typed.value(long).map(str::to_owned);
+        let text = typed.or_else(|| self.variables(long).last());
+        text.and_then(|text| go_bool(&text).ok()).unwrap_or(default)
     }
 
     /// The values the environment has for a flag; later ones win.

@@ -259,3 +259,68 @@ fn wrong_usage() {
         assert!(!parse(line, &[]).unwrap_err().use_stderr(), "{line}");
     }
 }
+
+/// The quick reader of plain lines and clap agree on whatever the quick one reads.
+#[test]
+fn plain_lines_mean_what_clap_reads() {
+    const WORDS: [&str; 24] = [
+        "-p",
+        "-p1",
+        "-p=1",
+        "-p=",
+        "-i",
+        "*",
+        "",
+        "-n",
+        "-n=false",
+        "-n=T",
+        "-nfalse",
+        "-np",
+        "--",
+        "-",
+        "--dry-run",
+        "--dry-run=0",
+        "--dry-run=maybe",
+        "--envoy-port",
+        "--envoy-port=7",
+        "--envoy-port=",
+        "--envoy-port==",
+        "cleanup",
+        "-h",
+        "--no-flag",
+    ];
+    let mut read = 0;
+    for first in WORDS {
+        for second in WORDS {
+            for third in WORDS {
+                let line = ["egret-init", first, second, third].map(OsString::from);
+                let Some(typed) = Typed::read(&line) else {
+                    continue;
+                };
+                read += 1;
+                let (word, by_clap, question) = command::read(line.to_vec()).unwrap();
+                assert_eq!((word.as_str(), question), ("", None), "{line:?}");
+                for flag in FLAGS {
+                    let quick = typed.value(flag.long);
+                    let thorough = by_clap.value(flag.long);
+                    if flag.kind == Kind::Switch {
+                        let read = |value: Option<&str>| value.map(go_bool);
+                        assert_eq!(read(quick), read(thorough), "{line:?}");
+                    } else {
+                        assert_eq!(quick, thorough, "{line:?}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(read > 500, "{read} lines are plain");
+}
+
+/// What the injector passes never waits for clap.
+#[test]
+fn injected_lines_are_plain() {
+    let line = "egret-init -p 15001 -z 15006 -u 1337 -m REDIRECT -i * -x  -b * -d 15090,15021,15020 \
+                --log_output_level=default:info --log_as_json --run-validation";
+    let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+    assert!(Typed::read(&words).is_some());
+}

@@ -1,0 +1,163 @@
+//! The command line as clap reads it: every command and every flag with its help, made from the table of flags.
+//!
+//! Making all that takes longer than all the rest of a run, so lines of nothing but flags are read without it.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+
+use clap::builder::ValueParser;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command as Clap, value_parser};
+
+use crate::args::Question;
+use crate::args::flags::{FLAGS, Flag, Kind, go_bool};
+use crate::args::typed::Typed;
+
+/// Reads a command line, program name first: the command's word, which is empty when none is named, what was typed for
+/// the flags, and the packet to explain where that is the command.
+///
+/// # Errors
+/// Wrong usage, and the calls for help, in clap's words.
+pub(super) fn read(words: Vec<OsString>) -> Result<(String, Typed, Option<Question>), clap::Error> {
+    let matches = command().try_get_matches_from(words)?;
+    let (word, matches) = match matches.subcommand() {
+        Some((word, matches)) => (word, matches),
+        None => ("", &matches),
+    };
+    let question = (word == "explain").then(|| question(matches));
+    Ok((word.to_owned(), typed(matches), question))
+}
+
+fn typed(matches: &ArgMatches) -> Typed {
+    let mut typed = Typed::default();
+    for flag in FLAGS {
+        if matches.value_source(flag.long) != Some(ValueSource::CommandLine) {
+            continue;
+        }
+        let value = match flag.kind {
+            Kind::Switch => matches.get_one(flag.long).map(bool::to_string),
+            _ => matches.get_one(flag.long).cloned(),
+        };
+        if let Some(value) = value {
+            typed.add(flag, value);
+        }
+    }
+    typed
+}
+
+fn command() -> Clap {
+    flags_command()
+        .subcommand(
+            Clap::new("cleanup").about("Remove the rules, whatever flags they were made with"),
+        )
+        .subcommand(Clap::new("verify").about(
+            "Compare the kernel's rules with what the flags want, and connect through the redirect",
+        ))
+        .subcommand(explain_command())
+        .subcommand(Clap::new("version").about("Print the version"))
+}
+
+fn flags_command() -> Clap {
+    Clap::new("egret-init")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Redirects a pod's connections to the sidecar proxy.")
+        .after_help(
+            "Without a command the rules are applied; applying again replaces them.\n\
+             Each flag's default comes from the environment variable named beside it, where that is set.\n\
+             Also read: ENVOY_USER, ISTIO_OUTBOUND_OWNER_GROUPS, ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE, \
+             ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR, DRY_RUN_FILE_PATH.\n\n\
+             Exit codes: 0 done; 1 a flag has a bad value, or the kernel refused; 2 wrong usage; 3 the kernel lacks a \
+             feature, which is named; 4 verify found other rules than wanted; 126 a connection did not go where the \
+             rules send it. After 1, 2 and 3 everything is as it was.",
+        )
+        .args_override_self(true)
+        .args(FLAGS.iter().map(argument))
+}
+
+fn explain_command() -> Clap {
+    let value = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    Clap::new("explain")
+        .about("Say what becomes of a connection under the rules the flags ask for, and which rule decides")
+        .arg(
+            value("uid", "UID", "The user of the process that connects")
+                .value_parser(value_parser!(u32))
+                .required_unless_present("from-interface"),
+        )
+        .arg(
+            value("gid", "GID", "The group of the process that connects [default: as --uid]")
+                .value_parser(value_parser!(u32)),
+        )
+        .arg(
+            value("to", "IP:PORT", "Where it connects to; IPv6 addresses in brackets")
+                .value_parser(value_parser!(SocketAddr))
+                .required(true),
+        )
+        .arg(
+            Arg::new("udp")
+                .long("udp")
+                .action(ArgAction::SetTrue)
+                .help("A UDP datagram instead of a TCP connection"),
+        )
+        .arg(
+            value("from", "IP", "The address it comes from")
+                .value_parser(value_parser!(IpAddr)),
+        )
+        .arg(
+            value("from-interface", "NIC", "It arrives from this interface, rather than from a process here")
+                .conflicts_with_all(["uid", "gid", "through"]),
+        )
+        .arg(value(
+            "through",
+            "NIC",
+            "The interface it leaves through [default: lo to addresses of this host]",
+        ))
+}
+
+fn question(matches: &ArgMatches) -> Question {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    Question {
+        uid: matches.get_one("uid").copied(),
+        gid: matches.get_one("gid").copied(),
+        to: *matches.get_one("to").expect("clap requires it"),
+        udp: matches.get_flag("udp"),
+        from: matches.get_one("from").copied(),
+        from_interface: text("from-interface"),
+        through: text("through"),
+    }
+}
+
+fn argument(flag: &Flag) -> Arg {
+    let mut help = flag.help.to_owned();
+    if !flag.environment.is_empty() {
+        help = format!("{help} [env: {}]", flag.environment.join(", "));
+    }
+    let argument = syntax(flag)
+        .global(true)
+        .hide(flag.help.is_empty())
+        .help(help);
+    match flag.kind {
+        Kind::Switch => argument.value_name("true|false").hide_possible_values(true),
+        kind => argument
+            .value_name("VALUE")
+            .default_value(kind.default_text())
+            .hide_default_value(kind.default_text().is_empty()),
+    }
+}
+
+/// What decides how a flag is read.
+fn syntax(flag: &Flag) -> Arg {
+    let mut argument = Arg::new(flag.long).long(flag.long).action(ArgAction::Set);
+    if let Some(short) = flag.short {
+        argument = argument.short(short);
+    }
+    match flag.kind {
+        Kind::Switch => argument
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
+            .value_parser(ValueParser::from(go_bool)),
+        _ => argument.allow_hyphen_values(true),
+    }
+}

@@ -221,7 +221,10 @@ where
     match end {
         End::Broken {
             by: Side::Upstream, ..
-        } => socket::reset_on_close(client.socket()),
+        } => {
+            counting.record.response_flags.raise(Flag::UR);
+            socket::reset_on_close(client.socket());
+        }
         End::Broken {
             by: Side::Client, ..
         } => reset(&upstream.stream),

@@ -1,20 +1,55 @@
 //! What two proxies made of the same bytes, as lines that can be compared.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde_json::Value;
 
 use crate::wire::Heard;
 use crate::wire::Message;
 
+/// Addresses by who has them, as they are not the same both ways.
+pub(crate) struct Names {
+    client: String,
+    proxy: String,
+}
+
+impl Names {
+    /// The client's address and the proxy's.
+    pub(crate) fn new(client: IpAddr, proxy: IpAddr) -> Self {
+        Self {
+            client: client.to_string(),
+            proxy: proxy.to_string(),
+        }
+    }
+
+    fn named(&self, text: &str) -> String {
+        text.replace(&self.client, "CLIENT")
+            .replace(&self.proxy, "PROXY")
+    }
+
+    /// An address and its port, which is told unless the kernel chose it.
+    fn address(&self, text: &str) -> String {
+        match text
+            .rsplit_once(':')
+            .map(|(ip, port)| (ip, port.parse::<u16>()))
+        {
+            Some((ip, Ok(32768..))) => format!("{}:any", self.named(ip)),
+            _ => self.named(text),
+        }
+    }
+}
+
 /// Facts by name: `status`, `header x`, `origin 1 header y`.
 pub(crate) type Facts = BTreeMap<String, String>;
 
 const RESPONSES: &str = "responses";
 const REQUESTS: &str = "origin requests";
+/// How many lines the access log got.
+pub(crate) const ROWS: &str = "rows";
 
 /// What one proxy made of a request: what its client heard and what the origin saw.
-pub(crate) fn facts(heard: &Heard, origin: &[Message], client_address: &str) -> Facts {
+pub(crate) fn facts(heard: &Heard, origin: &[Message], names: &Names) -> Facts {
     let mut facts = Facts::new();
     let mut note = |name: String, value: String| {
         facts.insert(name, value);
@@ -31,7 +66,7 @@ pub(crate) fn facts(heard: &Heard, origin: &[Message], client_address: &str) -> 
             format!("response {} ", at + 1)
         };
         note(format!("{of}status"), response.status().to_string());
-        message(response, &of, client_address, &mut note);
+        message(response, &of, names, &mut note);
     }
     note(REQUESTS.into(), origin.len().to_string());
     for (at, request) in origin.iter().enumerate() {
@@ -41,13 +76,13 @@ pub(crate) fn facts(heard: &Heard, origin: &[Message], client_address: &str) -> 
             format!("origin {} ", at + 1)
         };
         note(format!("{of}line"), request.line.clone());
-        message(request, &of, client_address, &mut note);
+        message(request, &of, names, &mut note);
     }
     facts
 }
 
 /// Notes the lines of an access log, one for each answer, under Istio's keys.
-pub(crate) fn told(lines: &[String], answers: usize, client_address: &str, facts: &mut Facts) {
+pub(crate) fn told(lines: &[String], answers: usize, names: &Names, facts: &mut Facts) {
     for (at, line) in lines.iter().take(answers).enumerate() {
         let of = if answers == 1 {
             "log ".to_owned()
@@ -61,7 +96,7 @@ pub(crate) fn told(lines: &[String], answers: usize, client_address: &str, facts
         for (key, value) in fields {
             let value = match (&*key, value) {
                 ("start_time" | "duration", _) => "then".to_owned(),
-                (_, Value::String(text)) => usual_told(&key, text, client_address),
+                (_, Value::String(text)) => usual_told(&key, text, names),
                 (_, value) => value.to_string(),
             };
             facts.insert(format!("{of}{key}"), value);
@@ -69,36 +104,28 @@ pub(crate) fn told(lines: &[String], answers: usize, client_address: &str, facts
     }
 }
 
-fn usual_told(key: &str, text: String, client_address: &str) -> String {
+fn usual_told(key: &str, text: String, names: &Names) -> String {
     match key {
         "request_id" if is_uuid(&text) => "a UUID".to_owned(),
         "upstream_service_time" if text.parse::<u32>().is_ok() => "milliseconds".to_owned(),
         "upstream_local_address" | "downstream_local_address" | "downstream_remote_address" => {
-            "an address".to_owned()
+            names.address(&text)
         }
-        _ => text.replace(client_address, "CLIENT"),
+        _ => names.named(&text),
     }
 }
 
-fn message(
-    message: &Message,
-    of: &str,
-    client_address: &str,
-    note: &mut impl FnMut(String, String),
-) {
-    let mut names: Vec<&str> = message
+fn message(message: &Message, of: &str, names: &Names, note: &mut impl FnMut(String, String)) {
+    let mut fields: Vec<&str> = message
         .headers
         .iter()
         .map(|(name, _)| name.as_str())
         .collect();
-    names.sort_unstable();
-    names.dedup();
-    for name in names {
+    fields.sort_unstable();
+    fields.dedup();
+    for name in fields {
         let values = message.values(name).join(" | ");
-        note(
-            format!("{of}header {name}"),
-            usual(name, &values, client_address),
-        );
+        note(format!("{of}header {name}"), usual(name, &values, names));
     }
     if !message.body.is_empty() {
         note(format!("{of}body"), message.body.clone());
@@ -112,14 +139,14 @@ fn message(
 }
 
 /// Values that cannot be equal, by what they are.
-fn usual(name: &str, value: &str, client_address: &str) -> String {
+fn usual(name: &str, value: &str, names: &Names) -> String {
     match name {
         "date" if value != "Sun, 06 Nov 1994 08:49:37 GMT" => "now".into(),
         "x-request-id" if is_uuid(value) => "a UUID".into(),
         "x-envoy-upstream-service-time" if value.len() < 4 && value.parse::<u32>().is_ok() => {
             "milliseconds".into()
         }
-        _ => value.replace(client_address, "CLIENT"),
+        _ => names.named(value),
     }
 }
 
@@ -156,15 +183,16 @@ pub(crate) fn differences(envoy: &Facts, egret: &Facts) -> Vec<String> {
     // Where one origin saw more requests than the other, that alone is told.
     let as_many = |name| envoy.get(name) == egret.get(name);
     let (as_many_requests, as_many_responses) = (as_many(REQUESTS), as_many(RESPONSES));
+    let as_many_rows = as_many(ROWS);
     names
         .into_iter()
         .filter(|name| {
             let is_of_origin = name.starts_with("origin ");
-            [REQUESTS, RESPONSES].contains(&name.as_str())
+            [REQUESTS, RESPONSES, ROWS].contains(&name.as_str())
                 || if is_of_origin {
                     as_many_requests
                 } else {
-                    as_many_responses
+                    as_many_responses && (as_many_rows || !name.starts_with("log "))
                 }
         })
         .filter(|name| envoy.get(*name) != egret.get(*name))

@@ -7,20 +7,18 @@ mod wire;
 mod requests;
 mod compare;
 mod differences;
+mod insist;
+mod through;
 mod streams;
+mod rows;
 
 use std::io::Write;
-use std::net::SocketAddr;
-use std::time::Duration;
 
-use egret_tests::client::curl;
 use egret_tests::egret::INJECTED;
 use egret_tests::egret::Settings;
 use egret_tests::egret::redirect;
 use egret_tests::envoy;
 use egret_tests::folder::Folder;
-use egret_tests::ledger::Ledger;
-use egret_tests::netns::Host;
 use egret_tests::places::EGRESS_GATEWAY;
 use egret_tests::places::Family;
 use egret_tests::places::HTTPBIN_ORG;
@@ -30,20 +28,12 @@ use egret_tests::places::PRODUCTPAGE;
 use egret_tests::places::SLEEP;
 use egret_tests::topology::World;
 
-use crate::compare::Facts;
-use crate::compare::differences;
-use crate::compare::facts;
-use crate::differences::Difference;
-use crate::requests::Call;
-use crate::requests::Exchange;
-use crate::wire::Heard;
-use crate::wire::Message;
+use crate::compare::Names;
+use crate::insist::insist;
+use crate::through::Through;
 
 /// So that the connections kept to the origin are those of one pool, as with Envoy here.
 const ONE_WORKER: [&str; 2] = ["--threads", "1"];
-
-/// How long a line of a log is waited for.
-const PATIENCE: Duration = Duration::from_secs(4);
 
 const SKIPPED: &str =
     "skipped: ENVOY_BIN names no Envoy to compare with; `scripts/test` installs one";
@@ -69,7 +59,7 @@ fn a_gateway_does_as_envoy_does() -> anyhow::Result<()> {
         .start(&world, &egret_pod)?;
     let through = |place: egret_tests::places::Place, log| Through {
         client: &client,
-        address: SLEEP.v4().to_string(),
+        names: Names::new(SLEEP.v4(), place.v4()),
         to: (place.v4(), 80).into(),
         origin: &origin,
         log,
@@ -118,7 +108,7 @@ fn a_sidecar_does_as_envoy_does() -> anyhow::Result<()> {
         .start(&world, &egret_pod)?;
     let through = |pod, place: egret_tests::places::Place, log| Through {
         client: pod,
-        address: place.v4().to_string(),
+        names: Names::new(place.v4(), place.v4()),
         to: (HTTPBIN_ORG.v4(), 80).into(),
         origin: &origin,
         log,
@@ -138,119 +128,4 @@ fn a_sidecar_does_as_envoy_does() -> anyhow::Result<()> {
 /// Past the test runner, which shows nothing of tests that pass.
 fn tell_skipped() -> anyhow::Result<()> {
     Ok(writeln!(std::io::stderr(), "{SKIPPED}")?)
-}
-
-/// A way through one proxy.
-struct Through<'w> {
-    client: &'w Host,
-    address: String,
-    to: SocketAddr,
-    origin: &'w Ledger<Message>,
-    /// The proxy's access log.
-    log: &'w Ledger<String>,
-}
-
-impl Through<'_> {
-    fn send(&self, exchange: &Exchange) -> anyhow::Result<Facts> {
-        let before = self.now();
-        let heard = wire::call(self.client, self.to, &exchange.bytes, exchange.responses)?;
-        Ok(self.facts(&heard, before))
-    }
-
-    fn curl(&self, call: &Call) -> anyhow::Result<Facts> {
-        let before = self.now();
-        let resolve = format!("app.example:80:{}", self.to.ip());
-        let url = format!("http://app.example{}", call.target);
-        let mut arguments = vec!["--http2-prior-knowledge", "--resolve", &resolve, &url];
-        arguments.extend(call.arguments);
-        let answer = curl(self.client, &arguments)?;
-        let heard = Heard {
-            responses: vec![Message {
-                line: answer.status_line,
-                headers: answer.headers,
-                body: answer.body,
-                ..Message::default()
-            }],
-            closed: false,
-        };
-        Ok(self.facts(&heard, before))
-    }
-
-    /// What the origin saw, and the log told, so far.
-    fn now(&self) -> (usize, usize) {
-        (self.origin.len(), self.log.len())
-    }
-
-    /// With what the origin saw, and the log told, since they had as many entries as `before` says.
-    fn facts(&self, heard: &Heard, (seen, told): (usize, usize)) -> Facts {
-        let mut seen = self.origin.all().split_off(seen);
-        seen.retain(|request| !request.line.contains(requests::BROKEN));
-        let mut facts = facts(heard, &seen, &self.address);
-        let answers = heard
-            .responses
-            .iter()
-            .filter(|response| response.status() == 101 || response.status() >= 200)
-            .count();
-        // Each answer is told; what is none, not by all.
-        for lines in told..told + answers {
-            self.log.await_growth(lines, PATIENCE);
-        }
-        let lines = self.log.all().split_off(told);
-        compare::told(&lines, answers, &self.address, &mut facts);
-        facts
-    }
-}
-
-/// Insists that each exchange comes out the same both ways, but for `meant`, and that all of that still differs.
-fn insist<W, E>(
-    exchanges: &[E],
-    [envoy, egret]: &[W; 2],
-    meant: &[Difference],
-    send: impl Fn(&W, &E) -> anyhow::Result<Facts>,
-    name: impl Fn(&E) -> &'static str,
-) -> anyhow::Result<()> {
-    let mut used = vec![false; meant.len()];
-    let mut unmeant = Vec::new();
-    for exchange in exchanges {
-        let lines = differences(&send(envoy, exchange)?, &send(egret, exchange)?);
-        for line in lines {
-            let covering = meant
-                .iter()
-                .position(|one| one.covers(name(exchange), &line));
-            match covering {
-                Some(at) => used[at] = true,
-                None => unmeant.push(format!("{}: {line}", name(exchange))),
-            }
-        }
-    }
-    let gone: Vec<_> = meant
-        .iter()
-        .zip(used)
-        .filter(|(_, used)| !used)
-        .map(|(one, _)| {
-            format!(
-                "{:?} {:?}: no longer differs ({})",
-                one.exchanges, one.facts, one.reason
-            )
-        })
-        .collect();
-    anyhow::ensure!(
-        unmeant.is_empty() && gone.is_empty(),
-        "of {} exchanges, these differ (exchange: fact: Envoy's | egret's):\n{}\n{}",
-        exchanges.len(),
-        unmeant.join("\n"),
-        gone.join("\n")
-    );
-    Ok(())
-}
-
-impl Difference {
-    fn covers(&self, exchange: &str, line: &str) -> bool {
-        let fact = line.split(": ").next().unwrap_or_default();
-        let fits = self.facts.iter().any(|one| match one.strip_suffix('*') {
-            Some(beginning) => fact.starts_with(beginning),
-            None => fact == *one,
-        });
-        fits && (self.exchanges.is_empty() || self.exchanges.contains(&exchange))
-    }
 }

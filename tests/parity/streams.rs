@@ -37,9 +37,10 @@ use egret_tests::topology::World;
 use hyper::StatusCode;
 
 use crate::compare::Facts;
+use crate::compare::Names;
 use crate::compare::facts;
 use crate::differences;
-use crate::insist;
+use crate::insist::insist;
 use crate::tell_skipped;
 use crate::wire;
 use crate::wire::Heard;
@@ -361,7 +362,7 @@ impl Through<'_> {
             responses,
             closed: false,
         };
-        let mut facts = facts(&heard, &seen, &SLEEP.v4().to_string());
+        let mut facts = facts(&heard, &seen, &Names::new(SLEEP.v4(), self.to));
         facts.insert("curl's exit".to_owned(), exit(answer.exit).to_owned());
         Ok(facts)
     }

@@ -59,6 +59,8 @@ pub struct Way<'w> {
     pub dial: Dial<'w>,
     /// The name to send where TLS is originated.
     pub host: Option<&'w str>,
+    /// Becomes our address on the connection that carries the request.
+    pub local: &'w mut Option<SocketAddr>,
 }
 
 /// The head of a response, with what is needed to read the rest.
@@ -70,8 +72,6 @@ pub struct Reply {
     pub lease: Lease,
     /// The endpoint that answered.
     pub address: SocketAddr,
-    /// Our address towards it.
-    pub local: SocketAddr,
     /// From the request handed over to the head received.
     pub took: Duration,
     /// A cookie for the client, by which its next requests go to the same endpoint.
@@ -119,18 +119,13 @@ async fn over_single(
                 });
             }
         };
+        *way.local = Some(single.local);
         let spare = spare(&request);
         let began = Instant::now();
         let (error, unsent) = match single.send(request).await {
             Ok(response) => {
                 one_length(&response)?;
-                return Ok(reply(
-                    response,
-                    began,
-                    single.local,
-                    Carrier::Single(single),
-                    way,
-                ));
+                return Ok(reply(response, began, Carrier::Single(single), way));
             }
             Err(failed) => failed,
         };
@@ -165,11 +160,12 @@ async fn over_single(
             });
         }
     };
+    *way.local = Some(local);
     let began = Instant::now();
     match single.send(request).await {
         Ok(response) => {
             one_length(&response)?;
-            Ok(reply(response, began, local, Carrier::Single(single), way))
+            Ok(reply(response, began, Carrier::Single(single), way))
         }
         Err((error, request)) => Err(Failed {
             failure: exchange_failed(&error),
@@ -211,6 +207,7 @@ async fn over_shared(
                 });
             }
         };
+        *way.local = Some(shared.local);
         let spare = request.body().is_empty().then(|| copy(&request));
         let began = Instant::now();
         let mut error = match shared.sender.try_send_request(request).await {
@@ -218,7 +215,7 @@ async fn over_shared(
                 way.pool.answered();
                 way.key.address = shared.address;
                 let carrier = Carrier::Shared(call);
-                return Ok(reply(response, began, shared.local, carrier, way));
+                return Ok(reply(response, began, carrier, way));
             }
             Err(error) => error,
         };
@@ -337,13 +334,7 @@ enum Carrier {
     Shared(Call),
 }
 
-fn reply(
-    response: Response<Incoming>,
-    began: Instant,
-    local: SocketAddr,
-    carrier: Carrier,
-    way: Way<'_>,
-) -> Reply {
+fn reply(response: Response<Incoming>, began: Instant, carrier: Carrier, way: Way<'_>) -> Reply {
     let address = way.key.address;
     let (single, call) = match carrier {
         Carrier::Single(single) => (Some(single), None),
@@ -360,7 +351,6 @@ fn reply(
         response: response.map(Message::One),
         lease,
         address,
-        local,
         took: began.elapsed(),
         cookie: None,
     }

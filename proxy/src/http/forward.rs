@@ -92,11 +92,11 @@ pub async fn pass(
             keepalive: snapshot.mesh.keepalive.as_ref(),
         },
         host: None,
+        local: &mut told.record.upstream_local_address,
     };
     let reply = attempt(request, way, &proxy.clusters)
         .await
         .map_err(|failed| failed.failure)?;
-    told.record.upstream_local_address = Some(reply.local);
     Ok(Answered {
         reply,
         deadline: None,
@@ -168,7 +168,6 @@ pub async fn forward(
         }
     };
     told.record.upstream_host = Some(reply.address);
-    told.record.upstream_local_address = Some(reply.local);
     Ok(Answered {
         reply,
         deadline,
@@ -267,10 +266,14 @@ impl Tries<'_> {
                     deadline::tell(request.headers_mut(), limit);
                 }
             }
-            let tried = &mut told.record.upstream_host;
+            let record = &mut *told.record;
+            let (tried, local) = (
+                &mut record.upstream_host,
+                &mut record.upstream_local_address,
+            );
             let Some(retries) = self.retries else {
                 let first = Tried::default();
-                let outcome = self.leg.once(request, first, limit, tried).await;
+                let outcome = self.leg.once(request, first, limit, tried, local).await;
                 return outcome.map_err(|failed| failed.failure);
             };
             let last = told.tries > retries.attempts;
@@ -280,7 +283,7 @@ impl Tries<'_> {
                 avoid: retries.fresh_hosts,
                 other_priorities: retries.other_priorities,
             };
-            let outcome = self.leg.once(request, before, limit, tried).await;
+            let outcome = self.leg.once(request, before, limit, tried, local).await;
             let again = match &outcome {
                 Ok(reply) => {
                     let response = &reply.response;

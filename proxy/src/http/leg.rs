@@ -95,7 +95,8 @@ impl<'l> Leg<'l> {
         formed(outgoing, self.http2, scheme)
     }
 
-    /// Tries once, within `limit`, at a member that goes with where it was tried `before`. `tried` becomes its address.
+    /// Tries once, within `limit`, at a member that goes with where it was tried `before`. `tried` becomes its address, and
+    /// `local` ours towards it.
     ///
     /// # Errors
     /// There is no member, or the try came to nothing.
@@ -105,6 +106,7 @@ impl<'l> Leg<'l> {
         before: Tried<'_>,
         limit: Option<Duration>,
         tried: &mut Option<SocketAddr>,
+        local: &mut Option<SocketAddr>,
     ) -> Result<Reply, Failed> {
         let host = self.host.as_deref();
         let key = self.hash_key(&request);
@@ -128,6 +130,7 @@ impl<'l> Leg<'l> {
             }
         };
         *tried = Some(target.address);
+        *local = None;
         let policy = &self.cluster.policy;
         let way = Way {
             pool: &self.live.pool,
@@ -145,6 +148,7 @@ impl<'l> Leg<'l> {
                 keepalive: policy.pool.keepalive.as_ref(),
             },
             host,
+            local,
         };
         let trying = attempt(request, way, &self.proxy.clusters);
         let outcome = match limit {

@@ -95,7 +95,10 @@ impl Copy {
         let arrival = Arrival { client, to };
         let leg = Leg::new(&self.cluster, &outgoing, arrival, to_is_original, proxy);
         let (request, _) = leg.formed(outgoing)?;
-        let reply = leg.once(request, Tried::default(), None, &mut None).await;
+        let unsaid = (&mut None, &mut None);
+        let reply = leg
+            .once(request, Tried::default(), None, unsaid.0, unsaid.1)
+            .await;
         let reply = reply.map_err(|failed| failed.failure)?;
         let mut body = reply.response.into_body();
         while let Some(frame) = body.frame().await {

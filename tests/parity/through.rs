@@ -1,0 +1,83 @@
+//! A way through one proxy: what a client sends, and all that can be known of what the proxy made of it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use egret_tests::client::curl;
+use egret_tests::ledger::Ledger;
+use egret_tests::netns::Host;
+
+use crate::compare;
+use crate::compare::Facts;
+use crate::compare::Names;
+use crate::compare::facts;
+use crate::requests;
+use crate::requests::Call;
+use crate::requests::Exchange;
+use crate::wire;
+use crate::wire::Heard;
+use crate::wire::Message;
+
+/// How long a line of a log is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
+
+/// A way through one proxy.
+pub(crate) struct Through<'w> {
+    pub(crate) client: &'w Host,
+    pub(crate) names: Names,
+    pub(crate) to: SocketAddr,
+    pub(crate) origin: &'w Ledger<Message>,
+    /// The proxy's access log.
+    pub(crate) log: &'w Ledger<String>,
+}
+
+impl Through<'_> {
+    pub(crate) fn send(&self, exchange: &Exchange) -> anyhow::Result<Facts> {
+        let before = self.now();
+        let heard = wire::call(self.client, self.to, &exchange.bytes, exchange.responses)?;
+        Ok(self.facts(&heard, before))
+    }
+
+    pub(crate) fn curl(&self, call: &Call) -> anyhow::Result<Facts> {
+        let before = self.now();
+        let resolve = format!("app.example:80:{}", self.to.ip());
+        let url = format!("http://app.example{}", call.target);
+        let mut arguments = vec!["--http2-prior-knowledge", "--resolve", &resolve, &url];
+        arguments.extend(call.arguments);
+        let answer = curl(self.client, &arguments)?;
+        let heard = Heard {
+            responses: vec![Message {
+                line: answer.status_line,
+                headers: answer.headers,
+                body: answer.body,
+                ..Message::default()
+            }],
+            closed: false,
+        };
+        Ok(self.facts(&heard, before))
+    }
+
+    /// What the origin saw, and the log told, so far.
+    fn now(&self) -> (usize, usize) {
+        (self.origin.len(), self.log.len())
+    }
+
+    /// With what the origin saw, and the log told, since they had as many entries as `before` says.
+    fn facts(&self, heard: &Heard, (seen, told): (usize, usize)) -> Facts {
+        let mut seen = self.origin.all().split_off(seen);
+        seen.retain(|request| !request.line.contains(requests::BROKEN));
+        let mut facts = facts(heard, &seen, &self.names);
+        let answers = heard
+            .responses
+            .iter()
+            .filter(|response| response.status() == 101 || response.status() >= 200)
+            .count();
+        // Each answer is told; what is none, not by all.
+        for lines in told..told + answers {
+            self.log.await_growth(lines, PATIENCE);
+        }
+        let lines = self.log.all().split_off(told);
+        compare::told(&lines, answers, &self.names, &mut facts);
+        facts
+    }
+}

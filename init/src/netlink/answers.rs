@@ -94,7 +94,7 @@ impl<'a> Answers<'a> {
                 self.missing.remove(&place);
                 if let (Some(reason), None) = (error_code(payload), &self.refusal) {
                     self.refusal = Some(Refusal::Message {
-                        label: message.label().to_owned(),
+                        label: message.label().to_string(),
                         reason,
                         needs: message.needs().to_vec(),
                     });
@@ -112,7 +112,7 @@ impl<'a> Answers<'a> {
         }
         match self.missing.first() {
             Some(place) => Err(Refusal::Unanswered(
-                self.messages[*place].label().to_owned(),
+                self.messages[*place].label().to_string(),
             )),
             None => Ok(()),
         }
@@ -127,7 +127,8 @@ mod tests {
     const FIRST: u32 = 7;
 
     fn messages() -> Vec<Message> {
-        let message = |flags, label: &str| Message::new(1, flags, &[], &Attributes::new(), label);
+        let message =
+            |flags, label: &'static str| Message::new(1, flags, &[], &Attributes::new(), label);
         vec![
             message(0, "begin"),
             message(0, "first").needing(vec![Need::Module("nft_redir")]),

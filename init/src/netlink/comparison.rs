@@ -197,7 +197,7 @@ fn listing(
     kernel: &mut Socket,
     kind: u16,
     answer: u16,
-    label: &str,
+    label: &'static str,
 ) -> Result<Vec<Vec<u8>>, Refusal> {
     let attributes = Attributes::new().text(1, TABLE);
     let question = Message::new(kind, flag::DUMP, &GENERIC, &attributes, label);

@@ -13,14 +13,20 @@ mod list;
 
 /// The expressions of a rule: its matches, a counter, its action.
 pub(super) fn expressions(rule: &Rule) -> Attributes {
-    let mut list = List::default();
+    let mut list = List {
+        attributes: Attributes::with_room(USUAL_LENGTH),
+        ..List::default()
+    };
     for condition in &rule.matches {
         list.condition(condition);
     }
-    list.add("counter", &Attributes::new());
+    list.add("counter", |data| data);
     list.action(rule.action);
     list.attributes
 }
+
+/// Room for the expressions of most rules.
+const USUAL_LENGTH: usize = 768;
 
 /// The kernel modules beside nf_tables that a rule's expressions live in.
 pub(super) fn modules(rule: &Rule) -> Vec<&'static str> {
@@ -137,10 +143,7 @@ impl List {
                     Some(Family::Ipv6) => 10,
                     None => 0,
                 };
-                self.add(
-                    "tproxy",
-                    &Attributes::new().number(1, family).number(3, VALUE),
-                );
+                self.add("tproxy", |data| data.number(1, family).number(3, VALUE));
                 self.mark(mark);
                 self.verdict(ACCEPT, None);
             }
@@ -164,19 +167,13 @@ impl List {
                 self.verdict(ACCEPT, None);
             }
             Action::Reject => {
-                self.add(
-                    "reject",
-                    &Attributes::new()
-                        .number(1, UNREACHABLE)
-                        .bytes(2, &[PORT_UNREACHABLE]),
-                );
+                self.add("reject", |data| {
+                    data.number(1, UNREACHABLE).bytes(2, &[PORT_UNREACHABLE])
+                });
             }
             Action::Redirect(port) => {
                 self.value(&port.to_be_bytes());
-                self.add(
-                    "redir",
-                    &Attributes::new().number(1, VALUE).number(3, PORT_GIVEN),
-                );
+                self.add("redir", |data| data.number(1, VALUE).number(3, PORT_GIVEN));
             }
         }
     }
@@ -188,7 +185,7 @@ impl List {
     }
 
     fn set_mark(&mut self) {
-        self.add("meta", &Attributes::new().number(2, MARK).number(3, VALUE));
+        self.add("meta", |data| data.number(2, MARK).number(3, VALUE));
     }
 
     /// Whether any of some states holds.
@@ -285,21 +282,15 @@ impl List {
         if owner.start() == owner.end() {
             return self.compare(EQUAL, &owner.start().to_ne_bytes());
         }
-        let to_network = Attributes::new()
-            .number(1, VALUE)
-            .number(2, VALUE)
-            .number(3, 1)
-            .number(4, 4)
-            .number(5, 4);
-        self.add("byteorder", &to_network);
-        let value = |id: &u32| Attributes::new().bytes(1, &id.to_be_bytes());
-        let range = Attributes::new().number(1, VALUE).number(2, EQUAL);
-        self.add(
-            "range",
-            &range
-                .nested(3, &value(owner.start()))
-                .nested(4, &value(owner.end())),
-        );
+        self.add("byteorder", |data| {
+            let data = data.number(1, VALUE).number(2, VALUE);
+            data.number(3, 1).number(4, 4).number(5, 4)
+        });
+        self.add("range", |data| {
+            let data = data.number(1, VALUE).number(2, EQUAL);
+            let data = data.within(3, |value| value.bytes(1, &owner.start().to_be_bytes()));
+            data.within(4, |value| value.bytes(1, &owner.end().to_be_bytes()))
+        });
     }
 }
 

@@ -172,7 +172,7 @@ fn target(expression: Reader<'_>) -> Option<String> {
     verdict.text(2).map(str::to_owned)
 }
 
-fn question(kind: u16, family: u8, attributes: &Attributes, label: &str) -> Message {
+fn question(kind: u16, family: u8, attributes: &Attributes, label: &'static str) -> Message {
     Message::new(kind, flag::DUMP, &[family, 0, 0, 0], attributes, label)
 }
 

@@ -1,12 +1,34 @@
 //! The layout all netlink messages share: a header, and attributes inside attributes.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::rules::{ChainName, Reason};
+
 /// A message under construction. Integers in headers are in host byte order, those in nf_tables attributes big endian.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     bytes: Vec<u8>,
-    /// What an error about this message is about.
-    label: String,
+    label: Label,
     needs: Vec<Need>,
+}
+
+/// What an error about a message is about. Few messages ever meet one, so the words are made when they are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Label {
+    /// These words.
+    Words(Cow<'static, str>),
+    /// A chain of ours.
+    Chain(ChainName),
+    /// A rule of ours.
+    Rule {
+        /// Its chain.
+        chain: ChainName,
+        /// Its place in the chain, from 1.
+        place: usize,
+        /// Why it is there.
+        reason: Reason,
+    },
 }
 
 /// What a kernel must have for a message beside its protocol's own part.
@@ -52,7 +74,7 @@ impl Message {
         flags: u16,
         fixed: &[u8],
         attributes: &Attributes,
-        label: impl Into<String>,
+        label: impl Into<Label>,
     ) -> Self {
         let length = HEADER_LENGTH + fixed.len() + attributes.bytes.len();
         let mut bytes = Vec::with_capacity(length);
@@ -92,8 +114,13 @@ impl Message {
     }
 
     /// What an error about this message is about.
-    pub fn label(&self) -> &str {
+    pub fn label(&self) -> &Label {
         &self.label
+    }
+
+    /// How many bytes the message has.
+    pub fn length(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Appends the message with a sequence number.
@@ -109,10 +136,43 @@ impl Message {
     }
 }
 
+impl From<&'static str> for Label {
+    fn from(words: &'static str) -> Self {
+        Self::Words(words.into())
+    }
+}
+
+impl From<String> for Label {
+    fn from(words: String) -> Self {
+        Self::Words(words.into())
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Words(words) => out.write_str(words),
+            Self::Chain(chain) => write!(out, "chain {chain}"),
+            Self::Rule {
+                chain,
+                place,
+                reason,
+            } => write!(out, "rule {place} of chain {chain} ({reason})"),
+        }
+    }
+}
+
 impl Attributes {
     /// No attributes yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// No attributes yet, and room for so many bytes of them.
+    pub fn with_room(length: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(length),
+        }
     }
 
     /// Adds bytes as they are, padded to the next multiple of four.
@@ -136,15 +196,24 @@ impl Attributes {
     /// Adds text with its final NUL.
     #[must_use]
     pub fn text(self, kind: u16, value: &str) -> Self {
-        let mut bytes = value.as_bytes().to_vec();
-        bytes.push(0);
-        self.put(kind, &bytes)
+        self.put_parts(kind, &[value.as_bytes(), &[0]])
     }
 
     /// Adds attributes inside an attribute.
     #[must_use]
     pub fn nested(self, kind: u16, inner: &Self) -> Self {
         self.put(kind | NESTED, &inner.bytes)
+    }
+
+    /// Adds the attributes that `fill` adds, inside an attribute. It writes them where they belong.
+    #[must_use]
+    pub fn within(mut self, kind: u16, fill: impl FnOnce(Self) -> Self) -> Self {
+        let start = self.bytes.len();
+        self = fill(self.put(kind | NESTED, &[]));
+        // Whatever is inside is padded already.
+        let length = u16::try_from(self.bytes.len() - start).expect("callers chunk what may grow");
+        self.bytes[start..start + 2].copy_from_slice(&length.to_ne_bytes());
+        self
     }
 
     /// Adds attributes beside the present ones.
@@ -154,15 +223,22 @@ impl Attributes {
         self
     }
 
-    fn put(mut self, kind: u16, value: &[u8]) -> Self {
-        let length = u16::try_from(4 + value.len()).expect("callers chunk what may grow");
+    fn put(self, kind: u16, value: &[u8]) -> Self {
+        self.put_parts(kind, &[value])
+    }
+
+    fn put_parts(mut self, kind: u16, parts: &[&[u8]]) -> Self {
+        let length = 4 + parts.iter().map(|part| part.len()).sum::<usize>();
         // Most attributes are a few small ones, which so are put together without moving.
         if self.bytes.capacity() == 0 {
-            self.bytes.reserve(value.len() + USUAL_LENGTH);
+            self.bytes.reserve(length + USUAL_LENGTH);
         }
+        let length = u16::try_from(length).expect("callers chunk what may grow");
         self.bytes.extend(length.to_ne_bytes());
         self.bytes.extend(kind.to_ne_bytes());
-        self.bytes.extend(value);
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
         self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
         self
     }
@@ -262,6 +338,18 @@ mod tests {
         expected.extend(1u16.to_ne_bytes());
         expected.extend([9, 0, 0, 0]);
         assert_eq!(attributes.bytes, expected);
+    }
+
+    #[test]
+    fn attributes_inside_attributes_are_written_in_place() {
+        let inner = Attributes::new().text(1, "lo").number(2, 7);
+        let middle = Attributes::new().nested(3, &inner).bytes(4, &[9]);
+        let expected = Attributes::new().number(8, 1).nested(5, &middle);
+        let filled = Attributes::new().number(8, 1).within(5, |middle| {
+            let middle = middle.within(3, |inner| inner.text(1, "lo").number(2, 7));
+            middle.bytes(4, &[9])
+        });
+        assert_eq!(filled, expected);
     }
 
     #[test]

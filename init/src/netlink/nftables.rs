@@ -1,7 +1,7 @@
 //! A [`RuleSet`] as the messages of one nf_tables transaction.
 
 use crate::netlink::expression::{expressions, modules};
-use crate::netlink::message::{Attributes, Message, Need, flag};
+use crate::netlink::message::{Attributes, Label, Message, Need, flag};
 use crate::rules::{Chain, ChainKind, ChainName, Elements, Place, Rule, RuleSet, Set, TABLE};
 
 /// Messages that make our table with these rules. An old one is gone in the same instant, and so is what the messages
@@ -91,7 +91,7 @@ impl Transaction {
         self.messages
     }
 
-    fn add(&mut self, kind: u16, flags: u16, attributes: &Attributes, label: String) {
+    fn add(&mut self, kind: u16, flags: u16, attributes: &Attributes, label: impl Into<Label>) {
         self.messages
             .push(Message::new(kind, flags, &GENERIC, attributes, label));
     }
@@ -147,30 +147,34 @@ impl Transaction {
     }
 
     fn chain(&mut self, name: ChainName) {
-        let attributes = Attributes::new().text(1, TABLE).text(3, &name.to_string());
+        let attributes = Attributes::new().text(1, TABLE).text(3, name.word());
         let attributes = attributes.and(&hook(name));
-        self.add(
-            NEW_CHAIN,
-            flag::CREATE,
-            &attributes,
-            format!("chain {name}"),
-        );
+        let label = Label::Chain(name);
+        self.add(NEW_CHAIN, flag::CREATE, &attributes, label);
         if name.hook().is_some_and(|hook| hook.kind == ChainKind::Nat) {
             self.needing(vec!["nft_chain_nat"]);
         }
     }
 
     fn rule(&mut self, chain: &Chain, place: usize, rule: &Rule) {
-        let attributes = Attributes::new()
+        let expressions = expressions(rule);
+        let attributes = Attributes::with_room(expressions.reader().0.len() + RULE_LENGTH)
             .text(1, TABLE)
-            .text(2, &chain.name.to_string())
-            .nested(4, &expressions(rule))
-            .bytes(7, &comment(&rule.reason.to_string()));
-        let label = format!("rule {place} of chain {} ({})", chain.name, rule.reason);
+            .text(2, chain.name.word())
+            .nested(4, &expressions)
+            .bytes(7, &comment(rule.reason.words()));
+        let label = Label::Rule {
+            chain: chain.name,
+            place,
+            reason: rule.reason,
+        };
         self.add(NEW_RULE, flag::CREATE | flag::APPEND, &attributes, label);
         self.needing(modules(rule));
     }
 }
+
+/// Room for what a rule has beside its expressions.
+const RULE_LENGTH: usize = 160;
 
 /// The attributes that say where the kernel enters a chain.
 pub(super) fn hook(name: ChainName) -> Attributes {
@@ -212,7 +216,8 @@ fn batch_edge(kind: u16) -> Message {
 /// The user data in which nft keeps a rule's comment: type 0, length, text with its final NUL.
 pub(super) fn comment(text: &str) -> Vec<u8> {
     let length = u8::try_from(text.len() + 1).expect("comments are short");
-    let mut bytes = vec![0, length];
+    let mut bytes = Vec::with_capacity(text.len() + 3);
+    bytes.extend([0, length]);
     bytes.extend(text.as_bytes());
     bytes.push(0);
     bytes

@@ -220,7 +220,7 @@ impl Listed<LocalRoute> {
     }
 }
 
-fn question(kind: u16, label: &str) -> Message {
+fn question(kind: u16, label: &'static str) -> Message {
     // Without a family, those of all are told.
     let fixed = [0; FIXED_LENGTH];
     Message::new(kind, flag::DUMP, &fixed, &Attributes::new(), label)

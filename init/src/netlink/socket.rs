@@ -97,7 +97,7 @@ impl Socket {
             let length = match self.receive() {
                 Ok(length) => length,
                 Err(Errno::EAGAIN) => {
-                    return Err(Refusal::Unanswered(question.label().to_owned()));
+                    return Err(Refusal::Unanswered(question.label().to_string()));
                 }
                 Err(errno) => return Err(Refusal::Unusable(errno)),
             };
@@ -135,7 +135,7 @@ impl Socket {
     /// Sends messages at once and gives the number of the first.
     fn send(&mut self, messages: &[Message]) -> Result<u32, Refusal> {
         let first = self.next;
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(messages.iter().map(Message::length).sum());
         for message in messages {
             message.write(self.next, &mut bytes);
             self.next = self.next.wrapping_add(1);
@@ -188,7 +188,7 @@ const LISTINGS: usize = 8;
 
 fn refused(message: &Message, reason: Errno) -> Refusal {
     Refusal::Message {
-        label: message.label().to_owned(),
+        label: message.label().to_string(),
         reason,
         needs: message.needs().to_vec(),
     }

@@ -47,10 +47,16 @@ pub enum Reason {
     Ipv6Blocked,
 }
 
-/// The comment a user sees in a listing of the rules.
 impl fmt::Display for Reason {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
+        out.write_str(self.words())
+    }
+}
+
+impl Reason {
+    /// The comment a user sees in a listing of the rules.
+    pub fn words(self) -> &'static str {
+        match self {
             Self::Ipv6Off => "IPv6 is off: left alone",
             Self::Invalid => "packets of no known connection",
             Self::ExcludedInterface => "excluded interface",
@@ -90,11 +96,9 @@ impl fmt::Display for Reason {
             Self::QuicBlocked => "QUIC would pass by the proxy: clients fall back to TCP",
             Self::Ipv6Loopback => "IPv6 inside the pod",
             Self::Ipv6Blocked => "IPv6 would pass by the proxy",
-        })
+        }
     }
-}
 
-impl Reason {
     /// The row of the decisions that istio-iptables makes, as the project's notes number them: `outbound 1` to
     /// `outbound 12`, `inbound 1` to `inbound 7`. Rules for packets that are decided elsewhere have none.
     pub fn row(self) -> Option<&'static str> {

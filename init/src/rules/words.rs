@@ -6,7 +6,14 @@ use crate::rules::{ChainName, SetName};
 
 impl fmt::Display for ChainName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
+        out.write_str(self.word())
+    }
+}
+
+impl ChainName {
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
             Self::Output => "output",
             Self::Outbound => "outbound",
             Self::Prerouting => "prerouting",
@@ -18,13 +25,20 @@ impl fmt::Display for ChainName {
             Self::Quic => "quic",
             Self::Entering => "entering",
             Self::Passing => "passing",
-        })
+        }
     }
 }
 
 impl fmt::Display for SetName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
+        out.write_str(self.word())
+    }
+}
+
+impl SetName {
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
             Self::OutboundExcludePorts => "outbound_exclude_ports",
             Self::OutboundIncludePorts => "outbound_include_ports",
             Self::OutboundExcludeIpv4 => "outbound_exclude_ipv4",
@@ -35,6 +49,6 @@ impl fmt::Display for SetName {
             Self::InboundIncludePorts => "inbound_include_ports",
             Self::DnsServersIpv4 => "dns_servers_ipv4",
             Self::DnsServersIpv6 => "dns_servers_ipv6",
-        })
+        }
     }
 }

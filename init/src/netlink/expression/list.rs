@@ -17,80 +17,70 @@ pub(super) struct List {
 }
 
 impl List {
-    pub(super) fn add(&mut self, name: &str, data: &Attributes) {
-        let expression = Attributes::new().text(1, name).nested(2, data);
-        self.attributes = std::mem::take(&mut self.attributes).nested(1, &expression);
+    pub(super) fn add(&mut self, name: &str, data: impl FnOnce(Attributes) -> Attributes) {
+        let attributes = std::mem::take(&mut self.attributes);
+        self.attributes =
+            attributes.within(1, |expression| expression.text(1, name).within(2, data));
     }
 
     pub(super) fn value(&mut self, value: &[u8]) {
-        let value = Attributes::new().bytes(1, value);
-        self.add(
-            "immediate",
-            &Attributes::new().number(1, VALUE).nested(2, &value),
-        );
+        self.add("immediate", |data| {
+            data.number(1, VALUE)
+                .within(2, |inner| inner.bytes(1, value))
+        });
     }
 
     pub(super) fn connection(&mut self, key: u32) {
-        self.add("ct", &Attributes::new().number(1, VALUE).number(2, key));
+        self.add("ct", |data| data.number(1, VALUE).number(2, key));
     }
 
     pub(super) fn set_connection(&mut self, key: u32) {
-        self.add("ct", &Attributes::new().number(2, key).number(4, VALUE));
+        self.add("ct", |data| data.number(2, key).number(4, VALUE));
     }
 
     pub(super) fn verdict(&mut self, code: i32, chain: Option<ChainName>) {
-        let mut verdict = Attributes::new().bytes(1, &code.to_be_bytes());
-        if let Some(chain) = chain {
-            verdict = verdict.text(2, &chain.to_string());
-        }
-        let value = Attributes::new().nested(2, &verdict);
-        self.add(
-            "immediate",
-            &Attributes::new().number(1, VERDICT).nested(2, &value),
-        );
+        let verdict = |verdict: Attributes| {
+            let verdict = verdict.bytes(1, &code.to_be_bytes());
+            match chain {
+                Some(chain) => verdict.text(2, chain.word()),
+                None => verdict,
+            }
+        };
+        self.add("immediate", |data| {
+            let data = data.number(1, VERDICT);
+            data.within(2, |value| value.within(2, verdict))
+        });
     }
 
     pub(super) fn meta(&mut self, key: u32) {
-        self.add("meta", &Attributes::new().number(1, VALUE).number(2, key));
+        self.add("meta", |data| data.number(1, VALUE).number(2, key));
     }
 
     pub(super) fn payload(&mut self, header: u32, offset: u32, length: u32) {
-        self.add(
-            "payload",
-            &Attributes::new()
-                .number(1, VALUE)
-                .number(2, header)
-                .number(3, offset)
-                .number(4, length),
-        );
+        self.add("payload", |data| {
+            let data = data.number(1, VALUE).number(2, header);
+            data.number(3, offset).number(4, length)
+        });
     }
 
     pub(super) fn mask(&mut self, mask: &[u8]) {
         let length = u32::try_from(mask.len()).expect("at most an address");
-        let zero = Attributes::new().bytes(1, &vec![0; mask.len()]);
-        let mask = Attributes::new().bytes(1, mask);
-        let data = Attributes::new()
-            .number(1, VALUE)
-            .number(2, VALUE)
-            .number(3, length);
-        self.add("bitwise", &data.nested(4, &mask).nested(5, &zero));
+        let zero = vec![0; mask.len()];
+        self.add("bitwise", |data| {
+            let data = data.number(1, VALUE).number(2, VALUE).number(3, length);
+            let data = data.within(4, |value| value.bytes(1, mask));
+            data.within(5, |value| value.bytes(1, &zero))
+        });
     }
 
     pub(super) fn compare(&mut self, comparison: u32, value: &[u8]) {
-        let value = Attributes::new().bytes(1, value);
-        self.add(
-            "cmp",
-            &Attributes::new()
-                .number(1, VALUE)
-                .number(2, comparison)
-                .nested(3, &value),
-        );
+        self.add("cmp", |data| {
+            let data = data.number(1, VALUE).number(2, comparison);
+            data.within(3, |inner| inner.bytes(1, value))
+        });
     }
 
     pub(super) fn lookup(&mut self, set: SetName) {
-        self.add(
-            "lookup",
-            &Attributes::new().text(1, &set.to_string()).number(2, VALUE),
-        );
+        self.add("lookup", |data| data.text(1, set.word()).number(2, VALUE));
     }
 }

@@ -100,7 +100,7 @@ fn replacing_is_one_transaction() {
     .concat();
     assert_eq!(kinds(&messages), expected);
     assert_eq!(
-        messages[7].label(),
+        messages[7].label().to_string(),
         "rule 1 of chain prerouting (captured inbound ports)"
     );
     let acknowledged: Vec<bool> = messages.iter().map(Message::wants_ack).collect();
@@ -312,7 +312,7 @@ fn messages_name_the_modules_they_need() {
         let find = |start: &str| {
             let found = messages
                 .iter()
-                .find(|message| message.label().starts_with(start));
+                .find(|message| message.label().to_string().starts_with(start));
             found.unwrap().needs().to_vec()
         };
         (find("chain "), find("rule "))

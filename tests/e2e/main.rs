@@ -49,6 +49,7 @@ mod access_log;
 mod admin;
 mod bad_input;
 mod http_routes;
+mod retries;
 mod http_versions;
 mod dns_capture;
 mod egress_listeners;

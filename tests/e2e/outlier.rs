@@ -1,9 +1,12 @@
 //! Endpoints that fail again and again are left out, and come back.
 
+use std::future::pending;
+use std::sync::Arc;
 use std::time::Instant;
 
 use egret_tests::DEADLINE;
 use egret_tests::client::curl;
+use egret_tests::egret::Proxy;
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
 use egret_tests::origin::Answer;
@@ -21,6 +24,7 @@ use crate::stage;
 use crate::stage::REGISTRY_ONLY;
 use crate::stage::elsewhere;
 use crate::stage::field;
+use crate::stage::until;
 
 const BAD: Site = Site {
     name: "bad",
@@ -29,6 +33,10 @@ const BAD: Site = Site {
 const GOOD: Site = Site {
     name: "good",
     number: 21,
+};
+const OTHER: Site = Site {
+    name: "other",
+    number: 22,
 };
 
 fn config(detection: &str) -> String {
@@ -109,5 +117,109 @@ fn connections_that_fail_count_for_bytes_too() -> anyhow::Result<()> {
     assert_eq!((refused, good.connections.len()), (2, 10), "{greeted:?}");
     let line = sidecar.await_access(|line| field(line, "response_flags") == "UF,URX")?;
     assert_eq!(field(&line, "upstream_host"), "198.51.100.20:7000");
+    Ok(())
+}
+
+/// The addresses of endpoints that the sidecar says were ejected, and why.
+fn ejected(sidecar: &Proxy<'_>) -> Vec<String> {
+    let said = sidecar.errors.all();
+    said.into_iter()
+        .filter(|line| line.contains("endpoint ejected"))
+        .collect()
+}
+
+#[test]
+fn an_endpoint_that_is_never_in_time_is_ejected() -> anyhow::Result<()> {
+    let world = World::new("outlier-late", Family::V4)?;
+    let silent: Answer = Arc::new(|_| Box::pin(pending()));
+    let bad = world.http(BAD, 80, &silent)?;
+    let _good = world.http(GOOD, 80, &answer(StatusCode::OK))?;
+    let pod = world.pod(SLEEP, "default")?;
+    let detection = "consecutive5xxErrors: 0, consecutiveGatewayErrors: 2, baseEjectionTime: 300s, maxEjectionPercent: 50";
+    let route = "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: elsewhere}\nspec:\n  \
+        hosts: [elsewhere.example]\n  http: [{timeout: 0.5s, route: [{destination: {host: elsewhere.example}}]}]\n";
+    let folder = stage::registered("elsewhere.yaml", &(config(detection) + route))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    until(|| {
+        call(&pod)?;
+        Ok(!ejected(&sidecar).is_empty())
+    })?;
+    sidecar.await_log(&["endpoint ejected", "198.51.100.20:80", "GatewayErrors"])?;
+    assert_eq!(bad.requests.len(), 2);
+    let line = sidecar.await_access(|line| line["response_code"] == 504)?;
+    assert_eq!(field(&line, "response_flags"), "UT", "{line:#}");
+    assert_eq!(field(&line, "upstream_host"), "198.51.100.20:80");
+    Ok(())
+}
+
+#[test]
+fn only_so_large_a_share_is_ejected() -> anyhow::Result<()> {
+    let world = World::new("outlier-share", Family::V4)?;
+    let all: Vec<_> = [BAD, GOOD, OTHER]
+        .into_iter()
+        .map(|site| world.http(site, 80, &answer(StatusCode::BAD_GATEWAY)))
+        .collect::<Result<_, _>>()?;
+    let pod = world.pod(SLEEP, "default")?;
+    let policy = |percent: u8| {
+        elsewhere(
+            &[BAD.v4(), GOOD.v4(), OTHER.v4()],
+            &format!(
+                "loadBalancer: {{simple: ROUND_ROBIN}}, outlierDetection: {{consecutive5xxErrors: 1, \
+                 baseEjectionTime: 300s, maxEjectionPercent: {percent}}}"
+            ),
+        )
+    };
+    let folder = stage::registered("elsewhere.yaml", &policy(34))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    for _ in 0..20 {
+        assert_eq!(call(&pod)?, 502);
+    }
+    let counts = all.iter().map(|origin| origin.requests.len());
+    let once = counts.filter(|count| *count == 1).count();
+    assert_eq!((once, ejected(&sidecar).len()), (2, 2), "two of three");
+
+    folder.write("elsewhere.yaml", &policy(100))?;
+    until(|| Ok(call(&pod)? == 503))?;
+    let line = sidecar.await_access(|line| line["response_code"] == 503)?;
+    assert_eq!(field(&line, "response_flags"), "UH", "{line:#}");
+    assert_eq!(ejected(&sidecar).len(), 3, "nobody is left");
+    Ok(())
+}
+
+#[test]
+fn errors_of_gateways_are_counted_apart() -> anyhow::Result<()> {
+    let world = World::new("outlier-gateway", Family::V4)?;
+    let bad = world.http(BAD, 80, &answer(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let gateway = world.http(GOOD, 80, &answer(StatusCode::GATEWAY_TIMEOUT))?;
+    let pod = world.pod(SLEEP, "default")?;
+    let detection = "consecutive5xxErrors: 0, consecutiveGatewayErrors: 3, baseEjectionTime: 300s, maxEjectionPercent: 100";
+    let folder = stage::registered("elsewhere.yaml", &config(detection))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    for _ in 0..16 {
+        call(&pod)?;
+    }
+    assert_eq!((bad.requests.len(), gateway.requests.len()), (13, 3));
+    sidecar.await_log(&["endpoint ejected", "198.51.100.21:80", "GatewayErrors"])?;
+    assert_eq!(ejected(&sidecar).len(), 1);
+    Ok(())
+}
+
+#[test]
+fn who_cannot_be_reached_is_counted_apart() -> anyhow::Result<()> {
+    let world = World::new("outlier-split", Family::V4)?;
+    let errors = world.http(GOOD, 80, &answer(StatusCode::SERVICE_UNAVAILABLE))?;
+    let pod = world.pod(SLEEP, "default")?;
+    let detection = "splitExternalLocalOriginErrors: true, consecutiveLocalOriginFailures: 2, consecutive5xxErrors: 0, \
+        baseEjectionTime: 300s, maxEjectionPercent: 100";
+    let route = "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: elsewhere}\nspec:\n  \
+        hosts: [elsewhere.example]\n  http: [{retries: {attempts: 0}, route: [{destination: {host: elsewhere.example}}]}]\n";
+    let folder = stage::registered("elsewhere.yaml", &(config(detection) + route))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    for _ in 0..16 {
+        assert_eq!(call(&pod)?, 503);
+    }
+    assert_eq!(errors.requests.len(), 14, "the other one was tried twice");
+    sidecar.await_log(&["endpoint ejected", "198.51.100.20:80", "Unreachable"])?;
+    assert_eq!(ejected(&sidecar).len(), 1);
     Ok(())
 }

@@ -1,12 +1,36 @@
 //! How long a request may take: the route's limit, and what a gRPC client says for itself.
 
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
+use tokio::time::Instant;
+use tokio::time::timeout_at;
+
+use crate::upstream::body::Received;
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+/// Waits for an outcome, from when the whole request has come not longer than `limit`. Gives the outcome, and the end of
+/// the time that is left after it; `None` when the time is over.
+pub async fn within<T>(
+    limit: Duration,
+    received: &Received,
+    outcome: impl Future<Output = T>,
+) -> Option<(T, Instant)> {
+    let mut outcome = pin!(outcome);
+    tokio::select! {
+        biased;
+        () = received.complete() => {}
+        outcome = &mut outcome => return Some((outcome, Instant::now() + limit)),
+    }
+    let deadline = Instant::now() + limit;
+    let outcome = timeout_at(deadline, outcome).await.ok()?;
+    Some((outcome, deadline))
+}
 
 /// The limit of a request: the shorter of the route's and the gRPC client's. An upstream of gRPC is told it, whoever set
 /// it. `None` is none.

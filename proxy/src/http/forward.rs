@@ -1,7 +1,5 @@
 //! Sends a request to where it is decided to go, again if the route says so.
 
-use std::future::Future;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +15,6 @@ use http::uri::Scheme;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 use tokio::time::sleep;
-use tokio::time::timeout_at;
 
 use crate::failure::Cause;
 use crate::failure::Failure;
@@ -37,7 +34,6 @@ use crate::http::mirror;
 use crate::http::outgoing::Outgoing;
 use crate::http::retry;
 use crate::proxy::Proxy;
-use crate::upstream::body::Received;
 use crate::upstream::body::RequestBody;
 use crate::upstream::body::replay::Replay;
 use crate::upstream::clusters::Tried;
@@ -163,8 +159,12 @@ pub async fn forward(
         None => (tries.run(request, told).await?, None),
         Some(limit) => {
             let received = told.received.clone();
-            let (reply, deadline) = within(limit, &received, tries.run(request, told)).await?;
-            (reply, Some(deadline))
+            let answered = deadline::within(limit, &received, tries.run(request, told)).await;
+            let Some((reply, deadline)) = answered else {
+                leg.timed_out();
+                return Err(Failure::new(Cause::Timeout, "the route's timeout passed"));
+            };
+            (reply?, Some(deadline))
         }
     };
     told.record.upstream_host = Some(reply.address);
@@ -184,26 +184,6 @@ fn keep(request: &mut Request<RequestBody>) -> Option<Replay> {
     };
     *request.body_mut() = body;
     kept
-}
-
-/// Waits for a reply, from when the whole request has come not longer than `limit`. Gives the reply, and the end of the
-/// time that is left for its body.
-async fn within(
-    limit: Duration,
-    received: &Received,
-    replying: impl Future<Output = Result<Reply, Failure>>,
-) -> Result<(Reply, Instant), Failure> {
-    let mut replying = pin!(replying);
-    tokio::select! {
-        biased;
-        () = received.complete() => {}
-        reply = &mut replying => return Ok((reply?, Instant::now() + limit)),
-    }
-    let deadline = Instant::now() + limit;
-    match timeout_at(deadline, replying).await {
-        Ok(reply) => Ok((reply?, deadline)),
-        Err(_) => Err(Failure::new(Cause::Timeout, "the route's timeout passed")),
-    }
 }
 
 /// What the route changes in a request.
@@ -310,6 +290,8 @@ impl Tries<'_> {
             };
             // A body too large to be kept was sent; it cannot be had again.
             let Some(next) = next else { return outcome };
+            // Its place for the try before is free again.
+            _retrying = Permit::default();
             match self.leg.live.retry() {
                 Ok(permit) => _retrying = permit,
                 Err(overflow) => {

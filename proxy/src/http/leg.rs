@@ -1,5 +1,6 @@
 //! A request's way to one cluster: which member, which connection, in which form of HTTP.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,7 +15,6 @@ use http::Request;
 use http::Version;
 use http::uri::Scheme;
 use hyper::upgrade::OnUpgrade;
-use tokio::time::timeout;
 
 use crate::failure::Cause;
 use crate::failure::Failure;
@@ -22,8 +22,10 @@ use crate::http::attempt::Failed;
 use crate::http::attempt::Reply;
 use crate::http::attempt::Way;
 use crate::http::attempt::attempt;
+use crate::http::deadline::within;
 use crate::http::outgoing::Outgoing;
 use crate::proxy::Proxy;
+use crate::upstream::body::Received;
 use crate::upstream::body::RequestBody;
 use crate::upstream::clusters::Carries;
 use crate::upstream::clusters::Ends;
@@ -50,6 +52,10 @@ pub struct Leg<'l> {
     to_is_original: bool,
     /// What a cookie for consistent hashing says, should one be made.
     token: u64,
+    /// How far the request has come.
+    received: Received,
+    /// Where a try is under way.
+    trying_at: Cell<Option<SocketAddr>>,
     proxy: &'l Proxy,
 }
 
@@ -76,6 +82,8 @@ impl<'l> Leg<'l> {
             },
             to_is_original,
             token: fastrand::u64(..),
+            received: outgoing.body.received(),
+            trying_at: Cell::new(None),
             proxy,
         }
     }
@@ -95,8 +103,8 @@ impl<'l> Leg<'l> {
         formed(outgoing, self.http2, scheme)
     }
 
-    /// Tries once, within `limit`, at a member that goes with where it was tried `before`. `tried` becomes its address, and
-    /// `local` ours towards it.
+    /// Tries once, at a member that goes with where it was tried `before`. The try ends when its `limit` has passed since
+    /// it began, or since the whole request has come. `tried` becomes the member's address, and `local` ours towards it.
     ///
     /// # Errors
     /// There is no member, or the try came to nothing.
@@ -131,6 +139,7 @@ impl<'l> Leg<'l> {
         };
         *tried = Some(target.address);
         *local = None;
+        self.trying_at.set(Some(target.address));
         let policy = &self.cluster.policy;
         let way = Way {
             pool: &self.live.pool,
@@ -153,19 +162,27 @@ impl<'l> Leg<'l> {
         let trying = attempt(request, way, &self.proxy.clusters);
         let outcome = match limit {
             None => trying.await,
-            Some(limit) => timeout(limit, trying).await.unwrap_or_else(|_| {
-                let failure = Failure::new(Cause::TryTimeout, "the try's time limit passed");
-                Err(Failed {
-                    failure,
+            Some(limit) => match within(limit, &self.received, trying).await {
+                Some((outcome, _)) => outcome,
+                None => Err(Failed {
+                    failure: Failure::new(Cause::TryTimeout, "the try's time limit passed"),
                     request: None,
-                })
-            }),
+                }),
+            },
         };
+        self.trying_at.set(None);
         self.tell(target.address, &outcome);
         outcome.map(|reply| Reply {
             cookie: key.cookie,
             ..reply
         })
+    }
+
+    /// Tells ejection that the time of the request was over while a try was under way.
+    pub fn timed_out(&self) {
+        if let Some(address) = self.trying_at.take() {
+            self.live.saw(address, Seen::TimedOut);
+        }
     }
 
     /// What consistent hashing goes by, where it is asked for.

@@ -63,6 +63,16 @@ impl Copy {
         spawn_local(async move {
             let cluster = Arc::clone(&self.cluster);
             let limit = self.limit.unwrap_or(LIMIT);
+            let body = match body {
+                None => None,
+                Some(body) => match body.whole().await {
+                    None => {
+                        debug!(mirror = &*cluster.name, "body too large to be mirrored");
+                        return;
+                    }
+                    body => body,
+                },
+            };
             match timeout(limit, self.run(body, &proxy)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(failure)) => debug!(%failure, mirror = &*cluster.name, "copy not answered"),
@@ -71,16 +81,9 @@ impl Copy {
         });
     }
 
-    async fn run(self, body: Option<Tee>, proxy: &Proxy) -> Result<(), Failure> {
+    async fn run(self, body: Option<RequestBody>, proxy: &Proxy) -> Result<(), Failure> {
         let mut outgoing = self.outgoing;
         if let Some(body) = body {
-            let Some(body) = body.whole().await else {
-                debug!(
-                    mirror = &*self.cluster.name,
-                    "body too large to be mirrored"
-                );
-                return Ok(());
-            };
             outgoing.body = body;
         }
         let map = &mut outgoing.parts.headers;

@@ -28,6 +28,8 @@ pub enum Seen {
     Connected,
     /// It could not be reached, or broke the connection off before it answered.
     Failed,
+    /// It did not answer in time.
+    TimedOut,
 }
 
 impl Seen {
@@ -48,7 +50,7 @@ impl Seen {
         match failure.cause() {
             Cause::ResetBefore | Cause::ResetAfter => Some(Self::Failed),
             Cause::UpstreamProtocol => Some(Self::Answered(502)),
-            Cause::Timeout | Cause::TryTimeout => Some(Self::Answered(504)),
+            Cause::Timeout | Cause::TryTimeout => Some(Self::TimedOut),
             _ => None,
         }
     }
@@ -188,11 +190,12 @@ impl Host {
                 self.failures = 0;
                 return None;
             }
-            (Seen::Failed, Some(max)) => {
+            (Seen::Failed | Seen::TimedOut, Some(max)) => {
                 return full(&mut self.failures, max).then_some(Reason::Unreachable);
             }
             (Seen::Connected, None) => 200,
             (Seen::Failed, None) => 503,
+            (Seen::TimedOut, None) => 504,
         };
         if status < 500 {
             (self.server_errors, self.gateway_errors) = (0, 0);

@@ -32,7 +32,7 @@ fn run(policy: &OutlierDetection, seen: &[Seen]) -> Option<Reason> {
 
 #[test]
 fn runs_that_eject() {
-    use Seen::{Answered, Connected, Failed};
+    use Seen::{Answered, Connected, Failed, TimedOut};
     let gateway = OutlierDetection {
         consecutive_gateway_errors: 2,
         ..policy()
@@ -81,10 +81,11 @@ fn runs_that_eject() {
             Some(Reason::GatewayErrors),
         ),
         (
-            gateway,
+            gateway.clone(),
             &[Failed, Answered(503)],
             Some(Reason::GatewayErrors),
         ),
+        (gateway, &[TimedOut, TimedOut], Some(Reason::GatewayErrors)),
         (
             only_gateway.clone(),
             &[Answered(503), errors, Answered(503)],
@@ -92,6 +93,11 @@ fn runs_that_eject() {
         ),
         (only_gateway, &[errors, errors, errors, errors], None),
         (split.clone(), &[Failed, Failed], Some(Reason::Unreachable)),
+        (
+            split.clone(),
+            &[Failed, TimedOut],
+            Some(Reason::Unreachable),
+        ),
         (split.clone(), &[Failed, Connected, Failed], None),
         (
             split,

@@ -1,5 +1,7 @@
 //! One try of a request: a connection from the pool or a new one, the request sent, the head of the response.
 
+mod shared;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,12 +12,13 @@ use http::Method;
 use http::Request;
 use http::Response;
 use http::header;
-use hyper::body::Incoming;
 
 use crate::failure::Bad;
 use crate::failure::Cause;
 use crate::failure::Failure;
-use crate::message::incoming::Incoming as Message;
+use crate::http::attempt::shared::over_shared;
+use crate::http::early::Early;
+use crate::message::incoming::Incoming;
 use crate::tls::Alpn;
 use crate::upstream::body::Broken;
 use crate::upstream::body::RequestBody;
@@ -30,17 +33,8 @@ use crate::upstream::pool::Call;
 use crate::upstream::pool::Key;
 use crate::upstream::pool::Lease;
 use crate::upstream::pool::Pool;
-use crate::upstream::pool::Shared;
 use crate::upstream::pool::Single;
-use crate::upstream::pool::Turn;
 use crate::upstream::stream::Stream;
-
-/// Connections of HTTP/2 in a row that may say goodbye to one request, while nobody else is answered either, before it
-/// is told.
-const HANDED_ON_MAX: u32 = 10;
-
-/// The same where others are answered: an upstream that takes few requests on a connection serves them by turns.
-const OVERTAKEN_MAX: u32 = 1000;
 
 /// How a request gets to its endpoint.
 #[derive(Debug)]
@@ -59,6 +53,8 @@ pub struct Way<'w> {
     pub dial: Dial<'w>,
     /// The name to send where TLS is originated.
     pub host: Option<&'w str>,
+    /// Hears of the interim responses of HTTP/2.
+    pub early: Option<&'w Early>,
     /// Becomes our address on the connection that carries the request.
     pub local: &'w mut Option<SocketAddr>,
 }
@@ -67,7 +63,7 @@ pub struct Way<'w> {
 #[derive(Debug)]
 pub struct Reply {
     /// The response.
-    pub response: Response<Message>,
+    pub response: Response<Incoming>,
     /// The connection.
     pub lease: Lease,
     /// The endpoint that answered.
@@ -188,111 +184,6 @@ fn one_length(response: &Response<Incoming>) -> Result<(), Failed> {
     })
 }
 
-async fn over_shared(
-    mut request: Request<RequestBody>,
-    mut way: Way<'_>,
-    clusters: &Clusters,
-) -> Result<Reply, Failed> {
-    // A connection that says goodbye hands what it did not take to the next one, which may be about to say it, too.
-    let mut left = HANDED_ON_MAX;
-    let mut overtaken = 0;
-    let mut answers = way.pool.answers();
-    loop {
-        let (mut shared, call) = match shared(&mut way, clusters).await {
-            Ok(found) => found,
-            Err(failure) => {
-                return Err(Failed {
-                    failure,
-                    request: Some(Box::new(request)),
-                });
-            }
-        };
-        *way.local = Some(shared.local);
-        let spare = request.body().is_empty().then(|| copy(&request));
-        let began = Instant::now();
-        let mut error = match shared.sender.try_send_request(request).await {
-            Ok(response) => {
-                way.pool.answered();
-                way.key.address = shared.address;
-                let carrier = Carrier::Shared(call);
-                return Ok(reply(response, began, carrier, way));
-            }
-            Err(error) => error,
-        };
-        let unsent = error.take_message();
-        let goodbye = said_goodbye(error.error());
-        if goodbye {
-            shared.leave();
-        }
-        let unsent = unsent.or_else(|| spare.filter(|_| goodbye));
-        match unsent {
-            Some(unsent) if left > 0 && overtaken < OVERTAKEN_MAX => {
-                if way.pool.answers() == answers {
-                    left -= 1;
-                } else {
-                    left = HANDED_ON_MAX;
-                }
-                answers = way.pool.answers();
-                overtaken += 1;
-                request = unsent;
-            }
-            unsent => {
-                return Err(Failed {
-                    failure: exchange_failed(error.error()),
-                    request: unsent.map(Box::new),
-                });
-            }
-        }
-    }
-}
-
-/// Whether the upstream ended the connection before it took this request (RFC 9113, 6.8): the h2 crate gives that to
-/// requests whose stream comes after the last one that GOAWAY names. No other gets it.
-fn said_goodbye(error: &hyper::Error) -> bool {
-    std::error::Error::source(error)
-        .and_then(|source| source.downcast_ref::<h2::Error>())
-        .is_some_and(|error| error.is_go_away() && error.is_remote())
-}
-
-/// A place on a shared connection; one is made if there is none, by one request for all that want it.
-async fn shared(way: &mut Way<'_>, clusters: &Clusters) -> Result<(Shared, Call), Failure> {
-    loop {
-        if let Some(found) = way.pool.shared(&way.key) {
-            return Ok(found);
-        }
-        match way.pool.turn(&way.key) {
-            Turn::Make(making) => {
-                let made = make_shared(way, clusters).await;
-                making.done(&made);
-                return made.map(with_call);
-            }
-            Turn::Wait(mut others) => {
-                let made = others.wait_for(Option::is_some).await;
-                if let Ok(Some(Err(failure))) = made.as_deref() {
-                    return Err(failure.clone());
-                }
-            }
-        }
-    }
-}
-
-fn with_call(shared: Shared) -> (Shared, Call) {
-    let call = shared.call();
-    (shared, call)
-}
-
-async fn make_shared(way: &mut Way<'_>, clusters: &Clusters) -> Result<Shared, Failure> {
-    let permit = match way.live {
-        Some(live) => match live.connection(|| None::<()>).await? {
-            Ok(()) => Permit::default(),
-            Err(permit) => permit,
-        },
-        None => Permit::default(),
-    };
-    let (stream, local) = open(way, clusters, Alpn::Http2, permit).await?;
-    Shared::begin(stream, way.key.address, local).await
-}
-
 /// Makes a new connection; the key then names the address that answered.
 async fn open(
     way: &mut Way<'_>,
@@ -348,7 +239,7 @@ fn reply(response: Response<Incoming>, began: Instant, carrier: Carrier, way: Wa
         active: way.active,
     };
     Reply {
-        response: response.map(Message::One),
+        response,
         lease,
         address,
         took: began.elapsed(),
@@ -378,19 +269,12 @@ pub fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
 
 fn exchange_failed(error: &hyper::Error) -> Failure {
     let source = std::error::Error::source(error);
-    let stream = source.and_then(|source| source.downcast_ref::<h2::Error>());
-    let refused = said_goodbye(error)
-        || stream.is_some_and(|stream| stream.reason() == Some(h2::Reason::REFUSED_STREAM));
     let cause = if error.is_user() {
         // The body that we were passing on broke off.
         match source.and_then(|source| source.downcast_ref::<Broken>()) {
             Some(broken) if broken.is_malformed() => Cause::BadRequest(Bad::Syntax),
             _ => Cause::ClientGone,
         }
-    } else if refused {
-        Cause::StreamRefused
-    } else if stream.is_some_and(|stream| stream.is_reset() && stream.is_remote()) {
-        Cause::StreamReset
     } else if error.is_parse() || error.is_parse_too_large() {
         Cause::UpstreamProtocol
     } else {

@@ -68,6 +68,7 @@ pub async fn pass(
     told.record.upstream_host = Some(address);
     told.tries = 1;
     let http2 = outgoing.parts.version == Version::HTTP_2;
+    let early = outgoing.early.clone();
     let (mut request, upgrade) = leg::formed(outgoing, http2, Scheme::HTTP)?;
     if told.own.attempt_count {
         headers::count_attempt(request.headers_mut(), 1);
@@ -88,6 +89,7 @@ pub async fn pass(
             keepalive: snapshot.mesh.keepalive.as_ref(),
         },
         host: None,
+        early: early.as_ref(),
         local: &mut told.record.upstream_local_address,
     };
     let reply = attempt(request, way, &proxy.clusters)

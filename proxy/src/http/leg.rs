@@ -22,6 +22,7 @@ use crate::http::attempt::Failed;
 use crate::http::attempt::Reply;
 use crate::http::attempt::Way;
 use crate::http::attempt::attempt;
+use crate::http::early::Early;
 use crate::http::deadline::within;
 use crate::http::outgoing::Outgoing;
 use crate::proxy::Proxy;
@@ -50,6 +51,7 @@ pub struct Leg<'l> {
     pub http2: bool,
     ends: Ends,
     to_is_original: bool,
+    early: Option<Early>,
     /// What a cookie for consistent hashing says, should one be made.
     token: u64,
     /// How far the request has come.
@@ -81,6 +83,7 @@ impl<'l> Leg<'l> {
                 to: arrival.to,
             },
             to_is_original,
+            early: outgoing.early.clone(),
             token: fastrand::u64(..),
             received: outgoing.body.received(),
             trying_at: Cell::new(None),
@@ -157,6 +160,7 @@ impl<'l> Leg<'l> {
                 keepalive: policy.pool.keepalive.as_ref(),
             },
             host,
+            early: self.early.as_ref(),
             local,
         };
         let trying = attempt(request, way, &self.proxy.clusters);

@@ -1,7 +1,9 @@
 //! Connections kept for the next request: HTTP/1 ones while idle, HTTP/2 ones shared.
 
 mod single;
+mod gate;
 mod shared;
+mod making;
 
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -20,14 +22,15 @@ use crate::upstream::clusters::Ends;
 use crate::upstream::endpoints::Active;
 use crate::upstream::limits::Usage;
 
+pub use crate::upstream::pool::making::Making;
+pub use crate::upstream::pool::making::Turn;
 pub use crate::upstream::pool::shared::Call;
-pub use crate::upstream::pool::shared::Making;
-pub use crate::upstream::pool::shared::OnThisThread;
 pub use crate::upstream::pool::shared::Shared;
-pub use crate::upstream::pool::shared::Turn;
+pub use crate::upstream::pool::shared::Unanswered;
+pub use crate::upstream::pool::shared::Why;
 pub use crate::upstream::pool::single::Single;
 
-use crate::upstream::pool::shared::Made;
+use crate::upstream::pool::making::Made;
 
 /// Idle connections kept for one address; more are closed.
 const IDLE_MAX: usize = 1024;
@@ -179,18 +182,17 @@ impl Pool {
         let mut all = self.shared.borrow_mut();
         let connections = all.get_mut(key)?;
         connections.retain(|shared| {
-            !shared.sender.is_closed()
-                && !shared.load.left.get()
+            !shared.is_closed()
                 && shared.load.served.get() < self.served_max
-                && shared.load.made.elapsed() < self.age_max
+                && (self.age_max == Duration::MAX || shared.load.made.elapsed() < self.age_max)
         });
         let least = connections
             .iter()
             .min_by_key(|shared| shared.load.calls.get())?;
         let room = least
             .load
-            .room
-            .get()
+            .gate
+            .room()
             .min(self.streams_max.unwrap_or(usize::MAX));
         let full = least.load.calls.get() >= room;
         // What the policy limits is held to, what the other side does is queued for.
@@ -239,7 +241,7 @@ impl Pool {
                 let load = &shared.load;
                 let idle = load.calls.get() == 0;
                 let rested = idle && now.duration_since(load.idle_since.get()) >= self.idle_timeout;
-                !rested && !shared.sender.is_closed()
+                !rested && !shared.is_closed()
             });
             !connections.is_empty()
         });

@@ -23,7 +23,6 @@ use tokio::task::spawn_local;
 use crate::http::caller::Caller;
 use crate::http::serve::serve;
 use crate::life::files::Files;
-use crate::upstream::pool::OnThisThread;
 
 use crate::http::tests::world::*;
 

@@ -375,3 +375,18 @@ pub(super) fn rule(name: &str, rule: &str) -> String {
          hosts: [{name}.test]\n  http: [{{{rule}}}]\n"
     )
 }
+
+/// Runs hyper's HTTP/2 tasks on the thread that asked for them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OnThisThread;
+
+impl<F> hyper::rt::Executor<F> for OnThisThread
+where
+    F: Future + 'static,
+{
+    fn execute(&self, future: F) {
+        spawn_local(async move {
+            future.await;
+        });
+    }
+}

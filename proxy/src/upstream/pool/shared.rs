@@ -1,36 +1,52 @@
-//! A connection of HTTP/2, and the right to make one.
+//! A connection of HTTP/2, and requests on it.
+
+mod send;
 
 use std::cell::Cell;
 use std::future::Future;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
 use std::time::Duration;
 use std::time::Instant;
 
-use hyper::client::conn::http2;
-use hyper_util::rt::TokioIo;
-use hyper_util::rt::TokioTimer;
-use tokio::sync::watch;
+use bytes::Bytes;
+use h2::client::Connection;
+use h2::client::SendRequest;
 use tokio::task::spawn_local;
 use tracing::debug;
 
 use crate::failure::Cause;
 use crate::failure::Failure;
-use crate::upstream::body::RequestBody;
+use crate::message::pulse::Beat;
+use crate::message::pulse::Pulse;
 use crate::upstream::pool::CONNECTION_WINDOW;
 use crate::upstream::pool::HEAD_MAX;
-use crate::upstream::pool::Key;
-use crate::upstream::pool::Pool;
 use crate::upstream::pool::STREAM_WINDOW;
+use crate::upstream::pool::gate::Gate;
+use crate::upstream::pool::gate::Inside;
 use crate::upstream::stream::Stream;
 
-/// A connection that carries many HTTP/2 requests at once.
+pub use crate::upstream::pool::shared::send::Unanswered;
+pub use crate::upstream::pool::shared::send::Why;
+
+/// Requests under way at a time before the other side has said how many it takes.
+const STREAMS_BEFORE: usize = 100;
+
+/// How long the other side may say nothing to requests before it is asked whether it is there.
+const QUIET_MAX: Duration = Duration::from_secs(30);
+
+/// How often it is asked again. Servers of gRPC end connections that ask more often than every five minutes.
+const PING_INTERVAL: Duration = Duration::from_secs(5 * 60 + 10);
+
+/// A connection that carries many HTTP/2 requests at once. It ends when nobody has it and no request is on it.
 #[derive(Clone, Debug)]
 pub struct Shared {
     /// The way into it.
-    pub sender: http2::SendRequest<RequestBody>,
+    sender: SendRequest<Bytes>,
     /// The endpoint's address.
     pub address: SocketAddr,
     /// Our address on it.
@@ -40,14 +56,16 @@ pub struct Shared {
 
 #[derive(Debug)]
 pub(in crate::upstream::pool) struct Load {
-    /// Requests that the other side takes at a time.
-    pub(in crate::upstream::pool) room: Cell<usize>,
-    /// Requests under way.
+    /// As many requests as the other side takes at a time.
+    pub(in crate::upstream::pool) gate: Rc<Gate>,
+    /// Requests under way, those that wait at the gate among them.
     pub(in crate::upstream::pool) calls: Cell<usize>,
     /// Requests it has carried.
     pub(in crate::upstream::pool) served: Cell<u32>,
     /// The other side takes no more.
     pub(in crate::upstream::pool) left: Cell<bool>,
+    /// A response came since this was looked at.
+    heard: Cell<bool>,
     pub(in crate::upstream::pool) made: Instant,
     pub(in crate::upstream::pool) idle_since: Cell<Instant>,
 }
@@ -55,59 +73,30 @@ pub(in crate::upstream::pool) struct Load {
 /// A request under way on a shared connection, as long as this lives.
 #[derive(Debug)]
 #[must_use = "the request counts only while this lives"]
-pub struct Call(Rc<Load>);
+pub struct Call {
+    load: Rc<Load>,
+    /// Once it was sent.
+    inside: Option<Inside>,
+}
 
 impl Call {
     fn begin(load: &Rc<Load>) -> Self {
         load.calls.set(load.calls.get() + 1);
         load.served.set(load.served.get().saturating_add(1));
-        Self(Rc::clone(load))
+        Self {
+            load: Rc::clone(load),
+            inside: None,
+        }
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.0.calls.set(self.0.calls.get().saturating_sub(1));
-        self.0.idle_since.set(Instant::now());
-    }
-}
-
-/// What comes of making a shared connection.
-pub(in crate::upstream::pool) type Made = Result<Shared, Failure>;
-
-/// Whose turn it is to make a shared connection.
-#[derive(Debug)]
-pub enum Turn {
-    /// Ours.
-    Make(Making),
-    /// Somebody else is at it; what comes of it, or `None` if they gave up.
-    Wait(watch::Receiver<Option<Made>>),
-}
-
-/// The right to make a shared connection. Whoever comes meanwhile waits for it.
-#[derive(Debug)]
-pub struct Making {
-    pub(in crate::upstream::pool) pool: Rc<Pool>,
-    pub(in crate::upstream::pool) key: Key,
-    pub(in crate::upstream::pool) told: watch::Sender<Option<Made>>,
-}
-
-impl Making {
-    /// Says what came of it, and keeps the connection where the next request looks for it.
-    pub fn done(self, made: &Made) {
-        if let Ok(shared) = made {
-            let mut all = self.pool.shared.borrow_mut();
-            all.entry(self.key.clone())
-                .or_default()
-                .push(shared.clone());
+        let left = self.load.calls.get().saturating_sub(1);
+        self.load.calls.set(left);
+        if left == 0 {
+            self.load.idle_since.set(Instant::now());
         }
-        self.told.send_replace(Some(made.clone()));
-    }
-}
-
-impl Drop for Making {
-    fn drop(&mut self) {
-        self.pool.making.borrow_mut().remove(&self.key);
     }
 }
 
@@ -121,14 +110,13 @@ impl Shared {
         address: SocketAddr,
         local: SocketAddr,
     ) -> Result<Self, Failure> {
-        let (sender, connection) = http2::Builder::new(OnThisThread)
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW)
+        let (sender, mut connection) = h2::client::Builder::new()
+            .initial_max_send_streams(STREAMS_BEFORE)
+            .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(HEAD_MAX as u32)
-            .keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(20))
-            .handshake(TokioIo::new(stream))
+            .enable_push(false)
+            .handshake(stream)
             .await
             .map_err(|error| {
                 Failure::new(
@@ -137,25 +125,22 @@ impl Shared {
                 )
             })?;
         let load = Rc::new(Load {
-            room: Cell::new(connection.current_max_send_streams()),
+            gate: Gate::new(connection.max_concurrent_send_streams()),
             calls: Cell::new(0),
             served: Cell::new(0),
             left: Cell::new(false),
+            heard: Cell::new(false),
             made: Instant::now(),
             idle_since: Cell::new(Instant::now()),
         });
-        let watched = Rc::clone(&load);
-        spawn_local(async move {
-            let mut connection = pin!(connection);
-            let ended = poll_fn(|context| {
-                let ended = connection.as_mut().poll(context);
-                watched.room.set(connection.current_max_send_streams());
-                ended
-            });
-            if let Err(error) = ended.await {
-                debug!(%error, "upstream connection ended");
-            }
-        });
+        let running = Running {
+            pulse: connection
+                .ping_pong()
+                .map(|pings| Pulse::new(pings, QUIET_MAX)),
+            connection,
+            load: Rc::clone(&load),
+        };
+        spawn_local(running.to_the_end());
         Ok(Self {
             sender,
             address,
@@ -169,23 +154,51 @@ impl Shared {
         self.load.left.set(true);
     }
 
+    /// Whether it is over, or takes no more requests.
+    pub(in crate::upstream::pool) fn is_closed(&self) -> bool {
+        self.load.left.get() || self.load.gate.is_closed()
+    }
+
     /// A place on it.
     pub fn call(&self) -> Call {
         Call::begin(&self.load)
     }
 }
 
-/// Runs hyper's HTTP/2 tasks on the worker that asked for them.
-#[derive(Clone, Copy, Debug)]
-pub struct OnThisThread;
+/// The connection itself.
+struct Running {
+    connection: Connection<Stream, Bytes>,
+    pulse: Option<Pulse>,
+    load: Rc<Load>,
+}
 
-impl<F> hyper::rt::Executor<F> for OnThisThread
-where
-    F: Future + 'static,
-{
-    fn execute(&self, future: F) {
-        spawn_local(async move {
-            future.await;
-        });
+impl Running {
+    async fn to_the_end(mut self) {
+        if let Err(error) = poll_fn(|context| self.poll(context)).await {
+            debug!(%error, "upstream connection ended");
+        }
+        self.load.gate.close();
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        if let Poll::Ready(ended) = Pin::new(&mut self.connection).poll(context) {
+            return Poll::Ready(ended);
+        }
+        let room = self.connection.max_concurrent_send_streams();
+        self.load.gate.set_room(room);
+        let Some(pulse) = &mut self.pulse else {
+            return Poll::Pending;
+        };
+        while let Poll::Ready(beat) = pulse.poll(context) {
+            match beat {
+                Beat::Lost => {
+                    debug!("the upstream says nothing any more");
+                    return Poll::Ready(Ok(()));
+                }
+                Beat::Due if self.load.heard.take() || self.load.calls.get() == 0 => pulse.rest(),
+                Beat::Due => pulse.ask(PING_INTERVAL),
+            }
+        }
+        Poll::Pending
     }
 }

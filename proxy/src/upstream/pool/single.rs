@@ -10,6 +10,7 @@ use tracing::debug;
 
 use crate::failure::Cause;
 use crate::failure::Failure;
+use crate::message::incoming::Incoming;
 use crate::upstream::body::RequestBody;
 use crate::upstream::pool::HEAD_MAX;
 use crate::upstream::stream::Stream;
@@ -64,12 +65,13 @@ impl Single {
         &mut self,
         request: http::Request<RequestBody>,
     ) -> Result<
-        http::Response<hyper::body::Incoming>,
+        http::Response<Incoming>,
         (hyper::Error, Option<Box<http::Request<RequestBody>>>),
     > {
         self.sender
             .try_send_request(request)
             .await
+            .map(|response| response.map(Incoming::One))
             .map_err(|mut error| {
                 let unsent = error.take_message().map(Box::new);
                 (error.into_error(), unsent)

@@ -168,7 +168,7 @@ const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 fn off_netlink(families: &[Family]) -> Result<Vec<String>, Refusal> {
     let mut kernel = Socket::open(Subsystem::Netfilter)?;
     let found = leftovers(&mut kernel, families)?;
-    if found.has_own_table || !found.messages.is_empty() {
+    if !found.own_tables.is_empty() || !found.messages.is_empty() {
         kernel.exchange(&nftables::remove(found.messages))?;
     }
     Ok(found.names)
@@ -180,7 +180,7 @@ fn over_netlink(rules: &RuleSet, force: bool) -> Result<Done, Refusal> {
     let Leftovers {
         messages,
         names,
-        has_own_table,
+        own_tables,
     } = leftovers(&mut kernel, &FAMILIES)?;
     let mut done = Done {
         backend: Backend::Nftables,
@@ -189,7 +189,7 @@ fn over_netlink(rules: &RuleSet, force: bool) -> Result<Done, Refusal> {
         warnings: Vec::new(),
     };
     let mut load = |old| kernel.exchange(&nftables::replace(rules, old, messages.clone()));
-    if !has_own_table {
+    if own_tables.is_empty() {
         match load(Old::None) {
             // Somebody else was faster.
             Err(Refusal::Message {
@@ -201,7 +201,8 @@ fn over_netlink(rules: &RuleSet, force: bool) -> Result<Done, Refusal> {
         return Ok(done);
     }
     // Replacing equal rules would reset their counters, and take the kernel many times as long as looking.
-    if !force && messages.is_empty() && differences(&mut kernel, rules)?.is_empty() {
+    let may_stay = !force && messages.is_empty() && own_tables == [rules.family];
+    if may_stay && differences(&mut kernel, rules)?.is_empty() {
         done.was_there = true;
         return Ok(done);
     }

@@ -61,6 +61,8 @@ pub struct Explanation<'a> {
     pub chain: ChainName,
     /// The rule that decides, with its place in its chain, from 1. `None` when no rule matches.
     pub rule: Option<(usize, &'a Rule)>,
+    /// Whether the rules are asked at all about packets of its family.
+    pub is_seen: bool,
 }
 
 /// Says what becomes of a packet.
@@ -133,7 +135,11 @@ impl<'a> Walk<'a, '_> {
             fate: Fate::Untouched,
             chain: name,
             rule: None,
+            is_seen: self.is_seen(),
         };
+        if !untouched.is_seen {
+            return untouched;
+        }
         let Some(Chain { rules, .. }) = self.rules.chain(name) else {
             return untouched;
         };
@@ -169,11 +175,19 @@ impl<'a> Walk<'a, '_> {
             };
             return Explanation {
                 fate,
-                chain: name,
                 rule: Some((place, rule)),
+                ..untouched
             };
         }
         untouched
+    }
+
+    fn is_seen(&self) -> bool {
+        let family = match self.packet.destination {
+            IpAddr::V4(_) => Family::Ipv4,
+            IpAddr::V6(_) => Family::Ipv6,
+        };
+        self.rules.family.sees(family)
     }
 
     fn holds(&self, condition: &Match) -> bool {
@@ -258,6 +272,9 @@ fn is_named(interface: &Interface, name: &str) -> bool {
 impl Explanation<'_> {
     /// The row of the documented decisions, such as `outbound 4b`.
     fn row(&self) -> Option<&'static str> {
+        if !self.is_seen {
+            return None;
+        }
         let Some((_, rule)) = self.rule else {
             return match self.chain {
                 ChainName::Output => Some("outbound 12"),
@@ -292,6 +309,7 @@ impl fmt::Display for Explanation<'_> {
                 out.write_str("no rule captures this destination")?;
             }
             Some((_, rule)) => write!(out, "{}", rule.reason)?,
+            None if !self.is_seen => write!(out, "{}", Reason::Ipv6Off)?,
             None => out.write_str("no rule matches")?,
         }
         if let Some(row) = self.row() {

@@ -1,7 +1,7 @@
 //! From an [`Intent`] to the rules: all redirect logic, once, without touching anything.
 //!
 //! The rules decide as those of istio-iptables do, its oddities included, because users' annotations rely on them.
-//! Both families share the chains; where IPv6 is off, one rule at the head of each chain leaves it alone.
+//! Both families share the chains; where IPv6 is off, the table sees none of it.
 //! The chains that redirect see the first packet of a connection only, so replies never meet them.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -11,6 +11,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use crate::intent::{Intent, Ipv6};
 use crate::rules::{
     Action, Chain, ChainName, Elements, Family, Match, Reason, Rule, RuleSet, Set, SetName,
+    TableFamily,
 };
 
 pub use self::dns::LISTENER as DNS_LISTENER;
@@ -45,8 +46,17 @@ pub fn plan(intent: &Intent) -> RuleSet {
     chains.extend(closed::entering(intent));
     chains.extend(closed::passing(intent, &mut sets));
     RuleSet {
+        family: family(intent),
         sets: sets.0,
         chains,
+    }
+}
+
+/// IPv6 that is neither captured nor refused is nothing to the table.
+fn family(intent: &Intent) -> TableFamily {
+    match intent.ipv6 {
+        Ipv6::Off | Ipv6::Uncaptured => TableFamily::Ip,
+        Ipv6::On | Ipv6::Blocked => TableFamily::Inet,
     }
 }
 
@@ -72,7 +82,7 @@ impl Sets {
 /// A chain that begins with what all chains entered by the kernel begin with.
 fn base_chain(name: ChainName, intent: &Intent) -> Chain {
     let mut chain = Chain::empty(name);
-    if intent.ipv6 != Ipv6::On {
+    if intent.ipv6 == Ipv6::Blocked {
         chain.push(
             [Match::Family(Family::Ipv6)],
             Action::Leave,

@@ -153,6 +153,29 @@ impl Iptables {
         differences
     }
 
+    /// The chains of ours and of istio-init that were there when it was found.
+    pub fn left_over(&self) -> Vec<String> {
+        self.chains_that(|_| true)
+    }
+
+    /// Those of istio-init.
+    pub fn left_by_istio(&self) -> Vec<String> {
+        self.chains_that(|chain| chain.starts_with("ISTIO_"))
+    }
+
+    fn chains_that(&self, is_meant: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut names = Vec::new();
+        for table in leftovers(&self.saved) {
+            for chain in table.chains.iter().filter(|chain| is_meant(chain)) {
+                names.push(format!(
+                    "chain {chain} of table {} of {}",
+                    table.table, self.stem
+                ));
+            }
+        }
+        names
+    }
+
     fn load(&self, wanted: &[Table]) -> Result<Vec<String>, Failure> {
         let leftovers = leftovers(&self.saved);
         self.restore(|name| {

@@ -11,16 +11,38 @@ pub use self::reason::Reason;
 mod reason;
 mod words;
 
-/// The name of our table, of family `inet`, so that IPv4 and IPv6 share chains.
+/// The name of our table.
 pub const TABLE: &str = "egret";
 
 /// Everything that is loaded: the table's sets and chains in the order they must be created.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RuleSet {
+    /// The packets that the table sees.
+    pub family: TableFamily,
     /// The named sets the rules look into.
     pub sets: Vec<Set>,
     /// The chains; a chain comes before the chains that go to it.
     pub chains: Vec<Chain>,
+}
+
+/// Which packets a table sees. The kernel spends time on those, and tracks their connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TableFamily {
+    /// IPv4 alone.
+    Ip,
+    /// IPv4 and IPv6, which share chains.
+    #[default]
+    Inet,
+}
+
+impl TableFamily {
+    /// Those that a table of ours may have.
+    pub const ALL: [Self; 2] = [Self::Ip, Self::Inet];
+
+    /// Whether packets of a family are seen.
+    pub fn sees(self, family: Family) -> bool {
+        self == Self::Inet || family == Family::Ipv4
+    }
 }
 
 /// A named set.

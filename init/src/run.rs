@@ -239,7 +239,7 @@ fn dry_run(flags: &Flags, intent: &Intent, rules: &RuleSet) -> Result<(), Stop> 
 fn clean_up(flags: &Flags) -> Result<(), Stop> {
     enter(&flags.network_namespace)?;
     if flags.dry_run {
-        return print("table inet egret\ndelete table inet egret");
+        return print(render::nftables::removal().trim_end());
     }
     // Flags that describe rules say nothing about those to remove, so bad values in them are no fault here.
     let binary = match flags.force_iptables_binary.as_str() {
@@ -257,20 +257,20 @@ fn clean_up(flags: &Flags) -> Result<(), Stop> {
 fn verify(flags: &Flags) -> Result<(), Stop> {
     let mut wish = Wish::new(flags)?;
     match verify::drift(&mut wish.route, &wish.intent, &wish.rules, &marks(flags)) {
-        Ok(differences) if differences.is_empty() => {
+        Ok(drift) => {
+            for warning in drift.warnings {
+                warn(&format!("warning: {warning}"));
+            }
+            let lines = drift.differences.into_iter();
+            let lines: Vec<String> = lines.map(|line| format!("drift: {line}")).collect();
+            if !lines.is_empty() {
+                let code = DRIFTED;
+                return Err(Stop { code, lines });
+            }
             say(&format!(
                 "egret-init: all {} rules are in place",
                 wish.rules.rule_count()
             ));
-        }
-        Ok(differences) => {
-            return Err(Stop {
-                code: DRIFTED,
-                lines: differences
-                    .into_iter()
-                    .map(|line| format!("drift: {line}"))
-                    .collect(),
-            });
         }
         // Whoever may not read the rules may still see what they do.
         Err(refusal) if refusal.is_denied() => {

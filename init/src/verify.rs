@@ -1,17 +1,26 @@
 //! Whether the machine is as the flags want it: the rules read back, and connections made.
 
-use crate::intent::{Backend, Intent, Ipv6};
+use crate::intent::{Backend, Binary, Intent, Ipv6};
 use crate::netlink::address::{Address, LOOPBACK};
 use crate::netlink::comparison;
 use crate::netlink::foreign::leftovers;
 use crate::netlink::refusal::Refusal;
 use crate::netlink::socket::{Socket, Subsystem};
 use crate::plan::PASS_THROUGH;
-use crate::programs::Iptables;
+use crate::programs::{Iptables, has_legacy_tables};
 use crate::routes::{self, Mark, Present, Routing};
-use crate::rules::{Family, RuleSet};
+use crate::rules::{Family, RuleSet, TABLE, TableFamily};
 
-/// What of the machine's state differs from what an intent wants, one line each.
+/// How the machine's state differs from what an intent wants.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Drift {
+    /// What differs, one line each.
+    pub differences: Vec<String>,
+    /// Where nobody could look.
+    pub warnings: Vec<String>,
+}
+
+/// Compares the machine's state with what an intent wants.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -20,15 +29,16 @@ pub fn drift(
     intent: &Intent,
     rules: &RuleSet,
     marks: &[Mark],
-) -> Result<Vec<String>, Refusal> {
-    let mut differences = match intent.means.backend {
+) -> Result<Drift, Refusal> {
+    let mut drift = match intent.means.backend {
         Backend::Nftables => in_nftables(rules)?,
-        Backend::Iptables => in_iptables(intent, rules),
+        Backend::Iptables => in_iptables(intent, rules)?,
         Backend::Auto => match in_nftables(rules) {
-            Err(refusal) if refusal.is_lack() => in_iptables(intent, rules),
-            differences => differences?,
+            Err(refusal) if refusal.is_lack() => in_iptables(intent, rules)?,
+            drift => drift?,
         },
     };
+    let differences = &mut drift.differences;
     let pass_through = Address {
         interface: LOOPBACK,
         address: PASS_THROUGH.1.into(),
@@ -50,26 +60,85 @@ pub fn drift(
             differences.push(format!("not wanted: {extra}"));
         }
     }
-    Ok(differences)
+    Ok(drift)
 }
 
-fn in_nftables(rules: &RuleSet) -> Result<Vec<String>, Refusal> {
+const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
+
+fn in_nftables(rules: &RuleSet) -> Result<Drift, Refusal> {
+    let mut drift = Drift::default();
     let mut kernel = Socket::open(Subsystem::Netfilter)?;
-    let mut differences = comparison::differences(&mut kernel, rules)?;
+    drift.differences = comparison::differences(&mut kernel, rules)?;
     // Whoever comes first to a packet decides it.
-    let left = leftovers(&mut kernel, &[Family::Ipv4, Family::Ipv6])?.names;
-    differences.extend(left.iter().map(|name| format!("not wanted: {name}")));
-    Ok(differences)
+    drift.left_in_nftables(&mut kernel, &FAMILIES, Some(rules.family))?;
+    drift.left_in_legacy(&FAMILIES);
+    Ok(drift)
 }
 
-fn in_iptables(intent: &Intent, rules: &RuleSet) -> Vec<String> {
-    let mut differences = Vec::new();
-    for family in [Family::Ipv4, Family::Ipv6] {
-        match Iptables::find(family, intent.means.binary) {
-            Ok(iptables) => differences.extend(iptables.differences(rules, family)),
-            Err(error) if family == Family::Ipv4 => differences.push(error.to_string()),
-            Err(_) => {}
+fn in_iptables(intent: &Intent, rules: &RuleSet) -> Result<Drift, Refusal> {
+    let mut drift = Drift::default();
+    let mut legacy = Vec::new();
+    for family in FAMILIES {
+        let iptables = match Iptables::find(family, intent.means.binary) {
+            Ok(iptables) => iptables,
+            Err(error) if family == Family::Ipv4 => {
+                drift.differences.push(error.to_string());
+                continue;
+            }
+            Err(_) => continue,
+        };
+        drift
+            .differences
+            .extend(iptables.differences(rules, family));
+        drift.not_wanted(iptables.left_by_istio());
+        if iptables.is_of_nftables() {
+            drift.left_in_legacy(&[family]);
+        } else {
+            legacy.push(family);
         }
     }
-    differences
+    let left = Socket::open(Subsystem::Netfilter)
+        .and_then(|mut kernel| drift.left_in_nftables(&mut kernel, &legacy, None));
+    match left {
+        Err(refusal) if refusal.is_lack() => Ok(drift),
+        left => left.map(|()| drift),
+    }
+}
+
+impl Drift {
+    fn not_wanted(&mut self, names: impl IntoIterator<Item = String>) {
+        let lines = names.into_iter().map(|name| format!("not wanted: {name}"));
+        self.differences.extend(lines);
+    }
+
+    /// Notes what is left over in nf_tables: tables of ours but for the one of the wanted family, and what iptables made
+    /// there for these families.
+    fn left_in_nftables(
+        &mut self,
+        kernel: &mut Socket,
+        families: &[Family],
+        wanted: Option<TableFamily>,
+    ) -> Result<(), Refusal> {
+        let found = leftovers(kernel, families)?;
+        let tables = found.own_tables.iter();
+        let tables = tables.filter(|family| Some(**family) != wanted);
+        self.not_wanted(tables.map(|family| format!("table {family} {TABLE}")));
+        self.not_wanted(found.names);
+        Ok(())
+    }
+
+    /// Notes what is left over in legacy tables of these families. A program starts only where there are such tables.
+    fn left_in_legacy(&mut self, families: &[Family]) {
+        for &family in families {
+            if !has_legacy_tables(family) {
+                continue;
+            }
+            match Iptables::find(family, Some(Binary::Legacy)) {
+                Ok(iptables) => self.not_wanted(iptables.left_over()),
+                Err(failure) => self.warnings.push(format!(
+                    "there are legacy iptables tables that are not compared: {failure}"
+                )),
+            }
+        }
+    }
 }

@@ -95,7 +95,7 @@ fn policy_rules_are_found_by_the_flags_and_replaced() -> anyhow::Result<()> {
 fn equal_rules_are_kept_unless_forced() -> anyhow::Result<()> {
     let world = InitWorld::new()?;
     let flags = [&INJECTED[..], &["-d", "15090,15020-15021"]].concat();
-    let handle = || shell(&world.pod, "nft -a list table inet egret | head -n 1");
+    let handle = || shell(&world.pod, "nft -a list table ip egret | head -n 1");
     let said = world.done(&flags)?;
     assert!(said.contains("rules applied"), "{said}");
     let first = handle()?;
@@ -107,12 +107,12 @@ fn equal_rules_are_kept_unless_forced() -> anyhow::Result<()> {
     let forced = handle()?;
     assert_ne!(forced, first);
     for change in [
-        "nft insert rule inet egret prerouting tcp dport != @inbound_exclude_ports accept; \
-         nft delete rule inet egret prerouting handle $(nft -a list chain inet egret prerouting | \
+        "nft insert rule ip egret prerouting tcp dport != @inbound_exclude_ports accept; \
+         nft delete rule ip egret prerouting handle $(nft -a list chain ip egret prerouting | \
          sed -n 's/.*tcp dport @inbound_exclude_ports.*handle //p')",
-        "nft add table inet egret '{ flags dormant; }'",
-        "nft chain inet egret output '{ policy drop; }'",
-        "nft add element inet egret inbound_exclude_ports '{ 9 }'",
+        "nft add table ip egret '{ flags dormant; }'",
+        "nft chain ip egret output '{ policy drop; }'",
+        "nft add element ip egret inbound_exclude_ports '{ 9 }'",
     ] {
         let before = handle()?;
         shell(&world.pod, change)?;

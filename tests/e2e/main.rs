@@ -14,6 +14,7 @@ mod init_world;
 mod init_rows;
 mod init_lack;
 mod init_life;
+mod init_verify;
 mod init_kernel;
 mod init_rules;
 mod init_effects;

@@ -66,21 +66,21 @@ fn what_is_sent() {
             1337,
             Tcp,
             "93.184.216.34:80",
-            "left alone: goes where it was going\nbecause: the proxy's own connections (row outbound 4c)\nrule 4 of chain output",
+            "left alone: goes where it was going\nbecause: the proxy's own connections (row outbound 4c)\nrule 3 of chain output",
         ),
         (
             injected,
             1337,
             Tcp,
             "10.1.0.5:80",
-            "captured: goes to the proxy's port 15006\nbecause: application calls its own service through the proxy (row outbound 4a)\nrule 3 of chain output",
+            "captured: goes to the proxy's port 15006\nbecause: application calls its own service through the proxy (row outbound 4a)\nrule 2 of chain output",
         ),
         (
             injected,
             1000,
             Udp,
             "9.9.9.9:443",
-            "left alone: goes where it was going\nbecause: no rule captures this destination (row outbound 12)\nrule 9 of chain output",
+            "left alone: goes where it was going\nbecause: no rule captures this destination (row outbound 12)\nrule 8 of chain output",
         ),
         (
             "-u 1337 -i * --block-quic",
@@ -94,7 +94,14 @@ fn what_is_sent() {
             1000,
             Tcp,
             "9.9.9.9:443",
-            "left alone: goes where it was going\nbecause: excluded interface (row outbound 1)\nrule 2 of chain output",
+            "left alone: goes where it was going\nbecause: excluded interface (row outbound 1)\nrule 1 of chain output",
+        ),
+        (
+            injected,
+            1000,
+            Tcp,
+            "[fd00::9]:443",
+            "left alone: goes where it was going\nbecause: IPv6 is off: left alone",
         ),
         (
             "-u 1337 --redirect-dns",
@@ -108,7 +115,7 @@ fn what_is_sent() {
             1337,
             Tcp,
             "10.1.0.5:80",
-            "captured: goes to the proxy's port 15006\nbecause: all other inbound TCP (row inbound 6)\nrule 6 of chain arriving",
+            "captured: goes to the proxy's port 15006\nbecause: all other inbound TCP (row inbound 6)\nrule 5 of chain arriving",
         ),
     ] {
         assert_eq!(
@@ -125,7 +132,7 @@ fn what_arrives() {
         (
             "-b *",
             "eth0",
-            "captured: goes to the proxy's port 15006\nbecause: all other inbound TCP (row inbound 6)\nrule 3 of chain prerouting",
+            "captured: goes to the proxy's port 15006\nbecause: all other inbound TCP (row inbound 6)\nrule 2 of chain prerouting",
         ),
         (
             "-b 81",
@@ -135,22 +142,22 @@ fn what_arrives() {
         (
             "-b *  -c eth0",
             "eth0",
-            "left alone: goes where it was going\nbecause: excluded interface (row inbound 3)\nrule 2 of chain prerouting",
+            "left alone: goes where it was going\nbecause: excluded interface (row inbound 3)\nrule 1 of chain prerouting",
         ),
         (
             "-k vm0 -i *",
             "vm0",
-            "captured: goes to the proxy's port 15001\nbecause: TCP from a virtual machine is outbound (row inbound 1)\nrule 2 of chain prerouting",
+            "captured: goes to the proxy's port 15001\nbecause: TCP from a virtual machine is outbound (row inbound 1)\nrule 1 of chain prerouting",
         ),
         (
             "-b * -m TPROXY",
             "eth0",
-            "captured: goes to the proxy's port 15006\nbecause: all other inbound TCP (row inbound 6)\nrule 6 of chain arriving",
+            "captured: goes to the proxy's port 15006\nbecause: all other inbound TCP (row inbound 6)\nrule 5 of chain arriving",
         ),
         (
             "-b * -m TPROXY -d 80",
             "eth0",
-            "left alone: goes where it was going\nbecause: excluded inbound ports (row inbound 6)\nrule 5 of chain arriving",
+            "left alone: goes where it was going\nbecause: excluded inbound ports (row inbound 6)\nrule 4 of chain arriving",
         ),
     ] {
         assert_eq!(

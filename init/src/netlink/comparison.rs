@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 use crate::netlink::expression::expressions;
 use crate::netlink::message::{Attributes, Message, Reader, flag};
 use crate::netlink::nftables::{
-    GENERIC, GET_CHAIN, GET_ELEMENTS, GET_RULE, GET_TABLE, NEW_CHAIN, NEW_ELEMENTS, NEW_RULE,
-    NEW_TABLE, elements, hook,
+    GET_CHAIN, GET_ELEMENTS, GET_RULE, GET_TABLE, NEW_CHAIN, NEW_ELEMENTS, NEW_RULE, NEW_TABLE,
+    elements, generic, hook,
 };
 use crate::netlink::refusal::Refusal;
 use crate::netlink::socket::Socket;
-use crate::rules::{Chain, Rule, RuleSet, Set, TABLE};
+use crate::rules::{Chain, Rule, RuleSet, Set, TABLE, TableFamily};
 
 /// What differs, one line each; nothing when the kernel has what is wanted.
 ///
@@ -20,14 +20,16 @@ use crate::rules::{Chain, Rule, RuleSet, Set, TABLE};
 /// When the kernel does not list its rules.
 pub fn differences(kernel: &mut Socket, wanted: &RuleSet) -> Result<Vec<String>, Refusal> {
     let mut differences = Vec::new();
-    let Some(table) = listing(kernel, GET_TABLE, NEW_TABLE, "the tables")?.pop() else {
-        return Ok(vec![format!("there is no table inet {TABLE}")]);
+    let family = wanted.family;
+    let mut listing = |kind, answer, label| listing(kernel, family, kind, answer, label);
+    let Some(table) = listing(GET_TABLE, NEW_TABLE, "the tables")?.pop() else {
+        return Ok(vec![format!("there is no table {family} {TABLE}")]);
     };
     if Reader(&table).number(2) != Some(0) {
-        differences.push(format!("table inet {TABLE} is switched off"));
+        differences.push(format!("table {family} {TABLE} is switched off"));
     }
-    let chains = listing(kernel, GET_CHAIN, NEW_CHAIN, "the chains")?;
-    let rules = listing(kernel, GET_RULE, NEW_RULE, "the rules")?;
+    let chains = listing(GET_CHAIN, NEW_CHAIN, "the chains")?;
+    let rules = listing(GET_RULE, NEW_RULE, "the rules")?;
     for chain in &wanted.chains {
         let name = chain.name.to_string();
         let found = chains
@@ -40,7 +42,7 @@ pub fn differences(kernel: &mut Socket, wanted: &RuleSet) -> Result<Vec<String>,
         compare_chain(chain, Reader(found), &mut differences);
         let rules = rules.iter().map(|rule| Reader(rule));
         let rules = rules.filter(|rule| rule.text(2) == Some(&name)).collect();
-        compare_rules(chain, &rules, &mut differences);
+        compare_rules(chain, family, &rules, &mut differences);
     }
     for found in &chains {
         let name = Reader(found).text(3).unwrap_or_default();
@@ -53,7 +55,7 @@ pub fn differences(kernel: &mut Socket, wanted: &RuleSet) -> Result<Vec<String>,
         }
     }
     for set in &wanted.sets {
-        compare_set(kernel, set, &mut differences)?;
+        compare_set(kernel, family, set, &mut differences)?;
     }
     Ok(differences)
 }
@@ -74,10 +76,15 @@ const HOOK: u16 = 4;
 const POLICY: u16 = 5;
 const ACCEPT: u32 = 1;
 
-fn compare_rules(chain: &Chain, found: &Vec<Reader<'_>>, differences: &mut Vec<String>) {
+fn compare_rules(
+    chain: &Chain,
+    family: TableFamily,
+    found: &Vec<Reader<'_>>,
+    differences: &mut Vec<String>,
+) {
     let name = chain.name;
     for (place, (rule, found)) in (1..).zip(chain.rules.iter().zip(found)) {
-        if !same_rule(rule, *found) {
+        if !same_rule(rule, family, *found) {
             let reason = rule.reason;
             differences.push(format!(
                 "rule {place} of chain {name} differs from the one for: {reason}"
@@ -92,8 +99,8 @@ fn compare_rules(chain: &Chain, found: &Vec<Reader<'_>>, differences: &mut Vec<S
     }
 }
 
-fn same_rule(rule: &Rule, found: Reader<'_>) -> bool {
-    let wanted = expressions(rule);
+fn same_rule(rule: &Rule, family: TableFamily, found: Reader<'_>) -> bool {
+    let wanted = expressions(rule, family);
     let Some(found) = found.nested(4) else {
         return false;
     };
@@ -150,12 +157,19 @@ fn same(wanted: Reader<'_>, found: Reader<'_>) -> bool {
 
 fn compare_set(
     kernel: &mut Socket,
+    family: TableFamily,
     set: &Set,
     differences: &mut Vec<String>,
 ) -> Result<(), Refusal> {
     let name = set.name.to_string();
     let attributes = Attributes::new().text(1, TABLE).text(2, &name);
-    let question = Message::new(GET_ELEMENTS, flag::DUMP, &GENERIC, &attributes, "a set");
+    let question = Message::new(
+        GET_ELEMENTS,
+        flag::DUMP,
+        &generic(family),
+        &attributes,
+        "a set",
+    );
     let answers = match kernel.list(&question) {
         Err(refusal) if refusal.is_lack() => {
             differences.push(format!("set {name} is missing"));
@@ -195,12 +209,13 @@ fn edge(element: Reader<'_>) -> Option<(Vec<u8>, bool)> {
 /// The attributes of each object of our table.
 fn listing(
     kernel: &mut Socket,
+    family: TableFamily,
     kind: u16,
     answer: u16,
     label: &'static str,
 ) -> Result<Vec<Vec<u8>>, Refusal> {
     let attributes = Attributes::new().text(1, TABLE);
-    let question = Message::new(kind, flag::DUMP, &GENERIC, &attributes, label);
+    let question = Message::new(kind, flag::DUMP, &generic(family), &attributes, label);
     let found = kernel.list(&question)?;
     let found = found.into_iter().filter_map(|(kind, payload)| {
         let attributes = payload.get(4..)?.to_vec();

@@ -5,17 +5,19 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::netlink::message::Attributes;
-use crate::rules::{Action, Family, Interface, Match, Owner, Protocol, Rule, SetName};
+use crate::rules::{Action, Family, Interface, Match, Owner, Protocol, Rule, SetName, TableFamily};
 
 use self::list::{List, VALUE};
 
 mod list;
 
-/// The expressions of a rule: its matches, a counter, its action.
-pub(super) fn expressions(rule: &Rule) -> Attributes {
+/// The expressions of a rule in a table of a family: its matches, a counter, its action.
+pub(super) fn expressions(rule: &Rule, table: TableFamily) -> Attributes {
     let mut list = List {
         attributes: Attributes::with_room(USUAL_LENGTH),
-        ..List::default()
+        protocol: None,
+        family: (table == TableFamily::Ip).then_some(Family::Ipv4),
+        table,
     };
     for condition in &rule.matches {
         list.condition(condition);
@@ -29,7 +31,7 @@ pub(super) fn expressions(rule: &Rule) -> Attributes {
 const USUAL_LENGTH: usize = 768;
 
 /// The kernel modules beside nf_tables that a rule's expressions live in.
-pub(super) fn modules(rule: &Rule) -> Vec<&'static str> {
+pub(super) fn modules(rule: &Rule, table: TableFamily) -> Vec<&'static str> {
     let mut modules = Vec::new();
     for condition in &rule.matches {
         match condition {
@@ -43,6 +45,7 @@ pub(super) fn modules(rule: &Rule) -> Vec<&'static str> {
         Action::Redirect(_) => Some("nft_redir"),
         Action::Deliver { .. } => Some("nft_tproxy"),
         Action::SaveMark | Action::RestoreMark | Action::Zone(_) => Some("nft_ct"),
+        Action::Reject if table == TableFamily::Ip => Some("nft_reject_ipv4"),
         Action::Reject => Some("nft_reject_inet"),
         Action::Leave | Action::Divert(_) | Action::Mark(_) | Action::Goto(_) | Action::Drop => {
             None
@@ -167,9 +170,11 @@ impl List {
                 self.verdict(ACCEPT, None);
             }
             Action::Reject => {
-                self.add("reject", |data| {
-                    data.number(1, UNREACHABLE).bytes(2, &[PORT_UNREACHABLE])
-                });
+                let (kind, code) = match self.table {
+                    TableFamily::Ip => UNREACHABLE_IPV4,
+                    TableFamily::Inet => UNREACHABLE_EITHER,
+                };
+                self.add("reject", |data| data.number(1, kind).bytes(2, &[code]));
             }
             Action::Redirect(port) => {
                 self.value(&port.to_be_bytes());
@@ -299,9 +304,9 @@ const DROP: i32 = 0;
 const ACCEPT: i32 = 1;
 const GOTO: i32 = -4;
 
-/// `NFT_REJECT_ICMPX_UNREACH`, which fits both families, and its code.
-const UNREACHABLE: u32 = 2;
-const PORT_UNREACHABLE: u8 = 1;
+/// `NFT_REJECT_ICMPX_UNREACH` and `NFT_REJECT_ICMP_UNREACH`, each with its code for a port.
+const UNREACHABLE_EITHER: (u32, u8) = (2, 1);
+const UNREACHABLE_IPV4: (u32, u8) = (0, 3);
 
 /// `NF_NAT_RANGE_PROTO_SPECIFIED`
 const PORT_GIVEN: u32 = 2;

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use crate::netlink::message::{Attributes, Message, Reader, flag};
 use crate::netlink::nftables::{
     DELETE_CHAIN, DELETE_RULE, DELETE_TABLE, GET_CHAIN, GET_RULE, GET_TABLE, NEW_CHAIN, NEW_RULE,
-    NEW_TABLE,
+    NEW_TABLE, generic,
 };
 use crate::netlink::refusal::Refusal;
 use crate::netlink::socket::Socket;
-use crate::rules::{Family, TABLE};
+use crate::rules::{Family, TABLE, TableFamily};
 
 /// The tables that istio-init has to itself with nftables.
 const OWN_TABLES: [&str; 3] = ["istio-proxy-nat", "istio-proxy-mangle", "istio-proxy-raw"];
@@ -32,8 +32,8 @@ pub struct Leftovers {
     pub messages: Vec<Message>,
     /// What it is, for people.
     pub names: Vec<String>,
-    /// Whether there is a table of ours.
-    pub has_own_table: bool,
+    /// The families in which there is a table of ours.
+    pub own_tables: Vec<TableFamily>,
 }
 
 /// Looks for what istio-init left behind in nf_tables: in the tables it had to itself, and in those of these families that
@@ -45,8 +45,11 @@ pub fn leftovers(kernel: &mut Socket, families: &[Family]) -> Result<Leftovers, 
     let shared: Vec<u8> = families.iter().copied().map(number).collect();
     let mut found = Leftovers::default();
     for (family, name) in tables(kernel)? {
-        if family == INET && name == TABLE {
-            found.has_own_table = true;
+        let own = TableFamily::ALL
+            .into_iter()
+            .find(|own| generic(*own)[0] == family && name == TABLE);
+        if let Some(own) = own {
+            found.own_tables.push(own);
         } else if family == INET && OWN_TABLES.contains(&name.as_str()) {
             found.add(
                 DELETE_TABLE,

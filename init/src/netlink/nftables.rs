@@ -2,21 +2,20 @@
 
 use crate::netlink::expression::{expressions, modules};
 use crate::netlink::message::{Attributes, Label, Message, Need, flag};
-use crate::rules::{Chain, ChainKind, ChainName, Elements, Place, Rule, RuleSet, Set, TABLE};
+use crate::rules::{
+    Chain, ChainKind, ChainName, Elements, Place, Rule, RuleSet, Set, TABLE, TableFamily,
+};
 
 /// Messages that make our table with these rules. An old one is gone in the same instant, and so is what the messages
 /// `besides` remove.
 pub fn replace(rules: &RuleSet, old: Old, besides: Vec<Message>) -> Vec<Message> {
-    let mut transaction = Transaction::begin();
-    transaction.messages.extend(besides);
+    let mut transaction = Transaction::begin(besides);
     match old {
         // Whoever deletes anything waits, on closing the socket, until no processor looks at it any more.
-        Old::None => transaction.table(NEW_TABLE, flag::CREATE | flag::EXCLUSIVE),
-        // Creating first makes the deletion succeed on a machine without the table.
+        Old::None => transaction.table(NEW_TABLE, flag::CREATE | flag::EXCLUSIVE, rules.family),
         Old::Any => {
-            transaction.table(NEW_TABLE, flag::CREATE);
-            transaction.table(DELETE_TABLE, 0);
-            transaction.table(NEW_TABLE, flag::CREATE);
+            transaction.delete();
+            transaction.table(NEW_TABLE, flag::CREATE, rules.family);
         }
     }
     for (id, set) in (1..).zip(&rules.sets) {
@@ -42,10 +41,8 @@ pub enum Old {
 
 /// Messages that remove our table, if there is one, and what the messages `besides` remove.
 pub fn remove(besides: Vec<Message>) -> Vec<Message> {
-    let mut transaction = Transaction::begin();
-    transaction.messages.extend(besides);
-    transaction.table(NEW_TABLE, flag::CREATE);
-    transaction.table(DELETE_TABLE, 0);
+    let mut transaction = Transaction::begin(besides);
+    transaction.delete();
     transaction.end()
 }
 
@@ -65,20 +62,39 @@ pub(super) const GET_ELEMENTS: u16 = SUBSYSTEM << 8 | 13;
 const BATCH_BEGIN: u16 = 16;
 const BATCH_END: u16 = 17;
 
-/// `struct nfgenmsg` of family `inet`, version 0.
-pub(super) const GENERIC: [u8; 4] = [1, 0, 0, 0];
+/// `struct nfgenmsg` of a table's family, version 0.
+pub(super) fn generic(family: TableFamily) -> [u8; 4] {
+    let number = match family {
+        TableFamily::Inet => 1,
+        TableFamily::Ip => 2,
+    };
+    [number, 0, 0, 0]
+}
 
 /// An attribute's length is a 16-bit number, so large sets travel in several messages.
 const ELEMENTS_MAX: usize = 1000;
 
 struct Transaction {
     messages: Vec<Message>,
+    /// The family of the table that sets, chains and rules go to.
+    family: TableFamily,
 }
 
 impl Transaction {
-    fn begin() -> Self {
+    fn begin(besides: Vec<Message>) -> Self {
+        let mut messages = vec![batch_edge(BATCH_BEGIN)];
+        messages.extend(besides);
         Self {
-            messages: vec![batch_edge(BATCH_BEGIN)],
+            messages,
+            family: TableFamily::default(),
+        }
+    }
+
+    /// Deletes our tables. Creating them first makes that succeed on a machine without them.
+    fn delete(&mut self) {
+        for family in TableFamily::ALL {
+            self.table(NEW_TABLE, flag::CREATE, family);
+            self.table(DELETE_TABLE, 0, family);
         }
     }
 
@@ -92,8 +108,13 @@ impl Transaction {
     }
 
     fn add(&mut self, kind: u16, flags: u16, attributes: &Attributes, label: impl Into<Label>) {
-        self.messages
-            .push(Message::new(kind, flags, &GENERIC, attributes, label));
+        self.messages.push(Message::new(
+            kind,
+            flags,
+            &generic(self.family),
+            attributes,
+            label,
+        ));
     }
 
     /// Notes the kernel modules that the latest message needs.
@@ -104,13 +125,10 @@ impl Transaction {
         }
     }
 
-    fn table(&mut self, kind: u16, flags: u16) {
-        self.add(
-            kind,
-            flags,
-            &Attributes::new().text(1, TABLE),
-            format!("table {TABLE}"),
-        );
+    fn table(&mut self, kind: u16, flags: u16, family: TableFamily) {
+        self.family = family;
+        let attributes = Attributes::new().text(1, TABLE);
+        self.add(kind, flags, &attributes, format!("table {TABLE}"));
     }
 
     fn set(&mut self, id: u32, set: &Set) {
@@ -157,7 +175,7 @@ impl Transaction {
     }
 
     fn rule(&mut self, chain: &Chain, place: usize, rule: &Rule) {
-        let expressions = expressions(rule);
+        let expressions = expressions(rule, self.family);
         let attributes = Attributes::with_room(expressions.reader().0.len() + RULE_LENGTH)
             .text(1, TABLE)
             .text(2, chain.name.word())
@@ -169,7 +187,7 @@ impl Transaction {
             reason: rule.reason,
         };
         self.add(NEW_RULE, flag::CREATE | flag::APPEND, &attributes, label);
-        self.needing(modules(rule));
+        self.needing(modules(rule, self.family));
     }
 }
 

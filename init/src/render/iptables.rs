@@ -61,7 +61,11 @@ pub fn tables(rules: &RuleSet, family: Family) -> Vec<Table> {
             chains: Vec::new(),
         })
         .collect();
-    let kept = kept(rules, family);
+    let kept = if rules.family.sees(family) {
+        kept(rules, family)
+    } else {
+        Vec::new()
+    };
     for (chain, lines) in kept {
         let table = tables
             .iter_mut()

@@ -7,18 +7,26 @@ use ipnet::IpNet;
 
 use crate::rules::{
     Action, Chain, ChainKind, Elements, Family, Interface, Match, Place, Protocol, Rule, RuleSet,
-    Set, SetName, TABLE,
+    Set, SetName, TABLE, TableFamily,
 };
 
-/// Writes a script that replaces our table.
+/// Writes a script that replaces our table, which may have had another family before.
 pub fn render(rules: &RuleSet) -> String {
-    let mut text =
-        format!("table inet {TABLE}\ndelete table inet {TABLE}\ntable inet {TABLE} {{\n");
+    let family = rules.family;
+    let mut text = removal();
+    text.push_str(&format!("table {family} {TABLE} {{\n"));
     let sets = rules.sets.iter().map(set);
-    let chains = rules.chains.iter().map(chain);
+    let chains = rules.chains.iter().map(|rules| chain(rules, family));
     text.push_str(&sets.chain(chains).collect::<Vec<_>>().join("\n"));
     text.push_str("}\n");
     text
+}
+
+/// Writes a script that removes our table. Naming it first makes the removal succeed where it is not.
+pub fn removal() -> String {
+    TableFamily::ALL
+        .map(|family| format!("table {family} {TABLE}\ndelete table {family} {TABLE}\n"))
+        .concat()
 }
 
 fn set(set: &Set) -> String {
@@ -33,7 +41,7 @@ fn set(set: &Set) -> String {
     )
 }
 
-fn chain(chain: &Chain) -> String {
+fn chain(chain: &Chain, family: TableFamily) -> String {
     let mut text = format!("\tchain {} {{\n", chain.name);
     if let Some(hook) = chain.name.hook() {
         let place = match hook.place {
@@ -53,7 +61,7 @@ fn chain(chain: &Chain) -> String {
         ));
     }
     for rule in &chain.rules {
-        text.push_str(&format!("\t\t{}\n", Line(rule)));
+        text.push_str(&format!("\t\t{}\n", Line(rule, family)));
     }
     text.push_str("\t}\n");
     text
@@ -67,8 +75,8 @@ fn list(elements: impl IntoIterator<Item = impl Display>) -> String {
         .join(", ")
 }
 
-/// One rule on one line.
-pub struct Line<'a>(pub &'a Rule);
+/// One rule on one line, in a table of a family.
+struct Line<'a>(&'a Rule, TableFamily);
 
 impl Display for Line<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,8 +89,9 @@ impl Display for Line<'_> {
             Action::Leave => out.write_str("accept")?,
             Action::Redirect(port) => write!(out, "redirect to :{port}")?,
             Action::Deliver { port, mark } => {
-                // nft wants the family said again.
+                // nft wants the family said again, where the table has more than one.
                 let family = match self.0.family() {
+                    _ if self.1 == TableFamily::Ip => "",
                     Some(Family::Ipv4) => "ip ",
                     Some(Family::Ipv6) => "ip6 ",
                     None => "",
@@ -94,7 +103,13 @@ impl Display for Line<'_> {
             Action::SaveMark => out.write_str("ct mark set meta mark accept")?,
             Action::RestoreMark => out.write_str("meta mark set ct mark")?,
             Action::Zone(zone) => write!(out, "ct zone set {zone} accept")?,
-            Action::Reject => out.write_str("reject with icmpx type port-unreachable")?,
+            Action::Reject => {
+                let kind = match self.1 {
+                    TableFamily::Ip => "icmp",
+                    TableFamily::Inet => "icmpx",
+                };
+                write!(out, "reject with {kind} type port-unreachable")?;
+            }
             Action::Goto(chain) => write!(out, "goto {chain}")?,
             Action::Drop => out.write_str("drop")?,
         }

@@ -1,8 +1,17 @@
-//! What chains and sets are called in the kernel.
+//! What tables' families, chains and sets are called in the kernel.
 
 use std::fmt;
 
-use crate::rules::{ChainName, SetName};
+use crate::rules::{ChainName, SetName, TableFamily};
+
+impl fmt::Display for TableFamily {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Ip => "ip",
+            Self::Inet => "inet",
+        })
+    }
+}
 
 impl fmt::Display for ChainName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,19 +1,20 @@
 //! Single expressions, one behind the other: what loads a value, what compares it, what does something with it.
 
 use crate::netlink::message::Attributes;
-use crate::rules::{ChainName, Family, Protocol, SetName};
+use crate::rules::{ChainName, Family, Protocol, SetName, TableFamily};
 
 /// The registers: verdicts go to one, everything else through the other.
 const VERDICT: u32 = 0;
 pub(super) const VALUE: u32 = 1;
 
 /// The expressions of a rule so far.
-#[derive(Default)]
 pub(super) struct List {
     pub(super) attributes: Attributes,
     /// What the conditions so far have established, and need not again. nft leaves out the same.
     pub(super) protocol: Option<Protocol>,
     pub(super) family: Option<Family>,
+    /// The family of the table the rule is in.
+    pub(super) table: TableFamily,
 }
 
 impl List {

@@ -66,7 +66,7 @@ fn accepting(matches: Vec<Match>, expected: &[Vec<u8>]) {
         &[number(1, 0), nested(2, &[nested(2, &[number(1, 1)])])],
     );
     let expected = [expected.concat(), counter, accept].concat();
-    let whole = Attributes::new().nested(4, &expressions(&rule));
+    let whole = Attributes::new().nested(4, &expressions(&rule, TableFamily::Inet));
     let message = Message::new(0, 0, &[], &whole, "");
     let mut bytes = Vec::new();
     message.write(0, &mut bytes);
@@ -76,6 +76,7 @@ fn accepting(matches: Vec<Match>, expected: &[Vec<u8>]) {
 #[test]
 fn replacing_is_one_transaction() {
     let rules = RuleSet {
+        family: TableFamily::Ip,
         sets: vec![Set {
             name: SetName::InboundIncludePorts,
             elements: Elements::Ports(vec![80..=80]),
@@ -90,7 +91,7 @@ fn replacing_is_one_transaction() {
         }],
     };
     let messages = replace(&rules, Old::Any, Vec::new());
-    let table = [NEW_TABLE, DELETE_TABLE, NEW_TABLE];
+    let table = [NEW_TABLE, DELETE_TABLE, NEW_TABLE, DELETE_TABLE, NEW_TABLE];
     let expected = [
         &[BATCH_BEGIN][..],
         &table,
@@ -100,11 +101,11 @@ fn replacing_is_one_transaction() {
     .concat();
     assert_eq!(kinds(&messages), expected);
     assert_eq!(
-        messages[7].label().to_string(),
+        messages[9].label().to_string(),
         "rule 1 of chain prerouting (captured inbound ports)"
     );
     let acknowledged: Vec<bool> = messages.iter().map(Message::wants_ack).collect();
-    assert_eq!(acknowledged.iter().position(|wants| *wants), Some(7));
+    assert_eq!(acknowledged.iter().position(|wants| *wants), Some(9));
     assert_eq!(acknowledged.iter().filter(|wants| **wants).count(), 1);
 }
 
@@ -118,7 +119,14 @@ fn nothing_is_deleted_where_nothing_is() {
 fn removing_needs_no_table() {
     assert_eq!(
         kinds(&remove(Vec::new())),
-        [BATCH_BEGIN, NEW_TABLE, DELETE_TABLE, BATCH_END]
+        [
+            BATCH_BEGIN,
+            NEW_TABLE,
+            DELETE_TABLE,
+            NEW_TABLE,
+            DELETE_TABLE,
+            BATCH_END
+        ]
     );
 }
 
@@ -183,6 +191,7 @@ fn large_sets_travel_in_pieces() {
         elements: Elements::Ipv4(ranges.collect()),
     };
     let rules = RuleSet {
+        family: TableFamily::Ip,
         sets: vec![set],
         chains: vec![],
     };
@@ -302,6 +311,7 @@ fn messages_name_the_modules_they_need() {
     };
     let needs = |chain: ChainName, rule: Rule| {
         let rules = RuleSet {
+            family: TableFamily::Inet,
             sets: Vec::new(),
             chains: vec![Chain {
                 name: chain,

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 pub enum PathNormalization {
     /// `NONE`: paths stay as they come.
     None,
-    /// `BASE`, the default: dot segments are resolved, letters that were escaped without need are plain, backslashes
-    /// are slashes. `//` and `%2F` stay.
+    /// `BASE`, the default: dot segments are resolved, parameters and all (`..;x`); letters that were escaped without need
+    /// are plain, and what no path may have is escaped; backslashes are slashes. `//` and `%2F` stay.
     #[default]
     Base,
     /// `MERGE_SLASHES`: and several slashes in a row are one.
@@ -42,12 +42,19 @@ pub fn normalised(path_and_query: &str, how: PathNormalization) -> Cow<'_, str> 
     String::from_utf8(regular).map_or(Cow::Borrowed(path_and_query), Cow::Owned)
 }
 
+/// Whether the path, before the query, has an escaped zero byte. Who reads it may take it for the end of the path.
+pub fn has_zero(path_and_query: &str) -> bool {
+    let path = path_and_query.split('?').next().unwrap_or_default();
+    path.contains("%00")
+}
+
 /// Whether a path may have another spelling.
 fn is_irregular(path: &[u8], merges: bool) -> bool {
     let mut before = 0;
     path.iter().any(|byte| {
         let doubtful = match byte {
             b'%' | b'\\' => true,
+            byte if needs_escape(*byte) => true,
             b'.' => before == b'/',
             b'/' => merges && before == b'/',
             _ => false,
@@ -57,13 +64,18 @@ fn is_irregular(path: &[u8], merges: bool) -> bool {
     })
 }
 
+/// Whether this is printable ASCII that no path may have (RFC 3986, 3.3), but for brackets, which many write.
+fn needs_escape(byte: u8) -> bool {
+    matches!(byte, b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}')
+}
+
 /// A path without needless escapes and backslashes; `slashes` says that escaped slashes are slashes.
 fn plain(path: &[u8], slashes: bool) -> Vec<u8> {
     let mut plain = Vec::with_capacity(path.len());
     let mut rest = path;
     while let [first, after @ ..] = rest {
         rest = after;
-        plain.push(match (first, after) {
+        let letter = match (first, after) {
             (b'%', [high, low, after @ ..]) => match unescaped(*high, *low, slashes) {
                 Some(letter) => {
                     rest = after;
@@ -73,7 +85,14 @@ fn plain(path: &[u8], slashes: bool) -> Vec<u8> {
             },
             (b'\\', _) => b'/',
             (letter, _) => *letter,
-        });
+        };
+        if needs_escape(letter) {
+            let digits = b"0123456789ABCDEF";
+            let [high, low] = [letter >> 4, letter & 15].map(|half| digits[usize::from(half)]);
+            plain.extend([b'%', high, low]);
+        } else {
+            plain.push(letter);
+        }
     }
     plain
 }
@@ -94,9 +113,11 @@ fn without_dot_segments(path: &[u8]) -> Vec<u8> {
     let mut segments = path[1..].split(|byte| *byte == b'/').peekable();
     while let Some(segment) = segments.next() {
         let last = segments.peek().is_none();
-        match segment {
-            b"." | b".." => {
-                if segment == b".." {
+        // Servers that know parameters of segments go up at `..;x` as well.
+        let name = segment.split(|byte| *byte == b';').next();
+        match name.unwrap_or(segment) {
+            name @ (b"." | b"..") => {
+                if name == b".." {
                     let parent = regular.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
                     regular.truncate(parent);
                 }
@@ -104,9 +125,9 @@ fn without_dot_segments(path: &[u8]) -> Vec<u8> {
                     regular.push(b'/');
                 }
             }
-            name => {
+            _ => {
                 regular.push(b'/');
-                regular.extend_from_slice(name);
+                regular.extend_from_slice(segment);
             }
         }
     }
@@ -134,10 +155,23 @@ mod tests {
             ("/a%", "/a%"),
             ("/a%zz", "/a%zz"),
             ("/.well-known/x", "/.well-known/x"),
+            ("/a/..;/b", "/b"),
+            ("/a/..;x=1/b;..", "/b;.."),
+            ("/a/%2e%2e;/.;/b/..;", "/"),
+            ("/a/...;/;/b;/..", "/a/...;/;/"),
+            ("/\"<>^`{|}[]", "/%22%3C%3E%5E%60%7B%7C%7D[]"),
+            ("/x?\"<>^`{|}/..;", "/x?\"<>^`{|}/..;"),
             ("*", "*"),
         ] {
             let found = normalised(path, PathNormalization::Base);
             assert_eq!(found, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn zero_bytes_are_seen_in_the_path_alone() {
+        for (path, expected) in [("/a%00", true), ("/a%2500", false), ("/a?%00", false)] {
+            assert_eq!(has_zero(path), expected, "{path}");
         }
     }
 

@@ -160,6 +160,7 @@ pub async fn forward(
     let opening = Opening {
         live: &live,
         address: target.address,
+        others: &target.others,
         host: None,
         alpn: Alpn::Unsaid,
         ends: Some(Ends {

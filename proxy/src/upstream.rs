@@ -11,6 +11,7 @@ pub mod body;
 pub mod endpoints;
 pub mod balance;
 pub mod found;
+pub mod alternates;
 pub mod resolve;
 pub mod hash_key;
 pub mod proxy_protocol;

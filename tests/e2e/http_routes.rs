@@ -1,5 +1,7 @@
 //! What routes do with requests of real clients: retries with their bodies, mirrors, CORS, time limits, faults.
 
+use std::future::pending;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
@@ -180,5 +182,64 @@ fn a_preflight_is_answered_without_the_origin() -> anyhow::Result<()> {
         (answer.status, answer.header("access-control-allow-origin")),
         (200, Some("https://page.example"))
     );
+    Ok(())
+}
+
+#[test]
+fn an_answer_that_does_not_come_in_time_is_given_up() -> anyhow::Result<()> {
+    let world = World::new("routes-timeout", Family::V4)?;
+    let silent: Answer = Arc::new(|_| Box::pin(pending()));
+    let origin = world.http(HTTPBIN_ORG, 80, &silent)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = config("timeout: 0.3s")?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let answer = curl(&pod, &["http://httpbin.org/get"])?;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (504, "upstream request timeout\n"),
+        "{answer:?}"
+    );
+    assert_eq!(answer.header("x-egret-verdict"), Some("timeout"));
+    assert_eq!(
+        origin.only_request()?.headers["x-envoy-expected-rq-timeout-ms"],
+        "300"
+    );
+    let line = sidecar.await_access(|line| field(line, "path") == "/get")?;
+    assert_fields(
+        &line,
+        &[
+            ("response_flags", json!("UT")),
+            ("response_code_details", json!("response_timeout")),
+        ],
+    );
+    Ok(())
+}
+
+#[test]
+fn faults_are_injected() -> anyhow::Result<()> {
+    let world = World::new("routes-faults", Family::V4)?;
+    let origin = world.http(HTTPBIN_ORG, 80, &httpbin())?;
+    let pod = world.pod(SLEEP, "default")?;
+    let all = "percentage: {value: 100}";
+    let config = config(&format!(
+        "fault: {{delay: {{fixedDelay: 0.4s, {all}}}, abort: {{httpStatus: 418, {all}}}}}"
+    ))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let answer = curl(&pod, &["http://httpbin.org/get"])?;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (418, "fault filter abort\n"),
+        "{answer:?}"
+    );
+    let line = sidecar.await_access(|line| field(line, "path") == "/get")?;
+    assert_fields(
+        &line,
+        &[
+            ("response_flags", json!("DI,FI")),
+            ("response_code_details", json!("fault_filter_abort")),
+        ],
+    );
+    assert!(line["duration"].as_u64() >= Some(400), "{line:#}");
+    assert!(origin.connections.is_empty());
     Ok(())
 }

@@ -6,12 +6,14 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use anyhow::Context;
 use egret_tests::client;
 use egret_tests::client::curl;
 use egret_tests::egret::Proxy;
 use egret_tests::folder::Folder;
+use egret_tests::ledger::Ledger;
 use egret_tests::netns::Host;
 use egret_tests::nginx;
 use egret_tests::origin::Answer;
@@ -305,5 +307,102 @@ fn the_meshs_keepalive_is_that_of_every_connection() -> anyhow::Result<()> {
             .filter(|line| line.contains("timer:(keepalive,1min"));
         assert_eq!(probed.count(), 1, "{seen}\n{}", sidecar.everything());
     }
+    Ok(())
+}
+
+/// What a connection brings to its end: an HTTP answer for each head that comes, and the time of its end.
+fn ends(world: &World) -> anyhow::Result<Ledger<&'static str>> {
+    let listener = world.internet.listen(ELSEWHERE.v4(), 80)?;
+    listener.set_nonblocking(false)?;
+    let told = Ledger::default();
+    let ledger = told.clone();
+    thread::spawn(move || -> std::io::Result<()> {
+        loop {
+            let (mut stream, _) = listener.accept()?;
+            told.push("begun");
+            let mut read = Vec::new();
+            let mut byte = [0];
+            while stream.read(&mut byte)? > 0 {
+                read.extend(byte);
+                if read.ends_with(b"\r\n\r\n") {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")?;
+                    read.clear();
+                }
+            }
+            told.push("ended");
+        }
+    });
+    Ok(ledger)
+}
+
+#[test]
+fn an_idle_connection_is_closed() -> anyhow::Result<()> {
+    let world = World::new("limits-idle", Family::V4)?;
+    let ends = ends(&world)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let folder = stage::registered("elsewhere.yaml", &config("http: {idleTimeout: 0.5s}"))?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    assert_eq!(curl(&pod, &["http://elsewhere.example/"])?.status, 200);
+    ends.await_one(|what| *what == "ended")?;
+    assert_eq!(curl(&pod, &["http://elsewhere.example/"])?.status, 200);
+    Ok(())
+}
+
+#[test]
+fn a_connection_is_not_used_beyond_its_greatest_age() -> anyhow::Result<()> {
+    let world = World::new("limits-http-age", Family::V4)?;
+    let origin = world.http(ELSEWHERE, 80, &at_once(|_| text(StatusCode::OK, "")))?;
+    let pod = world.pod(SLEEP, "default")?;
+    let pool = "tcp: {maxConnectionDuration: 0.5s}";
+    let folder = stage::registered("elsewhere.yaml", &config(pool))?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    // Each curl is served by one worker, and each worker has a connection of its own.
+    let workers = thread::available_parallelism()?.get();
+    stage::until(|| {
+        curl(&pod, &["http://elsewhere.example/"])?;
+        Ok(origin.connections.len() > workers)
+    })
+}
+
+#[test]
+fn an_idle_byte_stream_is_ended() -> anyhow::Result<()> {
+    let world = World::new("limits-tcp-idle", Family::V4)?;
+    let _origin = world.echo(&world.internet, &[ELSEWHERE.v4()], 7000, b"hello")?;
+    let pod = world.pod(SLEEP, "default")?;
+    let folder = stage::registered("elsewhere.yaml", &config("tcp: {idleTimeout: 0.4s}"))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    let said = pod.run(|| {
+        let mut stream = TcpStream::connect((ELSEWHERE.v4(), 7000))?;
+        stream.write_all(b" you")?;
+        let mut said = String::new();
+        stream.read_to_string(&mut said)?;
+        std::io::Result::Ok(said)
+    })?;
+    assert_eq!(said, "hello you");
+    let line = sidecar.await_access(|line| line["bytes_sent"] == 9)?;
+    assert!(line["duration"].as_u64() >= Some(400), "{line:#}");
+    Ok(())
+}
+
+#[test]
+fn keepalive_of_a_destination() -> anyhow::Result<()> {
+    let world = World::new("limits-own-keepalive", Family::V4)?;
+    let _origin = world.echo(&world.internet, &[ELSEWHERE.v4()], 7000, b"hello")?;
+    let pod = world.pod(SLEEP, "default")?;
+    let keepalive = "tcp: {tcpKeepalive: {time: 7200s, interval: 75s, probes: 9}}";
+    let folder = stage::registered("elsewhere.yaml", &config(keepalive))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
+    let _open = pod.run(move || {
+        let mut stream = TcpStream::connect((ELSEWHERE.v4(), 7000))?;
+        stream.read_exact(&mut [0; 5])?;
+        std::io::Result::Ok(stream)
+    })?;
+    let to = format!("dst {}:7000", ELSEWHERE.v4());
+    let command = pod.command(0, Path::new("ss"), &["-tnpo", "state", "established", &to]);
+    let seen = Process::run(&pod, command)?.output;
+    let probed = seen
+        .lines()
+        .filter(|line| line.contains("egret-proxy") && line.contains("timer:(keepalive,119min"));
+    assert_eq!(probed.count(), 1, "{seen}\n{}", sidecar.everything());
     Ok(())
 }

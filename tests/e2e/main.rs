@@ -22,6 +22,7 @@ mod ingress;
 mod egress_gateway_routes;
 mod resolution;
 mod bad_names;
+mod names;
 mod tls_origination;
 mod tls_stage;
 mod gateway_tls;

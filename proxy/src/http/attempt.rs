@@ -43,6 +43,8 @@ pub struct Way<'w> {
     pub pool: &'w Rc<Pool>,
     /// The endpoint, and the TLS name.
     pub key: Key,
+    /// Where the name of the call is, too, where that says whom it is for.
+    pub others: Vec<SocketAddr>,
     /// Counts the call at the endpoint.
     pub active: Option<Active>,
     /// The cluster, for other addresses to try; none where the address is given.
@@ -198,6 +200,7 @@ async fn open(
     let opening = Opening {
         live,
         address: way.key.address,
+        others: &way.others,
         host: way.host,
         alpn,
         ends: way.key.ends.as_deref().copied(),

@@ -80,6 +80,7 @@ pub async fn pass(
             name: None,
             ends: None,
         },
+        others: Vec::new(),
         active: None,
         live: None,
         http2,

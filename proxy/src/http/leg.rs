@@ -151,6 +151,7 @@ impl<'l> Leg<'l> {
                 name: self.host.clone().filter(|_| is_named_by_host(policy)),
                 ends: policy.proxy_protocol.map(|_| Box::new(self.ends)),
             },
+            others: target.others,
             active: target.active,
             live: Some(&self.live),
             http2: self.http2,

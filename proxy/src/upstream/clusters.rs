@@ -60,6 +60,8 @@ pub struct Opening<'o> {
     pub live: &'o LiveCluster,
     /// The endpoint.
     pub address: SocketAddr,
+    /// Where the call's own name is, too.
+    pub others: &'o [SocketAddr],
     /// The name sent and verified where TLS is originated and its policy names none.
     pub host: Option<&'o str>,
     /// What is offered inside TLS.
@@ -150,8 +152,11 @@ impl Clusters {
             limit: policy.connect_timeout,
             keepalive: policy.pool.keepalive.as_ref(),
         };
-        let addresses = opening.live.alternates(opening.address);
+        let addresses = opening.live.alternates(opening.address, opening.others);
         let connected = connect(&addresses, dial).await?;
+        if connected.address != opening.address {
+            opening.live.passes_over(opening.address, connected.address);
+        }
         let (address, local) = (connected.address, connected.local);
         if policy.tls.is_none() && policy.tunnel.is_none() && policy.proxy_protocol.is_none() {
             return Ok(Opened {

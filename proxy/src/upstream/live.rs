@@ -15,6 +15,8 @@ use tokio::time::Instant;
 
 use crate::dns::names::Names;
 use crate::failure::Failure;
+use crate::upstream::alternates;
+use crate::upstream::alternates::PassedOver;
 use crate::upstream::balance;
 use crate::upstream::balance::Balance;
 use crate::upstream::balance::warmup::Shares;
@@ -29,9 +31,6 @@ use crate::upstream::outlier::Seen;
 use crate::upstream::pool::Pool;
 use crate::upstream::resolve;
 use crate::upstream::standing::Standing;
-
-/// Other addresses of a name that are tried when the picked one does not answer.
-const ALTERNATES_MAX: usize = 5;
 
 /// What is known about a call when an endpoint is looked for.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +84,8 @@ pub enum Carries {
 pub struct Target {
     /// Where it is.
     pub address: SocketAddr,
+    /// Where the name of the call is, too, where that says whom it is for.
+    pub others: Vec<SocketAddr>,
     /// Counts the call while it lives.
     pub active: Option<Active>,
 }
@@ -102,6 +103,7 @@ pub struct LiveCluster {
     turn: Cell<u64>,
     /// When all endpoints have their whole share.
     warm_at: Cell<Option<Instant>>,
+    passed_over: PassedOver,
     found: RefCell<Rc<Found>>,
 }
 
@@ -138,6 +140,7 @@ impl LiveCluster {
             },
             turn: Cell::new(0),
             warm_at: Cell::new(None),
+            passed_over: PassedOver::default(),
             found: RefCell::new(Rc::new(Found::new(Vec::new(), None))),
         };
         live.meet(found);
@@ -225,6 +228,7 @@ impl LiveCluster {
         let request = self.admit(&cluster, wanted.carries)?;
         let at = |address| Target {
             address,
+            others: Vec::new(),
             active: None,
         };
         let found = match &cluster.discovery {
@@ -233,9 +237,12 @@ impl LiveCluster {
             }
             Discovery::Original { port } => resolve::original(&cluster, wanted, *port).map(at),
             Discovery::PerCall { allowed, port } => {
-                resolve::per_call(&cluster, allowed, *port, wanted, names)
-                    .await
-                    .map(at)
+                let all = resolve::per_call(&cluster, allowed, *port, wanted, names).await;
+                all.map(|(first, others)| Target {
+                    address: self.passed_over.instead_of(first),
+                    others,
+                    active: None,
+                })
             }
             Discovery::Members(_) => {
                 return self.one_of(&cluster, Among::All, wanted, request, dice);
@@ -259,31 +266,23 @@ impl LiveCluster {
         })
     }
 
-    /// Addresses to try when `picked` does not answer: others of this cluster's names, the other family first.
-    pub fn alternates(&self, picked: SocketAddr) -> Vec<SocketAddr> {
+    /// Addresses to try when `picked` does not answer: `others` that it stands among, or others of this cluster's names.
+    pub fn alternates(&self, picked: SocketAddr, others: &[SocketAddr]) -> Vec<SocketAddr> {
+        if !others.is_empty() {
+            return alternates::in_turns(picked, others.iter().copied());
+        }
         if !matches!(self.cluster.borrow().discovery, Discovery::Names { .. }) {
             return vec![picked];
         }
         let found = self.found.borrow();
         let ejected = self.standing.ejected();
-        let others = |same_family: bool| {
-            let all = found.endpoints().iter().map(|endpoint| endpoint.address);
-            all.filter(|address| !ejected.contains(address))
-                .filter(move |address| {
-                    *address != picked && (address.is_ipv4() == picked.is_ipv4()) == same_family
-                })
-        };
-        let mut addresses = vec![picked];
-        let (mut near, mut far) = (others(true), others(false));
-        while addresses.len() <= ALTERNATES_MAX {
-            let before = addresses.len();
-            addresses.extend(far.next());
-            addresses.extend(near.next());
-            if addresses.len() == before {
-                break;
-            }
-        }
-        addresses
+        let all = found.endpoints().iter().map(|endpoint| endpoint.address);
+        alternates::in_turns(picked, all.filter(|address| !ejected.contains(address)))
+    }
+
+    /// Notes that `instead` answered while `picked` did not.
+    pub fn passes_over(&self, picked: SocketAddr, instead: SocketAddr) {
+        self.passed_over.note(picked, instead);
     }
 
     /// A place among the requests that there may be. A budget of retries needs them counted.
@@ -326,7 +325,8 @@ impl LiveCluster {
         };
         let picked = picked.ok_or_else(|| resolve::nobody(cluster, found.endpoints().len()))?;
         Ok(Target {
-            address: picked.address,
+            address: self.passed_over.instead_of(picked.address),
+            others: Vec::new(),
             active: Some(Active::begin(Some(picked), request)),
         })
     }

@@ -117,7 +117,8 @@ pub fn original(
     Ok(SocketAddr::new(wanted.to.ip(), port))
 }
 
-/// What the call's own name resolves to, if it is one that is allowed. Port 0 is the one that the client dialled.
+/// What the call's own name resolves to, if it is one that is allowed: the address to call, and all of them where there
+/// are others. Port 0 is the one that the client dialled.
 ///
 /// # Errors
 /// [`Cause::NoEndpoint`] and [`Cause::NoAddress`].
@@ -127,7 +128,7 @@ pub async fn per_call(
     port: u16,
     wanted: &Wanted<'_>,
     names: &Names,
-) -> Result<SocketAddr, Failure> {
+) -> Result<(SocketAddr, Vec<SocketAddr>), Failure> {
     let refused = |words: String| Failure::new(Cause::NoEndpoint, words);
     let name = wanted
         .name
@@ -162,11 +163,12 @@ pub async fn per_call(
     let of_family = fit
         .iter()
         .find(|address| address.is_ipv4() == wanted.to.is_ipv4());
-    of_family.or(fit.first()).copied().ok_or_else(|| {
-        refused(format!(
-            "`{name}` resolves to addresses of this machine only"
-        ))
-    })
+    let Some(first) = of_family.or(fit.first()).copied() else {
+        let words = format!("`{name}` resolves to addresses of this machine only");
+        return Err(refused(words));
+    };
+    let others = if fit.len() > 1 { fit } else { Vec::new() };
+    Ok((first, others))
 }
 
 async fn resolve_name(names: &Names, name: &str) -> Result<Answer, Failure> {

@@ -103,7 +103,7 @@ async fn the_other_family_is_tried_first_when_one_does_not_answer() {
     picks(&live, &all, &wanted(V4)).await.expect("resolved");
     let picked = "10.0.0.1:80".parse().expect("address");
     let tried: Vec<_> = live
-        .alternates(picked)
+        .alternates(picked, &[])
         .iter()
         .map(ToString::to_string)
         .collect();

@@ -74,7 +74,11 @@ pub fn apply(
     besides: &Besides,
 ) -> Result<Done, ApplyError> {
     let routing = Routing::wanted(intent);
-    let present = Present::read(route, &besides.marks)?;
+    let present = if routing == Routing::default() {
+        Present::in_the_way(route, &besides.marks)?
+    } else {
+        Present::read(route, &besides.marks)?
+    };
     let wants_pass_through = intent.ipv6 == Ipv6::On;
     let adds_pass_through = wants_pass_through && !besides.has_pass_through;
     // What the rules lean on comes first: it harms nobody without them, while they would break inbound IPv6, or lose what

@@ -20,12 +20,19 @@ use crate::rules::Family;
 /// # Errors
 /// When the kernel does not list them.
 pub fn addresses(kernel: &mut Socket) -> Result<Vec<Address>, Refusal> {
-    let listed = kernel.list(&address::list())?;
-    let read = listed
-        .iter()
-        .filter_map(|(_, payload)| address::read(payload));
-    Ok(read.collect())
+    let mut found = Vec::new();
+    for family in FAMILIES {
+        let listed = kernel.list(&address::list(family))?;
+        let read = listed
+            .iter()
+            .filter_map(|(_, payload)| address::read(payload));
+        // Asked for a family that it does not know, the kernel tells all others.
+        found.extend(read.filter(|read| read.address.is_ipv4() == (family == Family::Ipv4)));
+    }
+    Ok(found)
 }
+
+const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 
 /// Gives the loopback interface an address; one that is there already is fine.
 ///
@@ -77,7 +84,7 @@ impl Routing {
         let (Mode::Tproxy { mark, table }, true) = (intent.mode, intent.captures_inbound()) else {
             return wanted;
         };
-        for family in [Family::Ipv4, Family::Ipv6] {
+        for family in FAMILIES {
             if family == Family::Ipv4 || intent.ipv6 == Ipv6::On {
                 wanted.rules.push(PolicyRule {
                     family,
@@ -180,6 +187,25 @@ impl Present {
     /// # Errors
     /// When it does not list.
     pub fn read(kernel: &mut Socket, marks: &[Mark]) -> Result<Self, Refusal> {
+        let mut present = Self::rules(kernel, marks)?;
+        present.read_routes(kernel, marks)?;
+        Ok(present)
+    }
+
+    /// As [`Self::read`], for somebody who wants none of it: a route to which no rule leads does nothing, so without a rule
+    /// nobody looks for routes.
+    ///
+    /// # Errors
+    /// When it does not list.
+    pub fn in_the_way(kernel: &mut Socket, marks: &[Mark]) -> Result<Self, Refusal> {
+        let mut present = Self::rules(kernel, marks)?;
+        if !present.rules.is_empty() {
+            present.read_routes(kernel, marks)?;
+        }
+        Ok(present)
+    }
+
+    fn rules(kernel: &mut Socket, marks: &[Mark]) -> Result<Self, Refusal> {
         let mut present = Self::default();
         for payload in listed(kernel, &PolicyRule::list())? {
             let Some(rule) = PolicyRule::read(&payload) else {
@@ -189,15 +215,23 @@ impl Present {
                 present.rules.push(rule);
             }
         }
-        for payload in listed(kernel, &LocalRoute::list())? {
-            let Some(route) = LocalRoute::read(&payload) else {
-                continue;
-            };
-            if route.is_own() || marks.iter().any(|(_, table)| route.item.table == *table) {
-                present.routes.push(route);
+        Ok(present)
+    }
+
+    fn read_routes(&mut self, kernel: &mut Socket, marks: &[Mark]) -> Result<(), Refusal> {
+        for family in FAMILIES {
+            for payload in listed(kernel, &LocalRoute::list(family))? {
+                let Some(route) = LocalRoute::read(&payload) else {
+                    continue;
+                };
+                let is_meant =
+                    route.is_own() || marks.iter().any(|(_, table)| route.item.table == *table);
+                if route.item.family == family && is_meant {
+                    self.routes.push(route);
+                }
             }
         }
-        Ok(present)
+        Ok(())
     }
 
     /// What is there, whoever made it.

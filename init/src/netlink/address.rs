@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::netlink::message::{Attributes, Message, Need, Reader, flag};
+use crate::rules::Family;
 
 /// The number of the loopback interface, which is the first of every network namespace.
 pub const LOOPBACK: u32 = 1;
@@ -31,15 +32,18 @@ pub fn remove(address: Ipv6Addr, interface: u32) -> Message {
     message(DELETE_ADDRESS, 0, address, interface)
 }
 
-/// Asks for all addresses; the kernel tells IPv4 first, and each family in the order of the interfaces.
-pub fn list() -> Message {
-    Message::new(
-        GET_ADDRESS,
-        flag::DUMP,
-        &[0; FIXED_LENGTH],
-        &Attributes::new(),
-        "the addresses",
-    )
+/// Asks for all addresses of a family, which are told in the order of the interfaces.
+///
+/// Asked for all families at once, the kernel would first wait for whoever is making or removing interfaces on the node.
+pub fn list(family: Family) -> Message {
+    let number = match family {
+        Family::Ipv4 => AF_INET,
+        Family::Ipv6 => AF_INET6,
+    };
+    let mut fixed = [0; FIXED_LENGTH];
+    fixed[0] = number;
+    let label = "the addresses";
+    Message::new(GET_ADDRESS, flag::DUMP, &fixed, &Attributes::new(), label)
 }
 
 /// Reads one of the addresses listed.

@@ -94,7 +94,8 @@ impl PolicyRule {
 
     /// Asks for all rules of all families.
     pub fn list() -> Message {
-        question(GET_RULE, "the policy rules")
+        // Without a family, those of all are told.
+        question(GET_RULE, 0, "the policy rules")
     }
 
     /// Reads one of the rules listed; `None` when it asks for more than a mark or does otherwise than look into a table.
@@ -170,9 +171,9 @@ impl LocalRoute {
         }
     }
 
-    /// Asks for all routes of all families.
-    pub fn list() -> Message {
-        question(GET_ROUTE, "the routes")
+    /// Asks for all routes of a family; for all families at once the kernel would keep others waiting.
+    pub fn list(family: Family) -> Message {
+        question(GET_ROUTE, number(family), "the routes")
     }
 
     /// Reads one of the routes listed; `None` when it is not for every address or leads elsewhere.
@@ -220,9 +221,9 @@ impl Listed<LocalRoute> {
     }
 }
 
-fn question(kind: u16, label: &'static str) -> Message {
-    // Without a family, those of all are told.
-    let fixed = [0; FIXED_LENGTH];
+fn question(kind: u16, family: u8, label: &'static str) -> Message {
+    let mut fixed = [0; FIXED_LENGTH];
+    fixed[0] = family;
     Message::new(kind, flag::DUMP, &fixed, &Attributes::new(), label)
 }
 

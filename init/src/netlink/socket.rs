@@ -21,6 +21,18 @@ pub enum Subsystem {
     Route,
 }
 
+impl Subsystem {
+    /// Room for the longest answer; the kernel makes datagrams of a list no longer than there is room for. An error repeats
+    /// the message it is about and may be longer; what it says is at its front. Every page of it costs time.
+    fn buffer_length(self) -> usize {
+        match self {
+            // A rule may have 128 expressions of some 80 bytes.
+            Self::Netfilter => 16 * 1024,
+            Self::Route => 8 * 1024,
+        }
+    }
+}
+
 /// The type and the payload, behind the header, of each answer of a list.
 pub type Listing = Vec<(u16, Vec<u8>)>;
 
@@ -52,7 +64,7 @@ impl Socket {
             descriptor: descriptor.map_err(Refusal::Unusable)?,
             subsystem,
             next: 1,
-            buffer: vec![0; BUFFER_LENGTH],
+            buffer: vec![0; subsystem.buffer_length()],
             room: ROOM,
         })
     }
@@ -175,10 +187,6 @@ impl Socket {
         }
     }
 }
-
-/// As much as the kernel puts into one datagram of a list. An error repeats the message it is about and may be longer;
-/// what it says is at its front.
-const BUFFER_LENGTH: usize = 32 * 1024;
 
 /// Messages of this length fit into a socket as it is made, with all that is said about them.
 const ROOM: usize = 32 * 1024;

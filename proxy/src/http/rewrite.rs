@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use egret_config::value::path::PathNormalization;
+use egret_config::value::path::has_zero;
 use egret_config::value::path::normalised;
 use http::HeaderMap;
 use http::HeaderValue;
@@ -27,6 +28,10 @@ pub enum BadTarget {
     BadScheme,
     /// An absolute `https` target on a connection without TLS: the client believes itself safe.
     Insecure,
+    /// A host where a path or a URL belongs.
+    NoPath,
+    /// A path with a zero byte in it.
+    ZeroInPath,
 }
 
 impl BadTarget {
@@ -37,6 +42,8 @@ impl BadTarget {
             Self::BadHost => "the Host header is not a host",
             Self::BadScheme => "the request's target is not an http URL",
             Self::Insecure => "the request's target is an https URL, but the connection has no TLS",
+            Self::NoPath => "the request's target is a host without a path",
+            Self::ZeroInPath => "the request's path has a zero byte",
         }
     }
 }
@@ -48,6 +55,8 @@ impl From<BadTarget> for Failure {
             BadTarget::NoHost => Cause::BadRequest(Bad::NoHost),
             BadTarget::BadHost => Cause::BadRequest(Bad::Host),
             BadTarget::BadScheme => Cause::BadRequest(Bad::Scheme),
+            BadTarget::NoPath => Cause::BadRequest(Bad::Target),
+            BadTarget::ZeroInPath => Cause::BadRequest(Bad::Path),
         };
         Self::new(cause, bad.words())
     }
@@ -75,7 +84,9 @@ pub fn take_authority(
     };
     if version < Version::HTTP_2 {
         match uri.scheme_str() {
-            None | Some("http") => {}
+            // Only CONNECT has a host alone for its target (RFC 9112, 3.2.3).
+            None => return Err(BadTarget::NoPath),
+            Some("http") => {}
             Some("https") if secure => {}
             Some("https") => return Err(BadTarget::Insecure),
             Some(_) => return Err(BadTarget::BadScheme),
@@ -114,7 +125,10 @@ fn host_like(host: &[u8]) -> bool {
 }
 
 /// The path and query of a target, in their regular spelling.
-pub fn take_path(uri: &Uri, how: PathNormalization) -> PathAndQuery {
+///
+/// # Errors
+/// No path has a zero byte, unless paths stay as they come.
+pub fn take_path(uri: &Uri, how: PathNormalization) -> Result<PathAndQuery, BadTarget> {
     let path = match uri.path_and_query() {
         Some(path) if path.as_str().starts_with(['/', '*']) => path.clone(),
         // An absolute target may have a query without a path.
@@ -124,11 +138,14 @@ pub fn take_path(uri: &Uri, how: PathNormalization) -> PathAndQuery {
         }
         None => PathAndQuery::from_static("/"),
     };
-    match normalised(path.as_str(), how) {
-        Cow::Borrowed(_) => path,
-        // Normalising only removes and unescapes, so the result is a path still.
-        Cow::Owned(text) => PathAndQuery::try_from(text).unwrap_or(path),
+    if how != PathNormalization::None && has_zero(path.as_str()) {
+        return Err(BadTarget::ZeroInPath);
     }
+    Ok(match normalised(path.as_str(), how) {
+        Cow::Borrowed(_) => path,
+        // Normalising leaves nothing that a path cannot have, so the result is one still.
+        Cow::Owned(text) => PathAndQuery::try_from(text).unwrap_or(path),
+    })
 }
 
 #[cfg(test)]

@@ -93,7 +93,10 @@ impl Asked<'_> {
                 Err(bad) => return Ok(self.failed(&bad.into())),
             };
         let authority = authority.to_str().unwrap_or_default();
-        let path = rewrite::take_path(&uri, self.snapshot.mesh.path_normalization);
+        let path = match rewrite::take_path(&uri, self.snapshot.mesh.path_normalization) {
+            Ok(path) => path,
+            Err(bad) => return Ok(self.failed(&bad.into())),
+        };
         headers::strip_request(&mut headers);
         let own = &self.snapshot.mesh.proxy_headers;
         if own.request_id {

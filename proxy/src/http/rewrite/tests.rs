@@ -34,6 +34,8 @@ fn the_authority_is_one_host() {
         ("/", &["u@a.test"], Err(BadTarget::BadHost)),
         ("https://b.test/", &["b.test"], Err(BadTarget::Insecure)),
         ("ftp://b.test/", &["b.test"], Err(BadTarget::BadScheme)),
+        ("b.test:80", &["b.test"], Err(BadTarget::NoPath)),
+        ("b.test", &["b.test"], Err(BadTarget::NoPath)),
     ] {
         assert_eq!(
             authority(uri, hosts),
@@ -46,13 +48,17 @@ fn the_authority_is_one_host() {
 #[test]
 fn a_target_without_path_is_the_root() {
     for (uri, expected) in [
-        ("http://a.test", "/"),
-        ("http://a.test?x", "/?x"),
-        ("/a/../b?q", "/b?q"),
+        ("http://a.test", Ok("/")),
+        ("http://a.test?x", Ok("/?x")),
+        ("/a/../b?q", Ok("/b?q")),
+        ("/a%00?q", Err(BadTarget::ZeroInPath)),
+        ("/a?%00", Ok("/a?%00")),
     ] {
         assert_eq!(
-            take_path(&uri.parse().expect("uri"), PathNormalization::Base).as_str(),
-            expected,
+            take_path(&uri.parse().expect("uri"), PathNormalization::Base)
+                .as_ref()
+                .map(PathAndQuery::as_str),
+            expected.as_ref().copied(),
             "{uri}"
         );
     }

@@ -2,23 +2,33 @@
 
 use std::io::Read;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
 use anyhow::Context;
 use egret_tests::client::curl;
+use egret_tests::ledger::Ledger;
 use egret_tests::netns::Host;
 use egret_tests::origin::httpbin;
 use egret_tests::places::ELSEWHERE;
 use egret_tests::places::Family;
 use egret_tests::places::Located;
 use egret_tests::places::SLEEP;
+use egret_tests::places::Site;
 use egret_tests::process::Process;
 use egret_tests::topology::World;
 
 use crate::stage;
+use crate::stage::field;
+
+const OTHER: Site = Site {
+    name: "other",
+    number: 20,
+};
 
 /// How much longer than a direct call a call of a silent client may take.
 const MORE: Duration = Duration::from_millis(300);
@@ -142,5 +152,125 @@ fn a_greeting_comes_soon_and_http_on_the_same_port_is_still_read() -> anyhow::Re
     let answer = curl(&pod, &["http://elsewhere.example:3306/get"])?;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(web.only_request()?.target, "/get");
+    Ok(())
+}
+
+/// As AUTO, with a second host on the port, which only the Host header leads to.
+fn two_hosts() -> String {
+    let other = AUTO.replace("elsewhere", "other").replace(
+        "resolution: DNS",
+        "resolution: STATIC\n  endpoints: [{address: 198.51.100.20}]",
+    );
+    format!("{AUTO}---{other}")
+}
+
+/// The client connects, waits until egret has dialled the opaque destination on its account, however long that takes, and
+/// only then says what it wants, by `host`.
+fn late(pod: &Host, dialled: &Ledger<SocketAddr>, host: &str) -> anyhow::Result<String> {
+    let known = dialled.len();
+    let mut stream = pod.run(|| TcpStream::connect((ELSEWHERE.v4(), 3306)))?;
+    dialled.await_from(known, |_| true)?;
+    write!(
+        stream,
+        "GET /late HTTP/1.1\r\nhost: {host}:3306\r\nconnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn a_client_that_connects_early_and_speaks_late_is_read_all_the_same() -> anyhow::Result<()> {
+    let world = World::new("server-first-late", Family::V4)?;
+    let web = world.http(ELSEWHERE, 3306, &httpbin())?;
+    let other = world.http(OTHER, 3306, &httpbin())?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = stage::registered("elsewhere.yaml", &two_hosts())?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let call = |host: &str| late(&pod, &web.connections, host);
+    for (host, origin) in [("elsewhere.example", &web), ("other.example", &other)] {
+        let answer = call(host)?;
+        assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{answer}");
+        // Only who reads HTTP adds this.
+        assert!(answer.contains("x-envoy-upstream-service-time"), "{answer}");
+        let seen = origin.requests.await_one(|seen| seen.target == "/late")?;
+        assert_eq!(seen.host, format!("{host}:3306"));
+    }
+    let answer = call("unknown.example")?;
+    assert!(
+        answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"),
+        "{answer}"
+    );
+    let line = sidecar.await_access(|line| field(line, "authority") == "unknown.example:3306")?;
+    assert_eq!(field(&line, "route_name"), "block_all", "{line:#}");
+    Ok(())
+}
+
+/// nginx closes a connection on which nobody says anything; the client knows nothing of that one.
+#[test]
+fn a_server_that_tires_of_the_silence_ends_no_connection_of_the_client() -> anyhow::Result<()> {
+    let world = World::new("server-first-tired", Family::V4)?;
+    let listener = world.internet.listen(ELSEWHERE.v4(), 3306)?;
+    listener.set_nonblocking(false)?;
+    let dialled = Ledger::default();
+    let told = dialled.clone();
+    thread::spawn(move || -> std::io::Result<()> {
+        let (silent, peer) = listener.accept()?;
+        drop(silent);
+        told.push(peer);
+        let (mut stream, peer) = listener.accept()?;
+        told.push(peer);
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte)?;
+            head.extend(byte);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\npage\n")
+    });
+    let pod = world.pod(SLEEP, "default")?;
+    let config = stage::registered("elsewhere.yaml", AUTO)?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let answer = late(&pod, &dialled, "elsewhere.example")?;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.ends_with("page\n"), "{answer}");
+    assert_eq!(dialled.len(), 2);
+    Ok(())
+}
+
+/// As SSH: both sides say who they are, in any order.
+#[test]
+fn both_sides_may_speak_first() -> anyhow::Result<()> {
+    let world = World::new("server-first-ssh", Family::V4)?;
+    let banner: &[u8] = b"SSH-2.0-OpenSSH_9.2\r\n";
+    let server = world.echo(&world.internet, &[ELSEWHERE.v4()], 3306, banner)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = stage::registered("elsewhere.yaml", AUTO)?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let own = b"SSH-2.0-paramiko_3\r\n";
+    for waits in [true, false] {
+        let (first, second) = pod.run(move || {
+            let mut stream = TcpStream::connect((ELSEWHERE.v4(), 3306))?;
+            let mut first = vec![0; banner.len()];
+            if waits {
+                stream.read_exact(&mut first)?;
+            }
+            stream.write_all(own)?;
+            if !waits {
+                stream.read_exact(&mut first)?;
+            }
+            let mut second = vec![0; own.len()];
+            stream.read_exact(&mut second)?;
+            std::io::Result::Ok((first, second))
+        })?;
+        assert_eq!((&first[..], &second[..]), (banner, &own[..]), "{waits}");
+    }
+    assert_eq!(server.connections.len(), 2, "one for each");
+    let sent = banner.len() + own.len();
+    let line = sidecar.await_access(|line| line["bytes_sent"] == sent)?;
+    assert_eq!(
+        field(&line, "upstream_cluster"),
+        "outbound|3306||elsewhere.example"
+    );
     Ok(())
 }

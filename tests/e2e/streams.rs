@@ -27,6 +27,7 @@ use nix::sys::socket::sockopt::Linger;
 use crate::stage;
 use crate::stage::ALLOW_ANY;
 use crate::stage::REGISTRY_ONLY;
+use crate::stage::elsewhere;
 
 const ONE: Site = Site {
     name: "one",
@@ -226,4 +227,45 @@ spec:
         }
     }
     Ok(())
+}
+
+#[test]
+fn equal_queries_and_callers_go_to_equal_endpoints() -> anyhow::Result<()> {
+    let world = World::new("streams-hash-query", Family::V4)?;
+    let page = at_once(|seen| text(StatusCode::OK, &seen.local.ip().to_string()));
+    let _one = world.http(ONE, 80, &page)?;
+    let _other = world.http(OTHER, 80, &page)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    let rule = |hash: &str| {
+        let policy = format!("loadBalancer: {{consistentHash: {{{hash}}}}}");
+        elsewhere(&[ONE.v4(), OTHER.v4()], &policy)
+    };
+    config.write(
+        "hash.yaml",
+        &rule("httpQueryParameterName: user, ringHash: {minimumRingSize: 4096}"),
+    )?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let place = |query: String| {
+        let url = format!("http://elsewhere.example/{query}");
+        Ok::<_, anyhow::Error>(curl(&pod, &[&url])?.body)
+    };
+    let mut all = BTreeSet::new();
+    for user in 0..20 {
+        let first = place(format!("?user={user}"))?;
+        for more in ["", "&more", "&user=other"] {
+            assert_eq!(place(format!("?user={user}{more}"))?, first, "{user}");
+        }
+        all.insert(first);
+    }
+    assert_eq!(all.len(), 2, "both are used");
+
+    config.write("hash.yaml", &rule("useSourceIp: true"))?;
+    let one_place = || {
+        let places: BTreeSet<_> = (0..20)
+            .map(|user| place(format!("?user={user}")))
+            .collect::<Result<_, _>>()?;
+        Ok(places.len() == 1)
+    };
+    stage::until(one_place)
 }

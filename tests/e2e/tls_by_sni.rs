@@ -117,6 +117,33 @@ fn a_client_hello_in_pieces_is_read_and_passed_on_whole() -> anyhow::Result<()> 
     Ok(())
 }
 
+/// A hello of 50 kB takes several records however it is sent, and every byte of it is passed on.
+#[test]
+fn a_long_client_hello_is_read_and_passed_on_whole() -> anyhow::Result<()> {
+    let world = World::new("001-sni-long", Family::V4)?;
+    let origin = world.https(GOOGLE, world.authority.server(&[GOOGLE.name])?, &page())?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[
+        REGISTRY_ONLY,
+        "001/google.yaml",
+        "001/google-virtual-service.yaml",
+    ])?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let mut client = ClientConfig::clone(&*client_trusting(world.authority.pem())?);
+    let strange = (0..240u8).map(|number| vec![number; 200]);
+    client.alpn_protocols = strange.chain([b"http/1.1".to_vec()]).collect();
+    let client = Arc::new(client);
+    for segment in [usize::MAX, 100] {
+        let client = Arc::clone(&client);
+        let answer = pod.run(move || call_in_pieces(client, usize::MAX, segment))?;
+        assert!(answer.ends_with("page\n"), "{answer:?}");
+    }
+    assert_eq!(origin.requests.len(), 2);
+    let line = sidecar.await_access(|line| field(line, "requested_server_name") == GOOGLE.name)?;
+    assert!(line["bytes_received"].as_u64() > Some(48_000), "{line:#}");
+    Ok(())
+}
+
 fn page() -> Answer {
     at_once(|_| text(StatusCode::OK, "page\n"))
 }
@@ -142,7 +169,10 @@ fn call_in_pieces(
     let mut tls = ClientConnection::new(client, GOOGLE.name.try_into()?)?;
     let mut hello = Vec::new();
     tls.write_tls(&mut hello)?;
-    for piece in records(&hello, record).chunks(segment.min(4096)) {
+    if record != usize::MAX {
+        hello = records(&hello, record);
+    }
+    for piece in hello.chunks(segment.min(4096)) {
         socket.write_all(piece)?;
     }
     let mut stream = Stream::new(&mut tls, &mut socket);

@@ -366,3 +366,40 @@ fn a_proxy_that_refuses_is_told_of() -> anyhow::Result<()> {
     assert!(reason.contains("the proxy answered 403"), "{line:#}");
     Ok(())
 }
+
+/// Whatever else a proxy says, or does not say, the call fails and the log tells why; nothing hangs.
+#[test]
+fn proxies_that_do_not_consent() -> anyhow::Result<()> {
+    let world = World::new("tunnel-unwilling", Family::V4)?;
+    world.resolve(PROXY.name, &[PROXY.v4()]);
+    let listener = world.internet.listen(PROXY.v4(), 3128)?;
+    let answers: [(&[u8], &str); 5] = [
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic\r\ncontent-length: 0\r\n\r\n", "the proxy answered 407"),
+        (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "the proxy answered 502"),
+        (b"", "the proxy closed the connection"),
+        (b"220 mail.example\r\n\r\n", "the proxy's answer is not HTTP"),
+        (b"HTTP/1.1 200", "the proxy closed the connection"),
+    ];
+    thread::spawn(move || -> io::Result<()> {
+        listener.set_nonblocking(false)?;
+        for (answer, _) in answers {
+            let (mut client, _) = listener.accept()?;
+            head(&mut client)?;
+            client.write_all(answer)?;
+        }
+        Ok(())
+    });
+    let pod = world.pod(SLEEP, "default")?;
+    let config = stage::registered("tunnel.yaml", CONFIG)?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    for (answer, words) in answers {
+        let known = sidecar.output.len();
+        let call = curl(&pod, &["https://www.google.com/"])?;
+        assert_ne!(call.exit, 0, "{answer:?}: {call:?}");
+        let line = sidecar.await_access_from(known, |_| true)?;
+        let why = field(&line, "upstream_transport_failure_reason");
+        assert!(why.contains(words), "{answer:?}: {line:#}");
+        assert_eq!(field(&line, "response_flags"), "UF,URX", "{line:#}");
+    }
+    Ok(())
+}

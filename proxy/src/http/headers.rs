@@ -300,6 +300,9 @@ pub fn expects_continue(headers: &HeaderMap) -> bool {
         .get(header::EXPECT)
         .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
+            if value.is_empty() {
+                continue;
+            }
 
 /// Makes one `cookie` of the several that HTTP/2 may split it into (RFC 9113, 8.2.3).
 pub fn join_cookies(headers: &mut HeaderMap) {
@@ -363,7 +366,8 @@ fn number(number: u64) -> HeaderValue {
 }
 
 /// Applies a route's changes: removals, then sets, then adds. A `host` or `:authority` set here is the new authority,
-/// which is returned. Names and values that are not valid headers are passed over; loading reports them.
+/// which is returned. As with Envoy, `%%` stands for `%`, and an empty value changes nothing. Names and values that are not
+/// valid headers are passed over; loading reports them.
 pub fn change<'o>(headers: &mut HeaderMap, operations: &'o HeaderOperations) -> Option<&'o str> {
     let mut authority = None;
     for name in &operations.remove {
@@ -379,10 +383,12 @@ pub fn change<'o>(headers: &mut HeaderMap, operations: &'o HeaderOperations) -> 
                 authority = Some(&**value);
                 continue;
             }
-            let (Ok(name), Ok(value)) = (
-                HeaderName::from_bytes(name.as_bytes()),
-                HeaderValue::from_str(value),
-            ) else {
+            let value = if value.contains("%%") {
+                HeaderValue::from_maybe_shared(Bytes::from(value.replace("%%", "%")))
+            } else {
+                HeaderValue::from_str(value)
+            };
+            let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), value) else {
                 continue;
             };
             if append {

@@ -213,6 +213,20 @@ fn changes_of_a_route_come_in_order() {
 }
 
 #[test]
+fn changes_are_as_envoy_reads_them() {
+    let operations = HeaderOperations {
+        set: [("x-a", "100%%"), ("x-b", "")]
+            .map(|(name, value)| (name.into(), value.into()))
+            .into(),
+        add: [("x-c".into(), "".into())].into(),
+        ..HeaderOperations::default()
+    };
+    let mut headers = map(&[("x-b", "kept")]);
+    change(&mut headers, &operations);
+    assert_eq!(headers, map(&[("x-b", "kept"), ("x-a", "100%")]));
+}
+
+#[test]
 fn cookies_become_one() {
     let mut headers = map(&[("cookie", "a=1"), ("cookie", "b=2")]);
     join_cookies(&mut headers);

@@ -140,7 +140,8 @@ async fn over_single(
             }
         };
     };
-    let (stream, local) = match open(&mut way, clusters, Alpn::Http1, permit).await {
+    // Boxed: it is large and rare.
+    let (stream, local) = match Box::pin(open(&mut way, clusters, Alpn::Http1, permit)).await {
         Ok(opened) => opened,
         Err(failure) => {
             return Err(Failed {

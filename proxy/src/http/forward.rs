@@ -1,5 +1,6 @@
 //! Sends a request to where it is decided to go, again if the route says so.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,16 +159,20 @@ pub async fn forward(
         copies,
         kept,
     };
-    let (reply, deadline) = match limit {
-        None => (tries.run(request, told).await?, None),
-        Some(limit) => {
-            let received = told.received.clone();
-            let answered = deadline::within(limit, &received, tries.run(request, told)).await;
-            let Some((reply, deadline)) = answered else {
-                leg.timed_out();
-                return Err(Failure::new(Cause::Timeout, "the route's timeout passed"));
-            };
-            (reply?, Some(deadline))
+    let received = told.received.clone();
+    let (reply, deadline) = {
+        // Pinned where it is: moved into either arm, it would take its room once more in each.
+        let running = pin!(tries.run(request, told));
+        match limit {
+            None => (running.await?, None),
+            Some(limit) => {
+                let Some((reply, deadline)) = deadline::within(limit, &received, running).await
+                else {
+                    leg.timed_out();
+                    return Err(Failure::new(Cause::Timeout, "the route's timeout passed"));
+                };
+                (reply?, Some(deadline))
+            }
         }
     };
     told.record.upstream_host = Some(reply.address);

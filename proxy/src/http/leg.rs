@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +23,8 @@ use crate::http::attempt::Failed;
 use crate::http::attempt::Reply;
 use crate::http::attempt::Way;
 use crate::http::attempt::attempt;
-use crate::http::early::Early;
 use crate::http::deadline::within;
+use crate::http::early::Early;
 use crate::http::outgoing::Outgoing;
 use crate::proxy::Proxy;
 use crate::upstream::body::Received;
@@ -164,10 +165,11 @@ impl<'l> Leg<'l> {
             early: self.early.as_ref(),
             local,
         };
-        let trying = attempt(request, way, &self.proxy.clusters);
+        // Pinned where it is: moved into either arm, it would take its room once more in each.
+        let mut trying = pin!(attempt(request, way, &self.proxy.clusters));
         let outcome = match limit {
             None => trying.await,
-            Some(limit) => match within(limit, &self.received, trying).await {
+            Some(limit) => match within(limit, &self.received, trying.as_mut()).await {
                 Some((outcome, _)) => outcome,
                 None => Err(Failed {
                     failure: Failure::new(Cause::TryTimeout, "the try's time limit passed"),

@@ -7,5 +7,6 @@ mod between;
 mod framing;
 mod retries;
 mod http2;
+mod interim;
 mod bodies;
 mod routes;

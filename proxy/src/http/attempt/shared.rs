@@ -130,7 +130,8 @@ async fn shared(way: &mut Way<'_>, clusters: &Clusters) -> Result<(Shared, Call)
         }
         match way.pool.turn(&way.key) {
             Turn::Make(making) => {
-                let made = make_shared(way, clusters).await;
+                // Boxed: it is large and rare.
+                let made = Box::pin(make_shared(way, clusters)).await;
                 making.done(&made);
                 return made.map(with_call);
             }

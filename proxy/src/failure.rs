@@ -117,6 +117,8 @@ pub enum Cause {
     StreamReset,
     /// The upstream closed or reset the connection in the middle of the response.
     ResetAfter,
+    /// The upstream reset the HTTP/2 stream in the middle of the response.
+    StreamResetAfter,
     /// The upstream's response breaks HTTP.
     UpstreamProtocol,
     /// The upstream's response breaks HTTP after it began, or ends before its own end.
@@ -197,7 +199,9 @@ impl Failure {
     pub fn stream_flag(&self) -> Option<Flag> {
         match self.cause {
             Cause::Refused(Refusal::Blackhole | Refusal::OwnListener) => Some(Flag::UH),
-            Cause::ClientGone | Cause::Idle | Cause::ResetAfter | Cause::ProtocolAfter => None,
+            Cause::ClientGone | Cause::Idle | Cause::ResetAfter
+            | Cause::StreamResetAfter
+            | Cause::ProtocolAfter => None,
             _ => self.flag(),
         }
     }

@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use std::net::TcpStream;
 
 use anyhow::Context;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::Linger;
 
 use crate::DEADLINE;
 use crate::netns::Host;
@@ -258,6 +260,18 @@ impl Wire {
     /// When the other side has closed.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
+    }
+
+    /// Resets the connection when it is dropped.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn reset(&self) -> io::Result<()> {
+        let linger = nix::libc::linger {
+            l_onoff: 1,
+            l_linger: 0,
+        };
+        Ok(setsockopt(&self.stream, Linger, &linger)?)
     }
 
     /// How long sending may take from now on.

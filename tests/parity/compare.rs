@@ -34,7 +34,7 @@ impl Names {
             .rsplit_once(':')
             .map(|(ip, port)| (ip, port.parse::<u16>()))
         {
-            Some((ip, Ok(32768..))) => format!("{}:any", self.named(ip)),
+            Some((ip, Ok(10_000..))) => format!("{}:any", self.named(ip)),
             _ => self.named(text),
         }
     }

@@ -1,14 +1,18 @@
 //! Every difference from Envoy, with its reason. Those that begin with `lack` are not meant and stand here until they
 //! are gone; all others are.
 
+mod breaks;
 mod gateway;
 mod http2;
 mod sidecar;
 mod streams;
+mod routes;
 mod rows;
 
+pub(crate) use breaks::OF_BREAKS;
 pub(crate) use gateway::OF_GATEWAY;
 pub(crate) use http2::OVER_HTTP2;
+pub(crate) use routes::OF_ROUTES;
 pub(crate) use rows::OF_CLOSED_ROWS;
 pub(crate) use rows::OF_GATEWAY_ROWS;
 pub(crate) use rows::OF_OPEN_ROWS;

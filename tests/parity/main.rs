@@ -4,6 +4,7 @@
 //! `ENVOY_BIN` names the Envoy; `scripts/test` installs one.
 
 mod wire;
+mod reset;
 mod requests;
 mod compare;
 mod differences;
@@ -11,6 +12,8 @@ mod insist;
 mod through;
 mod streams;
 mod rows;
+mod routes;
+mod breaks;
 
 use std::io::Write;
 

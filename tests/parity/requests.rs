@@ -5,7 +5,9 @@ mod hygiene;
 mod answers;
 mod sidecar;
 mod http2;
+mod actions;
 
+pub(crate) use actions::of_routes;
 pub(crate) use http2::Call;
 pub(crate) use http2::over_http2;
 pub(crate) use sidecar::of_sidecar;

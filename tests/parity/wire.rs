@@ -190,6 +190,11 @@ fn answer(what: &str) -> String {
         "500" => "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 2\r\n\r\nno".into(),
         "503" => "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\nno".into(),
         "redirected" => "HTTP/1.1 302 Found\r\nlocation: http://elsewhere.example/\r\ncontent-length: 0\r\n\r\n".into(),
+        "limited" => "HTTP/1.1 429 Too Many Requests\r\nx-envoy-ratelimited: true\r\ncontent-length: 0\r\n\r\n".into(),
+        "limited503" => "HTTP/1.1 503 Service Unavailable\r\nx-envoy-ratelimited: true\r\ncontent-length: 0\r\n\r\n".into(),
+        "cors" => "HTTP/1.1 200 OK\r\naccess-control-allow-origin: *\r\naccess-control-expose-headers: x-own\r\ncontent-length: 2\r\n\r\nok".into(),
+        _ if what.starts_with("grpc") => format!("HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ngrpc-status: {}\r\ncontent-length: 0\r\n\r\n", &what[4..]),
+        _ if what.len() == 3 && what.parse::<u16>().is_ok() => format!("HTTP/1.1 {what} Any\r\ncontent-length: 2\r\n\r\nno"),
         _ => "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\nhello\n".into(),
     }
 }

@@ -46,7 +46,10 @@ pub(crate) fn redirect(
     let port = port.filter(|port| !is_default(scheme, *port));
     let host = match &redirect.authority {
         Some(authority) => authority,
-        None => kept_host(call, scheme, port.is_some()),
+        None => {
+            let numbered = matches!(redirect.port, Some(RedirectPort::Number(_)));
+            kept_host(call, scheme, numbered || port.is_some())
+        }
     };
     let (plain, query) = split_query(path);
     let path = match &redirect.path {

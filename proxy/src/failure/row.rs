@@ -194,6 +194,14 @@ pub(super) fn row(cause: &Cause) -> Row {
             Some(Flag::UC),
             fixed("upstream_reset_after_response_started{connection_termination}"),
         ),
+        Cause::StreamResetAfter => Row(
+            Upstream,
+            Relay,
+            Never,
+            0,
+            Some(Flag::UR),
+            fixed("upstream_reset_after_response_started{remote_reset}"),
+        ),
         Cause::ProtocolAfter => Row(
             Upstream,
             Relay,

@@ -75,6 +75,13 @@ fn flags_and_details_are_envoys() {
         "upstream_reset_after_response_started{connection_termination}",
     );
     check(
+        Cause::StreamResetAfter,
+        0,
+        "UR",
+        "-",
+        "upstream_reset_after_response_started{remote_reset}",
+    );
+    check(
         Cause::ProtocolAfter,
         0,
         "UPE",

@@ -206,7 +206,7 @@ fn words(failure: &Failure, retried: bool) -> Cow<'static, str> {
         Cause::Insecure => "an https URL was asked for on a connection without TLS",
         Cause::Coding => "this transfer coding is not known here",
         Cause::TooLarge => "the request's headers are too large",
-        Cause::ResetAfter | Cause::ProtocolAfter => {
+        Cause::ResetAfter | Cause::StreamResetAfter | Cause::ProtocolAfter => {
             "the upstream broke off in the middle of the answer"
         }
         _ => match failure.words_for_caller() {
@@ -251,7 +251,10 @@ pub fn reason(cause: &Cause) -> &'static str {
         Cause::ConnectTimeout => "connect_timeout",
         Cause::UpstreamTls(_) => "upstream_tls",
         Cause::StreamRefused => "upstream_refused",
-        Cause::ResetBefore | Cause::ResetAfter | Cause::StreamReset => "upstream_reset",
+        Cause::ResetBefore
+        | Cause::ResetAfter
+        | Cause::StreamReset
+        | Cause::StreamResetAfter => "upstream_reset",
         Cause::UpstreamProtocol | Cause::ProtocolAfter => "upstream_protocol",
         Cause::Timeout => "timeout",
         Cause::TryTimeout => "try_timeout",

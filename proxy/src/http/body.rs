@@ -2,7 +2,6 @@
 //! and ends the request's record, whichever way it ends.
 
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
@@ -52,21 +51,15 @@ pub enum Broken {
 }
 
 impl Broken {
-    /// What the log says of it. A response that ends before its own end breaks HTTP, as one that cannot be read does.
+    /// What the log says of it. A response of HTTP/1 that ends before its own end breaks HTTP, however it ends, as one
+    /// that cannot be read does.
     fn cause(&self) -> Cause {
-        let Self::Upstream(cut) = self else {
-            return Cause::Timeout;
-        };
-        if cut.http2().is_some_and(h2::Error::is_library) {
-            return Cause::ProtocolAfter;
-        }
-        match cut.kind() {
-            Some(
-                io::ErrorKind::UnexpectedEof
-                | io::ErrorKind::InvalidData
-                | io::ErrorKind::InvalidInput,
-            ) => Cause::ProtocolAfter,
-            _ => Cause::ResetAfter,
+        match self {
+            Self::Timeout => Cause::Timeout,
+            Self::Upstream(Cut::One(_)) => Cause::ProtocolAfter,
+            Self::Upstream(Cut::Two(error)) if error.is_library() => Cause::ProtocolAfter,
+            Self::Upstream(Cut::Two(error)) if error.is_remote() => Cause::StreamResetAfter,
+            Self::Upstream(Cut::Two(_)) => Cause::ResetAfter,
         }
     }
 
@@ -129,6 +122,10 @@ impl ResponseBody {
         }
         if let Some((mut record, received)) = self.call.take() {
             record.bytes_received = received.bytes();
+            if record.response_code.is_none() {
+                // Nobody was there to read it.
+                record.bytes_sent = 0;
+            }
             record.end();
         }
     }

@@ -37,7 +37,10 @@ pub async fn within<T>(
 pub fn limit(route: Option<Duration>, grpc: bool, headers: &mut HeaderMap) -> Option<Duration> {
     let route = route.filter(|limit| !limit.is_zero());
     let client = grpc.then(|| headers.get(GRPC_TIMEOUT)).flatten();
-    let client = client.and_then(|value| parse(value.as_bytes()));
+    // A client that has no time at all has all of the route's, as with Envoy.
+    let client = client
+        .and_then(|value| parse(value.as_bytes()))
+        .filter(|limit| !limit.is_zero());
     let limit = match (route, client) {
         (Some(route), Some(client)) => Some(route.min(client)),
         (route, client) => route.or(client),

@@ -79,6 +79,7 @@ pub async fn exchange(
         Err(failure) => return refuse(&failure, Marks::default(), told),
     };
     let decision = decide(&outgoing, caller, &snapshot);
+    told.record.counter = told.received.counter();
     told.record.took_route(decision.route);
     told.record.decided(&decision.trail);
     let mut marks = Marks {

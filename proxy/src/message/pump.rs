@@ -152,7 +152,9 @@ fn reason(error: &(dyn Error + 'static)) -> Reason {
             Some(cut) => cut.http2(),
             None => error.downcast_ref::<h2::Error>(),
         };
-        if let Some(reason) = http2.and_then(h2::Error::reason) {
+        // What is not whole has not ended without an error, whatever the other side calls it.
+        let named = http2.and_then(h2::Error::reason);
+        if let Some(reason) = named.filter(|reason| *reason != Reason::NO_ERROR) {
             return reason;
         }
         next = error.source();

@@ -1,8 +1,10 @@
 //! The facts about one call, gathered along the walk and written exactly once, when the record is dropped.
 
 use std::borrow::Cow;
+use std::fmt::Debug;
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,6 +23,12 @@ use crate::report::access_log::AccessLog;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// `x-request-id`
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Counts a request's body while it comes.
+pub trait Counter: Debug {
+    /// Bytes so far.
+    fn bytes(&self) -> u64;
+}
 
 /// One HTTP request, or one connection that is not HTTP. Its line is written when it is dropped, whatever happened; a
 /// request that is dropped before [`Record::end`] was cut off by its client, and says so.
@@ -53,6 +61,8 @@ pub struct Record {
     pub upstream_transport_failure_reason: Option<Arc<str>>,
     /// Body bytes from the client; all its bytes for byte streams.
     pub bytes_received: u64,
+    /// What counts them until somebody says how many they were.
+    pub counter: Option<Rc<dyn Counter>>,
     /// Body bytes to the client; all bytes to it for byte streams.
     pub bytes_sent: u64,
     /// From the request sent to the response's head received.
@@ -101,6 +111,7 @@ impl Record {
             connection_termination_details: None,
             upstream_transport_failure_reason: None,
             bytes_received: 0,
+            counter: None,
             bytes_sent: 0,
             upstream_service_time: None,
             x_forwarded_for: None,
@@ -229,8 +240,10 @@ impl Drop for Record {
         }
         if !self.ended && self.method.is_some() && self.response_flags.is_empty() {
             self.response_flags.raise(Flag::DC);
-            self.response_code_details
-                .get_or_insert(Cow::Borrowed("downstream_remote_disconnect"));
+            self.response_code_details = Some(Cow::Borrowed("downstream_remote_disconnect"));
+            if let Some(counter) = &self.counter {
+                self.bytes_received = counter.bytes();
+            }
         }
         self.log.write(self);
     }

@@ -1,7 +1,6 @@
 //! What a client does with a connection, step by step.
 
 use std::io;
-use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
@@ -9,10 +8,9 @@ use std::net::SocketAddr;
 use std::net::TcpStream;
 
 use egret_tests::netns::Host;
-use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::Linger;
 
 use crate::compare::Facts;
+use crate::reset::reset_at_close;
 use crate::through::PATIENCE;
 
 /// One connection.
@@ -86,14 +84,7 @@ fn go(to: SocketAddr, steps: &[Step], heard: &mut Vec<u8>) -> io::Result<()> {
             }
             Step::End => drop(stream.shutdown(Shutdown::Write)),
             Step::Rest => drop(stream.read_to_end(heard)?),
-            Step::Reset => {
-                let linger = nix::libc::linger {
-                    l_onoff: 1,
-                    l_linger: 0,
-                };
-                setsockopt(&stream, Linger, &linger)
-                    .map_err(|_| io::Error::from(ErrorKind::Other))?;
-            }
+            Step::Reset => reset_at_close(&stream)?,
         }
     }
     Ok(())

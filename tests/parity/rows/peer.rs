@@ -10,9 +10,7 @@ use std::net::TcpListener;
 use std::net::TcpStream;
 use std::thread;
 
-use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::Linger;
-
+use crate::reset::reset_at_close;
 use crate::through::PATIENCE;
 
 /// Serves in the background for as long as the test's process lives.
@@ -65,11 +63,7 @@ fn obey(mut stream: TcpStream, name: &str) -> io::Result<()> {
             stream.write_all(b"oops")?;
             // So that what was said is heard before the reset is.
             reader.read_exact(&mut [0])?;
-            let linger = nix::libc::linger {
-                l_onoff: 1,
-                l_linger: 0,
-            };
-            setsockopt(&stream, Linger, &linger)?;
+            reset_at_close(&stream)?;
         }
         [0x16, ..] => {
             stream.write_all(b"hello to you")?;

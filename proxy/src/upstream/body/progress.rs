@@ -10,6 +10,8 @@ use std::task::Waker;
 use bytes::Bytes;
 use http_body::Frame;
 
+use crate::report::record::Counter;
+
 /// Shared by the body, which notes it, and by whoever asks. The default is a body that is no body.
 #[derive(Clone, Debug, Default)]
 pub struct Received(Option<Rc<Progress>>);
@@ -21,10 +23,23 @@ struct Progress {
     waiting: RefCell<Vec<Waker>>,
 }
 
+impl Counter for Progress {
+    fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+}
+
 impl Received {
     /// Of a body that is to come.
     pub(super) fn begin() -> Self {
         Self(Some(Rc::default()))
+    }
+
+    /// What counts the bytes, if there are any to come.
+    pub fn counter(&self) -> Option<Rc<dyn Counter>> {
+        self.0
+            .clone()
+            .map(|progress| -> Rc<dyn Counter> { progress })
     }
 
     /// The bytes so far.

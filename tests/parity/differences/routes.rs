@@ -1,0 +1,59 @@
+//! Of further actions of routes.
+
+use super::Difference;
+use super::SERVER;
+use super::VERDICT;
+
+pub(crate) const OF_ROUTES: &[Difference] = &[
+    SERVER,
+    VERDICT,
+    Difference {
+        exchanges: &["/5xx/reset", "/gateway/reset", "/reset/reset"],
+        facts: &["origin requests"],
+        reason: "a request that may be repeated is sent anew when a kept connection turns out to be closed",
+    },
+    Difference {
+        exchanges: &["/to/defaultport/a", "port in the host, default port"],
+        facts: &["header location"],
+        reason: "the port that a scheme has anyway is not written",
+    },
+    Difference {
+        exchanges: &["redirected post"],
+        facts: &["connection", "header connection"],
+        reason: "the connection lives on: what is left of the request is read",
+    },
+    Difference {
+        exchanges: &["/variable/a"],
+        facts: &[
+            "header x-code",
+            "origin header x-client",
+            "origin header x-protocol",
+        ],
+        reason: "lack: variables in the values of headers are not filled in; `check` and the log name them",
+    },
+    Difference {
+        exchanges: &["many headers"],
+        facts: &["log user_agent"],
+        reason: "the log tells what the client said, not what the route made of it",
+    },
+    Difference {
+        exchanges: &["any origin, preflight"],
+        facts: &["header access-control-allow-headers"],
+        reason: "nothing is not listed",
+    },
+    Difference {
+        exchanges: &["origin by regex, preflight"],
+        facts: &["header access-control-expose-headers"],
+        reason: "a preflight has no use for it (Fetch standard, 3.2.3)",
+    },
+    Difference {
+        exchanges: &["options without a method asked for"],
+        facts: &["origin header content-length"],
+        reason: "a request without a body is passed on as it came; Envoy says `content-length: 0`",
+    },
+    Difference {
+        exchanges: &["/redirected"],
+        facts: &["header location"],
+        reason: "a direct response has no headers but those that the route sets; Envoy's location leads back to itself",
+    },
+];

@@ -7,7 +7,6 @@ pub mod caller;
 pub mod headers;
 pub mod rewrite;
 pub mod framing;
-mod guarded;
 pub mod line;
 pub mod early;
 pub mod outgoing;

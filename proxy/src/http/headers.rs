@@ -300,9 +300,6 @@ pub fn expects_continue(headers: &HeaderMap) -> bool {
         .get(header::EXPECT)
         .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
-            if value.is_empty() {
-                continue;
-            }
 
 /// Makes one `cookie` of the several that HTTP/2 may split it into (RFC 9113, 8.2.3).
 pub fn join_cookies(headers: &mut HeaderMap) {
@@ -391,6 +388,9 @@ pub fn change<'o>(headers: &mut HeaderMap, operations: &'o HeaderOperations) -> 
             let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), value) else {
                 continue;
             };
+            if value.is_empty() {
+                continue;
+            }
             if append {
                 headers.append(name, value);
             } else {

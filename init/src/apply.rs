@@ -10,7 +10,7 @@ use crate::netlink::nftables::{self, Old};
 use crate::netlink::refusal::Refusal;
 use crate::netlink::socket::{Socket, Subsystem};
 use crate::plan::PASS_THROUGH;
-use crate::programs::{Failure, Iptables, has_legacy_tables};
+use crate::programs::{Failure, Iptables, with_legacy_tables};
 use crate::routes::{self, Mark, Present, Routing};
 use crate::rules::{Family, RuleSet};
 
@@ -274,10 +274,7 @@ fn undo<'a>(failure: Failure, begun: impl Iterator<Item = &'a Iptables>) -> Fail
 
 /// Removes what is left over in legacy tables of these families, which only the legacy programs can read.
 fn remove_legacy(done: &mut Done, families: &[Family]) -> Result<(), Failure> {
-    for &family in families {
-        if !has_legacy_tables(family) {
-            continue;
-        }
+    for family in with_legacy_tables(families) {
         match Iptables::find(family, Some(Binary::Legacy)) {
             Ok(iptables) => done.removed.extend(iptables.remove()?),
             Err(_) => done.warnings.push(

@@ -45,6 +45,7 @@ pub fn plan(intent: &Intent) -> RuleSet {
     chains.extend(closed::leaving(intent));
     chains.extend(closed::entering(intent));
     chains.extend(closed::passing(intent, &mut sets));
+    chains.iter_mut().for_each(Chain::forget_unreached);
     RuleSet {
         family: family(intent),
         sets: sets.0,
@@ -93,6 +94,19 @@ fn base_chain(name: ChainName, intent: &Intent) -> Chain {
 }
 
 impl Chain {
+    /// Drops the rules that no packet reaches, since a rule before them that asks for less ends the walk: mostly those of
+    /// istio-iptables for groups, behind a rule of its own that leaves all of the loopback interface alone.
+    fn forget_unreached(&mut self) {
+        let mut kept: Vec<Rule> = Vec::with_capacity(self.rules.len());
+        for rule in self.rules.drain(..) {
+            let is_reached = !kept.iter().any(|earlier| earlier.ends_walk_of(&rule));
+            if is_reached {
+                kept.push(rule);
+            }
+        }
+        self.rules = kept;
+    }
+
     fn empty(name: ChainName) -> Self {
         Self {
             name,
@@ -106,6 +120,22 @@ impl Chain {
             action,
             reason,
         });
+    }
+}
+
+impl Rule {
+    /// Whether no packet that would match a later rule gets past this one.
+    fn ends_walk_of(&self, later: &Self) -> bool {
+        let ends = !matches!(
+            self.action,
+            Action::Deliver { .. } | Action::Mark(_) | Action::RestoreMark
+        );
+        // Marks may change between the two.
+        let is_lasting =
+            |condition: &Match| !matches!(condition, Match::MarkIs(_) | Match::MarkIsNot(_));
+        let mut conditions = self.matches.iter();
+        ends && conditions
+            .all(|condition| is_lasting(condition) && later.matches.contains(condition))
     }
 }
 

@@ -1,10 +1,12 @@
 //! The programs iptables-save and iptables-restore: the fallback where the kernel has no nf_tables, and the only way to
 //! what older programs left in legacy tables. This is the only module that starts a process.
 
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::read;
 use thiserror::Error;
 
 use crate::intent::Binary;
@@ -72,7 +74,7 @@ impl Iptables {
         let variants: &[&str] = match binary {
             Some(Binary::Legacy) => &["-legacy"],
             Some(Binary::Nft) => &["-nft"],
-            None if has_legacy_tables(family) => &["-legacy", "-nft", ""],
+            None if !with_legacy_tables(&[family]).is_empty() => &["-legacy", "-nft", ""],
             None => &["-nft", "", "-legacy"],
         };
         let name = name(family);
@@ -218,16 +220,24 @@ impl Iptables {
     }
 }
 
-/// Whether somebody has made legacy tables in this network namespace.
-pub fn has_legacy_tables(family: Family) -> bool {
-    let path = match family {
-        Family::Ipv4 => "/proc/net/ip_tables_names",
-        Family::Ipv6 => "/proc/net/ip6_tables_names",
+/// The families, of these, for which somebody has made legacy tables in this network namespace.
+pub fn with_legacy_tables(families: &[Family]) -> Vec<Family> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    // Finding the folder takes the kernel longer than all the rest of the question.
+    let Ok(folder) = open("/proc/net", flags | OFlag::O_DIRECTORY, Mode::empty()) else {
+        return Vec::new();
     };
-    // The file has no size to ask for, and whether there is anything in it says enough.
-    File::open(path)
-        .and_then(|mut names| names.read(&mut [0; 1]))
-        .is_ok_and(|length| length > 0)
+    let has = |family: &Family| {
+        let name = match family {
+            Family::Ipv4 => "ip_tables_names",
+            Family::Ipv6 => "ip6_tables_names",
+        };
+        // The file has no size to ask for, and whether there is anything in it says enough.
+        openat(&folder, name, flags, Mode::empty())
+            .and_then(|names| read(names, &mut [0; 1]))
+            .is_ok_and(|length| length > 0)
+    };
+    families.iter().copied().filter(has).collect()
 }
 
 fn name(family: Family) -> &'static str {

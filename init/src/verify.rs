@@ -7,7 +7,7 @@ use crate::netlink::foreign::leftovers;
 use crate::netlink::refusal::Refusal;
 use crate::netlink::socket::{Socket, Subsystem};
 use crate::plan::PASS_THROUGH;
-use crate::programs::{Iptables, has_legacy_tables};
+use crate::programs::{Iptables, with_legacy_tables};
 use crate::routes::{self, Mark, Present, Routing};
 use crate::rules::{Family, RuleSet, TABLE, TableFamily};
 
@@ -129,10 +129,7 @@ impl Drift {
 
     /// Notes what is left over in legacy tables of these families. A program starts only where there are such tables.
     fn left_in_legacy(&mut self, families: &[Family]) {
-        for &family in families {
-            if !has_legacy_tables(family) {
-                continue;
-            }
+        for family in with_legacy_tables(families) {
             match Iptables::find(family, Some(Binary::Legacy)) {
                 Ok(iptables) => self.not_wanted(iptables.left_over()),
                 Err(failure) => self.warnings.push(format!(

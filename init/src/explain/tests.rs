@@ -80,7 +80,7 @@ fn what_is_sent() {
             1000,
             Udp,
             "9.9.9.9:443",
-            "left alone: goes where it was going\nbecause: no rule captures this destination (row outbound 12)\nrule 8 of chain output",
+            "left alone: goes where it was going\nbecause: no rule captures this destination (row outbound 12)\nrule 6 of chain output",
         ),
         (
             "-u 1337 -i * --block-quic",

@@ -309,3 +309,54 @@ fn closed() {
     );
     check("ipv6-off", "-i * -b * --ipv6 off", &[], IPV6);
 }
+
+/// A rule stays unless all its packets meet their end before.
+#[test]
+fn rules_that_no_packet_reaches() {
+    let lo = || Match::Through(crate::rules::Interface::Loopback);
+    let kept = |rules: &[(&[Match], Action)]| {
+        let mut chain = Chain::empty(ChainName::Output);
+        for (matches, action) in rules {
+            chain.push(*matches, *action, Reason::Proxy);
+        }
+        chain.forget_unreached();
+        chain.rules.len()
+    };
+    let user = || Match::User(7..=7);
+    assert_eq!(
+        kept(&[
+            (&[lo()], Action::Leave),
+            (&[lo(), user()], Action::Redirect(1))
+        ]),
+        1
+    );
+    assert_eq!(
+        kept(&[
+            (&[], Action::Goto(ChainName::Outbound)),
+            (&[lo()], Action::Drop)
+        ]),
+        1
+    );
+    assert_eq!(
+        kept(&[(&[lo(), user()], Action::Leave), (&[lo()], Action::Leave)]),
+        2
+    );
+    assert_eq!(
+        kept(&[(&[user()], Action::Leave), (&[lo()], Action::Leave)]),
+        2
+    );
+    for goes_on in [
+        Action::Mark(1),
+        Action::RestoreMark,
+        Action::Deliver { port: 1, mark: 2 },
+    ] {
+        assert_eq!(kept(&[(&[lo()], goes_on), (&[lo()], Action::Leave)]), 2);
+    }
+    let marked = || Match::MarkIs(1);
+    let marks_between: [(&[Match], Action); 3] = [
+        (&[marked()], Action::Leave),
+        (&[lo()], Action::Mark(1)),
+        (&[marked()], Action::Drop),
+    ];
+    assert_eq!(kept(&marks_between), 3);
+}

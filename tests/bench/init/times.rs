@@ -1,6 +1,8 @@
 //! Programs run in fresh pods, and how long they take.
 
 use std::fs::File;
+use std::io::Read;
+use std::io::Seek;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
@@ -10,7 +12,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use anyhow::Context;
-use anyhow::ensure;
+use anyhow::bail;
 use egret_tests::netns::Host;
 
 use crate::init::milliseconds;
@@ -61,38 +63,49 @@ impl Job {
         self
     }
 
-    /// Runs all programs in a pod. Gives the time from each start to each end, and what the last one printed, if it `is_heard`.
+    /// Runs all programs in a pod. Gives the time from each start to each end, and what the last one printed, if it
+    /// `is_heard`.
+    ///
+    /// What they print goes to files, since waiting for the end of a pipe would add to the time of each.
     fn run(&self, pod: &Host, is_heard: bool) -> anyhow::Result<(Duration, Vec<u8>)> {
         let mut took = Duration::ZERO;
         let mut printed = Vec::new();
         for (words, input) in &self.0 {
+            let (mut heard, mut errors) = (tempfile::tempfile()?, tempfile::tempfile()?);
             let mut command = Command::new(&words[0]);
             command.args(&words[1..]).stdin(File::open(input)?);
             let stdout = if is_heard {
-                Stdio::piped()
+                Stdio::from(heard.try_clone()?)
             } else {
                 Stdio::null()
             };
-            command.stdout(stdout).stderr(Stdio::piped());
-            let (time, output) = pod.run(move || {
+            command.stdout(stdout).stderr(errors.try_clone()?);
+            let (time, status) = pod.run(move || {
                 let start = Instant::now();
-                let output = command
-                    .spawn()
-                    .and_then(std::process::Child::wait_with_output);
-                (start.elapsed(), output)
+                let status = command.spawn().and_then(|mut child| child.wait());
+                (start.elapsed(), status)
             });
-            let output = output.with_context(|| format!("cannot run {}", words[0]))?;
-            ensure!(
-                output.status.success(),
-                "{}: {}",
-                words[0],
-                String::from_utf8_lossy(&output.stderr)
-            );
+            let status = status.with_context(|| format!("cannot run {}", words[0]))?;
+            if !status.success() {
+                bail!(
+                    "{}: {}",
+                    words[0],
+                    String::from_utf8_lossy(&read(&mut errors)?)
+                );
+            }
             took += time;
-            printed = output.stdout;
+            printed = read(&mut heard)?;
         }
         Ok((took, printed))
     }
+}
+
+/// All that was written to a file.
+fn read(file: &mut File) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What a job prints in a fresh pod.

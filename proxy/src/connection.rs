@@ -170,7 +170,8 @@ async fn walk(
     act(stream, &layer, arrival, proxy, &snapshot, dialled, record).await
 }
 
-/// The client that whoever is in front of a gateway names; `peer` itself where nobody is named.
+/// The client that whoever is in front of a gateway names; `peer` itself where nobody is named. The record takes that,
+/// and whom the client dialled.
 async fn client_in_front(
     stream: &mut Rewind<TcpStream>,
     peer: SocketAddr,
@@ -182,8 +183,10 @@ async fn client_in_front(
         Ok(Err(error)) => return Err(Failure::new(Cause::ProxyHeader, error.to_string())),
         Err(_) => return Err(Failure::new(Cause::ProxyHeader, "no PROXY header in time")),
     };
-    let client = canonical(named.unwrap_or(peer));
+    let Some(named) = named else { return Ok(peer) };
+    let client = canonical(named.client);
     record.downstream_remote_address = Some(client);
+    record.downstream_local_address = Some(canonical(named.dialled));
     Ok(client)
 }
 
@@ -206,6 +209,7 @@ async fn act(
         (Verdict::Http, layer) => {
             let caller = Caller {
                 arrival,
+                dialled: record.downstream_local_address.unwrap_or(arrival.to),
                 terminated: None,
                 shown: None,
             };
@@ -268,6 +272,7 @@ async fn terminate(
         Verdict::Http => {
             let caller = Caller {
                 arrival,
+                dialled: record.downstream_local_address.unwrap_or(arrival.to),
                 terminated: Some(terminated),
                 shown,
             };

@@ -67,7 +67,14 @@ fn the_client_is_the_one_that_the_header_names() -> anyhow::Result<()> {
     assert_eq!(forwarded().as_deref(), Some("203.0.113.7"));
     let logged = gateway.await_access(|line| field(line, "path") == "/get")?;
     let client = json!("203.0.113.7:4711");
-    assert_fields(&logged, &[("downstream_remote_address", client)]);
+    let dialled = json!("198.51.100.1:80");
+    assert_fields(
+        &logged,
+        &[
+            ("downstream_remote_address", client),
+            ("downstream_local_address", dialled),
+        ],
+    );
 
     let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
     header.extend([203, 0, 113, 8, 198, 51, 100, 1, 0x12, 0x67, 0, 80]);

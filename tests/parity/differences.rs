@@ -6,12 +6,14 @@ mod gateway;
 mod http2;
 mod sidecar;
 mod streams;
+mod proxied;
 mod routes;
 mod rows;
 
 pub(crate) use breaks::OF_BREAKS;
 pub(crate) use gateway::OF_GATEWAY;
 pub(crate) use http2::OVER_HTTP2;
+pub(crate) use proxied::OF_PROXIED;
 pub(crate) use routes::OF_ROUTES;
 pub(crate) use rows::OF_CLOSED_ROWS;
 pub(crate) use rows::OF_GATEWAY_ROWS;

@@ -6,10 +6,12 @@ mod answers;
 mod sidecar;
 mod http2;
 mod actions;
+mod proxied;
 
 pub(crate) use actions::of_routes;
 pub(crate) use http2::Call;
 pub(crate) use http2::over_http2;
+pub(crate) use proxied::of_proxied;
 pub(crate) use sidecar::of_sidecar;
 
 /// One exchange: the bytes a client sends, and how many final responses it reads.

@@ -1,5 +1,6 @@
 //! Who asks, and what is gathered about one of its requests on the way.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use egret_config::decide::call::Arrival;
@@ -16,6 +17,8 @@ use crate::upstream::body::Received;
 pub struct Caller {
     /// Where it came in.
     pub arrival: Arrival,
+    /// Whom the client dialled, where somebody in front says it; otherwise where it came in.
+    pub dialled: SocketAddr,
     /// TLS that a gateway ended on it.
     pub terminated: Option<Terminated>,
     /// What the certificate says that the client showed, as an element of `x-forwarded-client-cert`.
@@ -35,7 +38,7 @@ impl Caller {
     /// A record for a request on this connection.
     pub fn record(&self, proxy: &Proxy) -> Record {
         let mut record = Record::open(Arc::clone(&proxy.access_log));
-        record.downstream_local_address = Some(self.arrival.to);
+        record.downstream_local_address = Some(self.dialled);
         record.downstream_remote_address = Some(self.arrival.client);
         record.requested_server_name = self.terminated.as_ref().and_then(|tls| tls.sni.clone());
         record

@@ -193,7 +193,7 @@ fn read(
             let edge = Edge {
                 scheme: caller.scheme(),
                 client: arrival.client.ip(),
-                port: told.own.forwarded_port.then_some(arrival.to.port()),
+                port: told.own.forwarded_port.then_some(caller.dialled.port()),
                 topology,
             };
             headers::from_gateway(&mut parts.headers, edge);

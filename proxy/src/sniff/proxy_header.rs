@@ -4,8 +4,6 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 
 use bytes::Buf;
@@ -23,6 +21,15 @@ const FIXED: usize = 16;
 const LINE: &[u8] = b"PROXY ";
 const LINE_MAX: usize = 107;
 
+/// What a header says of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Who made it.
+    pub client: SocketAddr,
+    /// Whom it was made to.
+    pub dialled: SocketAddr,
+}
+
 /// What the first bytes of a connection are.
 #[derive(Debug, PartialEq, Eq)]
 enum Header {
@@ -30,23 +37,23 @@ enum Header {
     More,
     /// No header, or a broken one.
     Broken(&'static str),
-    /// A header of so many bytes, with the client if it names one.
-    Whole(usize, Option<SocketAddr>),
+    /// A header of so many bytes, with what it says if it is about a client.
+    Whole(usize, Option<Named>),
 }
 
-/// Reads the header off a connection, which must begin with one; gives the client that it names. One that is about
+/// Reads the header off a connection, which must begin with one; gives the ends that it names. One that is about
 /// nobody, as of a load balancer that looks whether we are well, names none.
 ///
 /// # Errors
 /// Those of reading; `InvalidData` where there is no header, or a broken one.
 pub async fn proxy_header<S: AsyncRead + Unpin>(
     stream: &mut Rewind<S>,
-) -> io::Result<Option<SocketAddr>> {
+) -> io::Result<Option<Named>> {
     loop {
         match parse(stream.sniffed()) {
-            Header::Whole(length, client) => {
+            Header::Whole(length, named) => {
                 stream.parts_mut().1.advance(length);
-                return Ok(client);
+                return Ok(named);
             }
             Header::Broken(what) => return Err(io::Error::new(io::ErrorKind::InvalidData, what)),
             Header::More if stream.sniffed().len() >= SNIFFED_MAX + FIXED => {
@@ -83,17 +90,17 @@ fn line(bytes: &[u8]) -> Header {
             false => Header::Broken("a PROXY header without an end"),
         };
     };
-    let client = std::str::from_utf8(&bytes[LINE.len()..end])
+    let named = std::str::from_utf8(&bytes[LINE.len()..end])
         .ok()
-        .and_then(client_of_line);
-    match client {
-        Some(client) => Header::Whole(end + 2, client),
+        .and_then(named_by_line);
+    match named {
+        Some(named) => Header::Whole(end + 2, named),
         None => Header::Broken("a PROXY header of version 1 that cannot be read"),
     }
 }
 
 /// Family, source, destination and their ports. The outer `None` is what cannot be read.
-fn client_of_line(text: &str) -> Option<Option<SocketAddr>> {
+fn named_by_line(text: &str) -> Option<Option<Named>> {
     let mut words = text.split(' ');
     let family = words.next()?;
     if family == "UNKNOWN" {
@@ -102,13 +109,17 @@ fn client_of_line(text: &str) -> Option<Option<SocketAddr>> {
     let mut address = || words.next()?.parse::<IpAddr>().ok();
     let (from, to) = (address()?, address()?);
     let mut port = || words.next()?.parse::<u16>().ok();
-    let (from_port, _) = (port()?, port()?);
+    let (from_port, to_port) = (port()?, port()?);
     let fits = match family {
         "TCP4" => from.is_ipv4() && to.is_ipv4(),
         "TCP6" => from.is_ipv6() && to.is_ipv6(),
         _ => false,
     };
-    (fits && words.next().is_none()).then_some(Some(SocketAddr::new(from, from_port)))
+    let named = Named {
+        client: SocketAddr::new(from, from_port),
+        dialled: SocketAddr::new(to, to_port),
+    };
+    (fits && words.next().is_none()).then_some(Some(named))
 }
 
 fn binary(bytes: &[u8]) -> Header {
@@ -120,26 +131,40 @@ fn binary(bytes: &[u8]) -> Header {
         return Header::More;
     };
     let broken = Header::Broken("a PROXY header of version 2 that cannot be read");
-    let client = match (fixed[12], fixed[13]) {
+    let named = match (fixed[12], fixed[13]) {
         // LOCAL: the connection is the balancer's own.
         (0x20, _) => None,
         // No family, or Unix sockets: no address to go by.
         (0x21, 0x00 | 0x31) => None,
-        (0x21, 0x11) => match rest {
-            [a, b, c, d, _, _, _, _, high, low, _, _, ..] => {
-                Some((Ipv4Addr::new(*a, *b, *c, *d).into(), [*high, *low]))
-            }
-            _ => return broken,
+        (0x21, 0x11) => match ends::<4>(rest) {
+            Some(ends) => Some(ends),
+            None => return broken,
         },
-        (0x21, 0x21) => match (rest.first_chunk::<16>(), rest.get(32..36)) {
-            (Some(from), Some(ports)) => Some((Ipv6Addr::from(*from).into(), [ports[0], ports[1]])),
-            _ => return broken,
+        (0x21, 0x21) => match ends::<16>(rest) {
+            Some(ends) => Some(ends),
+            None => return broken,
         },
         _ => return broken,
     };
-    let client =
-        client.map(|(ip, port): (IpAddr, _)| SocketAddr::new(ip, u16::from_be_bytes(port)));
-    Header::Whole(FIXED + length, client)
+    Header::Whole(FIXED + length, named)
+}
+
+/// Source, destination and their ports, with addresses of so many bytes.
+fn ends<const LENGTH: usize>(bytes: &[u8]) -> Option<Named>
+where
+    IpAddr: From<[u8; LENGTH]>,
+{
+    let (from, rest) = bytes.split_first_chunk::<LENGTH>()?;
+    let (to, rest) = rest.split_first_chunk::<LENGTH>()?;
+    let (from_port, rest) = rest.split_first_chunk::<2>()?;
+    let to_port = rest.first_chunk::<2>()?;
+    let end = |ip: &[u8; LENGTH], port: &[u8; 2]| {
+        SocketAddr::new((*ip).into(), u16::from_be_bytes(*port))
+    };
+    Some(Named {
+        client: end(from, from_port),
+        dialled: end(to, to_port),
+    })
 }
 
 #[cfg(test)]
@@ -149,8 +174,12 @@ mod tests {
 
     use super::*;
 
-    fn whole(length: usize, client: &str) -> Header {
-        Header::Whole(length, Some(client.parse().expect("address")))
+    fn whole(length: usize, client: &str, dialled: &str) -> Header {
+        let named = Named {
+            client: client.parse().expect("address"),
+            dialled: dialled.parse().expect("address"),
+        };
+        Header::Whole(length, Some(named))
     }
 
     fn version_2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
@@ -166,11 +195,11 @@ mod tests {
         for (text, expected) in [
             (
                 "PROXY TCP4 10.0.0.1 10.0.0.2 258 80\r\nGET",
-                whole(37, "10.0.0.1:258"),
+                whole(37, "10.0.0.1:258", "10.0.0.2:80"),
             ),
             (
                 "PROXY TCP6 fd00::1 fd00::2 1 80\r\n",
-                whole(33, "[fd00::1]:1"),
+                whole(33, "[fd00::1]:1", "[fd00::2]:80"),
             ),
             ("PROXY UNKNOWN\r\n", Header::Whole(15, None)),
             ("PROXY UNKNOWN fd00::1 x\r\n", Header::Whole(25, None)),
@@ -190,18 +219,22 @@ mod tests {
     fn headers_of_version_2() {
         let v4 = [10, 0, 0, 1, 10, 0, 0, 2, 1, 2, 0, 80];
         let header = version_2(0x21, 0x11, &v4);
-        assert_eq!(parse(&header), whole(28, "10.0.0.1:258"));
+        assert_eq!(parse(&header), whole(28, "10.0.0.1:258", "10.0.0.2:80"));
         for end in 0..header.len() {
             assert_eq!(parse(&header[..end]), Header::More, "{end}");
         }
         let more = [&v4[..], &[4, 0, 1, 0]].concat();
         assert_eq!(
             parse(&version_2(0x21, 0x11, &more)),
-            whole(32, "10.0.0.1:258")
+            whole(32, "10.0.0.1:258", "10.0.0.2:80")
         );
         let mut v6 = [0; 36];
         (v6[0], v6[15], v6[33]) = (0xfd, 1, 7);
-        assert_eq!(parse(&version_2(0x21, 0x21, &v6)), whole(52, "[fd00::1]:7"));
+        (v6[16], v6[31], v6[35]) = (0xfd, 2, 80);
+        assert_eq!(
+            parse(&version_2(0x21, 0x21, &v6)),
+            whole(52, "[fd00::1]:7", "[fd00::2]:80")
+        );
         assert_eq!(parse(&version_2(0x20, 0x00, &[])), Header::Whole(16, None));
         assert_eq!(parse(&version_2(0x21, 0x00, &[1])), Header::Whole(17, None));
     }
@@ -235,8 +268,11 @@ mod tests {
             .expect("write");
         drop(near);
         let mut stream = Rewind::new(far);
-        let client = proxy_header(&mut stream).await.expect("header");
-        assert_eq!(client, Some(([10, 0, 0, 1], 1).into()));
+        let named = proxy_header(&mut stream).await.expect("header");
+        assert_eq!(
+            named.map(|named| named.client),
+            Some(([10, 0, 0, 1], 1).into())
+        );
         let mut rest = String::new();
         stream.read_to_string(&mut rest).await.expect("read");
         assert_eq!(rest, "hi");

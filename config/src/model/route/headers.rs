@@ -1,6 +1,5 @@
 //! Header changes of HTTP rules, read.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -61,7 +60,7 @@ fn values(
                     ),
                 );
             }
-            Some((name_of(review, name, authority)?, signs(value).into()))
+            Some((name_of(review, name, authority)?, value.as_str().into()))
         });
         pairs.collect()
     })
@@ -102,16 +101,6 @@ pub(crate) fn check_text(review: &mut Review<'_>, part: &str, text: &str) {
 /// Whether a header is the request's host.
 pub(crate) fn is_authority(name: &str) -> bool {
     name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
-}
-
-/// A value whose every `%` is doubled, with single ones; any other as it is.
-fn signs(value: &str) -> Cow<'_, str> {
-    let undoubled = value.replace("%%", "");
-    if undoubled.len() < value.len() && !undoubled.contains('%') {
-        Cow::Owned(value.replace("%%", "%"))
-    } else {
-        Cow::Borrowed(value)
-    }
 }
 
 /// Whether each `%` of a value is doubled, or begins a variable (`%NAME%`, `%NAME(argument)%`) that also ends.

@@ -65,6 +65,7 @@ fn http2_clients_reach_http2_and_http1_origins() {
         let (client, server) = tokio::io::duplex(1 << 16);
         let caller = Caller {
             arrival: arrival(two),
+            dialled: two,
             terminated: None,
             shown: None,
         };

@@ -129,6 +129,7 @@ impl World {
         let (client, server) = tokio::io::duplex(1 << 16);
         let caller = Caller {
             arrival: arrival(to),
+            dialled: to,
             terminated: None,
             shown: None,
         };
@@ -147,6 +148,7 @@ impl World {
         let (client, server) = tokio::io::duplex(1 << 16);
         let caller = Caller {
             arrival: arrival(to),
+            dialled: to,
             terminated: None,
             shown: None,
         };
@@ -298,6 +300,7 @@ pub(super) async fn get_as(
     };
     let caller = Caller {
         arrival: arrival(([127, 0, 0, 1], 80).into()),
+        dialled: ([127, 0, 0, 1], 80).into(),
         terminated: None,
         shown: None,
     };

@@ -1,0 +1,26 @@
+//! Of requests behind a PROXY header.
+
+use super::BODY;
+use super::Difference;
+use super::SERVER;
+use super::VERDICT;
+
+pub(crate) const OF_PROXIED: &[Difference] = &[
+    SERVER,
+    VERDICT,
+    Difference {
+        exchanges: &["line, and no route"],
+        facts: BODY,
+        reason: "a refusal has a short body that says why, where Envoy's is empty",
+    },
+    Difference {
+        exchanges: &["binary of no family"],
+        facts: &["origin requests", "responses"],
+        reason: "a header without an address is about nobody, as the protocol says; Envoy ends the connection",
+    },
+    Difference {
+        exchanges: &["binary of datagrams"],
+        facts: &["origin requests", "responses"],
+        reason: "a connection carries no datagrams, so this header is broken; Envoy reads its addresses",
+    },
+];

@@ -4,4 +4,5 @@
 pub mod incoming;
 pub mod fields;
 pub mod pump;
+pub mod trailers;
 pub mod pulse;

@@ -26,6 +26,8 @@ use std::time::Duration;
 
 use http::Response;
 use http::StatusCode;
+use http::Version;
+use http_body::Body;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
@@ -36,10 +38,11 @@ use tokio::time::timeout;
 
 use crate::http::framing::Flaw;
 use crate::http::framing::Framing;
-use crate::http::line::interim::Answering;
 use crate::http::line::interim::Busy;
 use crate::http::line::interim::Early;
 use crate::http::line::served::Line;
+use crate::message::trailers;
+use crate::message::trailers::Tail;
 
 /// Bytes that are read ahead of hyper to see whether the client is there. More is left where it is.
 const AHEAD_MAX: usize = 4096;
@@ -97,6 +100,10 @@ struct Inner<S> {
     busy: bool,
     /// So is what hyper holds of the response.
     answering: bool,
+    /// The response under way is sent in chunks.
+    in_chunks: bool,
+    /// Its trailers, to be sent at its end.
+    tail: Option<Tail>,
     /// What hyper says that nobody asked it to: its own answer to what it cannot read.
     unasked: Vec<u8>,
     framing: Framing,
@@ -126,6 +133,8 @@ pub fn watched<S>(stream: S) -> Watch<S> {
         waiting: false,
         busy: false,
         answering: false,
+        in_chunks: false,
+        tail: None,
         unasked: Vec::new(),
         framing: Framing::default(),
         begun: 0,
@@ -168,10 +177,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Watch<S> {
         }
     }
 
-    /// The answer is there, and hyper gets it now.
-    pub fn answered<B>(&self, response: Response<B>, early: Early) -> Response<Busy<B>> {
+    /// The answer to a request of this version is there, and hyper gets it now.
+    pub fn answered<B: Body>(
+        &self,
+        response: Response<B>,
+        version: Version,
+        early: Early,
+    ) -> Response<Busy<B>> {
         let mut inner = lock(&self.0);
         inner.waiting = false;
+        let (headers, body) = (response.headers(), response.body());
+        inner.in_chunks = version != Version::HTTP_10
+            && trailers::may_follow(response.version(), headers, body);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             inner.upgraded = true;
             inner.framing.stop();
@@ -180,7 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Watch<S> {
             // The answer may join what hyper still holds; nothing can come before it any more.
             inner.interim.clear();
         }
-        response.map(|body| Busy::new(body, Answering(early)))
+        response.map(|body| Busy::new(body, early))
     }
 
     /// Whether more of the request that began last is to come.

@@ -9,4 +9,5 @@ mod retries;
 mod http2;
 mod interim;
 mod bodies;
+mod trailers;
 mod routes;

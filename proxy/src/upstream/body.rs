@@ -22,6 +22,7 @@ use thiserror::Error;
 
 use crate::message::incoming::Cut;
 use crate::message::incoming::Incoming;
+use crate::message::trailers::Place;
 use crate::upstream::body::hold::Go;
 use crate::upstream::body::hold::Hold;
 use crate::upstream::body::inflow::Inflow;
@@ -58,6 +59,8 @@ pub struct RequestBody {
     source: Source,
     received: Received,
     hold: Option<Hold>,
+    /// Where its trailers go, other than with it.
+    trailers: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -101,6 +104,7 @@ impl RequestBody {
             source,
             received,
             hold: None,
+            trailers: None,
         }
     }
 
@@ -119,9 +123,44 @@ impl RequestBody {
         self.hold = Some(Hold::new(go));
     }
 
+    /// Sends its trailers another way than with it, or not.
+    pub fn leave_trailers(&mut self, at: Option<Place>) {
+        self.trailers = at;
+    }
+
     /// What it waits for, if it is held back.
     pub fn held(&self) -> Option<&Go> {
         self.hold.as_ref().map(Hold::go)
+    }
+
+    /// The next of it, trailers included.
+    fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if let Some(hold) = &mut self.hold {
+            ready!(hold.poll(context));
+            self.hold = None;
+        }
+        let incoming = match &mut self.source {
+            Source::Nothing => return Poll::Ready(None),
+            Source::Kept(reader) => return reader.poll_frame(context),
+            Source::Whole(bytes, trailers) if bytes.is_empty() => {
+                let trailers = trailers.take();
+                return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(*trailers))));
+            }
+            Source::Whole(bytes, _) => {
+                let bytes = std::mem::take(bytes);
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            Source::Client(incoming) => incoming,
+        };
+        let frame = ready!(Pin::new(incoming).poll_frame(context));
+        self.received.note(&frame);
+        if !matches!(frame, Some(Ok(_))) || self.is_end_stream() {
+            self.received.end();
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Broken::Client)))
     }
 
     /// The client's bytes, for a body that is to be kept; anything else comes back.
@@ -156,29 +195,14 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        if let Some(hold) = &mut self.hold {
-            ready!(hold.poll(context));
-            self.hold = None;
+        let frame = ready!(self.poll_next(context));
+        if let (Some(place), Some(Ok(frame))) = (&self.trailers, &frame)
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            place.leave(trailers);
+            return Poll::Ready(None);
         }
-        let incoming = match &mut self.source {
-            Source::Nothing => return Poll::Ready(None),
-            Source::Kept(reader) => return reader.poll_frame(context),
-            Source::Whole(bytes, trailers) if bytes.is_empty() => {
-                let trailers = trailers.take();
-                return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(*trailers))));
-            }
-            Source::Whole(bytes, _) => {
-                let bytes = std::mem::take(bytes);
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
-            }
-            Source::Client(incoming) => incoming,
-        };
-        let frame = ready!(Pin::new(incoming).poll_frame(context));
-        self.received.note(&frame);
-        if !matches!(frame, Some(Ok(_))) || self.is_end_stream() {
-            self.received.end();
-        }
-        Poll::Ready(frame.map(|frame| frame.map_err(Broken::Client)))
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

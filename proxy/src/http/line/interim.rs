@@ -1,15 +1,22 @@
 //! The way from a request to the connection that it came on: interim responses, and the end of its answer.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::Weak;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
 
 use http::HeaderMap;
 use http::StatusCode;
+use http_body::Body;
+use http_body::Frame;
+use http_body::SizeHint;
 
-use crate::http::guarded::Guarded;
 use crate::http::line::Inner;
 use crate::http::line::lock;
+use crate::message::trailers::Tail;
 
 /// Bytes of interim responses that wait to be sent; those after them are dropped.
 const INTERIM_MAX: usize = 16 << 10;
@@ -38,6 +45,7 @@ impl std::fmt::Debug for Early {
 /// What the connection does for a request, whatever it runs over.
 trait Serves {
     fn send(&self, status: StatusCode, headers: &HeaderMap);
+    fn trailers(&self, trailers: &HeaderMap);
     fn done(&self);
 }
 
@@ -59,6 +67,15 @@ impl<S> Serves for Interim<S> {
         }
     }
 
+    fn trailers(&self, trailers: &HeaderMap) {
+        if let Some(inner) = self.0.upgrade() {
+            let mut inner = lock(&inner);
+            if inner.in_chunks {
+                inner.tail = Tail::of(trailers);
+            }
+        }
+    }
+
     fn done(&self) {
         if let Some(inner) = self.0.upgrade() {
             lock(&inner).busy = false;
@@ -66,16 +83,49 @@ impl<S> Serves for Interim<S> {
     }
 }
 
-/// The body of an answer; the connection is busy while this lives.
-pub type Busy<B> = Guarded<B, Answering>;
-
-/// An answer that is being sent.
+/// The body of an answer; the connection is busy while this lives. Its trailers go to the connection.
 #[derive(Debug)]
-pub struct Answering(pub(in crate::http::line) Early);
+pub struct Busy<B> {
+    body: B,
+    early: Early,
+}
 
-impl Drop for Answering {
+impl<B> Busy<B> {
+    pub(in crate::http::line) fn new(body: B, early: Early) -> Self {
+        Self { body, early }
+    }
+}
+
+impl<B> Drop for Busy<B> {
     fn drop(&mut self) {
-        self.0.0.done();
+        self.early.0.done();
+    }
+}
+
+impl<B: Body + Unpin> Body for Busy<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(Ok(frame)) = &frame
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            self.early.0.trailers(trailers);
+            return Poll::Ready(None);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

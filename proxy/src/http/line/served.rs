@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::http::line::Inner;
 use crate::http::line::lock;
+use crate::message::trailers;
 
 /// The connection as hyper has it.
 #[derive(Debug)]
@@ -91,7 +92,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Line<S> {
             inner.unasked.extend_from_slice(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut inner.stream).poll_write(context, bytes)
+        let Inner { stream, tail, .. } = &mut *inner;
+        match tail {
+            None => Pin::new(stream).poll_write(context, bytes),
+            tail => trailers::poll_write(tail, stream, context, &[IoSlice::new(bytes)]),
+        }
     }
 
     fn poll_write_vectored(
@@ -107,7 +112,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Line<S> {
                 .extend(pieces.iter().flat_map(|piece| piece.iter()));
             return Poll::Ready(Ok(count));
         }
-        Pin::new(&mut inner.stream).poll_write_vectored(context, pieces)
+        let Inner { stream, tail, .. } = &mut *inner;
+        trailers::poll_write(tail, stream, context, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,4 +1,6 @@
+use bytes::Bytes;
 use http::HeaderMap;
+use http_body_util::Empty;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::io::duplex;
@@ -11,6 +13,14 @@ fn hints() -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert("link", "</a.css>".parse().expect("value"));
     headers
+}
+
+/// Gives hyper an answer without a body.
+fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    watch: &Watch<S>,
+    early: Early,
+) -> Response<Busy<Empty<Bytes>>> {
+    watch.answered(Response::new(Empty::new()), Version::HTTP_11, early)
 }
 
 const WRITTEN: &[u8] = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n";
@@ -56,7 +66,7 @@ async fn a_head_has_its_time_from_its_first_byte() {
     assert_eq!(watch.sees(HEAD_MAX, false).await, Seen::Slow);
     assert_eq!(Some(began.elapsed()), HEAD_MAX);
     // Nor is the body of a request that came.
-    let response = watch.answered(Response::new(()), watch.begin().early);
+    let response = answer(&watch, watch.begin().early);
     client.write_all(b"body").await.expect("written");
     line.read_exact(&mut [0; 4]).await.expect("read");
     let idle = timeout(Duration::from_secs(3600), watch.sees(HEAD_MAX, false));
@@ -82,7 +92,7 @@ async fn interim_responses_come_before_the_final_one() {
     assert_eq!(read, WRITTEN);
     // And in front of what hyper writes.
     early.send(StatusCode::EARLY_HINTS, &hints());
-    let _response = watch.answered(Response::new(()), early.clone());
+    let _response = answer(&watch, early.clone());
     line.write_all(b"final").await.expect("written");
     let mut read = vec![0; WRITTEN.len() + 5];
     client.read_exact(&mut read).await.expect("read");
@@ -114,7 +124,7 @@ async fn interim_responses_do_not_come_into_the_middle_of_another() {
     // Where the final one may already be behind the half, there is none.
     line.write_all(b"half").await.expect("written");
     early.send(StatusCode::EARLY_HINTS, &hints());
-    let _response = watch.answered(Response::new(()), early);
+    let _response = answer(&watch, early);
     line.flush().await.expect("flushed");
     line.write_all(b"final").await.expect("written");
     let mut read = vec![0; 9];
@@ -148,7 +158,7 @@ async fn it_is_idle_when_all_is_answered_and_nothing_has_come() {
     let early = watch.begin().early;
     ask_in_vain(&mut line).await;
     assert!(!idle(&watch).await, "it is not answered");
-    let response = watch.answered(Response::new(()), early);
+    let response = answer(&watch, early);
     ask_in_vain(&mut line).await;
     line.write_all(b"answer").await.expect("written");
     drop(response);
@@ -224,7 +234,7 @@ async fn it_is_not_idle_while_the_stream_holds_something() {
     let watch = watched(tokio::io::BufWriter::new(server));
     let mut line = watch.line();
     let early = watch.begin().early;
-    let response = watch.answered(Response::new(()), early);
+    let response = answer(&watch, early);
     line.write_all(b"more than fits").await.expect("kept");
     drop(response);
     let flushed = timeout(Duration::from_secs(1), line.flush()).await;

@@ -174,7 +174,7 @@ where
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }
-    Ok(watch.answered(response, begun.early))
+    Ok(watch.answered(response, version, begun.early))
 }
 
 /// Ends a connection that hyper is done with.

@@ -11,6 +11,9 @@ use tracing::debug;
 use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::message::incoming::Incoming;
+use crate::message::trailers;
+use crate::message::trailers::Place;
+use crate::message::trailers::Trailing;
 use crate::upstream::body::RequestBody;
 use crate::upstream::pool::HEAD_MAX;
 use crate::upstream::stream::Stream;
@@ -19,6 +22,8 @@ use crate::upstream::stream::Stream;
 #[derive(Debug)]
 pub struct Single {
     pub(in crate::upstream::pool) sender: http1::SendRequest<RequestBody>,
+    /// Where the request under way leaves its trailers.
+    trailers: Place,
     /// Our address on it.
     pub local: SocketAddr,
     /// Requests it has carried.
@@ -33,6 +38,7 @@ impl Single {
     /// # Errors
     /// Hyper's, which has none to give at this point.
     pub async fn begin(stream: Stream, local: SocketAddr) -> Result<Self, Failure> {
+        let (stream, trailers) = Trailing::new(stream);
         let (sender, connection) = http1::Builder::new()
             .preserve_header_case(true)
             .max_headers(256)
@@ -48,6 +54,7 @@ impl Single {
         });
         Ok(Self {
             sender,
+            trailers,
             local,
             served: 0,
             made: Instant::now(),
@@ -63,17 +70,25 @@ impl Single {
     /// Sends a request. On an error the request comes back if nothing of it was sent.
     pub async fn send(
         &mut self,
-        request: http::Request<RequestBody>,
+        mut request: http::Request<RequestBody>,
     ) -> Result<
         http::Response<Incoming>,
         (hyper::Error, Option<Box<http::Request<RequestBody>>>),
     > {
+        if trailers::may_follow(request.version(), request.headers(), request.body()) {
+            request
+                .body_mut()
+                .leave_trailers(Some(self.trailers.clone()));
+        }
         self.sender
             .try_send_request(request)
             .await
             .map(|response| response.map(Incoming::One))
             .map_err(|mut error| {
-                let unsent = error.take_message().map(Box::new);
+                let mut unsent = error.take_message().map(Box::new);
+                if let Some(unsent) = &mut unsent {
+                    unsent.body_mut().leave_trailers(None);
+                }
                 (error.into_error(), unsent)
             })
     }

@@ -9,6 +9,7 @@ use egret_tests::certs::Pair;
 use crate::stage::until;
 use crate::tls_stage::Stage;
 use crate::tls_stage::authority_secret;
+use crate::tls_stage::indented;
 use crate::tls_stage::of_gateway;
 use crate::tls_stage::refused;
 use crate::tls_stage::secret;
@@ -195,5 +196,28 @@ fn renewed_files_are_taken() -> anyhow::Result<()> {
     fs::write(&key, &new.key)?;
     until(|| Ok(stage.get("shop.example", &["--cacert", &roots])?.status == 200))?;
     assert_eq!(stage.get("shop.example", &[])?.exit, 60);
+    Ok(())
+}
+
+#[test]
+fn a_generic_secret_has_keys_of_its_own() -> anyhow::Result<()> {
+    let stage = Stage::new("gateway-tls-generic")?;
+    let clients = Authority::new("authority of clients")?;
+    let [good, good_key] = stage.files("good", &clients.pair(&["client.example"], NOW)?)?;
+    let pair = stage.world.authority.pair(&["shop.example"], NOW)?;
+    let generic = secret("shop", &pair)
+        .replace("type: kubernetes.io/tls\n", "type: Opaque\n")
+        .replace("tls.crt:", "cert:")
+        .replace("tls.key:", "key:");
+    let with_authority = format!("{generic}  cacert: |\n{}\n", indented(clients.pem()));
+    stage.config.write("secret.yaml", &with_authority)?;
+    let tls = "{mode: MUTUAL, credentialName: shop}";
+    stage
+        .config
+        .write("gateway.yaml", &of_gateway("HTTPS", "[shop.example]", tls))?;
+    let gateway = stage.start()?;
+    let known = stage.get("shop.example", &["--cert", &good, "--key", &good_key])?;
+    assert_eq!(known.status, 200, "{known:?}\n{}", gateway.everything());
+    assert_eq!(stage.get("shop.example", &[])?.status, 0);
     Ok(())
 }

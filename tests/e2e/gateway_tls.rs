@@ -1,5 +1,10 @@
 //! TLS that a gateway ends, or lets pass by name, seen with curl and OpenSSL.
 
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Arc;
+
 use egret_tests::certs::NOW;
 use egret_tests::client::curl;
 use egret_tests::origin::at_once;
@@ -8,6 +13,13 @@ use egret_tests::places::HTTPBIN_ORG;
 use egret_tests::places::INGRESS_GATEWAY;
 use egret_tests::places::Located;
 use hyper::StatusCode;
+use rustls::ClientConfig;
+use rustls::ClientConnection;
+use rustls::HandshakeKind;
+use rustls::RootCertStore;
+use rustls::Stream;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::stage::field;
 use crate::stage::until;
@@ -283,4 +295,49 @@ fn plain_http_is_sent_to_https() -> anyhow::Result<()> {
     )?;
     assert_eq!(followed.status_line, "200", "{followed:?}");
     Ok(())
+}
+
+/// A client that takes up its session again, whichever worker it meets.
+#[test]
+fn sessions_are_resumed_with_every_version() -> anyhow::Result<()> {
+    let stage = Stage::new("gateway-tls-tickets")?;
+    let [chain, key] = stage.issued(&["shop.example"])?;
+    let tls = format!("{{mode: SIMPLE, serverCertificate: {chain}, privateKey: {key}}}");
+    stage
+        .config
+        .write("gateway.yaml", &of_gateway("HTTPS", "[shop.example]", &tls))?;
+    let _gateway = stage.start()?;
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(
+        stage.world.authority.pem().as_bytes(),
+    )?)?;
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])?
+            .with_root_certificates(roots.clone())
+            .with_no_client_auth();
+        let client = Arc::new(client);
+        let mut kinds = Vec::new();
+        for _ in 0..5 {
+            let client = Arc::clone(&client);
+            kinds.push(stage.client.run(move || handshake(client))?);
+        }
+        let resumed = [Some(HandshakeKind::Resumed); 4];
+        assert_eq!(kinds[1..], resumed, "{version:?}: {kinds:?}");
+        assert_ne!(kinds[0], resumed[0]);
+    }
+    Ok(())
+}
+
+/// Does a handshake and one request; what kind of handshake it was.
+fn handshake(client: Arc<ClientConfig>) -> anyhow::Result<Option<HandshakeKind>> {
+    let mut socket = TcpStream::connect((INGRESS_GATEWAY.v4(), 443))?;
+    let mut tls = ClientConnection::new(client, "shop.example".try_into()?)?;
+    let mut stream = Stream::new(&mut tls, &mut socket);
+    stream.write_all(b"GET /get HTTP/1.1\r\nhost: shop.example\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    anyhow::ensure!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    Ok(tls.handshake_kind())
 }

@@ -279,3 +279,30 @@ fn a_server_whose_certificate_was_taken_back_is_refused() -> anyhow::Result<()> 
     assert_eq!(stage.origin.requests.len(), served);
     Ok(())
 }
+
+#[test]
+fn authorities_in_a_file_are_renewed() -> anyhow::Result<()> {
+    let (old, new) = (
+        Authority::new("old authority")?,
+        Authority::new("new authority")?,
+    );
+    let stage = Stage::new("tls-authorities", |_| new.pair(&[NAME], NOW), None)?;
+    let roots = stage.file("roots.pem", old.pem())?;
+    // Each call has a connection of its own, which may take up the session of one before.
+    stage.policy(&format!(
+        "{{mode: SIMPLE, caCertificates: {roots}}}\n    \
+         connectionPool: {{http: {{maxRequestsPerConnection: 1}}}}"
+    ))?;
+    let sidecar = stage.start()?;
+    stage.fails(
+        &sidecar,
+        &["not signed by a trusted authority", "new authority"],
+    )?;
+    stage.file("roots.pem", new.pem())?;
+    until(|| stage.is_served())?;
+    stage.file("roots.pem", old.pem())?;
+    stage.fails(
+        &sidecar,
+        &["not signed by a trusted authority", "roots.pem"],
+    )
+}

@@ -1,6 +1,7 @@
-//! HTTP/2: the streams of a connection, each with a task of its own. The connection ends when it has carried nothing for
+//! HTTP/2: the streams of a connection, each in the hands of a task. The connection ends when it has carried nothing for
 //! long.
 
+mod crew;
 mod stream;
 
 use std::cell::Cell;
@@ -15,12 +16,12 @@ use bytes::Bytes;
 use h2::server::Connection;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
-use tokio::task::spawn_local;
 use tokio::time::Instant;
 
 use crate::http::caller::Caller;
 use crate::http::headers::HEAD_MAX;
 use crate::http::serve::IDLE_MAX;
+use crate::http::serve::two::stream::Job;
 use crate::message::pulse::Beat;
 use crate::message::pulse::Pulse;
 use crate::proxy::Proxy;
@@ -76,9 +77,13 @@ where
         loop {
             match pin!(connection.accept()).poll(context) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
-                    let open = Streams::begin(&streams);
-                    let (caller, proxy) = (Rc::clone(caller), Rc::clone(proxy));
-                    spawn_local(stream::serve(request, respond, caller, proxy, open));
+                    crew::assign(Job {
+                        request,
+                        respond,
+                        caller: Rc::clone(caller),
+                        proxy: Rc::clone(proxy),
+                        open: Streams::begin(&streams),
+                    });
                     continue;
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),

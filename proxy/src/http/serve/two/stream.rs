@@ -1,4 +1,4 @@
-//! One HTTP/2 stream: its request served, its answer sent.
+//! HTTP/2 streams: the request of each served, its answer sent.
 
 use std::future::Future;
 use std::future::poll_fn;
@@ -28,56 +28,61 @@ use crate::http::headers::HEAD_MAX;
 use crate::http::serve::date;
 use crate::http::serve::refuse;
 use crate::http::serve::two::Open;
+use crate::http::serve::two::crew::Desk;
 use crate::message::fields;
 use crate::message::incoming::Incoming;
 use crate::message::pump::Pump;
 use crate::proxy::Proxy;
 
-/// Serves a stream to its end, or until its client resets it.
-pub(super) async fn serve(
-    request: Request<RecvStream>,
-    respond: SendResponse<Bytes>,
-    caller: Rc<Caller>,
-    proxy: Rc<Proxy>,
-    _open: Open,
-) {
-    let head_only = request.method() == Method::HEAD;
-    let waiting = Waiting::on(respond);
-    let Some(response) = answer(request, &waiting, &caller, &proxy).await else {
-        return;
-    };
-    let Some(respond) = waiting.take() else {
-        return;
-    };
-    match send(response, head_only, respond) {
-        Ok(Some(pump)) => {
-            if let Err(stopped) = pump.await {
-                debug!(?stopped, "answer not sent to its end");
-            }
-        }
-        Ok(None) => {}
-        Err(error) => debug!(%error, "answer not sent"),
-    }
+/// A stream to be served.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) request: Request<RecvStream>,
+    pub(super) respond: SendResponse<Bytes>,
+    pub(super) caller: Rc<Caller>,
+    pub(super) proxy: Rc<Proxy>,
+    pub(super) open: Open,
 }
 
-/// The answer to a request, unless its client resets the stream before.
-async fn answer(
-    request: Request<RecvStream>,
-    waiting: &Waiting,
-    caller: &Caller,
-    proxy: &Rc<Proxy>,
-) -> Option<Response<ResponseBody>> {
-    if let Err(failure) = small(&request) {
-        return Some(refuse(&request, &failure, caller, proxy));
+/// Serves each stream that comes to its end, or until its client resets it.
+pub(super) async fn serve_each(desk: Rc<Desk>) {
+    while let Some(job) = desk.next().await {
+        let Job {
+            request,
+            respond,
+            caller,
+            proxy,
+            open: _open,
+        } = job;
+        let head_only = request.method() == Method::HEAD;
+        let waiting = Waiting::on(respond);
+        let response = match small(&request) {
+            Err(failure) => Some(refuse(&request, &failure, &caller, &proxy)),
+            Ok(()) => {
+                let length = fields::length(request.headers());
+                let request = request.map(|stream| Incoming::two(stream, length, None));
+                let early = Some(waiting.early());
+                let mut answering = pin!(exchange(request, early, &caller, &proxy));
+                poll_fn(|context| match answering.as_mut().poll(context) {
+                    Poll::Ready(response) => Poll::Ready(Some(response)),
+                    Poll::Pending => waiting.poll_reset(context).map(|()| None),
+                })
+                .await
+            }
+        };
+        let (Some(response), Some(respond)) = (response, waiting.take()) else {
+            continue;
+        };
+        match send(response, head_only, respond) {
+            Ok(Some(pump)) => {
+                if let Err(stopped) = pump.await {
+                    debug!(?stopped, "answer not sent to its end");
+                }
+            }
+            Ok(None) => {}
+            Err(error) => debug!(%error, "answer not sent"),
+        }
     }
-    let length = fields::length(request.headers());
-    let request = request.map(|stream| Incoming::two(stream, length, None));
-    let mut answering = pin!(exchange(request, Some(waiting.early()), caller, proxy));
-    poll_fn(|context| match answering.as_mut().poll(context) {
-        Poll::Ready(response) => Poll::Ready(Some(response)),
-        Poll::Pending => waiting.poll_reset(context).map(|()| None),
-    })
-    .await
 }
 
 /// Insists that a request's head is not too large.

@@ -7,6 +7,7 @@
 
 pub mod interim;
 pub mod served;
+mod closing;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -34,7 +35,6 @@ use tokio::io::ReadBuf;
 use tokio::time::Instant;
 use tokio::time::Sleep;
 use tokio::time::sleep_until;
-use tokio::time::timeout;
 
 use crate::http::framing::Flaw;
 use crate::http::framing::Framing;
@@ -50,10 +50,6 @@ const AHEAD_MAX: usize = 4096;
 /// How long a request goes on whose client has closed its sending side. It may only have said all it had to say, which
 /// looks the same as having left.
 const HALF_CLOSED_MAX: Duration = Duration::from_secs(5);
-
-/// How long a client may go on sending after our end, and be silent meanwhile. Closing at once would reset the
-/// connection, and take an answer away that the client has not read yet. The silence is Envoy's delayed close.
-const LINGER_MAX: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
 
 /// The connection as its watcher has it. It owns the stream; hyper comes and goes.
 #[derive(Debug)]
@@ -258,73 +254,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Watch<S> {
             Poll::Ready(matches!(read, Ok(1..)))
         })
         .await
-    }
-
-    /// What is wrong with the request that hyper could not read, if it is that.
-    pub fn unread_flaw(&self) -> Option<Flaw> {
-        let inner = lock(&self.0);
-        inner.framing.flaw(inner.begun + 1)
-    }
-
-    /// Whether hyper wanted to answer what it cannot read, and nothing was sent yet.
-    pub fn may_refuse(&self) -> bool {
-        !lock(&self.0).unasked.is_empty()
-    }
-
-    /// Writes the last answer, in place of hyper's own.
-    ///
-    /// # Errors
-    /// Those of writing.
-    pub async fn refuse(&self, answer: &[u8]) -> io::Result<()> {
-        let mut written = 0;
-        poll_fn(|context| {
-            let mut inner = lock(&self.0);
-            while written < answer.len() {
-                match ready!(Pin::new(&mut inner.stream).poll_write(context, &answer[written..]))? {
-                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    count => written += count,
-                }
-            }
-            Pin::new(&mut inner.stream).poll_flush(context)
-        })
-        .await
-    }
-
-    /// Ends the connection so that the client gets all that was sent: our end first, then whatever the client still
-    /// sends is read and forgotten for a while.
-    pub async fn close(&self) {
-        let (upgraded, ended) = {
-            let inner = lock(&self.0);
-            (inner.upgraded, inner.ended.is_some())
-        };
-        if upgraded {
-            return;
-        }
-        if ended {
-            // Nothing more comes. TLS has a last word, which is not waited for.
-            let once = |context: &mut Context<'_>| {
-                Poll::Ready(Pin::new(&mut lock(&self.0).stream).poll_shutdown(context))
-            };
-            let _ = poll_fn(once).await;
-            return;
-        }
-        let (most, silence) = LINGER_MAX;
-        // A client that stays is left.
-        let _ = timeout(most, async {
-            poll_fn(|context| Pin::new(&mut lock(&self.0).stream).poll_shutdown(context)).await?;
-            while let Ok(Ok(1..)) = timeout(
-                silence,
-                poll_fn(|context| {
-                    let mut inner = lock(&self.0);
-                    inner.ahead.clear();
-                    inner.poll_ahead(context)
-                }),
-            )
-            .await
-            {}
-            Ok::<_, io::Error>(())
-        })
-        .await;
     }
 }
 

@@ -4,8 +4,10 @@ use http_body_util::Empty;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::io::duplex;
+use tokio::time::timeout;
 
 use super::*;
+use crate::http::line::closing::LINGER_MAX;
 
 const HEAD_MAX: Option<Duration> = Some(Duration::from_secs(60));
 

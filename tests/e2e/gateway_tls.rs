@@ -4,6 +4,7 @@ use std::io::Read;
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::thread;
 
 use egret_tests::certs::NOW;
 use egret_tests::client::curl;
@@ -18,6 +19,7 @@ use rustls::ClientConnection;
 use rustls::HandshakeKind;
 use rustls::RootCertStore;
 use rustls::Stream;
+use rustls::SupportedProtocolVersion;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -257,6 +259,48 @@ fn what_is_inside_of_ended_tls_may_be_bytes() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The end of what a client says is passed on, and what the server says after it comes back.
+#[test]
+fn each_direction_of_ended_tls_ends_for_itself() -> anyhow::Result<()> {
+    let stage = Stage::new("gateway-tls-ends")?;
+    let [chain, key] = stage.issued(&["shop.example"])?;
+    let tls = format!("{{mode: SIMPLE, serverCertificate: {chain}, privateKey: {key}}}");
+    stage.config.write(
+        "behind.yaml",
+        &BEHIND.replace("http: [{route", "tcp: [{route").replace(
+            "number: 80, name: http, protocol: HTTP",
+            "number: 7000, name: tcp, protocol: TCP",
+        ),
+    )?;
+    stage
+        .config
+        .write("gateway.yaml", &of_gateway("TLS", "[shop.example]", &tls))?;
+    let listener = stage.world.internet.listen(HTTPBIN_ORG.v4(), 7000)?;
+    listener.set_nonblocking(false)?;
+    let serving = thread::spawn(move || -> std::io::Result<()> {
+        let (mut stream, _) = listener.accept()?;
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard)?;
+        write!(stream, "all {} bytes", heard.len())
+    });
+    let gateway = stage.start()?;
+    let client = client(&stage, &rustls::version::TLS13)?;
+    let said = stage.client.run(move || -> anyhow::Result<String> {
+        let mut socket = TcpStream::connect((INGRESS_GATEWAY.v4(), 443))?;
+        let mut tls = ClientConnection::new(client, "shop.example".try_into()?)?;
+        let mut stream = Stream::new(&mut tls, &mut socket);
+        stream.write_all(&[7; 100_000])?;
+        stream.conn.send_close_notify();
+        stream.flush()?;
+        let mut said = String::new();
+        stream.read_to_string(&mut said)?;
+        Ok(said)
+    })?;
+    assert_eq!(said, "all 100000 bytes", "{}", gateway.everything());
+    serving.join().expect("serving does not panic")?;
+    Ok(())
+}
+
 #[test]
 fn plain_http_is_sent_to_https() -> anyhow::Result<()> {
     let stage = Stage::new("gateway-tls-redirect")?;
@@ -307,17 +351,8 @@ fn sessions_are_resumed_with_every_version() -> anyhow::Result<()> {
         .config
         .write("gateway.yaml", &of_gateway("HTTPS", "[shop.example]", &tls))?;
     let _gateway = stage.start()?;
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(
-        stage.world.authority.pem().as_bytes(),
-    )?)?;
     for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let client = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[version])?
-            .with_root_certificates(roots.clone())
-            .with_no_client_auth();
-        let client = Arc::new(client);
+        let client = client(&stage, version)?;
         let mut kinds = Vec::new();
         for _ in 0..5 {
             let client = Arc::clone(&client);
@@ -328,6 +363,22 @@ fn sessions_are_resumed_with_every_version() -> anyhow::Result<()> {
         assert_ne!(kinds[0], resumed[0]);
     }
     Ok(())
+}
+
+/// A client that speaks this version, and trusts the world's authority.
+fn client(
+    stage: &Stage,
+    version: &'static SupportedProtocolVersion,
+) -> anyhow::Result<Arc<ClientConfig>> {
+    let authority = stage.world.authority.pem().as_bytes();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority)?)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(client))
 }
 
 /// Does a handshake and one request; what kind of handshake it was.

@@ -4,6 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Instant;
 
+use anyhow::Context;
 use egret_tests::DEADLINE;
 use egret_tests::client::curl;
 use egret_tests::egret::Proxy;
@@ -120,12 +121,16 @@ fn connections_that_fail_count_for_bytes_too() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The addresses of endpoints that the sidecar says were ejected, and why.
-fn ejected(sidecar: &Proxy<'_>) -> Vec<String> {
-    let said = sidecar.errors.all();
-    said.into_iter()
-        .filter(|line| line.contains("endpoint ejected"))
-        .collect()
+/// The endpoints of port 80 that are left out now.
+fn ejected(sidecar: &Proxy<'_>) -> anyhow::Result<Vec<String>> {
+    let page = sidecar.json("/clusters")?;
+    let clusters = page["cluster_statuses"].as_array();
+    let cluster = clusters
+        .into_iter()
+        .flatten()
+        .find(|cluster| cluster["name"] == "outbound|80||elsewhere.example")
+        .context("the cluster is on its page")?;
+    Ok(serde_json::from_value(cluster["ejected"].clone())?)
 }
 
 #[test]
@@ -142,7 +147,7 @@ fn an_endpoint_that_is_never_in_time_is_ejected() -> anyhow::Result<()> {
     let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
     until(|| {
         call(&pod)?;
-        Ok(!ejected(&sidecar).is_empty())
+        Ok(!ejected(&sidecar)?.is_empty())
     })?;
     sidecar.await_log(&["endpoint ejected", "198.51.100.20:80", "GatewayErrors"])?;
     assert_eq!(bad.requests.len(), 2);
@@ -176,13 +181,13 @@ fn only_so_large_a_share_is_ejected() -> anyhow::Result<()> {
     }
     let counts = all.iter().map(|origin| origin.requests.len());
     let once = counts.filter(|count| *count == 1).count();
-    assert_eq!((once, ejected(&sidecar).len()), (2, 2), "two of three");
+    assert_eq!((once, ejected(&sidecar)?.len()), (2, 2), "two of three");
 
     folder.write("elsewhere.yaml", &policy(100))?;
     until(|| Ok(call(&pod)? == 503))?;
     let line = sidecar.await_access(|line| line["response_code"] == 503)?;
     assert_eq!(field(&line, "response_flags"), "UH", "{line:#}");
-    assert_eq!(ejected(&sidecar).len(), 3, "nobody is left");
+    assert_eq!(ejected(&sidecar)?.len(), 3, "nobody is left");
     Ok(())
 }
 
@@ -200,7 +205,7 @@ fn errors_of_gateways_are_counted_apart() -> anyhow::Result<()> {
     }
     assert_eq!((bad.requests.len(), gateway.requests.len()), (13, 3));
     sidecar.await_log(&["endpoint ejected", "198.51.100.21:80", "GatewayErrors"])?;
-    assert_eq!(ejected(&sidecar).len(), 1);
+    assert_eq!(ejected(&sidecar)?, ["198.51.100.21:80"]);
     Ok(())
 }
 
@@ -220,6 +225,6 @@ fn who_cannot_be_reached_is_counted_apart() -> anyhow::Result<()> {
     }
     assert_eq!(errors.requests.len(), 14, "the other one was tried twice");
     sidecar.await_log(&["endpoint ejected", "198.51.100.20:80", "Unreachable"])?;
-    assert_eq!(ejected(&sidecar).len(), 1);
+    assert_eq!(ejected(&sidecar)?, ["198.51.100.20:80"]);
     Ok(())
 }

@@ -9,6 +9,7 @@
 //! refuses by itself need not be understood here.
 
 mod head;
+pub mod target;
 
 use std::borrow::Cow;
 
@@ -16,6 +17,7 @@ use memchr::memchr;
 
 use crate::http::framing::head::Body;
 use crate::http::framing::head::Head;
+use crate::http::framing::target::Odd;
 
 pub use crate::http::framing::head::Flaw;
 
@@ -33,6 +35,8 @@ pub struct Framing {
     heads: u64,
     /// The first of them that has a flaw, by its number from 1.
     flawed: Option<(u64, Flaw)>,
+    /// What hyper does not get to see of targets that came.
+    odd: Vec<Odd>,
     /// What comes may not be HTTP, and is left as it is. A client need not wait for the word that it may upgrade.
     untouched: bool,
 }
@@ -112,6 +116,17 @@ impl Framing {
             .and_then(|(flawed, flaw)| (flawed == number).then_some(flaw))
     }
 
+    /// What was replaced in the target of the request of this number, from 1. Those before it are served.
+    pub fn take_odd(&mut self, number: u64) -> Vec<Odd> {
+        if self.odd.is_empty() {
+            return Vec::new();
+        }
+        let later = self.odd.partition_point(|odd| odd.request <= number);
+        let mut odd: Vec<_> = self.odd.drain(..later).collect();
+        odd.retain(|odd| odd.request == number);
+        odd
+    }
+
     /// What follows is not HTTP.
     pub fn stop(&mut self) {
         self.at = At::Lost;
@@ -123,6 +138,7 @@ impl Framing {
         let mut at = 0;
         let mut kept = Kept::default();
         while at < bytes.len() {
+            self.replace(&mut bytes[at..]);
             match self.step(&bytes[at..]) {
                 Step::On(count) => at += count,
                 Step::Join(count, end) => {
@@ -151,6 +167,20 @@ impl Framing {
             length: kept.length,
             held: b"",
         }
+    }
+
+    /// Replaces what hyper would not have in a target.
+    fn replace(&mut self, bytes: &mut [u8]) {
+        if self.untouched || !matches!(self.at, At::Between | At::RequestLine) {
+            return;
+        }
+        let end = memchr(b'\n', bytes).unwrap_or(bytes.len());
+        target::replace(
+            &self.line,
+            &mut bytes[..end],
+            self.heads + 1,
+            &mut self.odd,
+        );
     }
 
     fn step(&mut self, bytes: &[u8]) -> Step {

@@ -38,6 +38,7 @@ use tokio::time::sleep_until;
 
 use crate::http::framing::Flaw;
 use crate::http::framing::Framing;
+use crate::http::framing::target::Odd;
 use crate::http::line::interim::Busy;
 use crate::http::line::interim::Early;
 use crate::http::line::served::Line;
@@ -73,6 +74,8 @@ pub struct Begun {
     pub early: Early,
     /// What its framing hides.
     pub flaw: Option<Flaw>,
+    /// What was replaced in its target.
+    pub odd: Vec<Odd>,
 }
 
 #[derive(Debug)]
@@ -163,13 +166,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Watch<S> {
         inner.answering = true;
         inner.used = true;
         inner.begun += 1;
-        let flaw = inner.framing.flaw(inner.begun);
+        let number = inner.begun;
+        let flaw = inner.framing.flaw(number);
+        let odd = inner.framing.take_odd(number);
         let early = inner
             .early
             .get_or_insert_with(|| Early::on(Arc::downgrade(&self.0)));
         Begun {
             early: early.clone(),
             flaw,
+            odd,
         }
     }
 

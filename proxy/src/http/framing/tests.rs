@@ -338,3 +338,40 @@ fn joined_lines_frame_twice_as_others_do() {
     }
     assert_eq!(read(&post(chunked, "")).0.flaw(1), None);
 }
+
+#[test]
+fn odd_characters_of_targets_are_replaced_and_come_back_escaped() {
+    for (target, shown, restored) in [
+        ("/a\"<b>`", "/a__b__", "/a%22%3Cb%3E%60"),
+        ("/a?q={\"b\":1}", "/a?q={_b_:1}", "/a?q={%22b%22:1}"),
+        ("/\"#\"", "/_#_", "/%22"),
+        ("/_?_", "/_?_", "/_?_"),
+    ] {
+        let line = |target: &str| format!("G`T {target} HTTP/1.1\r\n");
+        let rest = "x: \"<>`\r\ncontent-length: 3\r\n\r\n\"<>";
+        let (mut framing, read) = read(&format!("{PLAIN}{}{rest}{PLAIN}", line(target)));
+        assert_eq!(read, format!("{PLAIN}{}{rest}{PLAIN}", line(shown)));
+        assert_eq!(framing.take_odd(1), []);
+        let uri = shown.parse().expect("a target");
+        let found = target::restored(&uri, &framing.take_odd(2)).expect("short");
+        assert_eq!(found.to_string(), restored, "{target}");
+        assert_eq!(framing.take_odd(2), []);
+    }
+}
+
+#[test]
+fn only_paths_are_changed_and_only_in_the_request_line() {
+    for same in [
+        "GET http://a.test/\" HTTP/1.1\r\n\r\n",
+        "\"` / HTTP/1.1\"\r\n\r\n",
+        "GET / \"/\"\r\n\r\n",
+    ] {
+        assert_eq!(read(same).1, same);
+    }
+    let upgraded = "GET / HTTP/1.1\r\nupgrade: x\r\n\r\nA /\" B\r\n";
+    assert_eq!(read(upgraded).1, upgraded);
+    let long = "\"".repeat(5000);
+    let (framing, shown) = read(&format!("GET /{long} HTTP/1.1\r\n\r\n"));
+    assert_eq!(shown.matches('_').count(), framing.odd.len());
+    assert!(shown.contains('"'), "hyper refuses the rest");
+}

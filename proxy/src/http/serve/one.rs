@@ -34,6 +34,7 @@ use crate::http::caller::Caller;
 use crate::http::early::Early;
 use crate::http::exchange::exchange;
 use crate::http::framing::Flaw;
+use crate::http::framing::target;
 use crate::http::headers::HEAD_MAX;
 use crate::http::headers::HEADERS_MAX;
 use crate::http::line;
@@ -151,7 +152,7 @@ where
 }
 
 async fn answer_to<S>(
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     watch: &Watch<S>,
     caller: &Caller,
     proxy: &Rc<Proxy>,
@@ -161,8 +162,18 @@ where
 {
     let begun = watch.begin();
     let version = request.version();
-    let answering = match begun.flaw {
-        Some(flaw) => Either::Left(ready(refuse(&request, &flaw.into(), caller, proxy))),
+    let mut wrong = begun.flaw.map(Failure::from);
+    if !begun.odd.is_empty() {
+        match target::restored(request.uri(), &begun.odd) {
+            Some(target) => *request.uri_mut() = target,
+            None => {
+                let words = "the request's target, escaped, is too long";
+                wrong = Some(Failure::new(Cause::TooLarge, words));
+            }
+        }
+    }
+    let answering = match wrong {
+        Some(wrong) => Either::Left(ready(refuse(&request, &wrong, caller, proxy))),
         None => {
             let early = (version == Version::HTTP_11).then(|| Early::One(begun.early.clone()));
             Either::Right(exchange(request.map(Message::One), early, caller, proxy))

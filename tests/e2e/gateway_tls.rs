@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
 
+use egret_tests::DEADLINE;
 use egret_tests::certs::NOW;
 use egret_tests::client::curl;
 use egret_tests::origin::at_once;
@@ -287,6 +288,7 @@ fn each_direction_of_ended_tls_ends_for_itself() -> anyhow::Result<()> {
     let client = client(&stage, &rustls::version::TLS13)?;
     let said = stage.client.run(move || -> anyhow::Result<String> {
         let mut socket = TcpStream::connect((INGRESS_GATEWAY.v4(), 443))?;
+        socket.set_read_timeout(Some(DEADLINE))?;
         let mut tls = ClientConnection::new(client, "shop.example".try_into()?)?;
         let mut stream = Stream::new(&mut tls, &mut socket);
         stream.write_all(&[7; 100_000])?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context;
+use egret_tests::DEADLINE;
 use egret_tests::client;
 use egret_tests::client::curl;
 use egret_tests::egret::Proxy;
@@ -268,6 +269,7 @@ fn a_byte_stream_ends_at_its_greatest_age() -> anyhow::Result<()> {
     let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
     let said = pod.run(|| {
         let mut stream = TcpStream::connect((ELSEWHERE.v4(), 7000))?;
+        stream.set_read_timeout(Some(DEADLINE))?;
         stream.write_all(b" you")?;
         let mut said = String::new();
         stream.read_to_string(&mut said)?;
@@ -373,6 +375,7 @@ fn an_idle_byte_stream_is_ended() -> anyhow::Result<()> {
     let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
     let said = pod.run(|| {
         let mut stream = TcpStream::connect((ELSEWHERE.v4(), 7000))?;
+        stream.set_read_timeout(Some(DEADLINE))?;
         stream.write_all(b" you")?;
         let mut said = String::new();
         stream.read_to_string(&mut said)?;

@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use anyhow::Context;
+use egret_tests::DEADLINE;
 use egret_tests::client;
 use egret_tests::client::curl;
 use egret_tests::folder::Folder;
@@ -279,6 +280,7 @@ fn a_tries_time_begins_when_the_request_has_come() -> anyhow::Result<()> {
     config.write("copies.yaml", &entry)?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let mut upload = pod.run(|| TcpStream::connect((GOOD.v4(), 80)))?;
+    upload.set_read_timeout(Some(DEADLINE))?;
     upload.write_all(b"POST /upload HTTP/1.1\r\nhost: elsewhere.example\r\ncontent-length: 8\r\nconnection: close\r\n\r\nhalf")?;
     origin.connections.await_one(|_| true)?;
     // By the time that this one's is over, the time of one that began before would be, too.

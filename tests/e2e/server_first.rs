@@ -10,6 +10,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use anyhow::Context;
+use egret_tests::DEADLINE;
 use egret_tests::client::curl;
 use egret_tests::ledger::Ledger;
 use egret_tests::netns::Host;
@@ -169,6 +170,7 @@ fn two_hosts() -> String {
 fn late(pod: &Host, dialled: &Ledger<SocketAddr>, host: &str) -> anyhow::Result<String> {
     let known = dialled.len();
     let mut stream = pod.run(|| TcpStream::connect((ELSEWHERE.v4(), 3306)))?;
+    stream.set_read_timeout(Some(DEADLINE))?;
     dialled.await_from(known, |_| true)?;
     write!(
         stream,
@@ -251,6 +253,7 @@ fn both_sides_may_speak_first() -> anyhow::Result<()> {
     for waits in [true, false] {
         let (first, second) = pod.run(move || {
             let mut stream = TcpStream::connect((ELSEWHERE.v4(), 3306))?;
+            stream.set_read_timeout(Some(DEADLINE))?;
             let mut first = vec![0; banner.len()];
             if waits {
                 stream.read_exact(&mut first)?;

@@ -77,7 +77,7 @@ fn requests_wait_for_a_connection_but_not_too_many() -> anyhow::Result<()> {
     let line = sidecar.await_access(|line| field(line, "response_flags") == "UO")?;
     assert_eq!(
         field(&line, "response_code_details"),
-        "overflow",
+        "upstream_reset_before_response_started{overflow}",
         "{line:#}"
     );
     assert_eq!(origin.connections.len(), 1);

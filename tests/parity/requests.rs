@@ -19,6 +19,8 @@ pub(crate) struct Exchange {
     pub(crate) name: &'static str,
     pub(crate) bytes: Vec<u8>,
     pub(crate) responses: usize,
+    /// A request on another connection that is under way meanwhile, and what it needs to come to its end.
+    pub(crate) beside: Option<(&'static str, &'static str)>,
 }
 
 /// A target of requests that break off. When the origin notices is a matter of luck, so what it sees of them is not
@@ -43,6 +45,7 @@ fn raw(name: &'static str, bytes: impl Into<Vec<u8>>) -> Exchange {
         name,
         bytes: bytes.into(),
         responses: 1,
+        beside: None,
     }
 }
 

@@ -1,6 +1,9 @@
 //! A way through one proxy: what a client sends, and all that can be known of what the proxy made of it.
 
+use std::io::Read;
+use std::io::Write;
 use std::net::SocketAddr;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use egret_tests::client::curl;
@@ -34,8 +37,22 @@ pub(crate) struct Through<'w> {
 impl Through<'_> {
     pub(crate) fn send(&self, exchange: &Exchange) -> anyhow::Result<Facts> {
         let before = self.now();
+        let Some((first, rest)) = exchange.beside else {
+            let heard = wire::call(self.client, self.to, &exchange.bytes, exchange.responses)?;
+            return Ok(self.facts(&heard, before));
+        };
+        let to = self.to;
+        let mut beside = self.client.run(move || TcpStream::connect(to))?;
+        beside.set_read_timeout(Some(PATIENCE))?;
+        beside.write_all(first.as_bytes())?;
+        self.origin.await_growth(before.0, PATIENCE);
         let heard = wire::call(self.client, self.to, &exchange.bytes, exchange.responses)?;
-        Ok(self.facts(&heard, before))
+        let facts = self.facts(&heard, before);
+        beside.write_all(rest.as_bytes())?;
+        beside.read_exact(&mut [0])?;
+        self.log
+            .await_growth(before.1 + exchange.responses, PATIENCE);
+        Ok(facts)
     }
 
     pub(crate) fn curl(&self, call: &Call) -> anyhow::Result<Facts> {

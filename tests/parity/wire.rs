@@ -124,6 +124,11 @@ fn serve(stream: TcpStream, seen: &Ledger<Message>) -> io::Result<()> {
             seen.push(request.clone());
             writer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
         }
+        // Told of before its body has come.
+        let slow = request.line.contains("/slow ");
+        if slow {
+            seen.push(request.clone());
+        }
         if request.has("expect", "100-continue") {
             writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
@@ -131,7 +136,9 @@ fn serve(stream: TcpStream, seen: &Ledger<Message>) -> io::Result<()> {
         if early {
             return Ok(());
         }
-        seen.push(request.clone());
+        if !slow {
+            seen.push(request.clone());
+        }
         let target = request.line.split(' ').nth(1).unwrap_or_default();
         let path = target.split('?').next().unwrap_or_default();
         let answer = match path.rsplit('/').next().unwrap_or_default() {

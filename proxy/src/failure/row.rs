@@ -150,7 +150,7 @@ pub(super) fn row(cause: &Cause) -> Row {
             Never,
             503,
             Some(Flag::UO),
-            fixed("overflow"),
+            fixed("upstream_reset_before_response_started{overflow}"),
         ),
         Cause::Connect(why) => Row(Upstream, Connect, Safe, 503, Some(Flag::UF), told(why)),
         Cause::UpstreamTls(why) => Row(Upstream, Connect, Safe, 503, Some(Flag::UF), told(why)),

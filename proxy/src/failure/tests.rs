@@ -43,7 +43,13 @@ fn flags_and_details_are_envoys() {
         "filter_chain_not_found",
     );
     check(Cause::NoEndpoint, 503, "UH", "UH", "no_healthy_upstream");
-    check(Cause::Overflow, 503, "UO", "UO", "overflow");
+    check(
+        Cause::Overflow,
+        503,
+        "UO",
+        "UO",
+        "upstream_reset_before_response_started{overflow}",
+    );
     check(Cause::Timeout, 504, "UT", "UT", "response_timeout");
     check(
         Cause::ClientGone,

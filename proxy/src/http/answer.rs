@@ -225,6 +225,13 @@ fn words(failure: &Failure, retried: bool) -> Cow<'static, str> {
     words.into()
 }
 
+/// Says that more was asked than a cluster's limits allow, for callers that then ask less.
+pub fn tell_overloaded(headers: &mut HeaderMap) {
+    headers.insert(OVERLOADED, HeaderValue::from_static("true"));
+}
+
+const OVERLOADED: HeaderName = HeaderName::from_static("x-envoy-overloaded");
+
 /// The reason code in `x-egret-verdict`.
 pub fn reason(cause: &Cause) -> &'static str {
     match cause {
@@ -251,10 +258,9 @@ pub fn reason(cause: &Cause) -> &'static str {
         Cause::ConnectTimeout => "connect_timeout",
         Cause::UpstreamTls(_) => "upstream_tls",
         Cause::StreamRefused => "upstream_refused",
-        Cause::ResetBefore
-        | Cause::ResetAfter
-        | Cause::StreamReset
-        | Cause::StreamResetAfter => "upstream_reset",
+        Cause::ResetBefore | Cause::ResetAfter | Cause::StreamReset | Cause::StreamResetAfter => {
+            "upstream_reset"
+        }
         Cause::UpstreamProtocol | Cause::ProtocolAfter => "upstream_protocol",
         Cause::Timeout => "timeout",
         Cause::TryTimeout => "try_timeout",

@@ -130,6 +130,8 @@ mod tests {
             (Some(1000), "", true, Some(1000), "1000m"),
             (None, "", true, None, ""),
             (None, "3u", true, Some(0), "1m"),
+            (None, "0S", true, None, "0S"),
+            (Some(1000), "0n", true, Some(1000), "1000m"),
             (Some(0), "1M", true, Some(60_000), "60000m"),
             (Some(1000), "1m", false, Some(1000), "1m"),
             (None, "1x", true, None, "1x"),

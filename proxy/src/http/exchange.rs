@@ -333,6 +333,9 @@ fn refuse(failure: &Failure, marks: Marks<'_>, mut told: Told<'_>) -> Response<R
         told.record.response_code = Some(response.status());
     }
     marks.put_on_ours(response.headers_mut());
+    if told.own.debug && *failure.cause() == Cause::Overflow {
+        answer::tell_overloaded(response.headers_mut());
+    }
     finish(response, told)
 }
 

@@ -61,8 +61,8 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
         reason: "a caller's x-request-id is kept, so that its own log can be followed; Envoy replaces it at the edge",
     },
     Difference {
-        exchanges: &["trailers"],
-        facts: &["origin trailer x-t"],
+        exchanges: &["trailers", "trailers of an answer"],
+        facts: &["origin trailer x-t", "trailer x-sum"],
         reason: "trailers are passed on; Envoy drops them in HTTP/1",
     },
     Difference {

@@ -32,6 +32,11 @@ pub(crate) const OF_ROUTES: &[Difference] = &[
         reason: "lack: variables in the values of headers are not filled in; `check` and the log name them",
     },
     Difference {
+        exchanges: &["one too many"],
+        facts: &["log upstream_host"],
+        reason: "no endpoint is chosen for a request that none may have",
+    },
+    Difference {
         exchanges: &["many headers"],
         facts: &["log user_agent"],
         reason: "the log tells what the client said, not what the route made of it",

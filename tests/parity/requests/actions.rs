@@ -258,6 +258,13 @@ fn policies() -> Vec<Exchange> {
         "/ejected/503",
         "/ejected/x",
     ]);
+    all.push(Exchange {
+        beside: Some((
+            "POST /full/slow HTTP/1.1\r\nhost: app.example\r\nconnection: close\r\ncontent-length: 4\r\n\r\n",
+            "body",
+        )),
+        ..get("one too many", "/full/x")
+    });
     for (name, time, path) in [
         ("grpc-timeout above the route's", "10S", "/grpctime/x"),
         ("grpc-timeout below the route's", "100m", "/grpctime/silent"),

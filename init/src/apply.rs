@@ -170,48 +170,65 @@ const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 /// Removes our table and what is left over in nf_tables, there from iptables for these families, in one transaction.
 /// Gives the names of what was left over.
 fn off_netlink(families: &[Family]) -> Result<Vec<String>, Refusal> {
-    let mut kernel = Socket::open(Subsystem::Netfilter)?;
-    let found = leftovers(&mut kernel, families)?;
-    if !found.own_tables.is_empty() || !found.messages.is_empty() {
-        kernel.exchange(&nftables::remove(found.messages))?;
-    }
-    Ok(found.names)
+    unless_changed(|kernel| {
+        let found = leftovers(kernel, families)?;
+        if !found.own_tables.is_empty() || !found.messages.is_empty() {
+            let removal = nftables::remove(found.messages);
+            kernel.exchange(&nftables::unless_changed(removal, found.generation))?;
+        }
+        Ok(found.names)
+    })
 }
+
+/// Reads the rules and changes them, from the start again when somebody else has changed them in between.
+fn unless_changed<T>(
+    mut change: impl FnMut(&mut Socket) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    let mut kernel = Socket::open(Subsystem::Netfilter)?;
+    for _ in 1..ATTEMPTS {
+        match change(&mut kernel) {
+            Err(Refusal::Message {
+                reason: Errno::ERESTART,
+                ..
+            }) => {}
+            done => return done,
+        }
+    }
+    change(&mut kernel)
+}
+
+/// How often rules are read that others keep changing.
+const ATTEMPTS: usize = 16;
 
 /// Loads the rules in one transaction, which also removes what is left over in nf_tables.
 fn over_netlink(rules: &RuleSet, force: bool) -> Result<Done, Refusal> {
-    let mut kernel = Socket::open(Subsystem::Netfilter)?;
-    let Leftovers {
-        messages,
-        names,
-        own_tables,
-    } = leftovers(&mut kernel, &FAMILIES)?;
-    let mut done = Done {
-        backend: Backend::Nftables,
-        was_there: false,
-        removed: names,
-        warnings: Vec::new(),
-    };
-    let mut load = |old| kernel.exchange(&nftables::replace(rules, old, messages.clone()));
-    if own_tables.is_empty() {
-        match load(Old::None) {
-            // Somebody else was faster.
-            Err(Refusal::Message {
-                reason: Errno::EEXIST,
-                ..
-            }) => load(Old::Any)?,
-            loaded => loaded?,
+    unless_changed(|kernel| {
+        let Leftovers {
+            messages,
+            names,
+            generation,
+            own_tables,
+        } = leftovers(kernel, &FAMILIES)?;
+        let done = |was_there| Done {
+            backend: Backend::Nftables,
+            was_there,
+            removed: names,
+            warnings: Vec::new(),
+        };
+        // Replacing equal rules would reset their counters, and take the kernel many times as long as looking.
+        let may_stay = !force && messages.is_empty() && own_tables == [rules.family];
+        if may_stay && differences(kernel, rules)?.is_empty() {
+            return Ok(done(true));
         }
-        return Ok(done);
-    }
-    // Replacing equal rules would reset their counters, and take the kernel many times as long as looking.
-    let may_stay = !force && messages.is_empty() && own_tables == [rules.family];
-    if may_stay && differences(&mut kernel, rules)?.is_empty() {
-        done.was_there = true;
-        return Ok(done);
-    }
-    kernel.exchange(&nftables::replace(rules, Old::Any, messages))?;
-    Ok(done)
+        let old = if own_tables.is_empty() {
+            Old::None
+        } else {
+            Old::Any
+        };
+        let transaction = nftables::replace(rules, old, messages);
+        kernel.exchange(&nftables::unless_changed(transaction, generation))?;
+        Ok(done(false))
+    })
 }
 
 /// Loads the rules through iptables, and removes what another backend loaded.

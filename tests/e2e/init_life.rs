@@ -57,6 +57,23 @@ fn again_otherwise_and_gone() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whoever comes second sees what the first has done, also where their tables are of different families.
+#[test]
+fn two_at_once() -> anyhow::Result<()> {
+    let world = InitWorld::new()?;
+    let program = world.program().display().to_string();
+    for _ in 0..20 {
+        let both = format!(
+            "{program} -i '*' & first=$!; {program} -i '*' --ipv6 on & second=$!; wait $first && wait $second"
+        );
+        shell(&world.pod, &both)?;
+        let ruleset = world.ruleset()?;
+        assert_eq!(ruleset.matches(" egret {").count(), 1, "{ruleset}");
+        world.done(&["cleanup"])?;
+    }
+    Ok(())
+}
+
 /// Rules and sets of others, in nftables and in both kinds of iptables.
 #[test]
 fn foreign_rules_stay_and_leftovers_go() -> anyhow::Result<()> {

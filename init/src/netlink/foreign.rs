@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use crate::netlink::message::{Attributes, Message, Reader, flag};
 use crate::netlink::nftables::{
-    DELETE_CHAIN, DELETE_RULE, DELETE_TABLE, GET_CHAIN, GET_RULE, GET_TABLE, NEW_CHAIN, NEW_RULE,
-    NEW_TABLE, generic,
+    DELETE_CHAIN, DELETE_RULE, DELETE_TABLE, GET_CHAIN, GET_GENERATION, GET_RULE, GET_TABLE,
+    NEW_CHAIN, NEW_GENERATION, NEW_RULE, NEW_TABLE, generic,
 };
 use crate::netlink::refusal::Refusal;
 use crate::netlink::socket::Socket;
@@ -32,6 +32,8 @@ pub struct Leftovers {
     pub messages: Vec<Message>,
     /// What it is, for people.
     pub names: Vec<String>,
+    /// The generation of the rules in which it was found.
+    pub generation: u32,
     /// The families in which there is a table of ours.
     pub own_tables: Vec<TableFamily>,
 }
@@ -43,7 +45,10 @@ pub struct Leftovers {
 /// When the kernel does not list its rules.
 pub fn leftovers(kernel: &mut Socket, families: &[Family]) -> Result<Leftovers, Refusal> {
     let shared: Vec<u8> = families.iter().copied().map(number).collect();
-    let mut found = Leftovers::default();
+    let mut found = Leftovers {
+        generation: generation(kernel)?,
+        ..Leftovers::default()
+    };
     for (family, name) in tables(kernel)? {
         let own = TableFamily::ALL
             .into_iter()
@@ -117,6 +122,19 @@ fn is_leftover(chain: &str) -> bool {
     CHAIN_PREFIXES
         .iter()
         .any(|prefix| chain.starts_with(prefix))
+}
+
+/// The number of changes that there were so far.
+fn generation(kernel: &mut Socket) -> Result<u32, Refusal> {
+    let label = "the generation of the rules";
+    let question = Message::new(GET_GENERATION, 0, &[0; 4], &Attributes::new(), label);
+    let answers = kernel.list(&question.acknowledged())?;
+    let mut numbers = answers
+        .iter()
+        .filter_map(|(kind, payload)| read(*kind, NEW_GENERATION, payload)?.1.number(1));
+    numbers
+        .next()
+        .ok_or_else(|| Refusal::Unanswered(label.to_owned()))
 }
 
 /// The family and name of every table.

@@ -30,6 +30,16 @@ pub fn replace(rules: &RuleSet, old: Old, besides: Vec<Message>) -> Vec<Message>
     transaction.end()
 }
 
+/// The same transaction, which the kernel refuses with `ERESTART` when its rules are of another generation by then: when
+/// somebody has changed any since they were read.
+pub fn unless_changed(mut transaction: Vec<Message>, generation: u32) -> Vec<Message> {
+    if let Some(begin) = transaction.first_mut() {
+        let attributes = Attributes::new().number(1, generation);
+        *begin = batch_edge(BATCH_BEGIN, &attributes);
+    }
+    transaction
+}
+
 /// What is known of an earlier table of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Old {
@@ -59,6 +69,8 @@ pub(super) const DELETE_RULE: u16 = SUBSYSTEM << 8 | 8;
 pub(super) const NEW_SET: u16 = SUBSYSTEM << 8 | 9;
 pub(super) const NEW_ELEMENTS: u16 = SUBSYSTEM << 8 | 12;
 pub(super) const GET_ELEMENTS: u16 = SUBSYSTEM << 8 | 13;
+pub(super) const NEW_GENERATION: u16 = SUBSYSTEM << 8 | 15;
+pub(super) const GET_GENERATION: u16 = SUBSYSTEM << 8 | 16;
 const BATCH_BEGIN: u16 = 16;
 const BATCH_END: u16 = 17;
 
@@ -82,7 +94,7 @@ struct Transaction {
 
 impl Transaction {
     fn begin(besides: Vec<Message>) -> Self {
-        let mut messages = vec![batch_edge(BATCH_BEGIN)];
+        let mut messages = vec![batch_edge(BATCH_BEGIN, &Attributes::new())];
         messages.extend(besides);
         Self {
             messages,
@@ -103,7 +115,8 @@ impl Transaction {
     fn end(mut self) -> Vec<Message> {
         let last = self.messages.pop();
         self.messages.extend(last.map(Message::acknowledged));
-        self.messages.push(batch_edge(BATCH_END));
+        self.messages
+            .push(batch_edge(BATCH_END, &Attributes::new()));
         self.messages
     }
 
@@ -219,16 +232,11 @@ pub(super) fn hook(name: ChainName) -> Attributes {
 /// A set of ranges.
 const INTERVAL: u32 = 4;
 
-fn batch_edge(kind: u16) -> Message {
+fn batch_edge(kind: u16, attributes: &Attributes) -> Message {
     // Here the family is unspecified, and the last two bytes name the subsystem in network order.
     let [high, low] = SUBSYSTEM.to_be_bytes();
-    Message::new(
-        kind,
-        0,
-        &[0, 0, high, low],
-        &Attributes::new(),
-        "the transaction",
-    )
+    let fixed = [0, 0, high, low];
+    Message::new(kind, 0, &fixed, attributes, "the transaction")
 }
 
 /// The user data in which nft keeps a rule's comment: type 0, length, text with its final NUL.

@@ -125,10 +125,11 @@ impl Socket {
                 is_whole &= !answer.is_interrupted();
                 match answer.kind {
                     DONE => return Ok(is_whole.then_some(found)),
-                    ERROR => {
-                        let reason = error_code(payload).unwrap_or(Errno::UnknownErrno);
-                        return Err(refused(question, self.meant(reason)));
-                    }
+                    // What is no list ends with an acknowledgement, if one was asked for.
+                    ERROR => match error_code(payload) {
+                        None => return Ok(Some(found)),
+                        Some(reason) => return Err(refused(question, self.meant(reason))),
+                    },
                     kind => found.push((kind, payload.to_vec())),
                 }
             }

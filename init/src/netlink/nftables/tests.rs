@@ -137,6 +137,17 @@ fn edges_name_the_subsystem() {
 }
 
 #[test]
+fn only_the_beginning_tells_the_generation() {
+    let plain = replace(&RuleSet::default(), Old::None, Vec::new());
+    let bound = unless_changed(plain.clone(), 7);
+    assert_eq!(
+        bytes(&bound)[0][HEADER_LENGTH..],
+        [vec![0, 0, 0, 10], number(1, 7)].concat()
+    );
+    assert_eq!(bound[1..], plain[1..]);
+}
+
+#[test]
 fn ranges_end_after_their_last_value() {
     let keys = |set: Elements| -> Vec<Vec<u8>> {
         elements(&set)

@@ -9,6 +9,7 @@ use std::net::TcpStream;
 
 use anyhow::Context;
 use egret_tests::DEADLINE;
+use egret_tests::client::curl;
 use egret_tests::netns::Host;
 use egret_tests::places::ELSEWHERE;
 use egret_tests::places::Family;
@@ -66,14 +67,13 @@ fn http2_to_http1_and_back() -> anyhow::Result<()> {
             let got = tokio::time::timeout(DEADLINE, asked).await??;
             assert_eq!((got.status, &*got.body), (200, "answer"));
             assert_eq!(got.trailers, trailer("x-sum", "6"));
-            // Hyper's HTTP/2 server has no way to send them: they end here, and harm nobody.
-            assert_eq!(got.interim, [] as [u16; 0]);
-            // Without a word beforehand HTTP/1 takes no trailers; the rest arrives.
+            assert_eq!(got.interim, [103]);
+            // Nobody needs a word beforehand.
             let asked = ask_http2(pod, 80, &[], &["one"], Some(("x-mine", "7")));
             assert_eq!(tokio::time::timeout(DEADLINE, asked).await??.status, 200);
             let asked = ask_http2(pod, 80, &[("content-length", "3")], &["one"], None);
             assert_eq!(tokio::time::timeout(DEADLINE, asked).await??.status, 200);
-            // A client that waits for a word before its body, which HTTP/2 cannot give it, gets its answer, too.
+            // A client that could wait for a word before its body, and does not, gets its answer, too.
             let asked = ask_http2(pod, 80, &[("expect", "100-continue")], &["one"], None);
             assert_eq!(tokio::time::timeout(DEADLINE, asked).await??.status, 200);
             anyhow::Ok(())
@@ -88,7 +88,10 @@ fn http2_to_http1_and_back() -> anyhow::Result<()> {
             (&*all[0].body, &all[0].trailers),
             ("onetwo", &trailer("x-mine", "7"))
         );
-        assert_eq!((&*all[1].body, &all[1].trailers), ("one", &Vec::new()));
+        assert_eq!(
+            (&*all[1].body, &all[1].trailers),
+            ("one", &trailer("x-mine", "7"))
+        );
         assert_eq!(all[2].header("content-length"), Some("3"));
         assert_eq!(all[2].header("transfer-encoding"), None);
         assert_eq!((&*all[2].body, &*all[3].body), ("one", "one"));
@@ -108,28 +111,33 @@ fn http1_to_http2_and_back() -> anyhow::Result<()> {
               Trailer: x-mine\r\nTransfer-Encoding: chunked\r\n\r\n\
               3\r\none\r\n3\r\ntwo\r\n0\r\nx-mine: 7\r\n\r\n",
         )?;
+        let hints = message(&mut reader).context("a hint")?;
+        assert_eq!(hints.header(""), Some("HTTP/1.1 103 Early Hints"));
         let got = message(&mut reader).context("with trailers")?;
-        assert_eq!(
-            got.header(""),
-            Some("HTTP/1.1 200 OK"),
-            "no interim answer of the upstream's"
-        );
+        assert_eq!(got.header(""), Some("HTTP/1.1 200 OK"));
         assert_eq!(got.header("transfer-encoding"), Some("chunked"));
         assert_eq!(
             (&*got.body, &got.trailers),
             ("answer", &trailer("x-sum", "6"))
         );
-        // On the same connection, from a client that says nothing of trailers, and gets none.
+        // On the same connection, from a client that says nothing of trailers.
         stream.write_all(b"GET /thing HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n")?;
-        let got = message(&mut reader).context("without trailers")?;
-        assert_eq!((&*got.body, &got.trailers), ("answer", &Vec::new()));
-        // One that waits for a word before its body gets it, from us.
+        let hints = message(&mut reader).context("a hint")?;
+        assert_eq!(hints.header(""), Some("HTTP/1.1 103 Early Hints"));
+        let got = message(&mut reader).context("without a word of trailers")?;
+        assert_eq!(
+            (&*got.body, &got.trailers),
+            ("answer", &trailer("x-sum", "6"))
+        );
+        // One that waits for a word before its body gets it, from us where the upstream says nothing.
         stream.write_all(
             b"PUT /thing HTTP/1.1\r\nHost: elsewhere.example\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n",
         )?;
         let word = message(&mut reader).context("a word to go on")?;
         assert_eq!(word.header(""), Some("HTTP/1.1 100 Continue"));
         stream.write_all(b"one")?;
+        let hints = message(&mut reader).context("a hint")?;
+        assert_eq!(hints.header(""), Some("HTTP/1.1 103 Early Hints"));
         let got = message(&mut reader).context("after the word")?;
         assert_eq!(
             (got.header(""), &*got.body),
@@ -155,7 +163,7 @@ fn http1_to_http2_and_back() -> anyhow::Result<()> {
 fn trailers_pass_within_each_version() -> anyhow::Result<()> {
     staged("conversion-none", "", |world, runtime, pod| {
         let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n\
-            6\r\nanswer\r\n0\r\nx-sum: 6\r\nx-other: 1\r\n\r\n";
+            6\r\nanswer\r\n0\r\nx-sum: 6\r\nx-other: 1\r\nset-cookie: a=b\r\n\r\n";
         let first = http1(world.internet.listen(ELSEWHERE.v4(), 80)?, answer)?;
         let mut stream = pod.run(|| TcpStream::connect((ELSEWHERE.v4(), 80)))?;
         stream.set_read_timeout(Some(DEADLINE))?;
@@ -164,12 +172,22 @@ fn trailers_pass_within_each_version() -> anyhow::Result<()> {
               Trailer: x-mine\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\nx-mine: 7\r\n\r\n",
         )?;
         let got = message(&mut BufReader::new(stream))?;
-        // What was not announced is left out.
-        assert_eq!(
-            (&*got.body, &got.trailers),
-            ("answer", &trailer("x-sum", "6"))
-        );
+        // What was not announced comes, what no trailer may be does not.
+        let both = [trailer("x-sum", "6"), trailer("x-other", "1")].concat();
+        assert_eq!((&*got.body, &got.trailers), ("answer", &both));
         assert_eq!(first.all()[0].trailers, trailer("x-mine", "7"));
+        let url = format!("http://{}/thing", ELSEWHERE.v4());
+        let named = ["-H", "Host: elsewhere.example", &url];
+        for version in ["--http1.1", "--http2-prior-knowledge", "--http1.0"] {
+            let got = curl(pod, &[&[version][..], &named].concat())?;
+            // curl writes trailers behind the body.
+            let end = if version == "--http1.0" {
+                "answer"
+            } else {
+                "answerx-sum: 6\nx-other: 1"
+            };
+            assert_eq!((got.status, got.exit, got.body.trim_end()), (200, 0, end));
+        }
 
         let second = http2(runtime, world.internet.listen(ELSEWHERE.v4(), 8080)?)?;
         let got = runtime.block_on(async {
@@ -179,7 +197,7 @@ fn trailers_pass_within_each_version() -> anyhow::Result<()> {
         assert_eq!((got.status, &*got.body), (200, "answer"));
         assert_eq!(
             (got.interim, got.trailers),
-            (Vec::new(), trailer("x-sum", "6"))
+            (vec![103], trailer("x-sum", "6"))
         );
         assert_eq!(
             (&*second.all()[0].body, &second.all()[0].trailers),

@@ -15,6 +15,7 @@ use http_body::SizeHint;
 use thiserror::Error;
 
 use crate::message::pump::Upload;
+use crate::message::trailers;
 
 /// The body of a message that comes.
 #[derive(Debug)]
@@ -140,7 +141,7 @@ impl Body for Incoming {
         match &mut *self {
             Self::One(body) => {
                 let frame = ready!(Pin::new(body).poll_frame(context));
-                Poll::Ready(frame.map(|frame| frame.map_err(Cut::One)))
+                Poll::Ready(frame.map(|frame| frame.map(trailers::sifted).map_err(Cut::One)))
             }
             Self::Two(body) => body.poll_frame(context),
         }

@@ -14,11 +14,13 @@ use std::task::Context;
 use std::task::Poll;
 use std::task::ready;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderName;
 use http::Version;
 use http::header;
 use http_body::Body;
+use http_body::Frame;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
@@ -49,6 +51,23 @@ pub fn may_be_one(name: &HeaderName) -> bool {
     !(FORBIDDEN.contains(&name)
         || name.starts_with("if-")
         || by_proxies.iter().any(|prefix| name.starts_with(prefix)))
+}
+
+/// What came of a body over HTTP/1, without those trailers that may not be.
+pub fn sifted(frame: Frame<Bytes>) -> Frame<Bytes> {
+    if frame.is_data() {
+        return frame;
+    }
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            let names = trailers.keys().filter(|name| !may_be_one(name));
+            for name in names.cloned().collect::<Vec<_>>() {
+                trailers.remove(name);
+            }
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
+    }
 }
 
 const FORBIDDEN: [&str; 31] = [

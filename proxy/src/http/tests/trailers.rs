@@ -240,7 +240,7 @@ fn clients_of_http1_exchange_them_with_origins_of_http2() {
         let world = World::with(&service("a", "HTTP2", &[two]));
         let mut client = world.client(vip());
         for announced in ["", "Trailer: x-sum\r\n"] {
-            let request = request(announced, "x-sum: 1\r\nconnection: x\r\n");
+            let request = request(announced, "x-sum: 1\r\nconnection: x\r\ncookie: a=b\r\n");
             client.write_all(request.as_bytes()).await.expect("written");
             let response = in_chunks(&mut client).await.expect("an answer");
             assert!(
@@ -257,7 +257,11 @@ fn clients_of_http1_exchange_them_with_origins_of_http2() {
 #[test]
 fn clients_of_http2_exchange_them_with_origins_of_http1() {
     worker(|| async {
-        let (one, seen) = answering(response("", "x-end: 2\r\nconnection: x\r\n")).await;
+        let (one, seen) = answering(response(
+            "",
+            "x-end: 2\r\nconnection: x\r\nset-cookie: a=b\r\n",
+        ))
+        .await;
         let world = World::with(&service("a", "HTTP", &[one]));
         let (mut sender, connection) = hyper::client::conn::http2::Builder::new(OnThisThread)
             .handshake(TokioIo::new(world.client2(vip())))

@@ -199,9 +199,7 @@ fn read(
             headers::from_gateway(&mut parts.headers, edge);
         }
     }
-    told.record.read_as(&authority, &path);
-    told.record.request_id = parts.headers.get(headers::REQUEST_ID).cloned();
-    told.record.x_forwarded_for = parts.headers.get(headers::FORWARDED_FOR).cloned();
+    told.record.read_as(&authority, &path, &parts.headers);
     let body = RequestBody::of_client(body, parts.version);
     told.received = body.received();
     Ok(Outgoing {

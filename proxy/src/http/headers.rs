@@ -1,6 +1,8 @@
 //! Headers on their way through: those of the hop are taken out, those that Istio's users expect are put in, and those
 //! a route asks for are changed. Header maps are changed in place; nothing is copied.
 
+mod taken;
+
 use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,12 +16,18 @@ use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
 use http::header;
+use http::header::Entry;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use crate::failure::Cause;
 use crate::failure::Failure;
 
-/// Header lines of a request; with more it is answered 431.
+pub use crate::http::headers::taken::strip_request;
+pub use crate::http::headers::taken::strip_response;
+
+/// Header lines of a request; with more it is answered 431. It is hyper's own limit for HTTP/1, which is not told: room for a
+/// number that it is told is made anew for each message.
 pub const HEADERS_MAX: usize = 100;
 
 /// Bytes of a request's header block; with more it is answered 431.
@@ -46,75 +54,9 @@ pub const SERVICE_TIME: HeaderName = HeaderName::from_static("x-envoy-upstream-s
 /// Why egret itself answered.
 pub const VERDICT: HeaderName = HeaderName::from_static("x-egret-verdict");
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
-
-/// Takes out of a request what is meant for this hop only, including what its `connection` header names. `te` stays if
-/// it is `trailers`, and `trailer` stays, so that trailers reach the other side.
-pub fn strip_request(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
-        let named: Vec<HeaderName> = headers
-            .get_all(header::CONNECTION)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|word| HeaderName::from_bytes(word.trim().as_bytes()).ok())
-            .filter(|name| !PROTECTED.contains(name))
-            .collect();
-        for name in named {
-            headers.remove(name);
-        }
-        headers.remove(header::CONNECTION);
-    }
-    if let Some(te) = headers.get(header::TE) {
-        let trailers = te.to_str().is_ok_and(|te| {
-            te.split(',')
-                .any(|word| word.trim().eq_ignore_ascii_case("trailers"))
-        });
-        headers.remove(header::TE);
-        if trailers {
-            headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        }
-    }
-    strip_common(headers);
-}
-
-/// Takes out of a response what is meant for this hop only, or for proxies. What its `connection` header names stays, as with Envoy.
-pub fn strip_response(headers: &mut HeaderMap) {
-    headers.remove(header::CONNECTION);
-    for of_the_mesh in PEER_METADATA {
-        headers.remove(of_the_mesh);
-    }
-    strip_common(headers);
-}
-
-/// What proxies of a mesh tell each other of the workloads beside them.
-const PEER_METADATA: [HeaderName; 2] = [
-    HeaderName::from_static("x-envoy-peer-metadata"),
-    HeaderName::from_static("x-envoy-peer-metadata-id"),
-];
-
-/// Headers that a client cannot have removed by naming them in `connection`.
-static PROTECTED: [HeaderName; 8] = [
-    header::HOST,
-    header::CONTENT_LENGTH,
-    header::TE,
-    header::TRAILER,
-    header::AUTHORIZATION,
-    header::COOKIE,
-    FORWARDED_FOR,
-    FORWARDED_PROTO,
-];
-
-fn strip_common(headers: &mut HeaderMap) {
-    headers.remove(KEEP_ALIVE);
-    headers.remove(PROXY_CONNECTION);
-    headers.remove(header::TRANSFER_ENCODING);
-    headers.remove(header::UPGRADE);
-}
 
 /// Sees to it that a request of HTTP/1.0, which needs none, has a host: where its client wants to go.
 pub fn ensure_host(headers: &mut HeaderMap, to: SocketAddr) {
@@ -174,21 +116,23 @@ pub fn small(target: &str, headers: &HeaderMap) -> Result<(), Failure> {
 
 /// Puts an `x-request-id` in if there is none.
 pub fn ensure_request_id(headers: &mut HeaderMap) {
-    if !headers.contains_key(REQUEST_ID) {
-        let mut text = Uuid::encode_buffer();
-        let text = Uuid::new_v4().hyphenated().encode_lower(&mut text);
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(text.as_bytes())) {
-            headers.insert(REQUEST_ID, value);
-        }
+    let Entry::Vacant(place) = headers.entry(REQUEST_ID) else {
+        return;
+    };
+    let mut text = [0; Hyphenated::LENGTH];
+    Uuid::new_v4().hyphenated().encode_lower(&mut text);
+    // Shared from the start: the log has it, too.
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from_owner(text)) {
+        place.insert(value);
     }
 }
 
 /// What a sidecar says about the caller: its `x-forwarded-proto` stays, `x-forwarded-for` is left alone.
 pub fn from_sidecar(headers: &mut HeaderMap, scheme: &'static str) {
-    strip(headers, &STEERING);
-    if !headers.contains_key(FORWARDED_PROTO) {
-        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
-    }
+    taken::steering(headers);
+    headers
+        .entry(FORWARDED_PROTO)
+        .or_insert_with(|| HeaderValue::from_static(scheme));
 }
 
 /// The connection that a gateway got a request on.
@@ -207,8 +151,8 @@ pub struct Edge<'e> {
 /// What a gateway says about the caller: it knows the protocol, and adds the caller's address. What a caller says of
 /// itself in Envoy's name is not believed; where trusted proxies are in front, what these say about it is.
 pub fn from_gateway(headers: &mut HeaderMap, edge: Edge<'_>) {
-    strip(headers, &STEERING);
-    strip(headers, &CLAIMS);
+    taken::steering(headers);
+    taken::claims(headers);
     let hops = edge.topology.trusted_proxies as usize;
     let told = (hops > 0).then(|| forwarded_for(headers, hops)).flatten();
     let external = told.unwrap_or(edge.client);
@@ -242,37 +186,6 @@ pub fn append_host(headers: &mut HeaderMap, host: &HeaderValue) {
 
 /// The caller's address, for upstreams behind a gateway.
 const EXTERNAL_ADDRESS: HeaderName = HeaderName::from_static("x-envoy-external-address");
-
-/// Headers by which one Envoy tells another how to treat a request; a client outside of the mesh may not.
-static STEERING: [HeaderName; 12] = [
-    INTERNAL,
-    EXPECTED_TIMEOUT,
-    HeaderName::from_static("x-envoy-retriable-status-codes"),
-    HeaderName::from_static("x-envoy-retriable-header-names"),
-    HeaderName::from_static("x-envoy-retry-on"),
-    HeaderName::from_static("x-envoy-retry-grpc-on"),
-    HeaderName::from_static("x-envoy-max-retries"),
-    HeaderName::from_static("x-envoy-upstream-rq-timeout-ms"),
-    HeaderName::from_static("x-envoy-upstream-rq-per-try-timeout-ms"),
-    HeaderName::from_static("x-envoy-upstream-rq-timeout-alt-response"),
-    HeaderName::from_static("x-envoy-hedge-on-per-try-timeout"),
-    HeaderName::from_static("x-envoy-force-trace"),
-];
-
-/// Headers that only a proxy may put in, taken out at the edge.
-static CLAIMS: [HeaderName; 5] = [
-    ORIGINAL_PATH,
-    ORIGINAL_HOST,
-    HeaderName::from_static("x-envoy-decorator-operation"),
-    HeaderName::from_static("x-envoy-downstream-service-cluster"),
-    HeaderName::from_static("x-envoy-downstream-service-node"),
-];
-
-fn strip(headers: &mut HeaderMap, names: &[HeaderName]) {
-    for name in names {
-        headers.remove(name);
-    }
-}
 
 /// Adds an address to `x-forwarded-for`, as one line.
 pub fn append_client(headers: &mut HeaderMap, client: IpAddr) {

@@ -37,12 +37,14 @@ pub trait Counter: Debug {
 #[derive(Debug)]
 pub struct Record {
     log: Arc<AccessLog>,
-    /// When the call began, for the log.
-    pub start_time: SystemTime,
+    /// When the call began, for the log; `None` where there was none then.
+    pub start_time: Option<SystemTime>,
     /// When the call began, for its duration.
     pub start: Instant,
     ended: bool,
     silent: bool,
+    /// A request whose head nobody noted, as there was no log to write it to.
+    unnoted: bool,
     /// The method.
     pub method: Option<Method>,
     /// Path and query before any rewrite, in their regular spelling where the request could be read.
@@ -97,11 +99,12 @@ impl Record {
     /// Opens a record now, for a connection at accept or a request when its head has come.
     pub fn open(log: Arc<AccessLog>) -> Self {
         Self {
+            start_time: log.has_lines().then(SystemTime::now),
             log,
-            start_time: SystemTime::now(),
             start: Instant::now(),
             ended: false,
             silent: false,
+            unnoted: false,
             method: None,
             path: None,
             protocol: None,
@@ -138,7 +141,8 @@ impl Record {
         request
     }
 
-    /// Takes what the log wants from a request's head, as the client sent it.
+    /// Takes what the log wants from a request's head, as the client sent it. Where there is no log nothing is taken, and no
+    /// line is written either, should a log come before the request ends.
     pub fn saw_request(
         &mut self,
         method: &Method,
@@ -146,9 +150,13 @@ impl Record {
         version: Version,
         headers: &HeaderMap,
     ) {
+        self.protocol = Some(version);
+        self.unnoted = !self.log.has_lines();
+        if self.unnoted {
+            return;
+        }
         self.method = Some(method.clone());
         self.path = uri.path_and_query().cloned();
-        self.protocol = Some(version);
         self.x_forwarded_for = headers.get(X_FORWARDED_FOR).cloned();
         self.user_agent = headers.get(USER_AGENT).cloned();
         self.request_id = headers.get(X_REQUEST_ID).cloned();
@@ -158,8 +166,14 @@ impl Record {
         };
     }
 
-    /// Takes the authority and the path in their regular spelling, by which the request is decided.
-    pub fn read_as(&mut self, authority: &HeaderValue, path: &PathAndQuery) {
+    /// Takes the authority and the path in their regular spelling, by which the request is decided, and what the headers
+    /// that go on say of it.
+    pub fn read_as(&mut self, authority: &HeaderValue, path: &PathAndQuery, headers: &HeaderMap) {
+        if self.unnoted {
+            return;
+        }
+        self.request_id = headers.get(X_REQUEST_ID).cloned();
+        self.x_forwarded_for = headers.get(X_FORWARDED_FOR).cloned();
         if self.authority.as_ref() != Some(authority) {
             self.authority = Some(authority.clone());
         }
@@ -170,14 +184,14 @@ impl Record {
 
     /// Takes the name of the route, if it will be told.
     pub fn took_route(&mut self, name: Option<&str>) {
-        if self.log.has_lines() {
+        if !self.unnoted {
             self.route_name = name.map(Arc::from);
         }
     }
 
     /// Takes the reasons of a decision, if the log tells reasons; otherwise no words are made of them.
     pub fn decided(&mut self, trail: &impl Display) {
-        if self.log.tells_reasons() {
+        if !self.unnoted && self.log.tells_reasons() {
             self.reasons = Some(trail.to_string().into());
         }
     }
@@ -227,6 +241,12 @@ impl Record {
         self.silent = true;
     }
 
+    /// When the call began, by the clock of now if nobody looked then.
+    pub fn began(&self) -> SystemTime {
+        self.start_time
+            .unwrap_or_else(|| SystemTime::now() - self.duration())
+    }
+
     /// Time since the call began.
     pub fn duration(&self) -> Duration {
         self.start.elapsed()
@@ -235,7 +255,7 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        if self.silent {
+        if self.silent || self.unnoted {
             return;
         }
         if !self.ended && self.method.is_some() && self.response_flags.is_empty() {

@@ -17,7 +17,7 @@ use crate::sys::stand_in::Shown;
 pub fn text(record: &Record, line: &mut Vec<u8>) {
     let out = &mut Text { line };
     out.raw("[");
-    out.shown(&moment(record.start_time));
+    out.shown(&moment(record.began()));
     out.raw("] \"");
     out.word(
         record
@@ -95,7 +95,7 @@ pub fn json(record: &Record, line: &mut Vec<u8>) {
         line,
         separator: b'{',
     };
-    out.shown("start_time", Some(moment(record.start_time)));
+    out.shown("start_time", Some(moment(record.began())));
     out.string(
         "method",
         record

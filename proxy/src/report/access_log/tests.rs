@@ -21,7 +21,7 @@ fn address(text: &str) -> Option<SocketAddr> {
 
 fn silent() -> Record {
     let mut record = Record::open(Arc::new(AccessLog::start().expect("start")));
-    record.start_time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_042);
+    record.start_time = Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_042));
     record
 }
 

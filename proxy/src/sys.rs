@@ -6,3 +6,4 @@ pub mod socket;
 pub mod stand_in;
 pub mod limits;
 pub mod pipe;
+pub mod gather;

@@ -1,6 +1,7 @@
 //! One try of a request: a connection from the pool or a new one, the request sent, the head of the response.
 
 mod shared;
+pub mod spare;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -8,7 +9,6 @@ use std::time::Duration;
 use std::time::Instant;
 
 use http::HeaderValue;
-use http::Method;
 use http::Request;
 use http::Response;
 use http::header;
@@ -17,6 +17,7 @@ use crate::failure::Bad;
 use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::http::attempt::shared::over_shared;
+use crate::http::attempt::spare::Spare;
 use crate::http::early::Early;
 use crate::message::incoming::Incoming;
 use crate::tls::Alpn;
@@ -118,7 +119,7 @@ async fn over_single(
             }
         };
         *way.local = Some(single.local);
-        let spare = spare(&request);
+        let spare = Spare::of(&request, &single);
         let began = Instant::now();
         let (error, unsent) = match single.send(request).await {
             Ok(response) => {
@@ -131,7 +132,7 @@ async fn over_single(
         // leave us, or if asking twice does no harm.
         request = match (unsent, spare) {
             (Some(unsent), _) => *unsent,
-            (None, Some(spare)) if !error.is_parse() => spare,
+            (None, Some(spare)) if !error.is_parse() => spare.request(way.early),
             (None, _) => {
                 return Err(Failed {
                     failure: exchange_failed(&error),
@@ -249,26 +250,6 @@ fn reply(response: Response<Incoming>, began: Instant, carrier: Carrier, way: Wa
         took: began.elapsed(),
         cookie: None,
     }
-}
-
-/// A second copy of a request that may be sent twice unasked: one without a body that changes nothing (RFC 9110, 9.2.1).
-fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let safe = matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
-    );
-    (safe && request.body().is_empty()).then(|| copy(request))
-}
-
-/// A copy of a request without its body. The spelling of its header names goes along.
-pub fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
-    let mut copy = Request::new(RequestBody::empty());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    *copy.version_mut() = request.version();
-    copy.headers_mut().clone_from(request.headers());
-    copy.extensions_mut().clone_from(request.extensions());
-    copy
 }
 
 fn exchange_failed(error: &hyper::Error) -> Failure {

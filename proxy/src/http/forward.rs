@@ -24,7 +24,7 @@ use crate::http::attempt::Failed;
 use crate::http::attempt::Reply;
 use crate::http::attempt::Way;
 use crate::http::attempt::attempt;
-use crate::http::attempt::copy;
+use crate::http::attempt::spare::copy;
 use crate::http::caller::Caller;
 use crate::http::caller::Told;
 use crate::http::deadline;
@@ -240,13 +240,14 @@ impl Tries<'_> {
         let mut _retrying = Permit::default();
         let limit = self.retries.and_then(|retries| retries.try_timeout);
         let bodyless = request.body().is_empty();
-        let began = Instant::now();
+        let began = self.limit.map(|_| Instant::now());
+        let elapsed = || began.map_or(Duration::ZERO, |began| began.elapsed());
         loop {
             told.tries += 1;
             if told.own.attempt_count {
                 headers::count_attempt(request.headers_mut(), told.tries);
             }
-            if let Some(limit) = deadline::of_try(self.limit, limit, || began.elapsed()) {
+            if let Some(limit) = deadline::of_try(self.limit, limit, elapsed) {
                 if told.own.debug {
                     headers::expect_timeout(request.headers_mut(), limit);
                 }

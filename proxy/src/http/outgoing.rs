@@ -152,7 +152,7 @@ fn held(headers: &HeaderMap, body: &mut RequestBody, early: Option<&Early>) -> O
 /// What becomes of the upstream's interim responses. 100 is the word that a client waits for before it sends the body
 /// (`Expect: 100-continue`): nothing of the body is asked of the client before, so that a final answer spares it the
 /// sending. The others are passed on.
-fn listen(request: &mut Request<RequestBody>, go: Option<Go>, early: Option<Early>) {
+pub fn listen(request: &mut Request<RequestBody>, go: Option<Go>, early: Option<Early>) {
     hyper::ext::on_informational(request, move |response| {
         hear(
             response.status(),

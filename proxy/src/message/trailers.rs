@@ -25,6 +25,8 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
 
+use crate::sys::gather;
+
 /// The chunk by which hyper ends a body, behind the end of another chunk or of the head.
 const END: &[u8] = b"\r\n0\r\n\r\n";
 
@@ -135,7 +137,7 @@ pub fn poll_write<S: AsyncWrite + Unpin>(
     pieces: &[IoSlice<'_>],
 ) -> Poll<io::Result<usize>> {
     let Some(own) = tail else {
-        return Pin::new(stream).poll_write_vectored(context, pieces);
+        return gather::poll_write(Pin::new(stream), context, pieces);
     };
     let before = if own.sent > 0 {
         0

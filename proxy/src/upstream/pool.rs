@@ -132,10 +132,11 @@ impl Pool {
     pub fn take(&self, key: &Key) -> Option<Single> {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(key)?;
-        while let Some(connection) = connections.pop() {
-            let rested = connection.idle_since.elapsed() >= self.idle_timeout;
-            let aged = connection.made.elapsed() >= self.age_max;
-            if connection.sender.is_ready() && !rested && !aged {
+        let now = Instant::now();
+        while let Some(mut connection) = connections.pop() {
+            connection.rested = now.duration_since(connection.idle_since);
+            let aged = now.duration_since(connection.made) >= self.age_max;
+            if connection.sender.is_ready() && connection.rested < self.idle_timeout && !aged {
                 return Some(connection);
             }
         }

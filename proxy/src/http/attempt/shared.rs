@@ -11,9 +11,9 @@ use crate::http::attempt::Carrier;
 use crate::http::attempt::Failed;
 use crate::http::attempt::Reply;
 use crate::http::attempt::Way;
-use crate::http::attempt::copy;
 use crate::http::attempt::open;
 use crate::http::attempt::reply;
+use crate::http::attempt::spare::head;
 use crate::http::outgoing::hear;
 use crate::tls::Alpn;
 use crate::upstream::body::RequestBody;
@@ -50,7 +50,7 @@ pub(super) async fn over_shared(
             }
         };
         *way.local = Some(shared.local);
-        let spare = request.body().is_empty().then(|| copy(&request));
+        let spare = request.body().is_empty().then(|| head(&request));
         let go = request.body().held().cloned();
         let early = way.early;
         let began = Instant::now();

@@ -36,7 +36,6 @@ use crate::http::exchange::exchange;
 use crate::http::framing::Flaw;
 use crate::http::framing::target;
 use crate::http::headers::HEAD_MAX;
-use crate::http::headers::HEADERS_MAX;
 use crate::http::line;
 use crate::http::line::Seen;
 use crate::http::line::Watch;
@@ -112,7 +111,6 @@ where
         .header_read_timeout(None)
         .half_close(true)
         .preserve_header_case(true)
-        .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_MAX)
         .serve_connection(TokioIo::new(watch.line()), service);
     let mut serving = pin!(serving.with_upgrades());

@@ -1,6 +1,7 @@
 //! A connection of HTTP/1.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 use std::time::Instant;
 
 use hyper::client::conn::http1;
@@ -18,6 +19,9 @@ use crate::upstream::body::RequestBody;
 use crate::upstream::pool::HEAD_MAX;
 use crate::upstream::stream::Stream;
 
+/// An upstream that closes idle connections gives them more time than this.
+const REST_SHORT: Duration = Duration::from_millis(500);
+
 /// A connection that carries one HTTP/1 request at a time.
 #[derive(Debug)]
 pub struct Single {
@@ -30,6 +34,8 @@ pub struct Single {
     pub(in crate::upstream::pool) served: u32,
     pub(in crate::upstream::pool) made: Instant,
     pub(in crate::upstream::pool) idle_since: Instant,
+    /// How long it was idle before it was taken.
+    pub(in crate::upstream::pool) rested: Duration,
 }
 
 impl Single {
@@ -41,7 +47,6 @@ impl Single {
         let (stream, trailers) = Trailing::new(stream);
         let (sender, connection) = http1::Builder::new()
             .preserve_header_case(true)
-            .max_headers(256)
             .max_buf_size(HEAD_MAX)
             .allow_obsolete_multiline_headers_in_responses(true)
             .handshake(TokioIo::new(stream))
@@ -52,13 +57,15 @@ impl Single {
                 debug!(%error, "upstream connection ended");
             }
         });
+        let made = Instant::now();
         Ok(Self {
             sender,
             trailers,
             local,
             served: 0,
-            made: Instant::now(),
-            idle_since: Instant::now(),
+            made,
+            idle_since: made,
+            rested: Duration::ZERO,
         })
     }
 
@@ -67,14 +74,17 @@ impl Single {
         self.served > 0
     }
 
+    /// Whether it was kept open after more than one request, and then had no time to grow old.
+    pub fn is_steady(&self) -> bool {
+        self.served > 1 && self.rested < REST_SHORT
+    }
+
     /// Sends a request. On an error the request comes back if nothing of it was sent.
     pub async fn send(
         &mut self,
         mut request: http::Request<RequestBody>,
-    ) -> Result<
-        http::Response<Incoming>,
-        (hyper::Error, Option<Box<http::Request<RequestBody>>>),
-    > {
+    ) -> Result<http::Response<Incoming>, (hyper::Error, Option<Box<http::Request<RequestBody>>>)>
+    {
         if trailers::may_follow(request.version(), request.headers(), request.body()) {
             request
                 .body_mut()

@@ -363,13 +363,18 @@ fn tell(removed: &[String], warnings: &[String]) {
 
 /// Writes what was asked for.
 fn print(text: &str) -> Result<(), Stop> {
-    writeln!(io::stdout(), "{text}")
+    write_lines(text)
         .map_err(|error| Stop::new(FAILED, format!("cannot write to stdout: {error}")))
 }
 
 /// Tells what was done. A closed output must not make it look undone.
 fn say(text: &str) {
-    let _ = writeln!(io::stdout(), "{text}");
+    let _ = write_lines(text);
+}
+
+/// Lines and the end of the last one go out together, since each write may wake whoever collects the log.
+fn write_lines(text: &str) -> io::Result<()> {
+    io::stdout().write_all(format!("{text}\n").as_bytes())
 }
 
 fn warn(line: &str) {

@@ -177,6 +177,11 @@ fn a_body_that_breaks_off_resets_the_stream() {
                 Trouble::Theirs(Reason::ENHANCE_YOUR_CALM.into()),
                 Reason::ENHANCE_YOUR_CALM,
             ),
+            // A client might take it for the whole.
+            (
+                Trouble::Theirs(Reason::NO_ERROR.into()),
+                Reason::INTERNAL_ERROR,
+            ),
         ] {
             let body = Pieces {
                 slow: true,

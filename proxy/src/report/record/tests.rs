@@ -72,6 +72,40 @@ fn a_dropped_request_is_written_as_left_by_its_client() {
     );
 }
 
+#[derive(Debug)]
+struct Counted(u64);
+
+impl Counter for Counted {
+    fn bytes(&self) -> u64 {
+        self.0
+    }
+}
+
+#[test]
+fn what_a_client_sent_before_it_left_is_counted() {
+    let lines = logged(|log| {
+        let mut left = Record::open(log.clone());
+        request(&mut left);
+        left.counter = Some(Rc::new(Counted(4)));
+        left.response_code_details = Some("via_upstream".into());
+        drop(left);
+        let mut ended = Record::open(log);
+        request(&mut ended);
+        ended.counter = Some(Rc::new(Counted(4)));
+        ended.bytes_received = 8;
+        ended.end();
+    });
+    let [left, ended] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    assert_eq!(left["bytes_received"], 4);
+    assert_eq!(
+        left["response_code_details"], "downstream_remote_disconnect",
+        "whatever was told of the answer"
+    );
+    assert_eq!(ended["bytes_received"], 8);
+}
+
 #[test]
 fn a_connection_with_requests_of_its_own_is_silent() {
     let lines = logged(|log| {

@@ -56,6 +56,7 @@ mod http_versions;
 mod dns_capture;
 mod egress_listeners;
 mod h2_conformance;
+mod h2_interim;
 mod grpc;
 mod nginx_origin;
 mod websocket;

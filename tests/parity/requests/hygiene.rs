@@ -188,6 +188,21 @@ pub(super) fn hygiene() -> Vec<Exchange> {
             "POST /o/x HTTP/1.1\r\nhost: app.example\r\ncontent-length : 4\r\n\r\nbody",
         ),
         with("folded line", "x-a: 1\r\n 2\r\n"),
+        with("folded with a tab and a line feed", "x-a: 1\n\t2\n"),
+        with("folded to nothing", "x-a: 1\r\n \r\n"),
+        with("folded around nothing", "x-a: 1\r\n \r\n\t2\r\n"),
+        with("folded name", "x-a\r\n : 1\r\n"),
+        with("folded coding", "x-a: 1\r\n transfer-encoding: chunked\r\n"),
+        raw(
+            "folded host",
+            "GET /o/x HTTP/1.1\r\nhost:\r\n app.example\r\n\r\n",
+        ),
+        post("folded length", "content-length:\r\n 4\r\n\r\nbody"),
+        broken("two folded lengths", "content-length: 4\r\n 4\r\n\r\nbody"),
+        post(
+            "folded chunked",
+            "transfer-encoding:\r\n chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+        ),
         raw(
             "folded first line",
             "GET /o/x HTTP/1.1\r\n x: 1\r\nhost: app.example\r\n\r\n",

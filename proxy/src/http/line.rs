@@ -189,8 +189,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Watch<S> {
         let mut inner = lock(&self.0);
         inner.waiting = false;
         let (headers, body) = (response.headers(), response.body());
-        inner.in_chunks = version != Version::HTTP_10
-            && trailers::may_follow(response.version(), headers, body);
+        inner.in_chunks =
+            version != Version::HTTP_10 && trailers::may_follow(response.version(), headers, body);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             inner.upgraded = true;
             inner.framing.stop();

@@ -108,7 +108,7 @@ fn unfolds(bytes: &[u8]) {
     let mut folded = bytes[..first].to_vec();
     for byte in &bytes[first..head.length] {
         if *byte == b' ' {
-            folded.extend_from_slice(if folded.len() % 2 == 0 {
+            folded.extend_from_slice(if folded.len().is_multiple_of(2) {
                 b"\r\n"
             } else {
                 b"\n"

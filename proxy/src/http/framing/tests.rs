@@ -266,7 +266,7 @@ fn what_is_no_line_of_a_field_is_not_joined() {
         post("transfer-encoding: chunked\r\n", "1\r\n \r\n 0\r\n\r\n"),
         post("transfer-encoding: chunked\r\n", "0\r\n x: 1\r\n\r\n"),
         // Nor what may be another protocol.
-        format!("CONNECT a.test:80 HTTP/1.1\r\nhost: a.test\r\n\r\na\r\nb\r\n c\r"),
+        "CONNECT a.test:80 HTTP/1.1\r\nhost: a.test\r\n\r\na\r\nb\r\n c\r".to_owned(),
         post("Upgrade: websocket\r\n", "a\r\nb\r\n c\r\n d\r\n"),
         post(
             "upgrade: x\r\ntransfer-encoding: chunked\r\n",
@@ -325,7 +325,7 @@ fn joined_lines_frame_twice_as_others_do() {
             Flaw::LengthAndCoding,
         ),
         (
-            format!("content-length:\r\n 4\r\ncontent-length:\r\n\t4\r\n"),
+            "content-length:\r\n 4\r\ncontent-length:\r\n\t4\r\n".into(),
             Flaw::Lengths,
         ),
         (

@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::*;
 
-type Data = bytes::Bytes;
+type Data = Bytes;
 
 fn trailers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
     fields
@@ -199,7 +199,7 @@ fn what_acts_before_the_end_cannot_come_at_the_end() {
 #[test]
 fn only_messages_in_chunks_have_them() {
     let frames = StreamBody::new(futures_util::stream::pending::<
-        Result<http_body::Frame<Data>, io::Error>,
+        Result<Frame<Data>, io::Error>,
     >());
     let (none, length) = (HeaderMap::new(), trailers(&[("content-length", "1")]));
     assert!(may_follow(Version::HTTP_11, &none, &frames));

@@ -68,8 +68,6 @@ pub enum Bad {
     Host,
     /// It has no host.
     NoHost,
-    /// Its target has no path where it must have one.
-    Target,
     /// Its path has no regular spelling.
     Path,
 }

@@ -82,7 +82,6 @@ pub(super) fn row(cause: &Cause) -> Row {
                 Bad::Scheme => (Some(Flag::DPE), "http1.invalid_scheme"),
                 Bad::Host => (Some(Flag::DPE), "http.invalid_authority"),
                 Bad::NoHost => (None, "missing_host_header"),
-                Bad::Target => (Some(Flag::DPE), "http1.invalid_url"),
                 Bad::Path => (None, "path_normalization_failed"),
             };
             Row(Client, Read, Never, 400, flag, fixed(details))

@@ -68,7 +68,6 @@ fn flags_and_details_are_envoys() {
         (Bad::Scheme, "DPE", "http1.invalid_scheme"),
         (Bad::Host, "DPE", "http.invalid_authority"),
         (Bad::NoHost, "-", "missing_host_header"),
-        (Bad::Target, "DPE", "http1.invalid_url"),
         (Bad::Path, "-", "path_normalization_failed"),
     ] {
         check(Cause::BadRequest(bad), 400, flag, flag, details);

@@ -55,7 +55,7 @@ impl From<BadTarget> for Failure {
             BadTarget::NoHost => Cause::BadRequest(Bad::NoHost),
             BadTarget::BadHost => Cause::BadRequest(Bad::Host),
             BadTarget::BadScheme => Cause::BadRequest(Bad::Scheme),
-            BadTarget::NoPath => Cause::BadRequest(Bad::Target),
+            BadTarget::NoPath => Cause::BadRequest(Bad::Syntax),
             BadTarget::ZeroInPath => Cause::BadRequest(Bad::Path),
         };
         Self::new(cause, bad.words())

@@ -36,6 +36,8 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
             "101 lines",
             "70 kB of header",
             "long body of a refused request",
+            "escaped zero byte",
+            "host in brackets",
         ],
         facts: BODY,
         reason: "a refusal has a short body that says why, where Envoy's is empty or says less",
@@ -104,9 +106,15 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
             "chunked twice",
             "length after chunked",
             "length of nothing and chunked",
+            "host for a target",
         ],
         facts: &["log method", "log path", "log authority"],
         reason: "a bad request is told as far as it could be read",
+    },
+    Difference {
+        exchanges: &["what no query may have"],
+        facts: &["origin line", "log path"],
+        reason: "what a query may not have (RFC 3986, 3.4) is sent on escaped",
     },
     Difference {
         exchanges: &[

@@ -81,6 +81,20 @@ pub(super) fn targets() -> Vec<Exchange> {
             "CONNECT app.example:80 HTTP/1.1\r\nhost: app.example:80\r\n\r\n",
         ),
         get("empty query", "/o/x?"),
+        get("dot segment with parameters", "/o/a/..;b=c/x"),
+        get("what no path may have", "/o/\"<x>^`{|}[]"),
+        get("what no query may have", "/o/x?q={\"a\":\"<b>`\"}"),
+        get("escaped zero byte", "/o/%00"),
+        get("escaped zero byte in the query", "/o/x?%00"),
+        get("host for a target", "app.example"),
+        raw(
+            "host in brackets",
+            "GET /o/x HTTP/1.1\r\nhost: [app.example]\r\n\r\n",
+        ),
+        raw(
+            "host with a port too large",
+            "GET /o/x HTTP/1.1\r\nhost: app.example:99999\r\n\r\n",
+        ),
     ]
 }
 
@@ -173,6 +187,10 @@ pub(super) fn headers() -> Vec<Exchange> {
         with(
             "envoy's own headers",
             "x-envoy-attempt-count: 9\r\nx-envoy-original-path: /e\r\nx-envoy-internal: true\r\nx-envoy-external-address: 1.2.3.4\r\n",
+        ),
+        with(
+            "more of envoy's own headers",
+            "x-envoy-upstream-alt-stat-name: a\r\nx-envoy-upstream-stream-duration-ms: 1\r\nx-envoy-ip-tags: a\r\nx-envoy-original-url: /a\r\nx-envoy-peer-metadata-id: a\r\n",
         ),
         with(
             "retries asked for",

@@ -1,6 +1,7 @@
 //! Every row of the decisions, tried with real sockets: in both families, with the rules loaded by each backend and by
 //! the tools that a dry run is written for.
 
+use std::ops::Range;
 
 use crate::init_world::Fate::Refused;
 use crate::init_world::Fate::Silent;
@@ -25,17 +26,28 @@ use self::table::rows;
 mod packets;
 mod table;
 
-/// Tries all rows, the rules loaded by `load`.
+/// Tries all rows in both families, the rules loaded by `load`.
 fn try_rows(load: fn(&InitWorld, &[&str]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    try_rows_of(&["--dual-stack"], 0..2, load)
+}
+
+/// Tries all rows in IPv4 alone, where the table never sees IPv6.
+fn try_rows_of_ipv4(load: fn(&InitWorld, &[&str]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    try_rows_of(&["--ipv6", "off"], 0..1, load)
+}
+
+fn try_rows_of(
+    stack: &[&str],
+    families: Range<usize>,
+    load: fn(&InitWorld, &[&str]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     for (line, tries) in rows() {
         let world = InitWorld::new()?;
-        let flags: Vec<&str> = ["--dual-stack", "-u", "1337"]
-            .into_iter()
-            .chain(line.split(' '))
-            .collect();
+        let words = ["-u", "1337"].into_iter().chain(line.split(' '));
+        let flags: Vec<&str> = stack.iter().copied().chain(words).collect();
         load(&world, &flags)?;
         world.serve_proxy(PROXY)?;
-        for family in 0..2 {
+        for family in families.clone() {
             for attempt in &tries {
                 attempt.check(&world, family, line);
             }
@@ -44,18 +56,34 @@ fn try_rows(load: fn(&InitWorld, &[&str]) -> anyhow::Result<()>) -> anyhow::Resu
     Ok(())
 }
 
+fn over_netlink_alone(world: &InitWorld, flags: &[&str]) -> anyhow::Result<()> {
+    world.done(flags).map(drop)
+}
+
+fn by_nft(world: &InitWorld, flags: &[&str]) -> anyhow::Result<()> {
+    let text = dry_run(world, flags, "nft")?;
+    nft(&world.pod, &text)?;
+    besides(world, &text)
+}
+
 #[test]
 fn over_netlink() -> anyhow::Result<()> {
-    try_rows(|world, flags| world.done(flags).map(drop))
+    try_rows(over_netlink_alone)
+}
+
+#[test]
+fn over_netlink_in_ipv4() -> anyhow::Result<()> {
+    try_rows_of_ipv4(over_netlink_alone)
 }
 
 #[test]
 fn as_nft_loads_a_dry_run() -> anyhow::Result<()> {
-    try_rows(|world, flags| {
-        let text = dry_run(world, flags, "nft")?;
-        nft(&world.pod, &text)?;
-        besides(world, &text)
-    })
+    try_rows(by_nft)
+}
+
+#[test]
+fn as_nft_loads_a_dry_run_in_ipv4() -> anyhow::Result<()> {
+    try_rows_of_ipv4(by_nft)
 }
 
 #[test]

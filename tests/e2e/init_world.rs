@@ -73,13 +73,16 @@ impl InitWorld {
             format!("nameserver {ipv4}\nnameserver {ipv6}\n"),
         )?;
         fs::set_permissions(files.path(), fs::Permissions::from_mode(0o755))?;
-        // Other users may not look into the folder where it was built.
-        fs::copy(built()?, files.path().join("egret-init"))?;
-        let overlay = Overlay {
-            source: resolv_conf,
-            target: PathBuf::from("/etc/resolv.conf"),
-        };
-        let pod = Host::new("pod", vec![overlay], Vec::new())?;
+        // Other users may not look into the folder where it was built. A copy could not be run while a child of another
+        // test still holds it open for writing.
+        let program = files.path().join("egret-init");
+        fs::write(&program, "")?;
+        let overlay = |source, target| Overlay { source, target };
+        let overlays = vec![
+            overlay(resolv_conf, PathBuf::from("/etc/resolv.conf")),
+            overlay(built()?, program),
+        ];
+        let pod = Host::new("pod", overlays, Vec::new())?;
         let outside = Host::new("outside", Vec::new(), Vec::new())?;
         let world = Self {
             pod,

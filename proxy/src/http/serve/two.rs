@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use crate::http::caller::Caller;
 use crate::http::headers::HEAD_MAX;
 use crate::http::serve::IDLE_MAX;
+use crate::http::serve::two::crew::Employer;
 use crate::http::serve::two::stream::Job;
 use crate::message::pulse::Beat;
 use crate::message::pulse::Pulse;
@@ -66,6 +67,7 @@ where
         .max_local_error_reset_streams(Some(ERRORS_MAX))
         .handshake(stream)
         .await?;
+    let _employer = Employer::new();
     let streams = Rc::new(Streams::default());
     let pings = connection.ping_pong();
     let mut pulse = pings.map(|pings| Pulse::new(pings, PING_INTERVAL));
@@ -104,6 +106,7 @@ where
                 Poll::Ready(Beat::Lost) => return Poll::Ready(Ok(())),
                 Poll::Ready(Beat::Due) => {
                     beating.ask(PING_INTERVAL);
+                    crew::dismiss_half();
                     if streams.were_used() {
                         idle_since = Instant::now();
                     } else if !leaving && idle_since.elapsed() >= IDLE_MAX {

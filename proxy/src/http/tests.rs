@@ -10,4 +10,5 @@ mod http2;
 mod interim;
 mod bodies;
 mod trailers;
+mod answers;
 mod routes;

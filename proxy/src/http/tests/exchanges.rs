@@ -229,7 +229,29 @@ fn what_is_odd_but_harmless_passes() {
             }
         })
         .await;
+        let many = format!(
+            "GET /x HTTP/1.1\r\nHost: a.test\r\n{}\r\n",
+            "x: 1\r\n".repeat(90)
+        );
+        let large = format!(
+            "GET /x HTTP/1.1\r\nHost: a.test\r\nx: {}\r\n\r\n",
+            "x".repeat(50_000)
+        );
         for (request, seen) in [
+            (&*many, "GET /x HTTP/1.1 a.test"),
+            (&*large, "GET /x HTTP/1.1 a.test"),
+            (
+                "GET /x HTTP/1.1\nHost: a.test\n\n",
+                "GET /x HTTP/1.1 a.test",
+            ),
+            (
+                "\r\n\nGET /x HTTP/1.1\r\nHost:\r\n a.test\r\n\r\n",
+                "GET /x HTTP/1.1 a.test",
+            ),
+            (
+                "get /x HTTP/1.1\r\nHost: a.test\r\n\r\n",
+                "get /x HTTP/1.1 a.test",
+            ),
             (
                 "GET http://b.test/x HTTP/1.1\r\nHost: a.test\r\n\r\n",
                 "GET /x HTTP/1.1 b.test",

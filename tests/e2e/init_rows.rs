@@ -63,7 +63,10 @@ fn over_netlink_alone(world: &InitWorld, flags: &[&str]) -> anyhow::Result<()> {
 fn by_nft(world: &InitWorld, flags: &[&str]) -> anyhow::Result<()> {
     let text = dry_run(world, flags, "nft")?;
     nft(&world.pod, &text)?;
-    besides(world, &text)
+    besides(world, &text)?;
+    let rules_alone = world.init(&[&["verify"], flags].concat())?;
+    assert!(!rules_alone.errors.contains("chain"), "{rules_alone:?}");
+    Ok(())
 }
 
 #[test]

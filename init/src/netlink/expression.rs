@@ -57,6 +57,8 @@ pub(super) fn modules(rule: &Rule, table: TableFamily) -> Vec<&'static str> {
 /// How two values compare.
 const EQUAL: u32 = 0;
 const DIFFERENT: u32 = 1;
+const AT_MOST: u32 = 3;
+const AT_LEAST: u32 = 5;
 
 /// What `meta` loads.
 const MARK: u32 = 3;
@@ -281,7 +283,8 @@ impl List {
         self.payload(NETWORK_HEADER, offset, length);
     }
 
-    /// Owners are the one value in host byte order; a range is compared byte by byte and so needs the other order.
+    /// Owners are the one value in host byte order; a range is compared byte by byte and so needs the other order. nft
+    /// writes it as the same two comparisons.
     fn owner(&mut self, key: u32, owner: &Owner) {
         self.meta(key);
         if owner.start() == owner.end() {
@@ -291,11 +294,8 @@ impl List {
             let data = data.number(1, VALUE).number(2, VALUE);
             data.number(3, 1).number(4, 4).number(5, 4)
         });
-        self.add("range", |data| {
-            let data = data.number(1, VALUE).number(2, EQUAL);
-            let data = data.within(3, |value| value.bytes(1, &owner.start().to_be_bytes()));
-            data.within(4, |value| value.bytes(1, &owner.end().to_be_bytes()))
-        });
+        self.compare(AT_LEAST, &owner.start().to_be_bytes());
+        self.compare(AT_MOST, &owner.end().to_be_bytes());
     }
 }
 

@@ -238,16 +238,17 @@ fn owners_are_in_host_order_and_their_ranges_are_not() {
             number(5, 4),
         ],
     );
-    let (from, to) = (
-        nested(3, &[attribute(1, &[0, 0, 0, 5])]),
-        nested(4, &[attribute(1, &[0, 0, 1, 0])]),
-    );
+    let compare = |operation, value: &[u8]| {
+        let value = nested(3, &[attribute(1, value)]);
+        expression("cmp", &[number(1, 1), number(2, operation), value])
+    };
     accepting(
         user(5..=256),
         &[
             meta,
             order,
-            expression("range", &[number(1, 1), number(2, 0), from, to]),
+            compare(5, &[0, 0, 0, 5]),
+            compare(3, &[0, 0, 1, 0]),
         ],
     );
 }

@@ -197,7 +197,9 @@ impl Failure {
     pub fn stream_flag(&self) -> Option<Flag> {
         match self.cause {
             Cause::Refused(Refusal::Blackhole | Refusal::OwnListener) => Some(Flag::UH),
-            Cause::ClientGone | Cause::Idle | Cause::ResetAfter
+            Cause::ClientGone
+            | Cause::Idle
+            | Cause::ResetAfter
             | Cause::StreamResetAfter
             | Cause::ProtocolAfter => None,
             _ => self.flag(),

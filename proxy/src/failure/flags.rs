@@ -19,6 +19,8 @@ pub enum Flag {
     URX,
     /// The client went away.
     DC,
+    /// The client reset its stream.
+    DR,
     /// The client broke the protocol.
     DPE,
     /// We reset the connection.

@@ -64,6 +64,9 @@ pub async fn exchange(
         request.version(),
         request.headers(),
     );
+    if let Some(Early::Two(interim)) = &early {
+        record.stream = Some(interim.stream());
+    }
     let grpc = answer::is_grpc(request.headers());
     let snapshot = proxy.current.load();
     let mut told = Told {

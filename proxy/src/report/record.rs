@@ -19,6 +19,8 @@ use crate::failure::flags::Flag;
 use crate::failure::flags::Flags;
 use crate::report::access_log::AccessLog;
 
+/// Envoy's word for both ways in which a stream may be reset.
+const STREAM_RESET: &str = "http2.remote_reset";
 /// `x-forwarded-for`
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// `x-request-id`
@@ -28,6 +30,21 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub trait Counter: Debug {
     /// Bytes so far.
     fn bytes(&self) -> u64;
+}
+
+/// How a request's stream on a connection of HTTP/2 ended before its answer did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// Its client reset it.
+    ByClient,
+    /// It was reset for its client's mistake.
+    ForMistake,
+}
+
+/// Knows whether a request's stream was reset.
+pub trait Stream: Debug {
+    /// How it was, if it was.
+    fn reset(&self) -> Option<Reset>;
 }
 
 /// One HTTP request, or one connection that is not HTTP. Its line is written when it is dropped, whatever happened; a
@@ -65,6 +82,8 @@ pub struct Record {
     pub bytes_received: u64,
     /// What counts them until somebody says how many they were.
     pub counter: Option<Rc<dyn Counter>>,
+    /// The stream it came on, over HTTP/2.
+    pub stream: Option<Arc<dyn Stream>>,
     /// Body bytes to the client; all bytes to it for byte streams.
     pub bytes_sent: u64,
     /// From the request sent to the response's head received.
@@ -115,6 +134,7 @@ impl Record {
             upstream_transport_failure_reason: None,
             bytes_received: 0,
             counter: None,
+            stream: None,
             bytes_sent: 0,
             upstream_service_time: None,
             x_forwarded_for: None,
@@ -259,8 +279,13 @@ impl Drop for Record {
             return;
         }
         if !self.ended && self.method.is_some() && self.response_flags.is_empty() {
-            self.response_flags.raise(Flag::DC);
-            self.response_code_details = Some(Cow::Borrowed("downstream_remote_disconnect"));
+            let (flag, details) = match self.stream.as_ref().and_then(|stream| stream.reset()) {
+                None => (Flag::DC, "downstream_remote_disconnect"),
+                Some(Reset::ByClient) => (Flag::DR, STREAM_RESET),
+                Some(Reset::ForMistake) => (Flag::DPE, STREAM_RESET),
+            };
+            self.response_flags.raise(flag);
+            self.response_code_details = Some(Cow::Borrowed(details));
             if let Some(counter) = &self.counter {
                 self.bytes_received = counter.bytes();
             }

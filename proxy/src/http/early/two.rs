@@ -8,13 +8,15 @@ use std::task::Context;
 use std::task::Poll;
 
 use bytes::Bytes;
+use h2::Reason;
 use h2::server::SendResponse;
 use http::HeaderMap;
 use http::Response;
 use http::StatusCode;
 
-use crate::http::early::Early;
 use crate::message::fields;
+use crate::report::record::Reset;
+use crate::report::record::Stream;
 
 /// Size of the interim responses to one request; those that would exceed it are dropped.
 const INTERIM_MAX: usize = 16 << 10;
@@ -32,6 +34,18 @@ struct State {
     respond: Option<SendResponse<Bytes>>,
     /// Size of what may still be sent.
     left: usize,
+    /// Why the stream was reset.
+    reset: Option<Reason>,
+}
+
+impl Stream for Mutex<State> {
+    fn reset(&self) -> Option<Reset> {
+        // The h2 crate resets streams of clients that break HTTP/2; of clients' own reasons it is none.
+        lock(self).reset.map(|reason| match reason {
+            Reason::PROTOCOL_ERROR => Reset::ForMistake,
+            _ => Reset::ByClient,
+        })
+    }
 }
 
 impl Waiting {
@@ -40,18 +54,22 @@ impl Waiting {
         Self(Arc::new(Mutex::new(State {
             respond: Some(respond),
             left: INTERIM_MAX,
+            reset: None,
         })))
     }
 
     /// The way to announce the answer.
-    pub fn early(&self) -> Early {
-        Early::Two(Interim(Arc::clone(&self.0)))
+    pub fn interim(&self) -> Interim {
+        Interim(Arc::clone(&self.0))
     }
 
     /// Ready once the client wants no answer any more.
     pub fn poll_reset(&self, context: &mut Context<'_>) -> Poll<()> {
-        match &mut lock(&self.0).respond {
-            Some(respond) => respond.poll_reset(context).map(drop),
+        let state = &mut *lock(&self.0);
+        match &mut state.respond {
+            Some(respond) => respond
+                .poll_reset(context)
+                .map(|reset| state.reset = reset.ok()),
             None => Poll::Ready(()),
         }
     }
@@ -70,6 +88,16 @@ impl Drop for Waiting {
 }
 
 impl Interim {
+    /// Notes why the stream was reset while its answer was sent.
+    pub fn was_reset(&self, reason: Option<Reason>) {
+        lock(&self.0).reset = reason;
+    }
+
+    /// The stream, for the log.
+    pub fn stream(&self) -> Arc<dyn Stream> {
+        self.0.clone()
+    }
+
     pub(super) fn send(&self, status: StatusCode, headers: &HeaderMap) {
         let mut state = lock(&self.0);
         let size = fields::size(headers);

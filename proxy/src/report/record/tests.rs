@@ -73,6 +73,35 @@ fn a_dropped_request_is_written_as_left_by_its_client() {
 }
 
 #[derive(Debug)]
+struct Ended(Option<Reset>);
+
+impl Stream for Ended {
+    fn reset(&self) -> Option<Reset> {
+        self.0
+    }
+}
+
+#[test]
+fn a_dropped_request_says_how_its_stream_ended() {
+    for (reset, flag, details) in [
+        (None, "DC", "downstream_remote_disconnect"),
+        (Some(Reset::ByClient), "DR", "http2.remote_reset"),
+        (Some(Reset::ForMistake), "DPE", "http2.remote_reset"),
+    ] {
+        let lines = logged(|log| {
+            let mut record = Record::open(log);
+            request(&mut record);
+            record.stream = Some(Arc::new(Ended(reset)));
+        });
+        let [line] = &lines[..] else {
+            panic!("{lines:?}")
+        };
+        assert_eq!(line["response_flags"], flag);
+        assert_eq!(line["response_code_details"], details);
+    }
+}
+
+#[derive(Debug)]
 struct Counted(u64);
 
 impl Counter for Counted {

@@ -22,6 +22,7 @@ use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::http::body::ResponseBody;
 use crate::http::caller::Caller;
+use crate::http::early::Early;
 use crate::http::early::two::Waiting;
 use crate::http::exchange::exchange;
 use crate::http::headers::HEAD_MAX;
@@ -32,6 +33,7 @@ use crate::http::serve::two::crew::Desk;
 use crate::message::fields;
 use crate::message::incoming::Incoming;
 use crate::message::pump::Pump;
+use crate::message::pump::Stopped;
 use crate::proxy::Proxy;
 
 /// A stream to be served.
@@ -56,12 +58,13 @@ pub(super) async fn serve_each(desk: Rc<Desk>) {
         } = job;
         let head_only = request.method() == Method::HEAD;
         let waiting = Waiting::on(respond);
+        let interim = waiting.interim();
         let response = match small(&request) {
             Err(failure) => Some(refuse(&request, &failure, &caller, &proxy)),
             Ok(()) => {
                 let length = fields::length(request.headers());
                 let request = request.map(|stream| Incoming::two(stream, length, None));
-                let early = Some(waiting.early());
+                let early = Some(Early::Two(interim.clone()));
                 let mut answering = pin!(exchange(request, early, &caller, &proxy));
                 poll_fn(|context| match answering.as_mut().poll(context) {
                     Poll::Ready(response) => Poll::Ready(Some(response)),
@@ -74,8 +77,11 @@ pub(super) async fn serve_each(desk: Rc<Desk>) {
             continue;
         };
         match send(response, head_only, respond) {
-            Ok(Some(pump)) => {
-                if let Err(stopped) = pump.await {
+            Ok(Some(mut pump)) => {
+                if let Err(stopped) = (&mut pump).await {
+                    if let Stopped::Peer(error) = &stopped {
+                        interim.was_reset(error.reason());
+                    }
                     debug!(?stopped, "answer not sent to its end");
                 }
             }

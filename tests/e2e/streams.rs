@@ -269,3 +269,45 @@ fn equal_queries_and_callers_go_to_equal_endpoints() -> anyhow::Result<()> {
     };
     stage::until(one_place)
 }
+
+#[test]
+fn a_request_whose_client_has_said_all_is_answered() -> anyhow::Result<()> {
+    let world = World::new("streams-said-all", Family::V4)?;
+    let listener = world.internet.listen(ELSEWHERE.v4(), 80)?;
+    listener.set_nonblocking(false)?;
+    let serving = thread::spawn(move || -> std::io::Result<()> {
+        let (mut stream, _) = listener.accept()?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte)?;
+            head.extend(byte);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+    });
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[ALLOW_ANY])?;
+    config.write("elsewhere.yaml", &stage::elsewhere(&[ELSEWHERE.v4()], ""))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let answer = pod.run(|| {
+        let mut stream = TcpStream::connect((ELSEWHERE.v4(), 80))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.write_all(b"GET /all HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n")?;
+        stream.shutdown(Shutdown::Write)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        std::io::Result::Ok(answer)
+    })?;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nhi"),
+        "{answer}"
+    );
+    serving.join().expect("serving does not panic")?;
+    let line = sidecar.await_access(|line| line["path"] == "/all")?;
+    assert_eq!(
+        (&line["response_code"], &line["response_flags"]),
+        (&200.into(), &"-".into())
+    );
+    Ok(())
+}

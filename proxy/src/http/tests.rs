@@ -8,6 +8,7 @@ mod framing;
 mod retries;
 mod http2;
 mod interim;
+mod shared;
 mod bodies;
 mod trailers;
 mod answers;

@@ -103,7 +103,7 @@ fn http2_clients_reach_http2_and_http1_origins() {
 }
 
 /// An HTTP/2 client of a world.
-async fn sender(world: &World) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
+pub(super) async fn sender(world: &World) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
     let client = TokioIo::new(world.client2(vip()));
     let (sender, connection) = hyper::client::conn::http2::Builder::new(OnThisThread)
         .handshake(client)
@@ -139,7 +139,7 @@ fn a_connection_that_carries_nothing_ends_within_the_hour() {
     });
 }
 
-fn grpc(host: &str, timeout: Option<&str>) -> Request<Full<Bytes>> {
+pub(super) fn grpc(host: &str, timeout: Option<&str>) -> Request<Full<Bytes>> {
     let mut request = Request::post(format!("http://{host}/service/Method"))
         .header("content-type", "application/grpc")
         .header("te", "trailers");

@@ -140,7 +140,7 @@ impl Shared {
             connection,
             load: Rc::clone(&load),
         };
-        spawn_local(running.to_the_end());
+        spawn_local(running.run());
         Ok(Self {
             sender,
             address,
@@ -173,7 +173,7 @@ struct Running {
 }
 
 impl Running {
-    async fn to_the_end(mut self) {
+    async fn run(mut self) {
         if let Err(error) = poll_fn(|context| self.poll(context)).await {
             debug!(%error, "upstream connection ended");
         }

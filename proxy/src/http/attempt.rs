@@ -1,5 +1,6 @@
 //! One try of a request: a connection from the pool or a new one, the request sent, the head of the response.
 
+mod framed;
 mod shared;
 pub mod spare;
 
@@ -11,11 +12,11 @@ use std::time::Instant;
 use http::HeaderValue;
 use http::Request;
 use http::Response;
-use http::header;
 
 use crate::failure::Bad;
 use crate::failure::Cause;
 use crate::failure::Failure;
+use crate::http::attempt::framed::framed_once;
 use crate::http::attempt::shared::over_shared;
 use crate::http::attempt::spare::Spare;
 use crate::http::early::Early;
@@ -123,7 +124,7 @@ async fn over_single(
         let began = Instant::now();
         let (error, unsent) = match single.send(request).await {
             Ok(response) => {
-                one_length(&response)?;
+                insist_framed(&response)?;
                 return Ok(reply(response, began, Carrier::Single(single), way));
             }
             Err(failed) => failed,
@@ -164,7 +165,7 @@ async fn over_single(
     let began = Instant::now();
     match single.send(request).await {
         Ok(response) => {
-            one_length(&response)?;
+            insist_framed(&response)?;
             Ok(reply(response, began, Carrier::Single(single), way))
         }
         Err((error, request)) => Err(Failed {
@@ -174,15 +175,9 @@ async fn over_single(
     }
 }
 
-/// Insists that a response of HTTP/1 says its length once, as Envoy does; hyper takes equal ones for one.
-fn one_length(response: &Response<Incoming>) -> Result<(), Failed> {
-    let mut lengths = response.headers().get_all(header::CONTENT_LENGTH).iter();
-    let first = lengths.next().map(HeaderValue::as_bytes);
-    if lengths.next().is_none() && !first.is_some_and(|length| length.contains(&b',')) {
-        return Ok(());
-    }
-    let words = "the response says its length twice";
-    Err(Failed {
+/// Insists that a response of HTTP/1 says once where it ends.
+fn insist_framed(response: &Response<Incoming>) -> Result<(), Failed> {
+    framed_once(response.status(), response.headers()).map_err(|words| Failed {
         failure: Failure::new(Cause::UpstreamProtocol, words),
         request: None,
     })

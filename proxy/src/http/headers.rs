@@ -267,12 +267,15 @@ pub fn tell_service_time(headers: &mut HeaderMap, took: Duration) {
 
 /// A number; the small ones, which nearly all are, cost no memory.
 fn number(number: u64) -> HeaderValue {
-    const SMALL: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-    let small = usize::try_from(number).ok().and_then(|at| SMALL.get(at));
-    small.map_or_else(
-        || HeaderValue::from(number),
-        |text| HeaderValue::from_static(text),
-    )
+    const PAIRS: &str = concat!(
+        "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849",
+        "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899"
+    );
+    match usize::try_from(number).unwrap_or(usize::MAX) {
+        small @ 0..10 => HeaderValue::from_static(&PAIRS[2 * small + 1..2 * small + 2]),
+        small @ 10..100 => HeaderValue::from_static(&PAIRS[2 * small..2 * small + 2]),
+        _ => HeaderValue::from(number),
+    }
 }
 
 /// Applies a route's changes: removals, then sets, then adds. A `host` or `:authority` set here is the new authority,

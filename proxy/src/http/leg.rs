@@ -203,6 +203,9 @@ impl<'l> Leg<'l> {
 
     /// Tells ejection how a try went. A connection that could not be made was told of where it was tried.
     fn tell(&self, address: SocketAddr, outcome: &Result<Reply, Failed>) {
+        if self.cluster.policy.outlier_detection.is_none() {
+            return;
+        }
         match outcome {
             Ok(reply) => {
                 let response = &reply.response;

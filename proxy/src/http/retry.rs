@@ -1,5 +1,6 @@
 //! Whether another try is allowed, and when. Pure.
 
+use std::cell::LazyCell;
 use std::time::Duration;
 
 use egret_config::model::route::Retries;
@@ -41,22 +42,22 @@ pub fn after_failure(retries: &Retries, failure: &Failure, unsent: bool) -> bool
 
 /// Whether a response is to be thrown away for another try.
 pub fn after_response(retries: &Retries, status: StatusCode, headers: &HeaderMap) -> bool {
-    let on = |word: &str| retries.on.iter().any(|on| **on == *word);
-    // An upstream that limits its callers is not to be asked once more, unless the route insists.
-    if headers.contains_key(RATE_LIMITED) {
-        return on("envoy-ratelimited");
-    }
-    retries.statuses.contains(&status.as_u16())
+    let grpc = LazyCell::new(|| headers.get(GRPC_STATUS));
+    let wanted = retries.statuses.contains(&status.as_u16())
         || retries.on.iter().any(|on| match &**on {
             "5xx" => status.is_server_error(),
             "gateway-error" => matches!(status.as_u16(), 502..=504),
             "retriable-4xx" => status == StatusCode::CONFLICT,
             word => grpc_code(word).is_some_and(|code| {
-                headers
-                    .get(GRPC_STATUS)
-                    .is_some_and(|status| status.as_bytes() == code.as_bytes())
+                grpc.is_some_and(|status| status.as_bytes() == code.as_bytes())
             }),
-        })
+        });
+    let insisted = retries.on.iter().any(|on| &**on == "envoy-ratelimited");
+    // An upstream that limits its callers is not to be asked once more, unless the route insists.
+    match wanted || insisted {
+        true if headers.contains_key(RATE_LIMITED) => insisted,
+        _ => wanted,
+    }
 }
 
 /// Whether a request that was sent may have to be sent again: if not, nothing of it is kept. What never left us needs

@@ -233,3 +233,10 @@ fn cookies_become_one() {
     assert_eq!(text(&headers, header::COOKIE), Some("a=1; b=2"));
     assert_eq!(headers.get_all("cookie").iter().count(), 1);
 }
+
+#[test]
+fn numbers_are_written_in_full() {
+    for count in (0..=101).chain([999, u64::MAX]) {
+        assert_eq!(number(count), count.to_string().as_str());
+    }
+}

@@ -63,7 +63,7 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
         reason: "a caller's x-request-id is kept, so that its own log can be followed; Envoy replaces it at the edge",
     },
     Difference {
-        exchanges: &["trailers", "trailers of an answer"],
+        exchanges: &["trailers", "folded trailer", "trailers of an answer"],
         facts: &["origin trailer x-t", "trailer x-sum"],
         reason: "trailers are passed on; Envoy drops them in HTTP/1",
     },
@@ -178,6 +178,7 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
             "bare carriage return",
             "chunk longer than said",
             "chunk ended by a line feed",
+            "trailer ended by a line feed",
         ],
         facts: ALL,
         reason: "what RFC 9112 lets a server refuse is refused, as two readers may read it in two ways; Envoy mends it",

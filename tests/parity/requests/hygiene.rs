@@ -203,6 +203,18 @@ pub(super) fn hygiene() -> Vec<Exchange> {
             "folded chunked",
             "transfer-encoding:\r\n chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
         ),
+        post(
+            "folded trailer",
+            "transfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nx-t: 1\r\n 2\r\n\r\n",
+        ),
+        broken(
+            "trailer that goes on from none",
+            "transfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n x-t: 1\r\n\r\n",
+        ),
+        broken(
+            "trailer ended by a line feed",
+            "transfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nx-t: 1\n\r\n\r\n",
+        ),
         raw(
             "folded first line",
             "GET /o/x HTTP/1.1\r\n x: 1\r\nhost: app.example\r\n\r\n",

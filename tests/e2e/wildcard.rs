@@ -123,11 +123,50 @@ fn a_sidecar_resolves_the_host_and_the_sni() -> anyhow::Result<()> {
     let resolve = at("gone.wild.example", 80, &WILD);
     let gone = curl(&pod, &["--resolve", &resolve, "http://gone.wild.example/"])?;
     assert_eq!(gone.status, 503, "where the caller dials does not matter");
-    world.resolve("inner.wild.example", &["127.0.0.1".parse()?]);
+    let here = "127.0.0.1".parse()?;
+    let secret = world.serve(
+        &pod,
+        &[here],
+        80,
+        None,
+        &at_once(|_| text(StatusCode::OK, "")),
+    )?;
+    world.resolve("inner.wild.example", &[here]);
     let resolve = at("inner.wild.example", 80, &WILD);
     let inner = curl(&pod, &["--resolve", &resolve, "http://inner.wild.example/"])?;
     assert_eq!(inner.status, 503, "a name is no way into this machine");
+    assert!(secret.connections.is_empty());
     assert_eq!(http.requests.len(), 1);
+    Ok(())
+}
+
+/// A route from another name to the wildcard: what is resolved is the name of the call, and that one is not allowed.
+const FROM_OUTSIDE: &str = "
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: outside}
+spec:
+  hosts: [outside.example]
+  http: [{route: [{destination: {host: '*.wild.example', port: {number: 80}}}]}]
+";
+
+#[test]
+fn a_route_widens_no_wildcard() -> anyhow::Result<()> {
+    let (world, [http, _]) = world("wildcard-outside")?;
+    world.resolve("outside.example", &[WILD.v4()]);
+    let pod = world.pod(SLEEP, "default")?;
+    let config = stage::registered("wild.yaml", &(DYNAMIC.to_owned() + FROM_OUTSIDE))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let answer = curl(&pod, &["http://outside.example/"])?;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    let line = sidecar.await_access(|line| field(line, "authority") == "outside.example")?;
+    assert_eq!(field(&line, "response_flags"), "UH", "{line:#}");
+    assert_eq!(
+        field(&line, "upstream_cluster"),
+        "outbound|80||*.wild.example"
+    );
+    assert!(http.connections.is_empty());
     Ok(())
 }
 

@@ -165,7 +165,7 @@ pub async fn forward(
         alpn: Alpn::Unsaid,
         ends: Some(Ends {
             client: arrival.client,
-            to: arrival.to,
+            to: record.downstream_local_address.unwrap_or(arrival.to),
         }),
         permit,
     };

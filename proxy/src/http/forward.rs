@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::decide::call::Arrival;
 use egret_config::decide::verdict::Forward;
 use egret_config::model::mesh::ProxyHeaders;
 use egret_config::model::route::Retries;
@@ -122,25 +123,23 @@ pub async fn forward(
         told.record.authority = Some(outgoing.authority.clone());
     }
     let limit = deadline::limit(forward.timeout, told.grpc, &mut outgoing.parts.headers);
-    let to = caller.arrival.to;
+    // The upstream may be told who called whom. On a sidecar, that is where the call wants to go.
+    let arrival = Arrival {
+        client: caller.arrival.client,
+        to: caller.dialled,
+    };
     let to_is_original = snapshot.workload.mode == Mode::Sidecar;
     let mirrors: Vec<_> = mirror::struck(forward.mirrors, |sides| fastrand::u32(..sides))
         .into_iter()
         .map(|cluster| mirror::Copy {
             cluster,
             outgoing: outgoing.copy(),
-            client: caller.arrival.client,
-            to: (to, to_is_original),
+            client: arrival.client,
+            to: (arrival.to, to_is_original),
             limit,
         })
         .collect();
-    let leg = Leg::new(
-        forward.cluster,
-        &outgoing,
-        caller.arrival,
-        to_is_original,
-        proxy,
-    );
+    let leg = Leg::new(forward.cluster, &outgoing, arrival, to_is_original, proxy);
     let (mut request, upgrade) = leg.formed(outgoing)?;
     let retries = forward.retries.filter(|retries| retries.attempts > 0);
     let copies = retries.is_some_and(|retries| retry::needs_copies(retries, told.grpc, leg.http2));

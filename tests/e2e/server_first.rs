@@ -130,17 +130,12 @@ fn a_database_answers_as_fast_as_directly() -> anyhow::Result<()> {
     Ok(())
 }
 
-#[test]
-fn a_greeting_comes_soon_and_http_on_the_same_port_is_still_read() -> anyhow::Result<()> {
-    let world = World::new("server-first-greeting", Family::V4)?;
-    let _mail = world.echo(&world.internet, &[ELSEWHERE.v4()], 25, b"220 mail\r\n")?;
-    let web = world.http(ELSEWHERE, 3306, &httpbin())?;
-    let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered("elsewhere.yaml", AUTO)?;
-    let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+/// What a mail server says first, what it says to QUIT, and how long the first took.
+fn greeted(pod: &Host) -> anyhow::Result<([u8; 10], [u8; 6], Duration)> {
     let greeted = pod.run(|| {
         let start = Instant::now();
         let mut stream = TcpStream::connect((ELSEWHERE.v4(), 25))?;
+        stream.set_read_timeout(Some(DEADLINE))?;
         let mut greeting = [0; 10];
         stream.read_exact(&mut greeting)?;
         let took = start.elapsed();
@@ -149,8 +144,25 @@ fn a_greeting_comes_soon_and_http_on_the_same_port_is_still_read() -> anyhow::Re
         stream.read_exact(&mut echo)?;
         std::io::Result::Ok((greeting, echo, took))
     })?;
-    assert_eq!((&greeted.0, &greeted.1), (b"220 mail\r\n", b"QUIT\r\n"));
-    assert!(greeted.2 < MORE, "{:?}", greeted.2);
+    Ok(greeted)
+}
+
+#[test]
+fn a_greeting_comes_soon_and_http_on_the_same_port_is_still_read() -> anyhow::Result<()> {
+    let world = World::new("server-first-greeting", Family::V4)?;
+    let _mail = world.echo(&world.internet, &[ELSEWHERE.v4()], 25, b"220 mail\r\n")?;
+    let web = world.http(ELSEWHERE, 3306, &httpbin())?;
+    let pod = world.pod(SLEEP, "default")?;
+    let (_, _, direct) = greeted(&pod)?;
+    let config = stage::registered("elsewhere.yaml", AUTO)?;
+    let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let mut fastest = Duration::MAX;
+    for _ in 0..5 {
+        let (greeting, echo, took) = greeted(&pod)?;
+        assert_eq!((&greeting, &echo), (b"220 mail\r\n", b"QUIT\r\n"));
+        fastest = fastest.min(took);
+    }
+    assert!(fastest < direct + MORE, "{fastest:?}, {direct:?} directly");
     let answer = curl(&pod, &["http://elsewhere.example:3306/get"])?;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(web.only_request()?.target, "/get");

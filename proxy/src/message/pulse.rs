@@ -69,3 +69,91 @@ impl Pulse {
         self.timer.as_mut().reset(Instant::now() + self.interval);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use bytes::Bytes;
+    use h2::client::Connection;
+    use tokio::io::DuplexStream;
+    use tokio::task::JoinHandle;
+    use tokio::task::LocalSet;
+    use tokio::task::spawn_local;
+
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(60);
+
+    /// A connection's pulse, and its other side, which answers only while it is polled.
+    async fn connected() -> (Pulse, JoinHandle<()>, Connection<DuplexStream>) {
+        let (client, server) = tokio::io::duplex(1 << 16);
+        let serving = spawn_local(h2::server::handshake(server));
+        let (sender, mut client) = h2::client::handshake(client).await.expect("handshake");
+        // The server's handshake needs the client's settings.
+        let mut serving = {
+            let both = async {
+                tokio::select! {
+                    ended = &mut client => panic!("{ended:?}"),
+                    served = serving => served.expect("no panic").expect("handshake"),
+                }
+            };
+            both.await
+        };
+        let pings = serving.ping_pong().expect("asked for once");
+        let pulse = Pulse::new(pings, INTERVAL);
+        let running = spawn_local(async move {
+            let _: Option<Result<_, _>> = serving.accept().await;
+            drop(sender);
+        });
+        (pulse, running, client)
+    }
+
+    async fn next(pulse: &mut Pulse) -> (Beat, Duration) {
+        let began = Instant::now();
+        let beat = poll_fn(|context| pulse.poll(context)).await;
+        (beat, began.elapsed())
+    }
+
+    fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        LocalSet::new().block_on(&runtime, async { test().await });
+    }
+
+    #[test]
+    fn who_answers_is_asked_again_later() {
+        run(|| async {
+            let (mut pulse, _running, client) = connected().await;
+            spawn_local(client);
+            let near = |time: Duration, to: Duration| time.abs_diff(to) < Duration::from_secs(1);
+            let (beat, after) = next(&mut pulse).await;
+            assert!(beat == Beat::Due && near(after, INTERVAL), "{after:?}");
+            pulse.rest();
+            let (beat, after) = next(&mut pulse).await;
+            assert!(beat == Beat::Due && near(after, INTERVAL), "{after:?}");
+            pulse.ask(2 * INTERVAL);
+            let (beat, after) = next(&mut pulse).await;
+            assert!(beat == Beat::Due && near(after, 2 * INTERVAL), "{after:?}");
+        });
+    }
+
+    #[test]
+    fn who_does_not_answer_is_lost() {
+        run(|| async {
+            let (mut pulse, _running, client) = connected().await;
+            next(&mut pulse).await;
+            pulse.ask(INTERVAL);
+            let (beat, after) = next(&mut pulse).await;
+            assert_eq!(beat, Beat::Lost);
+            assert!(
+                after.abs_diff(PATIENCE) < Duration::from_secs(1),
+                "{after:?}"
+            );
+            let _: Connection<DuplexStream, Bytes> = client;
+        });
+    }
+}

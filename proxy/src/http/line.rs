@@ -48,8 +48,8 @@ use crate::message::trailers::Tail;
 /// Bytes that are read ahead of hyper to see whether the client is there. More is left where it is.
 const AHEAD_MAX: usize = 4096;
 
-/// How long a request goes on whose client has closed its sending side. It may only have said all it had to say, which
-/// looks the same as having left.
+/// How long a request goes on whose client has closed its sending side, and gets nothing. It may only have said all it had
+/// to say, which looks the same as having left.
 const HALF_CLOSED_MAX: Duration = Duration::from_secs(5);
 
 /// The connection as its watcher has it. It owns the stream; hyper comes and goes.
@@ -85,8 +85,10 @@ struct Inner<S> {
     ahead: VecDeque<u8>,
     /// What hyper gets in front of the next bytes: the end of a line, as long as it may be none.
     held: &'static [u8],
-    /// The client sends no more: since when.
+    /// The client sends no more: since when, or since when it got nothing after that.
     ended: Option<Instant>,
+    /// The client takes no more at present.
+    stuck: bool,
     /// Hyper asked for more, and there was nothing.
     quiet: bool,
     /// Hyper has written since it last flushed: it may hold the rest of a message.
@@ -126,6 +128,7 @@ pub fn watched<S>(stream: S) -> Watch<S> {
         ahead: VecDeque::new(),
         held: b"",
         ended: None,
+        stuck: false,
         quiet: false,
         writing: false,
         interim: VecDeque::new(),
@@ -301,9 +304,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
-    /// Whether the client has left a request that waits: at once, or at that time at the latest.
+    /// Whether the client has left a request that waits, or whose answer does not go on: at once, or at that time at the
+    /// latest.
     fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<Option<Instant>> {
-        if !self.waiting {
+        if !self.waiting && (!self.answering || self.upgraded) {
             return Poll::Pending;
         }
         while self.ended.is_none() && self.ahead.len() < AHEAD_MAX {
@@ -314,8 +318,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
             context.waker().wake_by_ref();
         }
         match self.ended {
-            Some(ended) => Poll::Ready(Some(ended + HALF_CLOSED_MAX)),
-            None => Poll::Pending,
+            // Who is gone, and is sent something, resets the connection.
+            Some(ended) if !self.stuck => Poll::Ready(Some(ended + HALF_CLOSED_MAX)),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Notes what became of something written.
+    fn wrote(&mut self, written: &Poll<io::Result<usize>>) {
+        self.stuck = written.is_pending();
+        if let Some(ended) = &mut self.ended {
+            *ended = Instant::now();
         }
     }
 

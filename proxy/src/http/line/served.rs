@@ -93,10 +93,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Line<S> {
             return Poll::Ready(Ok(bytes.len()));
         }
         let Inner { stream, tail, .. } = &mut *inner;
-        match tail {
+        let written = match tail {
             None => Pin::new(stream).poll_write(context, bytes),
             tail => trailers::poll_write(tail, stream, context, &[IoSlice::new(bytes)]),
-        }
+        };
+        inner.wrote(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -113,7 +115,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Line<S> {
             return Poll::Ready(Ok(count));
         }
         let Inner { stream, tail, .. } = &mut *inner;
-        trailers::poll_write(tail, stream, context, pieces)
+        let written = trailers::poll_write(tail, stream, context, pieces);
+        inner.wrote(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

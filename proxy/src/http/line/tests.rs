@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::HeaderMap;
 use http_body_util::Empty;
 use tokio::io::AsyncReadExt;
@@ -38,6 +39,26 @@ async fn a_client_that_leaves_is_noticed_while_it_waits() {
     assert_eq!(watch.sees(None, false).await, Seen::Gone);
     assert_eq!(began.elapsed(), HALF_CLOSED_MAX);
     drop(early);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_is_noticed_while_its_answer_stands_still() {
+    let (mut client, server) = duplex(64);
+    let watch = watched(server);
+    let mut line = watch.line();
+    let _response = answer(&watch, watch.begin().early);
+    client.shutdown().await.expect("shutdown");
+    // What it still gets counts.
+    let began = Instant::now();
+    let pause = timeout(HALF_CLOSED_MAX / 2, watch.sees(None, false));
+    assert!(pause.await.is_err());
+    line.write_all(&[b'x'; 64]).await.expect("written");
+    assert_eq!(watch.sees(None, false).await, Seen::Gone);
+    assert_eq!(began.elapsed(), HALF_CLOSED_MAX + HALF_CLOSED_MAX / 2);
+    // It is slow to read: it is there, or a reset will tell.
+    assert!(line.write_all(b"y").now_or_never().is_none());
+    let slow = timeout(Duration::from_secs(3600), watch.sees(None, false));
+    assert!(slow.await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

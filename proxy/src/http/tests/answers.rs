@@ -149,3 +149,15 @@ fn a_client_that_has_said_all_is_answered() {
         }
     });
 }
+
+#[test]
+fn answers_have_a_hundred_headers_at_most() {
+    worker(|| async {
+        let world = World::new();
+        for (more, status) in [(99, "200"), (100, "502")] {
+            let fields = format!("content-length: 2\r\n{}", "x: 1\r\n".repeat(more));
+            let all = got(&world, with(&fields)).await;
+            assert_eq!(all.split(' ').nth(1), Some(status), "{more}");
+        }
+    });
+}

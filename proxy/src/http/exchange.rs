@@ -178,7 +178,8 @@ fn read(
     }
     let secure = caller.terminated.is_some();
     let authority = rewrite::take_authority(&parts.uri, parts.version, secure, &mut parts.headers)?;
-    let path = rewrite::take_path(&parts.uri, snapshot.mesh.path_normalization)?;
+    let how = snapshot.mesh.path_normalization;
+    let path = rewrite::take_path(&parts.method, &parts.uri, how)?;
     headers::strip_request(&mut parts.headers);
     if told.own.request_id {
         headers::ensure_request_id(&mut parts.headers);

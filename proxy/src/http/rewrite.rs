@@ -8,6 +8,7 @@ use egret_config::value::path::has_zero;
 use egret_config::value::path::normalised;
 use http::HeaderMap;
 use http::HeaderValue;
+use http::Method;
 use http::Uri;
 use http::Version;
 use http::header;
@@ -28,7 +29,7 @@ pub enum BadTarget {
     BadScheme,
     /// An absolute `https` target on a connection without TLS: the client believes itself safe.
     Insecure,
-    /// A host where a path or a URL belongs.
+    /// A host, or `*` in other requests than OPTIONS, where a path or a URL belongs.
     NoPath,
     /// A path with a zero byte in it.
     ZeroInPath,
@@ -42,7 +43,7 @@ impl BadTarget {
             Self::BadHost => "the Host header is not a host",
             Self::BadScheme => "the request's target is not an http URL",
             Self::Insecure => "the request's target is an https URL, but the connection has no TLS",
-            Self::NoPath => "the request's target is a host without a path",
+            Self::NoPath => "the request's target is neither a path nor a URL",
             Self::ZeroInPath => "the request's path has a zero byte",
         }
     }
@@ -127,8 +128,15 @@ fn host_like(host: &[u8]) -> bool {
 /// The path and query of a target, in their regular spelling.
 ///
 /// # Errors
-/// No path has a zero byte, unless paths stay as they come.
-pub fn take_path(uri: &Uri, how: PathNormalization) -> Result<PathAndQuery, BadTarget> {
+/// No path has a zero byte, unless paths stay as they come; only OPTIONS may ask for `*` (RFC 9112, 3.2.4).
+pub fn take_path(
+    method: &Method,
+    uri: &Uri,
+    how: PathNormalization,
+) -> Result<PathAndQuery, BadTarget> {
+    if uri.path() == "*" && *method != Method::OPTIONS {
+        return Err(BadTarget::NoPath);
+    }
     let path = match uri.path_and_query() {
         Some(path) if path.as_str().starts_with(['/', '*']) => path.clone(),
         // An absolute target may have a query without a path.

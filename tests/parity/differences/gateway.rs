@@ -107,6 +107,7 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
             "length after chunked",
             "length of nothing and chunked",
             "host for a target",
+            "the server for a target",
         ],
         facts: &["log method", "log path", "log authority"],
         reason: "a bad request is told as far as it could be read",
@@ -136,6 +137,7 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
     Difference {
         exchanges: &[
             "chunked behind a vertical tab",
+            "the server for a target",
             "control byte in a value",
             "zero byte in a value",
             "101 lines",

@@ -87,6 +87,7 @@ pub(super) fn targets() -> Vec<Exchange> {
         get("escaped zero byte", "/o/%00"),
         get("escaped zero byte in the query", "/o/x?%00"),
         get("host for a target", "app.example"),
+        get("the server for a target", "*"),
         raw(
             "host in brackets",
             "GET /o/x HTTP/1.1\r\nhost: [app.example]\r\n\r\n",

@@ -93,7 +93,8 @@ impl Asked<'_> {
                 Err(bad) => return Ok(self.failed(&bad.into())),
             };
         let authority = authority.to_str().unwrap_or_default();
-        let path = match rewrite::take_path(&uri, self.snapshot.mesh.path_normalization) {
+        let how = self.snapshot.mesh.path_normalization;
+        let path = match rewrite::take_path(&method, &uri, how) {
             Ok(path) => path,
             Err(bad) => return Ok(self.failed(&bad.into())),
         };

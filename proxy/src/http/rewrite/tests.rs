@@ -53,11 +53,16 @@ fn a_target_without_path_is_the_root() {
         ("/a/../b?q", Ok("/b?q")),
         ("/a%00?q", Err(BadTarget::ZeroInPath)),
         ("/a?%00", Ok("/a?%00")),
+        ("*", Err(BadTarget::NoPath)),
     ] {
         assert_eq!(
-            take_path(&uri.parse().expect("uri"), PathNormalization::Base)
-                .as_ref()
-                .map(PathAndQuery::as_str),
+            take_path(
+                &Method::GET,
+                &uri.parse().expect("uri"),
+                PathNormalization::Base
+            )
+            .as_ref()
+            .map(PathAndQuery::as_str),
             expected.as_ref().copied(),
             "{uri}"
         );

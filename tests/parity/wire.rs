@@ -19,6 +19,9 @@ use egret_tests::netns::Host;
 /// How long a side that does not answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// What an origin says itself in `x-envoy-upstream-service-time`.
+pub(crate) const ORIGINS_TIME: &str = "7777777";
+
 /// A message: its first line, header fields with names in lower case, its body and trailers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Message {
@@ -187,7 +190,7 @@ fn answer(what: &str) -> String {
         "fold" => "HTTP/1.1 200 OK\r\nx-fold: one\r\n two\r\ncontent-length: 2\r\n\r\nok".into(),
         "partial" => "HTTP/1.1 200 OK\r\ncontent-length: 10\r\nx-note: connection: close\r\n\r\nfour".into(),
         "cookies" => "HTTP/1.1 200 OK\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 2\r\n\r\nok".into(),
-        "server" => "HTTP/1.1 200 OK\r\nserver: mine\r\nx-powered-by: me\r\nvia: 1.1 x\r\nx-envoy-upstream-service-time: 7777\r\nx-one: 1\r\nx-one: 2\r\ncontent-length: 2\r\n\r\nok".into(),
+        "server" => format!("HTTP/1.1 200 OK\r\nserver: mine\r\nx-powered-by: me\r\nvia: 1.1 x\r\nx-envoy-upstream-service-time: {ORIGINS_TIME}\r\nx-one: 1\r\nx-one: 2\r\ncontent-length: 2\r\n\r\nok"),
         "hop" => "HTTP/1.1 200 OK\r\nconnection: x-hop, keep-alive\r\nkeep-alive: timeout=5\r\nx-hop: 1\r\nproxy-authenticate: Basic\r\ncontent-length: 2\r\n\r\nok".into(),
         "dated" => "HTTP/1.1 200 OK\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\ncontent-length: 2\r\n\r\nok".into(),
         "big" => format!("HTTP/1.1 200 OK\r\nx-big: {}\r\ncontent-length: 2\r\n\r\nok", "b".repeat(30_000)),

@@ -8,6 +8,7 @@
 //! Only lines that frame are looked at, and bodies are skipped. Hyper reads the same bytes with a stricter eye: what it
 //! refuses by itself need not be understood here.
 
+mod chunks;
 mod head;
 pub mod target;
 
@@ -15,6 +16,8 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
+use crate::http::framing::chunks::Chunks;
+use crate::http::framing::chunks::Next;
 use crate::http::framing::head::Body;
 use crate::http::framing::head::Head;
 use crate::http::framing::target::Odd;
@@ -62,19 +65,8 @@ enum At {
     Field,
     /// A body with this much left of it.
     Body(u64),
-    /// The line of a chunk's size, of which this was read; whether its digits go on.
-    Size(u64, bool),
-    /// A chunk with this much left of it.
-    Chunk(u64),
-    /// The end of line after a chunk.
-    ChunkEnd,
-    /// A trailer, or the empty line behind the last one.
-    Trailer {
-        /// Whether this line had a byte.
-        begun: bool,
-        /// Whether the last one was a carriage return.
-        returned: bool,
-    },
+    /// A body in chunks.
+    Chunks(Chunks),
     /// What cannot be followed.
     Lost,
 }
@@ -175,12 +167,7 @@ impl Framing {
             return;
         }
         let end = memchr(b'\n', bytes).unwrap_or(bytes.len());
-        target::replace(
-            &self.line,
-            &mut bytes[..end],
-            self.heads + 1,
-            &mut self.odd,
-        );
+        target::replace(&self.line, &mut bytes[..end], self.heads + 1, &mut self.odd);
     }
 
     fn step(&mut self, bytes: &[u8]) -> Step {
@@ -197,24 +184,15 @@ impl Framing {
                 };
                 Step::On(count)
             }
-            At::Size(size, in_digits) => Step::On(self.size(bytes, size, in_digits)),
-            At::Chunk(left) => {
-                let (count, left) = skip(bytes, left);
-                self.at = if left == 0 {
-                    At::ChunkEnd
-                } else {
-                    At::Chunk(left)
-                };
-                Step::On(count)
-            }
-            At::ChunkEnd => Step::On(match memchr(b'\n', bytes) {
-                Some(end) => {
-                    self.at = At::Size(0, true);
-                    end + 1
+            At::Chunks(chunks) => {
+                let (step, next) = chunks.step(bytes, self.untouched);
+                match next {
+                    Next::In(chunks) => self.at = At::Chunks(chunks),
+                    Next::Over => self.at = At::Between,
+                    Next::Lost => self.stop(),
                 }
-                None => bytes.len(),
-            }),
-            At::Trailer { begun, returned } => self.trailer(bytes, begun, returned),
+                step
+            }
             At::Lost => Step::On(bytes.len()),
         }
     }
@@ -326,75 +304,9 @@ impl Framing {
         self.at = match head.body() {
             Body::Nothing => At::Between,
             Body::Bytes(length) => At::Body(length),
-            Body::Chunks => At::Size(0, true),
+            Body::Chunks => At::Chunks(Chunks::default()),
             Body::Endless => At::Lost,
         };
-    }
-
-    /// Takes what there is of the line of a chunk's size: how many bytes.
-    fn size(&mut self, bytes: &[u8], mut size: u64, mut in_digits: bool) -> usize {
-        for (at, byte) in bytes.iter().enumerate() {
-            match char::from(*byte).to_digit(16) {
-                Some(digit) if in_digits => match size.checked_mul(16) {
-                    Some(shifted) => size = shifted | u64::from(digit),
-                    None => {
-                        self.stop();
-                        return bytes.len();
-                    }
-                },
-                _ => in_digits = false,
-            }
-            if *byte == b'\n' {
-                self.at = if size == 0 {
-                    At::Trailer {
-                        begun: false,
-                        returned: false,
-                    }
-                } else {
-                    At::Chunk(size)
-                };
-                return at + 1;
-            }
-        }
-        self.at = At::Size(size, in_digits);
-        bytes.len()
-    }
-
-    /// Takes trailers, whose lines end in `\r\n` as those of chunks do. Hyper would look for the end in one way and for
-    /// fields in another where they do not, and gets to see a byte that it refuses.
-    fn trailer(&mut self, bytes: &[u8], mut begun: bool, mut returned: bool) -> Step {
-        let (mut at, mut step) = (0, None);
-        while let (Some(byte), None) = (bytes.get(at), &step) {
-            match byte {
-                b'\n' if returned && !begun => {
-                    self.at = At::Between;
-                    return Step::On(at + 1);
-                }
-                b'\n' if returned => {
-                    let line = at.saturating_sub(1);
-                    match bytes.get(at + 1) {
-                        _ if self.untouched => begun = false,
-                        None => step = Some(Step::Hold(line)),
-                        Some(b' ' | b'\t') => step = Some(Step::Join(line, at + 1)),
-                        Some(_) => begun = false,
-                    }
-                    returned = false;
-                }
-                b'\n' if !self.untouched => {
-                    begun = true;
-                    step = Some(Step::Spoil(at));
-                }
-                b'\r' => returned = true,
-                _ => (begun, returned) = (true, false),
-            }
-            at += 1;
-        }
-        if returned && !self.untouched {
-            returned = false;
-            step = Some(Step::Hold(at.saturating_sub(1)));
-        }
-        self.at = At::Trailer { begun, returned };
-        step.unwrap_or(Step::On(bytes.len()))
     }
 }
 

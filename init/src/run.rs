@@ -363,8 +363,7 @@ fn tell(removed: &[String], warnings: &[String]) {
 
 /// Writes what was asked for.
 fn print(text: &str) -> Result<(), Stop> {
-    write_lines(text)
-        .map_err(|error| Stop::new(FAILED, format!("cannot write to stdout: {error}")))
+    write_lines(text).map_err(|error| Stop::new(FAILED, format!("cannot write to stdout: {error}")))
 }
 
 /// Tells what was done. A closed output must not make it look undone.

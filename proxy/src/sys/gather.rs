@@ -59,9 +59,8 @@ mod tests {
                     IoSlice::new(piece)
                 })
                 .collect();
-            let writing = std::future::poll_fn(|context| {
-                poll_write(Pin::new(&mut near), context, &pieces)
-            });
+            let writing =
+                std::future::poll_fn(|context| poll_write(Pin::new(&mut near), context, &pieces));
             assert_eq!(writing.await.expect("written"), written);
             drop(near);
             let mut read = Vec::new();

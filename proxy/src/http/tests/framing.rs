@@ -132,7 +132,10 @@ fn lines_that_go_on_are_read_as_one() {
             ),
             (
                 "POST /3 HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding:\r\n\tchunked\r\n\r\n4\r\nbody\r\n0\r\nx-t: 1\r\n 2\r\n\r\n",
-                &["Transfer-Encoding: chunked\r\n", "\r\n0\r\nx-t: 1 2\r\n\r\n"],
+                &[
+                    "Transfer-Encoding: chunked\r\n",
+                    "\r\n0\r\nx-t: 1 2\r\n\r\n",
+                ],
             ),
             (
                 "GET /4 HTTP/1.1\r\nHost: a.test\r\nX: y\r\n Transfer-Encoding: chunked\r\n\r\n",

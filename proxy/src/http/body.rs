@@ -37,6 +37,9 @@ pub enum Source {
         /// The end of the route's time limit.
         limit: Option<Pin<Box<Sleep>>>,
     },
+    /// From nowhere any more. Said once what came before is on its way to the client, which a connection that fails
+    /// would keep.
+    Broken(Option<Broken>),
 }
 
 /// Why a response's body broke off. hyper closes the connection then, or resets the stream.
@@ -148,6 +151,22 @@ impl ResponseBody {
         Ok(Frame::trailers(answer::broken_off(&failure)))
     }
 
+    /// Tells why the rest does not come, at the next poll where that ends the connection or the stream.
+    fn poll_break(
+        &mut self,
+        broken: Broken,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match self.break_off(broken) {
+            Ok(frame) => Poll::Ready(Some(Ok(frame))),
+            Err(broken) => {
+                self.source = Source::Broken(Some(broken));
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+
     fn count(&mut self, bytes: usize) {
         if let Some((record, _)) = &mut self.call {
             record.bytes_sent += bytes as u64;
@@ -173,10 +192,11 @@ impl Body for ResponseBody {
                 if let Some(limit) = limit
                     && limit.as_mut().poll(context).is_ready()
                 {
-                    return Poll::Ready(Some(this.break_off(Broken::Timeout)));
+                    return this.poll_break(Broken::Timeout, context);
                 }
                 ready!(Pin::new(incoming).poll_frame(context))
             }
+            Source::Broken(broken) => return Poll::Ready(broken.take().map(Err)),
         };
         match frame {
             Some(Ok(frame)) => {
@@ -187,7 +207,7 @@ impl Body for ResponseBody {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Some(Err(error)) => Poll::Ready(Some(this.break_off(Broken::Upstream(error)))),
+            Some(Err(error)) => this.poll_break(Broken::Upstream(error), context),
             None => {
                 this.complete();
                 Poll::Ready(None)
@@ -199,6 +219,7 @@ impl Body for ResponseBody {
         match &self.source {
             Source::Ours(bytes) => bytes.is_empty(),
             Source::Upstream { incoming, .. } => incoming.is_end_stream(),
+            Source::Broken(_) => false,
         }
     }
 
@@ -206,6 +227,7 @@ impl Body for ResponseBody {
         match &self.source {
             Source::Ours(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Upstream { incoming, .. } => incoming.size_hint(),
+            Source::Broken(_) => SizeHint::default(),
         }
     }
 }

@@ -161,3 +161,18 @@ fn answers_have_a_hundred_headers_at_most() {
         }
     });
 }
+
+#[test]
+fn a_client_gets_what_came_before_an_answer_breaks_off() {
+    worker(|| async {
+        let world = World::new();
+        for fields in ["content-length: 9\r\n", "transfer-encoding: chunked\r\n"] {
+            let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+            for body in ["", "2\r\nhi\r\n"] {
+                let all = got(&world, format!("{head}{body}")).await;
+                assert!(all.starts_with("HTTP/1.1 200 "), "{fields}: {all}");
+                assert!(all.ends_with(&format!("\r\n\r\n{body}")), "{fields}: {all}");
+            }
+        }
+    });
+}

@@ -66,9 +66,10 @@ pub(super) async fn serve_each(desk: Rc<Desk>) {
                 let request = request.map(|stream| Incoming::two(stream, length, None));
                 let early = Some(Early::Two(interim.clone()));
                 let mut answering = pin!(exchange(request, early, &caller, &proxy));
-                poll_fn(|context| match answering.as_mut().poll(context) {
-                    Poll::Ready(response) => Poll::Ready(Some(response)),
-                    Poll::Pending => waiting.poll_reset(context).map(|()| None),
+                // A reset comes first: the request's body breaks off with it, which is no answer for anybody.
+                poll_fn(|context| match waiting.poll_reset(context) {
+                    Poll::Ready(()) => Poll::Ready(None),
+                    Poll::Pending => answering.as_mut().poll(context).map(Some),
                 })
                 .await
             }

@@ -267,17 +267,19 @@ fn a_byte_stream_ends_at_its_greatest_age() -> anyhow::Result<()> {
     let pool = "tcp: {maxConnectionDuration: 0.3s}";
     folder.write("elsewhere.yaml", &config(pool))?;
     let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
-    let said = pod.run(|| {
-        let mut stream = TcpStream::connect((ELSEWHERE.v4(), 7000))?;
-        stream.set_read_timeout(Some(DEADLINE))?;
-        stream.write_all(b" you")?;
-        let mut said = String::new();
-        stream.read_to_string(&mut said)?;
-        std::io::Result::Ok(said)
-    })?;
-    assert_eq!(said, "hello you");
+    assert_eq!(pod.run(hello_until_the_end)?, "hello you");
     sidecar.await_access(|line| field(line, "response_flags") == "DT")?;
     Ok(())
+}
+
+/// What is said on a byte stream to a server that greets and echoes, whose client never ends it.
+fn hello_until_the_end() -> std::io::Result<String> {
+    let mut stream = TcpStream::connect((ELSEWHERE.v4(), 7000))?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.write_all(b" you")?;
+    let mut said = String::new();
+    stream.read_to_string(&mut said)?;
+    Ok(said)
 }
 
 #[test]
@@ -373,15 +375,7 @@ fn an_idle_byte_stream_is_ended() -> anyhow::Result<()> {
     let pod = world.pod(SLEEP, "default")?;
     let folder = stage::registered("elsewhere.yaml", &config("tcp: {idleTimeout: 0.4s}"))?;
     let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
-    let said = pod.run(|| {
-        let mut stream = TcpStream::connect((ELSEWHERE.v4(), 7000))?;
-        stream.set_read_timeout(Some(DEADLINE))?;
-        stream.write_all(b" you")?;
-        let mut said = String::new();
-        stream.read_to_string(&mut said)?;
-        std::io::Result::Ok(said)
-    })?;
-    assert_eq!(said, "hello you");
+    assert_eq!(pod.run(hello_until_the_end)?, "hello you");
     let line = sidecar.await_access(|line| line["bytes_sent"] == 9)?;
     assert!(line["duration"].as_u64() >= Some(400), "{line:#}");
     Ok(())

@@ -37,6 +37,19 @@ use crate::rows::dialogue::Step::Say;
 use crate::rows::peer;
 use crate::tell_skipped;
 
+/// To a server that is found by its name, which is registered.
+const BY_NAME: Dialogue = to(
+    "by name",
+    GOOGLE,
+    9443,
+    &[
+        Greet(Some("named.example")),
+        Hear(b"hello to you"),
+        End,
+        Rest,
+    ],
+);
+
 /// Where anything is allowed.
 const OPEN: &[Dialogue] = &[
     to(
@@ -71,17 +84,7 @@ const OPEN: &[Dialogue] = &[
             Rest,
         ],
     ),
-    to(
-        "by name",
-        GOOGLE,
-        9443,
-        &[
-            Greet(Some("named.example")),
-            Hear(b"hello to you"),
-            End,
-            Rest,
-        ],
-    ),
+    BY_NAME,
     to(
         "no HTTP where HTTP is",
         ELSEWHERE,
@@ -114,17 +117,7 @@ const CLOSED: &[Dialogue] = &[
         9443,
         &[Greet(Some("unknown.example")), Rest],
     ),
-    to(
-        "by name",
-        GOOGLE,
-        9443,
-        &[
-            Greet(Some("named.example")),
-            Hear(b"hello to you"),
-            End,
-            Rest,
-        ],
-    ),
+    BY_NAME,
     to(
         "no HTTP where HTTP is",
         ELSEWHERE,

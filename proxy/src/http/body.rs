@@ -155,7 +155,7 @@ impl ResponseBody {
     fn poll_break(
         &mut self,
         broken: Broken,
-        context: &mut Context<'_>,
+        context: &Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match self.break_off(broken) {
             Ok(frame) => Poll::Ready(Some(Ok(frame))),

@@ -90,14 +90,7 @@ impl Outgoing {
         if !parts.headers.contains_key(header::HOST) {
             parts.headers.insert(header::HOST, authority);
         }
-        // hyper takes it that these have no body, unless told.
-        let bodyless = matches!(parts.method, Method::GET | Method::HEAD);
-        if bodyless && !body.is_empty() && !parts.headers.contains_key(header::CONTENT_LENGTH) {
-            parts.headers.insert(
-                header::TRANSFER_ENCODING,
-                HeaderValue::from_static("chunked"),
-            );
-        }
+        frame(&mut parts, body.is_empty());
         if upgrade.is_some() {
             upgrade::renew(&mut parts.headers);
         }
@@ -147,6 +140,27 @@ fn held(headers: &HeaderMap, body: &mut RequestBody, early: Option<&Early>) -> O
     let go = waits.then(Go::default)?;
     body.hold(go.clone());
     Some(go)
+}
+
+/// Says how long the body is, where hyper would say nothing.
+fn frame(parts: &mut http::request::Parts, empty: bool) {
+    if parts.headers.contains_key(header::CONTENT_LENGTH) {
+        return;
+    }
+    match parts.method {
+        // Hyper takes it that these have none.
+        Method::GET | Method::HEAD if !empty => {
+            let chunked = HeaderValue::from_static("chunked");
+            parts.headers.insert(header::TRANSFER_ENCODING, chunked);
+        }
+        Method::GET | Method::HEAD | Method::DELETE | Method::TRACE => {}
+        // An origin may insist on being told (411), and HTTP/2 does not tell. Envoy does.
+        _ if empty => {
+            let none = HeaderValue::from_static("0");
+            parts.headers.insert(header::CONTENT_LENGTH, none);
+        }
+        _ => {}
+    }
 }
 
 /// What becomes of the upstream's interim responses. 100 is the word that a client waits for before it sends the body
@@ -200,6 +214,24 @@ mod tests {
         assert_eq!(request.uri(), "/x?y");
         assert_eq!(request.headers()["host"], "a.test:80");
         assert_eq!(request.version(), Version::HTTP_11);
+    }
+
+    #[test]
+    fn origins_of_http1_are_told_that_there_is_no_body_where_there_may_be_one() {
+        for (method, said) in [
+            (Method::GET, None),
+            (Method::HEAD, None),
+            (Method::DELETE, None),
+            (Method::PUT, Some("0")),
+            (Method::OPTIONS, Some("0")),
+        ] {
+            let mut outgoing = outgoing();
+            outgoing.parts.method = method.clone();
+            let (request, _) = outgoing.into_http1();
+            let length = request.headers().get("content-length");
+            let length = length.map(|value| value.to_str().expect("text"));
+            assert_eq!(length, said, "{method}");
+        }
     }
 
     #[test]

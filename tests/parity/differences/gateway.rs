@@ -48,16 +48,6 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
         reason: "a refusal says why, to gRPC clients too",
     },
     Difference {
-        exchanges: &[
-            "options",
-            "unknown method",
-            "no body said",
-            "preflight of a stranger",
-        ],
-        facts: &["origin header content-length"],
-        reason: "a request without a body is passed on as it came; Envoy says `content-length: 0`",
-    },
-    Difference {
         exchanges: &["own request id"],
         facts: &["origin header x-request-id", "log request_id"],
         reason: "a caller's x-request-id is kept, so that its own log can be followed; Envoy replaces it at the edge",

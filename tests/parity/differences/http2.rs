@@ -9,11 +9,6 @@ pub(crate) const OVER_HTTP2: &[Difference] = &[
     SERVER,
     VERDICT,
     Difference {
-        exchanges: &["put without a body"],
-        facts: &["origin header content-length"],
-        reason: "lack: an origin of HTTP/1 that insists on a length (411) is not told `content-length: 0`",
-    },
-    Difference {
         exchanges: &["no such path", "no such host"],
         facts: BODY,
         reason: "a refusal has a short body that says why, where Envoy's is empty",

@@ -52,11 +52,6 @@ pub(crate) const OF_ROUTES: &[Difference] = &[
         reason: "a preflight has no use for it (Fetch standard, 3.2.3)",
     },
     Difference {
-        exchanges: &["options without a method asked for"],
-        facts: &["origin header content-length"],
-        reason: "a request without a body is passed on as it came; Envoy says `content-length: 0`",
-    },
-    Difference {
         exchanges: &["/redirected"],
         facts: &["header location"],
         reason: "a direct response has no headers but those that the route sets; Envoy's location leads back to itself",

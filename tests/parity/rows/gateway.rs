@@ -111,11 +111,7 @@ const DIALOGUES: &[Dialogue] = &[
         rows: 2,
         ..to("one too many", FULL, &[Beside(b"echo\n", b"plain"), Rest])
     },
-    to(
-        "no TLS with the upstream",
-        SECURED,
-        &[Say(b"close\n"), Rest],
-    ),
+    to("no TLS with the upstream", SECURED, &[Rest]),
     to(
         "passed by name",
         BY_NAME,

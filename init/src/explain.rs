@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::rules::{
-    Action, Chain, ChainName, Elements, Family, Interface, Match, Owner, Protocol, Reason, Rule,
-    RuleSet, SetName,
+    Action, Chain, ChainName, Elements, Family, Interface, Match, Protocol, Reason, Rule, RuleSet,
+    SetName,
 };
 
 /// The first packet of a connection, or a datagram nobody has answered yet.
@@ -320,11 +320,6 @@ impl fmt::Display for Explanation<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether an owner is in none of some ranges.
-pub fn is_outside(ranges: &[Owner], id: u32) -> bool {
-    ranges.iter().all(|range| !range.contains(&id))
 }
 
 #[cfg(test)]

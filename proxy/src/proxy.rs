@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::spawn_local;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use crate::current::Current;
 use crate::dns::names::Names;
@@ -18,7 +18,7 @@ use crate::tls::terminate::Terminator;
 use crate::upstream::clusters::Clusters;
 use crate::upstream::standing::Standings;
 
-/// How often idle connections are looked through.
+/// How often idle connections are looked through: not a timer for each of them.
 const SWEEP: Duration = Duration::from_secs(5);
 
 /// What all workers share, from which each makes its [`Proxy`].
@@ -84,12 +84,9 @@ impl Proxy {
 /// Keeps the clusters in step with the configuration, as long as the worker lives.
 async fn tend(proxy: Weak<Proxy>, mut changes: watch::Receiver<u64>) {
     loop {
-        let changed = tokio::select! {
-            changed = changes.changed() => changed.is_ok(),
-            () = sleep(SWEEP) => false,
-        };
+        let changed = timeout(SWEEP, changes.changed()).await;
         let Some(proxy) = proxy.upgrade() else { return };
-        if changed {
+        if let Ok(Ok(())) = changed {
             proxy.clusters.keep_only(&proxy.current.load());
         } else {
             proxy.clusters.sweep();

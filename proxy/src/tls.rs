@@ -54,9 +54,6 @@ impl Alpn {
 /// A fatal alert `access_denied`, as sent in the clear to a client whose hello is refused (RFC 8446, 6).
 pub const ACCESS_DENIED: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];
 
-/// A fatal alert `unrecognized_name`, for a hello whose SNI no server of a gateway has.
-pub const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
-
 /// The cryptography of all TLS here.
 pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> =

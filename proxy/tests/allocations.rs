@@ -9,7 +9,6 @@ use egret_proxy::report::record::Record;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::Request;
-use http::Version;
 use http::uri::PathAndQuery;
 
 /// A head with room for the headers that a proxy puts in, as a reader of heads leaves it.
@@ -66,8 +65,7 @@ fn a_record_without_a_log_takes_nothing() {
     let path = PathAndQuery::from_static("/path?query");
     let count = allocations(|| {
         let mut record = Record::open(log);
-        let (method, uri) = (request.method(), request.uri());
-        record.saw_request(method, uri, Version::HTTP_11, request.headers());
+        record.saw_request(&request);
         record.read_as(&authority, &path, request.headers());
         record.took_route(Some("a route"));
         record.decided(&"a reason");

@@ -29,17 +29,20 @@ use crate::stage::REGISTRY_ONLY;
 use crate::stage::assert_fields;
 use crate::stage::field;
 
+/// Google registered, and routed by its names.
+const ROUTED: [&str; 3] = [
+    REGISTRY_ONLY,
+    "001/google.yaml",
+    "001/google-virtual-service.yaml",
+];
+
 #[test]
 fn the_registered_name_passes_with_the_origins_certificate() -> anyhow::Result<()> {
     let world = World::new("001-sni", Family::V4)?;
     let tls = world.authority.server(&[GOOGLE.name, "other.google.com"])?;
     let origin = world.https(GOOGLE, tls, &page())?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[
-        REGISTRY_ONLY,
-        "001/google.yaml",
-        "001/google-virtual-service.yaml",
-    ])?;
+    let config = Folder::with(&ROUTED)?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
 
     let answer = curl(&pod, &["-v", "https://www.google.com/"])?;
@@ -97,11 +100,7 @@ fn a_client_hello_in_pieces_is_read_and_passed_on_whole() -> anyhow::Result<()> 
     let world = World::new("001-sni-pieces", Family::V4)?;
     let origin = world.https(GOOGLE, world.authority.server(&[GOOGLE.name])?, &page())?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[
-        REGISTRY_ONLY,
-        "001/google.yaml",
-        "001/google-virtual-service.yaml",
-    ])?;
+    let config = Folder::with(&ROUTED)?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let client = client_trusting(world.authority.pem())?;
     for (record, segment) in [(usize::MAX, 1), (64, usize::MAX), (50, 7)] {
@@ -123,11 +122,7 @@ fn a_long_client_hello_is_read_and_passed_on_whole() -> anyhow::Result<()> {
     let world = World::new("001-sni-long", Family::V4)?;
     let origin = world.https(GOOGLE, world.authority.server(&[GOOGLE.name])?, &page())?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = Folder::with(&[
-        REGISTRY_ONLY,
-        "001/google.yaml",
-        "001/google-virtual-service.yaml",
-    ])?;
+    let config = Folder::with(&ROUTED)?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let mut client = ClientConfig::clone(&*client_trusting(world.authority.pem())?);
     let strange = (0..240u8).map(|number| vec![number; 200]);

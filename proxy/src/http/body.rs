@@ -111,11 +111,6 @@ impl ResponseBody {
         }
     }
 
-    /// Whether it is an answer of ours.
-    pub fn is_ours(&self) -> bool {
-        matches!(self.source, Source::Ours(_))
-    }
-
     /// Everything was read: the connection goes back, the record is complete.
     fn complete(&mut self) {
         if let Source::Upstream { lease, .. } = &mut self.source

@@ -58,12 +58,7 @@ pub async fn exchange(
     proxy: &Rc<Proxy>,
 ) -> Response<ResponseBody> {
     let mut record = Box::new(caller.record(proxy));
-    record.saw_request(
-        request.method(),
-        request.uri(),
-        request.version(),
-        request.headers(),
-    );
+    record.saw_request(&request);
     if let Some(Early::Two(interim)) = &early {
         record.stream = Some(interim.stream());
     }
@@ -307,6 +302,7 @@ fn pass_on(answered: Answered, marks: Marks<'_>, mut told: Told<'_>) -> Response
             ResponseBody::silent()
         }
         None => {
+            // A timer that the body looks at: the route's time limit goes on until its end.
             let limit = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
             let source = Source::Upstream {
                 incoming,

@@ -312,6 +312,7 @@ impl Tries<'_> {
             drop(outcome);
             request = next;
             failed_at.extend(told.record.upstream_host);
+            // An upstream in trouble gets a moment, and its callers do not all come back at once.
             sleep(retry::backoff(retries, told.tries - 1, fastrand::f64())).await;
         }
     }

@@ -233,6 +233,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Watch<S> {
                     return Poll::Pending;
                 }
             };
+            // A timer only where something has to come in time.
             let alarm = alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
             if alarm.deadline() != at {
                 alarm.as_mut().reset(at);

@@ -71,12 +71,7 @@ fn refuse<B>(
 ) -> Response<ResponseBody> {
     debug!(%failure, "request refused");
     let mut record = Box::new(caller.record(proxy));
-    record.saw_request(
-        request.method(),
-        request.uri(),
-        request.version(),
-        request.headers(),
-    );
+    record.saw_request(request);
     record.request_failed(failure);
     let grpc = answer::is_grpc(request.headers());
     refusal(failure, grpc, proxy)

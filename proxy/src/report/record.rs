@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use egret_config::decide::verdict::Refusal;
 use http::header::{HOST, HeaderName, USER_AGENT};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 
 use crate::failure::Cause;
 use crate::failure::Failure;
@@ -163,19 +163,14 @@ impl Record {
 
     /// Takes what the log wants from a request's head, as the client sent it. Where there is no log nothing is taken, and no
     /// line is written either, should a log come before the request ends.
-    pub fn saw_request(
-        &mut self,
-        method: &Method,
-        uri: &Uri,
-        version: Version,
-        headers: &HeaderMap,
-    ) {
-        self.protocol = Some(version);
+    pub fn saw_request<B>(&mut self, request: &Request<B>) {
+        self.protocol = Some(request.version());
         self.unnoted = !self.log.has_lines();
         if self.unnoted {
             return;
         }
-        self.method = Some(method.clone());
+        let (uri, headers) = (request.uri(), request.headers());
+        self.method = Some(request.method().clone());
         self.path = uri.path_and_query().cloned();
         self.x_forwarded_for = headers.get(X_FORWARDED_FOR).cloned();
         self.user_agent = headers.get(USER_AGENT).cloned();

@@ -24,6 +24,7 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 use tokio::time::sleep;
+use tokio::time::timeout;
 use tracing::debug;
 
 use crate::failure::Bad;
@@ -72,9 +73,8 @@ where
         let since = Instant::now();
         let spoken = tokio::select! {
             biased;
-            spoken = watch.spoken() => spoken,
+            spoken = timeout(IDLE_MAX, watch.spoken()) => spoken.unwrap_or(false),
             () = guard.draining() => false,
-            () = sleep(IDLE_MAX) => false,
         };
         if !spoken {
             return watch.close().await;

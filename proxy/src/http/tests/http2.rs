@@ -1,6 +1,7 @@
 //! HTTP/2 on either side.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use egret_config::snapshot::cluster::Cluster;
 use http::HeaderMap;
 use http::Request;
 use http::Response;
+use http_body::Body;
 use http_body_util::BodyExt;
 use http_body_util::Empty;
 use http_body_util::Full;
@@ -103,7 +105,10 @@ fn http2_clients_reach_http2_and_http1_origins() {
 }
 
 /// An HTTP/2 client of a world.
-pub(super) async fn sender(world: &World) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
+pub(super) async fn sender<B>(world: &World) -> hyper::client::conn::http2::SendRequest<B>
+where
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + 'static,
+{
     let client = TokioIo::new(world.client2(vip()));
     let (sender, connection) = hyper::client::conn::http2::Builder::new(OnThisThread)
         .handshake(client)
@@ -126,7 +131,7 @@ fn a_connection_that_carries_nothing_ends_within_the_hour() {
         let began = tokio::time::Instant::now();
         let ended = spawn_local(connection);
         let half_an_hour = Duration::from_secs(30 * 60);
-        tokio::time::sleep(half_an_hour).await;
+        tokio::time::advance(half_an_hour).await;
         let response = sender.send_request(grpc("nobody.test", None)).await;
         response.expect("the connection is there");
         ended.await.expect("no panic").expect("a good end");
@@ -230,7 +235,7 @@ fn requests_at_once_share_one_connection() {
         })
         .await;
         let world = World::with(&service("a", "HTTP2", &[address]));
-        let sender = sender(&world).await;
+        let sender = sender::<Full<Bytes>>(&world).await;
         let calls = (0..50).map(|_| {
             let mut sender = sender.clone();
             async move {

@@ -43,7 +43,7 @@ fn a_request_that_waits_for_room_goes_elsewhere_when_the_connection_ends() {
         })
         .await;
         let world = World::with(&service("a", "HTTP2", &[address]));
-        let sender = sender(&world).await;
+        let sender = sender::<Full<Bytes>>(&world).await;
         let call = || {
             let mut sender = sender.clone();
             let request = Request::get("http://a.test/").body(Full::default());

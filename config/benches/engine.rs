@@ -7,20 +7,12 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::net::SocketAddr;
 
-use criterion::BatchSize;
-use criterion::Criterion;
+use criterion::{BatchSize, Criterion};
 use egret_config::decide;
-use egret_config::decide::call::Arrival;
-use egret_config::decide::call::ClientHello;
-use egret_config::decide::call::Connection;
-use egret_config::decide::call::HttpVersion;
-use egret_config::decide::call::Layer;
-use egret_config::decide::call::Request;
-use egret_config::load::Text;
-use egret_config::load::load;
+use egret_config::decide::call::{Arrival, ClientHello, Connection, HttpVersion, Layer, Request};
+use egret_config::load::{Text, load};
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::workload::Mode;
-use egret_config::snapshot::workload::Workload;
+use egret_config::snapshot::workload::{Mode, Workload};
 
 /// ServiceEntries as users write them: some with HTTP, some with HTTPS, TCP with an address, wildcards.
 fn service_entries(count: usize) -> String {
@@ -160,7 +152,7 @@ fn decisions(criterion: &mut Criterion) {
         (
             "http connection",
             "198.51.100.7:80",
-            Layer::Http(HttpVersion::One),
+            Layer::Http(HttpVersion::Http1),
         ),
     ] {
         let connection = Connection {

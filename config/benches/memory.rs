@@ -4,11 +4,9 @@
 
 use std::fmt::Write as _;
 
-use egret_config::load::Text;
-use egret_config::load::load;
+use egret_config::load::{Text, load};
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::workload::Mode;
-use egret_config::snapshot::workload::Workload;
+use egret_config::snapshot::workload::{Mode, Workload};
 
 /// ServiceEntries with HTTP and HTTPS ports, as most are.
 fn service_entries(count: usize) -> String {

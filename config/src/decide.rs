@@ -1,22 +1,30 @@
 //! The questions a proxy asks of a snapshot. Nothing here can fail, wait or roll dice of its own: the caller passes them.
 
 pub mod call;
+pub mod destination;
 pub mod verdict;
 pub mod trail;
+pub mod flag;
+pub mod bad_request;
+pub mod local_reply;
+pub mod normalize;
+pub mod outcome;
 mod sidecar;
 mod gateway;
 mod http;
+mod stream;
 mod location;
-mod split;
 
 use std::time::Duration;
 
-use crate::decide::call::Arrival;
-use crate::decide::call::Connection;
-use crate::decide::call::Request;
-use crate::decide::verdict::ConnectionDecision;
-use crate::decide::verdict::Reading;
-use crate::decide::verdict::RequestDecision;
+use ::http::{HeaderMap, Uri, header};
+
+use crate::decide::call::{Arrival, Connection, Request};
+use crate::decide::normalize::downstream::Downstream;
+use crate::decide::trail::Trail;
+use crate::decide::verdict::{
+    ConnectionDecision, Reading, Refusal, RequestDecision, RequestVerdict,
+};
 use crate::snapshot::Snapshot;
 use crate::snapshot::workload::Mode;
 
@@ -72,6 +80,38 @@ pub fn request<'s>(
         Mode::Sidecar => sidecar::request(snapshot, call, dice),
         Mode::Gateway => gateway::request(snapshot, call, dice),
     }
+}
+
+/// What happens to a CONNECT for this target: it is refused, by the outbound policy or since no route allows it. An
+/// application that has an HTTP proxy sends it there; where nobody registered that proxy, the policy refuses it.
+pub fn connect<'s>(
+    snapshot: &'s Snapshot,
+    downstream: &Downstream<'_>,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> RequestDecision<'s> {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let authority = uri.authority().map(|authority| authority.as_str());
+    let question = Request {
+        arrival: downstream.arrival,
+        terminated: downstream.terminated,
+        method: "CONNECT",
+        scheme: downstream.scheme(),
+        authority: authority.or(host).unwrap_or_default(),
+        path: "/",
+        headers,
+    };
+    let decision = request(snapshot, &question, &mut |_| 0);
+    if let RequestVerdict::Refuse(Refusal::Blackhole) = decision.verdict {
+        return decision;
+    }
+    let trail = Trail {
+        listener: decision.trail.listener,
+        ..Trail::default()
+    };
+    RequestDecision::refused(Refusal::NoRoute, None, trail)
 }
 
 #[cfg(test)]

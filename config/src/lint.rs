@@ -7,9 +7,11 @@
 mod destinations;
 mod gateway_names;
 mod headers;
+pub mod listeners;
 mod open_ports;
 mod tls;
 mod twice;
+mod unheard;
 mod unreachable;
 mod unseen;
 mod wildcards;
@@ -51,6 +53,8 @@ pub fn lint(objects: &Objects, told: &[Problem]) -> Vec<Problem> {
         open_ports::check,
         tls::check,
         headers::check,
+        listeners::check,
+        unheard::check,
     ];
     let mut found = Vec::new();
     for rule in rules {

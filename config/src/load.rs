@@ -2,27 +2,25 @@
 //!
 //! Files are read elsewhere: this module sees their bytes and the names to call them by.
 
+use std::mem;
 use std::sync::Arc;
 
 use crate::model::objects::Objects;
-use crate::problem::Place;
-use crate::problem::Problem;
-use crate::problem::Severity;
-use crate::wire::envelope::Body;
-use crate::wire::envelope::Header;
-use crate::wire::envelope::HeaderSeed;
-use crate::wire::envelope::Metadata;
+use crate::model::outbound_policy::OutboundPolicy;
+use crate::problem::{Place, Problem, Severity};
+use crate::wire::envelope::{Body, Header, HeaderSeed, Metadata};
 
 mod chunk;
 mod document;
 mod format;
+mod installs;
 mod list;
+pub mod mesh;
 mod objects;
 mod plain;
 
 use chunk::Chunk;
-use document::Expect;
-use document::Source;
+use document::{Expect, Source};
 use format::Format;
 use list::List;
 
@@ -58,25 +56,82 @@ pub const DOCUMENTS_MAX: usize = 250_000;
 /// Broken JSON documents of one text after which reading goes on: each costs a search to the end of the text.
 const JSON_BREAKS_MAX: usize = 20;
 
-/// Reads texts into objects. `mesh_config` is a text that holds the mesh configuration, bare or in its ConfigMap; it
-/// counts more than one among `texts`.
-///
-/// What cannot be understood is left out and is among the problems; the rest is there.
+/// Documents, whatever they come from, with one mesh configuration at the most.
+#[derive(Clone, Debug, Default)]
+pub struct Documents {
+    /// The documents, in the order in which they were read.
+    pub list: Vec<Document>,
+    /// What is wrong with documents that were left out, or doubtful in those that were not.
+    pub problems: Vec<Problem>,
+    /// Where a mesh configuration is that could not be read, or a REGISTRY_ONLY that is carried by a document which egret
+    /// does not read. Without another one among the documents the mesh is closed (REGISTRY_ONLY).
+    pub mesh_unread: Option<Place>,
+}
+
+/// Reads texts into objects: [`documents`], then [`build`].
 pub fn load(texts: &[Text], mesh_config: Option<&Text>) -> (Objects, Vec<Problem>) {
-    let (mut documents, mut problems) = read(texts);
-    if let Some(text) = mesh_config {
-        let is_mesh = |document: &Document| matches!(document.body, Body::MeshConfig(_));
-        let (own, told) = read_mesh_config(text);
-        problems.extend(told);
-        // A text that could not be read does not bring the others back: the user wanted this one.
-        documents.retain(|document| !is_mesh(document));
-        documents.extend(own);
+    build(documents(texts, mesh_config))
+}
+
+/// Reads texts into documents. `mesh_config` is a text that holds the mesh configuration, bare or in its ConfigMap; it
+/// counts more than one among `texts`.
+pub fn documents(texts: &[Text], mesh_config: Option<&Text>) -> Documents {
+    let mut reader = Reader::default();
+    for text in texts {
+        reader.text(text, Expect::Anything);
     }
-    let objects = objects::build(documents, &mut problems);
+    if let Some(text) = mesh_config {
+        // A text that could not be read does not bring the others back: the user wanted this one.
+        let (others, kept): (Vec<_>, Vec<_>) = mem::take(&mut reader.documents)
+            .into_iter()
+            .partition(mesh::is_mesh);
+        reader.documents = kept;
+        let title = format!("that of {} (--mesh-config)", text.file);
+        for document in &others {
+            reader.tell(mesh::ignored(document, &title));
+        }
+        reader.mesh_unread = None;
+        let before = reader.documents.len();
+        reader.text(text, Expect::MeshConfig);
+        let own = reader.documents.iter().skip(before);
+        if own.filter(|one| mesh::is_mesh(one)).count() == 0 && reader.mesh_unread.is_none() {
+            let words = (
+                "no mesh configuration in it: Istio's defaults count, which allow calls to anywhere",
+                "write `outboundTrafficPolicy: {mode: ALLOW_ANY}` if that is meant",
+            );
+            let place = Place::file(text.file.clone(), 0);
+            reader.tell(Problem::new(Severity::Warning, place, words));
+        }
+    }
+    let mut problems = reader.problems;
+    let list = mesh::choose(reader.documents, &mut problems);
+    Documents {
+        list,
+        problems,
+        mesh_unread: reader.mesh_unread,
+    }
+}
+
+/// Makes objects of documents. What cannot be understood is left out and is among the problems; the rest is there.
+pub fn build(documents: Documents) -> (Objects, Vec<Problem>) {
+    let Documents {
+        list,
+        mut problems,
+        mesh_unread,
+    } = documents;
+    let mut objects = objects::build(list, &mut problems);
+    if let Some(place) = mesh_unread.filter(|_| objects.mesh.meta.is_none()) {
+        objects.mesh.outbound_policy = OutboundPolicy::RegistryOnly;
+        let words = (
+            "without a mesh configuration that can be read, calls to unregistered hosts are refused (REGISTRY_ONLY)",
+            "correct this one",
+        );
+        problems.push(Problem::new(Severity::Warning, place, words).of("MeshConfig"));
+    }
     (objects, problems)
 }
 
-/// Reads every document of every text, in order.
+/// Reads every document of every text, in order, all mesh configurations among them.
 pub fn read(texts: &[Text]) -> (Vec<Document>, Vec<Problem>) {
     let mut reader = Reader::default();
     for text in texts {
@@ -85,18 +140,13 @@ pub fn read(texts: &[Text]) -> (Vec<Document>, Vec<Problem>) {
     (reader.documents, reader.problems)
 }
 
-/// Reads a text that holds the mesh configuration: bare, or in the ConfigMap `istio`. Other documents are returned too.
-pub fn read_mesh_config(text: &Text) -> (Vec<Document>, Vec<Problem>) {
-    let mut reader = Reader::default();
-    reader.text(text, Expect::MeshConfig);
-    (reader.documents, reader.problems)
-}
-
 /// Gathers what was read and what is wrong with it.
 #[derive(Default)]
 struct Reader {
     documents: Vec<Document>,
     problems: Vec<Problem>,
+    /// See [`Documents::mesh_unread`].
+    mesh_unread: Option<Place>,
     /// Documents of the present text met so far.
     met: usize,
 }
@@ -109,10 +159,7 @@ impl Reader {
     fn text(&mut self, text: &Text, expect: Expect<'_>) {
         self.met = 0;
         let refuse = |line, reason: String| {
-            let place = Place {
-                file: text.file.clone(),
-                line,
-            };
+            let place = Place::file(text.file.clone(), line);
             Problem::new(Severity::Error, place, reason)
         };
         if text.bytes.len() > TEXT_BYTES_MAX {
@@ -136,10 +183,7 @@ impl Reader {
             let Some(line) = chunk.first_line() else {
                 continue;
             };
-            let place = Place {
-                file: text.file.clone(),
-                line,
-            };
+            let place = Place::file(text.file.clone(), line);
             if self.met > DOCUMENTS_MAX {
                 return;
             }
@@ -167,10 +211,7 @@ impl Reader {
         mut values: Vec<Chunk<'t>>,
         expect: Expect<'_>,
     ) {
-        let place_of = |chunk: &Chunk<'_>| Place {
-            file: outer.file.clone(),
-            line: chunk.first_line().unwrap_or(chunk.line),
-        };
+        let place_of = |chunk: &Chunk<'_>| outer.at_line(chunk.first_line().unwrap_or(chunk.line));
         let mut rest = chunk;
         for _ in 0..JSON_BREAKS_MAX {
             for value in &values {
@@ -254,10 +295,7 @@ impl Reader {
         };
         for (text, line) in &list.items {
             let source = Source {
-                place: Place {
-                    line: *line,
-                    ..outer.place.clone()
-                },
+                place: outer.place.at_line(*line),
                 chunk: Chunk { text, line: *line },
                 format: outer.format,
                 within: None,

@@ -4,16 +4,22 @@
 pub mod meta;
 pub mod service;
 pub mod endpoint;
+pub mod destination;
+pub mod source;
+pub mod condition;
+pub mod http_match;
 pub mod route;
 pub mod virtual_service;
 pub mod tls;
 pub mod policy;
 pub mod gateway;
 pub mod sidecar;
+pub mod outbound_policy;
 pub mod mesh;
 pub mod instance;
 pub mod objects;
 pub mod secret;
+pub mod authorization;
 
 mod host_name;
 mod read;

@@ -24,6 +24,8 @@ pub enum Kind {
     Gateway,
     /// `networking.istio.io` Sidecar.
     Sidecar,
+    /// `security.istio.io` AuthorizationPolicy, which is read and not enforced.
+    AuthorizationPolicy,
     /// Istio's MeshConfig, bare or inside a ConfigMap.
     MeshConfig,
     /// Kubernetes `v1` Service.
@@ -34,7 +36,7 @@ pub enum Kind {
     Pod,
     /// Kubernetes `v1` Secret.
     Secret,
-    /// Kubernetes `v1` ConfigMap; only the `istio` one means something to egret.
+    /// Kubernetes `v1` ConfigMap; only one with a mesh configuration means something to egret.
     ConfigMap,
 }
 

@@ -3,13 +3,76 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Where in the user's texts something stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// The file as the user named it, or what stands for it (`--mesh-config`).
-    pub file: Arc<str>,
-    /// The line of the document's start, or of the value where it is known; from 1. 0 means unknown.
-    pub line: u32,
+/// Where a document comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A line of a file.
+    File {
+        /// The file as the user named it, or below the folder that the user named.
+        file: Arc<str>,
+        /// The line of the document's start, or of the value where it is known; from 1. 0 means unknown.
+        line: u32,
+    },
+    /// An object that a server holds, which has no lines.
+    Object {
+        /// The server, such as `kubernetes`.
+        source: Arc<str>,
+        /// The object's `metadata.resourceVersion`. Opaque: versions are compared for equality only.
+        version: Arc<str>,
+    },
+}
+
+impl Place {
+    /// The line `line` of `file`; 0 when the line is unknown.
+    pub fn file(file: impl Into<Arc<str>>, line: u32) -> Self {
+        Self::File {
+            file: file.into(),
+            line,
+        }
+    }
+
+    /// The file; `None` for an object of a server.
+    pub fn file_name(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::File { file, .. } => Some(file),
+            Self::Object { .. } => None,
+        }
+    }
+
+    /// The line; 0 when it is unknown, and for an object of a server.
+    pub fn line(&self) -> u32 {
+        match self {
+            Self::File { line, .. } => *line,
+            Self::Object { .. } => 0,
+        }
+    }
+
+    /// The line `line` of the same file. An object of a server has no lines: its place is the same.
+    #[must_use]
+    pub fn at_line(&self, line: u32) -> Self {
+        match self {
+            Self::File { file, .. } => Self::file(file.clone(), line),
+            Self::Object { .. } => self.clone(),
+        }
+    }
+}
+
+impl Default for Place {
+    /// No place: a file without a name.
+    fn default() -> Self {
+        Self::file("", 0)
+    }
+}
+
+impl fmt::Display for Place {
+    /// `file:line`, `file`, or `source (resourceVersion version)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { file, line: 0 } => f.write_str(file),
+            Self::File { file, line } => write!(f, "{file}:{line}"),
+            Self::Object { source, version } => write!(f, "{source} (resourceVersion {version})"),
+        }
+    }
 }
 
 /// How bad a problem is.
@@ -35,7 +98,7 @@ impl fmt::Display for Severity {
 pub struct Problem {
     /// Error or warning.
     pub severity: Severity,
-    /// File and line.
+    /// Where its document comes from.
     pub place: Place,
     /// `Kind namespace/name`, empty when the document was not understood that far.
     pub object: String,
@@ -51,12 +114,12 @@ pub struct Problem {
 
 /// What is wrong, and what to write instead where that is known: made of a phrase, or of a pair of phrases.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct Message {
     reason: String,
     instead: String,
 }
 
-impl From<String> for Said {
+impl From<String> for Message {
     /// A phrase that says what is expected says what to write, too.
     fn from(reason: String) -> Self {
         let instead = wanted(&reason).map(|wanted| format!("write {wanted}"));
@@ -67,13 +130,13 @@ impl From<String> for Said {
     }
 }
 
-impl From<&str> for Said {
+impl From<&str> for Message {
     fn from(reason: &str) -> Self {
         reason.to_owned().into()
     }
 }
 
-impl<R: Into<String>, I: Into<String>> From<(R, I)> for Said {
+impl<R: Into<String>, I: Into<String>> From<(R, I)> for Message {
     fn from((reason, instead): (R, I)) -> Self {
         Self {
             reason: reason.into(),
@@ -84,8 +147,8 @@ impl<R: Into<String>, I: Into<String>> From<(R, I)> for Said {
 
 impl Problem {
     /// A problem of a place, not yet of an object, field or value.
-    pub fn new(severity: Severity, place: Place, said: impl Into<Said>) -> Self {
-        let Said { reason, instead } = said.into();
+    pub fn new(severity: Severity, place: Place, said: impl Into<Message>) -> Self {
+        let Message { reason, instead } = said.into();
         Self {
             severity,
             place,
@@ -145,10 +208,7 @@ fn shorten(value: &str, most: usize) -> String {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.place.file)?;
-        if self.place.line > 0 {
-            write!(f, ":{}", self.place.line)?;
-        }
+        write!(f, "{}", self.place)?;
         for part in [&self.object, &self.field] {
             if !part.is_empty() {
                 write!(f, ": {part}")?;
@@ -170,7 +230,7 @@ const TOLD_MAX: usize = 100;
 
 /// The reading of one object: gathers its problems, and knows which field is being looked at.
 #[derive(Debug)]
-pub(crate) struct Review<'a> {
+pub(crate) struct Diagnostics<'a> {
     place: &'a Place,
     object: &'a str,
     path: String,
@@ -179,7 +239,7 @@ pub(crate) struct Review<'a> {
     problems: &'a mut Vec<Problem>,
 }
 
-impl<'a> Review<'a> {
+impl<'a> Diagnostics<'a> {
     /// A review of the object called `object` (`Kind namespace/name`) written at `place`; fields are below `root`.
     pub(crate) fn new(
         place: &'a Place,
@@ -217,38 +277,40 @@ impl<'a> Review<'a> {
         list: &'s [S],
         mut look: impl FnMut(&mut Self, &'s S) -> Option<T>,
     ) -> Vec<T> {
-        self.within(part, |review| {
+        self.within(part, |diagnostics| {
             let elements = list.iter().enumerate();
             elements
                 .filter_map(|(index, one)| {
-                    review.within(format_args!("[{index}]"), |review| look(review, one))
+                    diagnostics.within(format_args!("[{index}]"), |diagnostics| {
+                        look(diagnostics, one)
+                    })
                 })
                 .collect()
         })
     }
 
     /// The object cannot be used because of `part` of the present field (empty: the field itself).
-    pub(crate) fn error(&mut self, part: &str, value: impl fmt::Display, said: impl Into<Said>) {
+    pub(crate) fn error(&mut self, part: &str, value: impl fmt::Display, said: impl Into<Message>) {
         self.errors += 1;
         self.tell(Severity::Error, part, value, said);
     }
 
     /// The object cannot be used because of what stands at `path`, outside of the field being looked at.
-    pub(crate) fn error_elsewhere(&mut self, path: &str, value: &str, said: impl Into<Said>) {
+    pub(crate) fn error_elsewhere(&mut self, path: &str, value: &str, said: impl Into<Message>) {
         let here = std::mem::replace(&mut self.path, path.to_owned());
         self.error("", value, said);
         self.path = here;
     }
 
     /// What stands at `path`, outside of the field being looked at, may not do what its author thinks.
-    pub(crate) fn warn_elsewhere(&mut self, path: &str, value: &str, said: impl Into<Said>) {
+    pub(crate) fn warn_elsewhere(&mut self, path: &str, value: &str, said: impl Into<Message>) {
         let here = std::mem::replace(&mut self.path, path.to_owned());
         self.warn("", value, said);
         self.path = here;
     }
 
     /// `part` of the present field may not do what its author thinks.
-    pub(crate) fn warn(&mut self, part: &str, value: impl fmt::Display, said: impl Into<Said>) {
+    pub(crate) fn warn(&mut self, part: &str, value: impl fmt::Display, said: impl Into<Message>) {
         self.tell(Severity::Warning, part, value, said);
     }
 
@@ -262,7 +324,7 @@ impl<'a> Review<'a> {
         severity: Severity,
         part: &str,
         value: impl fmt::Display,
-        said: impl Into<Said>,
+        said: impl Into<Message>,
     ) {
         self.told += 1;
         if self.told > TOLD_MAX {

@@ -5,10 +5,13 @@ pub mod workload;
 pub mod cluster;
 pub mod view;
 pub mod outbound;
+pub mod target;
 pub mod chains;
+pub(crate) mod location;
 pub mod table;
 pub mod addresses;
 pub mod names;
+pub mod unenforced;
 mod findings;
 mod patterns;
 mod services;
@@ -21,10 +24,8 @@ mod delegates;
 mod virtual_hosts;
 pub(crate) mod gateways;
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::model::mesh::Mesh;
@@ -34,19 +35,14 @@ use crate::problem::Problem;
 use crate::snapshot::cluster::Cluster;
 use crate::snapshot::clusters::Clusters;
 use crate::snapshot::findings::Findings;
-use crate::snapshot::gateways::Gateways;
-use crate::snapshot::gateways::TlsAct;
-use crate::snapshot::gateways::gateways;
+use crate::snapshot::gateways::{Gateways, TlsAction, gateways};
 use crate::snapshot::names::NameTable;
-use crate::snapshot::outbound::Outbound;
-use crate::snapshot::outbound::outbound;
+use crate::snapshot::outbound::{Outbound, outbound};
 use crate::snapshot::routes::mesh_retries;
-use crate::snapshot::services::Registry;
-use crate::snapshot::services::Ties;
+use crate::snapshot::services::{Registry, TieBreak};
 use crate::snapshot::table::RouteTable;
 use crate::snapshot::visible::scope;
-use crate::snapshot::workload::Mode;
-use crate::snapshot::workload::Workload;
+use crate::snapshot::workload::{Mode, Workload};
 
 /// What the configuration means for one workload.
 #[derive(Debug)]
@@ -63,6 +59,10 @@ pub struct Snapshot {
     pub(crate) outbound: Outbound,
     /// Egress listeners of a sidecar that are not redirected to; empty on a gateway.
     bound: Vec<BoundPort>,
+    /// The ports that the proxy itself listens on: those of the configuration, of the redirection, and of its pages.
+    pub own_listeners: Vec<BoundPort>,
+    /// The addresses of the workload.
+    pub(crate) own_addresses: BTreeSet<IpAddr>,
     /// What a gateway's ports do; empty on a sidecar.
     pub(crate) gateways: Gateways,
     /// Route tables of connections whose TLS a gateway ended, by name.
@@ -86,7 +86,11 @@ impl Snapshot {
     pub fn build(objects: &Objects, workload: Workload) -> (Self, Vec<Problem>) {
         let registry = Registry::new(objects);
         let mut findings = Findings::default();
-        registry.tell_hidden(&workload.namespace, Ties::of(workload.mode), &mut findings);
+        registry.tell_hidden(
+            &workload.namespace,
+            TieBreak::of(workload.mode),
+            &mut findings,
+        );
         let mut clusters = Clusters::new(objects, &registry, &workload);
         let mut names = NameTable::default();
         let mut bound = Vec::new();
@@ -109,16 +113,27 @@ impl Snapshot {
             .values()
             .flat_map(|listener| listener.tls.iter())
             .filter_map(|chain| match &chain.act {
-                TlsAct::Http { table, .. } => Some((table.name.clone(), table.clone())),
-                TlsAct::Stream { .. } | TlsAct::Pass(_) | TlsAct::NamedBySni(_) => None,
+                TlsAction::Http { table, .. } => Some((table.name.clone(), table.clone())),
+                TlsAction::Stream { .. } | TlsAction::Pass(_) | TlsAction::NamedBySni(_) => None,
             })
             .collect();
         let clusters = clusters.finish();
+        let own_ports = workload.own_ports.iter().chain(&workload.redirect_ports);
+        let own_listeners = own_ports
+            .map(|port| BoundPort {
+                bind: None,
+                port: *port,
+            })
+            .chain(bound.iter().copied())
+            .chain(gateways.keys().copied())
+            .collect();
         let snapshot = Self {
             mesh: objects.mesh.clone(),
             clusters,
             names,
             bound,
+            own_listeners,
+            own_addresses: workload.addresses.iter().copied().collect(),
             outbound,
             gateways,
             terminated,
@@ -139,13 +154,5 @@ impl Snapshot {
     /// sends one (`gatewayTopology.proxyProtocol`).
     pub fn reads_proxy_headers(&self) -> bool {
         self.workload.mode == Mode::Gateway && self.mesh.topology.proxy_protocol
-    }
-
-    /// Whether a call to `to` came to an egress listener that a sidecar itself listens on. Passing it on to where it
-    /// wanted to go would be a loop.
-    pub fn is_bound(&self, to: SocketAddr) -> bool {
-        self.bound
-            .iter()
-            .any(|bound| bound.port == to.port() && bound.bind.is_none_or(|bind| bind == to.ip()))
     }
 }

@@ -15,6 +15,8 @@
 
 pub(crate) mod reading;
 mod unsupported;
+#[cfg(test)]
+mod schema;
 #[macro_use]
 mod object;
 pub mod shared;
@@ -25,4 +27,7 @@ pub mod gateway;
 pub mod sidecar;
 pub mod mesh_config;
 pub mod kubernetes;
+pub mod security;
+pub mod install;
+pub(crate) mod istio_kinds;
 pub mod envelope;

@@ -4,18 +4,14 @@ use std::net::SocketAddr;
 
 use allocation_counter::measure;
 use egret_config::decide;
-use egret_config::decide::call::Arrival;
-use egret_config::decide::call::ClientHello;
-use egret_config::decide::call::Connection;
-use egret_config::decide::call::HttpVersion;
-use egret_config::decide::call::Layer;
-use egret_config::decide::call::Request;
+use egret_config::decide::call::{Arrival, ClientHello, Connection, HttpVersion, Layer, Request};
+use egret_config::decide::normalize::downstream::Downstream;
+use egret_config::decide::normalize::{hop, normalize};
 use egret_config::decide::verdict::RequestVerdict;
-use egret_config::load::Text;
-use egret_config::load::load;
+use egret_config::load::{Text, load};
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::workload::Mode;
-use egret_config::snapshot::workload::Workload;
+use egret_config::snapshot::workload::{Mode, Workload};
+use http::{HeaderMap, HeaderValue};
 
 const WORLD: &str = "
 apiVersion: networking.istio.io/v1
@@ -70,8 +66,8 @@ fn arrival(to: &str) -> Arrival {
 #[test]
 fn requests() {
     let snapshot = snapshot();
-    let mut headers = http::HeaderMap::new();
-    headers.insert("x-who", http::HeaderValue::from_static("me"));
+    let mut headers = HeaderMap::new();
+    headers.insert("x-who", HeaderValue::from_static("me"));
     for (host, forwarded) in [
         ("shop.example", true),
         ("shop.example:80", true),
@@ -127,7 +123,7 @@ fn connections() {
             Layer::Opaque,
             Some("outbound|5432||db.example"),
         ),
-        ("198.51.100.7:80", Layer::Http(HttpVersion::One), None),
+        ("198.51.100.7:80", Layer::Http(HttpVersion::Http1), None),
     ] {
         let connection = Connection {
             arrival: arrival(to),
@@ -141,4 +137,38 @@ fn connections() {
         assert_eq!(seen, cluster, "{to} {layer:?}");
         assert_eq!(info.count_total, 0, "{to} {layer:?}");
     }
+}
+
+/// A head with room for the headers that a proxy puts in, as a reader of heads leaves it.
+fn head(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(20);
+    for (name, value) in pairs {
+        headers.append(*name, HeaderValue::from_static(value));
+    }
+    headers
+}
+
+#[test]
+fn a_request_with_nothing_to_change_is_normalized_for_nothing() {
+    let snapshot = snapshot();
+    let arrival = Arrival {
+        client: ([10, 0, 0, 9], 40_000).into(),
+        to: ([192, 0, 2, 1], 80).into(),
+    };
+    let downstream = Downstream::of(arrival, None);
+    let (mut request, ()) = http::Request::new(()).into_parts();
+    request.headers = head(&[("host", "a.test"), ("accept", "*/*"), ("x-own", "1")]);
+    let id = HeaderValue::from_static("made");
+    let mut left = 0;
+    let count = measure(|| {
+        let request = normalize(request, &downstream, &snapshot, || Some(id)).expect("normalized");
+        assert_eq!(request.question(&downstream).authority, "a.test");
+        left = request.parts.headers.len();
+    });
+    assert_eq!(count.count_total, 0);
+    assert_eq!(left, 5);
+    let mut response = head(&[("content-length", "3"), ("connection", "keep-alive")]);
+    let count = measure(|| hop::strip_response(&mut response));
+    assert_eq!(count.count_total, 0);
+    assert_eq!(response.len(), 1);
 }

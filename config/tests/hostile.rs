@@ -1,11 +1,11 @@
 //! Texts that nobody means well with: each ends in a clear problem, or is read, within bounded time and memory, and hides no
 //! good document beside it.
 
-use std::time::Duration;
-use std::time::Instant;
+#![allow(clippy::disallowed_types, reason = "bounds of real time, and no tokio")]
 
-use egret_config::load::Text;
-use egret_config::load::read;
+use std::time::{Duration, Instant};
+
+use egret_config::load::{Text, read};
 use egret_config::problem::Problem;
 
 /// What the slowest of these may take on a busy machine, without optimisation; most take milliseconds.

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::intent::{Backend, Binary, Intent, Ipv6};
 use crate::netlink::comparison::differences;
-use crate::netlink::foreign::{Leftovers, leftovers};
+use crate::netlink::foreign::{Leftovers, stale_rules};
 use crate::netlink::nftables::{self, Old};
 use crate::netlink::refusal::Refusal;
 use crate::netlink::socket::{Socket, Subsystem};
@@ -54,7 +54,7 @@ pub struct Done {
 
 /// What is to be done besides the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Besides {
+pub struct ApplyOptions {
     /// Whether the loopback interface has `::6` already.
     pub has_pass_through: bool,
     /// Whether rules that are there already are replaced all the same.
@@ -71,7 +71,7 @@ pub fn apply(
     route: &mut Socket,
     intent: &Intent,
     rules: &RuleSet,
-    besides: &Besides,
+    besides: &ApplyOptions,
 ) -> Result<Done, ApplyError> {
     let routing = Routing::wanted(intent);
     let present = if routing == Routing::default() {
@@ -171,7 +171,7 @@ const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 /// Gives the names of what was left over.
 fn off_netlink(families: &[Family]) -> Result<Vec<String>, Refusal> {
     unless_changed(|kernel| {
-        let found = leftovers(kernel, families)?;
+        let found = stale_rules(kernel, families)?;
         if !found.own_tables.is_empty() || !found.messages.is_empty() {
             let removal = nftables::remove(found.messages);
             kernel.exchange(&nftables::unless_changed(removal, found.generation))?;
@@ -208,7 +208,7 @@ fn over_netlink(rules: &RuleSet, force: bool) -> Result<Done, Refusal> {
             names,
             generation,
             own_tables,
-        } = leftovers(kernel, &FAMILIES)?;
+        } = stale_rules(kernel, &FAMILIES)?;
         let done = |was_there| Done {
             backend: Backend::Nftables,
             was_there,

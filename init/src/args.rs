@@ -4,15 +4,16 @@
 //! line wins; that is istio-iptables' order. What the texts mean is decided in `intent`.
 
 use std::ffi::{OsStr, OsString};
-use std::net::{IpAddr, SocketAddr};
 
 use self::flags::go_bool;
 pub use self::flags::{FLAGS, Flag, Kind};
+pub use self::question::Question;
 use self::typed::Typed;
 
 mod command;
 pub(crate) mod duration;
 mod flags;
+mod question;
 mod typed;
 
 /// What to do.
@@ -28,25 +29,6 @@ pub enum Request {
     Explain(Box<Flags>, Question),
     /// Say which version this is.
     Version,
-}
-
-/// A packet to explain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
-    /// The user of the process that sends it.
-    pub uid: Option<u32>,
-    /// The group of the process that sends it.
-    pub gid: Option<u32>,
-    /// Where it goes.
-    pub to: SocketAddr,
-    /// Whether it is UDP rather than TCP.
-    pub udp: bool,
-    /// Its source address.
-    pub from: Option<IpAddr>,
-    /// The interface it arrives from; without one, a process of this host sends it.
-    pub from_interface: Option<String>,
-    /// The interface it leaves through.
-    pub through: Option<String>,
 }
 
 /// The value of each flag after the command line and the environment were asked. Nothing is validated yet.
@@ -109,6 +91,10 @@ impl Request {
     ///
     /// # Errors
     /// Wrong usage, and the calls for help, in clap's words.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the one reader of the environment"
+    )]
     pub fn from_process() -> Result<Self, clap::Error> {
         // A pod's environment may have hundreds of variables, and each flag looks for its own.
         let mut variables: Vec<(OsString, OsString)> = std::env::vars_os().collect();

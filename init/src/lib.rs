@@ -11,13 +11,18 @@
 //! - [`explain`]: which rule decides a packet, and what becomes of it; pure
 //! - [`render`]: rules to text
 //! - [`netlink`]: rules to the kernel's messages, and what the kernel says
-//! - [`leftovers`]: what earlier programs left in iptables' tables, read from text
+//! - [`stale_rules`]: what earlier programs left in iptables' tables, read from text
 //! - [`programs`]: iptables, where nf_tables is missing; the only module that starts a process
 //! - [`routes`]: the address the proxy calls IPv6 applications from, and TPROXY's routing
 //! - [`apply`]: the only module that changes the machine's state
 //! - [`probe`]: real connections through the redirect
 //! - [`verify`]: whether the machine is as wanted
 //! - [`run`]: from the command line to the exit code
+
+#![allow(
+    clippy::disallowed_types,
+    reason = "egret-init has no tokio, whose clock replaces `std::time::Instant` elsewhere"
+)]
 
 pub mod args;
 pub mod accounts;
@@ -28,7 +33,7 @@ pub mod plan;
 pub mod explain;
 pub mod render;
 pub mod netlink;
-pub mod leftovers;
+pub mod stale_rules;
 pub mod programs;
 pub mod routes;
 pub mod apply;

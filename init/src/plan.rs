@@ -4,29 +4,19 @@
 //! Both families share the chains; where IPv6 is off, the table sees none of it.
 //! The chains that redirect see the first packet of a connection only, so replies never meet them.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-
 use crate::intent::{Intent, Ipv6};
-use crate::rules::{
-    Action, Chain, ChainName, Elements, Family, Match, Reason, Rule, RuleSet, Set, SetName,
-    TableFamily,
-};
+use crate::rules::{Action, Chain, Match, Rule, RuleSet, TableFamily};
 
-pub use self::dns::LISTENER as DNS_LISTENER;
+pub use crate::plan::dns::LISTENER as DNS_LISTENER;
+pub use crate::plan::parts::PASS_THROUGH;
+use crate::plan::parts::Sets;
 
 mod closed;
 mod dns;
 mod inbound;
 mod outbound;
+mod parts;
 mod tproxy;
-
-/// The source addresses of the proxy's calls to the application, so that the rules can tell them from others.
-pub const PASS_THROUGH: (Ipv4Addr, Ipv6Addr) = (
-    Ipv4Addr::new(127, 0, 0, 6),
-    Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6),
-);
 
 /// Makes the rules for an intent.
 pub fn plan(intent: &Intent) -> RuleSet {
@@ -48,7 +38,7 @@ pub fn plan(intent: &Intent) -> RuleSet {
     chains.iter_mut().for_each(Chain::forget_unreached);
     RuleSet {
         family: family(intent),
-        sets: sets.0,
+        sets: sets.into_vec(),
         chains,
     }
 }
@@ -59,38 +49,6 @@ fn family(intent: &Intent) -> TableFamily {
         Ipv6::Off | Ipv6::Uncaptured => TableFamily::Ip,
         Ipv6::On | Ipv6::Blocked => TableFamily::Inet,
     }
-}
-
-/// The sets the rules made so far look into.
-#[derive(Default)]
-struct Sets(Vec<Set>);
-
-impl Sets {
-    /// Adds a set once and says whether it has any element; a set without elements is not loaded.
-    fn add(&mut self, name: SetName, elements: Elements) -> bool {
-        let is_empty = match &elements {
-            Elements::Ipv4(ranges) => ranges.is_empty(),
-            Elements::Ipv6(ranges) => ranges.is_empty(),
-            Elements::Ports(ports) => ports.is_empty(),
-        };
-        if !is_empty && self.0.iter().all(|set| set.name != name) {
-            self.0.push(Set { name, elements });
-        }
-        !is_empty
-    }
-}
-
-/// A chain that begins with what all chains entered by the kernel begin with.
-fn base_chain(name: ChainName, intent: &Intent) -> Chain {
-    let mut chain = Chain::empty(name);
-    if intent.ipv6 == Ipv6::Blocked {
-        chain.push(
-            [Match::Family(Family::Ipv6)],
-            Action::Leave,
-            Reason::Ipv6Off,
-        );
-    }
-    chain
 }
 
 impl Chain {
@@ -105,21 +63,6 @@ impl Chain {
             }
         }
         self.rules = kept;
-    }
-
-    fn empty(name: ChainName) -> Self {
-        Self {
-            name,
-            rules: Vec::new(),
-        }
-    }
-
-    fn push(&mut self, matches: impl Into<Vec<Match>>, action: Action, reason: Reason) {
-        self.rules.push(Rule {
-            matches: matches.into(),
-            action,
-            reason,
-        });
     }
 }
 
@@ -137,24 +80,6 @@ impl Rule {
         ends && conditions
             .all(|condition| is_lasting(condition) && later.matches.contains(condition))
     }
-}
-
-/// The localhost ranges of the families that are on.
-fn localhosts(intent: &Intent) -> Vec<IpNet> {
-    on(intent, intent.loopback, Ipv6Addr::LOCALHOST.into())
-}
-
-/// The addresses of [`PASS_THROUGH`] of the families that are on.
-fn pass_through(intent: &Intent) -> Vec<IpNet> {
-    on(intent, PASS_THROUGH.0.into(), PASS_THROUGH.1.into())
-}
-
-fn on(intent: &Intent, ipv4: Ipv4Net, ipv6: Ipv6Net) -> Vec<IpNet> {
-    let mut ranges = vec![IpNet::V4(ipv4)];
-    if intent.ipv6 == Ipv6::On {
-        ranges.push(IpNet::V6(ipv6));
-    }
-    ranges
 }
 
 #[cfg(test)]

@@ -5,9 +5,8 @@
 //! connections of the own uid are made.
 
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::explain::{Fate, Origin, Packet, explain};
 use crate::intent::{Dns, Groups, Intent, Ipv6};
@@ -17,10 +16,12 @@ use crate::rules::{Protocol, RuleSet};
 use self::listener::{DnsListener, Listener};
 use self::owner::Owner;
 use self::socket::Connecting;
+use self::trouble::Trouble;
 
 mod listener;
 mod owner;
 mod socket;
+mod trouble;
 
 /// One connection, and whether it ended where it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -320,34 +321,12 @@ const DESTINATIONS_MAX: usize = 4;
 /// A uid and gid that are neither root's nor, as a rule, a proxy's.
 const ORDINARY: u32 = 12345;
 
-/// Why a connection did not pass.
-#[derive(Debug)]
-enum Trouble {
-    Skipped(String),
-    Failed(String),
-}
-
 impl From<Result<(), Trouble>> for Outcome {
     fn from(result: Result<(), Trouble>) -> Self {
         match result {
             Ok(()) => Self::Passed,
             Err(Trouble::Skipped(reason)) => Self::Skipped(reason),
             Err(Trouble::Failed(reason)) => Self::Failed(reason),
-        }
-    }
-}
-
-/// A host without a route to where a probe goes cannot say anything about it.
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
-                Self::Skipped("there is no route".to_owned())
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                Self::Skipped("the address to come from is not there".to_owned())
-            }
-            _ => Self::Failed(error.to_string()),
         }
     }
 }
@@ -360,10 +339,4 @@ impl fmt::Display for Check {
             Outcome::Failed(reason) => write!(out, "failed: {}: {reason}", self.subject),
         }
     }
-}
-
-/// What is left until an end, never less than a moment.
-fn remaining(end: Instant) -> Duration {
-    end.saturating_duration_since(Instant::now())
-        .max(Duration::from_millis(1))
 }

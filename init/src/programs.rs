@@ -10,9 +10,9 @@ use nix::unistd::read;
 use thiserror::Error;
 
 use crate::intent::Binary;
-use crate::leftovers::{Leftovers, leftovers};
 use crate::render::iptables::{Table, tables};
 use crate::rules::{Family, RuleSet};
+use crate::stale_rules::{Leftovers, stale_rules};
 
 /// Why iptables could not do it.
 #[derive(Debug, Error)]
@@ -122,7 +122,7 @@ impl Iptables {
     /// When the program refuses.
     pub fn put_back(&self) -> Result<(), Failure> {
         let now = run(&format!("{}-save", self.stem), &[], "")?;
-        let (now, before) = (leftovers(&now), leftovers(&self.saved));
+        let (now, before) = (stale_rules(&now), stale_rules(&self.saved));
         if now == before {
             return Ok(());
         }
@@ -167,7 +167,7 @@ impl Iptables {
 
     fn chains_that(&self, is_meant: impl Fn(&str) -> bool) -> Vec<String> {
         let mut names = Vec::new();
-        for table in leftovers(&self.saved) {
+        for table in stale_rules(&self.saved) {
             for chain in table.chains.iter().filter(|chain| is_meant(chain)) {
                 names.push(format!(
                     "chain {chain} of table {} of {}",
@@ -179,9 +179,9 @@ impl Iptables {
     }
 
     fn load(&self, wanted: &[Table]) -> Result<Vec<String>, Failure> {
-        let leftovers = leftovers(&self.saved);
+        let stale_rules = stale_rules(&self.saved);
         self.restore(|name| {
-            let old = leftovers.iter().find(|table| table.table == name);
+            let old = stale_rules.iter().find(|table| table.table == name);
             let mut part = old.map(Leftovers::removal).unwrap_or_default();
             if let Some(new) = wanted.iter().find(|table| table.name == name) {
                 for chain in new.chain_names() {
@@ -194,7 +194,7 @@ impl Iptables {
             }
             part
         })?;
-        let names = leftovers.iter().flat_map(|table| {
+        let names = stale_rules.iter().flat_map(|table| {
             let chains = table.chains.iter();
             chains.map(|chain| format!("chain {chain} of table {}", table.table))
         });

@@ -9,10 +9,10 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::accounts::Accounts;
 use crate::addresses;
-use crate::apply::{self, ApplyError, Besides};
+use crate::apply::{self, ApplyError, ApplyOptions};
 use crate::args::{Flags, Question, Request};
 use crate::explain::{Origin, Packet, explain};
-use crate::intent::{Backend, Intent, Ipv6, Output, Surroundings};
+use crate::intent::{Backend, HostFacts, Intent, Ipv6, Output};
 use crate::netlink::address::{Address, LOOPBACK};
 use crate::netlink::refusal::Refusal;
 use crate::netlink::socket::{Socket, Subsystem};
@@ -95,7 +95,7 @@ impl From<ApplyError> for Stop {
 }
 
 /// What the flags want, where they want it.
-struct Wish {
+struct DesiredState {
     intent: Intent,
     rules: RuleSet,
     addresses: Vec<IpAddr>,
@@ -105,7 +105,7 @@ struct Wish {
     route: Socket,
 }
 
-impl Wish {
+impl DesiredState {
     fn new(flags: &Flags) -> Result<Self, Stop> {
         enter(&flags.network_namespace)?;
         let mut route = Socket::open(Subsystem::Route)?;
@@ -122,7 +122,7 @@ impl Wish {
             Accounts::default()
         };
         let resolv_conf = flags.redirect_dns.then(|| fs::read("/etc/resolv.conf"));
-        let surroundings = Surroundings {
+        let surroundings = HostFacts {
             accounts,
             addresses: addresses.clone(),
             resolv_conf: resolv_conf
@@ -151,34 +151,39 @@ impl Wish {
 }
 
 fn apply(flags: &Flags) -> Result<(), Stop> {
-    let mut wish = Wish::new(flags)?;
-    wish.warn();
+    let mut desired = DesiredState::new(flags)?;
+    desired.warn();
     if flags.dry_run {
-        return dry_run(flags, &wish.intent, &wish.rules);
+        return dry_run(flags, &desired.intent, &desired.rules);
     }
     if flags.skip_rule_apply {
         say("egret-init: nothing applied, as asked (--skip-rule-apply)");
     } else {
-        let besides = Besides {
-            has_pass_through: wish.has_pass_through,
+        let besides = ApplyOptions {
+            has_pass_through: desired.has_pass_through,
             force: flags.force_apply,
             marks: marks(flags),
         };
-        let done = apply::apply(&mut wish.route, &wish.intent, &wish.rules, &besides)?;
+        let done = apply::apply(
+            &mut desired.route,
+            &desired.intent,
+            &desired.rules,
+            &besides,
+        )?;
         tell(&done.removed, &done.warnings);
         let how = match (done.was_there, done.backend) {
             (true, _) => "are in place already",
             (false, Backend::Iptables) => "applied through iptables",
             (false, _) => "applied",
         };
-        let Wish { intent, rules, .. } = &wish;
+        let DesiredState { intent, rules, .. } = &desired;
         say(&format!(
             "{intent}\negret-init: {} rules {how}",
             rules.rule_count()
         ));
     }
     if flags.run_validation {
-        connect(&wish)?;
+        connect(&desired)?;
     }
     Ok(())
 }
@@ -255,8 +260,13 @@ fn clean_up(flags: &Flags) -> Result<(), Stop> {
 }
 
 fn verify(flags: &Flags) -> Result<(), Stop> {
-    let mut wish = Wish::new(flags)?;
-    match verify::drift(&mut wish.route, &wish.intent, &wish.rules, &marks(flags)) {
+    let mut desired = DesiredState::new(flags)?;
+    match verify::drift(
+        &mut desired.route,
+        &desired.intent,
+        &desired.rules,
+        &marks(flags),
+    ) {
         Ok(drift) => {
             for warning in drift.warnings {
                 warn(&format!("warning: {warning}"));
@@ -269,7 +279,7 @@ fn verify(flags: &Flags) -> Result<(), Stop> {
             }
             say(&format!(
                 "egret-init: all {} rules are in place",
-                wish.rules.rule_count()
+                desired.rules.rule_count()
             ));
         }
         // Whoever may not read the rules may still see what they do.
@@ -280,12 +290,12 @@ fn verify(flags: &Flags) -> Result<(), Stop> {
         }
         Err(refusal) => return Err(refusal.into()),
     }
-    connect(&wish)
+    connect(&desired)
 }
 
-fn connect(wish: &Wish) -> Result<(), Stop> {
+fn connect(desired: &DesiredState) -> Result<(), Stop> {
     let mut failed = Vec::new();
-    for check in probe(&wish.intent, &wish.rules, &wish.addresses) {
+    for check in probe(&desired.intent, &desired.rules, &desired.addresses) {
         match check.outcome {
             Outcome::Failed(_) => failed.push(check.to_string()),
             Outcome::Passed | Outcome::Skipped(_) => say(&format!("egret-init: {check}")),
@@ -301,9 +311,9 @@ fn connect(wish: &Wish) -> Result<(), Stop> {
 }
 
 fn explain_packet(flags: &Flags, question: &Question) -> Result<(), Stop> {
-    let Wish {
+    let DesiredState {
         rules, addresses, ..
-    } = Wish::new(flags)?;
+    } = DesiredState::new(flags)?;
     let to = question.to.ip();
     let is_for_this_host = to.is_loopback() || addresses.contains(&to);
     let origin = match &question.from_interface {

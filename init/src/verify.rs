@@ -3,7 +3,7 @@
 use crate::intent::{Backend, Binary, Intent, Ipv6};
 use crate::netlink::address::{Address, LOOPBACK};
 use crate::netlink::comparison;
-use crate::netlink::foreign::leftovers;
+use crate::netlink::foreign::stale_rules;
 use crate::netlink::refusal::Refusal;
 use crate::netlink::socket::{Socket, Subsystem};
 use crate::plan::PASS_THROUGH;
@@ -119,7 +119,7 @@ impl Drift {
         families: &[Family],
         wanted: Option<TableFamily>,
     ) -> Result<(), Refusal> {
-        let found = leftovers(kernel, families)?;
+        let found = stale_rules(kernel, families)?;
         let tables = found.own_tables.iter();
         let tables = tables.filter(|family| Some(**family) != wanted);
         self.not_wanted(tables.map(|family| format!("table {family} {TABLE}")));

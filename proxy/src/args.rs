@@ -2,32 +2,30 @@
 
 mod check;
 mod explain;
+mod log_level;
+mod mode;
+mod variables;
 
 use std::ffi::OsString;
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use clap::CommandFactory;
-use clap::Parser;
-use clap::ValueEnum;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, ValueEnum};
 use egret_config::labels::Labels;
 use egret_config::name::DEFAULT_NAMESPACE;
-use egret_config::snapshot::workload::Mode;
-use egret_config::snapshot::workload::Workload;
+use egret_config::snapshot::workload::{Mode, Workload};
 use egret_config::value;
-use tracing_subscriber::EnvFilter;
 
 use crate::args::check::Check;
 use crate::args::explain::Explain;
-use crate::settings::Log;
-use crate::settings::LogFormat;
-use crate::settings::Settings;
+use crate::args::mode::TypedMode;
+use crate::args::variables::{IGNORE_POLICIES, boolean};
+use crate::settings::{Log, LogFormat, Settings};
 use crate::source::files::Options;
 
 /// Workers that are enough for most pods: more cost memory and warm fewer upstream connections each. Istio's default
@@ -43,9 +41,9 @@ pub enum Command {
     /// Be a sidecar or a gateway until told to stop, and write this log.
     Run(Box<Settings>, Box<Log>),
     /// Say what becomes of calls, and why.
-    Explain(Box<crate::explain::Options>),
+    Explain(Box<crate::commands::explain::Options>),
     /// Say what is wrong with a configuration.
-    Check(crate::check::Options),
+    Check(crate::commands::check::Options),
     /// Say which version this is.
     Version,
 }
@@ -68,12 +66,25 @@ pub fn read(
             let options = explain.validate().map_err(wrong)?;
             Ok(Command::Explain(Box::new(options)))
         }
-        TypedCommand::Check(check) => Ok(Command::Check(check.validate())),
+        TypedCommand::Check(check) => {
+            let options = check.validate(environment).map_err(wrong)?;
+            Ok(Command::Check(options))
+        }
         TypedCommand::Version => Ok(Command::Version),
     }
 }
 
+/// The command line as clap reads it, with the help of every flag; the documentation is made from it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Typed::command()
+}
+
 /// The variables of this process that are text.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one reader of the environment"
+)]
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -123,6 +134,10 @@ struct Run {
     /// A file with MeshConfig; it beats a MeshConfig found under --config.
     #[arg(long, value_name = "FILE")]
     mesh_config: Option<PathBuf>,
+    /// Start although AuthorizationPolicies apply to this workload: they are not enforced, and calls that they refuse pass
+    /// [env: EGRET_IGNORE_AUTHORIZATION_POLICIES].
+    #[arg(long)]
+    ignore_authorization_policies: bool,
     /// The port that redirected outbound connections arrive on.
     #[arg(long, value_name = "PORT", default_value_t = 15001, value_parser = clap::value_parser!(u16).range(1..))]
     outbound_port: u16,
@@ -151,27 +166,13 @@ struct Run {
     /// How long requests in flight may take after SIGTERM or /quitquitquit.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     drain_time: Duration,
-    /// What is logged: error, warn, info, debug, trace, or a list of module=level [env: RUST_LOG] [default: info].
+    /// What is logged: off, error (critical), warn (warning), info, debug or trace; or a list of levels, module=level and
+    /// component:level [env: RUST_LOG] [default: info].
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
     /// Form of the log's lines (not of the access log).
     #[arg(long, value_enum, default_value_t = TypedLogFormat::Text)]
     log_format: TypedLogFormat,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum TypedMode {
-    Sidecar,
-    Gateway,
-}
-
-impl From<TypedMode> for Mode {
-    fn from(typed: TypedMode) -> Self {
-        match typed {
-            TypedMode::Sidecar => Self::Sidecar,
-            TypedMode::Gateway => Self::Gateway,
-        }
-    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -208,12 +209,13 @@ impl Run {
             .log_level
             .or_else(|| set("RUST_LOG"))
             .unwrap_or_else(|| "info".to_owned());
-        let filter = EnvFilter::try_new(&level).map_err(|error| {
-            format!("{level:?} is not a log level or a list of module=level: {error}\n")
-        })?;
+        let filter = log_level::filter(&level)?;
         let told = set(DNS_CAPTURE).map(|value| boolean(DNS_CAPTURE, &value));
         let dns_capture =
             (self.dns_capture || told.transpose()?.unwrap_or(false)) && mode == Mode::Sidecar;
+        let ignored = set(IGNORE_POLICIES).map(|value| boolean(IGNORE_POLICIES, &value));
+        let ignore_authorization_policies =
+            self.ignore_authorization_policies || ignored.transpose()?.unwrap_or(false);
         let redirect_ports = match mode {
             Mode::Sidecar => vec![self.outbound_port, self.inbound_port],
             Mode::Gateway => Vec::new(),
@@ -232,6 +234,7 @@ impl Run {
                 paths: self.config,
                 mesh_config: self.mesh_config,
             },
+            ignore_authorization_policies,
             outbound_port: self.outbound_port,
             inbound_port: self.inbound_port,
             dns_port: self.dns_port,
@@ -263,14 +266,6 @@ fn addresses(list: &str) -> Result<Vec<IpAddr>, String> {
                 .map_err(|_| format!("INSTANCE_IP: {:?} is not an IP address\n", item.trim()))
         })
         .collect()
-}
-
-fn boolean(name: &str, text: &str) -> Result<bool, String> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "t" | "1" => Ok(true),
-        "false" | "f" | "0" => Ok(false),
-        _ => Err(format!("{name}: {text:?} is neither true nor false\n")),
-    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

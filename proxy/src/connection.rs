@@ -1,118 +1,134 @@
 //! The walk of one connection: identify, read, decide, act, report.
 
+mod decision;
 mod first_speaker;
+pub mod identify;
+pub mod tcp;
 
-use std::future::Future;
-use std::future::ready;
-use std::net::SocketAddr;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::decide;
-use egret_config::decide::call::Arrival;
-use egret_config::decide::call::ClientHello;
-use egret_config::decide::call::Connection;
-use egret_config::decide::call::HttpVersion;
-use egret_config::decide::call::Layer;
-use egret_config::decide::call::Terminated;
-use egret_config::decide::verdict::ConnectionDecision;
-use egret_config::decide::verdict::Reading;
-use egret_config::decide::verdict::Refusal;
-use egret_config::decide::verdict::Verdict;
-use egret_config::model::tls::Hashed;
-use egret_config::model::tls::ServerTls;
+use egret_config::decide::call::{Arrival, Connection, HttpVersion, Layer, Terminated};
+use egret_config::decide::verdict::{ConnectionDecision, Reading, Refusal, Verdict};
+use egret_config::model::tls::{Hashed, ServerTls};
 use egret_config::port::Protocol;
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::cluster::Cluster;
-use egret_config::snapshot::cluster::Discovery;
-use tokio::io::AsyncRead;
-use tokio::io::AsyncWrite;
+use egret_config::snapshot::cluster::{Cluster, Discovery};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
-use crate::connection::first_speaker::Dialled;
-use crate::connection::first_speaker::FirstSpeaker;
-use crate::connection::first_speaker::first_speaker;
-use crate::failure::Cause;
-use crate::failure::Failure;
-use crate::http::caller::Caller;
+use crate::connection::decision::{connect_upstream, decide_layer, dice, set_decision};
+use crate::connection::first_speaker::{Dialled, FirstSpeaker, first_speaker};
+pub use crate::connection::identify::ListenerKind;
+use crate::connection::identify::identify;
+use crate::connection::tcp::{HasTcpStream, UpstreamConnection};
+use crate::failure::{Cause, Failure};
+use crate::http::downstream::DownstreamConnection;
 use crate::http::serve;
-pub use crate::identify::Entrance;
-use crate::identify::identify;
-use crate::life::files::Held;
+use crate::life::files::FdPermit;
 use crate::proxy::Proxy;
-use crate::report::record::Record;
+use crate::report::facts::Facts;
+use crate::report::reporter::FactsGuard;
 use crate::sniff::proxy_header::proxy_header;
 use crate::sniff::read_layer;
 use crate::sniff::rewind::Rewind;
 use crate::sys::orig_dst::canonical;
-use crate::tcp;
-use crate::tcp::Carried;
-use crate::tcp::Reached;
+use crate::sys::socket::reset_on_close;
 use crate::tls::Alpn;
 
 /// How long a client of a gateway may take for its TLS handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
 
+/// Where `egret-init verify` connects to (`--iptables-probe-port`, Istio's default).
+const PROBE_PORT: u16 = 15002;
+
+/// How long it stays. Servers that speak first on this port wait as long.
+const PROBE_MAX: Duration = Duration::from_secs(1);
+
 /// What is left to do with a connection once it is known where it goes. It may last for days, so nothing of the
 /// configuration is held on to.
-enum Rest {
+enum NextStage {
     /// Nothing, and nothing to tell: the client left without a word.
     Nothing,
     /// Bytes are relayed. With what the server has said already.
-    Relay(Rewind<TcpStream>, Reached, Vec<u8>),
+    Relay(Rewind<TcpStream>, UpstreamConnection, Vec<u8>),
     /// Bytes inside TLS that ended here are relayed.
-    RelayTls(Decrypted, Reached),
+    RelayTls(Decrypted, UpstreamConnection),
     /// It carries HTTP.
-    Http(Rewind<TcpStream>, HttpVersion, Caller),
+    Http(Rewind<TcpStream>, HttpVersion, DownstreamConnection),
     /// It carries HTTP inside TLS that ended here.
-    Https(Decrypted, HttpVersion, Caller),
+    Https(Decrypted, HttpVersion, DownstreamConnection),
 }
 
 /// The inside of TLS that a gateway ended. Boxed: the session is large.
 type Decrypted = Box<Rewind<TlsStream<Rewind<TcpStream>>>>;
 
 /// Serves one accepted connection to its end. Never fails: whatever happens is reported.
-pub async fn serve(socket: TcpStream, entrance: Entrance, proxy: Rc<Proxy>, held: Held) {
+pub async fn serve(socket: TcpStream, entrance: ListenerKind, proxy: Rc<Proxy>, held: FdPermit) {
     // Each stage is boxed, and let go when it ends: a connection that idles, for hours maybe, is as small as its own
     // kind can be.
-    let mut record = Box::new(Record::open(Arc::clone(&proxy.access_log)));
-    let rest = Box::pin(walk(socket, entrance, &proxy, &mut record)).await;
-    carry_out(rest, record, proxy, held).await;
+    let mut facts = Box::new(proxy.reporter.begin());
+    let rest = Box::pin(walk(socket, entrance, &proxy, &mut facts)).await;
+    run_stage(rest, facts, proxy, held).await;
+}
+
+/// Refuses a connection that there are no descriptors for. It is reset, so that its client need not wait.
+pub fn refuse(socket: TcpStream, entrance: ListenerKind, proxy: &Proxy) {
+    let mut facts = proxy.reporter.begin();
+    // Its addresses, as far as the kernel still knows them.
+    let _ = identify(&socket, entrance, proxy.clusters.own(), &mut facts);
+    let words = "no descriptor is left for this connection";
+    facts.set_stream_failure(&Failure::new(Cause::Overloaded, words));
+    facts.end();
+    reset_on_close(&socket);
 }
 
 /// What is left to do once the walk is over.
-fn carry_out(
-    rest: Result<Rest, Failure>,
-    mut record: Box<Record>,
+fn run_stage(
+    rest: Result<NextStage, Failure>,
+    mut facts: Box<FactsGuard>,
     proxy: Rc<Proxy>,
-    held: Held,
+    held: FdPermit,
 ) -> Pin<Box<dyn Future<Output = ()>>> {
     match rest {
-        Ok(Rest::Nothing) => record.silence(),
-        Ok(Rest::Relay(stream, server, greeting)) => {
-            return Box::pin(relay(stream, server, greeting, record, held));
+        Ok(NextStage::Nothing) => facts.dismiss(),
+        Ok(NextStage::Relay(stream, server, greeting)) => {
+            return Box::pin(relay(stream, server, greeting, facts, held));
         }
-        Ok(Rest::RelayTls(stream, server)) => {
-            return Box::pin(relay(stream, server, Vec::new(), record, held));
+        Ok(NextStage::RelayTls(stream, server)) => {
+            return Box::pin(relay(stream, server, Vec::new(), facts, held));
         }
-        // Each request has a record of its own.
-        Ok(Rest::Http(stream, version, caller)) => {
-            record.silence();
-            return Box::pin(serve::serve(stream, version, Rc::new(caller), proxy, held));
+        // Each request has facts of its own.
+        Ok(NextStage::Http(stream, version, downstream)) => {
+            facts.dismiss();
+            return Box::pin(serve::serve(
+                stream,
+                version,
+                Rc::new(downstream),
+                proxy,
+                held,
+            ));
         }
-        Ok(Rest::Https(stream, version, caller)) => {
-            record.silence();
-            return Box::pin(serve::serve(*stream, version, Rc::new(caller), proxy, held));
+        Ok(NextStage::Https(stream, version, downstream)) => {
+            facts.dismiss();
+            return Box::pin(serve::serve(
+                *stream,
+                version,
+                Rc::new(downstream),
+                proxy,
+                held,
+            ));
         }
         Err(failure) => {
             debug!(%failure, "connection failed");
-            record.stream_failed(&failure);
-            record.end();
+            facts.set_stream_failure(&failure);
+            facts.end();
         }
     }
     Box::pin(ready(()))
@@ -120,114 +136,147 @@ fn carry_out(
 
 async fn relay<S>(
     stream: S,
-    server: Reached,
+    server: UpstreamConnection,
     greeting: Vec<u8>,
-    mut record: Box<Record>,
-    held: Held,
+    mut facts: Box<FactsGuard>,
+    held: FdPermit,
 ) where
-    S: AsyncRead + AsyncWrite + Carried + Unpin,
+    S: AsyncRead + AsyncWrite + HasTcpStream + Unpin,
 {
-    tcp::run(stream, server, &greeting, &mut record).await;
-    record.end();
+    tcp::run(stream, server, &greeting, &mut facts).await;
+    facts.end();
     drop(held);
 }
 
 async fn walk(
     socket: TcpStream,
-    entrance: Entrance,
+    entrance: ListenerKind,
     proxy: &Proxy,
-    record: &mut Record,
-) -> Result<Rest, Failure> {
-    let mut arrival = identify(&socket, entrance, record)?;
+    facts: &mut FactsGuard,
+) -> Result<NextStage, Failure> {
+    let mut downstream =
+        DownstreamConnection::of(identify(&socket, entrance, proxy.clusters.own(), facts)?);
+    if downstream.arrival.to.port() == PROBE_PORT && is_probe(&socket).await {
+        return Ok(NextStage::Nothing);
+    }
     let snapshot = proxy.current.load();
-    if entrance == Entrance::Inbound {
-        let application = tcp::inbound(arrival, &snapshot, record).await?;
-        return Ok(Rest::Relay(Rewind::new(socket), application, Vec::new()));
+    if entrance == ListenerKind::Inbound {
+        let application = tcp::inbound(downstream.arrival, proxy, &snapshot, facts).await?;
+        return Ok(NextStage::Relay(
+            Rewind::new(socket),
+            application,
+            Vec::new(),
+        ));
     }
     let mut stream = Rewind::new(socket);
     if snapshot.reads_proxy_headers() {
-        arrival.client = client_in_front(&mut stream, arrival.client, record).await?;
+        client_in_front(&mut stream, &mut downstream, facts).await?;
     }
-    let mut layer = match decide::reading(&snapshot, &arrival) {
+    let mut layer = match decide::reading(&snapshot, &downstream.arrival) {
         Reading::Opaque => Layer::Opaque,
         Reading::Sniff { silence_max } => match read_layer(&mut stream, Some(silence_max)).await {
             Ok(Some(layer)) => layer,
-            Ok(None) | Err(_) => return Ok(Rest::Nothing),
+            Ok(None) | Err(_) => return left(downstream.arrival, &snapshot, facts),
         },
     };
     let mut dialled = None;
     if layer == Layer::Silent {
-        match first_speaker(&mut stream, arrival, proxy, &snapshot, record).await? {
+        match first_speaker(&mut stream, &downstream, proxy, &snapshot, facts).await? {
             FirstSpeaker::Server(server, greeting) => {
-                return Ok(Rest::Relay(stream, server, greeting));
+                return Ok(NextStage::Relay(stream, server, greeting));
             }
             FirstSpeaker::Client(spoken, server) => (layer, dialled) = (spoken, server),
-            FirstSpeaker::Nobody => return Ok(Rest::Nothing),
+            FirstSpeaker::Nobody => return Ok(NextStage::Nothing),
         }
     }
     // Reading may have taken a while: what is decided now is decided by what holds now.
     let snapshot = proxy.current.load();
-    act(stream, &layer, arrival, proxy, &snapshot, dialled, record).await
+    dispatch(stream, &layer, downstream, proxy, &snapshot, dialled, facts).await
 }
 
-/// The client that whoever is in front of a gateway names; `peer` itself where nobody is named. The record takes that,
-/// and whom the client dialled.
+/// Whether a connection is one of those with which `egret-init verify` and istio-iptables' validation look for the
+/// redirect: its client leaves at once.
+async fn is_probe(socket: &TcpStream) -> bool {
+    matches!(timeout(PROBE_MAX, socket.peek(&mut [0])).await, Ok(Ok(0)))
+}
+
+/// A client left before it sent a byte. That is reported only where nothing that it could have sent would have been
+/// allowed.
+fn left(
+    arrival: Arrival,
+    snapshot: &Snapshot,
+    facts: &mut FactsGuard,
+) -> Result<NextStage, Failure> {
+    let decision = decide_layer(&Layer::Silent, arrival, snapshot);
+    match &decision.verdict {
+        Verdict::Refuse(refusal)
+            if decision.trail.listener.is_none() && *refusal != Refusal::NoChain =>
+        {
+            set_decision(facts, &Layer::Silent, &decision);
+            Err(refusal.clone().into())
+        }
+        _ => Ok(NextStage::Nothing),
+    }
+}
+
+/// Reads the PROXY header of whoever is in front of a gateway, which names the client and the address that it connected
+/// to.
 async fn client_in_front(
     stream: &mut Rewind<TcpStream>,
-    peer: SocketAddr,
-    record: &mut Record,
-) -> Result<SocketAddr, Failure> {
+    downstream: &mut DownstreamConnection,
+    facts: &mut Facts,
+) -> Result<(), Failure> {
     let read = timeout(HANDSHAKE_MAX, proxy_header(stream)).await;
     let named = match read {
         Ok(Ok(named)) => named,
         Ok(Err(error)) => return Err(Failure::new(Cause::ProxyHeader, error.to_string())),
         Err(_) => return Err(Failure::new(Cause::ProxyHeader, "no PROXY header in time")),
     };
-    let Some(named) = named else { return Ok(peer) };
-    let client = canonical(named.client);
-    record.downstream_remote_address = Some(client);
-    record.downstream_local_address = Some(canonical(named.dialled));
-    Ok(client)
+    if let Some(named) = named {
+        downstream.arrival.client = canonical(named.client);
+        downstream.dialled = canonical(named.dialled);
+        facts.downstream.remote_address = Some(downstream.arrival.client);
+        facts.downstream.local_address = Some(downstream.dialled);
+    }
+    Ok(())
 }
 
-async fn act(
+async fn dispatch(
     stream: Rewind<TcpStream>,
     layer: &Layer,
-    arrival: Arrival,
+    downstream: DownstreamConnection,
     proxy: &Proxy,
     snapshot: &Snapshot,
     dialled: Option<Dialled>,
-    record: &mut Record,
-) -> Result<Rest, Failure> {
-    let decision = decide(layer, arrival, snapshot);
-    saw(record, layer, &decision);
+    facts: &mut FactsGuard,
+) -> Result<NextStage, Failure> {
+    let decision = decide_layer(layer, downstream.arrival, snapshot);
+    set_decision(facts, layer, &decision);
     let destination = decision.cluster.unwrap_or_default();
     let dialled = dialled
         .filter(|dialled| *dialled.cluster == *destination)
         .map(|dialled| dialled.server);
     match (decision.verdict, layer) {
-        (Verdict::Http, layer) => {
-            let caller = Caller {
-                arrival,
-                dialled: record.downstream_local_address.unwrap_or(arrival.to),
-                terminated: None,
-                shown: None,
-            };
-            Ok(Rest::Http(stream, http_version(layer), caller))
-        }
+        (Verdict::Http, layer) => Ok(NextStage::Http(stream, http_version(layer), downstream)),
         (Verdict::Terminate { tls, terminated }, Layer::Tls(_)) => {
-            terminate(stream, tls, terminated, arrival, proxy, snapshot, record).await
-        }
-        (Verdict::Refuse(refusal @ Refusal::Blackhole), Layer::Tls(_)) => {
-            tcp::deny_tls(stream).await;
-            Err(refusal.into())
+            terminate(stream, tls, terminated, downstream, proxy, snapshot, facts).await
         }
         (verdict, _) => {
             let server = match dialled {
-                Some(server) => server,
-                None => reach(verdict, sni(layer), arrival, proxy, snapshot, record).await?,
+                Some(server) => Ok(server),
+                None => {
+                    connect_upstream(verdict, sni(layer), &downstream, proxy, snapshot, facts).await
+                }
             };
-            Ok(Rest::Relay(stream, server, Vec::new()))
+            match server {
+                Ok(server) => Ok(NextStage::Relay(stream, server, Vec::new())),
+                Err(failure) => {
+                    if failure.reply().denies_tls && matches!(layer, Layer::Tls(_)) {
+                        tcp::deny_tls(stream).await;
+                    }
+                    Err(failure)
+                }
+            }
         }
     }
 }
@@ -237,16 +286,16 @@ async fn terminate(
     stream: Rewind<TcpStream>,
     tls: &Hashed<ServerTls>,
     terminated: Terminated,
-    arrival: Arrival,
+    downstream: DownstreamConnection,
     proxy: &Proxy,
     snapshot: &Snapshot,
-    record: &mut Record,
-) -> Result<Rest, Failure> {
+    facts: &mut FactsGuard,
+) -> Result<NextStage, Failure> {
     // Inside the TLS protocol anything may be carried; HTTPS says what is inside, hence can offer it.
     let alpn = if terminated.server.protocol == Protocol::Https {
         Alpn::Either
     } else {
-        Alpn::Unsaid
+        Alpn::None
     };
     let accepted = timeout(HANDSHAKE_MAX, proxy.terminator.accept(stream, tls, alpn)).await;
     let (stream, shown) = accepted.map_err(|_| {
@@ -258,25 +307,31 @@ async fn terminate(
     let mut stream = Rewind::new(stream);
     // Bytes go the same way whoever speaks first; only HTTP has to be read.
     let mut layer = Layer::Silent;
-    let mut decision = decide_inside(&layer, &terminated, arrival, snapshot);
+    let mut decision = decide_inside(&layer, &terminated, downstream.arrival, snapshot);
     if let Verdict::Http = decision.verdict {
         match read_layer(&mut stream, None).await {
             Ok(Some(read)) => layer = read,
-            Ok(None) | Err(_) => return Ok(Rest::Nothing),
+            Ok(None) | Err(_) => return Ok(NextStage::Nothing),
         }
-        decision = decide_inside(&layer, &terminated, arrival, snapshot);
+        decision = decide_inside(&layer, &terminated, downstream.arrival, snapshot);
     }
-    saw(record, &layer, &decision);
-    record.requested_server_name.clone_from(&terminated.sni);
+    set_decision(facts, &layer, &decision);
+    facts
+        .downstream
+        .requested_server_name
+        .clone_from(&terminated.sni);
     match decision.verdict {
         Verdict::Http => {
-            let caller = Caller {
-                arrival,
-                dialled: record.downstream_local_address.unwrap_or(arrival.to),
+            let downstream = DownstreamConnection {
                 terminated: Some(terminated),
                 shown,
+                ..downstream
             };
-            Ok(Rest::Https(Box::new(stream), http_version(&layer), caller))
+            Ok(NextStage::Https(
+                Box::new(stream),
+                http_version(&layer),
+                downstream,
+            ))
         }
         verdict => {
             let inside = match &verdict {
@@ -288,8 +343,9 @@ async fn terminate(
             };
             // The application's own TLS knows better whom it wants than that of the mesh around it.
             let name = inside.as_ref().and_then(sni).or(terminated.sni.as_deref());
-            let server = reach(verdict, name, arrival, proxy, snapshot, record).await?;
-            Ok(Rest::RelayTls(Box::new(stream), server))
+            let server =
+                connect_upstream(verdict, name, &downstream, proxy, snapshot, facts).await?;
+            Ok(NextStage::RelayTls(Box::new(stream), server))
         }
     }
 }
@@ -297,39 +353,6 @@ async fn terminate(
 /// Whether the name of a call says where it goes.
 fn by_name_of_call(cluster: &Cluster) -> bool {
     matches!(cluster.discovery, Discovery::PerCall { .. })
-}
-
-/// Connects to where a verdict for bytes sends them. `name` is the client's SNI.
-async fn reach(
-    verdict: Verdict<'_>,
-    name: Option<&str>,
-    arrival: Arrival,
-    proxy: &Proxy,
-    snapshot: &Snapshot,
-    record: &mut Record,
-) -> Result<Reached, Failure> {
-    match verdict {
-        Verdict::Pass if snapshot.is_bound(arrival.to) => Err(Refusal::OwnListener.into()),
-        Verdict::Pass => tcp::pass(arrival, snapshot, record).await,
-        Verdict::Forward(cluster) => {
-            tcp::forward(cluster, arrival, name, proxy, snapshot, record).await
-        }
-        Verdict::Refuse(refusal) => Err(refusal.into()),
-        Verdict::Http | Verdict::Terminate { .. } => Err(Failure::new(
-            Cause::Internal,
-            "bytes were decided to be what they are not",
-        )),
-    }
-}
-
-/// Asks what happens to a connection as it came in.
-fn decide<'s>(layer: &Layer, arrival: Arrival, snapshot: &'s Snapshot) -> ConnectionDecision<'s> {
-    let call = Connection {
-        arrival,
-        layer,
-        terminated: None,
-    };
-    decide::connection(snapshot, &call, &mut dice)
 }
 
 /// Asks what happens to what is inside TLS that ended here.
@@ -347,18 +370,6 @@ fn decide_inside<'s>(
     decide::connection(snapshot, &call, &mut dice)
 }
 
-/// Notes what the connection carries and where it goes. A cluster that does not exist is not named.
-fn saw(record: &mut Record, layer: &Layer, decision: &ConnectionDecision<'_>) {
-    if let Layer::Tls(ClientHello { sni, .. }) = layer {
-        record.requested_server_name.clone_from(sni);
-    }
-    record.decided(&decision.trail);
-    record.upstream_cluster = match decision.verdict {
-        Verdict::Refuse(Refusal::NoCluster(_)) => None,
-        _ => decision.cluster.map(Arc::from),
-    };
-}
-
 fn sni(layer: &Layer) -> Option<&str> {
     match layer {
         Layer::Tls(hello) => hello.sni.as_deref(),
@@ -370,10 +381,6 @@ fn http_version(layer: &Layer) -> HttpVersion {
     match layer {
         Layer::Http(version) => *version,
         // A port that is HTTP whatever the bytes are: the codec says what is wrong with them.
-        Layer::Tls(_) | Layer::Opaque | Layer::Silent => HttpVersion::One,
+        Layer::Tls(_) | Layer::Opaque | Layer::Silent => HttpVersion::Http1,
     }
-}
-
-fn dice(sides: u64) -> u64 {
-    fastrand::u64(..sides.max(1))
 }

@@ -3,12 +3,11 @@
 //! [`serve`] reads requests off a connection; [`exchange`] is the story of one of them. What a route means is decided
 //! elsewhere; how an upstream is reached is `upstream`'s business.
 
-pub mod caller;
+pub mod downstream;
 pub mod headers;
-pub mod rewrite;
 pub mod framing;
-pub mod line;
-pub mod early;
+pub mod http1_io;
+pub mod informational;
 pub mod outgoing;
 pub mod body;
 pub mod answer;
@@ -18,9 +17,10 @@ pub mod cors;
 pub mod retry;
 pub mod fault;
 pub mod attempt;
-pub mod leg;
+pub mod upstream_request;
 pub mod mirror;
 pub mod forward;
+pub mod connect;
 pub mod exchange;
 pub mod serve;
 

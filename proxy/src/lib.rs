@@ -6,21 +6,22 @@
 //! - [`life`]: readiness, signals, draining, and room for open files
 //! - [`failure`]: why a call was not served, and whose fault that is
 //! - [`current`]: the one door to the live snapshot
-//! - [`report`]: one record for each call, and the access log
+//! - [`own_sockets`]: sockets of this proxy, which are not dialled
+//! - [`report`]: the facts about each call, and what is made of them: the access log
 //! - [`sniff`]: what a connection carries, from its first bytes
 //! - [`relay`]: bytes both ways until both sides are done
 //! - [`tls`]: towards upstreams and towards clients
 //! - [`dns`]: names to addresses, and answers to captured queries
-//! - [`message`]: bodies that come, and what both sides of HTTP/2 share
-//! - [`upstream`]: who is behind a cluster, which of them is picked, a connection to it
+//! - [`codec`]: bodies that come, chunks, trailers, and what both sides of HTTP/2 share
+//! - [`dial`]: connections to upstreams, and what is around their bytes
+//! - [`client`]: HTTP/1 and HTTP/2 connections to upstreams, pools of them, bodies of requests
+//! - [`upstream`]: clusters, endpoints, load balancing, limits, outlier detection
 //! - [`proxy`]: the handles that a connection needs
-//! - [`tcp`]: acts on a verdict for bytes
 //! - [`http`]: requests decided, sent, tried again, answered
-//! - [`identify`]: who calls, and whom did it want to reach
-//! - [`connection`]: the walk
+//! - [`connection`]: one connection: its original destination, the walk, TCP
 //! - [`source`]: files read, watched, compiled and published
 //! - [`listen`]: sockets, accept loops, and workers
-//! - [`explain`] and [`check`]: the commands of these names
+//! - [`commands`]: `explain` and `check`
 //! - [`admin`]: the admin pages
 //! - [`settings`], [`args`], [`app`]: what the process is told, who reads it, and how all is started and ended
 
@@ -28,22 +29,22 @@ pub mod sys;
 pub mod life;
 pub mod failure;
 pub mod current;
+pub mod own_sockets;
 pub mod report;
 pub mod sniff;
 pub mod relay;
 pub mod tls;
 pub mod dns;
-pub mod message;
+pub mod codec;
+pub mod dial;
+pub mod client;
 pub mod upstream;
 pub mod proxy;
-pub mod tcp;
 pub mod http;
-pub mod identify;
 pub mod connection;
 pub mod source;
 pub mod listen;
-pub mod explain;
-pub mod check;
+pub mod commands;
 pub mod admin;
 pub mod settings;
 pub mod args;

@@ -1,19 +1,14 @@
 //! `egret-proxy`: run | explain | check | version.
 
-use std::io;
 use std::io::Write;
-use std::panic;
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
-use std::thread;
+use std::{io, panic, thread};
 
-use egret_proxy::app;
-use egret_proxy::args;
 use egret_proxy::args::Command;
-use egret_proxy::check;
-use egret_proxy::explain;
-use egret_proxy::settings::Log;
-use egret_proxy::settings::LogFormat;
+use egret_proxy::commands::{check, explain};
+use egret_proxy::settings::{Log, LogFormat};
+use egret_proxy::{app, args};
 
 /// Exit code of a start that failed, and of a configuration with errors.
 const FAILED: u8 = 1;

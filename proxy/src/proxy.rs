@@ -1,7 +1,6 @@
 //! What a connection needs to be served: five handles.
 
-use std::rc::Rc;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +11,12 @@ use tokio::time::timeout;
 use crate::current::Current;
 use crate::dns::names::Names;
 use crate::life::drain::Drain;
-use crate::report::access_log::AccessLog;
+use crate::own_sockets::OwnSockets;
+use crate::report::reporter::Reporter;
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
 use crate::upstream::clusters::Clusters;
-use crate::upstream::standing::Standings;
+use crate::upstream::shared_state::SharedClusterStates;
 
 /// How often idle connections are looked through: not a timer for each of them.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -26,16 +26,18 @@ const SWEEP: Duration = Duration::from_secs(5);
 pub struct Shared {
     /// The configuration in force.
     pub current: Arc<Current>,
-    /// Where each call is told.
-    pub access_log: Arc<AccessLog>,
+    /// Takes the facts of each call.
+    pub reporter: Arc<Reporter>,
     /// Names and their addresses.
     pub names: Arc<Names>,
     /// TLS towards upstreams.
     pub originator: Arc<Originator>,
     /// What all workers know together of each cluster.
-    pub standings: Arc<Standings>,
+    pub shared_clusters: Arc<SharedClusterStates>,
     /// TLS that gateways end.
     pub terminator: Arc<Terminator>,
+    /// Its own sockets.
+    pub own: Arc<OwnSockets>,
     /// Whether the process is on its way out.
     pub drain: Drain,
 }
@@ -45,8 +47,8 @@ pub struct Shared {
 pub struct Proxy {
     /// The configuration in force.
     pub current: Arc<Current>,
-    /// Where each call is told.
-    pub access_log: Arc<AccessLog>,
+    /// Takes the facts of each call.
+    pub reporter: Arc<Reporter>,
     /// What is alive of each cluster on this worker.
     pub clusters: Clusters,
     /// TLS that gateways end.
@@ -61,17 +63,18 @@ impl Proxy {
     pub fn start(shared: Shared) -> Rc<Self> {
         let Shared {
             current,
-            access_log,
+            reporter,
             names,
             originator,
-            standings,
+            shared_clusters,
             terminator,
+            own,
             drain,
         } = shared;
-        let clusters = Clusters::new(names, originator, standings);
+        let clusters = Clusters::new(names, originator, shared_clusters, own);
         let proxy = Rc::new(Self {
             current,
-            access_log,
+            reporter,
             clusters,
             terminator,
             drain,

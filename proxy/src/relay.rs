@@ -12,8 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
-use crate::relay::copy::Copy;
-use crate::relay::copy::Stop;
+use crate::relay::copy::{Copy, Stop};
 
 /// How long a direction may keep a grown buffer without using it.
 const BUFFER_IDLE_MAX: Duration = Duration::from_secs(1);

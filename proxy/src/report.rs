@@ -1,5 +1,7 @@
-//! What is told about each call: one [`Record`](record::Record) from accept to end, from which the access log's line
-//! (and whatever else counts calls) is made.
+//! What is reported about each call: one [`Facts`](facts::Facts) from accept to end, given to every sink once.
+//!
+//! Facts flow one way. The walk of a connection fills them; nothing reads them back to decide what happens next.
 
-pub mod record;
+pub mod facts;
 pub mod access_log;
+pub mod reporter;

@@ -16,6 +16,8 @@ pub struct Settings {
     pub workload: Workload,
     /// Where the configuration is.
     pub source: Options,
+    /// Whether AuthorizationPolicies that apply to the workload, which are not enforced, are accepted.
+    pub ignore_authorization_policies: bool,
     /// The port that redirected outbound calls arrive on (sidecar).
     pub outbound_port: u16,
     /// The port that redirected inbound calls arrive on (sidecar).

@@ -6,34 +6,32 @@
 pub mod client_hello;
 pub mod http_preface;
 pub mod proxy_header;
+mod read;
 pub mod rewind;
 
-use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
-use std::task::ready;
 use std::time::Duration;
 
-use egret_config::decide::call::HttpVersion;
-use egret_config::decide::call::Layer;
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::time::timeout;
+use egret_config::decide::call::{HttpVersion, Layer};
+use tokio::io::AsyncRead;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::sniff::client_hello::Hello;
 use crate::sniff::http_preface::Preface;
+pub use crate::sniff::read::SNIFFED_MAX;
+use crate::sniff::read::read;
 use crate::sniff::rewind::Rewind;
-
-/// Bytes read at most to find out. A request line or a hello longer than this decides as far as it goes.
-pub const SNIFFED_MAX: usize = 64 << 10;
-
-/// Bytes read at once. Stands on the stack of the one poll that reads, so waiting connections do not pay for it.
-const READ: usize = 4 << 10;
 
 /// How long bytes may stay undecided, as `GET ` without the rest, before the connection counts as opaque. Long enough
 /// for a person who types a request by hand.
 const UNDECIDED_MAX: Duration = Duration::from_secs(15);
 
-/// Reads the first bytes of a connection. A client that sends none within `silence_max` is [`Layer::Silent`]; without
+/// How long a client may pause after a word that need not be a method, as ZooKeeper's `ruok`, before the connection counts
+/// as opaque. With the default detection timeout before it, a second.
+const WORD_PAUSE_MAX: Duration = Duration::from_millis(800);
+
+/// Reads the first bytes of a connection. A client that sends none within `silence_max` is [`Layer::Silent`], and so is
+/// one that pauses as long after a word that need not be HTTP: it may be waiting for an opaque server. Without
 /// `silence_max` silence has no limit. `None` is the end of the stream before any byte. Cancel safe: what was read is in
 /// `stream`, and another call goes on from there.
 ///
@@ -55,21 +53,26 @@ pub async fn read_layer<S: AsyncRead + Unpin>(
             return Ok(None);
         }
     }
-    let decided = async {
-        loop {
-            match layer(stream.sniffed()) {
-                Some(layer) => return layer,
-                // The end, or an error that whoever reads next meets again: what has come is all there is.
-                None if !matches!(read(stream).await, Ok(1..)) => return Layer::Opaque,
-                None => {}
-            }
+    let mut end = None;
+    loop {
+        if let Some(layer) = layer(stream.sniffed()) {
+            return Ok(Some(layer));
         }
-    };
-    Ok(Some(
-        timeout(UNDECIDED_MAX, decided)
-            .await
-            .unwrap_or(Layer::Opaque),
-    ))
+        let now = Instant::now();
+        let end = *end.get_or_insert(now + UNDECIDED_MAX);
+        let word =
+            !http_preface::is_begun(stream.sniffed()) && !client_hello::is_begun(stream.sniffed());
+        let pause = silence_max.map_or(WORD_PAUSE_MAX, |silence_max| {
+            silence_max.min(WORD_PAUSE_MAX)
+        });
+        let limit = if word { end.min(now + pause) } else { end };
+        match timeout_at(limit, read(stream)).await {
+            Ok(Ok(1..)) => {}
+            Err(_) if word && silence_max.is_some() => return Ok(Some(Layer::Silent)),
+            // Time is up, or it is the end, or an error that whoever reads next meets again: this is all there is.
+            _ => return Ok(Some(Layer::Opaque)),
+        }
+    }
 }
 
 /// What these first bytes are; `None` when more are needed to tell.
@@ -85,25 +88,12 @@ pub fn layer(bytes: &[u8]) -> Option<Layer> {
         Hello::NotTls => {}
     }
     match http_preface::parse(bytes) {
-        Preface::One => Some(Layer::Http(HttpVersion::One)),
-        Preface::Two => Some(Layer::Http(HttpVersion::Two)),
+        Preface::One => Some(Layer::Http(HttpVersion::Http1)),
+        Preface::Two => Some(Layer::Http(HttpVersion::Http2)),
         Preface::Neither => Some(Layer::Opaque),
-        Preface::More { method: true } if full => Some(Layer::Http(HttpVersion::One)),
+        Preface::More { method: true } if full => Some(Layer::Http(HttpVersion::Http1)),
         Preface::More { .. } => full.then_some(Layer::Opaque),
     }
-}
-
-/// Reads once; cancel safe.
-async fn read<S: AsyncRead + Unpin>(stream: &mut Rewind<S>) -> io::Result<usize> {
-    poll_fn(|cx| {
-        let mut room = [0; READ];
-        let mut read = ReadBuf::new(&mut room);
-        let (inner, sniffed) = stream.parts_mut();
-        ready!(Pin::new(inner).poll_read(cx, &mut read))?;
-        sniffed.extend_from_slice(read.filled());
-        Ok(read.filled().len()).into()
-    })
-    .await
 }
 
 #[cfg(test)]

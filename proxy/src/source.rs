@@ -1,9 +1,12 @@
-//! Where the configuration comes from: files and folders, read whole, watched, compiled off the workers' threads and
-//! published as one snapshot. A broken edit changes nothing but the log and the admin pages.
+//! Where the configuration comes from, and how it comes into force.
+//!
+//! A source yields an [`input::Input`]: documents, whatever they come from. The one [`publisher::Publisher`] builds a
+//! snapshot of it off the workers' threads, keeps the last good one where the new one is broken, publishes, and writes
+//! the log and the [`status`] of the admin pages. Sources are files and folders ([`files`]).
 
-pub mod files;
-pub mod compile;
 pub mod status;
-pub mod told;
-pub mod watch;
-pub mod follow;
+pub mod problem_json;
+pub mod input;
+pub mod compile;
+pub mod publisher;
+pub mod files;

@@ -1,26 +1,20 @@
-//! The way to an upstream: who is behind a cluster now, which of them is picked, and a connection to it.
+//! Clusters: their endpoints now, load balancing, limits, outlier detection.
 //!
 //! What a cluster *is* comes from the snapshot; what is alive (resolved addresses, pooled connections, requests under way)
 //! is here, outlives a reload that does not touch it, and belongs to one worker thread: no locks. Only what limits and
-//! ejections count is the process's ([`standing`]).
+//! ejections count is the process's ([`shared_state`]).
 
 pub mod limits;
 pub mod outlier;
-pub mod standing;
-pub mod body;
+pub mod shared_state;
 pub mod endpoints;
 pub mod balance;
-pub mod found;
-pub mod alternates;
+pub mod endpoint_set;
+pub mod wanted;
 pub mod resolve;
 pub mod hash_key;
-pub mod proxy_protocol;
-pub mod posted;
-pub mod stream;
-pub mod connect;
-pub mod tunnel;
-pub mod pool;
 pub mod clusters;
-pub mod live;
+pub mod cluster_runtime;
+pub mod lease;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -6,18 +6,13 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 
 use self::kernel::transaction;
-use self::times::Job;
-use self::times::Pod;
-use self::times::Times;
-use self::times::measure_in_turns;
-use self::times::output;
+use self::times::{Job, Pod, Times, measure_in_turns, output};
 
 mod kernel;
 mod times;

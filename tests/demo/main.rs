@@ -2,6 +2,12 @@
 //! what changed, the command, the answer, whom the origin saw, and the access-log line. It ends with 0 only if
 //! every step was as expected.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests wait for real programs, and the runner gives its settings in the environment"
+)]
+
 mod stage;
 mod story;
 mod tell;

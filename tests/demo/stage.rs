@@ -1,28 +1,15 @@
 //! The world of the demo, its proxies, and one call with everything that is known about it.
 
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use egret_tests::client;
 use egret_tests::client::Answer;
-use egret_tests::egret;
-use egret_tests::egret::Proxy;
-use egret_tests::egret::Settings;
-use egret_tests::folder::Folder;
-use egret_tests::folder::fixture;
+use egret_tests::egret::{Proxy, Settings};
+use egret_tests::folder::{Folder, fixture};
 use egret_tests::netns::Host;
-use egret_tests::origin::Origin;
-use egret_tests::origin::Seen;
-use egret_tests::origin::at_once;
-use egret_tests::origin::moved;
-use egret_tests::origin::text;
-use egret_tests::places::ALIYUN;
-use egret_tests::places::CNN;
-use egret_tests::places::EGRESS_GATEWAY;
-use egret_tests::places::Family;
-use egret_tests::places::Located;
-use egret_tests::places::SLEEP;
+use egret_tests::origin::{Origin, Seen, at_once, moved, text};
+use egret_tests::places::{ALIYUN, CNN, EGRESS_GATEWAY, Family, Located, SLEEP};
 use egret_tests::topology::World;
+use egret_tests::{client, egret};
 use hyper::StatusCode;
 use serde_json::Value;
 

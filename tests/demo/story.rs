@@ -1,21 +1,15 @@
 //! The stories, step by step: from open to governed, and TLS from the gateway.
 
 use egret_tests::folder::fixture;
-use egret_tests::places::ALIYUN;
-use egret_tests::places::CNN;
-use egret_tests::places::EGRESS_GATEWAY;
-use egret_tests::places::Located;
-use egret_tests::places::SLEEP;
+use egret_tests::places::{ALIYUN, CNN, EGRESS_GATEWAY, Located, SLEEP};
 use serde_json::Value;
 
-use crate::stage::Call;
-use crate::stage::Stage;
-use crate::stage::latest;
+use crate::stage::{Call, Stage, latest};
 
 /// aliyun.com: first anything goes, then nothing, then what is registered, then through the gateway.
 pub(crate) fn open_to_governed(stage: &Stage<'_>) -> anyhow::Result<usize> {
     let call = ["aliyun.com", "-I"];
-    stage.teller.title("003  From open to governed");
+    stage.teller.title("From open to governed");
     let mut failed = 0;
 
     stage.teller.step("1  ALLOW_ANY, nothing is registered");
@@ -51,7 +45,7 @@ pub(crate) fn open_to_governed(stage: &Stage<'_>) -> anyhow::Result<usize> {
     })?;
 
     stage.teller.step("3  A ServiceEntry registers aliyun.com");
-    replace(stage, &[], &["003/service-entry.yaml"])?;
+    replace(stage, &[], &["open_to_governed/service-entry.yaml"])?;
     failed += Step {
         caller: Who::Sleep,
         call: &call,
@@ -66,7 +60,10 @@ pub(crate) fn open_to_governed(stage: &Stage<'_>) -> anyhow::Result<usize> {
     replace(
         stage,
         &[],
-        &["003/gateway.yaml", "003/virtual-service.yaml"],
+        &[
+            "open_to_governed/gateway.yaml",
+            "open_to_governed/virtual-service.yaml",
+        ],
     )?;
     failed += Step {
         caller: Who::Sleep,
@@ -81,9 +78,9 @@ pub(crate) fn open_to_governed(stage: &Stage<'_>) -> anyhow::Result<usize> {
     replace(
         stage,
         &[
-            "003/service-entry.yaml",
-            "003/gateway.yaml",
-            "003/virtual-service.yaml",
+            "open_to_governed/service-entry.yaml",
+            "open_to_governed/gateway.yaml",
+            "open_to_governed/virtual-service.yaml",
         ],
         &[],
     )?;
@@ -93,15 +90,13 @@ pub(crate) fn open_to_governed(stage: &Stage<'_>) -> anyhow::Result<usize> {
 /// edition.cnn.com: plain HTTP in the pod, HTTPS from the gateway.
 pub(crate) fn tls_from_the_gateway(stage: &Stage<'_>) -> anyhow::Result<usize> {
     let call = ["http://edition.cnn.com/politics"];
-    stage
-        .teller
-        .title("004  HTTP in the pod, TLS from the gateway");
+    stage.teller.title("HTTP in the pod, TLS from the gateway");
     let mut failed = 0;
 
     stage
         .teller
         .step("1  A ServiceEntry registers edition.cnn.com");
-    replace(stage, &[], &["004/service-entry.yaml"])?;
+    replace(stage, &[], &["tls_from_the_gateway/service-entry.yaml"])?;
     failed += Step {
         caller: Who::Sleep,
         call: &call,
@@ -113,7 +108,7 @@ pub(crate) fn tls_from_the_gateway(stage: &Stage<'_>) -> anyhow::Result<usize> {
     stage
         .teller
         .step("2  A Gateway for port 443, and no route yet");
-    replace(stage, &[], &["004/gateway.yaml"])?;
+    replace(stage, &[], &["tls_from_the_gateway/gateway.yaml"])?;
     // A sidecar would route the call by its Host; what the gateway answers is seen beside it.
     let at_gateway = format!("http://{}:443/politics", EGRESS_GATEWAY.v4());
     let direct = ["-H", "Host: edition.cnn.com", &at_gateway];
@@ -136,9 +131,9 @@ pub(crate) fn tls_from_the_gateway(stage: &Stage<'_>) -> anyhow::Result<usize> {
         .teller
         .step("3  A VirtualService and two DestinationRules: the gateway originates TLS");
     let rest = [
-        "004/gateway-subset.yaml",
-        "004/virtual-service.yaml",
-        "004/originate-tls.yaml",
+        "tls_from_the_gateway/gateway-subset.yaml",
+        "tls_from_the_gateway/virtual-service.yaml",
+        "tls_from_the_gateway/originate-tls.yaml",
     ];
     replace(stage, &[], &rest)?;
     failed += Step {
@@ -155,7 +150,11 @@ pub(crate) fn tls_from_the_gateway(stage: &Stage<'_>) -> anyhow::Result<usize> {
     stage
         .teller
         .step("4  The resources are deleted again; nothing is restarted");
-    replace(stage, &[&["004/gateway.yaml"][..], &rest].concat(), &[])?;
+    replace(
+        stage,
+        &[&["tls_from_the_gateway/gateway.yaml"][..], &rest].concat(),
+        &[],
+    )?;
     failed += Step {
         caller: Who::Sleep,
         call: &call,
@@ -171,16 +170,19 @@ pub(crate) fn leave_something_to_play_with(stage: &Stage<'_>) -> anyhow::Result<
     stage.teller.title("Both stories' resources are back");
     let (first, second) = (
         [
-            "003/service-entry.yaml",
-            "003/gateway.yaml",
-            "003/virtual-service.yaml",
+            "open_to_governed/service-entry.yaml",
+            "open_to_governed/gateway.yaml",
+            "open_to_governed/virtual-service.yaml",
         ],
-        ["004/service-entry.yaml", "004/gateway.yaml"],
+        [
+            "tls_from_the_gateway/service-entry.yaml",
+            "tls_from_the_gateway/gateway.yaml",
+        ],
     );
     let rest = [
-        "004/gateway-subset.yaml",
-        "004/virtual-service.yaml",
-        "004/originate-tls.yaml",
+        "tls_from_the_gateway/gateway-subset.yaml",
+        "tls_from_the_gateway/virtual-service.yaml",
+        "tls_from_the_gateway/originate-tls.yaml",
     ];
     replace(stage, &[], &[&first[..], &second, &rest].concat())
 }

@@ -1,15 +1,11 @@
 //! What the demo prints.
 
-use std::io::IsTerminal;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
-use egret_tests::places::EGRESS_GATEWAY;
-use egret_tests::places::Located;
-use egret_tests::places::SLEEP;
+use egret_tests::places::{EGRESS_GATEWAY, Located, SLEEP};
 use serde_json::Value;
 
-use crate::stage::Call;
-use crate::stage::Stage;
+use crate::stage::{Call, Stage};
 
 /// Writes to standard output, in colour on a terminal.
 pub(crate) struct Teller {

@@ -1,29 +1,17 @@
 //! The small world proves itself before anything is built on it.
 
-use std::fs;
-use std::io;
-use std::io::Read;
-use std::io::Write;
-use std::net::IpAddr;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{IpAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::{fs, io};
 
 use egret_tests::certs::Authority;
 use egret_tests::client::curl;
 use egret_tests::folder::MountedConfigMap;
 use egret_tests::names::Answer;
-use egret_tests::origin::at_once;
-use egret_tests::origin::httpbin;
-use egret_tests::origin::moved;
-use egret_tests::origin::text;
-use egret_tests::places::ALIYUN;
-use egret_tests::places::EGRESS_GATEWAY;
-use egret_tests::places::Family;
-use egret_tests::places::GOOGLE;
-use egret_tests::places::HTTPBIN_ORG;
-use egret_tests::places::Located;
-use egret_tests::places::SLEEP;
+use egret_tests::origin::{at_once, httpbin, moved, text};
+use egret_tests::places::{ALIYUN, EGRESS_GATEWAY, Family, GOOGLE, HTTPBIN_ORG, Located, SLEEP};
 use egret_tests::process::Process;
 use egret_tests::topology::World;
 use hyper::StatusCode;

@@ -1,63 +1,17 @@
 //! End-to-end tests: every story on a real kernel, with real `curl`, in network namespaces that vanish.
 
-mod stage;
-mod floors;
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests wait for real programs, and the runner gives its settings in the environment"
+)]
+
+mod helpers;
 mod harness;
-mod allow_any;
-mod registry_only;
-mod egress_gateway_http;
-mod httpbin_private;
-mod registration;
-mod tls_by_sni;
-mod ip_ranges;
-mod init_world;
-mod init_rows;
-mod init_lack;
-mod init_life;
-mod init_verify;
-mod init_kernel;
-mod init_rules;
-mod init_effects;
-mod ingress;
-mod egress_gateway_routes;
-mod resolution;
-mod bad_names;
-mod names;
-mod tls_origination;
-mod tls_stage;
-mod gateway_tls;
-mod gateway_certs;
-mod tls_revoked;
-mod tls_client_cert;
-mod tls_auto_passthrough;
-mod tls_upstream;
-mod tls_policies;
-mod tls_mesh;
-mod reload;
-mod inbound;
-mod opaque;
-mod streams;
-mod smuggling;
-mod server_first;
-mod wildcard;
-mod outlier;
-mod locality;
-mod limits;
-mod tunnel;
-mod proxy_protocol;
-mod proxy_protocol_in_front;
-mod unix_endpoints;
-mod access_log;
-mod admin;
-mod bad_input;
-mod http_routes;
-mod retries;
-mod http_versions;
-mod dns_capture;
-mod egress_listeners;
-mod h2_conformance;
-mod h2_interim;
-mod grpc;
-mod nginx_origin;
-mod websocket;
-mod http_conversion;
+mod sidecar;
+mod gateway;
+mod http;
+mod tls;
+mod upstream;
+mod init;
+mod operations;

@@ -1,20 +1,17 @@
 //! egret's own programs in a pod: the redirect rules, and a proxy as sidecar or gateway.
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Deref;
 use std::path::Path;
-use std::time::Duration;
-use std::time::Instant;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde_json::Value;
 
 use crate::DEADLINE;
 use crate::netns::Host;
-use crate::process::Finished;
-use crate::process::Process;
+use crate::process::{Finished, Process};
 use crate::scrape;
 use crate::scrape::Page;
 use crate::topology::World;
@@ -84,6 +81,7 @@ pub fn redirect(
 pub struct Settings {
     arguments: Vec<String>,
     uid: u32,
+    open_files: Option<u32>,
 }
 
 impl Settings {
@@ -113,6 +111,13 @@ impl Settings {
         self.with(&["--pod-ip", &address])
     }
 
+    /// Runs the proxy as another user than [`PROXY_UID`].
+    #[must_use]
+    pub fn uid(mut self, uid: u32) -> Self {
+        self.uid = uid;
+        self
+    }
+
     /// Adds arguments as they are.
     #[must_use]
     pub fn with(mut self, arguments: &[&str]) -> Self {
@@ -121,15 +126,31 @@ impl Settings {
         self
     }
 
+    /// Limits the proxy's open files.
+    #[must_use]
+    pub fn open_files(self, limit: u32) -> Self {
+        Self {
+            open_files: Some(limit),
+            ..self
+        }
+    }
+
+    fn command(&self, world: &World, pod: &Host) -> anyhow::Result<Command> {
+        let program = world.program("egret-proxy")?;
+        let Some(limit) = self.open_files else {
+            return Ok(pod.command(self.uid, &program, &self.arguments));
+        };
+        let limited = [format!("--nofile={limit}"), program.display().to_string()];
+        let arguments = [&limited, &self.arguments[..]].concat();
+        Ok(pod.command(self.uid, Path::new("prlimit"), &arguments))
+    }
+
     /// Runs the proxy to its end, for settings that it must refuse.
     ///
     /// # Errors
     /// When it cannot be run or does not end.
     pub fn refused(&self, world: &World, pod: &Host) -> anyhow::Result<Finished> {
-        Process::run(
-            pod,
-            pod.command(self.uid, &world.program("egret-proxy")?, &self.arguments),
-        )
+        Process::run(pod, self.command(world, pod)?)
     }
 
     /// Starts the proxy in `pod` and waits until it says that it is ready.
@@ -138,7 +159,7 @@ impl Settings {
     /// When it ends, or is not ready in time; carries what it said.
     pub fn start<'w>(&self, world: &World, pod: &'w Host) -> anyhow::Result<Proxy<'w>> {
         let log_file = world.logs().join(format!("{}.log", pod.name()));
-        let command = pod.command(self.uid, &world.program("egret-proxy")?, &self.arguments);
+        let command = self.command(world, pod)?;
         let process = Process::start(pod, command, Some(&log_file))?;
         let mut proxy = Proxy { pod, process };
         proxy.await_ready()?;
@@ -149,6 +170,7 @@ impl Settings {
         Self {
             arguments: vec!["run".to_owned(), "--mode".to_owned(), mode.to_owned()],
             uid: PROXY_UID,
+            open_files: None,
         }
     }
 }

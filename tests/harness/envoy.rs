@@ -1,21 +1,16 @@
 //! A real Envoy in a pod, to compare with.
 
-use std::fs;
-use std::io;
-use std::io::Read;
-use std::io::Write;
-use std::net::SocketAddr;
-use std::net::TcpStream;
-use std::time::Duration;
-use std::time::Instant;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use anyhow::Context;
 
 use crate::DEADLINE;
 use crate::netns::Host;
 use crate::process::Process;
-use crate::topology::ENVOY_BIN;
-use crate::topology::World;
+use crate::topology::{ENVOY_BIN, World};
 
 /// The user that Envoy runs as, which the redirect rules leave alone.
 const UID: u32 = 1337;

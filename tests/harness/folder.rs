@@ -1,15 +1,13 @@
 //! Configuration as users keep it: a folder of YAML files, or a ConfigMap mounted into a pod.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::path::PathBuf;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tempfile::TempDir;
 
-/// The YAML that the articles show, below `tests/fixtures`.
+/// YAML as users publish it, below `tests/fixtures`.
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
 
 /// A folder of files that a test writes, changes and removes. Any user may read it.

@@ -1,11 +1,8 @@
 //! HTTP/2 by the frame: a client that sends what no library would, and tells what comes back.
 
 use std::io;
-use std::io::ErrorKind;
-use std::io::Read;
-use std::io::Write;
-use std::net::IpAddr;
-use std::net::TcpStream;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, TcpStream};
 
 use anyhow::Context;
 use nix::sys::socket::setsockopt;

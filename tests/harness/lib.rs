@@ -7,6 +7,12 @@
 //! [`Process`](process::Process)es whose log lines land in a [`Ledger`](ledger::Ledger), as do the
 //! requests that an [`Origin`](origin::Origin) sees.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests wait for real programs, and the runner gives its settings in the environment"
+)]
+
 pub mod privilege;
 pub mod netns;
 pub mod ledger;

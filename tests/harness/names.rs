@@ -2,33 +2,20 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::net::IpAddr;
-use std::net::TcpListener;
-use std::net::UdpSocket;
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::pin::Pin;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use anyhow::Context;
 use hickory_server::net::runtime::Time;
-use hickory_server::proto::op::Header;
-use hickory_server::proto::op::HeaderCounts;
-use hickory_server::proto::op::Metadata;
-use hickory_server::proto::op::ResponseCode;
-use hickory_server::proto::rr::Name;
-use hickory_server::proto::rr::RData;
-use hickory_server::proto::rr::Record;
-use hickory_server::proto::rr::RecordType;
-use hickory_server::proto::rr::rdata::SOA;
-use hickory_server::server::Request;
-use hickory_server::server::RequestHandler;
-use hickory_server::server::ResponseHandler;
-use hickory_server::server::ResponseInfo;
-use hickory_server::server::Server;
-use hickory_server::zone_handler::MessageResponseBuilder;
+use hickory_server::proto::op::{Header, HeaderCounts, Message, Metadata, Query, ResponseCode};
+use hickory_server::proto::rr::rdata::{CNAME, SOA};
+use hickory_server::proto::rr::{Name, RData, Record, RecordType};
+use hickory_server::proto::serialize::binary::BinDecoder;
+use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo, Server};
+use hickory_server::zone_handler::{MessageResponseBuilder, Queries};
 use tokio::runtime::Handle;
 
 /// What the server says about a name. Names that were never set do not exist.
@@ -40,9 +27,24 @@ pub enum Answer {
     NxDomain,
     /// The server failed.
     ServFail,
+    /// The server refuses to answer.
+    Refused,
     /// No answer at all.
     Silence,
+    /// An alias of this name, without its addresses.
+    Alias(String),
+    /// These addresses, behind false answers with `false_address`: one with another number, one that answers another
+    /// question, and a record of another name in the true answer.
+    Forged {
+        /// The true addresses.
+        addresses: Vec<IpAddr>,
+        /// The address of the false answers.
+        false_address: IpAddr,
+    },
 }
+
+/// The name that false records are about.
+pub const FORGED_NAME: &str = "forged.example";
 
 /// The handle by which a test rules the DNS server. Clones rule the same server.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +56,8 @@ pub struct Names {
 struct State {
     answers: HashMap<String, Answer>,
     questions: HashMap<String, usize>,
+    /// The sockets that the server answers on, for answers that it would not give.
+    sockets: Vec<UdpSocket>,
 }
 
 /// Seconds for which a resolver may remember that something does not exist: short, since tests change their mind.
@@ -89,6 +93,7 @@ impl Names {
         let mut server = Server::new(self.clone());
         for socket in udp {
             socket.set_nonblocking(true)?;
+            self.state().sockets.push(socket.try_clone()?);
             server.register_socket(tokio::net::UdpSocket::from_std(socket)?);
         }
         for listener in tcp {
@@ -108,6 +113,21 @@ impl Names {
         self.state
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Sends a message as the server's own, which itself insists on the number of the question.
+    fn send(&self, message: &Message, to: SocketAddr) {
+        let bytes = message.to_vec().expect("the message can be written");
+        let state = self.state();
+        let of_family = |socket: &&UdpSocket| {
+            socket
+                .local_addr()
+                .is_ok_and(|own| own.is_ipv4() == to.is_ipv4())
+        };
+        for socket in state.sockets.iter().filter(of_family) {
+            // Nobody may wait for it any more.
+            let _ = socket.send_to(&bytes, to);
+        }
     }
 
     fn ask(&self, name: &str) -> Answer {
@@ -143,7 +163,21 @@ impl RequestHandler for Names {
                 return unsent;
             };
             let question = canonical(&info.query.name().to_string());
-            let Ok(reply) = reply(&question, info.query.query_type(), self.ask(&question)) else {
+            let answer = self.ask(&question);
+            let kind = info.query.query_type();
+            if let Answer::Forged { false_address, .. } = &answer {
+                let records = false_records(&question, kind, *false_address);
+                let mut forged = Message::response(metadata.id ^ 1, metadata.op_code);
+                forged.add_query(info.query.original().clone());
+                forged.add_answers(records.clone());
+                self.send(&forged, request.src());
+                if let Ok(queries) = other_question(kind) {
+                    let asked = MessageResponseBuilder::new(&queries, None);
+                    let forged = asked.build(metadata, &records, &[], &[], &[]);
+                    let _ = handle.send_response(forged).await;
+                }
+            }
+            let Ok(reply) = reply(&question, kind, answer) else {
                 return unsent;
             };
             let Some((code, answers, soa)) = reply else {
@@ -162,6 +196,34 @@ impl RequestHandler for Names {
     }
 }
 
+/// The question section of a response to another question.
+fn other_question(kind: RecordType) -> anyhow::Result<Queries> {
+    const HEADER: usize = 12;
+    let mut message = Message::query();
+    let name = Name::from_str(&format!("{FORGED_NAME}."))?;
+    message.add_query(Query::query(name, kind));
+    let bytes = message.to_vec()?;
+    let mut decoder = BinDecoder::new(&bytes[HEADER..]);
+    Ok(Queries::read(&mut decoder, 1)?)
+}
+
+/// A record with a false address, if it is of the family asked for.
+fn false_records(question: &str, kind: RecordType, address: IpAddr) -> Vec<Record> {
+    let name = Name::from_str(&format!("{question}.")).unwrap_or_default();
+    let data = address_data(kind, address);
+    data.map(|data| Record::from_rdata(name, 60, data))
+        .into_iter()
+        .collect()
+}
+
+fn address_data(kind: RecordType, address: IpAddr) -> Option<RData> {
+    match (kind, address) {
+        (RecordType::A, IpAddr::V4(v4)) => Some(RData::A(v4.into())),
+        (RecordType::AAAA, IpAddr::V6(v6)) => Some(RData::AAAA(v6.into())),
+        _ => None,
+    }
+}
+
 type Reply = (ResponseCode, Vec<Record>, Option<Record>);
 
 fn reply(question: &str, kind: RecordType, answer: Answer) -> anyhow::Result<Option<Reply>> {
@@ -170,14 +232,23 @@ fn reply(question: &str, kind: RecordType, answer: Answer) -> anyhow::Result<Opt
         Answer::Silence => return Ok(None),
         Answer::ServFail => return Ok(Some((ResponseCode::ServFail, Vec::new(), None))),
         Answer::NxDomain => (ResponseCode::NXDomain, Vec::new()),
+        Answer::Refused => return Ok(Some((ResponseCode::Refused, Vec::new(), None))),
+        Answer::Alias(target) => {
+            let target = Name::from_str(&format!("{target}.")).context("the alias is a name")?;
+            let alias = Record::from_rdata(name, 60, RData::CNAME(CNAME(target)));
+            return Ok(Some((ResponseCode::NoError, vec![alias], None)));
+        }
+        Answer::Forged {
+            addresses,
+            false_address,
+        } => {
+            let data = addresses.iter().filter_map(|one| address_data(kind, *one));
+            let mut records = false_records(FORGED_NAME, kind, false_address);
+            records.extend(data.map(|data| Record::from_rdata(name.clone(), 60, data)));
+            (ResponseCode::NoError, records)
+        }
         Answer::Addresses(addresses, ttl) => {
-            let data = addresses
-                .into_iter()
-                .filter_map(|address| match (kind, address) {
-                    (RecordType::A, IpAddr::V4(v4)) => Some(RData::A(v4.into())),
-                    (RecordType::AAAA, IpAddr::V6(v6)) => Some(RData::AAAA(v6.into())),
-                    _ => None,
-                });
+            let data = addresses.iter().filter_map(|one| address_data(kind, *one));
             (
                 ResponseCode::NoError,
                 data.map(|data| Record::from_rdata(name.clone(), ttl, data))

@@ -4,27 +4,20 @@
 //! even a killed harness leaves none behind.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::fs::File;
 use std::io::Write;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
-use std::panic::resume_unwind;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::sync::mpsc::Sender;
-use std::thread;
 use std::thread::JoinHandle;
+use std::{fs, thread};
 
-use anyhow::Context;
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use nix::mount::MsFlags;
 use nix::sched::CloneFlags;
 use nix::unistd::Pid;

@@ -4,33 +4,22 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
-use http_body_util::Full;
 use http_body_util::combinators::BoxBody;
-use hyper::HeaderMap;
-use hyper::Request;
-use hyper::Response;
-use hyper::StatusCode;
-use hyper::body::Body;
-use hyper::body::Frame;
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::header::HOST;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
-use tokio::io::AsyncRead;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWrite;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -183,7 +172,7 @@ pub fn moved(location: &str) -> Response<AnswerBody> {
     response
 }
 
-/// The part of httpbin that the articles use: `/headers`, `/get` (with `origin`, the caller), `/status/N`.
+/// The part of httpbin that stories use: `/headers`, `/get` (with `origin`, the caller), `/status/N`.
 #[must_use]
 pub fn httpbin() -> Answer {
     at_once(|seen| {

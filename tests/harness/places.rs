@@ -1,8 +1,6 @@
 //! Who is where in the small world: pods, sites, services, and the addresses of each.
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A place on the pods' network, 10.34.0.N and `fd00:34::N`.
 #[derive(Clone, Copy, Debug)]
@@ -43,32 +41,32 @@ pub struct Site {
     pub number: u8,
 }
 
-/// The site of article 003.
+/// A site over HTTP, which redirects to HTTPS.
 pub const ALIYUN: Site = Site {
     name: "aliyun.com",
     number: 10,
 };
-/// The site of article 000.
+/// A site that a private ServiceEntry registers.
 pub const HTTPBIN_COM: Site = Site {
     name: "httpbin.com",
     number: 11,
 };
-/// The site of articles 001 and 002.
+/// The site whose answers show the request.
 pub const HTTPBIN_ORG: Site = Site {
     name: "httpbin.org",
     number: 12,
 };
-/// The HTTPS site of article 001.
+/// A site over HTTPS.
 pub const GOOGLE: Site = Site {
     name: "www.google.com",
     number: 13,
 };
-/// The site of article 004.
+/// A site over HTTP and HTTPS.
 pub const CNN: Site = Site {
     name: "edition.cnn.com",
     number: 14,
 };
-/// A site that no article registers.
+/// A site that no fixture registers.
 pub const ELSEWHERE: Site = Site {
     name: "elsewhere.example",
     number: 15,

@@ -1,9 +1,7 @@
 //! Asks a program's admin port for a page, from inside its host.
 
-use std::io::Read;
-use std::io::Write;
-use std::net::SocketAddr;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 
 use anyhow::Context;
 

@@ -6,8 +6,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -16,27 +15,13 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::certs::Authority;
-use crate::names::Answer as NameAnswer;
-use crate::names::Names;
-use crate::netns::Host;
-use crate::netns::Overlay;
-use crate::origin::Answer;
-use crate::origin::Origin;
-use crate::places::ALIYUN;
-use crate::places::CNN;
-use crate::places::DNS_SERVER;
-use crate::places::EGRESS_SERVICE;
-use crate::places::ELSEWHERE;
-use crate::places::Family;
-use crate::places::GOOGLE;
-use crate::places::HTTPBIN_COM;
-use crate::places::HTTPBIN_ORG;
-use crate::places::INGRESS_SERVICE;
-use crate::places::Located;
-use crate::places::PRODUCTPAGE_SERVICE;
-use crate::places::Place;
-use crate::places::ROUTER;
-use crate::places::Site;
+use crate::names::{Answer as NameAnswer, Names};
+use crate::netns::{Host, Overlay};
+use crate::origin::{Answer, Origin};
+use crate::places::{
+    ALIYUN, CNN, DNS_SERVER, EGRESS_SERVICE, ELSEWHERE, Family, GOOGLE, HTTPBIN_COM, HTTPBIN_ORG,
+    INGRESS_SERVICE, Located, PRODUCTPAGE_SERVICE, Place, ROUTER, Site,
+};
 
 /// The sites that the internet has addresses for; a test may serve on any of them.
 const SITE_NUMBERS: RangeInclusive<u8> = 10..=29;
@@ -60,7 +45,7 @@ pub struct World {
 }
 
 impl World {
-    /// Makes the internet, with the articles' sites in DNS and nobody serving them yet. `name` names the folder
+    /// Makes the internet, with the sites in DNS and nobody serving them yet. `name` names the folder
     /// of log files beside the test binary.
     ///
     /// # Errors

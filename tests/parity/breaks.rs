@@ -10,21 +10,15 @@ use egret_tests::egret::Settings;
 use egret_tests::envoy;
 use egret_tests::folder::Folder;
 use egret_tests::ledger::Ledger;
-use egret_tests::places::EGRESS_GATEWAY;
-use egret_tests::places::Family;
-use egret_tests::places::GOOGLE;
-use egret_tests::places::HTTPBIN_ORG;
-use egret_tests::places::INGRESS_GATEWAY;
-use egret_tests::places::Located;
-use egret_tests::places::Place;
-use egret_tests::places::SLEEP;
+use egret_tests::places::{
+    EGRESS_GATEWAY, Family, GOOGLE, HTTPBIN_ORG, INGRESS_GATEWAY, Located, Place, SLEEP,
+};
 use egret_tests::topology::World;
 
 use crate::breaks::client::Through;
 use crate::compare::Names;
-use crate::differences;
 use crate::insist::insist;
-use crate::tell_skipped;
+use crate::{differences, tell_skipped};
 
 /// What the two ends of an exchange tell each other past the proxies.
 #[derive(Clone, Default)]
@@ -76,7 +70,7 @@ fn a_gateway_does_as_envoy_does_when_exchanges_break_off() -> anyhow::Result<()>
             through(EGRESS_GATEWAY, &envoy.output),
             through(INGRESS_GATEWAY, &egret.output),
         ],
-        differences::OF_BREAKS,
+        differences::BREAKS,
         |way, exchange| way.make(exchange),
         |exchange| exchange.name,
     )

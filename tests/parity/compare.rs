@@ -5,9 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::wire::Heard;
-use crate::wire::Message;
-use crate::wire::ORIGINS_TIME;
+use crate::wire::{Heard, Message, ORIGINS_TIME};
 
 /// Addresses by who has them, as they are not the same both ways.
 pub(crate) struct Names {

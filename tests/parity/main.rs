@@ -3,6 +3,12 @@
 //!
 //! `ENVOY_BIN` names the Envoy; `scripts/test` installs one.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests wait for real programs, and the runner gives its settings in the environment"
+)]
+
 mod wire;
 mod reset;
 mod requests;
@@ -17,18 +23,12 @@ mod breaks;
 
 use std::io::Write;
 
-use egret_tests::egret::INJECTED;
-use egret_tests::egret::Settings;
-use egret_tests::egret::redirect;
+use egret_tests::egret::{INJECTED, Settings, redirect};
 use egret_tests::envoy;
 use egret_tests::folder::Folder;
-use egret_tests::places::EGRESS_GATEWAY;
-use egret_tests::places::Family;
-use egret_tests::places::HTTPBIN_ORG;
-use egret_tests::places::INGRESS_GATEWAY;
-use egret_tests::places::Located;
-use egret_tests::places::PRODUCTPAGE;
-use egret_tests::places::SLEEP;
+use egret_tests::places::{
+    EGRESS_GATEWAY, Family, HTTPBIN_ORG, INGRESS_GATEWAY, Located, PRODUCTPAGE, SLEEP,
+};
 use egret_tests::topology::World;
 
 use crate::compare::Names;
@@ -74,14 +74,14 @@ fn a_gateway_does_as_envoy_does() -> anyhow::Result<()> {
     insist(
         &requests::of_gateway(),
         &ways,
-        differences::OF_GATEWAY,
+        differences::GATEWAY,
         |way, exchange| way.send(exchange),
         |exchange| exchange.name,
     )?;
     insist(
         &requests::over_http2(),
         &ways,
-        differences::OVER_HTTP2,
+        differences::HTTP2,
         |way, call| way.curl(call),
         |call| call.name,
     )
@@ -122,7 +122,7 @@ fn a_sidecar_does_as_envoy_does() -> anyhow::Result<()> {
             through(&envoy_pod, PRODUCTPAGE, &envoy.output),
             through(&egret_pod, SLEEP, &egret.output),
         ],
-        differences::OF_SIDECAR,
+        differences::SIDECAR,
         |way, exchange| way.send(exchange),
         |exchange| exchange.name,
     )

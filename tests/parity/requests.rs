@@ -9,8 +9,7 @@ mod actions;
 mod proxied;
 
 pub(crate) use actions::of_routes;
-pub(crate) use http2::Call;
-pub(crate) use http2::over_http2;
+pub(crate) use http2::{Call, over_http2};
 pub(crate) use proxied::of_proxied;
 pub(crate) use sidecar::of_sidecar;
 

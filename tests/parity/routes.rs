@@ -3,25 +3,17 @@
 use egret_tests::egret::Settings;
 use egret_tests::envoy;
 use egret_tests::folder::Folder;
-use egret_tests::places::EGRESS_GATEWAY;
-use egret_tests::places::Family;
-use egret_tests::places::HTTPBIN_ORG;
-use egret_tests::places::INGRESS_GATEWAY;
-use egret_tests::places::Located;
-use egret_tests::places::Place;
-use egret_tests::places::SLEEP;
+use egret_tests::places::{
+    EGRESS_GATEWAY, Family, HTTPBIN_ORG, INGRESS_GATEWAY, Located, Place, SLEEP,
+};
 use egret_tests::topology::World;
 
-use crate::ONE_WORKER;
 use crate::compare::Names;
-use crate::differences;
-use crate::differences::Difference;
+use crate::differences::Suite;
 use crate::insist::insist;
-use crate::requests;
 use crate::requests::Exchange;
-use crate::tell_skipped;
 use crate::through::Through;
-use crate::wire;
+use crate::{ONE_WORKER, differences, requests, tell_skipped, wire};
 
 #[test]
 fn the_routes_of_a_gateway_do_as_envoys_do() -> anyhow::Result<()> {
@@ -30,7 +22,7 @@ fn the_routes_of_a_gateway_do_as_envoys_do() -> anyhow::Result<()> {
         bootstrap: include_str!("routes.envoy.yaml"),
         objects: include_str!("routes.istio.yaml"),
         exchanges: requests::of_routes(),
-        meant: differences::OF_ROUTES,
+        meant: differences::ROUTES,
     }
     .make()
 }
@@ -42,7 +34,7 @@ fn a_gateway_takes_clients_from_proxy_headers_as_envoy_does() -> anyhow::Result<
         bootstrap: include_str!("proxied.envoy.yaml"),
         objects: include_str!("proxied.istio.yaml"),
         exchanges: requests::of_proxied(),
-        meant: differences::OF_PROXIED,
+        meant: differences::PROXIED,
     }
     .make()
 }
@@ -53,7 +45,7 @@ struct Comparison {
     bootstrap: &'static str,
     objects: &'static str,
     exchanges: Vec<Exchange>,
-    meant: &'static [Difference],
+    meant: Suite,
 }
 
 impl Comparison {

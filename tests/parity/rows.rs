@@ -5,18 +5,15 @@ mod peer;
 mod gateway;
 mod sidecar;
 
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use egret_tests::egret::Settings;
 use egret_tests::ledger::Ledger;
 use egret_tests::netns::Host;
 
 use crate::compare;
-use crate::compare::Facts;
-use crate::compare::Names;
-use crate::rows::dialogue::Dialogue;
-use crate::rows::dialogue::hold;
+use crate::compare::{Facts, Names};
+use crate::rows::dialogue::{Dialogue, hold};
 use crate::through::PATIENCE;
 
 /// A way through one proxy.

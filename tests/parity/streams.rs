@@ -9,28 +9,18 @@ use egret_tests::certs::NOW;
 use egret_tests::egret::Settings;
 use egret_tests::envoy;
 use egret_tests::folder::Folder;
-use egret_tests::origin::at_once;
-use egret_tests::origin::text;
-use egret_tests::places::CNN;
-use egret_tests::places::EGRESS_GATEWAY;
-use egret_tests::places::ELSEWHERE;
-use egret_tests::places::Family;
-use egret_tests::places::GOOGLE;
-use egret_tests::places::HTTPBIN_ORG;
-use egret_tests::places::INGRESS_GATEWAY;
-use egret_tests::places::Located;
-use egret_tests::places::Place;
-use egret_tests::places::SLEEP;
+use egret_tests::origin::{at_once, text};
+use egret_tests::places::{
+    CNN, EGRESS_GATEWAY, ELSEWHERE, Family, GOOGLE, HTTPBIN_ORG, INGRESS_GATEWAY, Located, Place,
+    SLEEP,
+};
 use egret_tests::topology::World;
 use hyper::StatusCode;
 
-use crate::differences;
 use crate::insist::insist;
 use crate::streams::calls::CALLS;
-use crate::streams::through::Origins;
-use crate::streams::through::Through;
-use crate::tell_skipped;
-use crate::wire;
+use crate::streams::through::{Origins, Through};
+use crate::{differences, tell_skipped, wire};
 
 /// What the origin of bytes says first.
 const GREETING: &[u8] = b"welcome\n";
@@ -81,7 +71,7 @@ fn a_gateway_does_as_envoy_does_with_streams() -> anyhow::Result<()> {
     insist(
         CALLS,
         &[through(EGRESS_GATEWAY), through(INGRESS_GATEWAY)],
-        differences::OF_STREAMS,
+        differences::STREAMS,
         |way, call| way.make(&call.doing),
         |call| call.name,
     )

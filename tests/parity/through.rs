@@ -1,9 +1,7 @@
 //! A way through one proxy: what a client sends, and all that can be known of what the proxy made of it.
 
-use std::io::Read;
-use std::io::Write;
-use std::net::SocketAddr;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use egret_tests::client::curl;
@@ -11,16 +9,10 @@ use egret_tests::ledger::Ledger;
 use egret_tests::netns::Host;
 use serde_json::Value;
 
-use crate::compare;
-use crate::compare::Facts;
-use crate::compare::Names;
-use crate::compare::facts;
-use crate::requests;
-use crate::requests::Call;
-use crate::requests::Exchange;
-use crate::wire;
-use crate::wire::Heard;
-use crate::wire::Message;
+use crate::compare::{Facts, Names, facts};
+use crate::requests::{Call, Exchange};
+use crate::wire::{Heard, Message};
+use crate::{compare, requests, wire};
 
 /// How long a line of a log is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(4);

@@ -1,17 +1,10 @@
 //! HTTP/1 as bytes: what a client sends and reads, and an origin that remembers exactly what came and misbehaves on
 //! demand. No library stands between, as its opinions would hide what is compared.
 
-use std::io;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
-use std::io::Write;
-use std::net::Shutdown;
-use std::net::SocketAddr;
-use std::net::TcpListener;
-use std::net::TcpStream;
-use std::thread;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
+use std::{io, thread};
 
 use egret_tests::ledger::Ledger;
 use egret_tests::netns::Host;

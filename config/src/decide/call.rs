@@ -31,9 +31,9 @@ pub enum Layer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpVersion {
     /// HTTP/1.0 or 1.1.
-    One,
+    Http1,
     /// HTTP/2 (its preface was seen, or ALPN chose it).
-    Two,
+    Http2,
 }
 
 /// What a ClientHello says, in the clear.
@@ -61,10 +61,19 @@ pub struct Connection<'c> {
 pub struct Terminated {
     /// The server whose chain took it.
     pub server: Arc<Server>,
-    /// Name of the route table of that chain, `https.<port>.<portName>.<gateway>.<namespace>`.
-    pub table: Arc<str>,
+    /// What is inside.
+    pub inside: Inside,
     /// The SNI that chose it.
     pub sni: Option<Arc<str>>,
+}
+
+/// What is inside of a TLS that a gateway terminated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inside {
+    /// HTTP, whose requests the route table of this name decides: `https.<port>.<portName>.<gateway>.<namespace>`.
+    Http(Arc<str>),
+    /// Bytes for the route of the server.
+    Bytes,
 }
 
 /// One HTTP request.
@@ -80,8 +89,16 @@ pub struct Request<'c> {
     pub scheme: &'c str,
     /// The Host header or `:authority`, as sent.
     pub authority: &'c str,
-    /// Path and query, normalised; `*` for `OPTIONS *`.
+    /// Path and query, normalised, as [`path_for_rules`] has it.
     pub path: &'c str,
     /// The other headers.
     pub headers: &'c http::HeaderMap,
+}
+
+/// The path that rules see of a request target: `OPTIONS *` is about the server as a whole, and rules see its root.
+pub fn path_for_rules(target: &str) -> &str {
+    match target {
+        "*" => "/",
+        target => target,
+    }
 }

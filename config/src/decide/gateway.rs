@@ -1,26 +1,12 @@
 //! A call that arrives at a gateway.
 
-use crate::decide::Dice;
-use crate::decide::call::Arrival;
-use crate::decide::call::ClientHello;
-use crate::decide::call::Connection;
-use crate::decide::call::Layer;
-use crate::decide::call::Request;
-use crate::decide::call::Terminated;
-use crate::decide::http;
-use crate::decide::sidecar::decided;
-use crate::decide::sidecar::forward;
-use crate::decide::sidecar::refused;
-use crate::decide::sidecar::wire;
+use crate::decide::call::{Arrival, ClientHello, Connection, Inside, Layer, Request, Terminated};
+use crate::decide::stream::{forward, wire};
 use crate::decide::trail::Trail;
-use crate::decide::verdict::ConnectionDecision;
-use crate::decide::verdict::Refusal;
-use crate::decide::verdict::RequestDecision;
-use crate::decide::verdict::Verdict;
-use crate::snapshot::BoundPort;
-use crate::snapshot::Snapshot;
-use crate::snapshot::gateways::GatewayListener;
-use crate::snapshot::gateways::TlsAct;
+use crate::decide::verdict::{ConnectionDecision, Refusal, RequestDecision, Verdict};
+use crate::decide::{Dice, http};
+use crate::snapshot::gateways::{GatewayListener, TlsAction};
+use crate::snapshot::{BoundPort, Snapshot};
 
 /// Whether the first bytes of an arrival make no difference.
 pub(crate) fn is_opaque(snapshot: &Snapshot, arrival: &Arrival) -> bool {
@@ -37,7 +23,7 @@ pub(crate) fn connection<'s>(
 ) -> ConnectionDecision<'s> {
     let mut trail = Trail::default();
     let Some(listener) = listener(snapshot, &call.arrival) else {
-        return decided(Verdict::Refuse(Refusal::NoChain), trail);
+        return ConnectionDecision::new(Verdict::Refuse(Refusal::NoChain), trail);
     };
     trail.listener = Some(&listener.key);
     if let Some(terminated) = call.terminated {
@@ -51,20 +37,24 @@ pub(crate) fn connection<'s>(
     }
     let http = listener.http.is_some();
     match (&listener.tcp, call.layer) {
-        (_, Layer::Http(_)) if http => decided(Verdict::Http, trail),
+        (_, Layer::Http(_)) if http => ConnectionDecision::new(Verdict::Http, trail),
         (Some((route, origin)), _) => {
             trail.chain = Some(origin);
             forward(route, trail, dice)
         }
-        (None, _) if http && listener.tls.is_empty() => decided(Verdict::Http, trail),
-        (None, Layer::Opaque | Layer::Silent) if http => decided(Verdict::Http, trail),
+        (None, _) if http && listener.tls.is_empty() => {
+            ConnectionDecision::new(Verdict::Http, trail)
+        }
+        (None, Layer::Opaque | Layer::Silent) if http => {
+            ConnectionDecision::new(Verdict::Http, trail)
+        }
         (None, layer) => match listener.tls.find(call.arrival.to.ip(), wire(layer)) {
             // Rules for every server name do not ask whether there is one.
-            Some(chain) if let TlsAct::Pass(route) = &chain.act => {
+            Some(chain) if let TlsAction::Pass(route) = &chain.act => {
                 trail.chain = Some(&chain.origin);
                 forward(route, trail, dice)
             }
-            _ => decided(Verdict::Refuse(Refusal::NoChain), trail),
+            _ => ConnectionDecision::new(Verdict::Refuse(Refusal::NoChain), trail),
         },
     }
 }
@@ -79,32 +69,39 @@ pub(crate) fn request<'s>(
     let listener = listener(snapshot, &call.arrival);
     trail.listener = listener.map(|listener| &*listener.key);
     let table = match call.terminated {
-        Some(terminated) => snapshot.terminated.get(&terminated.table),
+        Some(Terminated {
+            inside: Inside::Http(table),
+            ..
+        }) => snapshot.terminated.get(table),
+        Some(Terminated {
+            inside: Inside::Bytes,
+            ..
+        }) => None,
         None => listener.and_then(|listener| listener.http.as_ref()),
     };
     let Some(table) = table else {
-        return refused(Refusal::NoRoute, None, trail);
+        return RequestDecision::refused(Refusal::NoRoute, None, trail);
     };
     trail.table = Some(&table.name);
     match http::virtual_host(table, call.authority) {
         Some(host) => http::decide(snapshot, host, call, trail, dice),
-        None => refused(Refusal::NoRoute, None, trail),
+        None => RequestDecision::refused(Refusal::NoRoute, None, trail),
     }
 }
 
 /// What happens to a TLS connection that a chain took.
 fn tls<'s>(
     snapshot: &'s Snapshot,
-    act: &'s TlsAct,
+    act: &'s TlsAction,
     hello: &ClientHello,
     mut trail: Trail<'s>,
     dice: Dice<'_>,
 ) -> ConnectionDecision<'s> {
-    let (tls, server, table) = match act {
-        TlsAct::Pass(route) => return forward(route, trail, dice),
-        TlsAct::Http { tls, server, table } => (tls, server, table.name.clone()),
-        TlsAct::Stream { tls, server, .. } => (tls, server, "".into()),
-        TlsAct::NamedBySni(hosts) => {
+    let (tls, server, inside) = match act {
+        TlsAction::Pass(route) => return forward(route, trail, dice),
+        TlsAction::Http { tls, server, table } => (tls, server, Inside::Http(table.name.clone())),
+        TlsAction::Stream { tls, server, .. } => (tls, server, Inside::Bytes),
+        TlsAction::NamedBySni(hosts) => {
             let istio = hello.alpn.iter().any(|one| one.starts_with(b"istio"));
             let named = hello.sni.as_deref().filter(|_| istio).and_then(cluster_of);
             let cluster = named
@@ -113,18 +110,18 @@ fn tls<'s>(
             return match cluster {
                 Some(cluster) => {
                     trail.cluster = Some(&cluster.name);
-                    decided(Verdict::Forward(cluster), trail)
+                    ConnectionDecision::new(Verdict::Forward(cluster), trail)
                 }
-                None => decided(Verdict::Refuse(Refusal::NoChain), trail),
+                None => ConnectionDecision::new(Verdict::Refuse(Refusal::NoChain), trail),
             };
         }
     };
     let terminated = Terminated {
         server: server.clone(),
-        table,
+        inside,
         sni: hello.sni.clone(),
     };
-    decided(Verdict::Terminate { tls, terminated }, trail)
+    ConnectionDecision::new(Verdict::Terminate { tls, terminated }, trail)
 }
 
 /// What is inside of a TLS that this gateway ended: HTTP when the chain has a table, else bytes for its route.
@@ -134,14 +131,15 @@ fn inside<'s>(
     mut trail: Trail<'s>,
     dice: Dice<'_>,
 ) -> ConnectionDecision<'s> {
-    if !terminated.table.is_empty() {
-        return decided(Verdict::Http, trail);
+    match terminated.inside {
+        Inside::Http(_) => return ConnectionDecision::new(Verdict::Http, trail),
+        Inside::Bytes => {}
     }
     let same = |server: &crate::model::gateway::Server| {
         server.port_name == terminated.server.port_name && server.hosts == terminated.server.hosts
     };
     let found = listener.tls.iter().find_map(|chain| match &chain.act {
-        TlsAct::Stream { server, route, .. } if same(server) => Some((chain, route)),
+        TlsAction::Stream { server, route, .. } if same(server) => Some((chain, route)),
         _ => None,
     });
     match found {
@@ -149,7 +147,7 @@ fn inside<'s>(
             trail.chain = Some(&chain.origin);
             forward(route, trail, dice)
         }
-        None => decided(Verdict::Refuse(Refusal::NoChain), trail),
+        None => ConnectionDecision::new(Verdict::Refuse(Refusal::NoChain), trail),
     }
 }
 

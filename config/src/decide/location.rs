@@ -1,64 +1,46 @@
 //! Paths and locations: what a rewrite sends and where a redirect points.
 
 use crate::decide::call::Request;
-use crate::model::route::PathRewrite;
-use crate::model::route::Redirect;
-use crate::model::route::RedirectPath;
-use crate::model::route::RedirectPort;
-use crate::snapshot::table::RuleAction;
-use crate::value::StringMatch;
+use crate::snapshot::location::{Matched, PathRewrite, Redirect, RedirectPath, RedirectPort};
 
-/// The path and query a rule sends instead of `path`; `None` when it does not rewrite.
-pub(crate) fn rewritten(action: &RuleAction, path: &str) -> Option<String> {
-    let rewrite = action.route.rewrite.as_ref()?.path.as_ref()?;
+/// The path and query that are sent instead of `path`.
+pub(crate) fn rewritten(rewrite: &PathRewrite, path: &str) -> String {
     let (plain, query) = split_query(path);
-    Some(match rewrite {
-        PathRewrite::Strip => {
-            let prefix = action.condition().and_then(|wanted| wanted.segments);
-            let rest = plain.get(prefix.unwrap_or(0)..).unwrap_or_default();
+    match rewrite {
+        PathRewrite::Strip(prefix) => {
+            let rest = plain.get(*prefix..).unwrap_or_default();
             format!("/{}{query}", rest.strip_prefix('/').unwrap_or(rest))
         }
-        PathRewrite::Uri(uri) => format!("{uri}{}{query}", &plain[matched(action, plain)..]),
-        PathRewrite::Regex {
-            pattern,
-            substitution,
-        } => {
-            let replaced = pattern.replace_all(plain.as_bytes(), groups(substitution).as_bytes());
+        PathRewrite::Replace(matched, uri) => format!("{uri}{}{query}", rest(*matched, plain)),
+        PathRewrite::Regex(pattern, substitution) => {
+            let replaced = pattern.replace_all(plain.as_bytes(), substitution.as_bytes());
             format!("{}{query}", String::from_utf8_lossy(&replaced))
         }
-    })
+    }
 }
 
 /// The `location` of a redirect.
-pub(crate) fn redirect(
-    redirect: &Redirect,
-    action: &RuleAction,
-    call: &Request<'_>,
-    path: &str,
-) -> String {
+pub(crate) fn redirect(redirect: &Redirect, call: &Request<'_>) -> String {
     let scheme = redirect.scheme.as_deref().unwrap_or(call.scheme);
     let port = match redirect.port {
-        Some(RedirectPort::Number(port)) => Some(port),
-        Some(RedirectPort::FromRequest) => Some(action.port),
-        Some(RedirectPort::FromScheme) | None => None,
+        RedirectPort::Number(port) | RedirectPort::Listener(port) => Some(port),
+        RedirectPort::Kept => None,
     };
     // A scheme's own port is not written.
     let port = port.filter(|port| !is_default(scheme, *port));
     let host = match &redirect.authority {
         Some(authority) => authority,
         None => {
-            let numbered = matches!(redirect.port, Some(RedirectPort::Number(_)));
+            let numbered = matches!(redirect.port, RedirectPort::Number(_));
             kept_host(call, scheme, numbered || port.is_some())
         }
     };
-    let (plain, query) = split_query(path);
+    let (plain, query) = split_query(call.path);
     let path = match &redirect.path {
-        None => path.to_owned(),
-        Some(RedirectPath::Whole(uri)) if uri.contains('?') => uri.to_string(),
-        Some(RedirectPath::Whole(uri)) => format!("{uri}{query}"),
-        Some(RedirectPath::Prefix(uri)) => {
-            format!("{uri}{}{query}", &plain[matched(action, plain)..])
-        }
+        RedirectPath::Kept => call.path.to_owned(),
+        RedirectPath::Whole(uri) if uri.contains('?') => uri.to_string(),
+        RedirectPath::Whole(uri) => format!("{uri}{query}"),
+        RedirectPath::Replace(matched, uri) => format!("{uri}{}{query}", rest(*matched, plain)),
     };
     let slash = if path.starts_with('/') { "" } else { "/" };
     match port {
@@ -96,18 +78,13 @@ fn is_default(scheme: &str, port: u16) -> bool {
     matches!((scheme, port), ("http", 80) | ("https", 443))
 }
 
-/// How much of the path the rule matched: a prefix its length, anything else all of it, no condition the first `/`.
-fn matched(action: &RuleAction, plain: &str) -> usize {
-    let wanted = action.condition();
-    if let Some(prefix) = wanted.and_then(|wanted| wanted.segments) {
-        return prefix.min(plain.len());
+/// What follows the part of a path that a rule matched.
+fn rest(matched: Matched, plain: &str) -> &str {
+    match matched {
+        Matched::Prefix(length) => plain.get(length..).unwrap_or_default(),
+        Matched::Whole => "",
+        Matched::Root => plain.strip_prefix('/').unwrap_or(plain),
     }
-    let length = match wanted.and_then(|wanted| wanted.uri.as_ref()) {
-        Some(StringMatch::Prefix(prefix) | StringMatch::PrefixIgnoreCase(prefix)) => prefix.len(),
-        Some(_) => plain.len(),
-        None => usize::from(plain.starts_with('/')),
-    };
-    length.min(plain.len())
 }
 
 fn split_query(path: &str) -> (&str, &str) {
@@ -115,25 +92,4 @@ fn split_query(path: &str) -> (&str, &str) {
         Some(at) => path.split_at(at),
         None => (path, ""),
     }
-}
-
-/// RE2's `\1` as the `regex` crate writes it.
-fn groups(substitution: &str) -> String {
-    let mut out = String::with_capacity(substitution.len() + 4);
-    let mut rest = substitution.chars().peekable();
-    while let Some(c) = rest.next() {
-        match (c, rest.peek().copied()) {
-            ('\\', Some(digit)) if digit.is_ascii_digit() => {
-                rest.next();
-                out.push_str(&format!("${{{digit}}}"));
-            }
-            ('\\', Some('\\')) => {
-                rest.next();
-                out.push('\\');
-            }
-            ('$', _) => out.push_str("$$"),
-            (c, _) => out.push(c),
-        }
-    }
-    out
 }

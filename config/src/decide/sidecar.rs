@@ -1,46 +1,38 @@
 //! A call that leaves a workload.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use crate::decide::Dice;
-use crate::decide::call::Arrival;
-use crate::decide::call::Connection;
-use crate::decide::call::Layer;
-use crate::decide::call::Request;
-use crate::decide::http;
-use crate::decide::split::split;
-use crate::decide::trail::Shares;
+use crate::decide::call::{Arrival, Connection, Layer, Request};
+use crate::decide::destination::DialRefusal;
+use crate::decide::stream::{forward, to_target, wire};
 use crate::decide::trail::Trail;
-use crate::decide::verdict::ConnectionDecision;
-use crate::decide::verdict::Forward;
-use crate::decide::verdict::Refusal;
-use crate::decide::verdict::RequestDecision;
-use crate::decide::verdict::RequestVerdict;
-use crate::decide::verdict::Verdict;
-use crate::model::mesh::OutboundPolicy;
+use crate::decide::verdict::{
+    ConnectionDecision, Forward, Refusal, RequestDecision, RequestVerdict, RouteName, Verdict,
+};
+use crate::decide::{Dice, destination, http};
+use crate::model::outbound_policy::OutboundPolicy;
 use crate::snapshot::Snapshot;
-use crate::snapshot::chains::Chain;
-use crate::snapshot::chains::StreamRoute;
-use crate::snapshot::chains::Wire;
-use crate::snapshot::cluster::BLACK_HOLE_CLUSTER;
-use crate::snapshot::cluster::PASSTHROUGH_CLUSTER;
+use crate::snapshot::chains::{Chain, StreamRoute, Wire};
+use crate::snapshot::cluster::{BLACK_HOLE_CLUSTER, Cluster, PASSTHROUGH_CLUSTER};
 use crate::snapshot::outbound::Listener;
+use crate::snapshot::target::Target;
 
 /// Whether the first bytes of an arrival make no difference.
 pub(crate) fn is_opaque(snapshot: &Snapshot, arrival: &Arrival) -> bool {
-    let (to, port) = destination(arrival);
+    let (to, port) = original_dst(arrival);
     if snapshot.workload.is_own(to) {
         return true;
     }
     let outbound = &snapshot.outbound;
-    let unknown_is_opaque = outbound.unknown.policy == OutboundPolicy::AllowAny;
+    let policy = outbound.unknown.policy;
     let Some(listener) = outbound.listener(to.ip(), port) else {
-        return unknown_is_opaque;
+        return policy == OutboundPolicy::AllowAny;
     };
     let takes_all = listener.streams.find(to.ip(), Wire::Plain).is_some();
     listener.http.is_none()
         && !listener.streams.depend_on_bytes(to.ip())
-        && (takes_all || unknown_is_opaque)
+        && (takes_all || policy != OutboundPolicy::RegistryOnly)
 }
 
 /// What happens to a connection.
@@ -49,23 +41,54 @@ pub(crate) fn connection<'s>(
     call: &Connection<'_>,
     dice: Dice<'_>,
 ) -> ConnectionDecision<'s> {
-    let (to, port) = destination(&call.arrival);
+    let mut decision = route_connection(snapshot, call, dice);
+    let (to, _) = original_dst(&call.arrival);
+    let refused = match &decision.verdict {
+        Verdict::Pass => destination::original(snapshot, to),
+        Verdict::Forward(cluster) => destination::original_of(snapshot, cluster, to),
+        Verdict::Http | Verdict::Terminate { .. } | Verdict::Refuse(_) => None,
+    };
+    if refused.is_some() {
+        decision.trail.refused = refused;
+        decision.verdict = Verdict::Refuse(Refusal::OwnListener);
+        decision.cluster = Some(BLACK_HOLE_CLUSTER);
+    }
+    decision
+}
+
+fn route_connection<'s>(
+    snapshot: &'s Snapshot,
+    call: &Connection<'_>,
+    dice: Dice<'_>,
+) -> ConnectionDecision<'s> {
+    let (to, port) = original_dst(&call.arrival);
     let mut trail = Trail::default();
     if snapshot.workload.is_own(to) {
         trail.cluster = Some(BLACK_HOLE_CLUSTER);
-        return decided(Verdict::Refuse(Refusal::OwnListener), trail);
+        trail.refused = Some(DialRefusal::own_listener(to));
+        return ConnectionDecision::new(Verdict::Refuse(Refusal::OwnListener), trail);
     }
+    let http = matches!(call.layer, Layer::Http(_));
     let Some(listener) = snapshot.outbound.listener(to.ip(), port) else {
-        return unknown(snapshot, call.layer, trail);
+        let policy = snapshot.outbound.unknown.policy;
+        return unknown(snapshot, http && policy != OutboundPolicy::AllowAny, trail);
     };
     trail.listener = Some(&listener.key);
     match stream_chain(listener, to, call.layer) {
-        Taken::Http => decided(Verdict::Http, trail),
+        Taken::Http => ConnectionDecision::new(Verdict::Http, trail),
         Taken::Chain(chain) => {
             trail.chain = Some(&chain.origin);
             forward(&chain.act, trail, dice)
         }
-        Taken::Nothing => unknown(snapshot, call.layer, trail),
+        // Where byte streams have listeners, Istio reads no HTTP to resolve its host; egret reads it to refuse it.
+        Taken::Nothing => {
+            let policy = snapshot.outbound.unknown.policy;
+            unknown(
+                snapshot,
+                http && policy == OutboundPolicy::RegistryOnly,
+                trail,
+            )
+        }
     }
 }
 
@@ -75,20 +98,44 @@ pub(crate) fn request<'s>(
     call: &Request<'_>,
     dice: Dice<'_>,
 ) -> RequestDecision<'s> {
-    let (to, port) = destination(&call.arrival);
+    let mut decision = route_request(snapshot, call, dice);
+    let (to, _) = original_dst(&call.arrival);
+    let refused = match &decision.verdict {
+        RequestVerdict::Pass => destination::original(snapshot, to),
+        RequestVerdict::Forward(forward) => destination::original_of(snapshot, forward.cluster, to),
+        RequestVerdict::Answer(_) | RequestVerdict::Refuse(_) => None,
+    };
+    if refused.is_some() {
+        decision.trail.refused = refused;
+        decision.verdict = RequestVerdict::Refuse(Refusal::OwnListener);
+    }
+    decision
+}
+
+fn route_request<'s>(
+    snapshot: &'s Snapshot,
+    call: &Request<'_>,
+    dice: Dice<'_>,
+) -> RequestDecision<'s> {
+    let (to, port) = original_dst(&call.arrival);
     let mut trail = Trail::default();
     if snapshot.workload.is_own(to) {
-        return refused(Refusal::OwnListener, None, trail);
+        trail.refused = Some(DialRefusal::own_listener(to));
+        return RequestDecision::refused(Refusal::OwnListener, None, trail);
     }
     let listener = snapshot.outbound.listener(to.ip(), port);
     trail.listener = listener.map(|listener| &*listener.key);
-    let Some(table) = listener.and_then(|listener| listener.http.as_ref()) else {
-        return unknown_request(snapshot, trail);
+    let dynamic = snapshot.outbound.unknown.dynamic.as_ref();
+    let Some(listener) = listener else {
+        return unknown_request(snapshot, dynamic, trail);
+    };
+    let Some(table) = &listener.http else {
+        return unknown_request(snapshot, None, trail);
     };
     trail.table = Some(&table.name);
     match http::virtual_host(table, call.authority) {
         Some(host) => http::decide(snapshot, host, call, trail, dice),
-        None => unknown_request(snapshot, trail),
+        None => unknown_request(snapshot, dynamic, trail),
     }
 }
 
@@ -117,143 +164,84 @@ fn stream_chain<'s>(listener: &'s Listener, to: SocketAddr, layer: &Layer) -> Ta
     }
 }
 
-/// What a chain is chosen by.
-pub(crate) fn wire(layer: &Layer) -> Wire<'_> {
-    match layer {
-        Layer::Tls(hello) => Wire::Tls(hello.sni.as_deref()),
-        Layer::Http(_) | Layer::Opaque | Layer::Silent => Wire::Plain,
-    }
-}
-
-/// A byte stream to a target of a route.
-pub(crate) fn forward<'s>(
-    route: &'s StreamRoute,
-    mut trail: Trail<'s>,
-    dice: Dice<'_>,
-) -> ConnectionDecision<'s> {
-    trail.shares = Shares::of_streams(&route.targets);
-    match split(&route.targets, |(_, weight)| *weight, dice) {
-        Some((Ok(cluster), _)) => {
-            trail.cluster = Some(&cluster.name);
-            decided(Verdict::Forward(cluster), trail)
-        }
-        Some((Err(missing), _)) => {
-            trail.cluster = Some(missing);
-            decided(Verdict::Refuse(Refusal::NoCluster(missing.clone())), trail)
-        }
-        None => decided(Verdict::Refuse(Refusal::NoChain), trail),
-    }
-}
-
-/// The policy for a connection that nothing is registered for.
+/// The policy for a connection that nothing is registered for. `reads_http` says that it carries HTTP whose requests
+/// are decided one by one.
 fn unknown<'s>(
     snapshot: &'s Snapshot,
-    layer: &Layer,
+    reads_http: bool,
     mut trail: Trail<'s>,
 ) -> ConnectionDecision<'s> {
     let unknown = &snapshot.outbound.unknown;
-    let http = matches!(layer, Layer::Http(_));
     trail.policy = Some(unknown);
     match unknown.policy {
-        OutboundPolicy::RegistryOnly if http => decided(Verdict::Http, trail),
-        OutboundPolicy::AllowAnyDynamicDns if http => decided(Verdict::Http, trail),
+        _ if reads_http => ConnectionDecision::new(Verdict::Http, trail),
         OutboundPolicy::RegistryOnly => {
             trail.cluster = Some(BLACK_HOLE_CLUSTER);
-            decided(Verdict::Refuse(Refusal::Blackhole), trail)
+            ConnectionDecision::new(Verdict::Refuse(Refusal::Blackhole), trail)
         }
         OutboundPolicy::AllowAny | OutboundPolicy::AllowAnyDynamicDns => match &unknown.proxy {
-            Some(Ok(cluster)) => {
-                trail.cluster = Some(&cluster.name);
-                decided(Verdict::Forward(cluster), trail)
-            }
-            Some(Err(missing)) => {
-                trail.cluster = Some(missing);
-                decided(Verdict::Refuse(Refusal::NoCluster(missing.clone())), trail)
-            }
+            Some(proxy) => to_target(proxy, trail),
             None => {
                 trail.cluster = Some(PASSTHROUGH_CLUSTER);
-                decided(Verdict::Pass, trail)
+                ConnectionDecision::new(Verdict::Pass, trail)
             }
         },
     }
 }
 
-/// The policy for a request that nothing is registered for.
-fn unknown_request<'s>(snapshot: &'s Snapshot, mut trail: Trail<'s>) -> RequestDecision<'s> {
+/// The route, and its virtual host, of requests that pass since the policy for unmatched traffic lets them.
+const ALLOW_ANY: &str = "allow_any";
+
+/// The same for those that it refuses.
+const BLOCK_ALL: &str = "block_all";
+
+/// The policy for a request that nothing is registered for. `dynamic` resolves its host, where the port is read so.
+fn unknown_request<'s>(
+    snapshot: &'s Snapshot,
+    dynamic: Option<&'s Arc<Cluster>>,
+    mut trail: Trail<'s>,
+) -> RequestDecision<'s> {
     let unknown = &snapshot.outbound.unknown;
     trail.policy = Some(unknown);
-    let target = match unknown.policy {
+    let proxy = match unknown.policy {
         OutboundPolicy::RegistryOnly => {
-            return refused(Refusal::Blackhole, Some("block_all"), trail);
+            return RequestDecision::refused(Refusal::Blackhole, Some(BLOCK_ALL), trail);
         }
         OutboundPolicy::AllowAny => unknown.proxy.as_ref(),
         OutboundPolicy::AllowAnyDynamicDns => None,
     };
-    let cluster = match (target, &unknown.dynamic) {
-        (Some(Err(missing)), _) => {
+    let cluster = match (proxy, dynamic) {
+        (Some(Target::Missing(missing)), _) => {
             trail.cluster = Some(missing);
-            return refused(
-                Refusal::NoCluster(missing.clone()),
-                Some("allow_any"),
-                trail,
-            );
+            let refusal = Refusal::NoCluster(missing.clone());
+            return RequestDecision::refused(refusal, Some(ALLOW_ANY), trail);
         }
-        (Some(Ok(cluster)), _) | (None, Some(cluster)) => cluster,
-        (None, None) => {
-            trail.cluster = Some(PASSTHROUGH_CLUSTER);
-            return RequestDecision {
-                verdict: RequestVerdict::Pass,
-                virtual_host: Some("allow_any"),
-                route: Some("allow_any"),
-                rule: None,
-                trail,
-            };
-        }
+        (Some(Target::Cluster(cluster)), _) | (None, Some(cluster)) => Some(cluster),
+        (None, None) => None,
     };
-    trail.cluster = Some(&cluster.name);
+    trail.cluster = Some(cluster.map_or(PASSTHROUGH_CLUSTER, |cluster| &*cluster.name));
     RequestDecision {
-        verdict: RequestVerdict::Forward(Forward {
-            cluster,
-            path: None,
-            authority: None,
-            timeout: None,
-            retries: None,
-            mirrors: &[],
-            headers: [None, None],
-        }),
-        virtual_host: Some("allow_any"),
-        route: Some("allow_any"),
-        rule: None,
-        trail,
-    }
-}
-
-/// A connection's decision; the cluster is the trail's.
-pub(crate) fn decided<'s>(verdict: Verdict<'s>, trail: Trail<'s>) -> ConnectionDecision<'s> {
-    ConnectionDecision {
-        verdict,
-        cluster: trail.cluster,
-        trail,
-    }
-}
-
-/// A refused request.
-pub(crate) fn refused<'s>(
-    refusal: Refusal,
-    route: Option<&'s str>,
-    trail: Trail<'s>,
-) -> RequestDecision<'s> {
-    RequestDecision {
-        verdict: RequestVerdict::Refuse(refusal),
-        virtual_host: trail.virtual_host.or(route),
-        route,
-        rule: None,
+        verdict: match cluster {
+            Some(cluster) => RequestVerdict::Forward(Forward {
+                cluster,
+                path: None,
+                authority: None,
+                timeout: None,
+                retries: None,
+                mirrors: &[],
+                headers: [None, None],
+            }),
+            None => RequestVerdict::Pass,
+        },
+        virtual_host: Some(ALLOW_ANY),
+        route: Some(RouteName::BuiltIn(ALLOW_ANY)),
+        filters: None,
         trail,
     }
 }
 
 /// Where a caller wanted to go; an IPv4 address inside of an IPv6 one is taken out.
-fn destination(arrival: &Arrival) -> (SocketAddr, u16) {
+fn original_dst(arrival: &Arrival) -> (SocketAddr, u16) {
     let port = arrival.to.port();
     let to = SocketAddr::new(arrival.to.ip().to_canonical(), port);
     (to, port)

@@ -21,25 +21,15 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::decide::call::Arrival;
-use crate::decide::call::ClientHello;
-use crate::decide::call::Connection;
-use crate::decide::call::HttpVersion;
-use crate::decide::call::Layer;
-use crate::decide::call::Request;
-use crate::decide::call::Terminated;
-use crate::decide::verdict::Answer;
-use crate::decide::verdict::Refusal;
-use crate::decide::verdict::RequestDecision;
-use crate::decide::verdict::RequestVerdict;
-use crate::decide::verdict::Verdict;
+use crate::decide::call::{
+    Arrival, ClientHello, Connection, HttpVersion, Layer, Request, Terminated,
+};
+use crate::decide::verdict::{Answer, Refusal, RequestDecision, RequestVerdict, Verdict};
 use crate::labels::Labels;
-use crate::load::Text;
-use crate::load::load;
+use crate::load::{Text, load};
 use crate::problem::Problem;
 use crate::snapshot::Snapshot;
-use crate::snapshot::workload::Mode;
-use crate::snapshot::workload::Workload;
+use crate::snapshot::workload::{Mode, Workload};
 
 /// A snapshot of a configuration for one workload.
 pub(crate) struct World {
@@ -143,22 +133,26 @@ impl World {
                 );
             }
         }
-        assert!(wrong.is_empty(), "\n{wrong}problems: {:#?}", self.told());
+        assert!(
+            wrong.is_empty(),
+            "\n{wrong}problems: {:#?}",
+            self.messages()
+        );
     }
 
     /// Checks that exactly these problems were found: each a part of the text of one, in order.
     #[track_caller]
     pub(crate) fn tells(&self, parts: &[&str]) {
-        let told = self.told();
-        let fits = told.len() == parts.len()
-            && told
+        let messages = self.messages();
+        let fits = messages.len() == parts.len()
+            && messages
                 .iter()
                 .zip(parts)
-                .all(|(told, part)| told.contains(part));
-        assert!(fits, "{told:#?}\nis not\n{parts:#?}");
+                .all(|(message, part)| message.contains(part));
+        assert!(fits, "{messages:#?}\nis not\n{parts:#?}");
     }
 
-    fn told(&self) -> Vec<String> {
+    fn messages(&self) -> Vec<String> {
         self.problems.iter().map(ToString::to_string).collect()
     }
 
@@ -177,8 +171,8 @@ impl World {
             })
         };
         let layer = match &*call.protocol {
-            "http" => Layer::Http(HttpVersion::One),
-            "h2" => Layer::Http(HttpVersion::Two),
+            "http" => Layer::Http(HttpVersion::Http1),
+            "h2" => Layer::Http(HttpVersion::Http2),
             "tls" => hello(&[]),
             "istio" => hello(&["istio"]),
             "https" => hello(&["http/1.1"]),
@@ -195,7 +189,7 @@ impl World {
         match decision.verdict {
             Verdict::Http => self.request(call, None, "http", dice),
             Verdict::Terminate { terminated, .. } => {
-                let inside = Layer::Http(HttpVersion::One);
+                let inside = Layer::Http(HttpVersion::Http1);
                 let connection = Connection {
                     arrival,
                     layer: &inside,
@@ -243,7 +237,7 @@ fn stream(verdict: &Verdict<'_>) -> String {
         Verdict::Http => "http".to_owned(),
         Verdict::Pass => "pass".to_owned(),
         Verdict::Forward(cluster) => cluster.name.to_string(),
-        Verdict::Terminate { terminated, .. } => format!("terminate {}", terminated.table),
+        Verdict::Terminate { terminated, .. } => format!("terminate {:?}", terminated.inside),
         Verdict::Refuse(refusal) => refused(refusal, false),
     }
 }
@@ -274,7 +268,7 @@ fn words(decision: &RequestDecision<'_>) -> String {
         }
         RequestVerdict::Forward(forward) => {
             let mut words = forward.cluster.name.to_string();
-            if let Some(name) = decision.route.filter(|name| *name != "default") {
+            if let Some(name) = decision.route.as_deref().filter(|name| *name != "default") {
                 let _ = write!(words, " route={name}");
             }
             if let Some(path) = &forward.path {

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use crate::snapshot::chains::ChainOrigin;
-use crate::snapshot::chains::Target;
-use crate::snapshot::chains::target_name;
-use crate::snapshot::outbound::Unknown;
-use crate::snapshot::table::RouteTarget;
-use crate::snapshot::table::RuleOrigin;
+use crate::decide::destination::DialRefusal;
+use crate::model::condition::Condition;
+use crate::snapshot::chains::{ChainOrigin, StreamRoute};
+use crate::snapshot::outbound::UnmatchedTraffic;
+use crate::snapshot::table::{RouteTarget, RuleOrigin};
+use crate::snapshot::target::Split;
 
 /// Why a call was decided as it was. Borrowed from the snapshot; allocates only when a rule was tried and did not fit.
 #[derive(Clone, Debug, Default)]
@@ -25,11 +25,13 @@ pub struct Trail<'s> {
     /// Rules of the virtual host that were tried before it, and what they wanted that the request had not.
     pub tried: Vec<Tried<'s>>,
     /// The policy for unknown calls, when it decided.
-    pub policy: Option<&'s Unknown>,
+    pub policy: Option<&'s UnmatchedTraffic>,
     /// The clusters that the chosen one was picked from.
     pub shares: Shares<'s>,
     /// The cluster that was chosen.
     pub cluster: Option<&'s str>,
+    /// Why the original destination may not be dialled, where the call would go there.
+    pub refused: Option<DialRefusal>,
 }
 
 /// The clusters of a rule by weight. Borrowed from the snapshot.
@@ -40,8 +42,8 @@ pub struct Shares<'s>(Of<'s>);
 enum Of<'s> {
     #[default]
     Nothing,
-    Requests(&'s [RouteTarget]),
-    Streams(&'s [(Target, u32)]),
+    Requests(&'s Split<RouteTarget>),
+    Streams(&'s StreamRoute),
 }
 
 /// One cluster of several.
@@ -57,30 +59,30 @@ pub struct Share<'s> {
 
 impl<'s> Shares<'s> {
     /// The shares of an HTTP rule.
-    pub(crate) fn of_requests(targets: &'s [RouteTarget]) -> Self {
+    pub(crate) fn of_requests(targets: &'s Split<RouteTarget>) -> Self {
         Self(Of::Requests(targets))
     }
 
     /// The shares of a rule for byte streams.
-    pub(crate) fn of_streams(targets: &'s [(Target, u32)]) -> Self {
+    pub(crate) fn of_streams(targets: &'s StreamRoute) -> Self {
         Self(Of::Streams(targets))
     }
 
     /// The clusters, in the rule's order.
     pub fn iter(self) -> impl Iterator<Item = Share<'s>> {
-        let (requests, streams): (&[RouteTarget], &[(Target, u32)]) = match self.0 {
-            Of::Nothing => (&[], &[]),
-            Of::Requests(targets) => (targets, &[]),
-            Of::Streams(targets) => (&[], targets),
+        let (requests, streams) = match self.0 {
+            Of::Nothing => (None, None),
+            Of::Requests(targets) => (Some(targets), None),
+            Of::Streams(targets) => (None, Some(targets)),
         };
-        let requests = requests
-            .iter()
-            .map(|target| (&target.cluster, target.weight));
-        let streams = streams.iter().map(|(target, weight)| (target, *weight));
+        let requests = requests.into_iter().flat_map(Split::iter);
+        let requests = requests.map(|(target, weight)| (&target.cluster, *weight));
+        let streams = streams.into_iter().flat_map(Split::iter);
+        let streams = streams.map(|(target, weight)| (target, *weight));
         requests.chain(streams).map(|(target, weight)| Share {
-            cluster: target_name(target),
+            cluster: target.name(),
             weight,
-            exists: target.is_ok(),
+            exists: target.exists(),
         })
     }
 }
@@ -91,40 +93,7 @@ pub struct Tried<'s> {
     /// The rule.
     pub rule: &'s RuleOrigin,
     /// The first of its conditions that did not hold.
-    pub why: Miss<'s>,
-}
-
-/// The condition of a rule that did not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Miss<'s> {
-    /// `uri`.
-    Path,
-    /// `scheme`.
-    Scheme,
-    /// `method`.
-    Method,
-    /// `authority`.
-    Authority,
-    /// `headers`, this one.
-    Header(&'s str),
-    /// `withoutHeaders`, this one.
-    WithoutHeader(&'s str),
-    /// `queryParams`, this one.
-    Query(&'s str),
-}
-
-impl fmt::Display for Miss<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Path => f.write_str("uri"),
-            Self::Scheme => f.write_str("scheme"),
-            Self::Method => f.write_str("method"),
-            Self::Authority => f.write_str("authority"),
-            Self::Header(name) => write!(f, "headers.{name}"),
-            Self::WithoutHeader(name) => write!(f, "withoutHeaders.{name}"),
-            Self::Query(name) => write!(f, "queryParams.{name}"),
-        }
-    }
+    pub why: &'s Condition,
 }
 
 /// The short form, one line: `listener=0.0.0.0:80 vhost=a.com:80 rule=VirtualService default/a http[0] cluster=…`.
@@ -152,6 +121,9 @@ impl fmt::Display for Trail<'_> {
         if let Some(cluster) = self.cluster {
             write!(f, " cluster={cluster}")?;
         }
+        if let Some(refusal) = self.refused {
+            write!(f, " refused={}", refusal.rule.code())?;
+        }
         Ok(())
     }
 }
@@ -178,7 +150,11 @@ impl Trail<'_> {
             (None, _) => {}
         }
         for tried in &self.tried {
-            said.push(format!("{} does not match: {}", tried.rule, tried.why));
+            said.push(format!(
+                "{} does not match: {}",
+                tried.rule,
+                tried.why.field()
+            ));
         }
         if let Some(rule) = self.rule {
             said.push(format!("{rule} matches"));
@@ -190,6 +166,9 @@ impl Trail<'_> {
         }
         if let Some(cluster) = self.cluster {
             said.push(format!("the call goes to {cluster}"));
+        }
+        if let Some(refusal) = self.refused {
+            said.push(format!("the address may not be dialled: {refusal}"));
         }
         said
     }

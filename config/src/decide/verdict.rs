@@ -1,17 +1,15 @@
 //! Answers: what happens to a call, and why.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::decide::call::Terminated;
 use crate::decide::trail::Trail;
-use crate::model::route::DirectResponse;
-use crate::model::route::HeaderChanges;
-use crate::model::route::HttpRoute;
-use crate::model::route::Retries;
-use crate::model::tls::Hashed;
-use crate::model::tls::ServerTls;
+use crate::model::route::{DirectResponse, HeaderChanges, Retries};
+use crate::model::tls::{Hashed, ServerTls};
 use crate::snapshot::cluster::Cluster;
+use crate::snapshot::table::Filters;
 
 /// How to read the start of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +123,26 @@ pub enum Answer<'s> {
     },
 }
 
+/// The name of a route, as logs show it. Copied out of the snapshot without allocating.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteName {
+    /// Given by a rule, or `default`.
+    Named(Arc<str>),
+    /// One of the routes that every sidecar has: `allow_any`, `block_all`.
+    BuiltIn(&'static str),
+}
+
+impl Deref for RouteName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Named(name) => name,
+            Self::BuiltIn(name) => name,
+        }
+    }
+}
+
 /// A decision about a request.
 #[derive(Clone, Debug)]
 pub struct RequestDecision<'s> {
@@ -133,9 +151,33 @@ pub struct RequestDecision<'s> {
     /// The virtual host, where one matched.
     pub virtual_host: Option<&'s str>,
     /// The route's name: a rule's, `default`, `allow_any` or `block_all`; none when a rule has no name.
-    pub route: Option<&'s str>,
-    /// The rule of a VirtualService that took the request. Its faults and CORS come first, whatever the verdict.
-    pub rule: Option<&'s HttpRoute>,
+    pub route: Option<RouteName>,
+    /// What the rule that took the request does besides. Its faults and CORS come first, whatever the verdict.
+    pub filters: Option<&'s Filters>,
     /// Why.
     pub trail: Trail<'s>,
+}
+
+impl<'s> ConnectionDecision<'s> {
+    /// A decision; the cluster is the trail's.
+    pub(crate) fn new(verdict: Verdict<'s>, trail: Trail<'s>) -> Self {
+        Self {
+            verdict,
+            cluster: trail.cluster,
+            trail,
+        }
+    }
+}
+
+impl<'s> RequestDecision<'s> {
+    /// A refused request that no rule took.
+    pub(crate) fn refused(refusal: Refusal, route: Option<&'static str>, trail: Trail<'s>) -> Self {
+        Self {
+            verdict: RequestVerdict::Refuse(refusal),
+            virtual_host: trail.virtual_host.or(route),
+            route: route.map(RouteName::BuiltIn),
+            filters: None,
+            trail,
+        }
+    }
 }

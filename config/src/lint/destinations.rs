@@ -3,12 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::host::CLUSTER_DOMAIN;
-use crate::host::HostPattern;
-use crate::lint::View;
-use crate::lint::finding;
+use crate::host::{CLUSTER_DOMAIN, HostPattern};
+use crate::lint::{View, finding};
+use crate::model::destination::Destination;
 use crate::model::policy::DestinationRule;
-use crate::model::route::Destination;
 use crate::model::route::HttpAction;
 use crate::model::virtual_service::VirtualService;
 use crate::problem::Problem;

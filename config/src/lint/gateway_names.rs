@@ -4,12 +4,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::lint::View;
-use crate::lint::finding;
-use crate::model::gateway::Gateway;
-use crate::model::gateway::Server;
-use crate::model::gateway::ServerTlsMode;
-use crate::model::virtual_service::GatewayName;
+use crate::lint::{View, finding};
+use crate::model::gateway::{Gateway, Server};
+use crate::model::source::GatewayName;
+use crate::model::tls::ServerTlsMode;
 use crate::model::virtual_service::VirtualService;
 use crate::name::ObjectName;
 use crate::problem::Problem;

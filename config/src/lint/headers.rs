@@ -1,9 +1,7 @@
 //! Header values that Envoy fills in and egret sends as they are.
 
-use crate::lint::View;
-use crate::lint::finding;
-use crate::model::route::HeaderChanges;
-use crate::model::route::HttpAction;
+use crate::lint::{View, finding};
+use crate::model::route::{HeaderChanges, HttpAction};
 use crate::problem::Problem;
 
 pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::lint::View;
-use crate::lint::finding;
+use crate::lint::{View, finding};
 use crate::model::service::Service;
 use crate::name::Kind;
 use crate::port::PortClass;

@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::lint::View;
-use crate::lint::finding;
-use crate::model::policy::DestinationRule;
-use crate::model::policy::PortPolicies;
+use crate::lint::{View, finding};
+use crate::model::policy::{DestinationRule, PortPolicies};
 use crate::model::service::Service;
 use crate::name::Kind;
 use crate::port::PortClass;

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::lint::View;
-use crate::lint::finding;
+use crate::lint::{View, finding};
 use crate::model::policy::DestinationRule;
 use crate::problem::Problem;
 

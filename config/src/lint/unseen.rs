@@ -1,16 +1,13 @@
 //! Services that nobody sees: exported to no one, or kept out by the Sidecars of every namespace they are exported to.
 
-use std::collections::BTreeSet;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::labels::Labels;
-use crate::lint::View;
-use crate::lint::finding;
+use crate::lint::{View, finding};
 use crate::model::meta::ExportTo;
 use crate::model::service::Service;
-use crate::model::sidecar::ImportFrom;
-use crate::model::sidecar::Sidecar;
+use crate::model::sidecar::{ImportFrom, Sidecar};
 use crate::name::Kind;
 use crate::problem::Problem;
 

@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 
 use crate::host::HostPattern;
-use crate::lint::View;
-use crate::lint::finding;
-use crate::model::virtual_service::GatewayName;
+use crate::lint::{View, finding};
+use crate::model::source::GatewayName;
 use crate::name::Kind;
 use crate::problem::Problem;
 

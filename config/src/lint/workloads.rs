@@ -1,17 +1,13 @@
 //! Workloads through whose eyes a configuration is looked at when nobody says whose it is.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::host::HostPattern;
 use crate::labels::Labels;
-use crate::model::meta::ExportTo;
-use crate::model::meta::Meta;
+use crate::model::meta::{ExportTo, Meta};
 use crate::model::objects::Objects;
-use crate::snapshot::workload::Mode;
-use crate::snapshot::workload::Workload;
+use crate::snapshot::workload::{Mode, Workload};
 
 /// Ports that egret listens on unless told otherwise.
 const OWN_PORTS: [u16; 2] = [15000, 15021];

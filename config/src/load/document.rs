@@ -2,28 +2,14 @@
 
 use std::cell::Cell;
 
-use super::Document;
-use super::Reader;
 use super::chunk::Chunk;
-use super::format;
-use super::format::Fault;
-use super::format::Format;
-use super::plain;
-use crate::problem::Place;
-use crate::problem::Problem;
-use crate::problem::Said;
-use crate::problem::Severity;
-use crate::wire::envelope::Body;
-use crate::wire::envelope::Draft;
-use crate::wire::envelope::DraftSeed;
-use crate::wire::envelope::Halt;
-use crate::wire::envelope::Header;
-use crate::wire::envelope::HeaderSeed;
-use crate::wire::envelope::Metadata;
-use crate::wire::envelope::NoBody;
-use crate::wire::reading::Ignored;
-use crate::wire::reading::Reading;
-use crate::wire::reading::Why;
+use super::format::{Fault, Format};
+use super::{Document, Reader, format, installs, mesh, plain};
+use crate::name::DEFAULT_NAMESPACE;
+use crate::problem::{Message, Place, Problem, Severity};
+use crate::wire::envelope::{Body, Draft, DraftSeed, Halt, Header, HeaderSeed, Metadata};
+use crate::wire::istio_kinds::NoBody;
+use crate::wire::reading::{Ignored, Reading, Why};
 
 /// What a document is taken for before it says so itself.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +20,12 @@ pub(super) enum Expect<'a> {
     Kind(&'a str, &'a str),
     /// A mesh configuration, unless it says that it is something else.
     MeshConfig,
+}
+
+impl Expect<'_> {
+    fn is_mesh_config(self) -> bool {
+        matches!(self, Self::MeshConfig)
+    }
 }
 
 /// The text of one document, and where it comes from.
@@ -50,8 +42,8 @@ pub(super) struct Source<'a> {
 /// The document is a list of documents; it must be taken apart.
 pub(super) struct IsList;
 
-/// The ConfigMap that holds the mesh configuration, and its key.
-const MESH_CONFIG_MAP: (&str, &str, &str) = ("istio-system", "istio", "mesh");
+/// The key of a ConfigMap that holds the mesh configuration.
+const MESH_KEY: &str = "mesh";
 
 /// Reads one document, and hands it and its problems to `reader`.
 pub(super) fn read(
@@ -68,7 +60,14 @@ pub(super) fn read(
     if attempt.halt == Some(Halt::BodyBeforeKind) {
         let (header, fault) = source.header();
         if let Some(fault) = fault {
+            if expect.is_mesh_config() || header.looks_like_mesh_config {
+                reader.mesh_unread = Some(source.place.clone());
+            }
             reader.tell(source.malformed(&header, &fault));
+            return Ok(());
+        }
+        if header.looks_like_helm_values {
+            installs::tell(source, "", reader);
             return Ok(());
         }
         draft = match draft_of(header, expect) {
@@ -84,36 +83,44 @@ pub(super) fn read(
         return Err(IsList);
     }
     if let Some(fault) = attempt.fault {
+        let bare = matches!(draft.body, Some(Body::MeshConfig(_)));
+        if bare || expect.is_mesh_config() {
+            reader.mesh_unread = Some(source.place.clone());
+        }
         reader.tell(source.fault(&draft, &attempt.reading, &fault));
         return Ok(());
     }
     let Some(body) = draft.body else {
-        reader.tell(source.no_body(&draft));
+        let title = source.title(&draft.kind, &draft.metadata);
+        match draft.no_body {
+            Some(NoBody::IstioOperator) => installs::tell(source, &title, reader),
+            _ => {
+                if expect.is_mesh_config() {
+                    reader.mesh_unread = Some(source.place.clone());
+                }
+                reader.tell(source.no_body(&draft));
+            }
+        }
         return Ok(());
     };
     let title = source.title(&draft.kind, &draft.metadata);
     for ignored in attempt.reading.take_ignored() {
         reader.tell(source.ignored(&ignored, &title));
     }
-    if let Body::ConfigMap(map) = &body {
-        let (namespace, name, key) = MESH_CONFIG_MAP;
-        let mesh = map.data.get(key);
-        if let Some(mesh) = mesh.filter(|_| draft.metadata.name == name) {
-            if draft.metadata.namespace == namespace {
-                read_mesh(source, &title, mesh, reader);
-            } else {
-                reader.tell(
-                    source
-                        .problem(
-                            Severity::Warning,
-                            "ignored: the mesh configuration is read from namespace istio-system",
-                        )
-                        .of(title)
-                        .at("data.mesh", ""),
-                );
-            }
+    if let Body::ConfigMap(map) = &body
+        && let Some(mesh) = map.data.get(MESH_KEY)
+    {
+        if is_mesh_config(&draft.metadata, mesh) {
+            read_mesh(source, &title, &draft.metadata, mesh, reader);
             return Ok(());
         }
+        let words = "not taken for a mesh configuration: it has no field of MeshConfig";
+        reader.tell(
+            source
+                .problem(Severity::Warning, words)
+                .of(title)
+                .at("data.mesh", ""),
+        );
     }
     reader.documents.push(Document {
         place: source.place.clone(),
@@ -123,8 +130,29 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Reads the mesh configuration that stands as text under the key `mesh` of a ConfigMap.
-fn read_mesh(outer: &Source<'_>, title: &str, text: &str, reader: &mut Reader) {
+/// Whether the text under the key `mesh` of a ConfigMap is a mesh configuration: by the name of the ConfigMap, as
+/// installations write it (`istio`, `istio-REVISION`), or by what the text says. What cannot be read may be one.
+fn is_mesh_config(metadata: &Metadata, text: &str) -> bool {
+    let installed = metadata
+        .name
+        .strip_prefix(mesh::DEFAULT_NAME)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    let says = || {
+        let mut header = Header::default();
+        let fault = format::parse(Format::Yaml, text, HeaderSeed(&mut header)).is_err();
+        fault || header.looks_like_mesh_config
+    };
+    installed || says()
+}
+
+/// Reads the mesh configuration that stands as text under the key `mesh` of the ConfigMap that `metadata` is of.
+fn read_mesh(
+    outer: &Source<'_>,
+    title: &str,
+    metadata: &Metadata,
+    text: &str,
+    reader: &mut Reader,
+) {
     // In a literal block the lines of the value are lines of the file, beginning below the key.
     let literal = outer.chunk.line_of_key("mesh").filter(|line| {
         let text = outer.chunk.line_text(*line).unwrap_or_default();
@@ -139,8 +167,18 @@ fn read_mesh(outer: &Source<'_>, title: &str, text: &str, reader: &mut Reader) {
         format: Format::Yaml,
         within: Some((title, "data.mesh")),
     };
+    let before = reader.documents.len();
     if read(&source, Expect::MeshConfig, reader).is_err() {
+        reader.mesh_unread = Some(source.place.clone());
         reader.tell(source.problem(Severity::Error, "expected a mesh configuration, not a list"));
+    }
+    // Only the ConfigMap has a name.
+    for document in reader.documents.iter_mut().skip(before) {
+        document.metadata.name.clone_from(&metadata.name);
+        document.metadata.namespace = match &*metadata.namespace {
+            "" => DEFAULT_NAMESPACE.to_owned(),
+            namespace => namespace.to_owned(),
+        };
     }
 }
 
@@ -233,7 +271,7 @@ impl Source<'_> {
     }
 
     /// A problem of this document.
-    pub(super) fn problem(&self, severity: Severity, said: impl Into<Said>) -> Problem {
+    pub(super) fn problem(&self, severity: Severity, said: impl Into<Message>) -> Problem {
         let problem = Problem::new(severity, self.place.clone(), said);
         match self.within {
             Some((title, field)) => problem.of(title).at(field, ""),
@@ -301,6 +339,29 @@ impl Source<'_> {
                 .problem(Severity::Error, "apiVersion is missing")
                 .of(title),
             (_, false, true) => self.problem(Severity::Error, "kind is missing"),
+            (Some(NoBody::UnknownIstioKind(meant)), ..) => {
+                let reason = format!(
+                    "Istio has no kind {} in {}, left out",
+                    draft.kind, draft.api_version
+                );
+                let said: Message = match meant {
+                    Some(meant) => (reason, format!("did you mean {meant}?")).into(),
+                    None => reason.into(),
+                };
+                self.problem(Severity::Error, said)
+                    .of(title)
+                    .at("kind", &draft.kind)
+            }
+            (Some(NoBody::OtherGroup(right)), ..) => self
+                .problem(
+                    Severity::Error,
+                    (
+                        format!("{} is not a kind of this API, left out", draft.kind),
+                        format!("write {right}"),
+                    ),
+                )
+                .of(title)
+                .at("apiVersion", &draft.api_version),
             (Some(NoBody::UnknownVersion(right)), ..) => self
                 .problem(
                     Severity::Error,
@@ -323,15 +384,12 @@ impl Source<'_> {
             .chunk
             .line_of_key(&ignored.key)
             .filter(|_| self.chunk.line > 0);
-        let place = Place {
-            file: self.place.file.clone(),
-            line: line.unwrap_or(self.place.line),
-        };
-        let said: Said = match &ignored.why {
-            Why::Unknown(Some(meant)) => {
+        let place = line.map_or_else(|| self.place.clone(), |line| self.place.at_line(line));
+        let said: Message = match &ignored.why {
+            Why::UnmatchedTraffic(Some(meant)) => {
                 ("unknown field, ignored", format!("did you mean `{meant}`?")).into()
             }
-            Why::Unknown(None) => "unknown field, ignored".into(),
+            Why::UnmatchedTraffic(None) => "unknown field, ignored".into(),
             Why::Unsupported((what, instead)) => {
                 (format!("not supported yet, ignored: {what}"), *instead).into()
             }
@@ -365,12 +423,9 @@ impl Source<'_> {
     }
 
     fn place_at(&self, line: u32) -> Place {
-        Place {
-            file: self.place.file.clone(),
-            line: match (self.chunk.line, line) {
-                (0, _) | (_, 0) => self.place.line,
-                (first, relative) => first + relative - 1,
-            },
+        match (self.chunk.line, line) {
+            (0, _) | (_, 0) => self.place.clone(),
+            (first, relative) => self.place.at_line(first + relative - 1),
         }
     }
 

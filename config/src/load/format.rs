@@ -2,8 +2,7 @@
 
 use std::marker::PhantomData;
 
-use serde::de::DeserializeSeed;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeSeed, IgnoredAny};
 
 /// How a document is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,13 +5,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::DOCUMENT_BYTES_MAX;
-use super::chunk::Chunk;
-use super::chunk::LineCounter;
-use super::format;
+use super::chunk::{Chunk, LineCounter};
 use super::format::Format;
-use crate::wire::envelope::Header;
-use crate::wire::envelope::HeaderSeed;
+use super::{DOCUMENT_BYTES_MAX, format};
+use crate::wire::envelope::{Header, HeaderSeed};
 
 /// A list of documents.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -7,16 +7,11 @@ use std::sync::Arc;
 use super::Document;
 use crate::model;
 use crate::model::instance::Instance;
-use crate::model::meta::Meta;
-use crate::model::meta::Moment;
+use crate::model::meta::{Meta, Moment};
 use crate::model::objects::Objects;
 use crate::model::secret::Secrets;
-use crate::name::DEFAULT_NAMESPACE;
-use crate::name::Kind;
-use crate::name::ObjectName;
-use crate::problem::Problem;
-use crate::problem::Review;
-use crate::problem::Severity;
+use crate::name::{DEFAULT_NAMESPACE, Kind, ObjectName};
+use crate::problem::{Diagnostics, Problem, Severity};
 use crate::wire::envelope::Body;
 use crate::wire::kubernetes::Secret;
 
@@ -57,6 +52,9 @@ pub(super) fn build(documents: Vec<Document>, problems: &mut Vec<Problem>) -> Ob
     objects.gateways.sort_by(|a, b| a.meta.by_age(&b.meta));
     objects.sidecars.sort_by(|a, b| a.meta.by_age(&b.meta));
     objects
+        .authorization_policies
+        .sort_by(|a, b| a.meta.by_age(&b.meta));
+    objects
 }
 
 /// The documents that count, in the order of their first mention.
@@ -84,10 +82,7 @@ fn latest(documents: Vec<Document>, problems: &mut Vec<Problem>) -> Vec<Named> {
             }
             Entry::Occupied(taken) => {
                 let earlier = &mut named[*taken.get()];
-                let reason = format!(
-                    "replaces the earlier one of {}:{}",
-                    earlier.meta.place.file, earlier.meta.place.line
-                );
+                let reason = format!("replaces the earlier one of {}", earlier.meta.place);
                 let problem = Problem::new(Severity::Warning, one.meta.place.clone(), reason);
                 problems.push(problem.of(one.title.clone()));
                 *earlier = one;
@@ -131,6 +126,7 @@ fn kind(body: &Body) -> Kind {
         Body::DestinationRule(_) => Kind::DestinationRule,
         Body::Gateway(_) => Kind::Gateway,
         Body::Sidecar(_) => Kind::Sidecar,
+        Body::AuthorizationPolicy(_) => Kind::AuthorizationPolicy,
         Body::Service(_) => Kind::Service,
         Body::EndpointSlice(_) => Kind::EndpointSlice,
         Body::Pod(_) => Kind::Pod,
@@ -141,9 +137,9 @@ fn kind(body: &Body) -> Kind {
 }
 
 fn secret(wire: &Secret, one: &Named, secrets: &mut Secrets, problems: &mut Vec<Problem>) {
-    let mut review = Review::new(&one.meta.place, &one.title, "", problems);
-    let secret = model::secret::parse(wire, &mut review);
-    if review.passed() {
+    let mut diagnostics = Diagnostics::new(&one.meta.place, &one.title, "", problems);
+    let secret = model::secret::parse(wire, &mut diagnostics);
+    if diagnostics.passed() {
         secrets.insert(one.meta.name.clone(), secret);
     }
 }
@@ -158,49 +154,66 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
         Body::MeshConfig(_) => "data.mesh",
         _ => "spec",
     };
-    let mut review = Review::new(&meta.place, &one.title, root, problems);
-    let review = &mut review;
+    let mut diagnostics = Diagnostics::new(&meta.place, &one.title, root, problems);
+    let diagnostics = &mut diagnostics;
     match &one.document.body {
         Body::ServiceEntry(wire) => {
-            let services = model::service::entry::parse(wire, metadata, meta, review);
-            keep(review, &mut objects.services, services)
+            let services = model::service::entry::parse(wire, metadata, meta, diagnostics);
+            keep(diagnostics, &mut objects.services, services)
         }
         Body::Service(wire) => {
-            let service = model::service::kubernetes::service(wire, metadata, meta, review);
-            keep(review, &mut objects.services, [service])
+            let service = model::service::kubernetes::service(wire, metadata, meta, diagnostics);
+            keep(diagnostics, &mut objects.services, [service])
         }
         Body::EndpointSlice(wire) => {
             let instances = &objects.instances;
-            let group = model::service::kubernetes::slice(wire, metadata, meta, instances, review);
-            group.is_some() && keep(review, &mut objects.endpoints, group)
+            let group =
+                model::service::kubernetes::slice(wire, metadata, meta, instances, diagnostics);
+            group.is_some() && keep(diagnostics, &mut objects.endpoints, group)
         }
         Body::Pod(wire) => {
-            let read = model::instance::pod(wire, metadata, meta, review);
-            keep_instances(review, objects, read)
+            let read = model::instance::pod(wire, metadata, meta, diagnostics);
+            keep_instances(diagnostics, objects, read)
         }
         Body::WorkloadEntry(wire) => {
-            let read = model::instance::workload_entry(wire, metadata, meta, review);
-            keep_instances(review, objects, read)
+            let read = model::instance::workload_entry(wire, metadata, meta, diagnostics);
+            keep_instances(diagnostics, objects, read)
         }
         Body::VirtualService(wire) => {
-            let rules = model::virtual_service::parse::parse(wire, meta, review);
+            let rules = model::virtual_service::parse::parse(wire, meta, diagnostics);
             let rules = model::virtual_service::generated::interpret(rules, metadata);
-            keep(review, &mut objects.virtual_services, [Arc::new(rules)])
+            keep(
+                diagnostics,
+                &mut objects.virtual_services,
+                [Arc::new(rules)],
+            )
         }
         Body::DestinationRule(wire) => {
-            let rule = model::policy::parse::parse(wire, meta, secrets, review);
-            keep(review, &mut objects.destination_rules, [Arc::new(rule)])
+            let rule = model::policy::parse::parse(wire, meta, secrets, diagnostics);
+            keep(
+                diagnostics,
+                &mut objects.destination_rules,
+                [Arc::new(rule)],
+            )
         }
         Body::Gateway(wire) => {
-            let gateway = model::gateway::parse::parse(wire, metadata, meta, secrets, review);
-            keep(review, &mut objects.gateways, [Arc::new(gateway)])
+            let gateway = model::gateway::parse::parse(wire, metadata, meta, secrets, diagnostics);
+            keep(diagnostics, &mut objects.gateways, [Arc::new(gateway)])
         }
         Body::Sidecar(wire) => {
-            let sidecar = model::sidecar::parse::parse(wire, meta, review);
-            keep(review, &mut objects.sidecars, [Arc::new(sidecar)])
+            let sidecar = model::sidecar::parse::parse(wire, meta, diagnostics);
+            keep(diagnostics, &mut objects.sidecars, [Arc::new(sidecar)])
+        }
+        Body::AuthorizationPolicy(wire) => {
+            let policy = model::authorization::parse(wire, metadata, meta);
+            keep(
+                diagnostics,
+                &mut objects.authorization_policies,
+                [Arc::new(policy)],
+            )
         }
         Body::MeshConfig(wire) => {
-            objects.mesh = model::mesh::parse::parse(wire, meta, review);
+            objects.mesh = model::mesh::parse::parse(wire, meta, diagnostics);
             true
         }
         Body::Secret(_) => secrets.contains(&meta.name),
@@ -209,18 +222,26 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
     }
 }
 
-fn keep_instances(review: &Review<'_>, objects: &mut Objects, read: Vec<Instance>) -> bool {
-    if review.passed() {
+fn keep_instances(
+    diagnostics: &Diagnostics<'_>,
+    objects: &mut Objects,
+    read: Vec<Instance>,
+) -> bool {
+    if diagnostics.passed() {
         objects.instances.add(read);
     }
-    review.passed()
+    diagnostics.passed()
 }
 
-fn keep<T>(review: &Review<'_>, list: &mut Vec<T>, read: impl IntoIterator<Item = T>) -> bool {
-    if review.passed() {
+fn keep<T>(
+    diagnostics: &Diagnostics<'_>,
+    list: &mut Vec<T>,
+    read: impl IntoIterator<Item = T>,
+) -> bool {
+    if diagnostics.passed() {
         list.extend(read);
     }
-    review.passed()
+    diagnostics.passed()
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@
 //! both, which a test compares.
 use serde::de::DeserializeSeed;
 
+mod node;
 mod values;
 
 pub(super) use values::NotPlain;
 
+use crate::load::plain::node::{Kind, Node};
 use values::At;
 
 /// Depth of nesting that is read here.
@@ -23,23 +25,6 @@ const FEW_KEYS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Tree<'t> {
     nodes: Vec<Node<'t>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Node<'t> {
-    kind: Kind<'t>,
-    /// Place after the node and all that it holds.
-    end: usize,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Kind<'t> {
-    Null,
-    /// A word without quotes: what it is depends on who asks.
-    Plain(&'t str),
-    Quoted(&'t str),
-    Map,
-    Seq,
 }
 
 /// Reads a document, if it is in the subset.

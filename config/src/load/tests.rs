@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::*;
 
 mod hostile;
+mod mesh;
 
 fn text(file: &str, content: &str) -> Text {
     Text {
@@ -20,7 +21,7 @@ fn outcome(file: &str, content: &str) -> (Vec<String>, Vec<String>) {
         let Metadata {
             namespace, name, ..
         } = &document.metadata;
-        format!("{kind} {namespace}/{name} @ {}", document.place.line)
+        format!("{kind} {namespace}/{name} @ {}", document.place.line())
     });
     (
         documents.collect(),
@@ -98,6 +99,20 @@ fn other_kinds_and_versions_are_named() {
         &[],
         &[
             "f.yaml:1: Gateway default/a: apiVersion: \"networking.istio.io/v2\": unknown version, left out; write networking.istio.io/v1",
+        ],
+    );
+    check(
+        "apiVersion: networking.istio.io/v1\nkind: ServiceEntri\nmetadata: {name: a}\nspec: {hosts: [a]}\n",
+        &[],
+        &[
+            "f.yaml:1: ServiceEntri default/a: kind: \"ServiceEntri\": Istio has no kind ServiceEntri in networking.istio.io/v1, left out; did you mean ServiceEntry?",
+        ],
+    );
+    check(
+        "apiVersion: v1\nkind: ServiceEntry\nmetadata: {name: a}\nspec: {hosts: [a]}\n",
+        &[],
+        &[
+            "f.yaml:1: ServiceEntry default/a: apiVersion: \"v1\": ServiceEntry is not a kind of this API, left out; write networking.istio.io/v1",
         ],
     );
     check(
@@ -308,21 +323,26 @@ fn the_mesh_configuration_bare_and_in_its_config_map() {
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio}\ndata: {mesh: 'accessLogFile: x'}\n",
         ),
         text(
+            "other",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shapes}\ndata: {mesh: 'vertices: 3'}\n",
+        ),
+        text(
             "broken",
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    accessLogFile: [\n",
         ),
     ]);
     let modes: Vec<_> = documents
         .iter()
-        .map(|document| match &document.body {
-            Body::MeshConfig(mesh) => mesh
-                .outbound_traffic_policy
-                .as_ref()
-                .map(|policy| policy.mode.as_str()),
-            other => panic!("a mesh configuration, not {other:?}"),
+        .filter_map(|document| match &document.body {
+            Body::MeshConfig(mesh) => Some(
+                mesh.outbound_traffic_policy
+                    .as_ref()
+                    .map(|policy| policy.mode.as_str()),
+            ),
+            _ => None,
         })
         .collect();
-    assert_eq!(modes, [Some("REGISTRY_ONLY"), Some("ALLOW_ANY")]);
+    assert_eq!(modes, [Some("REGISTRY_ONLY"), Some("ALLOW_ANY"), None]);
     let told: Vec<_> = problems.iter().map(Problem::to_string).collect();
     assert_eq!(
         told,
@@ -330,13 +350,11 @@ fn the_mesh_configuration_bare_and_in_its_config_map() {
             "bare:3: meshMTLS: not supported yet, ignored: it is for calls that arrive, which are not proxied; leave it out",
             "bare:4: accesLogFile: unknown field, ignored; did you mean `accessLogFile`?",
             "map:9: ConfigMap istio-system/istio: data.mesh.outboundTrafficPolicy.mod: unknown field, ignored; did you mean `mode`?",
-            "elsewhere:1: ConfigMap default/istio: data.mesh: ignored: the mesh configuration is read from namespace istio-system",
+            "other:1: ConfigMap default/shapes: data.mesh: not taken for a mesh configuration: it has no field of MeshConfig",
             "broken:6: ConfigMap istio-system/istio: data.mesh: \"accessLogFile: [\": not well-formed YAML, left out: unclosed bracket '['",
         ]
     );
-    let (documents, problems) = read_mesh_config(&text(
-        "--mesh-config",
-        "# nothing is set\n\nrootNamespace: x\n",
-    ));
-    assert_eq!((documents.len(), problems.len()), (1, 0));
+    let own = text("mesh.yaml", "# nothing is set\n\nrootNamespace: x\n");
+    let read = super::documents(&[], Some(&own));
+    assert_eq!((read.list.len(), read.problems), (1, Vec::new()));
 }

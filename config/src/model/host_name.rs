@@ -1,6 +1,6 @@
 //! The rules that Istio admits host names by.
 
-use crate::problem::Review;
+use crate::problem::Diagnostics;
 
 /// Whether a text is a DNS-1123 label as Istio checks it: letters, digits and inner dashes, at most 63.
 pub(super) fn is_label(text: &str) -> bool {
@@ -54,9 +54,9 @@ pub(super) fn is_partial_wildcard(text: &str) -> bool {
 }
 
 /// Warns where a wildcard does not stand for whole labels: `*foo.com` also means `barfoo.com`.
-pub(super) fn warn_of_partial_wildcard(review: &mut Review<'_>, text: &str) {
+pub(super) fn warn_of_partial_wildcard(diagnostics: &mut Diagnostics<'_>, text: &str) {
     if is_partial_wildcard(text) {
-        review.warn(
+        diagnostics.warn(
             "",
             text,
             (

@@ -1,19 +1,15 @@
 //! Instances: who runs with which labels, so that selectors find members. Kubernetes Pods and WorkloadEntries.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::labels::Labels;
-use crate::model::endpoint::Address;
-use crate::model::endpoint::Endpoint;
-use crate::model::host_name;
+use crate::model::endpoint::{Address, Endpoint};
 use crate::model::meta::Meta;
-use crate::model::read;
+use crate::model::{host_name, read};
 use crate::name::Kind;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
+use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::envelope::Metadata;
 use crate::wire::kubernetes::Pod;
 use crate::wire::service_entry::WorkloadEntry;
@@ -94,7 +90,7 @@ pub(crate) fn pod(
     wire: &Pod,
     metadata: &Metadata,
     meta: &Arc<Meta>,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<Instance> {
     if matches!(wire.status.phase.as_str(), "Failed" | "Succeeded") {
         return Vec::new();
@@ -110,7 +106,7 @@ pub(crate) fn pod(
     }
     let addresses = addresses
         .into_iter()
-        .filter_map(|text| read::address(review, "status.podIP", text));
+        .filter_map(|text| read::address(diagnostics, "status.podIP", text));
     addresses
         .map(|ip| Instance {
             meta: Arc::clone(meta),
@@ -130,23 +126,23 @@ pub(crate) fn workload_entry(
     wire: &WorkloadEntry,
     metadata: &Metadata,
     meta: &Arc<Meta>,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<Instance> {
-    let Some(address) = address(wire, review) else {
+    let Some(address) = address(wire, diagnostics) else {
         return Vec::new();
     };
     let mut ports = BTreeMap::new();
-    review.within("ports", |review| {
+    diagnostics.within("ports", |diagnostics| {
         for (name, number) in &wire.ports {
             if !host_name::is_label(name) {
-                review.error(name, number, "not a valid name of a port");
+                diagnostics.error(name, number, "not a valid name of a port");
             }
-            if let Some(number) = read::port(review, name, *number) {
+            if let Some(number) = read::port(diagnostics, name, *number) {
                 ports.insert(Arc::from(name.as_str()), number);
             }
         }
     });
-    let mut labels = read::checked_labels(review, "labels", &wire.labels);
+    let mut labels = read::checked_labels(diagnostics, "labels", &wire.labels);
     labels.0.extend(read::labels(&metadata.labels).0);
     vec![Instance {
         meta: Arc::clone(meta),
@@ -160,18 +156,18 @@ pub(crate) fn workload_entry(
     }]
 }
 
-fn address(wire: &WorkloadEntry, review: &mut Review<'_>) -> Option<Address> {
+fn address(wire: &WorkloadEntry, diagnostics: &mut Diagnostics<'_>) -> Option<Address> {
     let text = wire.address.as_str();
     if text.is_empty() && !wire.network.is_empty() {
         let what = (
             "a workload of another network behind a gateway, which is not dialled",
             "give its address",
         );
-        review.warn("address", NO_VALUE, what);
+        diagnostics.warn("address", NO_VALUE, what);
         return None;
     }
     if text.is_empty() {
-        review.error(
+        diagnostics.error(
             "address",
             NO_VALUE,
             (
@@ -182,14 +178,14 @@ fn address(wire: &WorkloadEntry, review: &mut Review<'_>) -> Option<Address> {
         return None;
     }
     if let Some(path) = text.strip_prefix("unix://") {
-        read::socket(review, text, path, !wire.ports.is_empty());
+        read::socket(diagnostics, text, path, !wire.ports.is_empty());
         return Some(Address::Unix(path.into()));
     }
     if let Ok(ip) = text.parse() {
         return Some(Address::Ip(ip));
     }
     if let Some(fault) = host_name::fault_of_name(text) {
-        review.error("address", text, fault);
+        diagnostics.error("address", text, fault);
     }
     Some(Address::Name(text.to_ascii_lowercase().into()))
 }

@@ -3,8 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::name::Kind;
-use crate::name::ObjectName;
+use crate::name::{Kind, ObjectName};
 use crate::problem::Place;
 
 /// Identity, age and place of an object.
@@ -16,7 +15,7 @@ pub struct Meta {
     pub name: ObjectName,
     /// `metadata.creationTimestamp`; objects without one count as created at the beginning of time.
     pub created: Option<Moment>,
-    /// File and line of the document.
+    /// Where the document comes from.
     pub place: Place,
 }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::model::authorization::AuthorizationPolicy;
 use crate::model::gateway::Gateway;
 use crate::model::instance::Instances;
 use crate::model::mesh::Mesh;
 use crate::model::policy::DestinationRule;
-use crate::model::service::EndpointGroup;
-use crate::model::service::Service;
+use crate::model::service::{EndpointGroup, Service};
 use crate::model::sidecar::Sidecar;
 use crate::model::virtual_service::VirtualService;
 
@@ -31,6 +31,8 @@ pub struct Objects {
     pub gateways: Vec<Arc<Gateway>>,
     /// Sidecars.
     pub sidecars: Vec<Arc<Sidecar>>,
+    /// AuthorizationPolicies, without their rules.
+    pub authorization_policies: Vec<Arc<AuthorizationPolicy>>,
     /// How many objects of each kind were understood, by kind.
     pub counts: BTreeMap<crate::name::Kind, usize>,
 }

@@ -10,11 +10,10 @@ use ipnet::IpNet;
 use crate::host;
 use crate::host::HostPattern;
 use crate::labels::Labels;
+use crate::model::destination::Destination;
 use crate::model::host_name;
 use crate::model::meta::ExportTo;
-use crate::model::route::Destination;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
+use crate::problem::{Diagnostics, NO_VALUE};
 use crate::value;
 use crate::wire;
 
@@ -24,36 +23,40 @@ pub(super) fn optional(text: &str) -> Option<Arc<str>> {
 }
 
 /// A port number from 1 to 65535.
-pub(super) fn port(review: &mut Review<'_>, part: &str, number: u32) -> Option<u16> {
+pub(super) fn port(diagnostics: &mut Diagnostics<'_>, part: &str, number: u32) -> Option<u16> {
     match u16::try_from(number) {
         Ok(number) if number > 0 => Some(number),
         _ => {
-            review.error(part, number, "expected a port from 1 to 65535");
+            diagnostics.error(part, number, "expected a port from 1 to 65535");
             None
         }
     }
 }
 
 /// A port number, or `None` for 0, which means unset.
-pub(super) fn optional_port(review: &mut Review<'_>, part: &str, number: u32) -> Option<u16> {
+pub(super) fn optional_port(
+    diagnostics: &mut Diagnostics<'_>,
+    part: &str,
+    number: u32,
+) -> Option<u16> {
     if number == 0 {
         return None;
     }
-    port(review, part, number)
+    port(diagnostics, part, number)
 }
 
 /// A duration; zero is allowed.
 pub(super) fn duration(
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     part: &str,
     text: Option<&String>,
 ) -> Option<Duration> {
     let text = text?;
     let duration = value::duration(text);
     match duration {
-        None => review.error(part, text, "expected a duration such as `1.5s` or `1h30m`"),
+        None => diagnostics.error(part, text, "expected a duration such as `1.5s` or `1h30m`"),
         Some(time) if time.subsec_nanos() % 1_000_000 != 0 => {
-            review.error(part, text, "durations have whole milliseconds");
+            diagnostics.error(part, text, "durations have whole milliseconds");
         }
         Some(_) => {}
     }
@@ -62,17 +65,17 @@ pub(super) fn duration(
 
 /// A time limit, where 0s is how users say that there shall be none. Istio's admission refuses it.
 pub(super) fn time_limit(
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     part: &str,
     text: Option<&String>,
 ) -> Option<Duration> {
-    let limit = duration(review, part, text)?;
+    let limit = duration(diagnostics, part, text)?;
     if limit.is_zero() {
         let what = (
             "taken as no limit, but Istio's admission refuses it",
             "leave it out",
         );
-        review.warn(part, text?, what);
+        diagnostics.warn(part, text?, what);
         return None;
     }
     Some(limit)
@@ -80,47 +83,47 @@ pub(super) fn time_limit(
 
 /// A duration of at least 1 ms.
 pub(super) fn positive_duration(
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     part: &str,
     text: Option<&String>,
 ) -> Option<Duration> {
-    let duration = duration(review, part, text)?;
+    let duration = duration(diagnostics, part, text)?;
     if duration < Duration::from_millis(1) {
-        review.error(part, text?, "expected a duration of at least 1ms");
+        diagnostics.error(part, text?, "expected a duration of at least 1ms");
         return None;
     }
     Some(duration)
 }
 
 /// A limit that protobuf writes as a signed number, where 0 means unset.
-pub(super) fn limit(review: &mut Review<'_>, part: &str, number: i32) -> Option<u32> {
+pub(super) fn limit(diagnostics: &mut Diagnostics<'_>, part: &str, number: i32) -> Option<u32> {
     match u32::try_from(number) {
         Ok(0) => None,
         Ok(limit) => Some(limit),
         Err(_) => {
-            review.error(part, number, "must not be negative");
+            diagnostics.error(part, number, "must not be negative");
             None
         }
     }
 }
 
 /// A percentage in millionths: none at all, or at least one.
-pub(super) fn share(review: &mut Review<'_>, part: &str, percent: f64) -> u32 {
+pub(super) fn share(diagnostics: &mut Diagnostics<'_>, part: &str, percent: f64) -> u32 {
     if percent > 0.0 && percent < 0.0001 {
-        review.error(
+        diagnostics.error(
             part,
             percent,
             "expected 0, or a percentage from 0.0001 to 100",
         );
         return 0;
     }
-    millionths(review, part, percent)
+    millionths(diagnostics, part, percent)
 }
 
 /// A percentage in millionths.
-pub(super) fn millionths(review: &mut Review<'_>, part: &str, percent: f64) -> u32 {
+pub(super) fn millionths(diagnostics: &mut Diagnostics<'_>, part: &str, percent: f64) -> u32 {
     if !(0.0..=100.0).contains(&percent) {
-        review.error(part, percent, "expected a percentage from 0 to 100");
+        diagnostics.error(part, percent, "expected a percentage from 0 to 100");
         return 0;
     }
     // At most 1,000,000 by the check above.
@@ -129,7 +132,7 @@ pub(super) fn millionths(review: &mut Review<'_>, part: &str, percent: f64) -> u
 
 /// One of the words of an enumeration; empty gives the first.
 pub(super) fn word<T: Copy>(
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     part: &str,
     text: &str,
     words: &[(&str, T)],
@@ -140,16 +143,16 @@ pub(super) fn word<T: Copy>(
     };
     if found.is_none() {
         let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        review.error(part, text, format!("expected one of {}", words.join(", ")));
+        diagnostics.error(part, text, format!("expected one of {}", words.join(", ")));
     }
     found.map(|(_, value)| *value)
 }
 
 /// An address.
-pub(super) fn address(review: &mut Review<'_>, part: &str, text: &str) -> Option<IpAddr> {
+pub(super) fn address(diagnostics: &mut Diagnostics<'_>, part: &str, text: &str) -> Option<IpAddr> {
     let address = text.parse().ok();
     if address.is_none() {
-        review.error(part, text, "expected an IP address");
+        diagnostics.error(part, text, "expected an IP address");
     }
     address
 }
@@ -160,16 +163,16 @@ pub(super) fn is_socket(path: &str) -> bool {
 }
 
 /// The `address` of a workload that is a Unix socket, `unix://PATH`: it needs a path, and has no `ports`.
-pub(super) fn socket(review: &mut Review<'_>, text: &str, path: &str, ports: bool) {
+pub(super) fn socket(diagnostics: &mut Diagnostics<'_>, text: &str, path: &str, ports: bool) {
     if !is_socket(path) {
-        review.error(
+        diagnostics.error(
             "address",
             text,
             "expected an absolute path, as unix:///run/name.sock",
         );
     }
     if ports {
-        review.error(
+        diagnostics.error(
             "ports",
             NO_VALUE,
             ("a unix socket has no ports", "leave them out"),
@@ -178,13 +181,13 @@ pub(super) fn socket(review: &mut Review<'_>, text: &str, path: &str, ports: boo
 }
 
 /// A range of addresses, or one address as a range of one.
-pub(super) fn subnet(review: &mut Review<'_>, text: &str) -> Option<IpNet> {
+pub(super) fn subnet(diagnostics: &mut Diagnostics<'_>, text: &str) -> Option<IpNet> {
     let subnet = match text.parse::<IpAddr>() {
         Ok(address) => Some(IpNet::from(address)),
         Err(_) => text.parse().ok(),
     };
     if subnet.is_none() {
-        review.error(
+        diagnostics.error(
             "",
             text,
             "expected an address such as 10.0.0.1 or a range such as 10.0.0.0/8",
@@ -194,8 +197,12 @@ pub(super) fn subnet(review: &mut Review<'_>, text: &str) -> Option<IpNet> {
 }
 
 /// Ranges of addresses.
-pub(super) fn subnets(review: &mut Review<'_>, part: &str, texts: &[String]) -> Vec<IpNet> {
-    review.each(part, texts, |review, text| subnet(review, text))
+pub(super) fn subnets(
+    diagnostics: &mut Diagnostics<'_>,
+    part: &str,
+    texts: &[String],
+) -> Vec<IpNet> {
+    diagnostics.each(part, texts, |diagnostics, text| subnet(diagnostics, text))
 }
 
 /// Labels as they are.
@@ -208,7 +215,7 @@ pub(super) fn labels(labels: &BTreeMap<String, String>) -> Labels {
 
 /// Labels that Kubernetes can have: keys with an optional prefix, values of letters, digits, `-`, `_` and `.`.
 pub(super) fn checked_labels(
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     part: &str,
     labels: &BTreeMap<String, String>,
 ) -> Labels {
@@ -216,11 +223,11 @@ pub(super) fn checked_labels(
         let (prefix, name) = key.split_once('/').unwrap_or(("a", key));
         let prefixed = prefix.len() <= 253 && prefix.split('.').all(host_name::is_label);
         if !prefixed || name.is_empty() || !is_label_value(name) {
-            review.error(part, key, "not a valid key of a label: expected letters, digits, `-`, `_` and `.`, perhaps after `prefix/`");
+            diagnostics.error(part, key, "not a valid key of a label: expected letters, digits, `-`, `_` and `.`, perhaps after `prefix/`");
         }
         if !is_label_value(value) {
             let what = "not a valid value of a label: expected at most 63 letters, digits, `-`, `_` and `.`";
-            review.error(part, format_args!("{key}={value}"), what);
+            diagnostics.error(part, format_args!("{key}={value}"), what);
         }
     }
     self::labels(labels)
@@ -239,13 +246,13 @@ fn is_label_value(text: &str) -> bool {
 
 /// Labels that select; wildcards mean nothing there.
 pub(super) fn selector(
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     part: &str,
     labels: &BTreeMap<String, String>,
 ) -> Labels {
     for (key, value) in labels {
         if key.is_empty() || key.contains('*') || value.contains('*') {
-            review.error(
+            diagnostics.error(
                 part,
                 format_args!("{key}={value}"),
                 "a selector has no wildcards and no empty keys",
@@ -259,7 +266,7 @@ pub(super) fn selector(
 ///
 /// `nobody` says whether the kind knows `~`.
 pub(super) fn export_to(
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     list: &[String],
     namespace: &str,
     nobody: bool,
@@ -267,19 +274,19 @@ pub(super) fn export_to(
     if list.is_empty() {
         return None;
     }
-    let names = review.each("exportTo", list, |review, text| match text.as_str() {
+    let names = diagnostics.each("exportTo", list, |diagnostics, text| match text.as_str() {
         "." => Some(Arc::from(namespace)),
         "*" => Some(Arc::from("*")),
         "~" if nobody => Some(Arc::from("~")),
         name if host_name::is_label(name) => Some(Arc::from(name)),
         other => {
-            review.error("", other, "expected `*`, `.` or the name of a namespace");
+            diagnostics.error("", other, "expected `*`, `.` or the name of a namespace");
             None
         }
     });
     for (at, name) in names.iter().enumerate() {
         if names[..at].contains(name) {
-            review.error(
+            diagnostics.error(
                 "exportTo",
                 name,
                 "this namespace is listed twice (`.` is the object's own)",
@@ -290,7 +297,7 @@ pub(super) fn export_to(
     match (alone("*"), alone("~")) {
         (false, false) => Some(ExportTo::Namespaces(names)),
         _ if names.len() > 1 => {
-            review.error("exportTo", list.join(", "), "`*` and `~` stand alone");
+            diagnostics.error("exportTo", list.join(", "), "`*` and `~` stand alone");
             None
         }
         (true, _) => Some(ExportTo::All),
@@ -300,26 +307,26 @@ pub(super) fn export_to(
 
 /// A destination, with its short name completed.
 pub(super) fn destination(
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     part: &str,
     destination: Option<&wire::shared::Destination>,
     namespace: &str,
 ) -> Option<Destination> {
     let Some(destination) = destination else {
-        review.error(part, NO_VALUE, "a destination is required");
+        diagnostics.error(part, NO_VALUE, "a destination is required");
         return None;
     };
-    review.within(part, |review| {
+    diagnostics.within(part, |diagnostics| {
         let host = destination.host.as_str();
         let fault = match host {
             "*" => Some("a destination cannot be `*`"),
             host => host_name::fault_of_pattern(host),
         };
         if let Some(fault) = fault {
-            review.error("host", host, fault);
+            diagnostics.error("host", host, fault);
         }
         if !destination.subset.is_empty() && !host_name::is_label(&destination.subset) {
-            review.error(
+            diagnostics.error(
                 "subset",
                 &destination.subset,
                 "not a valid name of a subset",
@@ -329,7 +336,7 @@ pub(super) fn destination(
         Some(Destination {
             host: host::complete(host, namespace),
             subset: optional(&destination.subset),
-            port: number.and_then(|number| port(review, "port.number", number)),
+            port: number.and_then(|number| port(diagnostics, "port.number", number)),
         })
     })
 }

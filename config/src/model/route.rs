@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use regex::bytes::Regex;
 
-use crate::model::virtual_service::SourceMatch;
+use crate::model::destination::Destination;
+use crate::model::http_match::HttpMatch;
 use crate::name::ObjectName;
 use crate::value::StringMatch;
 
@@ -65,44 +66,6 @@ pub struct HttpDestination {
     pub headers: HeaderChanges,
 }
 
-/// `destination`: a host, maybe a subset of it, maybe a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destination {
-    /// The host, completed if it was short.
-    pub host: Arc<str>,
-    /// `subset`.
-    pub subset: Option<Arc<str>>,
-    /// `port.number`.
-    pub port: Option<u16>,
-}
-
-/// One alternative of an HTTP rule. All conditions must hold.
-#[derive(Clone, Debug, Default)]
-pub struct HttpMatch {
-    /// `name`.
-    pub name: Option<Arc<str>>,
-    /// `uri`, over the path without query.
-    pub uri: Option<StringMatch>,
-    /// How long the prefix of whole segments is that `uri` stands for, where it is one.
-    pub segments: Option<usize>,
-    /// `ignoreUriCase`, which a root and its delegate have to agree on.
-    pub ignore_uri_case: bool,
-    /// `scheme`.
-    pub scheme: Option<StringMatch>,
-    /// `method`.
-    pub method: Option<StringMatch>,
-    /// `authority`, over the header as it is (port included, case kept).
-    pub authority: Option<StringMatch>,
-    /// `headers`, names in lower case.
-    pub headers: Vec<(Arc<str>, StringMatch)>,
-    /// `withoutHeaders`, names in lower case.
-    pub without_headers: Vec<(Arc<str>, StringMatch)>,
-    /// `queryParams`.
-    pub query: Vec<(Arc<str>, StringMatch)>,
-    /// `port`, `gateways`, `sourceLabels`, `sourceNamespace`.
-    pub source: SourceMatch,
-}
-
 /// `rewrite`.
 #[derive(Clone, Debug)]
 pub struct Rewrite {
@@ -148,7 +111,7 @@ pub struct Redirect {
 pub enum RedirectPath {
     /// `uri`: the whole path; the query is kept unless this has one.
     Whole(Arc<str>),
-    /// Instead of the matched prefix; only Istio itself writes it.
+    /// `prefixRewrite`: instead of the matched prefix; the rest and the query are kept.
     Prefix(Arc<str>),
 }
 
@@ -190,6 +153,17 @@ pub struct HeaderOperations {
     pub set: BTreeMap<Arc<str>, Arc<str>>,
     /// `add`.
     pub add: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl HeaderChanges {
+    /// Whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        let Self { request, response } = self;
+        [request, response].into_iter().all(|operations| {
+            let HeaderOperations { remove, set, add } = operations;
+            remove.is_empty() && set.is_empty() && add.is_empty()
+        })
+    }
 }
 
 /// `retries`.

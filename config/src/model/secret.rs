@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::name::ObjectName;
-use crate::name::ROOT_NAMESPACE;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
-use crate::wire::kubernetes::Hidden;
-use crate::wire::kubernetes::Secret as Wire;
+use crate::name::{ObjectName, ROOT_NAMESPACE};
+use crate::problem::{Diagnostics, NO_VALUE};
+use crate::wire::kubernetes::{Hidden, Secret as Wire};
 
 /// PEM texts of one Secret, by the keys that Istio knows.
 #[derive(Clone, Default)]
@@ -89,7 +86,7 @@ impl Secrets {
 }
 
 /// Reads a Secret; keys that Istio does not know are passed over.
-pub(crate) fn parse(wire: &Wire, review: &mut Review<'_>) -> Secret {
+pub(crate) fn parse(wire: &Wire, diagnostics: &mut Diagnostics<'_>) -> Secret {
     let mut text = |names: [&str; 2]| {
         names.iter().find_map(|name| {
             if let Some(Hidden(plain)) = wire.string_data.get(*name) {
@@ -98,7 +95,7 @@ pub(crate) fn parse(wire: &Wire, review: &mut Review<'_>) -> Secret {
             let Hidden(encoded) = wire.data.get(*name)?;
             let decoded = base64(encoded).and_then(|bytes| String::from_utf8(bytes).ok());
             if decoded.is_none() {
-                review.error(&format!("data.{name}"), NO_VALUE, "expected text in base64");
+                diagnostics.error(&format!("data.{name}"), NO_VALUE, "expected text in base64");
             }
             decoded.map(Arc::from)
         })

@@ -8,12 +8,10 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::host::HostPattern;
-use crate::labels::Labels;
-use crate::model::meta::ExportTo;
-use crate::model::meta::Meta;
-use crate::model::route::Destination;
+use crate::model::destination::Destination;
+use crate::model::meta::{ExportTo, Meta};
 use crate::model::route::HttpRoute;
-use crate::name::ObjectName;
+use crate::model::source::{GatewayName, SourceMatch};
 
 /// A VirtualService. One without hosts is a delegate.
 #[derive(Clone, Debug)]
@@ -32,33 +30,6 @@ pub struct VirtualService {
     pub tcp: Vec<Arc<TcpRoute>>,
     /// Who sees it; `None` means MeshConfig `defaultVirtualServiceExportTo`.
     pub export_to: Option<ExportTo>,
-}
-
-/// A name in `gateways`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum GatewayName {
-    /// `mesh`: the sidecars.
-    Mesh,
-    /// A Gateway.
-    Gateway {
-        /// Namespace (the VirtualService's own for a bare name) and name.
-        name: ObjectName,
-        /// Written without a namespace: falls back to the root namespace when its own has no such Gateway.
-        bare: bool,
-    },
-}
-
-/// What a `tls` or `tcp` match asks of the caller, whatever the bytes say.
-#[derive(Clone, Debug, Default)]
-pub struct SourceMatch {
-    /// `port`.
-    pub port: Option<u16>,
-    /// `gateways`; empty is the VirtualService's.
-    pub gateways: Vec<GatewayName>,
-    /// `sourceLabels`.
-    pub labels: Labels,
-    /// `sourceNamespace`.
-    pub namespace: Option<Arc<str>>,
 }
 
 /// A `tls` rule.

@@ -1,18 +1,14 @@
 //! Addresses for ServiceEntries that have none, for workloads whose DNS queries are captured: a name then has an address
 //! of its own, so that byte streams of one port can be told apart.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use crate::model::objects::Objects;
-use crate::model::service::Resolution;
-use crate::model::service::Service;
+use crate::model::service::{Resolution, Service};
 use crate::name::Kind;
 
 /// The label by which a ServiceEntry asks for no address.
@@ -103,8 +99,7 @@ fn fnv(text: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::Text;
-    use crate::load::load;
+    use crate::load::{Text, load};
     use crate::problem::Severity;
 
     const ENTRY: &str = "
@@ -211,7 +206,7 @@ spec: {hosts: [HOST], ports: [{number: 3306, name: tcp, protocol: TCP}], resolut
             claim(&mut places, &owner).unwrap();
         }
         assert_eq!(places.len(), 20_000);
-        let all: HashSet<[u8; 2]> = places.into_iter().map(bytes).collect();
+        let all: std::collections::BTreeSet<[u8; 2]> = places.into_iter().map(bytes).collect();
         assert_eq!(all.len(), 20_000);
         assert!(all.iter().all(|bytes| (1..255).contains(&bytes[1])));
     }

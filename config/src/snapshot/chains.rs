@@ -9,35 +9,11 @@ use ipnet::IpNet;
 
 use crate::host::HostPattern;
 use crate::model::meta::Meta;
-use crate::snapshot::cluster::Cluster;
 use crate::snapshot::patterns::PatternMap;
-
-/// A cluster, or the name of one that does not exist.
-pub(crate) type Target = Result<Arc<Cluster>, Arc<str>>;
-
-/// The name of a target, whether it exists or not.
-pub(crate) fn target_name(target: &Target) -> &str {
-    match target {
-        Ok(cluster) => &cluster.name,
-        Err(missing) => missing,
-    }
-}
+use crate::snapshot::target::{Split, Target};
 
 /// Where byte streams go: clusters by weight.
-#[derive(Clone, Debug)]
-pub(crate) struct StreamRoute {
-    /// Targets with their shares; never empty.
-    pub(crate) targets: Vec<(Target, u32)>,
-}
-
-impl StreamRoute {
-    /// A route to one target.
-    pub(crate) fn to(target: Target) -> Self {
-        Self {
-            targets: vec![(target, 1)],
-        }
-    }
-}
+pub(crate) type StreamRoute = Split<Target>;
 
 /// Where a chain comes from.
 #[derive(Clone, Debug)]
@@ -140,7 +116,7 @@ pub(crate) enum Wire<'w> {
 
 /// The chains of a listener, indexed. Of two chains with one condition in common the first holds it.
 #[derive(Clone, Debug)]
-pub(crate) struct Chains<A> {
+pub(crate) struct FilterChains<A> {
     list: Vec<Chain<A>>,
     /// Prefix lengths that occur, longest first, IPv4 and IPv6 apart.
     lengths: [Vec<u8>; 2],
@@ -155,7 +131,7 @@ struct Names {
     unlisted: Option<u32>,
 }
 
-impl<A> Default for Chains<A> {
+impl<A> Default for FilterChains<A> {
     fn default() -> Self {
         Self {
             list: Vec::new(),
@@ -166,7 +142,7 @@ impl<A> Default for Chains<A> {
     }
 }
 
-impl<A> Chains<A> {
+impl<A> FilterChains<A> {
     /// Adds a chain. Returns the place of the chain that holds one of its conditions already, if one does; when all are
     /// held, the new chain is not added.
     pub(crate) fn add(&mut self, mut chain: Chain<A>) -> Option<usize> {

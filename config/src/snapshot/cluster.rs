@@ -5,14 +5,10 @@ use std::time::Duration;
 
 use crate::host::HostPattern;
 use crate::model::endpoint::Address;
-use crate::model::policy::ConnectionPool;
-use crate::model::policy::LoadBalancer;
-use crate::model::policy::OutlierDetection;
-use crate::model::policy::RetryBudget;
-use crate::model::policy::Tunnel;
-use crate::model::policy::Warmup;
-use crate::model::tls::ClientTls;
-use crate::model::tls::Hashed;
+use crate::model::policy::{
+    ConnectionPool, LoadBalancer, OutlierDetection, RetryBudget, Tunnel, Warmup,
+};
+use crate::model::tls::{ClientTls, Hashed};
 use crate::name::ObjectName;
 use crate::port::Protocol;
 

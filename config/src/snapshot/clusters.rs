@@ -1,35 +1,22 @@
 //! Services, ports and subsets to clusters, with the DestinationRule's policy folded in.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::host::HostPattern;
 use crate::labels::Labels;
-use crate::model::endpoint::Address;
-use crate::model::endpoint::Endpoint;
+use crate::model::endpoint::{Address, Endpoint};
 use crate::model::objects::Objects;
-use crate::model::policy::Keepalive;
-use crate::model::policy::LoadBalancer;
-use crate::model::policy::TrafficPolicy;
-use crate::model::service::Resolution;
-use crate::model::service::Service;
-use crate::model::service::ServicePort;
+use crate::model::policy::{Keepalive, LoadBalancer, TrafficPolicy};
+use crate::model::service::{Resolution, Service, ServicePort};
 use crate::model::tls::Hashed;
-use crate::port::PortClass;
-use crate::port::Protocol;
-use crate::snapshot::chains::Target;
-use crate::snapshot::cluster::Cluster;
-use crate::snapshot::cluster::ClusterPolicy;
-use crate::snapshot::cluster::Discovery;
-use crate::snapshot::cluster::Member;
+use crate::port::{PortClass, Protocol};
+use crate::snapshot::cluster::{Cluster, ClusterPolicy, Discovery, Member};
 use crate::snapshot::destination_rules::DestinationRules;
 use crate::snapshot::localities;
-use crate::snapshot::services::Registry;
-use crate::snapshot::services::host_text;
-use crate::snapshot::services::port_of;
-use crate::snapshot::workload::Mode;
-use crate::snapshot::workload::Workload;
+use crate::snapshot::services::{Registry, host_text, port_of};
+use crate::snapshot::target::Target;
+use crate::snapshot::workload::{Mode, Workload};
 
 /// The clusters of a workload while they are built.
 pub(crate) struct Clusters<'o, 'b> {
@@ -196,7 +183,10 @@ impl<'o, 'b> Clusters<'o, 'b> {
     /// The cluster of a destination, or the name of what is missing. ExternalName services stand for what they name.
     pub(crate) fn target(&self, host: &str, subset: Option<&str>, port: u16) -> Target {
         let name = cluster_name(port, subset, &self.real(host));
-        self.built.get(&name).cloned().ok_or(name)
+        match self.built.get(&name) {
+            Some(cluster) => Target::Cluster(cluster.clone()),
+            None => Target::Missing(name),
+        }
     }
 
     /// Ends the building.

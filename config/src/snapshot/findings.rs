@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 
 use crate::model::meta::Meta;
-use crate::problem::Problem;
-use crate::problem::Severity;
+use crate::problem::{Problem, Severity};
 
 /// A collector that keeps the first of equal problems.
 #[derive(Default)]

@@ -4,37 +4,26 @@ mod servers;
 mod shared;
 mod streams;
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::host::HostPattern;
-use crate::model::gateway::Gateway;
-use crate::model::gateway::Server;
-use crate::model::gateway::ServerHost;
-use crate::model::gateway::ServerTlsMode;
+use crate::model::gateway::{Gateway, Server, ServerHost};
 use crate::model::objects::Objects;
-use crate::model::tls::Hashed;
-use crate::model::tls::ServerTls;
-use crate::model::virtual_service::GatewayName;
+use crate::model::source::GatewayName;
+use crate::model::tls::{Hashed, ServerTls, ServerTlsMode};
 use crate::model::virtual_service::VirtualService;
 use crate::name::ObjectName;
 use crate::port::PortClass;
 use crate::snapshot::BoundPort;
-use crate::snapshot::chains::ChainOrigin;
-use crate::snapshot::chains::Chains;
-use crate::snapshot::chains::StreamRoute;
+use crate::snapshot::chains::{ChainOrigin, FilterChains, StreamRoute};
 use crate::snapshot::clusters::Clusters;
 use crate::snapshot::delegates::Delegates;
 use crate::snapshot::findings::Findings;
 use crate::snapshot::gateways::shared::Shared;
-use crate::snapshot::routes::Site;
-use crate::snapshot::routes::Written;
-use crate::snapshot::routes::http_rules;
-use crate::snapshot::services::Ties;
-use crate::snapshot::table::RouteTable;
-use crate::snapshot::table::VirtualHost;
+use crate::snapshot::routes::{Site, Written, http_rules};
+use crate::snapshot::services::TieBreak;
+use crate::snapshot::table::{RouteTable, VirtualHost};
 use crate::snapshot::visible::virtual_services;
 use crate::snapshot::workload::Workload;
 
@@ -51,14 +40,14 @@ pub(crate) struct GatewayListener {
     /// The servers that plaintext HTTP is for.
     pub(crate) http_origins: Vec<ChainOrigin>,
     /// TLS, by server name.
-    pub(crate) tls: Chains<TlsAct>,
+    pub(crate) tls: FilterChains<TlsAction>,
     /// Any byte stream.
     pub(crate) tcp: Option<(StreamRoute, ChainOrigin)>,
 }
 
 /// What a gateway does with a TLS connection.
 #[derive(Debug)]
-pub(crate) enum TlsAct {
+pub(crate) enum TlsAction {
     /// Ends TLS and treats what is inside as HTTP.
     Http {
         /// How TLS is ended.
@@ -127,7 +116,7 @@ pub(crate) fn gateways<'o>(
 ) -> Gateways {
     for service in clusters
         .registry
-        .visible(&workload.namespace, Ties::First, |_| true)
+        .visible(&workload.namespace, TieBreak::First, |_| true)
     {
         clusters.add(&service);
     }
@@ -197,7 +186,7 @@ impl<'o> Build<'_, 'o, '_> {
                 .into(),
             http: None,
             http_origins: Vec::new(),
-            tls: Chains::default(),
+            tls: FilterChains::default(),
             tcp: None,
         };
         let of = |kind: ServerKind| {

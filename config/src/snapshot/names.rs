@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::host::CLUSTER_DOMAIN;
-use crate::host::HostPattern;
+use crate::host::{CLUSTER_DOMAIN, HostPattern};
 use crate::model::endpoint::Address;
 use crate::model::service::Service;
 use crate::name::Kind;
@@ -79,6 +78,7 @@ impl NameTable {
     }
 
     /// Every name with its addresses, by name; wildcards as `*.example.com`.
+    #[allow(clippy::disallowed_methods, reason = "sorted below")]
     pub fn all(&self) -> Vec<(String, &[IpAddr])> {
         let exact = self.names.iter();
         let exact = exact.map(|(name, entry)| (name.to_string(), &*entry.addresses));

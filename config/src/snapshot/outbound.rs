@@ -9,20 +9,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::host::HostPattern;
-use crate::model::mesh::OutboundPolicy;
 use crate::model::objects::Objects;
-use crate::model::virtual_service::GatewayName;
+use crate::model::outbound_policy::OutboundPolicy;
+use crate::model::source::GatewayName;
 use crate::port::Protocol;
-use crate::snapshot::chains::Chains;
-use crate::snapshot::chains::StreamRoute;
-use crate::snapshot::cluster::Cluster;
-use crate::snapshot::cluster::ClusterPolicy;
-use crate::snapshot::cluster::Discovery;
+use crate::snapshot::chains::{FilterChains, StreamRoute};
+use crate::snapshot::cluster::{Cluster, ClusterPolicy, Discovery};
 use crate::snapshot::clusters::Clusters;
 use crate::snapshot::findings::Findings;
-use crate::snapshot::outbound::build::Build;
-use crate::snapshot::outbound::build::Drafts;
+use crate::snapshot::outbound::build::{Build, Drafts};
 use crate::snapshot::table::RouteTable;
+use crate::snapshot::target::Target;
 use crate::snapshot::virtual_hosts::index::VirtualServices;
 use crate::snapshot::visible::Scope;
 use crate::snapshot::workload::Workload;
@@ -38,7 +35,7 @@ pub(crate) struct Outbound {
     /// Listeners of every address (`0.0.0.0`).
     pub(crate) by_port: HashMap<u16, Listener>,
     /// The policy for calls that no listener or chain takes.
-    pub(crate) unknown: Unknown,
+    pub(crate) unknown: UnmatchedTraffic,
 }
 
 /// One listener.
@@ -51,23 +48,23 @@ pub(crate) struct Listener {
     /// Bytes are HTTP whatever they look like (a Sidecar's `bind`).
     pub(crate) http_only: bool,
     /// What it does with other streams, and with HTTP when it has no table.
-    pub(crate) streams: Chains<StreamRoute>,
+    pub(crate) streams: FilterChains<StreamRoute>,
 }
 
 /// What happens to calls that nothing is registered for, and who says so.
 #[derive(Debug)]
-pub struct Unknown {
+pub struct UnmatchedTraffic {
     /// The policy.
     pub policy: OutboundPolicy,
     /// Who says so: `MeshConfig (file)`, `Sidecar namespace/name`.
     pub source: Arc<str>,
     /// `egressProxy`, or its name when there is no such cluster: where they go instead of their destination.
-    pub proxy: Option<Result<Arc<Cluster>, Arc<str>>>,
+    pub proxy: Option<Target>,
     /// For ALLOW_ANY_DYNAMIC_DNS: what resolves the Host of each HTTP request. Its port 0 means the call's own.
     pub dynamic: Option<Arc<Cluster>>,
 }
 
-impl fmt::Display for Unknown {
+impl fmt::Display for UnmatchedTraffic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let policy = match self.policy {
             OutboundPolicy::AllowAny => "ALLOW_ANY",
@@ -84,7 +81,7 @@ impl Outbound {
         Self {
             by_address: HashMap::new(),
             by_port: HashMap::new(),
-            unknown: Unknown {
+            unknown: UnmatchedTraffic {
                 policy: OutboundPolicy::RegistryOnly,
                 source: "gateway".into(),
                 proxy: None,
@@ -141,7 +138,11 @@ pub(crate) fn outbound(
     }
 }
 
-fn unknown(objects: &Objects, scope: &Scope<'_>, clusters: &mut Clusters<'_, '_>) -> Unknown {
+fn unknown(
+    objects: &Objects,
+    scope: &Scope<'_>,
+    clusters: &mut Clusters<'_, '_>,
+) -> UnmatchedTraffic {
     let proxy = scope.egress_proxy.map(|proxy| {
         clusters.import(&proxy.host, "");
         clusters.target(&proxy.host, proxy.subset.as_deref(), proxy.port)
@@ -173,7 +174,7 @@ fn unknown(objects: &Objects, scope: &Scope<'_>, clusters: &mut Clusters<'_, '_>
             destination_rules: Vec::new(),
         })
     });
-    Unknown {
+    UnmatchedTraffic {
         policy: scope.policy,
         source: scope.policy_source.clone(),
         proxy,

@@ -3,30 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::destination::Destination;
+use crate::model::http_match::HttpMatch;
 use crate::model::mesh::Mesh;
-use crate::model::route::Destination;
-use crate::model::route::HeaderChanges;
-use crate::model::route::HttpAction;
-use crate::model::route::HttpDestination;
-use crate::model::route::HttpRoute;
-use crate::model::route::Retries;
-use crate::model::virtual_service::GatewayName;
-use crate::model::virtual_service::SourceMatch;
-use crate::model::virtual_service::VirtualService;
-use crate::model::virtual_service::WeightedDestination;
+use crate::model::route::{HeaderChanges, HttpAction, HttpDestination, HttpRoute, Retries};
+use crate::model::source::{GatewayName, Place, SourceMatch};
+use crate::model::virtual_service::{VirtualService, WeightedDestination};
 use crate::problem::Problem;
 use crate::snapshot::chains::StreamRoute;
-use crate::snapshot::chains::Target;
-use crate::snapshot::clusters::Clusters;
-use crate::snapshot::clusters::Seen;
+use crate::snapshot::clusters::{Clusters, Seen};
 use crate::snapshot::findings::Findings;
-use crate::snapshot::table::Action;
-use crate::snapshot::table::RouteTarget;
-use crate::snapshot::table::Rule;
-use crate::snapshot::table::RuleAction;
-use crate::snapshot::table::RuleOrigin;
-use crate::snapshot::workload::Mode;
-use crate::snapshot::workload::Workload;
+use crate::snapshot::location::{PathRewrite, Redirect};
+use crate::snapshot::table::{Action, Filters, RouteTarget, Routing, Rule, RuleOrigin};
+use crate::snapshot::target::{Split, Target};
+use crate::snapshot::workload::{Mode, Workload};
 
 /// Where rules are compiled for.
 pub(crate) struct Site<'a> {
@@ -66,19 +56,25 @@ pub(crate) fn http_rules(
         let alternatives: Vec<Option<usize>> = if route.matches.is_empty() {
             vec![None]
         } else {
-            let fits = |at: &usize| applies(&route.matches[*at].source, site);
+            let fits = |at: &usize| site.admits(&route.matches[*at].source);
             (0..route.matches.len()).filter(fits).map(Some).collect()
         };
+        let filters = filters(route);
         for matching in alternatives {
-            let action = action(vs, written, matching, site, clusters, findings);
+            let wanted = matching.map(|at| &route.matches[at]);
+            let Some(action) = action(vs, written, wanted, site, clusters, findings) else {
+                continue;
+            };
             let rule = Rule {
-                name: rule_name(route, matching),
+                name: rule_name(route, wanted),
                 origin: RuleOrigin::Rule {
                     object: written.object.clone(),
                     http: written.place,
                     matching,
                 },
-                action: Action::Rule(Box::new(action)),
+                conditions: wanted.map_or_else(Arc::default, |wanted| wanted.conditions.clone()),
+                filters: filters.clone(),
+                action,
             };
             let last = rule.takes_all();
             rules.push(Arc::new(rule));
@@ -90,7 +86,7 @@ pub(crate) fn http_rules(
     rules
 }
 
-/// Compiles the destinations of a `tls` or `tcp` rule.
+/// Compiles the destinations of a `tls` or `tcp` rule; `None` when none has a share.
 pub(crate) fn stream_route(
     vs: &VirtualService,
     destinations: &[WeightedDestination],
@@ -98,7 +94,7 @@ pub(crate) fn stream_route(
     field: &str,
     clusters: &mut Clusters<'_, '_>,
     findings: &mut Findings,
-) -> StreamRoute {
+) -> Option<StreamRoute> {
     let alone = destinations.len() == 1;
     let targets = destinations
         .iter()
@@ -108,20 +104,20 @@ pub(crate) fn stream_route(
             let field = format!("{field}.route[{at}].destination");
             let target = target(vs, &one.destination, port, true, &field, clusters, findings);
             (target, if alone { 1 } else { one.weight })
-        })
-        .collect();
-    StreamRoute { targets }
+        });
+    Split::new(targets)
 }
 
-/// Whether a match applies at a place, whatever the call is. `sourceLabels` and `sourceNamespace` count beside `gateways`.
-pub(crate) fn applies(source: &SourceMatch, site: &Site<'_>) -> bool {
-    source.port.is_none_or(|port| port == site.port)
-        && (source.gateways.is_empty() || source.gateways.iter().any(site.here))
-        && source.labels.select(&site.workload.labels)
-        && source
-            .namespace
-            .as_ref()
-            .is_none_or(|namespace| *namespace == site.workload.namespace)
+impl Site<'_> {
+    /// Whether calls of this place meet what a match asks of their source.
+    pub(crate) fn admits(&self, source: &SourceMatch) -> bool {
+        source.holds(&Place {
+            port: self.port,
+            labels: &self.workload.labels,
+            namespace: &self.workload.namespace,
+            here: self.here,
+        })
+    }
 }
 
 /// Istio's retries when neither the rule nor the mesh says anything.
@@ -158,8 +154,8 @@ fn completed(mut retries: Retries) -> Option<Retries> {
     (retries.attempts > 0).then_some(retries)
 }
 
-fn rule_name(route: &HttpRoute, matching: Option<usize>) -> Option<Arc<str>> {
-    let of_match = matching.and_then(|at| route.matches[at].name.as_ref());
+fn rule_name(route: &HttpRoute, wanted: Option<&HttpMatch>) -> Option<Arc<str>> {
+    let of_match = wanted.and_then(|wanted| wanted.name.as_ref());
     match (&route.name, of_match) {
         (Some(name), Some(of_match)) => Some(format!("{name}.{of_match}").into()),
         (Some(name), None) => Some(name.clone()),
@@ -168,14 +164,59 @@ fn rule_name(route: &HttpRoute, matching: Option<usize>) -> Option<Arc<str>> {
     }
 }
 
+/// What a rule does besides its action.
+fn filters(route: &HttpRoute) -> Option<Arc<Filters>> {
+    let filters = Filters {
+        fault: route.fault.clone(),
+        cors: route.cors.clone(),
+        headers: changes(&route.headers),
+    };
+    let some = filters.fault.is_some() || filters.cors.is_some() || filters.headers.is_some();
+    some.then(|| Arc::new(filters))
+}
+
+fn changes(changes: &HeaderChanges) -> Option<HeaderChanges> {
+    (!changes.is_empty()).then(|| changes.clone())
+}
+
+/// What a rule does; `None` for one that delegates, whose delegate's rules stand in its place.
 fn action(
     vs: &VirtualService,
     written: &Written,
-    matching: Option<usize>,
+    wanted: Option<&HttpMatch>,
     site: &Site<'_>,
     clusters: &mut Clusters<'_, '_>,
     findings: &mut Findings,
-) -> RuleAction {
+) -> Option<Action> {
+    let route = &written.route;
+    let path = wanted.and_then(HttpMatch::path);
+    match &route.action {
+        HttpAction::Route(destinations) => {
+            let path = route.rewrite.as_ref().and_then(|rewrite| {
+                let rewrite = rewrite.path.as_ref()?;
+                Some(PathRewrite::new(rewrite, path))
+            });
+            routing(vs, written, destinations, site, clusters, findings)
+                .map(|routing| Action::Route(Box::new(Routing { path, ..routing })))
+        }
+        HttpAction::Redirect(redirect) => {
+            let redirect = Redirect::new(redirect, path, site.port);
+            Some(Action::Redirect(Box::new(redirect)))
+        }
+        HttpAction::Respond(response) => Some(Action::Respond(response.clone())),
+        HttpAction::Delegate(_) => None,
+    }
+}
+
+/// `route` of a rule with its references resolved, without the path's rewrite; `None` when no destination has a share.
+fn routing(
+    vs: &VirtualService,
+    written: &Written,
+    destinations: &[HttpDestination],
+    site: &Site<'_>,
+    clusters: &mut Clusters<'_, '_>,
+    findings: &mut Findings,
+) -> Option<Routing> {
     let route = &written.route;
     let sidecar = site.workload.mode == Mode::Sidecar;
     let mut resolve = |destination: &Destination, field: String| {
@@ -190,43 +231,38 @@ fn action(
             findings,
         )
     };
-    let destinations: &[HttpDestination] = match &route.action {
-        HttpAction::Route(destinations) => destinations,
-        HttpAction::Redirect(_) | HttpAction::Respond(_) | HttpAction::Delegate(_) => &[],
-    };
     let alone = destinations.len() == 1;
-    let targets = destinations
-        .iter()
-        .enumerate()
+    let with_share = destinations.iter().enumerate();
+    let targets = with_share
         .filter(|(_, one)| alone || one.weight > 0)
-        .map(|(at, one)| RouteTarget {
-            cluster: resolve(&one.destination, format!("route[{at}].destination")),
-            weight: if alone { 1 } else { one.weight },
-            destination: at,
-            authority: authority(route, &one.headers),
-        })
-        .collect();
-    let mirrors = route
-        .mirrors
-        .iter()
-        .enumerate()
-        .filter_map(|(at, mirror)| {
-            let target = resolve(&mirror.destination, format!("mirrors[{at}].destination"));
-            Some((target.ok()?, mirror.share))
-        })
-        .filter(|(_, share)| *share > 0)
-        .collect();
-    RuleAction {
-        route: route.clone(),
-        matching,
+        .map(|(at, one)| {
+            let target = RouteTarget {
+                cluster: resolve(&one.destination, format!("route[{at}].destination")),
+                authority: authority(route, &one.headers),
+                headers: changes(&one.headers),
+                alone,
+            };
+            (target, if alone { 1 } else { one.weight })
+        });
+    let targets = Split::new(targets)?;
+    let mirrors = route.mirrors.iter().enumerate();
+    let mirrors = mirrors.filter_map(|(at, mirror)| {
+        let field = format!("mirrors[{at}].destination");
+        match resolve(&mirror.destination, field) {
+            Target::Cluster(cluster) => Some((cluster, mirror.share)),
+            Target::Missing(_) => None,
+        }
+    });
+    Some(Routing {
         targets,
+        path: None,
+        timeout: route.timeout.filter(|limit| !limit.is_zero()),
         retries: match &route.retries {
             Some(own) => completed(own.clone()),
             None => mesh_retries(site.mesh),
         },
-        mirrors,
-        port: site.port,
-    }
+        mirrors: mirrors.filter(|(_, share)| *share > 0).collect(),
+    })
 }
 
 /// The authority a target is sent with: `rewrite.authority`, else what the rule's header operations set, else what the
@@ -283,9 +319,9 @@ fn target(
     let unknown = !clusters.knows(host);
     let reason = if unknown {
         Some("no service has this host, or its namespace does not export it here: calls are answered 503 NC".to_owned())
-    } else if target.is_ok() {
+    } else if target.exists() {
         None
-    } else if clusters.target(host, None, port).is_ok() {
+    } else if clusters.target(host, None, port).exists() {
         let subset = destination.subset.as_deref().unwrap_or_default();
         Some(format!(
             "no DestinationRule that applies here defines subset {subset}: calls are answered 503 NC"

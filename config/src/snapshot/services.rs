@@ -5,14 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::host::HostPattern;
-use crate::model::endpoint::Address;
-use crate::model::endpoint::Endpoint;
+use crate::model::endpoint::{Address, Endpoint};
 use crate::model::meta::ExportTo;
 use crate::model::objects::Objects;
-use crate::model::service::EndpointGroup;
-use crate::model::service::Resolution;
-use crate::model::service::Service;
-use crate::model::service::ServicePort;
+use crate::model::service::{EndpointGroup, Resolution, Service, ServicePort};
 use crate::name::Kind;
 use crate::problem::Problem;
 use crate::snapshot::findings::Findings;
@@ -27,14 +23,14 @@ pub(crate) struct Registry<'o> {
 
 /// Whose a host is when several services that are seen have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ties {
+pub(crate) enum TieBreak {
     /// The first's: on a gateway.
     First,
     /// The one's of the caller's own namespace, else the first's: what a sidecar sees, and what rules name.
     Own,
 }
 
-impl Ties {
+impl TieBreak {
     /// What counts for what a workload sees.
     pub(crate) fn of(mode: Mode) -> Self {
         match mode {
@@ -70,7 +66,7 @@ impl<'o> Registry<'o> {
     pub(crate) fn visible(
         &self,
         namespace: &str,
-        ties: Ties,
+        ties: TieBreak,
         wanted: impl Fn(&Service) -> bool,
     ) -> Vec<Cow<'o, Service>> {
         let mut found = Vec::with_capacity(self.objects.services.len());
@@ -102,7 +98,7 @@ impl<'o> Registry<'o> {
     }
 
     /// Tells of services that `namespace` sees and that another of the same host hides.
-    pub(crate) fn tell_hidden(&self, namespace: &str, ties: Ties, findings: &mut Findings) {
+    pub(crate) fn tell_hidden(&self, namespace: &str, ties: TieBreak, findings: &mut Findings) {
         for service in &self.objects.services {
             let rivals = self
                 .by_host
@@ -138,7 +134,7 @@ impl<'o> Registry<'o> {
         host: &HostPattern,
     ) -> Option<Cow<'o, Service>> {
         let rivals = self.seen(namespace, self.by_host.get(host)?, &|_| true);
-        let winner = winner(namespace, Ties::Own, &rivals)?;
+        let winner = winner(namespace, TieBreak::Own, &rivals)?;
         Some(merged(winner, &rivals))
     }
 
@@ -268,9 +264,10 @@ pub(crate) fn port_of(service: &Service, port: &ServicePort, endpoint: &Endpoint
 }
 
 /// Who a host belongs to: Kubernetes, else the first; where own ones count more, of them if there are any.
-fn winner<'o>(namespace: &str, ties: Ties, rivals: &[&'o Service]) -> Option<&'o Service> {
+fn winner<'o>(namespace: &str, ties: TieBreak, rivals: &[&'o Service]) -> Option<&'o Service> {
     let kubernetes = |service: &&Service| service.meta.kind == Kind::Service;
-    let own = |service: &&&Service| ties == Ties::Own && *service.meta.name.namespace == *namespace;
+    let own =
+        |service: &&&Service| ties == TieBreak::Own && *service.meta.name.namespace == *namespace;
     let first_of = |rivals: &[&'o Service]| {
         rivals
             .iter()

@@ -2,16 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::host::HostPattern;
+use crate::model::condition::Condition;
 use crate::model::meta::Meta;
-use crate::model::route::HttpMatch;
-use crate::model::route::HttpRoute;
-use crate::model::route::Retries;
-use crate::snapshot::chains::Target;
+use crate::model::route::{Cors, DirectResponse, Fault, HeaderChanges, Retries};
 use crate::snapshot::cluster::Cluster;
+use crate::snapshot::location::{PathRewrite, Redirect};
 use crate::snapshot::patterns::PatternMap;
-use crate::value::StringMatch;
+use crate::snapshot::target::{Split, Target};
 
 /// The virtual hosts of a listener's HTTP.
 #[derive(Clone, Debug, Default)]
@@ -45,8 +45,23 @@ pub(crate) struct Rule {
     pub(crate) name: Option<Arc<str>>,
     /// Where it comes from.
     pub(crate) origin: RuleOrigin,
+    /// What it asks of requests; all must hold.
+    pub(crate) conditions: Arc<[Condition]>,
+    /// What it does besides its action; `None` is nothing.
+    pub(crate) filters: Option<Arc<Filters>>,
     /// What it does.
     pub(crate) action: Action,
+}
+
+/// What a rule of a VirtualService does to its requests besides its action.
+#[derive(Clone, Debug)]
+pub struct Filters {
+    /// `fault`, before anything else.
+    pub fault: Option<Fault>,
+    /// `corsPolicy`.
+    pub cors: Option<Cors>,
+    /// `headers` of the rule.
+    pub headers: Option<HeaderChanges>,
 }
 
 /// Where a rule comes from.
@@ -106,27 +121,29 @@ impl fmt::Display for RuleOrigin {
 /// What a rule does.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
-    /// The default route of a service: its cluster, for every request.
+    /// The default route of a service: its cluster, with the mesh's retries.
     Default(Target),
-    /// A rule of a VirtualService.
-    Rule(Box<RuleAction>),
+    /// `route`.
+    Route(Box<Routing>),
+    /// `redirect`.
+    Redirect(Box<Redirect>),
+    /// `directResponse`.
+    Respond(DirectResponse),
 }
 
-/// A rule of a VirtualService, with its references resolved.
+/// `route` of a rule, and what is done to requests on their way.
 #[derive(Clone, Debug)]
-pub(crate) struct RuleAction {
-    /// The rule as written (delegates joined).
-    pub(crate) route: Arc<HttpRoute>,
-    /// Which of its alternatives.
-    pub(crate) matching: Option<usize>,
-    /// Targets that get a share; empty unless the rule routes.
-    pub(crate) targets: Vec<RouteTarget>,
+pub(crate) struct Routing {
+    /// Where to, by weight.
+    pub(crate) targets: Split<RouteTarget>,
+    /// `rewrite` of the path.
+    pub(crate) path: Option<PathRewrite>,
+    /// `timeout`; `None` is none.
+    pub(crate) timeout: Option<Duration>,
     /// Retries; `None` is off.
     pub(crate) retries: Option<Retries>,
-    /// Where copies go.
+    /// Where copies go, each with its share in millionths.
     pub(crate) mirrors: Vec<(Arc<Cluster>, u32)>,
-    /// The port that `derivePort: FROM_REQUEST_PORT` means.
-    pub(crate) port: u16,
 }
 
 /// One target of a rule.
@@ -134,54 +151,19 @@ pub(crate) struct RuleAction {
 pub(crate) struct RouteTarget {
     /// The cluster.
     pub(crate) cluster: Target,
-    /// Its share.
-    pub(crate) weight: u32,
-    /// Place in the rule's `route` list.
-    pub(crate) destination: usize,
     /// The authority it is sent with, if it is rewritten.
     pub(crate) authority: Option<Arc<str>>,
+    /// `headers` of the destination.
+    pub(crate) headers: Option<HeaderChanges>,
+    /// It is the only destination of its rule, so that its own header changes come after the rule's and win.
+    pub(crate) alone: bool,
 }
 
 impl Rule {
-    /// The condition, if the rule has one.
-    pub(crate) fn condition(&self) -> Option<&HttpMatch> {
-        match &self.action {
-            Action::Default(_) => None,
-            Action::Rule(rule) => rule.condition(),
-        }
-    }
-
     /// Whether every request matches, so that rules after this one are never reached.
     pub(crate) fn takes_all(&self) -> bool {
-        self.condition().is_none_or(takes_all)
+        self.conditions.iter().all(Condition::is_always_met)
     }
-}
-
-impl RuleAction {
-    /// The alternative that this rule stands for.
-    pub(crate) fn condition(&self) -> Option<&HttpMatch> {
-        self.matching.and_then(|at| self.route.matches.get(at))
-    }
-}
-
-/// Whether an alternative has no condition that a request could fail.
-fn takes_all(condition: &HttpMatch) -> bool {
-    let every_path = match &condition.uri {
-        None => true,
-        Some(StringMatch::Prefix(prefix) | StringMatch::PrefixIgnoreCase(prefix)) => {
-            matches!(&**prefix, "" | "/")
-        }
-        Some(StringMatch::Regex(regex)) => regex.as_str() == "^(?:.*)$",
-        Some(StringMatch::Present) => true,
-        Some(StringMatch::Exact(_) | StringMatch::ExactIgnoreCase(_)) => false,
-    };
-    every_path
-        && condition.scheme.is_none()
-        && condition.method.is_none()
-        && condition.authority.is_none()
-        && condition.headers.is_empty()
-        && condition.without_headers.is_empty()
-        && condition.query.is_empty()
 }
 
 impl RouteTable {

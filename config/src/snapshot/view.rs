@@ -2,30 +2,20 @@
 
 mod words;
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::model::mesh::OutboundPolicy;
-use crate::model::route::HttpAction;
+use crate::model::outbound_policy::OutboundPolicy;
 use crate::snapshot::Snapshot;
-use crate::snapshot::chains::Chain;
-use crate::snapshot::chains::StreamRoute;
-use crate::snapshot::chains::target_name;
-use crate::snapshot::cluster::BLACK_HOLE_CLUSTER;
-use crate::snapshot::cluster::PASSTHROUGH_CLUSTER;
-use crate::snapshot::gateways::GatewayListener;
-use crate::snapshot::gateways::TlsAct;
+use crate::snapshot::chains::{Chain, StreamRoute};
+use crate::snapshot::cluster::{BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER};
+use crate::snapshot::gateways::{GatewayListener, TlsAction};
 use crate::snapshot::outbound::Listener;
-use crate::snapshot::table::Action;
-use crate::snapshot::table::RouteTable;
-use crate::snapshot::table::Rule;
-use crate::snapshot::table::RuleOrigin;
-use crate::snapshot::table::VirtualHost;
-use crate::snapshot::view::words::joined;
-use crate::snapshot::view::words::summary;
+use crate::snapshot::table::{Action, RouteTable, Rule, RuleOrigin, VirtualHost};
+use crate::snapshot::target::Target;
+use crate::snapshot::view::words::{joined, summary};
 use crate::snapshot::workload::Mode;
 
 /// One listener.
@@ -102,6 +92,7 @@ pub struct WeightView {
 
 impl Snapshot {
     /// The listeners, by address and port; on a sidecar the last is `0.0.0.0:0`, for calls that no other takes.
+    #[allow(clippy::disallowed_methods, reason = "sorted below")]
     pub fn listeners(&self) -> Vec<ListenerView> {
         if self.workload.mode == Mode::Gateway {
             return self
@@ -135,6 +126,7 @@ impl Snapshot {
     }
 
     /// The route tables, by name (numbers in numeric order).
+    #[allow(clippy::disallowed_methods, reason = "sorted below")]
     pub fn routes(&self) -> Vec<RouteTableView> {
         let outbound = &self.outbound;
         let sidecar = outbound
@@ -190,7 +182,7 @@ impl Snapshot {
         let destination = match (unknown.policy, &unknown.proxy) {
             (OutboundPolicy::RegistryOnly, _) => BLACK_HOLE_CLUSTER.to_owned(),
             (OutboundPolicy::AllowAny | OutboundPolicy::AllowAnyDynamicDns, Some(proxy)) => {
-                format!("Cluster: {}", target_name(proxy))
+                format!("Cluster: {}", proxy.name())
             }
             (OutboundPolicy::AllowAny | OutboundPolicy::AllowAnyDynamicDns, None) => {
                 PASSTHROUGH_CLUSTER.to_owned()
@@ -228,11 +220,7 @@ impl Snapshot {
         };
         let proxy = unknown.proxy.as_ref().filter(|_| name == "allow_any");
         let clusters = match (proxy, &unknown.dynamic) {
-            (Some(proxy), _) => vec![WeightView {
-                name: target_name(proxy).to_owned(),
-                weight: 1,
-                exists: proxy.is_ok(),
-            }],
+            (Some(proxy), _) => vec![weighted(proxy, 1)],
             (None, Some(dynamic)) => vec![WeightView {
                 name: dynamic.name.to_string(),
                 weight: 1,
@@ -314,22 +302,31 @@ fn of_chain<A>(chain: &Chain<A>, destination: String) -> ChainView {
     }
 }
 
-fn act(act: &TlsAct) -> String {
+fn act(act: &TlsAction) -> String {
     match act {
-        TlsAct::Http { table, .. } => format!("Route: {}", table.name),
-        TlsAct::Stream { route, .. } | TlsAct::Pass(route) => streams(route),
-        TlsAct::NamedBySni(_) => "Cluster: named by the SNI".to_owned(),
+        TlsAction::Http { table, .. } => format!("Route: {}", table.name),
+        TlsAction::Stream { route, .. } | TlsAction::Pass(route) => streams(route),
+        TlsAction::NamedBySni(_) => "Cluster: named by the SNI".to_owned(),
     }
 }
 
 fn streams(route: &StreamRoute) -> String {
-    match &route.targets[..] {
-        [(target, _)] => format!("Cluster: {}", target_name(target)),
+    let list: Vec<_> = route.iter().collect();
+    match &list[..] {
+        [(target, _)] => format!("Cluster: {}", target.name()),
         targets => {
-            let one = |(target, weight): &(_, u32)| format!("{} ({weight})", target_name(target));
+            let one = |(target, weight): &&(Target, u32)| format!("{} ({weight})", target.name());
             let list: Vec<_> = targets.iter().map(one).collect();
             format!("Clusters: {}", list.join(", "))
         }
+    }
+}
+
+fn weighted(target: &Target, weight: u32) -> WeightView {
+    WeightView {
+        name: target.name().to_owned(),
+        weight,
+        exists: target.exists(),
     }
 }
 
@@ -357,30 +354,19 @@ fn of_host(host: &VirtualHost) -> VirtualHostView {
 }
 
 fn of_rule(rule: &Rule) -> RouteView {
-    let of = |target: &Result<Arc<_>, Arc<str>>, weight: u32| WeightView {
-        name: target_name(target).to_owned(),
-        weight,
-        exists: target.is_ok(),
-    };
     let (clusters, action) = match &rule.action {
-        Action::Default(target) => (vec![of(target, 1)], String::new()),
-        Action::Rule(action) => {
-            let clusters = action
-                .targets
-                .iter()
-                .map(|target| of(&target.cluster, target.weight))
-                .collect();
-            let words = match &action.route.action {
-                HttpAction::Redirect(redirect) => format!("redirect {}", redirect.code),
-                HttpAction::Respond(response) => format!("respond {}", response.status),
-                HttpAction::Route(_) | HttpAction::Delegate(_) => String::new(),
-            };
-            (clusters, words)
+        Action::Default(target) => (vec![weighted(target, 1)], String::new()),
+        Action::Route(routing) => {
+            let targets = routing.targets.iter();
+            let clusters = targets.map(|(target, weight)| weighted(&target.cluster, *weight));
+            (clusters.collect(), String::new())
         }
+        Action::Redirect(redirect) => (Vec::new(), format!("redirect {}", redirect.code)),
+        Action::Respond(response) => (Vec::new(), format!("respond {}", response.status)),
     };
     RouteView {
         name: rule.name.as_deref().unwrap_or_default().to_owned(),
-        matching: rule.condition().map_or_else(|| "/*".to_owned(), summary),
+        matching: summary(&rule.conditions),
         clusters,
         action,
         origin: match &rule.origin {

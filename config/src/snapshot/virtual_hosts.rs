@@ -3,28 +3,20 @@
 mod domains;
 pub(crate) mod index;
 
-use std::collections::BTreeSet;
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::host::HostPattern;
 use crate::model::objects::Objects;
-use crate::model::service::Resolution;
-use crate::model::service::Service;
+use crate::model::service::{Resolution, Service};
 use crate::model::virtual_service::VirtualService;
 use crate::problem::Problem;
 use crate::snapshot::clusters::Clusters;
 use crate::snapshot::findings::Findings;
 use crate::snapshot::outbound::is_mesh;
-use crate::snapshot::routes::Site;
-use crate::snapshot::routes::http_rules;
+use crate::snapshot::routes::{Site, http_rules};
 use crate::snapshot::services::host_text;
-use crate::snapshot::table::Action;
-use crate::snapshot::table::RouteTable;
-use crate::snapshot::table::Rule;
-use crate::snapshot::table::RuleOrigin;
-use crate::snapshot::table::VirtualHost;
+use crate::snapshot::table::{Action, RouteTable, Rule, RuleOrigin, VirtualHost};
 use crate::snapshot::virtual_hosts::domains::domains;
 use crate::snapshot::virtual_hosts::index::VirtualServices;
 use crate::snapshot::workload::Workload;
@@ -141,6 +133,7 @@ pub(crate) fn shared_table(
 
 /// The table of an HTTP_PROXY listener on `port`: services of every port, each by its names with the port; those of port 80
 /// by their names alone too.
+#[allow(clippy::disallowed_methods, reason = "collected into an ordered set")]
 pub(crate) fn proxy_table(
     world: (&Objects, &Workload),
     virtual_services: &VirtualServices<'_>,
@@ -237,6 +230,8 @@ fn default_rule(service: &Service, port: u16, clusters: &Clusters<'_, '_>) -> Ar
     Arc::new(Rule {
         name: Some("default".into()),
         origin: RuleOrigin::Service(service.meta.clone()),
+        conditions: Arc::default(),
+        filters: None,
         action: Action::Default(clusters.target(&host_text(&service.host), None, port)),
     })
 }

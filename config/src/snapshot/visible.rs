@@ -1,27 +1,18 @@
 //! What a sidecar's workload may see: exportTo, and the Sidecar that scopes it.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::host::HostPattern;
-use crate::model::mesh::OutboundPolicy;
 use crate::model::objects::Objects;
+use crate::model::outbound_policy::OutboundPolicy;
 use crate::model::service::Service;
-use crate::model::sidecar::EgressListener;
-use crate::model::sidecar::EgressPort;
-use crate::model::sidecar::EgressProxy;
-use crate::model::sidecar::Import;
-use crate::model::sidecar::ImportFrom;
-use crate::model::sidecar::Sidecar;
-use crate::model::virtual_service::GatewayName;
+use crate::model::sidecar::{EgressListener, EgressPort, EgressProxy, Import, ImportFrom, Sidecar};
+use crate::model::source::GatewayName;
 use crate::model::virtual_service::VirtualService;
 use crate::snapshot::BoundPort;
-use crate::snapshot::services::Registry;
-use crate::snapshot::services::Ties;
-use crate::snapshot::services::includes;
-use crate::snapshot::services::is_public;
+use crate::snapshot::services::{Registry, TieBreak, includes, is_public};
 use crate::snapshot::workload::Workload;
 
 /// What a sidecar's workload sees.
@@ -82,7 +73,7 @@ pub(crate) fn scope<'o>(
         vec![Imports {
             port: None,
             bind: None,
-            services: registry.visible(&workload.namespace, Ties::Own, |_| true),
+            services: registry.visible(&workload.namespace, TieBreak::Own, |_| true),
             virtual_services,
         }]
     } else {
@@ -114,7 +105,7 @@ pub(crate) fn scope<'o>(
         }
     }
     let mesh_source = match &objects.mesh.meta {
-        Some(meta) => format!("MeshConfig ({})", meta.place.file),
+        Some(meta) => format!("MeshConfig ({})", meta.place.at_line(0)),
         None => "Istio's default".to_owned(),
     };
     let own = sidecar.and_then(|sidecar| Some((sidecar, sidecar.outbound_policy?)));
@@ -208,7 +199,7 @@ fn imports<'o>(
     let services = if nothing {
         Vec::new()
     } else {
-        registry.visible(namespace, Ties::Own, |service| {
+        registry.visible(namespace, TieBreak::Own, |service| {
             has_port(listener, service)
                 && imported(&service.meta.name.namespace, &|pattern| {
                     pattern.covers(&service.host)

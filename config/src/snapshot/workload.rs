@@ -1,7 +1,6 @@
 //! The workload that a snapshot is for.
 
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::labels::Labels;

@@ -177,9 +177,7 @@ mod tests {
 
     #[test]
     fn as_much_as_the_mesh_asks_for() {
-        use PathNormalization::DecodeAndMergeSlashes;
-        use PathNormalization::MergeSlashes;
-        use PathNormalization::None;
+        use PathNormalization::{DecodeAndMergeSlashes, MergeSlashes, None};
         for (path, none, merged, decoded) in [
             ("/a/../b", "/a/../b", "/b", "/b"),
             ("/a%2e", "/a%2e", "/a.", "/a."),

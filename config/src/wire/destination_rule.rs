@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::reading::Loose;
-use super::shared::LocalityLbSetting;
-use super::shared::PortSelector;
-use super::shared::TcpKeepalive;
+use super::shared::{LocalityLbSetting, PortSelector, TcpKeepalive};
 
 object! {
     /// `spec` of a DestinationRule.
@@ -80,6 +78,7 @@ object! {
     pub struct RetryBudget {
         pub percent: Option<f64>,
         pub min_retry_concurrency: u32,
+        pub budget_interval: Option<String>,
     }
 }
 
@@ -195,6 +194,7 @@ object! {
         pub base_ejection_time: Option<String>,
         pub max_ejection_percent: i32,
         pub min_health_percent: i32,
+        pub outlier_detection_http_error_codes: Vec<u32>,
     }
 }
 

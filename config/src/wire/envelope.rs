@@ -5,28 +5,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserializer;
-use serde::de::DeserializeSeed;
-use serde::de::Error;
-use serde::de::IgnoredAny;
-use serde::de::MapAccess;
-use serde::de::Visitor;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::destination_rule::DestinationRule;
 use super::gateway::Gateway;
-use super::kubernetes::ConfigMap;
-use super::kubernetes::EndpointSlice;
-use super::kubernetes::Pod;
-use super::kubernetes::Secret;
-use super::kubernetes::Service;
+use super::istio_kinds;
+use super::istio_kinds::NoBody;
+use super::kubernetes::{ConfigMap, EndpointSlice, Pod, Secret, Service};
 use super::mesh_config::MeshConfig;
-use super::object::Fields;
-use super::object::Seen;
-use super::object::read_field;
-use super::reading::Key;
-use super::reading::Reading;
-use super::reading::is_field;
-use super::service_entry::ServiceEntry;
-use super::service_entry::WorkloadEntry;
+use super::object::{Fields, Seen, read_field};
+use super::reading::{Key, Reading, is_field};
+use super::security::AuthorizationPolicy;
+use super::service_entry::{ServiceEntry, WorkloadEntry};
 use super::sidecar::Sidecar;
 use super::virtual_service::VirtualService;
 
@@ -69,6 +59,8 @@ pub enum Body {
     Gateway(Box<Gateway>),
     /// `spec` of a Sidecar.
     Sidecar(Box<Sidecar>),
+    /// `spec` of an AuthorizationPolicy.
+    AuthorizationPolicy(Box<AuthorizationPolicy>),
     /// `spec` of a Kubernetes Service.
     Service(Box<Service>),
     /// A Kubernetes EndpointSlice.
@@ -83,17 +75,11 @@ pub enum Body {
     MeshConfig(Box<MeshConfig>),
 }
 
-/// Why a document has no body that egret reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum NoBody {
-    /// Another API's kind, or one that egret has no use for.
-    UnknownKind,
-    /// A known kind at a version that was never served.
-    UnknownVersion(&'static str),
-}
-
 /// The versions of networking.istio.io, newest first. They have one schema.
 const ISTIO_VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
+
+/// The versions of security.istio.io.
+const SECURITY_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
 
 impl Body {
     /// An empty body of the kind that `api_version` and `kind` name.
@@ -106,16 +92,22 @@ impl Body {
             ("networking.istio.io", "DestinationRule") => Self::DestinationRule(Box::default()),
             ("networking.istio.io", "Gateway") => Self::Gateway(Box::default()),
             ("networking.istio.io", "Sidecar") => Self::Sidecar(Box::default()),
+            ("security.istio.io", "AuthorizationPolicy") => {
+                Self::AuthorizationPolicy(Box::default())
+            }
             ("", "Service") => Self::Service(Box::default()),
             ("", "Pod") => Self::Pod(Box::default()),
             ("", "Secret") => Self::Secret(Box::default()),
             ("", "ConfigMap") => Self::ConfigMap(Box::default()),
             ("discovery.k8s.io", "EndpointSlice") => Self::EndpointSlice(Box::default()),
-            _ => return Err(NoBody::UnknownKind),
+            _ => return Err(istio_kinds::unread(api_version, kind)),
         };
         match group {
             "networking.istio.io" if !ISTIO_VERSIONS.contains(&version) => {
                 Err(NoBody::UnknownVersion("networking.istio.io/v1"))
+            }
+            "security.istio.io" if !SECURITY_VERSIONS.contains(&version) => {
+                Err(NoBody::UnknownVersion("security.istio.io/v1"))
             }
             "discovery.k8s.io" if version != "v1" => {
                 Err(NoBody::UnknownVersion("discovery.k8s.io/v1"))
@@ -146,6 +138,7 @@ impl Body {
             Self::DestinationRule(spec) => reading.spec(map, spec),
             Self::Gateway(spec) => reading.spec(map, spec),
             Self::Sidecar(spec) => reading.spec(map, spec),
+            Self::AuthorizationPolicy(spec) => reading.spec(map, spec),
             Self::Service(spec) => reading.spec(map, spec),
         }
     }
@@ -292,6 +285,8 @@ pub(crate) struct Header {
     pub(crate) metadata: Metadata,
     /// It has none of apiVersion and kind, and a key that only a MeshConfig has.
     pub(crate) looks_like_mesh_config: bool,
+    /// It has none of apiVersion and kind, and the key `meshConfig`, as the values of Istio's Helm charts.
+    pub(crate) looks_like_helm_values: bool,
 }
 
 /// Reads a [`Header`], leaving in it what could be read when the document breaks off.
@@ -317,22 +312,27 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
         // Unknown and doubtful things are told when the body is read.
         let reading = Reading::default();
         let mut mesh = false;
+        let mut values = false;
         while let Some(Key(key)) = map.next_key()? {
+            values |= is_field(&key, "mesh_config");
+            mesh |= MeshConfig::NAMES
+                .iter()
+                .chain(MeshConfig::SILENT)
+                .any(|name| is_field(&key, name));
+            // Set before the value is read, which may be what is broken.
+            let bare = header.kind.is_empty() && header.api_version.is_empty();
+            header.looks_like_mesh_config = bare && mesh && !values;
+            header.looks_like_helm_values = bare && values;
             match &*key {
                 "apiVersion" => header.api_version = reading.field(&mut map, "apiVersion")?,
                 "kind" => header.kind = reading.field(&mut map, "kind")?,
                 "metadata" => header.metadata = reading.field(&mut map, "metadata")?,
-                other => {
-                    mesh |= MeshConfig::NAMES
-                        .iter()
-                        .chain(MeshConfig::SILENT)
-                        .any(|name| is_field(other, name));
-                    map.next_value::<IgnoredAny>()?;
-                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        header.looks_like_mesh_config =
-            mesh && header.kind.is_empty() && header.api_version.is_empty();
+        let bare = header.kind.is_empty() && header.api_version.is_empty();
+        header.looks_like_mesh_config &= bare;
+        header.looks_like_helm_values &= bare;
         Ok(())
     }
 }

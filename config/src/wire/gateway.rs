@@ -43,6 +43,7 @@ object! {
         pub min_protocol_version: String,
         pub max_protocol_version: String,
         pub cipher_suites: Vec<String>,
+        pub insecure_skip_verify: Option<bool>,
     }
 }
 

@@ -5,10 +5,7 @@ use std::fmt;
 
 use serde::Deserializer;
 
-use super::reading::Loose;
-use super::reading::NumberOrWord;
-use super::reading::Reading;
-use super::reading::Shape;
+use super::reading::{Loose, NumberOrWord, Reading, Shape};
 
 object! {
     /// `spec` of a Service.

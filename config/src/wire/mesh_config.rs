@@ -2,8 +2,7 @@
 
 use super::destination_rule::TrafficPolicy;
 use super::reading::Loose;
-use super::shared::LocalityLbSetting;
-use super::shared::TcpKeepalive;
+use super::shared::{LocalityLbSetting, TcpKeepalive};
 use super::virtual_service::HttpRetry;
 
 object! {
@@ -72,6 +71,7 @@ object! {
         "disable_report_batch",
         "report_batch_max_entries",
         "report_batch_max_time",
+        "service_scope_configs",
     ]
 }
 

@@ -4,14 +4,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserializer;
-use serde::de::Error;
-use serde::de::IgnoredAny;
-use serde::de::MapAccess;
-use serde::de::Visitor;
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 
-use crate::wire::reading::Key;
-use crate::wire::reading::Reading;
-use crate::wire::reading::is_field;
+use crate::wire::reading::{Key, Reading, is_field};
 use crate::wire::unsupported;
 
 /// What `object!` implements: fields that can be read one at a time.
@@ -144,6 +139,18 @@ macro_rules! object {
                 reading: &$crate::wire::reading::Reading,
             ) -> Result<Self, D::Error> {
                 $crate::wire::object::read_object(from, reading)
+            }
+
+            #[cfg(test)]
+            fn schema() -> $crate::wire::schema::Schema {
+                $crate::wire::schema::Schema::Object {
+                    shape: stringify!($object),
+                    fields: vec![$((
+                        object!(@name $field $($spelling)?),
+                        <$type as $crate::wire::reading::Shape<'_>>::schema(),
+                    )),*],
+                    silent: &[$($($silent),*)?],
+                }
             }
         }
     };

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::shared::Port;
-use super::shared::WorkloadSelector;
+use super::shared::{Port, WorkloadSelector};
 
 object! {
     /// `spec` of a ServiceEntry, and the document's `status`, which the envelope puts here.

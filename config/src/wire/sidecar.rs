@@ -2,9 +2,7 @@
 
 use super::destination_rule::ConnectionPool;
 use super::gateway::ServerTls;
-use super::shared::Destination;
-use super::shared::Port;
-use super::shared::WorkloadSelector;
+use super::shared::{Destination, Port, WorkloadSelector};
 
 object! {
     /// `spec` of a Sidecar.

@@ -89,6 +89,22 @@ const UNSUPPORTED: &[Unsupported] = &[
         ),
     ),
     field(
+        "RetryBudget",
+        "budget_interval",
+        (
+            "the budget counts the requests under way alone, as without an interval",
+            "leave it out",
+        ),
+    ),
+    field(
+        "ServerTls",
+        "insecure_skip_verify",
+        (
+            "certificates of clients are verified all the same",
+            "name their authorities in caCertificates, or set mode SIMPLE to ask for none",
+        ),
+    ),
+    field(
         "Sidecar",
         "ingress",
         ("calls that arrive are not proxied", "leave it out"),
@@ -158,14 +174,11 @@ pub(crate) fn words(shape: &str, name: &str) -> Option<Words> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::destination_rule as rule;
-    use crate::wire::gateway;
-    use crate::wire::mesh_config as mesh;
     use crate::wire::object::Fields;
-    use crate::wire::service_entry as entry;
-    use crate::wire::shared;
-    use crate::wire::sidecar;
-    use crate::wire::virtual_service as route;
+    use crate::wire::{
+        destination_rule as rule, gateway, mesh_config as mesh, service_entry as entry, shared,
+        sidecar, virtual_service as route,
+    };
 
     fn shape<'de, T: Fields<'de>>() -> (&'static str, &'static [&'static str]) {
         (T::SHAPE, T::NAMES)
@@ -191,6 +204,7 @@ mod tests {
             shape::<rule::HttpCookie>(),
             shape::<rule::HttpPool>(),
             shape::<rule::OutlierDetection>(),
+            shape::<rule::RetryBudget>(),
             shape::<rule::ClientTls>(),
             shape::<sidecar::Sidecar>(),
             shape::<sidecar::EgressListener>(),

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::shared::Destination;
-use super::shared::Percent;
+use super::shared::{Destination, Percent};
 
 object! {
     /// `spec` of a VirtualService.
@@ -98,6 +97,7 @@ object! {
     /// `HTTPRedirect`.
     pub struct HttpRedirect {
         pub uri: String,
+        pub prefix_rewrite: String,
         pub authority: String,
         pub port: Option<u32>,
         pub derive_port: String,

@@ -9,8 +9,8 @@ use clap::builder::ValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap, value_parser};
 
-use crate::args::Question;
 use crate::args::flags::{FLAGS, Flag, Kind, go_bool};
+use crate::args::question::Question;
 use crate::args::typed::Typed;
 
 /// Reads a command line, program name first: the command's word, which is empty when none is named, what was typed for
@@ -20,18 +20,21 @@ use crate::args::typed::Typed;
 /// Wrong usage, and the calls for help, in clap's words.
 pub(super) fn read(words: Vec<OsString>) -> Result<(String, Typed, Option<Question>), clap::Error> {
     let matches = command().try_get_matches_from(words)?;
-    let (word, matches) = match matches.subcommand() {
-        Some((word, matches)) => (word, matches),
-        None => ("", &matches),
+    let mut typed = Typed::default();
+    add_typed(&mut typed, &matches);
+    let Some((word, matches)) = matches.subcommand() else {
+        return Ok((String::new(), typed, None));
     };
+    // Flags may be in front of the command and behind it.
+    add_typed(&mut typed, matches);
     let question = (word == "explain").then(|| question(matches));
-    Ok((word.to_owned(), typed(matches), question))
+    Ok((word.to_owned(), typed, question))
 }
 
-fn typed(matches: &ArgMatches) -> Typed {
-    let mut typed = Typed::default();
+fn add_typed(typed: &mut Typed, matches: &ArgMatches) {
     for flag in FLAGS {
-        if matches.value_source(flag.long) != Some(ValueSource::CommandLine) {
+        let known = matches.try_contains_id(flag.long).is_ok();
+        if !known || matches.value_source(flag.long) != Some(ValueSource::CommandLine) {
             continue;
         }
         let value = match flag.kind {
@@ -42,19 +45,37 @@ fn typed(matches: &ArgMatches) -> Typed {
             typed.add(flag, value);
         }
     }
-    typed
 }
 
 fn command() -> Clap {
     flags_command()
-        .subcommand(
-            Clap::new("cleanup").about("Remove the rules, whatever flags they were made with"),
-        )
-        .subcommand(Clap::new("verify").about(
-            "Compare the kernel's rules with what the flags want, and connect through the redirect",
+        .subcommand(with_flags(
+            Clap::new("cleanup")
+                .about("Remove the rules, whatever flags they were made with")
+                .after_help("Flags for the rules are accepted, so that the command line that made them can be used."),
+            &["network-namespace", "backend", "force-iptables-binary"],
         ))
-        .subcommand(explain_command())
+        .subcommand(with_flags(
+            Clap::new("verify")
+                .about("Compare the kernel's rules with what the flags want, and connect through the redirect")
+                .after_help(OTHER_FLAGS),
+            &["network-namespace", "iptables-probe-port", "probe-timeout"],
+        ))
+        .subcommand(with_flags(explain_command().after_help(OTHER_FLAGS), &[]))
         .subcommand(Clap::new("version").about("Print the version"))
+}
+
+/// What the help of commands says that take all flags.
+const OTHER_FLAGS: &str =
+    "All flags of `egret-init --help` are taken, too: they say what the rules are.";
+
+/// A command that takes all flags, of which its help shows a few.
+fn with_flags(command: Clap, shown: &[&str]) -> Clap {
+    let arguments = FLAGS.iter().map(|flag| {
+        let is_shown = shown.contains(&flag.long);
+        argument(flag).hide(!is_shown || flag.help.is_empty())
+    });
+    command.args_override_self(true).args(arguments)
 }
 
 fn flags_command() -> Clap {
@@ -134,8 +155,8 @@ fn argument(flag: &Flag) -> Arg {
         help = format!("{help} [env: {}]", flag.environment.join(", "));
     }
     let argument = syntax(flag)
-        .global(true)
         .hide(flag.help.is_empty())
+        .help_heading(flag.is_own().then_some("egret's own flags"))
         .help(help);
     match flag.kind {
         Kind::Switch => argument.value_name("true|false").hide_possible_values(true),

@@ -19,6 +19,16 @@ pub struct Flag {
     pub help: &'static str,
 }
 
+impl Flag {
+    /// Whether istio-iptables has no such flag.
+    pub(super) fn is_own(&self) -> bool {
+        matches!(
+            self.long,
+            "output" | "backend" | "ipv6" | "block-quic" | "strict-istio"
+        )
+    }
+}
+
 /// What a flag takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -260,6 +260,45 @@ fn wrong_usage() {
     }
 }
 
+fn help(line: &str) -> String {
+    parse(line, &[]).unwrap_err().to_string()
+}
+
+#[test]
+fn help_has_own_flags_in_a_group() {
+    let all = help("--help");
+    let (istio, own) = all.split_once("egret's own flags:").expect("a group");
+    let has = |part: &str, flag: &str| {
+        let lines = part.lines().map(str::trim_start);
+        let names = lines.filter(|line| line.starts_with('-'));
+        let mut long = names.map(|line| line.split_once("--").map_or("", |(_, rest)| rest));
+        long.any(|rest| {
+            rest.strip_prefix(flag)
+                .is_some_and(|end| end.starts_with([' ', '[']))
+        })
+    };
+    for flag in ["backend", "ipv6", "block-quic", "strict-istio", "output"] {
+        assert!(has(own, flag) && !has(istio, flag), "{flag}");
+    }
+    for flag in ["envoy-port", "iptables-probe-port", "dry-run"] {
+        assert!(has(istio, flag) && !has(own, flag), "{flag}");
+    }
+}
+
+#[test]
+fn help_of_a_command_has_its_flags_alone() {
+    for (line, shown, hidden) in [
+        ("cleanup --help", "--backend", "--envoy-port"),
+        ("verify --help", "--probe-timeout", "--envoy-port"),
+        ("explain --help", "--to", "--backend"),
+        ("version --help", "Print help", "--network-namespace"),
+    ] {
+        let text = help(line);
+        assert!(text.contains(shown), "{line}: {text}");
+        assert!(!text.contains(hidden), "{line}: {text}");
+    }
+}
+
 /// The quick reader of plain lines and clap agree on whatever the quick one reads.
 #[test]
 fn plain_lines_mean_what_clap_reads() {

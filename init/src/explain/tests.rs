@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::args::Request;
-use crate::intent::{Intent, Surroundings};
+use crate::intent::{HostFacts, Intent};
 use crate::plan::plan;
 
 fn rules(line: &str) -> RuleSet {
@@ -11,10 +11,10 @@ fn rules(line: &str) -> RuleSet {
     let Request::Apply(flags) = Request::parse(words, &|_| None).unwrap() else {
         panic!("{line} asks for something else");
     };
-    let surroundings = Surroundings {
+    let surroundings = HostFacts {
         addresses: vec!["10.1.0.5".parse().unwrap(), "fd00::5".parse().unwrap()],
         resolv_conf: Some("nameserver 10.96.0.10".to_owned()),
-        ..Surroundings::default()
+        ..HostFacts::default()
     };
     plan(&Intent::new(&flags, &surroundings).unwrap())
 }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::intent::Ports;
+use crate::intent::model::Ports;
 use crate::rules::Owner;
 
 /// Empty elements are skipped. Blanks around one mean nothing: istio-iptables writes its elements into lines that

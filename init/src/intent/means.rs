@@ -1,9 +1,8 @@
 //! The readers of the flags that say how the kernel is told, and how the result is checked.
 
-use crate::args::Flags;
-use crate::args::duration;
+use crate::args::{Flags, duration};
+use crate::intent::model::{Backend, Binary, Means, Output};
 use crate::intent::parse::Parser;
-use crate::intent::{Backend, Binary, Means, Output};
 
 impl Parser<'_> {
     pub(super) fn means(&mut self, flags: &Flags) -> Means {

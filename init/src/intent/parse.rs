@@ -8,7 +8,8 @@ use ipnet::Ipv4Net;
 use crate::accounts::Accounts;
 use crate::args::Flags;
 use crate::intent::element::{self, elements, owner, unpadded};
-use crate::intent::{Dns, Fault, Groups, Inbound, Ipv6, Mode, Outbound, Ports, resolver};
+use crate::intent::model::{Dns, Fault, Groups, Inbound, Ipv6, Mode, Outbound, Ports};
+use crate::intent::resolver;
 use crate::rules::{Interface, Owner};
 
 /// Reads flags and gathers what is wrong with them.
@@ -158,7 +159,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Only the exact word switches the mode, as in istio-iptables.
+    /// Only the exact word switches the mode, as in istio-iptables, which takes any other word for REDIRECT; here it is a
+    /// fault.
     pub(super) fn mode(&mut self, flags: &Flags) -> Mode {
         let mark = self.number("--istio-inbound-tproxy-mark", &flags.tproxy_mark);
         if mark == Some(0) || mark == Some(OUTBOUND_MARK) {
@@ -174,10 +176,17 @@ impl<'a> Parser<'a> {
             let reason = format!("table `{}` is the kernel's own", flags.tproxy_route_table);
             self.fault(place, reason);
         }
-        match (mark, table) {
-            (Some(mark), Some(table)) if flags.interception_mode == "TPROXY" => {
-                Mode::Tproxy { mark, table }
+        let is_tproxy = match flags.interception_mode.as_str() {
+            "" | "REDIRECT" => false,
+            "TPROXY" => true,
+            other => {
+                let reason = format!("`{other}` is neither REDIRECT nor TPROXY");
+                self.fault("--istio-inbound-interception-mode", reason);
+                false
             }
+        };
+        match (mark, table) {
+            (Some(mark), Some(table)) if is_tproxy => Mode::Tproxy { mark, table },
             _ => Mode::Redirect,
         }
     }
@@ -204,9 +213,9 @@ impl<'a> Parser<'a> {
     }
 
     /// Without dual stack the first address decides, as it does in istio-iptables.
-    pub(super) fn ipv6(&mut self, wish: &str, addresses: &[IpAddr], dual_stack: bool) -> Ipv6 {
+    pub(super) fn ipv6(&mut self, desired: &str, addresses: &[IpAddr], dual_stack: bool) -> Ipv6 {
         let any = addresses.iter().any(IpAddr::is_ipv6);
-        match (wish, addresses.first()) {
+        match (desired, addresses.first()) {
             (_, None) => {
                 let reason = "none beside loopback and link-local ones: run this where the pod's network is set up";
                 self.fault("addresses of this pod", reason.to_owned());

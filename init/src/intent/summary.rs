@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use egret_config::cidr::CidrSet;
 
-use crate::intent::{Dns, Groups, Inbound, Intent, Ipv6, Mode};
+use crate::intent::model::{Dns, Groups, Inbound, Intent, Ipv6, Mode};
 use crate::rules::Interface;
 
 /// One line for each direction, and one for each kind of special interface.

@@ -2,8 +2,12 @@
 
 mod faults;
 
+use std::time::Duration;
+
 use super::*;
+use crate::accounts::Accounts;
 use crate::args::Request;
+use crate::rules::Interface;
 
 fn intent(
     line: &str,
@@ -30,7 +34,7 @@ fn intent(
         .collect();
     Intent::new(
         &flags,
-        &Surroundings {
+        &HostFacts {
             accounts,
             addresses,
             resolv_conf: environment("RESOLV_CONF"),
@@ -94,9 +98,9 @@ fn blanks_around_elements() {
         let Request::Apply(flags) = Request::parse(words, &environment).unwrap() else {
             panic!("{line:?} asks for something else");
         };
-        let surroundings = Surroundings {
+        let surroundings = HostFacts {
             addresses: vec!["10.0.0.5".parse().unwrap()],
-            ..Surroundings::default()
+            ..HostFacts::default()
         };
         Intent::new(&flags, &surroundings)
             .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())
@@ -337,11 +341,18 @@ fn ipv6_by_wish() {
     assert_eq!(ipv6("--ipv6 block"), Ipv6::Blocked);
 }
 
-/// Words other than TPROXY mean REDIRECT, as they do for istio-iptables.
+/// Other words mean REDIRECT for istio-iptables, which hides a misspelt TPROXY.
 #[test]
 fn mode() {
-    for line in ["-m REDIRECT", "-m tproxy", "-m NONE"] {
-        assert_eq!(good(line), good(""), "{line}");
+    assert_eq!(good("-m REDIRECT"), good(""));
+    for word in ["tproxy", "redirect", "NONE", "TPROXY,"] {
+        let faults = intent(&format!("-m {word}"), &[], &["10.0.0.5"]).unwrap_err();
+        let expected = format!("`{word}` is neither REDIRECT nor TPROXY");
+        assert!(
+            faults[0].contains("--istio-inbound-interception-mode")
+                && faults[0].contains(&expected),
+            "{faults:?}"
+        );
     }
 }
 

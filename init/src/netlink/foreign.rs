@@ -43,7 +43,7 @@ pub struct Leftovers {
 ///
 /// # Errors
 /// When the kernel does not list its rules.
-pub fn leftovers(kernel: &mut Socket, families: &[Family]) -> Result<Leftovers, Refusal> {
+pub fn stale_rules(kernel: &mut Socket, families: &[Family]) -> Result<Leftovers, Refusal> {
     let shared: Vec<u8> = families.iter().copied().map(number).collect();
     let mut found = Leftovers {
         generation: generation(kernel)?,

@@ -1,7 +1,8 @@
 //! What would pass by the proxy and is refused instead, on request: QUIC, and IPv6 where it is not captured.
 
 use crate::intent::{Groups, Intent, Ipv6};
-use crate::plan::{Sets, base_chain, outbound};
+use crate::plan::outbound;
+use crate::plan::parts::{Sets, base_chain};
 use crate::rules::{Action, Chain, ChainName, Family, Interface, Match, Protocol, Reason};
 
 /// The port of HTTP/3.

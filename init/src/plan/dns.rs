@@ -4,7 +4,7 @@
 //! tracked connection: the proxy's question would come back to itself, or the application's would escape.
 
 use crate::intent::{Dns, Intent, Ipv6};
-use crate::plan::{Sets, base_chain};
+use crate::plan::parts::{Sets, base_chain};
 use crate::rules::{Action, Chain, ChainName, Elements, Match, Protocol, Reason, SetName};
 
 /// The port of DNS.

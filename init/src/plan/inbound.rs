@@ -1,7 +1,8 @@
 //! Connections arriving here: which are captured.
 
 use crate::intent::{Inbound, Intent, Mode};
-use crate::plan::{Sets, base_chain, outbound};
+use crate::plan::outbound;
+use crate::plan::parts::{Sets, base_chain};
 use crate::rules::{Action, Chain, ChainName, Elements, Match, Protocol, Reason, SetName};
 
 /// What arrives, from virtual machines as from elsewhere.

@@ -3,7 +3,8 @@
 use egret_config::cidr::CidrSet;
 
 use crate::intent::{Groups, Intent, Ipv6};
-use crate::plan::{Sets, base_chain, dns, localhosts, pass_through};
+use crate::plan::dns;
+use crate::plan::parts::{Sets, base_chain, localhosts, pass_through};
 use crate::rules::{
     Action, Chain, ChainName, Elements, Interface, Match, Owner, Protocol, Reason, SetName,
 };

@@ -3,14 +3,20 @@
 //!
 //! `EGRET_BLESS=1` rewrites the files; the difference is then what a review looks at.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the runner asks for new golden files in the environment"
+)]
+
 use std::fs;
 use std::path::Path;
 
 use super::*;
 use crate::accounts::Accounts;
 use crate::args::Request;
-use crate::intent::Surroundings;
+use crate::intent::HostFacts;
 use crate::render;
+use crate::rules::{ChainName, Reason};
 
 mod model;
 
@@ -33,7 +39,7 @@ fn intent(line: &str, variables: &[&str], addresses: &[&str]) -> Intent {
         .map(|address| address.parse().unwrap())
         .collect();
     // `java` and `ftp` are what Istio's cases call their groups.
-    let surroundings = Surroundings {
+    let surroundings = HostFacts {
         accounts: Accounts {
             passwd: String::new(),
             group: "java:x:3:\nftp:x:21:\n".to_owned(),

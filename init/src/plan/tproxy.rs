@@ -5,7 +5,7 @@
 //! the application's answers, which so come back to the proxy.
 
 use crate::intent::{Inbound, Intent, Mode};
-use crate::plan::{Sets, base_chain, localhosts, pass_through};
+use crate::plan::parts::{Sets, base_chain, localhosts, pass_through};
 use crate::rules::{
     Action, Chain, ChainName, Elements, Interface, Match, Protocol, Reason, SetName,
 };

@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{
+    IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, TcpStream,
+    UdpSocket,
+};
 use std::time::Instant;
 
 use nix::poll::PollFlags;
@@ -11,7 +13,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 
 use crate::plan::DNS_LISTENER;
 use crate::probe::socket::{Connecting, wait};
-use crate::probe::{Trouble, remaining};
+use crate::probe::trouble::{Trouble, remaining};
 
 /// A port of the proxy.
 pub(super) enum Listener {

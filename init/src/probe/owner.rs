@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 
-use crate::probe::Trouble;
 use crate::probe::socket::Connecting;
+use crate::probe::trouble::Trouble;
 
 /// The user and group a socket is made as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::rules::{ChainName, SetName, TableFamily};
+use crate::rules::rule_set::{ChainName, SetName, TableFamily};
 
 impl fmt::Display for TableFamily {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

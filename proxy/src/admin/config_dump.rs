@@ -2,24 +2,17 @@
 
 use std::fmt::Write;
 
-use egret_config::model::mesh::AccessLogEncoding;
-use egret_config::model::mesh::Mesh;
-use egret_config::model::mesh::OutboundPolicy;
+use egret_config::model::mesh::{AccessLogEncoding, Mesh};
+use egret_config::model::outbound_policy::OutboundPolicy;
 use http::StatusCode;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::admin::Admin;
-use crate::admin::clusters;
-use crate::admin::clusters::Resolved;
-use crate::admin::listeners;
-use crate::admin::page::Form;
-use crate::admin::page::Page;
-use crate::admin::routes;
-use crate::source::compile;
-use crate::source::status::Loaded;
-use crate::source::status::Rejected;
-use crate::source::told;
+use crate::admin::dns_status::Resolved;
+use crate::admin::page::{Form, Page};
+use crate::admin::state::Admin;
+use crate::admin::{cluster_status, clusters, listeners, routes};
+use crate::source::status::{Loaded, Rejected};
+use crate::source::{compile, problem_json};
 
 pub(super) fn page(admin: &Admin, form: Form) -> Page {
     match form {
@@ -59,7 +52,7 @@ fn text(admin: &Admin) -> String {
             let _ = writeln!(text, "  {count} {kind}");
         }
         for (title, place) in &loaded.objects {
-            let _ = writeln!(text, "  {title} ({}:{})", place.file, place.line);
+            let _ = writeln!(text, "  {title} ({place})");
         }
         text.push_str("\nPROBLEMS\n");
         for problem in &loaded.problems {
@@ -73,7 +66,7 @@ fn text(admin: &Admin) -> String {
     for (title, table) in [
         (
             "LISTENERS",
-            listeners::text(&snapshot, &admin.board.listeners()),
+            listeners::text(&snapshot, &admin.listener_status.listeners()),
         ),
         ("ROUTES", routes::text(&snapshot)),
         (
@@ -94,10 +87,10 @@ fn value(admin: &Admin) -> Value {
         "rejected": state.rejected.as_deref().map(rejected),
         "loaded": state.loaded.as_deref().map(loaded),
         "mesh": mesh(&snapshot.mesh),
-        "sockets": listeners::sockets(&admin.board.listeners()),
+        "sockets": listeners::sockets(&admin.listener_status.listeners()),
         "listeners": snapshot.listeners(),
         "routes": snapshot.routes(),
-        "clusters": clusters::values(&snapshot, &Resolved::of(&admin.names)),
+        "clusters": cluster_status::values(&snapshot, &Resolved::of(&admin.names), &admin.shared_clusters),
     })
 }
 
@@ -119,7 +112,7 @@ fn loaded(loaded: &Loaded) -> Value {
     let objects: Vec<Value> = loaded
         .objects
         .iter()
-        .map(|(title, place)| json!({ "object": title, "file": *place.file, "line": place.line }))
+        .map(|(title, place)| problem_json::with_place(json!({ "object": title }), place))
         .collect();
     json!({
         "version": loaded.version,
@@ -127,7 +120,7 @@ fn loaded(loaded: &Loaded) -> Value {
         "files": files,
         "counts": counts,
         "objects": objects,
-        "problems": loaded.problems.iter().map(told::json).collect::<Vec<_>>(),
+        "problems": loaded.problems.iter().map(problem_json::json).collect::<Vec<_>>(),
     })
 }
 
@@ -148,6 +141,6 @@ fn mesh(mesh: &Mesh) -> Value {
         "protocolDetectionTimeout": mesh.detection_timeout.map(|timeout| format!("{timeout:?}")),
         "rootNamespace": *mesh.root_namespace,
         "dnsRefreshRate": format!("{:?}", mesh.dns_refresh_rate),
-        "from": mesh.meta.as_ref().map(|meta| format!("{} ({}:{})", compile::title(meta), meta.place.file, meta.place.line)),
+        "from": mesh.meta.as_ref().map(|meta| format!("{} ({})", compile::title(meta), meta.place)),
     })
 }

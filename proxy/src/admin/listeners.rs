@@ -2,38 +2,35 @@
 //! it. A sidecar listens on two ports; the others in the table are those that callers dial.
 
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::view::ChainView;
-use egret_config::snapshot::view::ListenerView;
+use egret_config::snapshot::view::{ChainView, ListenerView};
 use http::StatusCode;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::admin::Admin;
-use crate::admin::page::Form;
-use crate::admin::page::Page;
+use crate::admin::page::{Form, Page};
+use crate::admin::state::Admin;
 use crate::admin::table::Table;
 use crate::listen::bind::Purpose;
 use crate::listen::reconcile::Listener;
 
 pub(super) fn page(admin: &Admin, form: Form) -> Page {
     let snapshot = admin.current.load();
-    let board = admin.board.listeners();
+    let listener_status = admin.listener_status.listeners();
     match form {
-        Form::Text => Page::text(StatusCode::OK, text(&snapshot, &board)),
+        Form::Text => Page::text(StatusCode::OK, text(&snapshot, &listener_status)),
         Form::Json => Page::json(&json!({
-            "sockets": sockets(&board),
+            "sockets": sockets(&listener_status),
             "listeners": snapshot.listeners(),
         })),
     }
 }
 
-pub(super) fn text(snapshot: &Snapshot, board: &[Listener]) -> String {
+pub(super) fn text(snapshot: &Snapshot, listener_status: &[Listener]) -> String {
     let views = snapshot.listeners();
     let mut table = Table::new(["ADDRESSES", "PORT", "MATCH", "DESTINATION", "FROM"]);
     let mut errors = String::new();
     // What no other listener takes is told at the port where all of it arrives.
     let (rest, dialled): (Vec<_>, Vec<_>) = views.iter().partition(|view| view.port == 0);
-    for socket in board {
+    for socket in listener_status {
         let address = match &socket.state {
             Ok(address) => address.ip().to_string(),
             Err(error) => {
@@ -60,7 +57,7 @@ pub(super) fn text(snapshot: &Snapshot, board: &[Listener]) -> String {
             table.row(cells.map(str::to_owned));
         }
     }
-    let open = |view: &ListenerView| board.iter().any(|socket| is_of(socket, view));
+    let open = |view: &ListenerView| listener_status.iter().any(|socket| is_of(socket, view));
     for view in dialled.into_iter().filter(|view| !open(view)) {
         for chain in &view.chains {
             table.row(row(view.address.to_string(), view.port, chain));
@@ -70,7 +67,7 @@ pub(super) fn text(snapshot: &Snapshot, board: &[Listener]) -> String {
 }
 
 /// The sockets of the process, those that could not be had included.
-pub(super) fn sockets(board: &[Listener]) -> Vec<Value> {
+pub(super) fn sockets(listener_status: &[Listener]) -> Vec<Value> {
     let value = |socket: &Listener| {
         json!({
             "purpose": socket.purpose.to_string(),
@@ -79,7 +76,7 @@ pub(super) fn sockets(board: &[Listener]) -> Vec<Value> {
             "error": socket.state.as_ref().err(),
         })
     };
-    board.iter().map(value).collect()
+    listener_status.iter().map(value).collect()
 }
 
 /// Whether a gateway's listener is what a socket is for.

@@ -5,9 +5,8 @@ use std::net::IpAddr;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::admin::Admin;
-use crate::admin::page::Form;
-use crate::admin::page::Page;
+use crate::admin::page::{Form, Page};
+use crate::admin::state::Admin;
 use crate::admin::table::Table;
 
 pub(super) fn page(admin: &Admin, form: Form) -> Page {

@@ -11,6 +11,8 @@ pub(super) struct Page {
     pub(super) body: String,
     /// The one method that is allowed, when the request had another.
     pub(super) allow: Option<&'static str>,
+    /// The process ends once it was sent.
+    pub(super) quits: bool,
 }
 
 /// Which form was asked for.
@@ -41,6 +43,7 @@ impl Page {
             content_type: Self::TEXT,
             body: body.into(),
             allow: None,
+            quits: false,
         }
     }
 
@@ -52,7 +55,26 @@ impl Page {
             content_type: Self::JSON,
             body,
             allow: None,
+            quits: false,
         }
+    }
+
+    /// For a path without a page.
+    pub(super) fn not_found(pages: &str) -> Self {
+        Self::text(StatusCode::NOT_FOUND, format!("not found: {pages}\n"))
+    }
+
+    /// For requests that name another host than loopback.
+    pub(super) fn foreign() -> Self {
+        let body = "forbidden: the Host of an admin request must be localhost, 127.0.0.1 or [::1], and so must its \
+                    Origin, if it has one\n";
+        Self::text(StatusCode::FORBIDDEN, body)
+    }
+
+    /// For large pages when others are being read.
+    pub(super) fn busy() -> Self {
+        let body = "busy: other clients are reading large pages; try again\n";
+        Self::text(StatusCode::SERVICE_UNAVAILABLE, body)
     }
 
     pub(super) fn not_allowed(allow: &'static str) -> Self {

@@ -1,24 +1,18 @@
 //! Which page answers which path.
 
 use egret_config::snapshot::workload::Mode;
-use http::Method;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::admin::Admin;
-use crate::admin::clusters;
-use crate::admin::config_dump;
-use crate::admin::listeners;
-use crate::admin::names;
-use crate::admin::page::Form;
-use crate::admin::page::Page;
-use crate::admin::routes;
-use crate::explain::Output;
-use crate::explain::live;
+use crate::admin::page::{Form, Page};
+use crate::admin::state::Admin;
+use crate::admin::{clusters, config_dump, listeners, names, routes};
+use crate::commands::explain::{Output, live};
 use crate::life::drain::Phase;
 
-const HELP: &str = "\
+/// The help page: a line for each page, its path behind two blanks.
+pub const HELP: &str = "\
 egret-proxy admin pages (add ?format=json for programs)
   /clusters        whom this proxy may call, and how
   /config_dump     what was loaded, what is wrong with it, what it was compiled to
@@ -33,10 +27,18 @@ egret-proxy admin pages (add ?format=json for programs)
   /server_info     version, state, uptime
 ";
 
+/// Whether the page grows with the configuration, so that rendering and reading it may take long.
+pub(super) fn is_large(path: &str) -> bool {
+    matches!(
+        path,
+        "/clusters" | "/config_dump" | "/explain" | "/listeners" | "/names" | "/routes"
+    )
+}
+
 /// A page of the admin address.
 pub(super) fn admin(admin: &Admin, method: &Method, path: &str, query: Option<&str>) -> Page {
     match path {
-        "/quitquitquit" => return quit(admin, method),
+        "/quitquitquit" => return quit(method),
         "/explain" if matches!(*method, Method::GET | Method::HEAD) => {
             return explain(admin, query.unwrap_or_default());
         }
@@ -52,7 +54,7 @@ pub(super) fn admin(admin: &Admin, method: &Method, path: &str, query: Option<&s
         "/clusters" => clusters::page,
         "/names" => names::page,
         "/routes" => routes::page,
-        _ => return not_found(),
+        _ => return Page::not_found("/help names the pages"),
     };
     match *method {
         Method::GET | Method::HEAD => page(admin, Form::asked(query)),
@@ -65,15 +67,8 @@ pub(super) fn health(admin: &Admin, method: &Method, path: &str) -> Page {
     match (path, method) {
         ("/healthz/ready", &Method::GET | &Method::HEAD) => readiness(admin, ""),
         ("/healthz/ready", _) => Page::not_allowed("GET"),
-        _ => Page::text(
-            StatusCode::NOT_FOUND,
-            "not found: the page here is /healthz/ready\n",
-        ),
+        _ => Page::not_found("the page here is /healthz/ready"),
     }
-}
-
-fn not_found() -> Page {
-    Page::text(StatusCode::NOT_FOUND, format!("not found\n\n{HELP}"))
 }
 
 fn readiness(admin: &Admin, good: &str) -> Page {
@@ -89,12 +84,14 @@ fn readiness(admin: &Admin, good: &str) -> Page {
     }
 }
 
-fn quit(admin: &Admin, method: &Method) -> Page {
+fn quit(method: &Method) -> Page {
     if method != Method::POST {
         return Page::not_allowed("POST");
     }
-    admin.quit.notify_one();
-    Page::text(StatusCode::OK, "OK\n")
+    Page {
+        quits: true,
+        ..Page::text(StatusCode::OK, "OK\n")
+    }
 }
 
 fn explain(admin: &Admin, query: &str) -> Page {
@@ -103,12 +100,18 @@ fn explain(admin: &Admin, query: &str) -> Page {
         Form::Text => (Output::Text, Page::TEXT),
         Form::Json => (Output::Json, Page::JSON),
     };
-    match live::explain(&snapshot, query, output) {
+    let names = |name: &str| admin.names.facts(name);
+    // Objects are not kept in memory; what is read here is what the files say now.
+    let services = || live::services(&admin.source);
+    match live::explain(&snapshot, &names, query, output, &services) {
         Ok(body) => Page {
             content_type,
             ..Page::text(StatusCode::OK, body)
         },
-        Err(wrong) => Page::text(StatusCode::BAD_REQUEST, format!("{wrong}\n\n{HELP}")),
+        Err(wrong) => Page::text(
+            StatusCode::BAD_REQUEST,
+            format!("{wrong}; /help has an example\n"),
+        ),
     }
 }
 

@@ -1,14 +1,12 @@
 //! `/routes`: the routes of each listener, as `istioctl proxy-config route` shows them.
 
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::view::RouteView;
-use egret_config::snapshot::view::WeightView;
+use egret_config::snapshot::view::{RouteView, WeightView};
 use http::StatusCode;
 use serde_json::json;
 
-use crate::admin::Admin;
-use crate::admin::page::Form;
-use crate::admin::page::Page;
+use crate::admin::page::{Form, Page};
+use crate::admin::state::Admin;
 use crate::admin::table::Table;
 
 /// Domains named in the table; the rest is counted.

@@ -1,43 +1,46 @@
-//! Serves pages over HTTP/1 on the control thread, to few clients at a time: whoever hammers on it waits.
+//! Serves pages over HTTP/1 on a thread of their own. Clients are bounded in number and in time; large pages are rendered
+//! on threads beside it and sent in pieces, so that neither they nor who reads them slowly keep others waiting.
 
+use std::cell::Cell;
 use std::convert::Infallible;
-use std::net;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::HeaderValue;
-use http::Method;
-use http::Request;
-use http::Response;
-use http::header::ALLOW;
-use http::header::CACHE_CONTROL;
-use http::header::CONTENT_TYPE;
-use http_body_util::Full;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use hyper_util::rt::TokioTimer;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
-use tokio::time;
-use tracing::debug;
-use tracing::warn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{task, time};
+use tracing::{debug, error, warn};
 
-use crate::admin::Admin;
+use crate::admin::body::PageBody;
+use crate::admin::clients::{Client, Clients};
+use crate::admin::paced::Paced;
 use crate::admin::page::Page;
-use crate::admin::pages;
-
-/// Clients at a time.
-const CLIENTS_MAX: usize = 64;
+use crate::admin::state::Admin;
+use crate::admin::{host, pages};
 
 /// A client that has not finished its request's head by now is sent away.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// However long its requests, no client keeps its place longer.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How often clients are looked at that may take too long.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Large pages that are rendered or read at a time.
+const LARGE_MAX: usize = 4;
+
+/// How long a request for a large page waits for one of these places.
+const LARGE_WAIT: Duration = Duration::from_secs(10);
 
 /// Bytes of a request's head.
 const HEAD_MAX: usize = 16 * 1024;
@@ -54,75 +57,161 @@ pub enum Pages {
     Health,
 }
 
-/// Serves for as long as it is polled.
-///
-/// # Errors
-/// When the socket cannot be waited on.
-pub async fn serve(socket: net::TcpListener, pages: Pages, admin: Admin) -> std::io::Result<()> {
-    let listener = TcpListener::from_std(socket)?;
-    let places = Arc::new(Semaphore::new(CLIENTS_MAX));
+/// What the clients of one port have in common.
+#[derive(Debug)]
+struct Server {
+    pages: Pages,
+    admin: Admin,
+    clients: Rc<Clients>,
+    large: Arc<Semaphore>,
+}
+
+/// Serves for as long as it is polled, `clients_max` clients at a time. To be called inside a `LocalSet`.
+pub async fn serve(listener: TcpListener, pages: Pages, admin: Admin, clients_max: usize) {
+    let server = Rc::new(Server {
+        pages,
+        admin,
+        clients: Clients::new(clients_max),
+        large: Arc::new(Semaphore::new(LARGE_MAX)),
+    });
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return Ok(());
-        };
         match listener.accept().await {
             Ok((client, _)) => {
-                let admin = admin.clone();
-                tokio::spawn(async move {
-                    if time::timeout(CLIENT_TIMEOUT, converse(client, pages, admin))
-                        .await
-                        .is_err()
-                    {
-                        debug!(?pages, "a client stayed too long");
-                    }
-                    drop(place);
-                });
+                drop(task::spawn_local(converse(client, Rc::clone(&server))));
             }
             Err(error) => {
                 warn!(%error, ?pages, "cannot accept a client of the pages");
+                server.clients.dismiss_one();
                 time::sleep(BACKOFF).await;
             }
         }
     }
 }
 
-async fn converse(client: TcpStream, pages: Pages, admin: Admin) {
-    let answer = service_fn(move |request: Request<Incoming>| {
-        let response = answer(pages, &admin, request.method(), request.uri());
-        async move { Ok::<_, Infallible>(response) }
+async fn converse(stream: TcpStream, server: Rc<Server>) {
+    let place = server.clients.admit();
+    let client = Rc::clone(&place.client);
+    let quits = Rc::new(Cell::new(false));
+    let service = service_fn(|request: Request<Incoming>| {
+        let (server, client, quits) = (Rc::clone(&server), Rc::clone(&client), Rc::clone(&quits));
+        async move { Ok::<_, Infallible>(answer(&server, client, &quits, request).await) }
     });
-    let served = http1::Builder::new()
+    let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_MAX)
-        .serve_connection(TokioIo::new(client), answer)
-        .await;
-    if let Err(error) = served {
-        debug!(%error, ?pages, "a client of the pages left");
+        .serve_connection(
+            TokioIo::new(Paced::new(stream, Rc::clone(&client))),
+            service,
+        );
+    let pages = server.pages;
+    tokio::select! {
+        biased;
+        served = serving => {
+            if let Err(error) = served {
+                debug!(%error, ?pages, "a client of the pages left");
+            }
+        }
+        () = client.leave() => debug!(?pages, "a client left for another one"),
+        () = overdue(&client) => debug!(?pages, "a client took too long"),
+    }
+    drop(place);
+    if quits.get() {
+        // Only now, so that the client has its answer.
+        server.admin.quit.notify_one();
     }
 }
 
-fn answer(pages: Pages, admin: &Admin, method: &Method, uri: &http::Uri) -> Response<Full<Bytes>> {
-    let page = match pages {
-        Pages::Admin => pages::admin(admin, method, uri.path(), uri.query()),
-        Pages::Health => pages::health(admin, method, uri.path()),
+/// Returns once a client takes longer than it may.
+async fn overdue(client: &Client) {
+    let end = time::sleep(CLIENT_TIMEOUT);
+    let slow = async {
+        while !client.is_slow() {
+            time::sleep(LOOK).await;
+        }
     };
-    let Page {
-        status,
-        content_type,
-        body,
-        allow,
-    } = page;
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
+    tokio::select! {
+        () = end => {}
+        () = slow => {}
+    }
+}
+
+async fn answer(
+    server: &Server,
+    client: Rc<Client>,
+    quits: &Cell<bool>,
+    request: Request<Incoming>,
+) -> Response<PageBody> {
+    client.set_answering(true);
+    let (page, place) = match server.pages {
+        Pages::Health => {
+            let path = request.uri().path();
+            (pages::health(&server.admin, request.method(), path), None)
+        }
+        Pages::Admin if !host::may_read(request.uri(), request.headers()) => {
+            (Page::foreign(), None)
+        }
+        Pages::Admin if pages::is_large(request.uri().path()) => large(server, request).await,
+        Pages::Admin => {
+            let (method, uri) = (request.method(), request.uri());
+            let page = pages::admin(&server.admin, method, uri.path(), uri.query());
+            (page, None)
+        }
+    };
+    // What the client does with it is its own time.
+    client.set_answering(true);
+    quits.set(page.quits);
+    response(page, place, client)
+}
+
+/// A page that takes long to render, or to read.
+async fn large(
+    server: &Server,
+    request: Request<Incoming>,
+) -> (Page, Option<OwnedSemaphorePermit>) {
+    let places = Arc::clone(&server.large);
+    let Ok(Ok(place)) = time::timeout(LARGE_WAIT, places.acquire_owned()).await else {
+        return (Page::busy(), None);
+    };
+    let admin = server.admin.clone();
+    // The place goes along: who leaves meanwhile does not make room for one more rendering.
+    let rendering = task::spawn_blocking(move || {
+        let (method, uri) = (request.method(), request.uri());
+        let page = pages::admin(&admin, method, uri.path(), uri.query());
+        (page, place)
+    });
+    match rendering.await {
+        Ok((page, place)) => (page, Some(place)),
+        Err(error) => {
+            error!(%error, "a page cannot be rendered");
+            let words = "the page cannot be rendered; the log has the reason\n";
+            (Page::text(StatusCode::INTERNAL_SERVER_ERROR, words), None)
+        }
+    }
+}
+
+fn response(
+    page: Page,
+    place: Option<OwnedSemaphorePermit>,
+    client: Rc<Client>,
+) -> Response<PageBody> {
+    let mut response = Response::new(PageBody::new(page.body, place, client));
+    *response.status_mut() = page.status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
     headers.insert(
         CACHE_CONTROL,
         HeaderValue::from_static("no-cache, max-age=0"),
     );
-    if let Some(allow) = allow {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(allow) = page.allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    if page.status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if page.quits {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::check::Options;
-use crate::check::Output;
+use crate::args::variables::{IGNORE_POLICIES, boolean};
+use crate::commands::check::{Options, Output};
 use crate::source::files;
 
 /// What the user typed, no more.
@@ -17,6 +17,10 @@ pub(super) struct Check {
     /// A file with MeshConfig; it beats a MeshConfig found under --config.
     #[arg(long, value_name = "FILE")]
     mesh_config: Option<PathBuf>,
+    /// Tell AuthorizationPolicies, which are not enforced, as warnings, not as errors
+    /// [env: EGRET_IGNORE_AUTHORIZATION_POLICIES].
+    #[arg(long)]
+    ignore_authorization_policies: bool,
     /// Form of the findings.
     #[arg(long, value_enum, default_value_t = TypedOutput::Text)]
     output: TypedOutput,
@@ -29,8 +33,15 @@ pub(super) enum TypedOutput {
 }
 
 impl Check {
-    pub(super) fn validate(self) -> Options {
-        Options {
+    pub(super) fn validate(
+        self,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Options, String> {
+        let set = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
+        let ignored = set(IGNORE_POLICIES).map(|value| boolean(IGNORE_POLICIES, &value));
+        Ok(Options {
+            ignore_authorization_policies: self.ignore_authorization_policies
+                || ignored.transpose()?.unwrap_or(false),
             source: files::Options {
                 paths: self.config,
                 mesh_config: self.mesh_config,
@@ -39,6 +50,6 @@ impl Check {
                 TypedOutput::Text => Output::Text,
                 TypedOutput::Json => Output::Json,
             },
-        }
+        })
     }
 }

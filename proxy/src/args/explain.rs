@@ -9,15 +9,10 @@ use egret_config::labels::Labels;
 use egret_config::name::DEFAULT_NAMESPACE;
 use egret_config::snapshot::workload::Workload;
 
-use crate::args::TypedMode;
 use crate::args::check::TypedOutput;
-use crate::explain::Calls;
-use crate::explain::Options;
-use crate::explain::Output;
-use crate::explain::call;
-use crate::explain::call::Call;
-use crate::explain::call::Protocol;
-use crate::explain::call::To;
+use crate::args::mode::TypedMode;
+use crate::commands::explain::call::{Call, Protocol, To};
+use crate::commands::explain::{Calls, Options, Output, call};
 use crate::source::files;
 
 /// Ports that egret listens on unless told otherwise.
@@ -31,8 +26,8 @@ const REDIRECT_PORTS: [u16; 2] = [15001, 15006];
 #[command(
     after_help = "On a sidecar --to is whom the application dials; on a gateway it is the gateway pod's address and the port that \
                   the call arrives on.\n\n\
-                  JSON: verdict, status, response_flags, cluster, clusters, virtual_host, route, location, rewritten_path, \
-                  rewritten_authority, tls, lb, timeout, retries, mirrors, fault, trail; what is absent has no key. verdict is \
+                  JSON: verdict, status, response_flags, response_code_details, cluster, clusters, virtual_host, route, \
+                  location, rewritten_path, rewritten_authority, tls, lb, timeout, retries, mirrors, fault, trail; what is absent has no key. verdict is \
                   route, passthrough, blackhole, direct_response, redirect, not_found, no_listener, no_chain or bad_request.\n\n\
                   Exit codes: 0 when every call has an answer, 2 otherwise."
 )]

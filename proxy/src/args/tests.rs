@@ -153,6 +153,7 @@ fn wrong_usage_is_exit_code_2() {
         ("run --threads many", "many"),
         ("run --drain-time soon", "soon"),
         ("run --log-level egret_proxy=loud", "loud"),
+        ("run --log-level wran", "did you mean `warn`?"),
         ("run --nonsense", "--nonsense"),
         ("run stray", "stray"),
         ("run --namespace=", "--namespace"),
@@ -212,7 +213,7 @@ fn help_and_version_are_no_errors() {
     assert!(matches!(read(argv, |_| None), Ok(Command::Version)));
 }
 
-fn explained(line: &str) -> crate::explain::Options {
+fn explained(line: &str) -> crate::commands::explain::Options {
     let argv = std::iter::once("egret-proxy")
         .chain(line.split_whitespace())
         .map(OsString::from);
@@ -238,8 +239,8 @@ fn explain_is_told_who_calls_and_what() {
     assert_eq!(&*options.workload.namespace, "istio-system");
     assert_eq!(options.workload.own_ports, [15000, 15021]);
     assert!(options.dns_capture);
-    assert_eq!(options.output, crate::explain::Output::Json);
-    let crate::explain::Calls::One(call) = options.calls else {
+    assert_eq!(options.output, crate::commands::explain::Output::Json);
+    let crate::commands::explain::Calls::One(call) = options.calls else {
         panic!("one call");
     };
     assert_eq!(
@@ -259,7 +260,9 @@ fn explain_needs_little() {
     assert_eq!(options.workload.own_ports, [15000, 15021]);
     assert_eq!(options.workload.redirect_ports, [15001, 15006]);
     let options = explained("explain --mesh-config m.yaml --calls - --output json");
-    assert!(matches!(options.calls, crate::explain::Calls::File(path) if path == Path::new("-")));
+    assert!(
+        matches!(options.calls, crate::commands::explain::Calls::File(path) if path == Path::new("-"))
+    );
 }
 
 #[test]
@@ -270,5 +273,5 @@ fn check_is_told_where_to_look() {
         panic!("check");
     };
     assert_eq!(options.source.paths.len(), 2);
-    assert_eq!(options.output, crate::check::Output::Json);
+    assert_eq!(options.output, crate::commands::check::Output::Json);
 }

@@ -3,25 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_config::decide::call::Arrival;
-use egret_config::decide::call::HttpVersion;
-use egret_config::decide::call::Layer;
-use egret_config::decide::verdict::Verdict;
+use egret_config::decide;
+use egret_config::decide::call::{HttpVersion, Layer};
+use egret_config::decide::verdict::{Refusal, Verdict};
 use egret_config::snapshot::Snapshot;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::connection::decide;
-use crate::connection::reach;
-use crate::connection::saw;
-use crate::failure::Cause;
-use crate::failure::Failure;
+use crate::connection::decision::{connect_upstream, decide_layer, set_decision};
+use crate::connection::tcp::UpstreamConnection;
+use crate::failure::{Cause, Failure};
+use crate::http::downstream::DownstreamConnection;
 use crate::proxy::Proxy;
-use crate::report::record::Record;
+use crate::report::reporter::FactsGuard;
 use crate::sniff::read_layer;
 use crate::sniff::rewind::Rewind;
-use crate::tcp::Reached;
 
 /// How long a client may stay silent where its bytes alone decide.
 const SILENCE_MAX: Duration = Duration::from_secs(300);
@@ -29,13 +26,17 @@ const SILENCE_MAX: Duration = Duration::from_secs(300);
 /// How long a silent client whose opaque destination cannot be reached may take to say that it goes elsewhere.
 const UNREACHED_MAX: Duration = Duration::from_secs(10);
 
+/// How long a client whose opaque destination is refused may stay silent, from the start of its connection: clients of
+/// protocols in which the server speaks first would wait for a greeting that never comes.
+const REFUSED_SILENCE_MAX: Duration = Duration::from_secs(1);
+
 /// Bytes taken of a server that speaks first.
 const GREETING: usize = 4096;
 
 /// Who spoke first on a connection whose client said nothing at first.
 pub(in crate::connection) enum FirstSpeaker {
     /// The server: the connection is opaque. With what it said.
-    Server(Reached, Vec<u8>),
+    Server(UpstreamConnection, Vec<u8>),
     /// The client, and this is what it speaks. With the connection made meanwhile.
     Client(Layer, Option<Dialled>),
     /// The client left without a word.
@@ -44,7 +45,7 @@ pub(in crate::connection) enum FirstSpeaker {
 
 /// A connection made before it was known what the client speaks.
 pub(in crate::connection) struct Dialled {
-    pub(in crate::connection) server: Reached,
+    pub(in crate::connection) server: UpstreamConnection,
     /// The cluster it was made for.
     pub(in crate::connection) cluster: Arc<str>,
 }
@@ -53,25 +54,34 @@ pub(in crate::connection) struct Dialled {
 /// listens to both sides. So nobody waits for a time limit, and a client that is only slow is still read.
 pub(in crate::connection) async fn first_speaker(
     client: &mut Rewind<TcpStream>,
-    arrival: Arrival,
+    downstream: &DownstreamConnection,
     proxy: &Proxy,
     snapshot: &Snapshot,
-    record: &mut Record,
+    facts: &mut FactsGuard,
 ) -> Result<FirstSpeaker, Failure> {
-    let decision = decide(&Layer::Silent, arrival, snapshot);
+    let decision = decide_layer(&Layer::Silent, downstream.arrival, snapshot);
     if let Verdict::Http | Verdict::Terminate { .. } = decision.verdict {
         return spoken(read_layer(client, None).await, None);
     }
-    saw(record, &Layer::Silent, &decision);
-    let http = decide(&Layer::Http(HttpVersion::One), arrival, snapshot);
-    let patience = match http.verdict {
+    set_decision(facts, &Layer::Silent, &decision);
+    let http = decide_layer(
+        &Layer::Http(HttpVersion::Http1),
+        downstream.arrival,
+        snapshot,
+    );
+    let patience = match (&decision.verdict, http.verdict) {
+        // A gateway's client may take its time for the ClientHello that chooses a chain.
+        (Verdict::Refuse(Refusal::NoChain), _) => UNREACHED_MAX,
+        (Verdict::Refuse(_), _) => {
+            REFUSED_SILENCE_MAX.saturating_sub(decide::silence_max(snapshot))
+        }
         // Out of reach is only the destination as it stands; the client may still speak HTTP, which goes elsewhere.
-        Verdict::Http => SILENCE_MAX,
+        (_, Verdict::Http) => SILENCE_MAX,
         _ => UNREACHED_MAX,
     };
     let cluster: Arc<str> = decision.cluster.unwrap_or_default().into();
     let reached = {
-        let reaching = reach(decision.verdict, None, arrival, proxy, snapshot, record);
+        let reaching = connect_upstream(decision.verdict, None, downstream, proxy, snapshot, facts);
         tokio::select! {
             biased;
             layer = read_layer(client, None) => return spoken(layer, None),
@@ -80,9 +90,12 @@ pub(in crate::connection) async fn first_speaker(
     };
     let mut server = match reached {
         Ok(server) => server,
+        // The failure is reported whether the client stays or leaves.
         Err(failure) => {
-            let layer = timeout(patience, read_layer(client, None)).await;
-            return spoken(layer.map_err(|_| failure)?, None);
+            return match timeout(patience, read_layer(client, None)).await {
+                Ok(Ok(Some(layer))) => Ok(FirstSpeaker::Client(layer, None)),
+                Ok(Ok(None) | Err(_)) | Err(_) => Err(failure),
+            };
         }
     };
     let mut greeting = vec![0; GREETING];

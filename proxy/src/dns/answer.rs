@@ -3,18 +3,9 @@
 use std::net::IpAddr;
 
 use egret_config::snapshot::names::NameTable;
-use hickory_resolver::proto::op::Edns;
-use hickory_resolver::proto::op::Message;
-use hickory_resolver::proto::op::OpCode;
-use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::DNSClass;
-use hickory_resolver::proto::rr::Name;
-use hickory_resolver::proto::rr::RData;
-use hickory_resolver::proto::rr::Record;
-use hickory_resolver::proto::rr::RecordType;
-use hickory_resolver::proto::rr::rdata::A;
-use hickory_resolver::proto::rr::rdata::AAAA;
-use hickory_resolver::proto::rr::rdata::CNAME;
+use hickory_resolver::proto::op::{Edns, Message, OpCode, ResponseCode};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME};
+use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
 /// How long an answer counts, in seconds; as Istio's.
 const TTL: u32 = 30;

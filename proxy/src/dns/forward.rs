@@ -1,22 +1,21 @@
 //! Questions that are not about services: passed on, byte for byte, to the pod's own name servers.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use hickory_resolver::system_conf::parse_resolv_conf;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio::net::UdpSocket;
-use tokio::time::Instant;
-use tokio::time::timeout;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::{Instant, timeout_at};
+
+use crate::dns::datagram::MESSAGE_MAX;
+use crate::dns::{datagram, verify};
+
+use crate::sys::limits;
 
 /// How long one name server may take: half of what resolvers wait, so that the second one is asked in time.
 const SERVER_TIME: Duration = Duration::from_millis(2_400);
@@ -25,12 +24,15 @@ const SERVER_TIME: Duration = Duration::from_millis(2_400);
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 const SERVER_PORT: u16 = 53;
-/// Bytes before the questions (RFC 1035, 4.1.1).
-const HEADER: usize = 12;
-/// Of the third byte of a message: it is a response.
-pub(super) const RESPONSE_BIT: u8 = 0x80;
-/// Of the fourth byte: how the question was met.
-const RESPONSE_CODE: u8 = 0x0f;
+
+/// How long all name servers together may take. Resolvers of applications wait for five seconds.
+const QUESTION_TIME: Duration = Duration::from_secs(5);
+
+/// Name servers of a `resolv.conf` that are asked, as resolv.conf(5) has it.
+const SERVERS_MAX: usize = 3;
+
+/// How long the server that answered last is asked before those that stand above it.
+const PREFERENCE_TIME: Duration = Duration::from_secs(30);
 
 /// How a question came, and goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub enum Transport {
 pub struct NameServers {
     path: PathBuf,
     known: RefCell<Option<(Instant, Rc<ResolvConf>)>>,
+    /// A server that answered after one above it did not, and when.
+    preferred: Cell<Option<(SocketAddr, Instant)>>,
 }
 
 /// What a `resolv.conf` says.
@@ -66,7 +70,7 @@ impl ResolvConf {
         let mut servers: Vec<SocketAddr> = Vec::new();
         for server in config.name_servers() {
             let address = SocketAddr::new(server.ip, SERVER_PORT);
-            if !servers.contains(&address) {
+            if servers.len() < SERVERS_MAX && !servers.contains(&address) {
                 servers.push(address);
             }
         }
@@ -87,6 +91,7 @@ impl NameServers {
         Self {
             path: path.into(),
             known: RefCell::default(),
+            preferred: Cell::default(),
         }
     }
 
@@ -103,10 +108,30 @@ impl NameServers {
         *known = Some((Instant::now(), Rc::clone(&conf)));
         conf
     }
+
+    /// The name servers in the order in which they are to be asked: first the one that answered last, if it did so lately.
+    pub fn in_order(&self) -> Vec<SocketAddr> {
+        let mut servers = self.known().servers.clone();
+        if let Some((preferred, since)) = self.preferred.get()
+            && since.elapsed() < PREFERENCE_TIME
+            && let Some(place) = servers.iter().position(|server| *server == preferred)
+        {
+            servers[..=place].rotate_right(1);
+        }
+        servers
+    }
+
+    /// Notes which of the servers in the order asked has answered.
+    pub fn note_answer(&self, asked: &[SocketAddr], answered: SocketAddr) {
+        // Only a failure of another one moves a server to the front, for a while.
+        if asked.first() != Some(&answered) {
+            self.preferred.set(Some((answered, Instant::now())));
+        }
+    }
 }
 
-/// What the first of `servers` that answers says to a question. A server's own failure (SERVFAIL, REFUSED) is taken only
-/// when no other one does better.
+/// What the first of `servers` that answers says to a question, and which one it is. A server's own failure (SERVFAIL,
+/// REFUSED) is taken only when no other one does better. Records of other names are left out of the answer.
 ///
 /// # Errors
 /// The last server's: no answer in time, not reachable; `NotFound` without servers.
@@ -114,7 +139,8 @@ pub async fn forward(
     question: &[u8],
     servers: &[SocketAddr],
     transport: Transport,
-) -> io::Result<Vec<u8>> {
+) -> io::Result<(Vec<u8>, SocketAddr)> {
+    let end = Instant::now() + QUESTION_TIME;
     let mut worst = Err(io::Error::new(
         io::ErrorKind::NotFound,
         "there is no name server in resolv.conf",
@@ -126,14 +152,21 @@ pub async fn forward(
                 Transport::Tcp => over_tcp(question, *server).await,
             }
         };
-        let said = timeout(SERVER_TIME, asked).await.unwrap_or_else(|_| {
-            let words = format!("{server} does not answer");
+        let end = end.min(Instant::now() + SERVER_TIME);
+        let answered = timeout_at(end, asked).await.unwrap_or_else(|_| {
+            let words = "it does not answer in time";
             Err(io::Error::new(io::ErrorKind::TimedOut, words))
         });
-        match said {
-            Ok(response) if is_failure(&response) => worst = Ok(response),
-            Ok(response) => return Ok(response),
-            Err(error) => worst = worst.or(Err(error)),
+        match answered {
+            Ok(response) if verify::is_failure(&response) => worst = Ok((response, *server)),
+            Ok(response) => {
+                let response = verify::without_foreign_records(&response).unwrap_or(response);
+                return Ok((response, *server));
+            }
+            Err(error) => {
+                let words = format!("name server {server}: {error}");
+                worst = worst.or(Err(io::Error::new(error.kind(), words)));
+            }
         }
     }
     worst
@@ -145,37 +178,33 @@ async fn over_udp(question: &[u8], server: SocketAddr) -> io::Result<Vec<u8>> {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let socket = UdpSocket::bind((any, 0)).await?;
+    let socket = limits::within_calls(UdpSocket::bind((any, 0)).await?)?;
     socket.connect(server).await?;
     socket.send(question).await?;
-    let mut buffer = vec![0; usize::from(u16::MAX)];
-    loop {
-        let length = socket.recv(&mut buffer).await?;
-        let response = buffer.get(..length).unwrap_or_default();
-        if answers(question, response) {
-            return Ok(response.to_vec());
-        }
-    }
+    datagram::receive(&socket, question, <[u8]>::to_vec).await
 }
 
 async fn over_tcp(question: &[u8], server: SocketAddr) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(server).await?;
     write_framed(&mut stream, question).await?;
-    let response = read_framed(&mut stream).await?;
-    if answers(question, &response) {
+    let response = read_framed(&mut stream, MESSAGE_MAX).await?;
+    if verify::answers(question, &response) {
         return Ok(response);
     }
-    let words = format!("{server} answers another question");
+    let words = "it answers another question";
     Err(io::Error::new(io::ErrorKind::InvalidData, words))
 }
 
-/// Reads one message of a connection (RFC 1035, 4.2.2: its length in two bytes, then the message).
+/// Reads one message of at most `bytes_max` from a connection (RFC 1035, 4.2.2: its length in two bytes, then the message).
 ///
 /// # Errors
-/// The connection's, `UnexpectedEof` at its end.
-pub async fn read_framed(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
-    let length = stream.read_u16().await?;
-    let mut message = vec![0; length.into()];
+/// The connection's, `UnexpectedEof` at its end; `InvalidData` for a message that is too long.
+pub async fn read_framed(stream: &mut TcpStream, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let length = usize::from(stream.read_u16().await?);
+    if length > bytes_max {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut message = vec![0; length];
     stream.read_exact(&mut message).await?;
     Ok(message)
 }
@@ -190,41 +219,6 @@ pub async fn write_framed(stream: &mut TcpStream, message: &[u8]) -> io::Result<
     framed.extend_from_slice(&length.to_be_bytes());
     framed.extend_from_slice(message);
     stream.write_all(&framed).await
-}
-
-/// Whether a message is the response to a question: its number, the response bit, and the question itself, unless the
-/// server says that it could not read it.
-pub fn answers(question: &[u8], response: &[u8]) -> bool {
-    let (Some(asked), Some(said)) = (question.get(..HEADER), response.get(..HEADER)) else {
-        return false;
-    };
-    if asked[..2] != said[..2] || said[2] & RESPONSE_BIT == 0 {
-        return false;
-    }
-    if said[4..6] == [0, 0] {
-        return is_failure(response);
-    }
-    let end = question_end(question);
-    end.is_some_and(|end| question.get(HEADER..end) == response.get(HEADER..end))
-}
-
-/// Whether a response has a code other than "no error" and "no such name".
-fn is_failure(response: &[u8]) -> bool {
-    response
-        .get(3)
-        .is_some_and(|flags| !matches!(flags & RESPONSE_CODE, 0 | 3))
-}
-
-/// Where the first question of a message ends: a name without pointers, type and class.
-fn question_end(message: &[u8]) -> Option<usize> {
-    let mut at = HEADER;
-    loop {
-        match *message.get(at)? {
-            0 => return Some(at + 5).filter(|end| *end <= message.len()),
-            length if length < 64 => at += 1 + usize::from(length),
-            _ => return None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,8 @@
-//! The process's cache of names: one question at a time for a name, whoever wants it.
+//! The process's cache of names: one question at a time for a name, whoever wants it. An answer that is no longer valid
+//! serves while the next one is under way.
+
+mod facts;
+mod entry;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,43 +13,28 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{info, warn};
 
-use crate::dns::resolver::Found;
+use crate::dns::log_limit::LogLimit;
+use crate::dns::lookup::{Found, Reason, Unresolved};
+use crate::dns::names::entry::{Entry, Outcome, Question, STALE_RECHECK};
 use crate::dns::resolver::System;
-use crate::dns::resolver::Unresolved;
 
-/// Shorter TTLs count as this: a name is not asked for at each call.
-pub const TTL_MIN: Duration = Duration::from_secs(1);
-/// Longer TTLs count as this: who moved is followed within the hour.
-pub const TTL_MAX: Duration = Duration::from_secs(3600);
-/// How long "no such name" counts at most, and when its server does not say for how long.
-pub const NEGATIVE_TTL_MAX: Duration = Duration::from_secs(30);
-const NEGATIVE_TTL_DEFAULT: Duration = Duration::from_secs(5);
-/// How soon after a failure a name is asked for again.
-const FAILURE_TTL: Duration = Duration::from_secs(2);
-/// How long the last good answer counts after its name is said to be gone. A zone that is being replaced is briefly
-/// empty; a name that was removed must not live on.
-const GONE_GRACE: Duration = Duration::from_secs(30);
-/// How long a caller waits for a new answer while there is an old one.
-const STALE_PATIENCE: Duration = Duration::from_millis(500);
-/// How long a question may take, all servers and tries included.
-const QUESTION_MAX: Duration = Duration::from_secs(10);
+pub use crate::dns::names::entry::{Answer, NEGATIVE_TTL_MAX, TTL_MAX, TTL_MIN};
+pub use crate::dns::names::facts::{Failure, NameFacts, seconds_until};
+
+/// How long a question may take, should whoever asks it not end by itself.
+const QUESTION_MAX: Duration = Duration::from_secs(11);
 /// Names of callers kept at most. When there are more, first those of no use are let go, then all. Of the
 /// configuration's names those of no use are let go when there are more, and then whenever they have doubled.
 const NAMES_MAX: usize = 10_000;
-
-/// The addresses of a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// Not empty; IPv4 before IPv6, in the server's order.
-    pub addresses: Arc<[IpAddr]>,
-    /// When to ask again.
-    pub valid_until: Instant,
-}
+/// How soon the same failure of a name is logged again.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
+/// Failures of all names that are logged in that time.
+const LOG_LINES_MAX: u32 = 20;
 
 type Ask = Arc<dyn Fn(Arc<str>) -> BoxFuture<'static, Result<Found, Unresolved>> + Send + Sync>;
-type Outcome = Result<Answer, Unresolved>;
 
 /// Names and their addresses. Shared by all workers.
 pub struct Names {
@@ -59,6 +48,7 @@ struct Shared {
     ask: Ask,
     entries: Mutex<HashMap<Arc<str>, Entry>>,
     whose: Whose,
+    log_limit: Arc<LogLimit>,
 }
 
 /// Who thought of a name.
@@ -68,19 +58,6 @@ enum Whose {
     Declared,
     /// A caller: there may be any number.
     Called,
-}
-
-/// What is known of one name.
-#[derive(Default)]
-struct Entry {
-    /// The last good answer, maybe no longer valid.
-    good: Option<Answer>,
-    /// Since when the name is said to be gone.
-    gone_since: Option<Instant>,
-    /// Why the last question failed, and when to ask again.
-    failure: Option<(Unresolved, Instant)>,
-    /// The question under way.
-    question: Option<watch::Receiver<Option<Outcome>>>,
 }
 
 impl Names {
@@ -100,11 +77,13 @@ impl Names {
         ask: impl Fn(Arc<str>) -> BoxFuture<'static, Result<Found, Unresolved>> + Send + Sync + 'static,
     ) -> Self {
         let ask: Ask = Arc::new(ask);
+        let log_limit = Arc::new(LogLimit::new(LOG_LINES_MAX, LOG_INTERVAL));
         let shared = |whose| {
             Arc::new(Shared {
                 ask: Arc::clone(&ask),
                 entries: Mutex::new(HashMap::new()),
                 whose,
+                log_limit: Arc::clone(&log_limit),
             })
         };
         Self {
@@ -115,8 +94,9 @@ impl Names {
     }
 
     /// The addresses of a name of the configuration; of an address itself. TTLs are honoured between [`TTL_MIN`] and
-    /// [`TTL_MAX`]. While name servers fail, the last good answer counts; when they say that the name is gone, for half a
-    /// minute more.
+    /// [`TTL_MAX`]. An answer that is no longer valid serves while the next one takes long, and while name servers fail;
+    /// when they say that the name is gone, for half a minute more (RFC 8767 has the idea). A name that fails is asked for
+    /// again after ever longer pauses.
     ///
     /// # Errors
     /// Why there are none, when there is no earlier answer either.
@@ -143,46 +123,44 @@ impl Names {
                 valid_until: Instant::now() + TTL_MAX,
             });
         }
-        let name: Arc<str> = name
-            .strip_suffix('.')
-            .unwrap_or(name)
-            .to_ascii_lowercase()
-            .into();
-        let (mut question, old) = match self.known_or_asked(shared, &name) {
+        let name = canonical(name);
+        let (question, old) = match self.known_or_asked(shared, &name) {
             Step::Known(outcome) => return outcome,
             Step::Asked { question, old } => (question, old),
         };
-        let new = async {
-            // The question's end without an answer is the runtime's end, or a panic.
-            let asked = question
-                .wait_for(Option::is_some)
-                .await
-                .ok()
-                .and_then(|outcome| outcome.clone());
-            asked.unwrap_or_else(|| {
-                Err(Unresolved::Failed {
-                    name: name.clone(),
-                    why: "the question was cut off".into(),
-                })
-            })
+        let Some((old, patience)) = old else {
+            return answer(question, &name).await;
         };
-        match old {
-            None => new.await,
-            Some(old) => timeout(STALE_PATIENCE, new).await.unwrap_or(Ok(old)),
+        if patience <= Instant::now() {
+            return Ok(old);
         }
+        timeout_at(patience, answer(question, &name))
+            .await
+            .unwrap_or(Ok(old))
     }
 
-    /// All names with their addresses now, in alphabetical order, for the admin page; `None` where there are none.
-    pub fn list(&self) -> Vec<(Arc<str>, Option<Answer>)> {
+    /// What is known of all names that were asked for, in alphabetical order.
+    #[allow(clippy::disallowed_methods, reason = "sorted below")]
+    pub fn list(&self) -> Vec<NameFacts> {
+        let now = Instant::now();
         let mut list = Vec::new();
         for shared in [&self.declared, &self.called] {
             let entries = shared.lock();
-            let entries = entries.iter();
-            list.extend(entries.map(|(name, entry)| (name.clone(), entry.good.clone())));
+            list.extend(entries.iter().map(|(name, entry)| entry.facts(name, now)));
         }
-        list.sort_by(|one, other| one.0.cmp(&other.0));
-        list.dedup_by(|next, kept| next.0 == kept.0 && (next.1.is_none() || kept.1.is_some()));
+        list.sort_by(|one, other| one.name.cmp(&other.name));
+        list.dedup_by(|next, kept| {
+            next.name == kept.name && (next.addresses.is_empty() || !kept.addresses.is_empty())
+        });
         list
+    }
+
+    /// What is known of one name; `None` when it was never asked for.
+    pub fn facts(&self, name: &str) -> Option<NameFacts> {
+        let name = canonical(name);
+        let now = Instant::now();
+        let of = |shared: &Shared| Some(shared.lock().get(&name)?.facts(&name, now));
+        of(&self.declared).or_else(|| of(&self.called))
     }
 
     fn known_or_asked(&self, shared: &Arc<Shared>, name: &Arc<str>) -> Step {
@@ -192,46 +170,68 @@ impl Names {
             shared.whose.make_room(&mut entries, now);
         }
         let entry = entries.entry(name.clone()).or_default();
-        if let Some(good) = entry.good.as_ref().filter(|good| good.valid_until > now) {
-            return Step::Known(Ok(good.clone()));
+        if let Some(outcome) = entry.known(now) {
+            return Step::Known(outcome);
         }
-        if let Some((failure, again)) = entry.failure.as_ref().filter(|(_, again)| *again > now) {
-            return Step::Known(entry.old(now, *again).ok_or_else(|| failure.clone()));
-        }
+        // The task of a question that nobody can answer any more has panicked.
+        entry
+            .question
+            .take_if(|question| question.outcome.has_changed().is_err());
         let question = entry
             .question
-            .get_or_insert_with(|| self.start(shared, name.clone()))
+            .get_or_insert_with(|| self.start(shared, name.clone(), now))
             .clone();
+        let old = entry.old(now, now + STALE_RECHECK);
         Step::Asked {
-            question,
-            old: entry.old(now, now + TTL_MIN),
+            old: old.map(|old| (old, entry.patience(question.since))),
+            question: question.outcome,
         }
     }
 
-    fn start(&self, shared: &Arc<Shared>, name: Arc<str>) -> watch::Receiver<Option<Outcome>> {
-        let (answer, question) = watch::channel(None);
+    fn start(&self, shared: &Arc<Shared>, name: Arc<str>, since: Instant) -> Question {
+        let (answer, outcome) = watch::channel(None);
         let shared = Arc::clone(shared);
         self.runtime.spawn(async move {
             let found = timeout(QUESTION_MAX, (shared.ask)(name.clone()))
                 .await
                 .unwrap_or_else(|_| {
-                    Err(Unresolved::Failed {
-                        name: name.clone(),
-                        why: "no answer in time".into(),
-                    })
+                    let details = "no answer in time";
+                    Err(Unresolved::new(&name, Reason::NoAnswer, details))
                 });
             let outcome = shared.take(&name, found);
             answer.send_replace(Some(outcome));
         });
-        question
+        Question { outcome, since }
     }
+}
+
+/// The answer of a question under way.
+async fn answer(mut question: watch::Receiver<Option<Outcome>>, name: &Arc<str>) -> Outcome {
+    // The question's end without an answer is the runtime's end, or a panic.
+    let asked = question
+        .wait_for(Option::is_some)
+        .await
+        .ok()
+        .and_then(|outcome| outcome.clone());
+    asked.unwrap_or_else(|| {
+        let details = "the question was cut off";
+        Err(Unresolved::new(name, Reason::NoAnswer, details))
+    })
+}
+
+fn canonical(name: &str) -> Arc<str> {
+    name.strip_suffix('.')
+        .unwrap_or(name)
+        .to_ascii_lowercase()
+        .into()
 }
 
 enum Step {
     Known(Outcome),
     Asked {
         question: watch::Receiver<Option<Outcome>>,
-        old: Option<Answer>,
+        /// An old answer, and until when the new one is waited for all the same.
+        old: Option<(Answer, Instant)>,
     },
 }
 
@@ -262,64 +262,45 @@ impl Shared {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes what was found, and says what callers get.
+    /// Takes what was found, and gives what callers get. Failures are logged, and so is their end.
     fn take(&self, name: &Arc<str>, found: Result<Found, Unresolved>) -> Outcome {
         let now = Instant::now();
+        let failure = found.as_ref().err().cloned();
         let mut entries = self.lock();
         let entry = entries.entry(name.clone()).or_default();
-        entry.question = None;
-        let failure = match found {
-            Ok(found) => {
-                let valid_until = now + found.ttl.clamp(TTL_MIN, TTL_MAX);
-                let answer = Answer {
-                    addresses: found.addresses.into(),
-                    valid_until,
-                };
-                *entry = Entry {
-                    good: Some(answer.clone()),
-                    ..Entry::default()
-                };
-                return Ok(answer);
+        let outcome = entry.take(now, found);
+        let Some(failure) = failure else {
+            let was_logged = entry.logged.take().is_some();
+            drop(entries);
+            if was_logged {
+                info!(%name, "the name resolves again");
             }
-            Err(failure) => failure,
+            return outcome;
         };
-        let ttl = match &failure {
-            Unresolved::NoAddress { ttl, .. } => {
-                entry.gone_since.get_or_insert(now);
-                ttl.unwrap_or(NEGATIVE_TTL_DEFAULT)
-                    .clamp(TTL_MIN, NEGATIVE_TTL_MAX)
-            }
-            Unresolved::Failed { .. } => FAILURE_TTL,
-        };
-        let again = now + ttl;
-        entry.failure = Some((failure.clone(), again));
-        let old = entry.old(now, again);
-        if old.is_none() {
-            entry.good = None;
+        let repeated = entry
+            .logged
+            .is_some_and(|(at, reason)| reason == failure.reason && now < at + LOG_INTERVAL);
+        if repeated {
+            return outcome;
         }
-        old.ok_or(failure)
-    }
-}
-
-impl Entry {
-    /// The last good answer, if it still counts though it is no longer valid.
-    fn old(&self, now: Instant, again: Instant) -> Option<Answer> {
-        let grace_is_over = self
-            .gone_since
-            .is_some_and(|since| now >= since + GONE_GRACE);
-        let good = self.good.as_ref().filter(|_| !grace_is_over)?;
-        Some(Answer {
-            addresses: good.addresses.clone(),
-            valid_until: again,
-        })
-    }
-
-    fn is_of_use(&self, now: Instant) -> bool {
-        self.question.is_some()
-            || self
-                .good
-                .as_ref()
-                .is_some_and(|good| good.valid_until > now)
+        let Some(suppressed) = self.log_limit.pass(now) else {
+            return outcome;
+        };
+        entry.logged = Some((now, failure.reason));
+        let failures = entry.failures();
+        drop(entries);
+        warn!(
+            %name,
+            reason = failure.reason.word(),
+            failures,
+            suppressed,
+            "{failure}; {}",
+            match outcome {
+                Ok(_) => "its last known addresses serve on",
+                Err(_) => "calls to it fail (503, UH)",
+            }
+        );
+        outcome
     }
 }
 

@@ -1,7 +1,10 @@
-//! Hickory behind our one question: which addresses has a name, and for how long.
+//! Which addresses a name has, and for how long, as name servers say. Hickory sends the questions and receives the
+//! responses; which records of these count is decided by [`verify`].
 //!
 //! A name is asked for as it is, never below search domains: hosts of the configuration are complete. `/etc/hosts` is
 //! honoured. Nothing is cached here.
+
+mod client;
 
 use std::future::Future;
 use std::io::ErrorKind;
@@ -12,15 +15,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ResolverConfig, ResolverOpts};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::system_conf::parse_resolv_conf;
-use thiserror::Error;
 use tokio::time::timeout;
+
+use crate::dns::lookup::{Found, Reason, Unresolved};
+use crate::dns::resolver::client::Client;
+use crate::dns::verify;
+use crate::dns::verify::Lead;
 
 /// How long the second family's answer is waited for once the first one has come with addresses (RFC 8305, 3).
 const OTHER_FAMILY_MAX: Duration = Duration::from_millis(50);
@@ -28,43 +31,17 @@ const OTHER_FAMILY_MAX: Duration = Duration::from_millis(50);
 /// How long an answer without the second family counts at most, so that the family is asked for again soon.
 const HALF_ANSWER_TTL_MAX: Duration = Duration::from_secs(10);
 
-/// What a name server said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// All addresses, IPv6 after IPv4, without repeats, in the server's order.
-    pub addresses: Vec<IpAddr>,
-    /// For how long, as the server says.
-    pub ttl: Duration,
-}
+/// How long name servers may take for one name, all tries and aliases included.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Why a name has no addresses.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Unresolved {
-    /// The name server says that there is no such name, or that it has no address.
-    #[error("`{name}` has no address: {why}")]
-    NoAddress {
-        /// The name asked for.
-        name: Arc<str>,
-        /// No such name, or only records of other types.
-        why: &'static str,
-        /// For how long, as the server says.
-        ttl: Option<Duration>,
-    },
-    /// No answer, or an answer that says nothing about the name.
-    #[error("`{name}` cannot be resolved: {why}")]
-    Failed {
-        /// The name asked for.
-        name: Arc<str>,
-        /// No name server, no answer in time, a server's failure.
-        why: Arc<str>,
-    },
-}
+/// Questions for one name and family, when aliases have to be asked for one after the other.
+const QUESTIONS_MAX: usize = 8;
 
 /// Asks the name servers of a `resolv.conf`, which is read again when it has changed.
 #[derive(Debug)]
 pub struct System {
     path: PathBuf,
-    current: Mutex<Option<(Vec<u8>, TokioResolver)>>,
+    current: Mutex<Option<(Vec<u8>, Client)>>,
 }
 
 impl System {
@@ -81,42 +58,47 @@ impl System {
     /// # Errors
     /// See [`Unresolved`].
     pub async fn ask(&self, name: &Arc<str>) -> Result<Found, Unresolved> {
-        let resolver = self.resolver().map_err(|why| failed(name, why))?;
-        ask(&resolver, name).await
+        let client = self
+            .client()
+            .map_err(|details| Unresolved::new(name, Reason::NoServer, details))?;
+        ask(&client, name).await
     }
 
-    fn resolver(&self) -> Result<TokioResolver, String> {
+    fn client(&self) -> Result<Client, String> {
         let path = self.path.display();
         let text = std::fs::read(&self.path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => format!("there is no `{path}` to name a server"),
             _ => format!("cannot read `{path}`: {error}"),
         })?;
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((read, resolver)) = &*current
+        if let Some((read, client)) = &*current
             && *read == text
         {
-            return Ok(resolver.clone());
+            return Ok(client.clone());
         }
-        let (config, options) =
-            parse_resolv_conf(&text).map_err(|error| format!("`{path}` is of no use: {error}"))?;
-        let resolver = resolver(config, options).map_err(|error| error.to_string())?;
-        *current = Some((text, resolver.clone()));
-        Ok(resolver)
+        let (config, options) = parse_resolv_conf(&text)
+            .map_err(|error| format!("`{path}` names no server that can be asked: {error}"))?;
+        let client = Client::new(config.name_servers(), options)
+            .map_err(|error| format!("the name servers of `{path}` cannot be asked: {error}"))?;
+        *current = Some((text, client.clone()));
+        Ok(client)
     }
 }
 
-fn resolver(config: ResolverConfig, options: ResolverOpts) -> Result<TokioResolver, NetError> {
-    let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-    *builder.options_mut() = options;
-    builder.options_mut().cache_size = 0;
-    builder.build()
+async fn ask(client: &Client, name: &Arc<str>) -> Result<Found, Unresolved> {
+    let answered = timeout(ANSWER_TIME_MAX, ask_both(client, name)).await;
+    answered.unwrap_or_else(|_| {
+        let details = format!("no answer from {} in time", client.servers());
+        Err(Unresolved::new(name, Reason::NoAnswer, details))
+    })
 }
 
 /// Asks for both families at once. The first one with addresses does not wait long for the other.
-async fn ask(resolver: &TokioResolver, name: &Arc<str>) -> Result<Found, Unresolved> {
-    let full = Name::from_ascii(format!("{name}.")).map_err(|error| failed(name, error))?;
-    let v4 = pin!(family(resolver, &full, name, RecordType::A));
-    let v6 = pin!(family(resolver, &full, name, RecordType::AAAA));
+async fn ask_both(client: &Client, name: &Arc<str>) -> Result<Found, Unresolved> {
+    let full = Name::from_ascii(format!("{name}."))
+        .map_err(|error| Unresolved::new(name, Reason::Malformed, error.to_string()))?;
+    let v4 = pin!(family(client, &full, name, RecordType::A));
+    let v6 = pin!(family(client, &full, name, RecordType::AAAA));
     match select(v4, v6).await {
         Either::Left((v4, v6)) => both(v4, v6).await,
         Either::Right((v6, v4)) => both(v6, v4).await,
@@ -138,16 +120,14 @@ async fn both(
                     first.addresses.extend(second.addresses);
                     first.ttl = first.ttl.min(second.ttl);
                 }
-                Ok(Err(Unresolved::NoAddress { .. })) => {}
-                Ok(Err(Unresolved::Failed { .. })) | Err(_) => {
-                    first.ttl = first.ttl.min(HALF_ANSWER_TTL_MAX)
-                }
+                Ok(Err(failure)) if failure.reason.is_negative_answer() => {}
+                Ok(Err(_)) | Err(_) => first.ttl = first.ttl.min(HALF_ANSWER_TTL_MAX),
             }
             Ok(first)
         }
         // That one family has no address says little when the other one's answer is missing.
-        Err(first @ Unresolved::NoAddress { .. }) => match second.await {
-            Err(Unresolved::NoAddress { .. }) => Err(first),
+        Err(first) if first.reason.is_negative_answer() => match second.await {
+            Err(second) if second.reason.is_negative_answer() => Err(first),
             second => second,
         },
         Err(first) => second.await.map_err(|_| first).map(|mut second| {
@@ -157,66 +137,63 @@ async fn both(
     }
 }
 
+/// The addresses of one family. Aliases that a response ends with are asked for in turn.
 async fn family(
-    resolver: &TokioResolver,
+    client: &Client,
     full: &Name,
     name: &Arc<str>,
     kind: RecordType,
 ) -> Result<Found, Unresolved> {
-    let lookup = match resolver.lookup(full.clone(), kind).await {
-        Ok(lookup) => lookup,
-        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
-            let why = match none.response_code {
-                ResponseCode::NXDomain => "there is no such name",
-                ResponseCode::NoError => "the name has records of other types only",
-                code => return Err(failed(name, code)),
-            };
-            let ttl = none
-                .negative_ttl
-                .map(|seconds| Duration::from_secs(seconds.into()));
-            return Err(Unresolved::NoAddress {
-                name: name.clone(),
-                why,
-                ttl,
-            });
-        }
-        Err(error) => return Err(failed(name, error)),
-    };
-    let mut addresses = Vec::new();
-    for address in lookup
-        .answers()
-        .iter()
-        .filter_map(|record| record.data.ip_addr())
-    {
-        if !addresses.contains(&address) {
-            addresses.push(address);
+    if let Some(known) = client.known(full, kind) {
+        return known.map_err(|(reason, details)| Unresolved::new(name, reason, details));
+    }
+    let failed = |reason, details: String| Err(Unresolved::new(name, reason, details));
+    let mut aliases = vec![full.clone()];
+    let mut ttl = u32::MAX;
+    for _ in 0..QUESTIONS_MAX {
+        let asked = aliases.last().unwrap_or(full).clone();
+        let response = client
+            .lookup(asked, kind)
+            .await
+            .map_err(|error| client.unresolved(name, &error))?;
+        match verify::follow(&mut aliases, kind, &response.answers) {
+            Lead::Addresses(addresses, of_answer) => {
+                return Ok(Found {
+                    addresses,
+                    ttl: Duration::from_secs(ttl.min(of_answer).into()),
+                });
+            }
+            Lead::Alias(of_answer) => {
+                ttl = ttl.min(of_answer);
+                let negative_ttl = response.negative_ttl();
+                let reason = match response.response_code {
+                    ResponseCode::NXDomain => Reason::NoSuchName,
+                    _ if negative_ttl.is_some() => Reason::NoAddress,
+                    _ => continue,
+                };
+                return Err(client::negative(name, reason, negative_ttl));
+            }
+            Lead::OtherTypes => return Err(client::negative(name, Reason::NoAddress, None)),
+            Lead::Loop => break,
+            Lead::Nothing => {
+                let details = format!("{} answers about other names", client.servers());
+                return failed(Reason::OtherNames, details);
+            }
         }
     }
-    if addresses.is_empty() {
-        let why = "the name has records of other types only";
-        return Err(Unresolved::NoAddress {
-            name: name.clone(),
-            why,
-            ttl: None,
-        });
-    }
-    let seconds = lookup
-        .answers()
-        .iter()
-        .map(|record| record.ttl)
-        .min()
-        .unwrap_or(0);
-    Ok(Found {
-        addresses,
-        ttl: Duration::from_secs(seconds.into()),
-    })
+    failed(Reason::AliasLoop, circle(&aliases))
 }
 
-fn failed(name: &Arc<str>, why: impl ToString) -> Unresolved {
-    Unresolved::Failed {
-        name: name.clone(),
-        why: why.to_string().into(),
+fn circle(aliases: &[Name]) -> String {
+    const SHOWN: usize = 4;
+    let shown = aliases.iter().take(SHOWN);
+    let mut names: Vec<String> = shown
+        .map(|name| name.to_string().trim_end_matches('.').to_owned())
+        .collect();
+    if aliases.len() > SHOWN {
+        names.push("...".to_owned());
     }
+    format!("its aliases (CNAME) lead nowhere: {}", names.join(" -> "))
 }
 
 #[cfg(test)]

@@ -1,35 +1,28 @@
-//! The sockets of captured DNS queries: datagrams and connections on loopback, served on the control thread.
+//! The sockets of captured DNS queries: datagrams and connections on loopback, served on a thread of their own.
 
-use std::io;
-use std::net;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{io, net};
 
-use hickory_resolver::proto::op::Message;
-use hickory_resolver::proto::op::OpCode;
-use hickory_resolver::proto::op::ResponseCode;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
-use tokio::net::UdpSocket;
+use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
 use tokio::time;
-use tracing::debug;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::current::Current;
-use crate::dns::answer;
-use crate::dns::forward;
-use crate::dns::forward::NameServers;
-use crate::dns::forward::Transport;
-use crate::dns::forward::read_framed;
-use crate::dns::forward::write_framed;
+use crate::dns::forward::{NameServers, Transport, read_framed, write_framed};
+use crate::dns::log_limit::LogLimit;
+use crate::dns::{answer, forward, verify};
+use crate::sys::limits;
 
-/// Questions that wait for name servers at a time; one more fails at once.
-const WAITING_MAX: usize = 2_048;
+/// Questions that wait for name servers at a time; one more fails at once. Each has a socket and some kilobytes.
+const WAITING_MAX: usize = 1_024;
 
 /// Connections at a time.
 const CLIENTS_MAX: usize = 256;
@@ -40,8 +33,13 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// Wait after a socket's error.
 const BACKOFF: Duration = Duration::from_millis(100);
 
-/// Bytes of a question as a datagram; longer ones are cut by the kernel and not understood.
+/// Bytes of a question. Datagrams that are longer are cut by the kernel and not understood; connections end.
 const QUESTION_MAX: usize = 4_096;
+
+/// Lines of the log about questions that failed, in [`LOG_INTERVAL`].
+const LOG_LINES_MAX: u32 = 5;
+/// See [`LOG_LINES_MAX`].
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Who answers captured questions.
 #[derive(Debug)]
@@ -50,6 +48,7 @@ pub struct Captured {
     name_servers: NameServers,
     places: Semaphore,
     clients: Semaphore,
+    log_limit: LogLimit,
 }
 
 impl Captured {
@@ -60,6 +59,7 @@ impl Captured {
             name_servers: NameServers::new(resolv_conf),
             places: Semaphore::new(WAITING_MAX),
             clients: Semaphore::new(CLIENTS_MAX),
+            log_limit: LogLimit::new(LOG_LINES_MAX, LOG_INTERVAL),
         })
     }
 
@@ -109,6 +109,9 @@ impl Captured {
     async fn over_tcp(self: Rc<Self>, listener: TcpListener) {
         loop {
             match listener.accept().await {
+                Ok((stream, _)) if !limits::is_for_calls(&stream) => {
+                    warn!("no descriptor is left for DNS clients");
+                }
                 Ok((stream, _)) => {
                     let own = Rc::clone(&self);
                     spawn_local(async move {
@@ -130,7 +133,9 @@ impl Captured {
         let Ok(_place) = self.clients.try_acquire() else {
             return Err(io::ErrorKind::ConnectionRefused.into());
         };
-        while let Ok(question) = time::timeout(SILENCE_MAX, read_framed(&mut stream)).await {
+        while let Ok(question) =
+            time::timeout(SILENCE_MAX, read_framed(&mut stream, QUESTION_MAX)).await
+        {
             let question = match question {
                 Ok(question) => question,
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
@@ -171,19 +176,31 @@ impl Captured {
             response.to_vec().unwrap_or_default()
         };
         let Ok(_place) = self.places.try_acquire() else {
-            warn!(
-                waiting = WAITING_MAX,
-                "the name servers are too slow: a DNS query fails at once"
-            );
+            self.log_failure(query, &"too many wait for the name servers");
             return failed();
         };
-        let conf = self.name_servers.known();
-        match forward::forward(question, &conf.servers, transport).await {
-            Ok(response) => response,
+        let servers = self.name_servers.in_order();
+        match forward::forward(question, &servers, transport).await {
+            Ok((response, server)) => {
+                self.name_servers.note_answer(&servers, server);
+                response
+            }
             Err(error) => {
-                debug!(%error, "a DNS query has no answer");
+                self.log_failure(query, &error);
                 failed()
             }
+        }
+    }
+
+    /// A warning about a question without an answer, as far as there are not too many.
+    fn log_failure(&self, query: &Message, error: &dyn Display) {
+        if let Some(suppressed) = self.log_limit.pass(time::Instant::now()) {
+            let name = query.queries.first().map(|query| query.name().to_ascii());
+            let name = name.unwrap_or_default();
+            warn!(
+                name,
+                suppressed, "a captured DNS query has no answer: {error}"
+            );
         }
     }
 }
@@ -204,7 +221,7 @@ impl Said {
         let [high, low, flags, ..] = *question else {
             return Self::Nothing;
         };
-        if flags & forward::RESPONSE_BIT != 0 {
+        if flags & verify::RESPONSE_BIT != 0 {
             return Self::Nothing;
         }
         let id = u16::from_be_bytes([high, low]);

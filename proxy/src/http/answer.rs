@@ -3,18 +3,12 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use egret_config::decide::local_reply;
 use egret_config::decide::verdict::Answer;
-use egret_config::decide::verdict::Refusal;
-use egret_config::model::route::HeaderChanges;
-use http::HeaderMap;
-use http::HeaderName;
-use http::HeaderValue;
-use http::Response;
-use http::StatusCode;
-use http::header;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use tokio::time::Instant;
 
-use crate::failure::Cause;
-use crate::failure::Failure;
+use crate::failure::{Blame, Failure};
 use crate::http::headers;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -29,21 +23,19 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
-/// The answer that a route asks for; to a gRPC client as it understands it.
+/// The answer that a route asks for, without what the route does to headers; to a gRPC client as it understands it.
 pub fn answered(answer: &Answer<'_>, grpc: bool) -> Response<Bytes> {
-    let (mut response, changes) = match answer {
+    let response = match answer {
         Answer::Redirect {
-            status,
-            location,
-            headers,
+            status, location, ..
         } => {
             let mut response = bare(*status, Bytes::new());
             if let Ok(location) = HeaderValue::from_str(location) {
                 response.headers_mut().insert(header::LOCATION, location);
             }
-            (response, headers)
+            response
         }
-        Answer::Respond { response, headers } => {
+        Answer::Respond { response, .. } => {
             let body = Bytes::copy_from_slice(&response.body);
             let text = !body.is_empty();
             let mut response = bare(response.status, body);
@@ -52,109 +44,95 @@ pub fn answered(answer: &Answer<'_>, grpc: bool) -> Response<Bytes> {
                     .headers_mut()
                     .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
             }
-            (response, headers)
+            response
         }
     };
-    if grpc {
-        response = as_grpc(response);
-    }
-    if let Some(HeaderChanges {
-        response: operations,
-        ..
-    }) = changes
-    {
-        headers::change(response.headers_mut(), operations);
-    }
-    response
+    if grpc { as_grpc(response) } else { response }
 }
 
 /// The answer to a call that failed or is refused. `retried` tells whether it was tried more than once.
 pub fn failed(failure: &Failure, grpc: bool, retried: bool) -> Response<Bytes> {
-    let words = words(failure, retried);
-    let status = failure.status().unwrap_or(StatusCode::BAD_GATEWAY);
-    let mut response = bare(status.as_u16(), bytes_of(words));
-    if grpc {
-        response = as_grpc(response);
+    let reply = failure.reply();
+    let body = bytes_of(body(failure, retried));
+    let mut response = if grpc {
+        grpc_only(reply.grpc_status, &body)
     } else {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        if matches!(
-            failure.cause(),
-            Cause::BadRequest(_)
-                | Cause::TooLarge
-                | Cause::UpgradeRefused
-                | Cause::Insecure
-                | Cause::Coding
-        ) {
-            // What follows on such a connection cannot be trusted to be another request.
-            response
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        let mut response = bare(reply.sent_status, body);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        if reply.closes {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-    }
-    response.headers_mut().insert(
-        headers::VERDICT,
-        HeaderValue::from_static(reason(failure.cause())),
-    );
+        response
+    };
+    let verdict = HeaderValue::from_static(reply.code);
+    response.headers_mut().insert(headers::VERDICT, verdict);
     response
 }
 
 /// The answer of a fault that has a gRPC status: 200 either way, with words for a client that does not speak gRPC.
 pub fn grpc_aborted(code: u16, grpc: bool) -> Response<Bytes> {
-    let words = "fault filter abort";
-    let mut response = bare(
-        200,
-        Bytes::from_static(if grpc { b"" } else { words.as_bytes() }),
-    );
-    let kind = if grpc {
-        "application/grpc"
+    let reply = local_reply::fault_abort(200);
+    let (kind, body) = if grpc {
+        ("application/grpc", "")
     } else {
-        "text/plain"
+        ("text/plain", reply.body)
     };
+    let mut response = bare(200, Bytes::from_static(body.as_bytes()));
     let map = response.headers_mut();
     map.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     if grpc {
         map.insert(GRPC_STATUS, HeaderValue::from(code));
-        map.insert(GRPC_MESSAGE, HeaderValue::from_static(words));
+        map.insert(GRPC_MESSAGE, HeaderValue::from_static(reply.body));
     }
-    map.insert(headers::VERDICT, HeaderValue::from_static("fault"));
+    map.insert(headers::VERDICT, HeaderValue::from_static(reply.code));
     response
+}
+
+/// Whether a gRPC call failed at an upstream when the time was over that its client gave it. Its upstream has that
+/// deadline, too: which of the two ends the call first is chance.
+pub fn is_late(failure: &Failure, deadline: Option<Instant>) -> bool {
+    deadline
+        .is_some_and(|deadline| failure.blame() == Blame::Upstream && Instant::now() >= deadline)
+}
+
+/// Says DEADLINE_EXCEEDED in place of any other status of gRPC.
+pub fn tell_late(headers: &mut HeaderMap) {
+    headers.insert(GRPC_STATUS, HeaderValue::from_static("4"));
 }
 
 /// What a gRPC client gets for the rest of an answer that broke off.
 pub fn broken_off(failure: &Failure) -> HeaderMap {
+    let reply = failure.reply();
     let mut trailers = HeaderMap::with_capacity(3);
-    trailers.insert(GRPC_STATUS, HeaderValue::from_static("14"));
-    trailers.insert(
-        headers::VERDICT,
-        HeaderValue::from_static(reason(failure.cause())),
-    );
-    tell(&mut trailers, words(failure, false).as_bytes());
+    trailers.insert(GRPC_STATUS, HeaderValue::from(u16::from(reply.grpc_status)));
+    trailers.insert(headers::VERDICT, HeaderValue::from_static(reply.code));
+    tell(&mut trailers, body(failure, false).as_bytes());
     trailers
 }
 
 /// What a gRPC client understands in place of a response of ours: 200 without a body, and the true status in the
 /// headers, with the body for its message. A `location` stays.
 fn as_grpc(response: Response<Bytes>) -> Response<Bytes> {
-    let code = match response.status().as_u16() {
-        400 => "13",
-        401 => "16",
-        403 => "7",
-        404 => "12",
-        429 | 502..=504 => "14",
-        _ => "2",
-    };
-    let (mut parts, body) = response.into_parts();
-    parts.status = StatusCode::OK;
-    let map = &mut parts.headers;
-    map.insert(
+    let code = local_reply::grpc_status(response.status().as_u16());
+    let (parts, body) = response.into_parts();
+    let mut response = grpc_only(code, &body);
+    let own = std::mem::replace(response.headers_mut(), parts.headers);
+    response.headers_mut().extend(own);
+    response
+}
+
+/// A response to a gRPC client: its status and message, nothing else.
+fn grpc_only(code: u8, message: &[u8]) -> Response<Bytes> {
+    let mut response = bare(200, Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/grpc"),
     );
-    map.insert(GRPC_STATUS, HeaderValue::from_static(code));
-    tell(map, &body);
-    Response::from_parts(parts, Bytes::new())
+    headers.insert(GRPC_STATUS, HeaderValue::from(u16::from(code)));
+    tell(headers, message);
+    response
 }
 
 /// Puts a `grpc-message` in, if there is anything to say.
@@ -192,37 +170,21 @@ fn bare(status: u16, body: Bytes) -> Response<Bytes> {
     response
 }
 
-/// The body. Envoy's words where it has any, so that what users search for is found; otherwise one short line.
-fn words(failure: &Failure, retried: bool) -> Cow<'static, str> {
-    let words = match failure.cause() {
-        Cause::Refused(Refusal::Blackhole) => {
-            "no service is registered for this host and the outbound policy is REGISTRY_ONLY"
-        }
-        Cause::Refused(Refusal::OwnListener) => "this is the proxy's own port",
-        Cause::Refused(Refusal::NoRoute) => "no route matches this request",
-        Cause::Refused(Refusal::NoCluster(_)) => "the route's destination does not exist",
-        Cause::Refused(Refusal::NoChain) => "no server for this name",
-        Cause::UpgradeRefused => "this upgrade is not allowed",
-        Cause::Insecure => "an https URL was asked for on a connection without TLS",
-        Cause::Coding => "this transfer coding is not known here",
-        Cause::TooLarge => "the request's headers are too large",
-        Cause::ResetAfter | Cause::StreamResetAfter | Cause::ProtocolAfter => {
-            "the upstream broke off in the middle of the answer"
-        }
-        _ => match failure.words_for_caller() {
-            "" => "the proxy failed",
-            words => words,
-        },
-    };
+/// The body. Envoy's text where it has any, so that what users search for is found; otherwise one short line.
+fn body(failure: &Failure, retried: bool) -> Cow<'static, str> {
+    if let Some(words) = failure.told() {
+        return format!("{words}\n").into();
+    }
+    let body = failure.reply().body;
     if retried {
-        return words
+        return body
             .replace(
                 "headers. reset reason:",
                 "headers. retried and the latest reset reason:",
             )
             .into();
     }
-    words.into()
+    body.into()
 }
 
 /// Says that more was asked than a cluster's limits allow, for callers that then ask less.
@@ -232,49 +194,12 @@ pub fn tell_overloaded(headers: &mut HeaderMap) {
 
 const OVERLOADED: HeaderName = HeaderName::from_static("x-envoy-overloaded");
 
-/// The reason code in `x-egret-verdict`.
-pub fn reason(cause: &Cause) -> &'static str {
-    match cause {
-        Cause::Refused(refusal) => match refusal {
-            Refusal::Blackhole => "blackhole",
-            Refusal::OwnListener => "own_listener",
-            Refusal::NoRoute => "no_route",
-            Refusal::NoCluster(_) => "no_cluster",
-            Refusal::NoChain => "no_chain",
-        },
-        Cause::ClientGone => "client_gone",
-        Cause::BadRequest(_) => "bad_request",
-        Cause::UpgradeRefused => "upgrade_refused",
-        Cause::Insecure => "insecure",
-        Cause::Coding => "transfer_coding",
-        Cause::TooLarge => "too_large",
-        Cause::BadConnection => "bad_connection",
-        Cause::ProxyHeader => "proxy_header",
-        Cause::ClientTls => "client_tls",
-        Cause::NoEndpoint => "no_endpoint",
-        Cause::NoAddress => "no_address",
-        Cause::Overflow => "overflow",
-        Cause::Connect(_) => "connect_failed",
-        Cause::ConnectTimeout => "connect_timeout",
-        Cause::UpstreamTls(_) => "upstream_tls",
-        Cause::StreamRefused => "upstream_refused",
-        Cause::ResetBefore | Cause::ResetAfter | Cause::StreamReset | Cause::StreamResetAfter => {
-            "upstream_reset"
-        }
-        Cause::UpstreamProtocol | Cause::ProtocolAfter => "upstream_protocol",
-        Cause::Timeout => "timeout",
-        Cause::TryTimeout => "try_timeout",
-        Cause::Idle => "idle",
-        Cause::FaultAbort(_) => "fault",
-        Cause::Drained => "draining",
-        Cause::Overloaded => "overloaded",
-        Cause::Internal => "internal",
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use egret_config::decide::verdict::Refusal;
+
     use super::*;
+    use crate::failure::Cause;
 
     fn header(response: &Response<Bytes>, name: &str) -> String {
         response

@@ -1,27 +1,22 @@
 //! The body of a response on its way to the client. It streams, counts, gives the upstream's connection back at its end,
-//! and ends the request's record, whichever way it ends.
+//! and ends the request's facts, whichever way it ends.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::Context;
-use std::task::Poll;
-use std::task::ready;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http_body::Body;
-use http_body::Frame;
-use http_body::SizeHint;
+use http_body::{Body, Frame, SizeHint};
 use thiserror::Error;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
-use crate::failure::Cause;
-use crate::failure::Failure;
+use crate::client::body::Received;
+use crate::codec::cut::Cut;
+use crate::codec::incoming::Incoming;
+use crate::failure::{Cause, Failure};
 use crate::http::answer;
-use crate::message::incoming::Cut;
-use crate::message::incoming::Incoming;
-use crate::report::record::Record;
-use crate::upstream::body::Received;
-use crate::upstream::pool::Lease;
+use crate::report::reporter::FactsGuard;
+use crate::upstream::lease::Lease;
 
 /// Where a response's bytes come from.
 #[derive(Debug)]
@@ -59,10 +54,10 @@ impl Broken {
     fn cause(&self) -> Cause {
         match self {
             Self::Timeout => Cause::Timeout,
-            Self::Upstream(Cut::One(_)) => Cause::ProtocolAfter,
-            Self::Upstream(Cut::Two(error)) if error.is_library() => Cause::ProtocolAfter,
-            Self::Upstream(Cut::Two(error)) if error.is_remote() => Cause::StreamResetAfter,
-            Self::Upstream(Cut::Two(_)) => Cause::ResetAfter,
+            Self::Upstream(Cut::Http1(_)) => Cause::ProtocolAfter,
+            Self::Upstream(Cut::Http2(error)) if error.is_library() => Cause::ProtocolAfter,
+            Self::Upstream(Cut::Http2(error)) if error.is_remote() => Cause::StreamResetAfter,
+            Self::Upstream(Cut::Http2(_)) => Cause::ResetAfter,
         }
     }
 
@@ -80,25 +75,30 @@ impl Broken {
 #[derive(Debug)]
 pub struct ResponseBody {
     source: Source,
-    /// The record, written when this ends; `None` for an upgrade, which has it itself, and once it is written.
-    call: Option<(Box<Record>, Received)>,
+    /// The facts, reported when this ends; `None` for an upgrade, which has them itself, and once they are reported.
+    call: Option<(Box<FactsGuard>, Received)>,
     /// Whether the client is told in gRPC's trailers why the rest does not come.
     grpc: bool,
+    /// When the time is over that a gRPC client gives its call.
+    deadline: Option<Instant>,
 }
 
 impl ResponseBody {
     /// The body of a request's response.
-    pub fn new(source: Source, record: Box<Record>, received: Received) -> Self {
+    pub fn new(source: Source, facts: Box<FactsGuard>, received: Received) -> Self {
         Self {
             source,
-            call: Some((record, received)),
+            call: Some((facts, received)),
             grpc: false,
+            deadline: None,
         }
     }
 
-    /// The same body, for a client that is told in gRPC's trailers why the rest does not come, if it does not.
-    pub fn for_grpc(mut self) -> Self {
+    /// The same body, for a client that is told in gRPC's trailers why the rest does not come, if it does not. Its call
+    /// has time until `deadline`.
+    pub fn for_grpc(mut self, deadline: Option<Instant>) -> Self {
         self.grpc = true;
+        self.deadline = deadline;
         self
     }
 
@@ -108,42 +108,44 @@ impl ResponseBody {
             source: Source::Ours(Bytes::new()),
             call: None,
             grpc: false,
+            deadline: None,
         }
     }
 
-    /// Everything was read: the connection goes back, the record is complete.
+    /// Everything was read: the connection goes back, the facts are complete.
     fn complete(&mut self) {
         if let Source::Upstream { lease, .. } = &mut self.source
             && let Some(lease) = lease.take()
         {
             lease.give_back();
         }
-        if let Some((mut record, received)) = self.call.take() {
-            record.bytes_received = received.bytes();
-            if record.response_code.is_none() {
-                // Nobody was there to read it.
-                record.bytes_sent = 0;
-            }
-            record.end();
+        if let Some((mut facts, received)) = self.call.take() {
+            facts.bytes_received = received.bytes();
+            facts.end();
         }
     }
 
     /// The upstream failed us after the response had begun; the status the client got stays. Gives what is passed on.
     fn break_off(&mut self, broken: Broken) -> Result<Frame<Bytes>, Broken> {
         let failure = Failure::new(broken.cause(), "");
-        if let Some((mut record, received)) = self.call.take() {
-            record.bytes_received = received.bytes();
-            if let Some(flag) = failure.flag() {
-                record.response_flags.raise(flag);
+        if let Some((mut facts, received)) = self.call.take() {
+            facts.bytes_received = received.bytes();
+            if let Some(flag) = failure.reply().flag {
+                facts.flags.raise(flag);
             }
-            record.response_code_details = Some(failure.details());
-            record.end();
+            facts.response.details = Some(failure.details());
+            facts.end();
         }
-        if !self.grpc || broken.is_reset() {
+        let late = answer::is_late(&failure, self.deadline);
+        if !self.grpc || (broken.is_reset() && !late) {
             return Err(broken);
         }
         self.source = Source::Ours(Bytes::new());
-        Ok(Frame::trailers(answer::broken_off(&failure)))
+        let mut trailers = answer::broken_off(&failure);
+        if late {
+            answer::tell_late(&mut trailers);
+        }
+        Ok(Frame::trailers(trailers))
     }
 
     /// Tells why the rest does not come, at the next poll where that ends the connection or the stream.
@@ -163,8 +165,8 @@ impl ResponseBody {
     }
 
     fn count(&mut self, bytes: usize) {
-        if let Some((record, _)) = &mut self.call {
-            record.bytes_sent += bytes as u64;
+        if let Some((facts, _)) = &mut self.call {
+            facts.bytes_sent += bytes as u64;
         }
     }
 }
@@ -229,13 +231,13 @@ impl Body for ResponseBody {
 
 impl Drop for ResponseBody {
     /// hyper drops without reading what has no body, as the answer to a HEAD. Anything else that is dropped before its
-    /// end was cut off by the client, which the record says by itself.
+    /// end was cut off by the client, which the facts say by themselves.
     fn drop(&mut self) {
         let unread = matches!(self.source, Source::Ours(_)) || self.is_end_stream();
         if unread {
             self.complete();
-        } else if let Some((record, received)) = &mut self.call {
-            record.bytes_received = received.bytes();
+        } else if let Some((facts, received)) = &mut self.call {
+            facts.bytes_received = received.bytes();
         }
     }
 }

@@ -3,11 +3,7 @@
 use bytes::Bytes;
 use egret_config::model::route::Cors;
 use egret_config::value::StringMatch;
-use http::HeaderMap;
-use http::HeaderValue;
-use http::Method;
-use http::Response;
-use http::header;
+use http::{HeaderMap, HeaderValue, Method, Response, header};
 
 /// What a policy makes of one request.
 #[derive(Debug)]
@@ -90,6 +86,7 @@ fn preflight(
         None if &*cors.headers == "*" => {}
         _ => put(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, &cors.headers),
     }
+    put(headers, header::ACCESS_CONTROL_EXPOSE_HEADERS, &cors.expose);
     if let Some(age) = cors.max_age {
         headers.insert(
             header::ACCESS_CONTROL_MAX_AGE,

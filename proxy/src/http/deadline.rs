@@ -4,13 +4,10 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use http::HeaderMap;
-use http::HeaderName;
-use http::HeaderValue;
-use tokio::time::Instant;
-use tokio::time::timeout_at;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::{Instant, timeout_at};
 
-use crate::upstream::body::Received;
+use crate::client::body::Received;
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
@@ -36,12 +33,7 @@ pub async fn within<T>(
 /// it. `None` is none.
 pub fn limit(route: Option<Duration>, grpc: bool, headers: &mut HeaderMap) -> Option<Duration> {
     let route = route.filter(|limit| !limit.is_zero());
-    let client = grpc.then(|| headers.get(GRPC_TIMEOUT)).flatten();
-    // A client that has no time at all has all of the route's, as with Envoy.
-    let client = client
-        .and_then(|value| parse(value.as_bytes()))
-        .filter(|limit| !limit.is_zero());
-    let limit = match (route, client) {
+    let limit = match (route, of_client(grpc, headers)) {
         (Some(route), Some(client)) => Some(route.min(client)),
         (route, client) => route.or(client),
     };
@@ -49,6 +41,12 @@ pub fn limit(route: Option<Duration>, grpc: bool, headers: &mut HeaderMap) -> Op
         tell(headers, limit);
     }
     limit
+}
+
+/// The time that a gRPC client gives its call. A client that gives none at all has all of the route's, as with Envoy.
+pub fn of_client(grpc: bool, headers: &HeaderMap) -> Option<Duration> {
+    let timeout = grpc.then(|| headers.get(GRPC_TIMEOUT)).flatten()?;
+    parse(timeout.as_bytes()).filter(|limit| !limit.is_zero())
 }
 
 /// Tells an upstream of gRPC the time it has.

@@ -5,275 +5,223 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use egret_config::decide;
-use egret_config::decide::call;
-use egret_config::decide::verdict::Refusal;
-use egret_config::decide::verdict::RequestDecision;
-use egret_config::decide::verdict::RequestVerdict;
-use egret_config::model::route::Cors;
-use egret_config::model::route::HeaderChanges;
+use egret_config::decide::flag::Flag;
+use egret_config::decide::local_reply;
+use egret_config::decide::normalize::{hop, normalize};
+use egret_config::decide::outcome::{CORS_RESPONSE, DIRECT_RESPONSE};
+use egret_config::decide::verdict::{Answer, RequestDecision, RequestVerdict};
+use egret_config::model::mesh::ProxyHeaders;
+use egret_config::model::route::{Cors, HeaderChanges};
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::workload::Mode;
-use http::HeaderMap;
-use http::HeaderValue;
-use http::Method;
-use http::Request;
-use http::Response;
-use http::StatusCode;
-use http::Version;
-use http::header;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use tokio::task::spawn_local;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
-use crate::failure::Cause;
-use crate::failure::Failure;
-use crate::failure::flags::Flag;
-use crate::http::answer;
-use crate::http::body::ResponseBody;
-use crate::http::body::Source;
-use crate::http::caller::Caller;
-use crate::http::caller::Told;
-use crate::http::cors;
-use crate::http::early::Early;
-use crate::http::fault;
+use crate::client::body::{Received, RequestBody};
+use crate::codec::incoming::Incoming;
+use crate::failure::{Cause, Failure};
+use crate::http::body::{ResponseBody, Source};
+use crate::http::downstream::{DownstreamConnection, ExchangeContext};
 use crate::http::fault::Aborted;
-use crate::http::forward;
 use crate::http::forward::Answered;
-use crate::http::headers;
-use crate::http::headers::Edge;
+use crate::http::informational::InformationalSender;
 use crate::http::outgoing::Outgoing;
-use crate::http::rewrite;
-use crate::http::upgrade;
-use crate::http::upgrade::Wish;
-use crate::message::incoming::Incoming;
+use crate::http::{answer, connect, cors, deadline, fault, forward, headers, upgrade};
 use crate::proxy::Proxy;
-use crate::upstream::body::Received;
-use crate::upstream::body::RequestBody;
 
 /// Serves one request.
 pub async fn exchange(
     request: Request<Incoming>,
-    early: Option<Early>,
-    caller: &Caller,
+    informational: Option<InformationalSender>,
+    downstream: &DownstreamConnection,
     proxy: &Rc<Proxy>,
 ) -> Response<ResponseBody> {
-    let mut record = Box::new(caller.record(proxy));
-    record.saw_request(&request);
-    if let Some(Early::Two(interim)) = &early {
-        record.stream = Some(interim.stream());
+    let mut facts = downstream.facts(proxy);
+    facts.set_request(&request);
+    if let Some(InformationalSender::Http2(interim)) = &informational {
+        facts.watch_stream(interim.stream());
     }
     let grpc = answer::is_grpc(request.headers());
     let snapshot = proxy.current.load();
-    let mut told = Told {
-        record,
+    let head = *request.method() == Method::HEAD;
+    let mut context = ExchangeContext {
+        facts,
+        client_version: request.version(),
+        head,
         received: Received::default(),
         tries: 0,
         grpc,
+        deadline: deadline::of_client(grpc, request.headers()).map(|limit| Instant::now() + limit),
         own: &snapshot.mesh.proxy_headers,
     };
 
-    let outgoing = match read(request, caller, &snapshot, &mut told) {
-        Ok(outgoing) => Outgoing { early, ..outgoing },
-        Err(failure) => return refuse(&failure, Marks::default(), told),
+    let (outgoing, decision) = match read(request, downstream, &snapshot, &mut context) {
+        Ok((outgoing, decision)) => (
+            Outgoing {
+                informational,
+                ..outgoing
+            },
+            decision,
+        ),
+        Err(failure) => return refuse(&failure, ResponseEdits::default(), context),
     };
-    let decision = decide(&outgoing, caller, &snapshot);
-    told.record.counter = told.received.counter();
-    told.record.took_route(decision.route);
-    told.record.decided(&decision.trail);
-    let mut marks = Marks {
+    context.facts.watch_body(context.received.counter());
+    context.facts.decision.route.clone_from(&decision.route);
+    context.facts.set_reasons(&decision.trail);
+    let mut edits = ResponseEdits {
         changes: changes(&decision),
         cors: None,
     };
-    match inject(&decision, &mut told).await {
-        Some(Aborted::Grpc(code)) => return grpc_aborted(code, marks, told),
-        Some(Aborted::Http(failure)) => return refuse(&failure, marks, told),
+    match inject(&decision, &mut context).await {
+        Some(Aborted::Grpc(code)) => return grpc_aborted(code, edits, context),
+        Some(Aborted::Http(failure)) => return refuse(&failure, edits, context),
         None => {}
     }
-    if let Some(cors) = decision.rule.and_then(|rule| rule.cors.as_ref()) {
+    if let Some(cors) = decision.filters.and_then(|filters| filters.cors.as_ref()) {
         match cors::verdict(cors, &outgoing.parts.method, &outgoing.parts.headers) {
             cors::Verdict::Pass => {}
-            cors::Verdict::Mark(origin) => marks.cors = Some((cors, origin)),
+            cors::Verdict::Mark(origin) => edits.cors = Some((cors, origin)),
             cors::Verdict::Answer(response) => {
-                told.record.upstream_cluster = decision.trail.cluster.map(Arc::from);
-                return preflight(response, told);
+                context.facts.decision.cluster = decision.trail.cluster.map(Arc::from);
+                return preflight(response, context);
             }
         }
     }
     let answered = match decision.verdict {
-        RequestVerdict::Pass if snapshot.is_bound(caller.arrival.to) => {
-            Err(Refusal::OwnListener.into())
+        RequestVerdict::Pass => {
+            forward::pass(outgoing, downstream, proxy, &snapshot, &mut context).await
         }
-        RequestVerdict::Pass => forward::pass(outgoing, caller, proxy, &snapshot, &mut told).await,
         RequestVerdict::Forward(to) => {
-            forward::forward(outgoing, &to, caller, proxy, &snapshot, &mut told).await
+            forward::forward(outgoing, &to, downstream, proxy, &snapshot, &mut context).await
         }
         RequestVerdict::Answer(answer) => {
-            let mut response = answer::answered(&answer, told.grpc);
-            marks.put(response.headers_mut());
-            return ours(response, told);
+            return local_reply(answer::answered(&answer, context.grpc), edits, context);
         }
         RequestVerdict::Refuse(refusal) => Err(refusal.into()),
     };
     match answered {
-        Ok(answered) => pass_on(answered, marks, told),
-        Err(failure) => refuse(&failure, marks, told),
+        Ok(answered) => forward_response(answered, edits, context),
+        Err(failure) => refuse(&failure, edits, context),
     }
 }
 
 /// What a route does to every answer to its requests, ours included.
 #[derive(Default)]
-struct Marks<'s> {
+struct ResponseEdits<'s> {
     changes: [Option<&'s HeaderChanges>; 2],
     /// The origin whose pages may read the answer.
     cors: Option<(&'s Cors, HeaderValue)>,
 }
 
-impl Marks<'_> {
+impl ResponseEdits<'_> {
     /// Marks an answer of ours. What kind of body it has is not for the route to take out.
-    fn put_on_ours(self, headers: &mut HeaderMap) {
+    fn apply_to_local_reply(self, headers: &mut HeaderMap, own: &ProxyHeaders) {
         let kind = headers.get(header::CONTENT_TYPE).cloned();
-        self.put(headers);
+        self.apply(headers, own);
         if let Some(kind) = kind {
             headers.entry(header::CONTENT_TYPE).or_insert(kind);
         }
     }
 
-    fn put(self, headers: &mut HeaderMap) {
+    /// Marks an answer and signs it. A route may take our own headers out, too, but not say that another made the answer.
+    fn apply(self, headers: &mut HeaderMap, own: &ProxyHeaders) {
+        headers::sign_response(headers, own);
+        let mut apply = false;
         for changes in self.changes.into_iter().flatten() {
             headers::change(headers, &changes.response);
+            apply |= !changes.response.set.is_empty() || !changes.response.add.is_empty();
         }
         if let Some((cors, origin)) = self.cors {
             cors::mark(cors, origin, headers);
         }
+        if apply && headers.contains_key(header::SERVER) {
+            headers::sign_response(headers, own);
+        }
     }
 }
 
-/// Makes of a request what may be sent on: one host, a regular path, no headers of this hop, an id.
-fn read(
-    mut request: Request<Incoming>,
-    caller: &Caller,
-    snapshot: &Snapshot,
-    told: &mut Told<'_>,
-) -> Result<Outgoing, Failure> {
-    if *request.method() == Method::CONNECT {
-        return Err(Failure::new(
-            Cause::Refused(Refusal::NoRoute),
-            "no route allows CONNECT",
-        ));
+/// Normalizes a request and decides it.
+fn read<'s>(
+    request: Request<Incoming>,
+    downstream: &DownstreamConnection,
+    snapshot: &'s Snapshot,
+    context: &mut ExchangeContext<'_>,
+) -> Result<(Outgoing, RequestDecision<'s>), Failure> {
+    let downstream = downstream.downstream();
+    let (parts, body) = request.into_parts();
+    if parts.method == Method::CONNECT {
+        return Err(connect::refuse(&parts, &downstream, snapshot, context));
     }
-    headers::few(request.headers())?;
-    headers::known_coding(request.headers())?;
-    let upgrade = match upgrade::wish(request.headers())? {
-        Wish::WebSocket => Some(hyper::upgrade::on(&mut request)),
-        Wish::None => None,
-    };
-    let (mut parts, body) = request.into_parts();
-    if parts.version < Version::HTTP_11 && parts.uri.authority().is_none() {
-        headers::ensure_host(&mut parts.headers, caller.arrival.to);
-    }
-    let secure = caller.terminated.is_some();
-    let authority = rewrite::take_authority(&parts.uri, parts.version, secure, &mut parts.headers)?;
-    let how = snapshot.mesh.path_normalization;
-    let path = rewrite::take_path(&parts.method, &parts.uri, how)?;
-    headers::strip_request(&mut parts.headers);
-    if told.own.request_id {
-        headers::ensure_request_id(&mut parts.headers);
-    }
-    let shown = caller.shown.as_ref();
-    match snapshot.workload.mode {
-        Mode::Sidecar => {
-            headers::forward_client_cert(&mut parts.headers, told.own.client_cert, shown);
-            headers::from_sidecar(&mut parts.headers, caller.scheme());
-        }
-        Mode::Gateway => {
-            let topology = &snapshot.mesh.topology;
-            headers::forward_client_cert(&mut parts.headers, topology.client_cert, shown);
-            let arrival = caller.arrival;
-            let edge = Edge {
-                scheme: caller.scheme(),
-                client: arrival.client.ip(),
-                port: told.own.forwarded_port.then_some(caller.dialled.port()),
-                topology,
-            };
-            headers::from_gateway(&mut parts.headers, edge);
-        }
-    }
-    told.record.read_as(&authority, &path, &parts.headers);
-    let body = RequestBody::of_client(body, parts.version);
-    told.received = body.received();
-    Ok(Outgoing {
-        parts,
-        authority,
-        path,
-        body,
-        upgrade,
-        early: None,
-    })
-}
-
-fn decide<'s>(outgoing: &Outgoing, caller: &Caller, snapshot: &'s Snapshot) -> RequestDecision<'s> {
-    let headers = &outgoing.parts.headers;
-    let scheme = headers
-        .get(headers::FORWARDED_PROTO)
-        .and_then(|scheme| scheme.to_str().ok());
-    let question = call::Request {
-        arrival: caller.arrival,
-        terminated: caller.terminated.as_ref(),
-        method: outgoing.parts.method.as_str(),
-        scheme: scheme.unwrap_or(caller.scheme()),
-        authority: outgoing.authority.to_str().unwrap_or_default(),
-        path: match outgoing.path.as_str() {
-            // Asterisk-form is about the server as a whole; rules see its root.
-            "*" => "/",
-            path => path,
-        },
-        headers,
-    };
-    decide::request(snapshot, &question, &mut |sides| {
+    let request = normalize(parts, &downstream, snapshot, headers::new_request_id)?;
+    context
+        .facts
+        .set_normalized(&request.authority, &request.path, &request.parts.headers);
+    let decision = decide::request(snapshot, &request.question(&downstream), &mut |sides| {
         fastrand::u64(..sides.max(1))
-    })
+    });
+    let body = RequestBody::of_client(body, request.parts.version);
+    context.received = body.received();
+    Ok((Outgoing::new(request, body), decision))
 }
 
 /// The header changes of a route that are left to do on its answers.
 fn changes<'s>(decision: &RequestDecision<'s>) -> [Option<&'s HeaderChanges>; 2] {
     match &decision.verdict {
         RequestVerdict::Forward(to) => to.headers,
-        RequestVerdict::Refuse(_) => [decision.rule.map(|rule| &rule.headers), None],
-        // What answers itself has made them.
-        RequestVerdict::Pass | RequestVerdict::Answer(_) => [None, None],
+        RequestVerdict::Refuse(_) => {
+            let filters = decision.filters;
+            [filters.and_then(|filters| filters.headers.as_ref()), None]
+        }
+        RequestVerdict::Answer(
+            Answer::Redirect { headers, .. } | Answer::Respond { headers, .. },
+        ) => [*headers, None],
+        RequestVerdict::Pass => [None, None],
     }
 }
 
 /// The faults of a rule, before anything else.
-async fn inject(decision: &RequestDecision<'_>, told: &mut Told<'_>) -> Option<Aborted> {
-    let fault = decision.rule?.fault.as_ref()?;
-    told.record.upstream_cluster = decision.trail.cluster.map(Arc::from);
-    fault::inject(fault, &mut told.record.response_flags, |sides| {
+async fn inject(
+    decision: &RequestDecision<'_>,
+    context: &mut ExchangeContext<'_>,
+) -> Option<Aborted> {
+    let fault = decision.filters?.fault.as_ref()?;
+    context.facts.decision.cluster = decision.trail.cluster.map(Arc::from);
+    fault::inject(fault, &mut context.facts.flags, |sides| {
         fastrand::u32(..sides)
     })
     .await
 }
 
 /// The answer of a fault that has a gRPC status.
-fn grpc_aborted(code: u16, marks: Marks<'_>, mut told: Told<'_>) -> Response<ResponseBody> {
-    told.record.response_flags.raise(Flag::FI);
-    let mut response = answer::grpc_aborted(code, told.grpc);
-    marks.put_on_ours(response.headers_mut());
-    told.record.response_code = Some(response.status());
-    told.record.response_code_details = Some("fault_filter_abort".into());
-    finish(response, told)
+fn grpc_aborted(
+    code: u16,
+    edits: ResponseEdits<'_>,
+    mut context: ExchangeContext<'_>,
+) -> Response<ResponseBody> {
+    context.facts.flags.raise(Flag::FI);
+    let mut response = answer::grpc_aborted(code, context.grpc);
+    edits.apply_to_local_reply(response.headers_mut(), context.own);
+    let details = local_reply::fault_abort(200).details;
+    context.facts.set_response(response.status(), details);
+    finish(response, context)
 }
 
 /// An upstream's answer, on its way to the client.
-fn pass_on(answered: Answered, marks: Marks<'_>, mut told: Told<'_>) -> Response<ResponseBody> {
+fn forward_response(
+    answered: Answered,
+    edits: ResponseEdits<'_>,
+    mut context: ExchangeContext<'_>,
+) -> Response<ResponseBody> {
     let Answered {
         reply,
         deadline,
         upgrade,
     } = answered;
     let mut response = reply.response;
-    told.record.response_code = Some(response.status());
-    told.record.response_code_details = Some("via_upstream".into());
+    context
+        .facts
+        .set_response(response.status(), "via_upstream");
     let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     let upgrade = upgrade
         .filter(|_| switching)
@@ -282,23 +230,35 @@ fn pass_on(answered: Answered, marks: Marks<'_>, mut told: Told<'_>) -> Response
     let (mut parts, incoming) = response.into_parts();
     // Whatever the upstream speaks: hyper knows what the client does.
     parts.version = Version::HTTP_11;
-    headers::strip_response(&mut parts.headers);
+    let token = match &upgrade {
+        Some(_) => parts.headers.get(header::UPGRADE).cloned(),
+        None => None,
+    };
+    // What has no content may say all the same how it would be framed.
+    let framing = match context.head || parts.status == StatusCode::NOT_MODIFIED {
+        true => parts.headers.remove(header::TRANSFER_ENCODING),
+        false => None,
+    };
+    hop::strip_response(&mut parts.headers);
+    if let Some(framing) = framing {
+        parts.headers.insert(header::TRANSFER_ENCODING, framing);
+    }
     if let Some(cookie) = reply.cookie {
         parts.headers.append(header::SET_COOKIE, cookie);
     }
-    // What is said before the whole question was heard is no measure of the upstream's time.
-    if told.received.is_complete() {
-        told.record.upstream_service_time = Some(reply.took);
-        if told.own.debug {
+    // What is said before the whole question was heard is no measure of the upstream's time, nor is a consent to upgrade.
+    if context.received.is_complete() && !switching {
+        context.facts.response.upstream_service_time = Some(reply.took);
+        if context.own.debug {
             headers::tell_service_time(&mut parts.headers, reply.took);
         }
     }
-    marks.put(&mut parts.headers);
-    headers::sign_response(&mut parts.headers, told.own);
+    edits.apply(&mut parts.headers, context.own);
     let body = match upgrade {
         Some((client, upstream)) => {
-            upgrade::renew(&mut parts.headers);
-            spawn_local(upgrade::pass(client, upstream, told.record));
+            let token = token.unwrap_or(HeaderValue::from_static("websocket"));
+            upgrade::renew(&mut parts.headers, token);
+            spawn_local(upgrade::pass(client, upstream, context.facts));
             ResponseBody::silent()
         }
         None => {
@@ -310,10 +270,10 @@ fn pass_on(answered: Answered, marks: Marks<'_>, mut told: Told<'_>) -> Response
                 limit,
             };
             // Only HTTP/2 has trailers that need not be announced.
-            let trailers = told.record.protocol == Some(Version::HTTP_2);
-            let body = ResponseBody::new(source, told.record, told.received);
-            if told.grpc && trailers {
-                body.for_grpc()
+            let trailers = context.client_version == Version::HTTP_2;
+            let body = ResponseBody::new(source, context.facts, context.received);
+            if context.grpc && trailers {
+                body.for_grpc(context.deadline)
             } else {
                 body
             }
@@ -323,35 +283,55 @@ fn pass_on(answered: Answered, marks: Marks<'_>, mut told: Told<'_>) -> Response
 }
 
 /// Our answer to a request that failed or is refused.
-fn refuse(failure: &Failure, marks: Marks<'_>, mut told: Told<'_>) -> Response<ResponseBody> {
+fn refuse(
+    failure: &Failure,
+    edits: ResponseEdits<'_>,
+    mut context: ExchangeContext<'_>,
+) -> Response<ResponseBody> {
     debug!(%failure, "request failed");
-    told.record.request_failed(failure);
-    let mut response = answer::failed(failure, told.grpc, told.tries > 1);
-    if told.grpc && told.record.response_code.is_some() {
-        told.record.response_code = Some(response.status());
+    context.facts.set_request_failure(failure);
+    let mut response = answer::failed(failure, context.grpc, context.tries > 1);
+    if answer::is_late(failure, context.deadline) {
+        answer::tell_late(response.headers_mut());
     }
-    marks.put_on_ours(response.headers_mut());
-    if told.own.debug && *failure.cause() == Cause::Overflow {
+    if context.grpc && failure.status().is_some() {
+        context.facts.response.code = Some(response.status());
+    }
+    if context.own.debug && *failure.cause() == Cause::Overflow {
         answer::tell_overloaded(response.headers_mut());
     }
-    finish(response, told)
+    edits.apply_to_local_reply(response.headers_mut(), context.own);
+    finish(response, context)
 }
 
 /// Our answer because a route asks for it.
-fn ours(response: Response<Bytes>, mut told: Told<'_>) -> Response<ResponseBody> {
-    told.record.response_code = Some(response.status());
-    told.record.response_code_details = Some("direct_response".into());
-    finish(response, told)
+fn local_reply(
+    mut response: Response<Bytes>,
+    edits: ResponseEdits<'_>,
+    mut context: ExchangeContext<'_>,
+) -> Response<ResponseBody> {
+    edits.apply(response.headers_mut(), context.own);
+    context
+        .facts
+        .set_response(response.status(), DIRECT_RESPONSE);
+    finish(response, context)
 }
 
 /// Our answer to a question of a browser.
-fn preflight(response: Response<Bytes>, mut told: Told<'_>) -> Response<ResponseBody> {
-    told.record.response_code = Some(response.status());
-    told.record.response_code_details = Some("cors_response".into());
-    finish(response, told)
+fn preflight(
+    mut response: Response<Bytes>,
+    mut context: ExchangeContext<'_>,
+) -> Response<ResponseBody> {
+    headers::sign_response(response.headers_mut(), context.own);
+    context.facts.set_response(response.status(), CORS_RESPONSE);
+    finish(response, context)
 }
 
-fn finish(mut response: Response<Bytes>, told: Told<'_>) -> Response<ResponseBody> {
-    headers::sign_response(response.headers_mut(), told.own);
-    response.map(|bytes| ResponseBody::new(Source::Ours(bytes), told.record, told.received))
+fn finish(mut response: Response<Bytes>, context: ExchangeContext<'_>) -> Response<ResponseBody> {
+    if context.received.is_unread() {
+        // Nobody reads the rest of the request, as with Envoy. HTTP/2 ends the stream alone.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response.map(|bytes| ResponseBody::new(Source::Ours(bytes), context.facts, context.received))
 }

@@ -1,14 +1,11 @@
 //! Faults that a route injects: a delay, then an abort, each for its share of requests.
 
-use egret_config::model::route::Abort;
-use egret_config::model::route::Fault;
+use egret_config::decide::flag::{Flag, Flags};
+use egret_config::model::route::{Abort, Fault};
 use http::StatusCode;
 use tokio::time::sleep;
 
-use crate::failure::Cause;
-use crate::failure::Failure;
-use crate::failure::flags::Flag;
-use crate::failure::flags::Flags;
+use crate::failure::{Cause, Failure};
 
 /// What an abort answers.
 #[derive(Debug)]

@@ -1,53 +1,45 @@
 //! Sends a request to where it is decided to go, again if the route says so.
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::decide::call::Arrival;
+use egret_config::decide::flag::Flag;
+use egret_config::decide::normalize::forwarded;
 use egret_config::decide::verdict::Forward;
 use egret_config::model::mesh::ProxyHeaders;
 use egret_config::model::route::Retries;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::workload::Mode;
-use http::Request;
-use http::Version;
 use http::uri::Scheme;
+use http::{Request, Version};
 use hyper::upgrade::OnUpgrade;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use crate::failure::Cause;
-use crate::failure::Failure;
-use crate::failure::flags::Flag;
-use crate::http::attempt::Failed;
-use crate::http::attempt::Reply;
-use crate::http::attempt::Way;
-use crate::http::attempt::attempt;
-use crate::http::attempt::spare::copy;
-use crate::http::caller::Caller;
-use crate::http::caller::Told;
-use crate::http::deadline;
-use crate::http::headers;
-use crate::http::leg;
-use crate::http::leg::Leg;
-use crate::http::mirror;
+use crate::client::body::RequestBody;
+use crate::client::body::replay::Replay;
+use crate::client::pool::Key;
+use crate::dial::connect::Dial;
+use crate::failure::{Cause, Failure};
+use crate::http::attempt::replayable_head::copy;
+use crate::http::attempt::{AttemptError, AttemptTarget, UpstreamResponse, attempt};
+use crate::http::downstream::{DownstreamConnection, ExchangeContext};
 use crate::http::outgoing::Outgoing;
-use crate::http::retry;
+use crate::http::upstream_request::UpstreamRequest;
+use crate::http::{deadline, headers, mirror, retry, upstream_request};
 use crate::proxy::Proxy;
-use crate::upstream::body::RequestBody;
-use crate::upstream::body::replay::Replay;
-use crate::upstream::clusters::Tried;
-use crate::upstream::connect::Dial;
+use crate::report::facts::AuthorityFact;
+use crate::upstream::clusters::AttemptHistory;
 use crate::upstream::limits::Permit;
-use crate::upstream::pool::Key;
 
 /// An upstream's answer, with what remains to be done to it.
 #[derive(Debug)]
 pub struct Answered {
     /// The answer.
-    pub reply: Reply,
+    pub reply: UpstreamResponse,
     /// The end of the route's time limit.
     pub deadline: Option<Instant>,
     /// The client's side of an upgrade that was asked for.
@@ -60,22 +52,22 @@ pub struct Answered {
 /// What kept the upstream from answering.
 pub async fn pass(
     outgoing: Outgoing,
-    caller: &Caller,
+    downstream: &DownstreamConnection,
     proxy: &Proxy,
     snapshot: &Snapshot,
-    told: &mut Told<'_>,
+    context: &mut ExchangeContext<'_>,
 ) -> Result<Answered, Failure> {
-    let address = caller.arrival.to;
-    told.record.upstream_cluster = Some(proxy.clusters.passthrough_name());
-    told.record.upstream_host = Some(address);
-    told.tries = 1;
+    let address = downstream.arrival.to;
+    context.facts.decision.cluster = Some(proxy.clusters.passthrough_name());
+    context.tries = 1;
     let http2 = outgoing.parts.version == Version::HTTP_2;
-    let early = outgoing.early.clone();
-    let (mut request, upgrade) = leg::formed(outgoing, http2, Scheme::HTTP)?;
-    if told.own.attempt_count {
+    let informational = outgoing.informational.clone();
+    let (mut request, upgrade) = upstream_request::build(outgoing, http2, Scheme::HTTP)?;
+    if context.own.attempt_count {
         headers::count_attempt(request.headers_mut(), 1);
     }
-    let way = Way {
+    let repeat = Cell::new(true);
+    let way = AttemptTarget {
         pool: proxy.clusters.passthrough(),
         key: Key {
             address,
@@ -90,10 +82,12 @@ pub async fn pass(
             from: None,
             limit: snapshot.mesh.connect_timeout,
             keepalive: snapshot.mesh.keepalive.as_ref(),
+            own: proxy.clusters.own(),
         },
         host: None,
-        early: early.as_ref(),
-        local: &mut told.record.upstream_local_address,
+        informational: informational.as_ref(),
+        facts: context.facts.attempts.begin(address),
+        repeat: &repeat,
     };
     let reply = attempt(request, way, &proxy.clusters)
         .await
@@ -112,21 +106,21 @@ pub async fn pass(
 pub async fn forward(
     mut outgoing: Outgoing,
     forward: &Forward<'_>,
-    caller: &Caller,
+    downstream: &DownstreamConnection,
     proxy: &Rc<Proxy>,
     snapshot: &Snapshot,
-    told: &mut Told<'_>,
+    context: &mut ExchangeContext<'_>,
 ) -> Result<Answered, Failure> {
-    told.record.upstream_cluster = Some(Arc::clone(&forward.cluster.name));
-    rewrite(&mut outgoing, forward, told.own)?;
+    context.facts.decision.cluster = Some(Arc::clone(&forward.cluster.name));
+    rewrite(&mut outgoing, forward, context.own)?;
     if forward.authority.is_some() {
-        told.record.authority = Some(outgoing.authority.clone());
+        context.facts.request.authority = Some(AuthorityFact::Header(outgoing.authority.clone()));
     }
-    let limit = deadline::limit(forward.timeout, told.grpc, &mut outgoing.parts.headers);
+    let limit = deadline::limit(forward.timeout, context.grpc, &mut outgoing.parts.headers);
     // The upstream may be told who called whom. On a sidecar, that is where the call wants to go.
     let arrival = Arrival {
-        client: caller.arrival.client,
-        to: caller.dialled,
+        client: downstream.arrival.client,
+        to: downstream.dialled,
     };
     let to_is_original = snapshot.workload.mode == Mode::Sidecar;
     let mirrors: Vec<_> = mirror::struck(forward.mirrors, |sides| fastrand::u32(..sides))
@@ -139,10 +133,12 @@ pub async fn forward(
             limit,
         })
         .collect();
-    let leg = Leg::new(forward.cluster, &outgoing, arrival, to_is_original, proxy);
-    let (mut request, upgrade) = leg.formed(outgoing)?;
+    let upstream_request =
+        UpstreamRequest::new(forward.cluster, &outgoing, arrival, to_is_original, proxy);
+    let (mut request, upgrade) = upstream_request.build(outgoing)?;
     let retries = forward.retries.filter(|retries| retries.attempts > 0);
-    let copies = retries.is_some_and(|retries| retry::needs_copies(retries, told.grpc, leg.http2));
+    let copies = retries
+        .is_some_and(|retries| retry::needs_copies(retries, context.grpc, upstream_request.http2));
     let kept = if copies || !mirrors.is_empty() {
         keep(&mut request)
     } else {
@@ -152,29 +148,28 @@ pub async fn forward(
         mirror.send(kept.as_ref().map(Replay::tee), proxy);
     }
     let tries = Tries {
-        leg: &leg,
+        upstream_request: &upstream_request,
         retries,
         limit,
         copies,
         kept,
     };
-    let received = told.received.clone();
+    let received = context.received.clone();
     let (reply, deadline) = {
         // Pinned where it is: moved into either arm, it would take its room once more in each.
-        let running = pin!(tries.run(request, told));
+        let running = pin!(tries.run(request, context));
         match limit {
             None => (running.await?, None),
             Some(limit) => {
                 let Some((reply, deadline)) = deadline::within(limit, &received, running).await
                 else {
-                    leg.timed_out();
+                    upstream_request.timed_out();
                     return Err(Failure::new(Cause::Timeout, "the route's timeout passed"));
                 };
                 (reply?, Some(deadline))
             }
         }
     };
-    told.record.upstream_host = Some(reply.address);
     Ok(Answered {
         reply,
         deadline,
@@ -208,7 +203,7 @@ fn rewrite(
     }
     if let Some(authority) = authority {
         if own.forwarded_host {
-            headers::append_host(&mut outgoing.parts.headers, &outgoing.authority);
+            forwarded::append_host(&mut outgoing.parts.headers, &outgoing.authority);
         }
         outgoing.rewrite_authority(authority, own.debug);
     }
@@ -217,7 +212,7 @@ fn rewrite(
 
 /// What all tries of one request have in common.
 struct Tries<'t> {
-    leg: &'t Leg<'t>,
+    upstream_request: &'t UpstreamRequest<'t>,
     retries: Option<&'t Retries>,
     /// The time limit of them all.
     limit: Option<Duration>,
@@ -232,8 +227,8 @@ impl Tries<'_> {
     async fn run(
         &self,
         mut request: Request<RequestBody>,
-        told: &mut Told<'_>,
-    ) -> Result<Reply, Failure> {
+        context: &mut ExchangeContext<'_>,
+    ) -> Result<UpstreamResponse, Failure> {
         let mut failed_at = Vec::new();
         // Its place among the retries that the cluster allows at once.
         let mut _retrying = Permit::default();
@@ -242,36 +237,38 @@ impl Tries<'_> {
         let began = self.limit.map(|_| Instant::now());
         let elapsed = || began.map_or(Duration::ZERO, |began| began.elapsed());
         loop {
-            told.tries += 1;
-            if told.own.attempt_count {
-                headers::count_attempt(request.headers_mut(), told.tries);
+            context.tries += 1;
+            if context.own.attempt_count {
+                headers::count_attempt(request.headers_mut(), context.tries);
             }
             if let Some(limit) = deadline::of_try(self.limit, limit, elapsed) {
-                if told.own.debug {
+                if context.own.debug {
                     headers::expect_timeout(request.headers_mut(), limit);
                 }
-                if told.grpc {
+                if context.grpc {
                     deadline::tell(request.headers_mut(), limit);
                 }
             }
-            let record = &mut *told.record;
-            let (tried, local) = (
-                &mut record.upstream_host,
-                &mut record.upstream_local_address,
-            );
+            let attempts = &mut context.facts.attempts;
             let Some(retries) = self.retries else {
-                let first = Tried::default();
-                let outcome = self.leg.once(request, first, limit, tried, local).await;
+                let first = AttemptHistory::default();
+                let outcome = self
+                    .upstream_request
+                    .once(request, first, limit, attempts)
+                    .await;
                 return outcome.map_err(|failed| failed.failure);
             };
-            let last = told.tries > retries.attempts;
+            let last = context.tries > retries.attempts;
             let spare = (self.copies && !last).then(|| copy(&request));
-            let before = Tried {
+            let before = AttemptHistory {
                 at: &failed_at,
                 avoid: retries.fresh_hosts,
                 other_priorities: retries.other_priorities,
             };
-            let outcome = self.leg.once(request, before, limit, tried, local).await;
+            let outcome = self
+                .upstream_request
+                .once(request, before, limit, attempts)
+                .await;
             let again = match &outcome {
                 Ok(reply) => {
                     let response = &reply.response;
@@ -285,12 +282,12 @@ impl Tries<'_> {
                 return outcome.map_err(|failed| failed.failure);
             }
             if last {
-                told.record.response_flags.raise(Flag::URX);
+                context.facts.flags.raise(Flag::URX);
                 return outcome.map_err(|failed| failed.failure);
             }
             let (unsent, outcome) = match outcome {
                 Ok(reply) => (None, Ok(reply)),
-                Err(Failed { failure, request }) => (request, Err(failure)),
+                Err(AttemptError { failure, request }) => (request, Err(failure)),
             };
             let next = match unsent {
                 Some(unsent) => Some(*unsent),
@@ -300,20 +297,20 @@ impl Tries<'_> {
             let Some(next) = next else { return outcome };
             // Its place for the try before is free again.
             _retrying = Permit::default();
-            match self.leg.live.retry() {
+            match self.upstream_request.live.retry() {
                 Ok(permit) => _retrying = permit,
                 Err(overflow) => {
                     tracing::debug!(%overflow, "no further try");
-                    told.record.response_flags.raise(Flag::UO);
+                    context.facts.flags.raise(Flag::UO);
                     return outcome;
                 }
             }
             // The answer that is not good enough goes with its connection.
             drop(outcome);
             request = next;
-            failed_at.extend(told.record.upstream_host);
+            failed_at.extend(self.upstream_request.tried_at());
             // An upstream in trouble gets a moment, and its callers do not all come back at once.
-            sleep(retry::backoff(retries, told.tries - 1, fastrand::f64())).await;
+            sleep(retry::backoff(retries, context.tries - 1, fastrand::f64())).await;
         }
     }
 

@@ -10,16 +10,16 @@
 
 mod chunks;
 mod head;
+mod step;
 pub mod target;
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
-use crate::http::framing::chunks::Chunks;
-use crate::http::framing::chunks::Next;
-use crate::http::framing::head::Body;
-use crate::http::framing::head::Head;
+use crate::http::framing::chunks::{Chunks, Next};
+use crate::http::framing::head::{Body, Head};
+use crate::http::framing::step::{Step, skip};
 use crate::http::framing::target::Odd;
 
 pub use crate::http::framing::head::Flaw;
@@ -69,18 +69,6 @@ enum At {
     Chunks(Chunks),
     /// What cannot be followed.
     Lost,
-}
-
-/// How bytes are taken.
-enum Step {
-    /// So many as they are.
-    On(usize),
-    /// So many as they are; those up to the second place are left out.
-    Join(usize, usize),
-    /// So many as they are; the rest is held.
-    Hold(usize),
-    /// So many as they are, and one that must not be there.
-    Spoil(usize),
 }
 
 impl Framing {
@@ -328,12 +316,6 @@ impl Kept {
         self.length += to - self.from;
         self.from = to;
     }
-}
-
-/// How many of the next `left` bytes are here, and what is left of those.
-fn skip(bytes: &[u8], left: u64) -> (usize, u64) {
-    let here = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
-    (here, left - here as u64)
 }
 
 #[cfg(test)]

@@ -6,22 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::decide::call::Arrival;
+use egret_config::decide::normalize::{forwarded, names};
 use egret_config::snapshot::cluster::Cluster;
-use http::HeaderValue;
-use http::header;
+use http::{HeaderValue, header};
 use http_body_util::BodyExt;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 use tracing::debug;
 
+use crate::client::body::RequestBody;
+use crate::client::body::replay::Tee;
 use crate::failure::Failure;
 use crate::http::headers;
-use crate::http::leg::Leg;
 use crate::http::outgoing::Outgoing;
+use crate::http::upstream_request::UpstreamRequest;
 use crate::proxy::Proxy;
-use crate::upstream::body::RequestBody;
-use crate::upstream::body::replay::Tee;
-use crate::upstream::clusters::Tried;
+use crate::report::facts::Attempts;
+use crate::upstream::clusters::AttemptHistory;
 
 /// How long a copy may take where the route sets no limit.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -87,20 +88,22 @@ impl Copy {
             outgoing.body = body;
         }
         let map = &mut outgoing.parts.headers;
-        map.insert(headers::INTERNAL, HeaderValue::from_static("true"));
+        map.insert(names::INTERNAL, HeaderValue::from_static("true"));
         headers::count_attempt(map, 1);
         map.remove(header::EXPECT);
-        if !map.contains_key(headers::FORWARDED_FOR) {
-            headers::append_client(map, self.client.ip());
+        if !map.contains_key(names::FORWARDED_FOR) {
+            forwarded::append_client(map, self.client.ip());
         }
         let (to, to_is_original) = self.to;
         let client = self.client;
         let arrival = Arrival { client, to };
-        let leg = Leg::new(&self.cluster, &outgoing, arrival, to_is_original, proxy);
-        let (request, _) = leg.formed(outgoing)?;
-        let unsaid = (&mut None, &mut None);
-        let reply = leg
-            .once(request, Tried::default(), None, unsaid.0, unsaid.1)
+        let upstream_request =
+            UpstreamRequest::new(&self.cluster, &outgoing, arrival, to_is_original, proxy);
+        let (request, _) = upstream_request.build(outgoing)?;
+        // A mirrored request has no facts of its own yet: nothing reports them.
+        let mut attempts = Attempts::default();
+        let reply = upstream_request
+            .once(request, AttemptHistory::default(), None, &mut attempts)
             .await;
         let reply = reply.map_err(|failed| failed.failure)?;
         let mut body = reply.response.into_body();
@@ -123,7 +126,7 @@ impl Outgoing {
             path: self.path.clone(),
             body: RequestBody::empty(),
             upgrade: None,
-            early: None,
+            informational: None,
         }
     }
 }

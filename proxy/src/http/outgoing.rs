@@ -1,26 +1,17 @@
 //! A request on its way out: what the client sent, made regular, and its form for the protocol of the upstream.
 
-use http::HeaderMap;
-use http::HeaderValue;
-use http::Method;
-use http::Request;
-use http::StatusCode;
-use http::Uri;
-use http::Version;
-use http::header;
-use http::uri::Authority;
-use http::uri::PathAndQuery;
-use http::uri::Scheme;
+use egret_config::decide::bad_request::BadRequestKind;
+use egret_config::decide::normalize::{NormalizedRequest, names};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 use hyper::upgrade::OnUpgrade;
 
-use crate::failure::Bad;
-use crate::failure::Cause;
-use crate::failure::Failure;
-use crate::http::early::Early;
-use crate::http::headers;
-use crate::http::upgrade;
-use crate::upstream::body::RequestBody;
-use crate::upstream::body::hold::Go;
+use crate::client::body::RequestBody;
+use crate::client::body::hold::Go;
+use crate::failure::{Cause, Failure};
+use crate::http::informational::InformationalSender;
+use crate::http::upgrade::Upgrade;
+use crate::http::{headers, upgrade};
 
 /// A request on its way out.
 #[derive(Debug)]
@@ -33,13 +24,35 @@ pub struct Outgoing {
     pub path: PathAndQuery,
     /// The body.
     pub body: RequestBody,
-    /// The client's side of the upgrade it asks for.
-    pub upgrade: Option<OnUpgrade>,
+    /// The upgrade it asks for.
+    pub upgrade: Option<Upgrade>,
     /// The way to announce its answer.
-    pub early: Option<Early>,
+    pub informational: Option<InformationalSender>,
 }
 
 impl Outgoing {
+    /// A normalized request, with its body.
+    pub fn new(request: NormalizedRequest, body: RequestBody) -> Self {
+        let NormalizedRequest {
+            mut parts,
+            authority,
+            path,
+            upgrade,
+        } = request;
+        let upgrade = upgrade.and_then(|token| {
+            let client = parts.extensions.remove::<OnUpgrade>()?;
+            Some(Upgrade { client, token })
+        });
+        Self {
+            parts,
+            authority,
+            path,
+            body,
+            upgrade,
+            informational: None,
+        }
+    }
+
     /// The host without port.
     pub fn host(&self) -> &str {
         let authority = self.authority.to_str().unwrap_or_default();
@@ -54,7 +67,7 @@ impl Outgoing {
         let path = PathAndQuery::try_from(path)
             .map_err(|error| Failure::new(Cause::Internal, format!("rewritten path: {error}")))?;
         if tell && let Ok(original) = HeaderValue::from_str(self.path.as_str()) {
-            self.parts.headers.insert(headers::ORIGINAL_PATH, original);
+            self.parts.headers.insert(names::ORIGINAL_PATH, original);
         }
         self.path = path;
         Ok(())
@@ -67,7 +80,7 @@ impl Outgoing {
         };
         let original = std::mem::replace(&mut self.authority, authority.clone());
         if tell {
-            self.parts.headers.insert(headers::ORIGINAL_HOST, original);
+            self.parts.headers.insert(names::ORIGINAL_HOST, original);
         }
         self.parts.headers.insert(header::HOST, authority);
     }
@@ -80,7 +93,7 @@ impl Outgoing {
             path,
             mut body,
             upgrade,
-            early,
+            informational,
         } = self;
         if parts.version == Version::HTTP_2 {
             headers::join_cookies(&mut parts.headers);
@@ -91,13 +104,14 @@ impl Outgoing {
             parts.headers.insert(header::HOST, authority);
         }
         frame(&mut parts, body.is_empty());
-        if upgrade.is_some() {
-            upgrade::renew(&mut parts.headers);
-        }
-        let go = held(&parts.headers, &mut body, early.as_ref());
+        let upgrade = upgrade.map(|Upgrade { client, token }| {
+            upgrade::renew(&mut parts.headers, token);
+            client
+        });
+        let go = held(&parts.headers, &mut body, informational.as_ref());
         let mut request = Request::from_parts(parts, body);
-        if go.is_some() || early.is_some() {
-            listen(&mut request, go, early);
+        if go.is_some() || informational.is_some() {
+            listen(&mut request, go, informational);
         }
         (request, upgrade)
     }
@@ -113,30 +127,40 @@ impl Outgoing {
             path,
             mut body,
             upgrade: _,
-            early,
+            informational,
         } = self;
         let authority = Authority::try_from(authority.as_bytes()).map_err(|error| {
-            Failure::new(Cause::BadRequest(Bad::Host), format!("authority: {error}"))
+            Failure::new(
+                Cause::BadRequest(BadRequestKind::Host),
+                format!("authority: {error}"),
+            )
         })?;
         let mut uri = http::uri::Parts::default();
         uri.scheme = Some(scheme);
         uri.authority = Some(authority);
         uri.path_and_query = Some(path);
         parts.uri = Uri::from_parts(uri).map_err(|error| {
-            Failure::new(Cause::BadRequest(Bad::Syntax), format!("target: {error}"))
+            Failure::new(
+                Cause::BadRequest(BadRequestKind::Syntax),
+                format!("target: {error}"),
+            )
         })?;
         parts.version = Version::HTTP_2;
         parts.headers.remove(header::HOST);
-        held(&parts.headers, &mut body, early.as_ref());
+        held(&parts.headers, &mut body, informational.as_ref());
         Ok(Request::from_parts(parts, body))
     }
 }
 
 /// Holds back a body that its client may not have to send, if the client would be told to send it by being asked for it.
-fn held(headers: &HeaderMap, body: &mut RequestBody, early: Option<&Early>) -> Option<Go> {
+fn held(
+    headers: &HeaderMap,
+    body: &mut RequestBody,
+    informational: Option<&InformationalSender>,
+) -> Option<Go> {
     let waits = !body.is_empty()
         && headers::expects_continue(headers)
-        && !early.is_some_and(Early::says_continue);
+        && !informational.is_some_and(InformationalSender::says_continue);
     let go = waits.then(Go::default)?;
     body.hold(go.clone());
     Some(go)
@@ -166,26 +190,35 @@ fn frame(parts: &mut http::request::Parts, empty: bool) {
 /// What becomes of the upstream's interim responses. 100 is the word that a client waits for before it sends the body
 /// (`Expect: 100-continue`): nothing of the body is asked of the client before, so that a final answer spares it the
 /// sending. The others are passed on.
-pub fn listen(request: &mut Request<RequestBody>, go: Option<Go>, early: Option<Early>) {
+pub fn listen(
+    request: &mut Request<RequestBody>,
+    go: Option<Go>,
+    informational: Option<InformationalSender>,
+) {
     hyper::ext::on_informational(request, move |response| {
         hear(
             response.status(),
             response.headers(),
             go.as_ref(),
-            early.as_ref(),
+            informational.as_ref(),
         );
     });
 }
 
 /// What becomes of one of them.
-pub fn hear(status: StatusCode, headers: &HeaderMap, go: Option<&Go>, early: Option<&Early>) {
+pub fn hear(
+    status: StatusCode,
+    headers: &HeaderMap,
+    go: Option<&Go>,
+    informational: Option<&InformationalSender>,
+) {
     if status == StatusCode::CONTINUE
         && let Some(go) = go
     {
         go.give();
     }
-    if let Some(early) = early {
-        early.send(status, headers);
+    if let Some(informational) = informational {
+        informational.send(status, headers);
     }
 }
 
@@ -204,7 +237,7 @@ mod tests {
             parts,
             body: RequestBody::empty(),
             upgrade: None,
-            early: None,
+            informational: None,
         }
     }
 

@@ -4,13 +4,9 @@ use std::cell::LazyCell;
 use std::time::Duration;
 
 use egret_config::model::route::Retries;
-use http::HeaderMap;
-use http::HeaderName;
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, StatusCode};
 
-use crate::failure::Cause;
-use crate::failure::Failure;
-use crate::failure::Retry;
+use crate::failure::{Cause, Failure, Retry};
 
 /// Istio's and Envoy's default base of the wait between tries.
 const BACKOFF: Duration = Duration::from_millis(25);
@@ -22,7 +18,7 @@ const RATE_LIMITED: HeaderName = HeaderName::from_static("x-envoy-ratelimited");
 /// left us.
 pub fn after_failure(retries: &Retries, failure: &Failure, unsent: bool) -> bool {
     if matches!(failure.retry(), Retry::Never)
-        || matches!(failure.cause(), Cause::NoEndpoint | Cause::NoAddress)
+        || matches!(failure.cause(), Cause::NoEndpoint | Cause::NoAddress(_))
     {
         return false;
     }

@@ -1,31 +1,25 @@
 //! One client connection, served in its version of HTTP.
 
 mod date;
-mod one;
-mod two;
+mod http1;
+mod http2;
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use egret_config::decide::call::HttpVersion;
-use http::Request;
-use http::Response;
-use http::Version;
-use tokio::io::AsyncRead;
-use tokio::io::AsyncWrite;
+use http::{Request, Response, Version};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::debug;
 
-use crate::failure::Cause;
-use crate::failure::Failure;
-use crate::http::answer;
-use crate::http::body::ResponseBody;
-use crate::http::body::Source;
-use crate::http::caller::Caller;
-use crate::http::headers;
-use crate::life::files::Held;
+use crate::client::body::Received;
+use crate::failure::{Cause, Failure};
+use crate::http::body::{ResponseBody, Source};
+use crate::http::downstream::DownstreamConnection;
+use crate::http::{answer, headers};
+use crate::life::files::FdPermit;
 use crate::proxy::Proxy;
-use crate::upstream::body::Received;
 
 /// How long a client may say nothing between requests: Envoy's idle timeout of connections.
 const IDLE_MAX: Duration = Duration::from_secs(60 * 60);
@@ -34,20 +28,21 @@ const IDLE_MAX: Duration = Duration::from_secs(60 * 60);
 pub async fn serve<S>(
     stream: S,
     version: HttpVersion,
-    caller: Rc<Caller>,
+    downstream: Rc<DownstreamConnection>,
     proxy: Rc<Proxy>,
-    mut held: Held,
+    mut held: FdPermit,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     match version {
-        HttpVersion::One => one::serve(stream, &caller, &proxy, &mut held).await,
-        HttpVersion::Two => {
+        HttpVersion::Http1 => http1::serve(stream, &downstream, &proxy, &mut held).await,
+        HttpVersion::Http2 => {
             // Boxed: it is far larger than what HTTP/1 needs.
-            if let Err(error) = Box::pin(two::serve(stream, &caller, &proxy)).await {
+            if let Err(error) = Box::pin(http2::serve(stream, &downstream, &proxy, &mut held)).await
+            {
                 debug!(%error, "client connection ended");
                 if error.is_library() {
-                    report_broken(&error, &caller, &proxy);
+                    report_broken(&error, &downstream, &proxy);
                 }
             }
         }
@@ -55,27 +50,46 @@ pub async fn serve<S>(
 }
 
 /// What is not HTTP/2 never becomes a request of ours. The log has it all the same.
-fn report_broken(error: &h2::Error, caller: &Caller, proxy: &Proxy) {
-    let mut record = caller.record(proxy);
-    record.protocol = Some(Version::HTTP_2);
-    record.request_failed(&Failure::new(Cause::BadConnection, error.to_string()));
-    record.end();
+fn report_broken(error: &h2::Error, downstream: &DownstreamConnection, proxy: &Proxy) {
+    let mut facts = downstream.facts(proxy);
+    facts.request.protocol = Some(Version::HTTP_2);
+    facts.set_request_failure(&Failure::new(Cause::BadConnection, error.to_string()));
+    facts.end();
+}
+
+/// Why a request is refused that there is no descriptor for.
+fn overloaded() -> Failure {
+    Failure::new(Cause::Overloaded, "no descriptor is left for this request")
+}
+
+/// A malformed request of HTTP/2 gets no answer. The log has it all the same.
+fn report_malformed<B>(
+    request: &Request<B>,
+    words: &'static str,
+    downstream: &DownstreamConnection,
+    proxy: &Proxy,
+) {
+    debug!(words, "malformed request");
+    let mut facts = downstream.facts(proxy);
+    facts.set_request(request);
+    facts.set_request_failure(&Failure::new(Cause::BadConnection, words));
+    facts.end();
 }
 
 /// The answer to a request that is not even looked at.
 fn refuse<B>(
     request: &Request<B>,
     failure: &Failure,
-    caller: &Caller,
+    downstream: &DownstreamConnection,
     proxy: &Proxy,
 ) -> Response<ResponseBody> {
     debug!(%failure, "request refused");
-    let mut record = Box::new(caller.record(proxy));
-    record.saw_request(request);
-    record.request_failed(failure);
+    let mut facts = downstream.facts(proxy);
+    facts.set_request(request);
+    facts.set_request_failure(failure);
     let grpc = answer::is_grpc(request.headers());
     refusal(failure, grpc, proxy)
-        .map(|bytes| ResponseBody::new(Source::Ours(bytes), record, Received::default()))
+        .map(|bytes| ResponseBody::new(Source::Ours(bytes), facts, Received::default()))
 }
 
 fn refusal(failure: &Failure, grpc: bool, proxy: &Proxy) -> Response<Bytes> {

@@ -1,7 +1,7 @@
-//! Draining: stop accepting, let work finish, then force.
+//! Draining: stop accepting inbound connections, let work finish, then force.
 //!
-//! Whoever has work that an end should wait for holds a [`Guard`]: listeners until they stopped accepting, connections
-//! until they are done. [`Drain::finish`] waits until no guard is left.
+//! Whoever has work that an end should wait for holds a [`Guard`]: inbound listeners until they stopped accepting,
+//! connections until they are done. [`Drain::finish`] waits until no guard is left.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub enum Phase {
     /// Work as usual.
     Running,
-    /// Take no new connections, finish what is under way, close what is idle.
+    /// Take no new inbound connections, finish what is under way, close what is idle.
     Draining,
     /// Stop now.
     Forced,
@@ -69,6 +69,11 @@ impl Drain {
     /// Begins the drain without waiting for it. A second call changes nothing.
     pub fn start(&self) {
         self.advance(Phase::Draining);
+    }
+
+    /// Returns once no guard is held.
+    pub async fn idle(&self) {
+        self.phase.closed().await;
     }
 
     /// Begins the drain if need be, waits up to `patience` for all guards to be dropped, then forces.

@@ -1,97 +1,195 @@
-//! Room for sockets below the limit of open files. Who finds none waits, so that no call in progress fails for want of a
-//! file, and the pages stay reachable.
+//! Room for sockets below the limit of open files. Who finds none is refused at once, so that no call in progress fails
+//! for want of a descriptor. Connections that idle make room for new ones first.
 
-use std::sync::Arc;
-
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::Semaphore;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
 /// The client's socket, and the upstream's.
-const OF_A_CALL: u32 = 2;
+const OF_A_CALL: usize = 2;
 
 /// The files that one worker may have open for calls.
 #[derive(Clone, Debug)]
-pub struct Files(Arc<Semaphore>);
+pub struct FdBudget(Rc<Budget>);
+
+#[derive(Debug)]
+struct Budget {
+    free: Cell<usize>,
+    /// Connections that idle, the one that does so longest first.
+    idle: RefCell<BTreeMap<u64, Rc<Idle>>>,
+    last: Cell<u64>,
+}
+
+/// A connection that idles.
+#[derive(Debug, Default)]
+struct Idle {
+    dismissed: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
 
 /// What one connection has of them. Given back when dropped.
 #[derive(Debug)]
-pub struct Held {
-    files: Files,
-    /// None where the semaphore was closed, which nobody does.
-    permit: Option<OwnedSemaphorePermit>,
+pub struct FdPermit {
+    files: FdBudget,
+    held: usize,
+    idle: Option<(u64, Rc<Idle>)>,
 }
 
-impl Files {
+impl FdBudget {
     /// Room for `max` files, and for one call at least.
     pub fn new(max: usize) -> Self {
-        let most = max.clamp(OF_A_CALL as usize, Semaphore::MAX_PERMITS);
-        Self(Arc::new(Semaphore::new(most)))
+        Self(Rc::new(Budget {
+            free: Cell::new(max.max(OF_A_CALL)),
+            idle: RefCell::default(),
+            last: Cell::new(0),
+        }))
     }
 
-    /// Room for one more connection, if there is any.
-    pub fn try_hold(&self) -> Option<Held> {
-        let permit = Arc::clone(&self.0).try_acquire_many_owned(OF_A_CALL);
-        permit.ok().map(|permit| self.held(Some(permit)))
-    }
-
-    /// Room for one more connection, once there is.
-    pub async fn hold(&self) -> Held {
-        let permit = Arc::clone(&self.0).acquire_many_owned(OF_A_CALL).await;
-        self.held(permit.ok())
-    }
-
-    fn held(&self, permit: Option<OwnedSemaphorePermit>) -> Held {
-        Held {
+    /// Room for one more connection, if there is any, or if connections that idle can make it.
+    pub fn try_hold(&self) -> Option<FdPermit> {
+        self.take(OF_A_CALL).then(|| FdPermit {
             files: self.clone(),
-            permit,
+            held: OF_A_CALL,
+            idle: None,
+        })
+    }
+
+    /// Ends the connection that idles longest; `false` when none does. Its room is free at once, its socket a moment
+    /// later.
+    pub fn dismiss_idle(&self) -> bool {
+        let Some((_, idle)) = self.0.idle.borrow_mut().pop_first() else {
+            return false;
+        };
+        idle.dismissed.set(true);
+        let waker = idle.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        self.give(1);
+        true
+    }
+
+    fn take(&self, count: usize) -> bool {
+        while self.0.free.get() < count {
+            if !self.dismiss_idle() {
+                return false;
+            }
+        }
+        self.0.free.set(self.0.free.get() - count);
+        true
+    }
+
+    fn give(&self, count: usize) {
+        self.0.free.set(self.0.free.get() + count);
+    }
+}
+
+impl FdPermit {
+    /// For now there is the client's socket alone: the connection idles, and can be dismissed.
+    pub fn rest(&mut self) {
+        if self.idle.is_some() || self.held == 0 {
+            return;
+        }
+        let FdBudget(budget) = &self.files;
+        self.files.give(self.held - 1);
+        self.held = 1;
+        let number = budget.last.get() + 1;
+        budget.last.set(number);
+        let idle = Rc::new(Idle::default());
+        budget.idle.borrow_mut().insert(number, Rc::clone(&idle));
+        self.idle = Some((number, idle));
+    }
+
+    /// Ready once a connection that rests has to end to make room for another one.
+    pub fn poll_dismissed(&self, context: &mut Context<'_>) -> Poll<()> {
+        match &self.idle {
+            Some((_, idle)) if idle.dismissed.get() => Poll::Ready(()),
+            Some((_, idle)) => {
+                *idle.waker.borrow_mut() = Some(context.waker().clone());
+                Poll::Pending
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    /// There is work for the connection again, if there is room for it: `false` when not.
+    pub fn work(&mut self) -> bool {
+        self.wake();
+        let missing = OF_A_CALL - self.held;
+        let room = self.files.take(missing);
+        if room {
+            self.held = OF_A_CALL;
+        }
+        room
+    }
+
+    fn wake(&mut self) {
+        if let Some((number, idle)) = self.idle.take() {
+            if idle.dismissed.get() {
+                self.held = 0;
+            } else {
+                self.files.0.idle.borrow_mut().remove(&number);
+            }
         }
     }
 }
 
-impl Held {
-    /// For now there is the client's socket alone: the connection idles.
-    pub fn rest(&mut self) {
-        if let Some(permit) = &mut self.permit {
-            drop(permit.split(OF_A_CALL as usize - 1));
-        }
-    }
-
-    /// There is work for the connection again. Waits for room.
-    pub async fn work(&mut self) {
-        let more = Arc::clone(&self.files.0).acquire_many_owned(OF_A_CALL - 1);
-        if let (Some(permit), Ok(more)) = (&mut self.permit, more.await) {
-            permit.merge(more);
-        }
+impl Drop for FdPermit {
+    fn drop(&mut self) {
+        self.wake();
+        self.files.give(self.held);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt;
+    use std::task::Waker;
 
     use super::*;
 
-    #[tokio::test]
-    async fn an_idle_connection_makes_room_and_waits_for_its_turn() {
-        let files = Files::new(4);
-        let mut first = files.hold().await;
+    fn is_dismissed(held: &FdPermit) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        held.poll_dismissed(&mut context).is_ready()
+    }
+
+    #[test]
+    fn an_idle_connection_makes_room() {
+        let files = FdBudget::new(4);
+        let mut first = files.try_hold().expect("room for one");
         let mut second = files.try_hold().expect("room for two");
-        assert!(files.try_hold().is_none());
+        assert!(files.try_hold().is_none(), "nobody idles");
         first.rest();
-        assert!(files.try_hold().is_none(), "a call takes two files");
         second.rest();
-        let third = files.try_hold().expect("two connections idle");
-        assert!(first.work().now_or_never().is_none(), "no file is left");
-        drop(third);
-        first.work().await;
-        second.work().await;
+        let third = files.try_hold().expect("two sockets are not needed");
+        assert!(!is_dismissed(&first) && !is_dismissed(&second));
+        assert!(first.work(), "the other one that idles makes room");
+        assert!(is_dismissed(&second));
+        drop(second);
         assert!(files.try_hold().is_none());
+        drop((first, third));
+        assert_eq!(files.0.free.get(), 4);
+    }
+
+    #[test]
+    fn who_idles_longest_is_dismissed_first() {
+        let files = FdBudget::new(4);
+        let mut first = files.try_hold().expect("room for one");
+        let mut second = files.try_hold().expect("room for two");
+        second.rest();
+        first.rest();
+        let _third = files.try_hold().expect("room");
+        assert!(files.dismiss_idle());
+        assert!(is_dismissed(&second) && !is_dismissed(&first));
+        assert!(first.work());
+        assert!(!files.dismiss_idle(), "nobody idles any more");
+        assert!(!second.work(), "dismissed, and no room");
         drop((first, second));
-        assert_eq!(files.0.available_permits(), 4);
+        assert_eq!(files.0.free.get(), 2);
     }
 
     #[test]
     fn there_is_always_room_for_one() {
-        assert!(Files::new(0).try_hold().is_some());
+        assert!(FdBudget::new(0).try_hold().is_some());
     }
 }

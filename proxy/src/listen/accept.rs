@@ -1,6 +1,7 @@
-//! The accept loop of one listening socket on one worker: cap, backoff, span, spawn.
+//! The accept loop of one listening socket on one worker: cap, refusal, backoff, span, spawn.
 
 use std::cell::Cell;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -8,72 +9,76 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use nix::errno::Errno;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task;
-use tokio::time;
-use tracing::Instrument;
-use tracing::debug;
-use tracing::debug_span;
-use tracing::warn;
+use tokio::time::Instant;
+use tokio::{task, time};
+use tracing::{Instrument, debug, debug_span, warn};
 
 use crate::connection;
-use crate::connection::Entrance;
+use crate::connection::ListenerKind;
 use crate::life::drain::Guard;
-use crate::life::files::Files;
-use crate::life::files::Held;
+use crate::life::files::{FdBudget, FdPermit};
 use crate::proxy::Proxy;
-use crate::sys::socket;
+use crate::sys::{limits, socket};
 
 /// Waits after an accept that failed for want of resources: the first, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
+/// Refusals for want of descriptors are logged once in this time.
+const WARNING_INTERVAL: Duration = Duration::from_secs(1);
+
 /// What the accept loops of one worker have in common.
 #[derive(Clone)]
-pub struct Reception {
+pub struct AcceptContext {
     /// Serves what is accepted.
     pub proxy: Rc<Proxy>,
     /// Room for this worker's sockets.
-    pub files: Files,
+    pub files: FdBudget,
     /// Number of the last connection; differs between workers in its lowest digits.
     pub last_id: Rc<Cell<u64>>,
     /// Distance between the ids of one worker.
     pub id_step: u64,
+    /// When a refusal for want of descriptors was logged last.
+    pub warned: Rc<Cell<Option<Instant>>>,
 }
 
-/// Accepts until the process drains or `open`'s sender is dropped. What had already come is still accepted. Each
-/// connection becomes a task of its own, which outlives the loop and holds a drain open.
+/// Accepts until `open`'s sender is dropped or sends; the inbound port until the process drains: an application that is
+/// about to end still makes calls, but is asked for none. What had already come is still accepted. Each connection becomes
+/// a task of its own, which outlives the loop and holds a drain open.
 pub async fn accept(
     listener: TcpListener,
-    entrance: Entrance,
-    reception: Reception,
+    entrance: ListenerKind,
+    reception: AcceptContext,
     mut open: watch::Receiver<()>,
-    mut guard: Guard,
 ) {
+    let drain = &reception.proxy.drain;
+    let mut until_drain = (entrance == ListenerKind::Inbound).then(|| drain.guard());
     let mut backoff = BACKOFF.0;
     loop {
-        let next = async {
-            let held = hold(&reception.files).await;
-            (held, listener.accept().await)
+        let drained = async {
+            match &mut until_drain {
+                Some(guard) => guard.draining().await,
+                None => pending().await,
+            }
         };
-        let (held, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             biased;
-            () = guard.draining() => break,
+            () = drained => break,
             _ = open.changed() => break,
-            next = next => next,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((socket, peer)) => {
                 backoff = BACKOFF.0;
-                begin(socket, peer, entrance, &reception, held, guard.clone());
+                begin_or_refuse(socket, peer, entrance, &reception);
             }
             Err(error) if is_of_one_connection(&error) => {
                 debug!(%error, "a connection left before it was accepted")
             }
             Err(error) => {
                 warn!(%error, wait = ?backoff, "cannot accept connections; trying again");
-                drop(held);
+                reception.make_room();
                 time::sleep(backoff).await;
                 backoff = (backoff * 2).min(BACKOFF.1);
             }
@@ -81,28 +86,63 @@ pub async fn accept(
     }
     // Closing the socket would reset what waits in its queue.
     while let Some(Ok((socket, peer))) = listener.accept().now_or_never() {
-        let Some(held) = reception.files.try_hold() else {
-            break;
-        };
-        begin(socket, peer, entrance, &reception, held, guard.clone());
+        begin_or_refuse(socket, peer, entrance, &reception);
     }
 }
 
-/// Room for one more connection. While there is none, callers wait in the kernel's queue.
-async fn hold(files: &Files) -> Held {
-    if let Some(held) = files.try_hold() {
-        return held;
+fn begin_or_refuse(
+    socket: TcpStream,
+    peer: SocketAddr,
+    entrance: ListenerKind,
+    reception: &AcceptContext,
+) {
+    match reception.room_for(&socket) {
+        Some(held) => {
+            let guard = reception.proxy.drain.guard();
+            begin(socket, peer, entrance, reception, held, guard);
+        }
+        None => {
+            reception.warn_of_refusals();
+            connection::refuse(socket, entrance, &reception.proxy);
+        }
     }
-    warn!("as many connections as the limit of open files allows; new ones wait until others end");
-    files.hold().await
+}
+
+impl AcceptContext {
+    /// Room for a connection that was just accepted, if there is any or some can be made.
+    fn room_for(&self, socket: &TcpStream) -> Option<FdPermit> {
+        // Whose own descriptor is in the reserve needs one that is about to be closed.
+        if limits::is_for_calls(socket) || self.make_room() {
+            self.files.try_hold()
+        } else {
+            None
+        }
+    }
+
+    /// Closes connections that idle: a client's, and those to upstreams. Says whether there were any.
+    fn make_room(&self) -> bool {
+        let upstream = self.proxy.clusters.close_idle();
+        self.files.dismiss_idle() || upstream > 0
+    }
+
+    fn warn_of_refusals(&self) {
+        let recent = |warned: Instant| warned.elapsed() < WARNING_INTERVAL;
+        if !self.warned.get().is_some_and(recent) {
+            self.warned.set(Some(Instant::now()));
+            warn!(
+                "refusing connections: there are as many as the limit of open files allows, and none of them idles; \
+                 raise the limit of open files of this container"
+            );
+        }
+    }
 }
 
 fn begin(
     socket: TcpStream,
     peer: SocketAddr,
-    entrance: Entrance,
-    reception: &Reception,
-    held: Held,
+    entrance: ListenerKind,
+    reception: &AcceptContext,
+    held: FdPermit,
     guard: Guard,
 ) {
     if let Err(error) = socket::prepare_accepted(&socket) {

@@ -1,14 +1,8 @@
 //! Binds listening sockets, and says what to do when one cannot be had.
 
-use std::fmt;
-use std::io;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
-use std::net::TcpListener;
-use std::net::UdpSocket;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
+use std::{fmt, io};
 
 use nix::errno::Errno;
 use thiserror::Error;

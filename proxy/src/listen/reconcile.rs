@@ -1,27 +1,21 @@
 //! Opens and closes ports: those of the process once, those of the configuration as the snapshot asks for them.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use egret_config::snapshot::BoundPort;
 use tokio::sync::watch;
 use tokio::time;
-use tracing::error;
-use tracing::info;
+use tracing::{error, info};
 
-use crate::connection::Entrance;
+use crate::connection::ListenerKind;
 use crate::current::Current;
 use crate::listen::bind;
-use crate::listen::bind::BindError;
-use crate::listen::bind::Purpose;
-use crate::listen::worker::Order;
-use crate::listen::worker::Orders;
+use crate::listen::bind::{BindError, Purpose};
+use crate::listen::worker::{Order, WorkerHandle};
 
 /// How soon a port that could not be opened is tried again: whoever has it may go.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -29,28 +23,28 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// The listening sockets of the process. Dropped, it ends the workers with whatever they are still serving.
 #[derive(Debug)]
 pub struct Ports {
-    workers: Vec<Orders>,
+    workers: Vec<WorkerHandle>,
     configured: BTreeMap<BoundPort, Result<Open, String>>,
     /// Ports that stay open until the process drains.
     fixed: Vec<Open>,
-    board: Board,
+    listener_status: ListenerStatus,
 }
 
 #[derive(Debug)]
 struct Open {
     address: SocketAddr,
     purpose: Purpose,
-    /// Its drop closes the port.
-    _until_dropped: watch::Sender<()>,
+    /// Sent to or dropped, it closes the port. It is closed once no worker accepts there any more.
+    until_dropped: watch::Sender<()>,
 }
 
 /// What is open and what could not be opened; for the admin pages. Clones share one state.
 #[derive(Clone, Debug, Default)]
-pub struct Board {
+pub struct ListenerStatus {
     entries: Arc<Mutex<Vec<Listener>>>,
 }
 
-/// One line of a [`Board`].
+/// One line of a [`ListenerStatus`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// What it is for.
@@ -61,7 +55,7 @@ pub struct Listener {
     pub state: Result<SocketAddr, String>,
 }
 
-impl Board {
+impl ListenerStatus {
     /// What it says now.
     pub fn listeners(&self) -> Vec<Listener> {
         self.entries
@@ -73,18 +67,18 @@ impl Board {
 
 impl Ports {
     /// Nothing open yet. There must be at least one worker.
-    pub fn new(workers: Vec<Orders>) -> Self {
+    pub fn new(workers: Vec<WorkerHandle>) -> Self {
         Self {
             workers,
             configured: BTreeMap::new(),
             fixed: Vec::new(),
-            board: Board::default(),
+            listener_status: ListenerStatus::default(),
         }
     }
 
     /// What is open, kept up to date.
-    pub fn board(&self) -> Board {
-        self.board.clone()
+    pub fn listener_status(&self) -> ListenerStatus {
+        self.listener_status.clone()
     }
 
     /// Opens a port for as long as the process runs.
@@ -94,7 +88,7 @@ impl Ports {
     pub fn open(
         &mut self,
         purpose: Purpose,
-        entrance: Entrance,
+        entrance: ListenerKind,
         port: u16,
     ) -> Result<(), BindError> {
         let open = hand_out(&self.workers, purpose, entrance, None, port)?;
@@ -122,7 +116,7 @@ impl Ports {
             match hand_out(
                 &self.workers,
                 Purpose::Configured,
-                Entrance::Dialled,
+                ListenerKind::Dialled,
                 port.bind,
                 port.port,
             ) {
@@ -158,6 +152,20 @@ impl Ports {
         }
     }
 
+    /// Closes all ports. What waits in their queues is still accepted; returns when that is done.
+    pub async fn close(&mut self) {
+        let configured = std::mem::take(&mut self.configured);
+        let fixed = std::mem::take(&mut self.fixed);
+        let open: Vec<Open> = configured.into_values().flatten().chain(fixed).collect();
+        self.show();
+        for port in &open {
+            port.until_dropped.send_replace(());
+        }
+        for port in &open {
+            port.until_dropped.closed().await;
+        }
+    }
+
     fn show(&self) {
         let opened = |open: &Open| Listener {
             purpose: open.purpose,
@@ -174,7 +182,7 @@ impl Ports {
         });
         let entries = self.fixed.iter().map(opened).chain(configured).collect();
         *self
-            .board
+            .listener_status
             .entries
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = entries;
@@ -183,9 +191,9 @@ impl Ports {
 
 /// Binds a socket for each worker and hands them out.
 fn hand_out(
-    workers: &[Orders],
+    workers: &[WorkerHandle],
     purpose: Purpose,
-    entrance: Entrance,
+    entrance: ListenerKind,
     bind: Option<std::net::IpAddr>,
     port: u16,
 ) -> Result<Open, BindError> {
@@ -207,7 +215,7 @@ fn hand_out(
     Ok(Open {
         address,
         purpose,
-        _until_dropped: until_dropped,
+        until_dropped,
     })
 }
 

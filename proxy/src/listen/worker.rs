@@ -2,27 +2,21 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::io;
-use std::net;
 use std::rc::Rc;
-use std::sync;
-use std::thread;
-use std::time::Instant;
+use std::{io, net, sync, thread};
 
 use tokio::net::TcpListener;
-use tokio::runtime;
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::watch;
-use tokio::task;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
+use tokio::time::Instant;
+use tokio::{runtime, task};
 use tracing::error;
 
-use crate::connection::Entrance;
-use crate::life::files::Files;
+use crate::connection::ListenerKind;
+use crate::life::files::FdBudget;
 use crate::listen::accept;
-use crate::listen::accept::Reception;
+use crate::listen::accept::AcceptContext;
 use crate::proxy::Proxy;
 
 /// An order to a worker: serve this socket until the sender of `open` is dropped.
@@ -31,17 +25,17 @@ pub struct Order {
     /// Bound and listening.
     pub socket: net::TcpListener,
     /// Which door it is.
-    pub entrance: Entrance,
+    pub entrance: ListenerKind,
     /// Closed when the port is to be given up.
     pub open: watch::Receiver<()>,
 }
 
 /// Where the orders of one worker go. Once all are dropped, the worker ends at once, with whatever it is serving.
-pub type Orders = UnboundedSender<Order>;
+pub type WorkerHandle = UnboundedSender<Order>;
 
 /// Which of the workers one is.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct WorkerId {
     /// From 0.
     pub index: usize,
     /// How many there are.
@@ -53,9 +47,9 @@ pub struct Place {
 /// Tells when a worker's thread is done. A standard thread cannot be joined within a time limit; a channel whose other end
 /// it drops can be waited for.
 #[derive(Debug)]
-pub struct Ended(sync::mpsc::Receiver<Infallible>);
+pub struct WorkerExit(sync::mpsc::Receiver<Infallible>);
 
-impl Ended {
+impl WorkerExit {
     /// Waits for the end, until `deadline` at most.
     pub fn wait(&self, deadline: Instant) {
         let patience = deadline.saturating_duration_since(Instant::now());
@@ -69,9 +63,9 @@ impl Ended {
 /// # Errors
 /// The kernel's, when there is no thread or no epoll to be had.
 pub fn start(
-    place: Place,
+    place: WorkerId,
     proxy: impl FnOnce() -> Rc<Proxy> + Send + 'static,
-) -> io::Result<(Orders, Ended)> {
+) -> io::Result<(WorkerHandle, WorkerExit)> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -86,19 +80,20 @@ pub fn start(
             drop(local);
             drop::<sync::mpsc::Sender<Infallible>>(running);
         })?;
-    Ok((orders, Ended(ended)))
+    Ok((orders, WorkerExit(ended)))
 }
 
 async fn work(
-    place: Place,
+    place: WorkerId,
     proxy: impl FnOnce() -> Rc<Proxy>,
     mut orders: UnboundedReceiver<Order>,
 ) {
-    let reception = Reception {
+    let reception = AcceptContext {
         proxy: proxy(),
-        files: Files::new(place.files_max),
+        files: FdBudget::new(place.files_max),
         last_id: Rc::new(Cell::new(place.index as u64)),
         id_step: place.of as u64,
+        warned: Rc::default(),
     };
     while let Some(Order {
         socket,
@@ -108,13 +103,7 @@ async fn work(
     {
         match TcpListener::from_std(socket) {
             Ok(listener) => {
-                let loop_of_it = accept::accept(
-                    listener,
-                    entrance,
-                    reception.clone(),
-                    open,
-                    reception.proxy.drain.guard(),
-                );
+                let loop_of_it = accept::accept(listener, entrance, reception.clone(), open);
                 drop(task::spawn_local(loop_of_it));
             }
             Err(error) => error!(%error, ?entrance, "a worker cannot take a listening socket"),

@@ -55,7 +55,7 @@ async fn much_passes_unchanged_both_ways_at_once() {
     let (mut theirs, upstream) = connection().await;
     let counts = Counts::default();
     let blob: Vec<u8> = (0..MUCH).map(|index| (index % 251) as u8).collect();
-    let pump = async |stream: TcpStream| {
+    let body_sender = async |stream: TcpStream| {
         let (mut read, mut write) = stream.into_split();
         let send = async {
             write.write_all(&blob).await.expect("write");
@@ -68,8 +68,8 @@ async fn much_passes_unchanged_both_ways_at_once() {
     };
     let (end, (), ()) = tokio::join!(
         relay(&mut ours, &mut theirs, None, &counts),
-        pump(client),
-        pump(upstream)
+        body_sender(client),
+        body_sender(upstream)
     );
     assert!(matches!(end, End::Closed { .. }), "{end:?}");
     assert_eq!(

@@ -11,15 +11,19 @@ use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use egret_config::model::mesh::AccessLogEncoding;
+use nix::fcntl::OFlag;
 use thiserror::Error;
 
+use crate::report::access_log::format::Now;
 use crate::report::access_log::writer::Writer;
-use crate::report::record::Record;
+use crate::report::facts::Facts;
+use crate::report::reporter::Sink;
 
 /// How long the end of the process waits for the last lines to be written.
 const LAST_LINES: Duration = Duration::from_secs(2);
@@ -72,19 +76,14 @@ impl AccessLog {
         self
     }
 
-    /// Whether lines tell reasons, and there are lines.
-    pub(in crate::report) fn tells_reasons(&self) -> bool {
-        self.reasons && self.has_lines()
-    }
-
     /// Whether there are lines.
-    pub(in crate::report) fn has_lines(&self) -> bool {
+    fn has_lines(&self) -> bool {
         self.encoding.load(Ordering::Relaxed) != OFF
     }
 
     /// Takes MeshConfig's `accessLogFile` and `accessLogEncoding`: a path, `/dev/stdout`, `/dev/stderr`, or empty for
-    /// off. Lines of calls that ended before go where the setting of that time said. The file is opened again
-    /// even if the path is the same, so that a log rotated away is let go.
+    /// off. Lines of calls that ended before go where the setting of that time said. A file that was rotated away is
+    /// let go, although the path is the same; a target that is still the same file stays open as it is.
     ///
     /// # Errors
     /// When the file cannot be opened; the log then goes on as before.
@@ -107,20 +106,6 @@ impl AccessLog {
         Ok(())
     }
 
-    /// Queues the line of a record.
-    pub(in crate::report) fn write(&self, record: &Record) {
-        let format = match self.encoding.load(Ordering::Relaxed) {
-            TEXT => format::text,
-            JSON => format::json,
-            _ => return,
-        };
-        LINE.with_borrow_mut(|line| {
-            line.clear();
-            format(record, line);
-            self.writer.queue(line);
-        });
-    }
-
     /// How many lines were dropped since the start, because the queue was full or the target failed.
     pub fn dropped(&self) -> u64 {
         self.writer.dropped()
@@ -129,6 +114,26 @@ impl AccessLog {
     /// Waits until every queued line is written, at most this long. Says whether it is so. Blocks the thread.
     pub fn flush(&self, patience: Duration) -> bool {
         self.writer.flush(patience)
+    }
+}
+
+impl Sink for AccessLog {
+    /// Queues the line of a call.
+    fn report(&self, facts: &Facts) {
+        let format = match self.encoding.load(Ordering::Relaxed) {
+            TEXT => format::text,
+            JSON => format::json,
+            _ => return,
+        };
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            format(facts, Now::read(), line);
+            self.writer.queue(line);
+        });
+    }
+
+    fn wants_reasons(&self) -> bool {
+        self.reasons && self.has_lines()
     }
 }
 
@@ -150,9 +155,11 @@ fn open(path: &str) -> io::Result<Option<File>> {
             .as_fd()
             .try_clone_to_owned()
             .map(|file| Some(file.into())),
+        // A FIFO without a reader is an error, not a wait.
         path => OpenOptions::new()
             .append(true)
             .create(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
             .open(path)
             .map(Some),
     }

@@ -58,6 +58,11 @@ pub fn parse(bytes: &[u8]) -> Hello {
     }
 }
 
+/// Whether these bytes, which may still become a hello, begin as one.
+pub fn is_begun(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&HANDSHAKE_RECORD)
+}
+
 /// The handshake message as far as it has come, out of its records.
 fn handshake(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Hello> {
     let mut message = Cow::Borrowed(&[][..]);

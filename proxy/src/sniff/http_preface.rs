@@ -54,6 +54,20 @@ pub fn parse(bytes: &[u8]) -> Preface {
     }
 }
 
+/// Whether these bytes, which may still become HTTP, are more than a word: a method of HTTP (RFC 9110, 9.3; RFC 5789) and
+/// the space behind it, or the start of HTTP/2's preface.
+pub fn is_begun(bytes: &[u8]) -> bool {
+    METHODS.iter().any(|method| {
+        let rest = bytes.strip_prefix(method.as_bytes());
+        rest.is_some_and(|rest| rest.first() == Some(&b' '))
+    })
+}
+
+/// Words that begin HTTP: its methods, and the first word of HTTP/2.
+const METHODS: [&str; 10] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI",
+];
+
 /// `TARGET HTTP/1.x`, where the target may be malformed but is there.
 fn ends_with_version(rest: &[u8]) -> bool {
     let Some((digit, before)) = rest.split_last() else {
@@ -131,6 +145,23 @@ mod tests {
             check(bytes, Preface::Neither);
         }
         assert_eq!(parse(&[b'A'; METHOD_MAX + 1]), Preface::Neither);
+    }
+
+    #[test]
+    fn a_method_and_a_space_are_the_start_of_http() {
+        for (bytes, begun) in [
+            ("", false),
+            ("GET", false),
+            ("GET ", true),
+            ("OPTIONS *", true),
+            ("PRI * HT", true),
+            ("ruok", false),
+            ("hello world", false),
+            ("get /", false),
+            ("GETS ", false),
+        ] {
+            assert_eq!(is_begun(bytes.as_bytes()), begun, "{bytes}");
+        }
     }
 
     #[test]

@@ -3,14 +3,12 @@
 //! The format is HAProxy's, <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>.
 
 use std::io;
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Buf;
 use tokio::io::AsyncRead;
 
-use crate::sniff::SNIFFED_MAX;
-use crate::sniff::read;
+use crate::sniff::read::{SNIFFED_MAX, read};
 use crate::sniff::rewind::Rewind;
 
 /// What a header of version 2 begins with.
@@ -169,8 +167,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt;
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 

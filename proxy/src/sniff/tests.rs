@@ -40,11 +40,11 @@ async fn no_byte_is_lost_however_they_come() {
     for (bytes, layer) in [
         (
             &b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"[..],
-            Layer::Http(HttpVersion::One),
+            Layer::Http(HttpVersion::Http1),
         ),
         (
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-            Layer::Http(HttpVersion::Two),
+            Layer::Http(HttpVersion::Http2),
         ),
         (b"\0\x01\x02", Layer::Opaque),
         (&tls, Layer::Tls(name("shop.example"))),
@@ -74,9 +74,10 @@ async fn a_silent_client_is_silent_and_can_be_heard_later() {
             .await
             .is_err()
     );
+    // A client that goes on within the pause is waited for.
     client.write_all(b"T / HTTP/1.1\r\n").await.expect("send");
     let layer = read_layer(&mut stream, None).await.expect("read");
-    assert_eq!(layer, Some(Layer::Http(HttpVersion::One)));
+    assert_eq!(layer, Some(Layer::Http(HttpVersion::Http1)));
     assert_eq!(stream.sniffed(), b"GET / HTTP/1.1\r\n");
 }
 
@@ -105,6 +106,52 @@ async fn half_a_request_line_is_opaque_at_the_end_or_when_time_is_up() {
 fn what_is_longer_than_the_limit_decides_as_far_as_it_goes() {
     let mut line = b"GET /".to_vec();
     line.resize(SNIFFED_MAX, b'a');
-    assert_eq!(layer(&line), Some(Layer::Http(HttpVersion::One)));
+    assert_eq!(layer(&line), Some(Layer::Http(HttpVersion::Http1)));
     assert_eq!(layer(&line[..SNIFFED_MAX - 1]), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_that_need_not_be_http_is_opaque_within_a_second() {
+    for word in ["ruok", "GET", "hello world", "PING"] {
+        let (mut client, server) = duplex(64);
+        client.write_all(word.as_bytes()).await.expect("send");
+        let start = Instant::now();
+        let (mut stream, layer) = sniffed(server).await.expect("not closed");
+        assert_eq!((layer, start.elapsed()), (Layer::Silent, SILENCE), "{word}");
+        let layer = read_layer(&mut stream, None).await.expect("read");
+        assert_eq!(layer, Some(Layer::Opaque), "{word}");
+        assert!(start.elapsed() <= Duration::from_secs(1), "{word}");
+        assert_eq!(stream.sniffed(), word.as_bytes());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_line_that_comes_slowly_is_http_all_the_same() {
+    let (mut client, server) = duplex(64);
+    let sender = tokio::spawn(async move {
+        for byte in b"FOO / HTTP/1.1\r\n" {
+            client.write_all(&[*byte]).await.expect("send");
+            tokio::time::sleep(SILENCE / 2).await;
+        }
+        client
+    });
+    let (stream, layer) = sniffed(server).await.expect("not closed");
+    assert_eq!(layer, Layer::Http(HttpVersion::Http1));
+    assert_eq!(stream.sniffed(), b"FOO / HTTP/1.1\r");
+    sender.await.expect("sender");
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_hello_is_waited_for() {
+    let whole = hello("shop.example", &[]);
+    let (mut client, server) = duplex(1024);
+    client.write_all(&whole[..9]).await.expect("send");
+    let sender = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        client.write_all(&whole[9..]).await.expect("send");
+        client
+    });
+    let (_, layer) = sniffed(server).await.expect("not closed");
+    assert!(matches!(layer, Layer::Tls(_)), "{layer:?}");
+    sender.await.expect("sender");
 }

@@ -1,50 +1,89 @@
-//! Texts to a snapshot, with what is to be known about the objects in it. Takes processor time, so not for a worker's
-//! thread.
+//! Documents to a snapshot, with what is to be known about the objects in it. Takes processor time, so not for a
+//! worker's thread.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use egret_config::lint::lint;
+use egret_config::lint::listeners::no_listener;
 use egret_config::load;
+use egret_config::load::{Document, mesh};
 use egret_config::model::meta::Meta;
 use egret_config::model::objects::Objects;
-use egret_config::problem::Place;
-use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::addresses;
+use egret_config::problem::{Place, Problem, Severity};
+use egret_config::snapshot::unenforced::unenforced;
 use egret_config::snapshot::workload::Workload;
+use egret_config::snapshot::{Snapshot, addresses};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
-use crate::source::files::Texts;
+use crate::source::input::Input;
 use crate::source::status::Loaded;
 
-/// Parses `texts` and builds the view of `workload`. Never fails: what could not be understood is among the problems.
-pub fn compile(texts: &Texts, workload: &Workload, version: u64) -> (Snapshot, Loaded) {
+/// What a configuration is built for and with.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The workload that the proxy serves.
+    pub workload: Workload,
+    /// Whether AuthorizationPolicies, which are not enforced, are accepted all the same.
+    pub ignore_authorization_policies: bool,
+}
+
+/// Builds the view that the workload has of `input`. `last_mesh` is the mesh configuration in force: it stays where the
+/// input has none. Never fails: what could not be understood is among the problems.
+pub fn compile(
+    mut input: Input,
+    terms: &Terms,
+    last_mesh: Option<&Document>,
+    version: u64,
+) -> (Snapshot, Loaded) {
     let started = Instant::now();
-    let (mut objects, mut problems) = load::load(&texts.objects, texts.mesh_config.as_ref());
-    if workload.dns_capture {
+    let kept = last_mesh.filter(|_| !input.documents.list.iter().any(mesh::is_mesh));
+    if let Some(mesh) = kept {
+        input.documents.problems.push(mesh_kept(mesh));
+        input.documents.list.push(mesh.clone());
+    }
+    let (mut objects, mut problems) = load::build(input.documents);
+    if terms.workload.dns_capture {
         addresses::allocate(&mut objects);
     }
-    let (snapshot, unfitting) = Snapshot::build(&objects, workload.clone());
+    let (snapshot, unfitting) = Snapshot::build(&objects, terms.workload.clone());
     problems.extend(unfitting);
+    problems.extend(no_listener(&objects, &snapshot));
+    problems.extend(policies(&objects, terms));
     let linted = lint(&objects, &problems);
     problems.extend(linted);
     let loaded = Loaded {
         version,
         at: Timestamp::now(),
         took: started.elapsed(),
-        fingerprint: texts.fingerprint,
-        files: texts
-            .objects
-            .iter()
-            .chain(&texts.mesh_config)
-            .map(|text| (Arc::clone(&text.file), text.bytes.len()))
-            .collect(),
+        fingerprint: input.fingerprint,
+        files: input.files,
         counts: objects.counts.clone(),
         objects: titles(&objects),
         mesh: objects.mesh.meta.is_some(),
+        mesh_kept: kept.is_some(),
         problems,
     };
     (snapshot, loaded)
+}
+
+/// AuthorizationPolicies that apply to the workload: errors, unless they are accepted.
+fn policies(objects: &Objects, terms: &Terms) -> Vec<Problem> {
+    let mut problems = unenforced(objects, &terms.workload);
+    if terms.ignore_authorization_policies {
+        for problem in &mut problems {
+            problem.severity = Severity::Warning;
+        }
+    }
+    problems
+}
+
+fn mesh_kept(mesh: &Document) -> Problem {
+    let words = (
+        "the mesh configuration is gone; what it set stays in force until there is another one",
+        "give it again, or restart without it",
+    );
+    Problem::new(Severity::Warning, mesh.place.clone(), words).of("MeshConfig")
 }
 
 fn titles(objects: &Objects) -> Vec<(String, Place)> {
@@ -57,7 +96,13 @@ fn titles(objects: &Objects) -> Vec<(String, Place)> {
         .chain(objects.virtual_services.iter().map(|object| &object.meta))
         .chain(objects.destination_rules.iter().map(|object| &object.meta))
         .chain(objects.gateways.iter().map(|object| &object.meta))
-        .chain(objects.sidecars.iter().map(|object| &object.meta));
+        .chain(objects.sidecars.iter().map(|object| &object.meta))
+        .chain(
+            objects
+                .authorization_policies
+                .iter()
+                .map(|object| &object.meta),
+        );
     let mut titles: Vec<(String, Place)> = metas
         .map(|meta: &Arc<Meta>| (title(meta), meta.place.clone()))
         .collect();

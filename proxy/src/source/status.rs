@@ -1,16 +1,11 @@
 //! What was loaded, and what was refused and why; for the log and the admin pages.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use egret_config::name::Kind;
-use egret_config::problem::Place;
-use egret_config::problem::Problem;
-use egret_config::problem::Severity;
+use egret_config::problem::{Place, Problem, Severity};
 use jiff::Timestamp;
 
 /// The configuration in force and the last edit that was not taken. Clones share one state, on all threads.
@@ -47,6 +42,8 @@ pub struct Loaded {
     pub objects: Vec<(String, Place)>,
     /// Whether some object gave MeshConfig.
     pub mesh: bool,
+    /// Whether that object is one of before, because the input has none.
+    pub mesh_kept: bool,
     /// Errors and warnings about its documents and about how its objects fit together.
     pub problems: Vec<Problem>,
 }
@@ -101,37 +98,59 @@ impl Loaded {
     /// - it names no object, as malformed YAML, and stands in a file that objects in force come from, or
     /// - it stands in a file that loses an object, whose name may be what is broken, or
     /// - it is in a Secret, of which there are fewer now, or
-    /// - it is in MeshConfig, or MeshConfig is lost with it: without one everything would be allowed.
+    /// - it is in MeshConfig, or MeshConfig is lost with it: what is broken may be MeshConfig.
     ///
     /// Errors in documents that were never in force break nothing; the others of their configuration count.
     pub fn broken_by<'n>(&self, next: &'n Self) -> Vec<&'n Problem> {
         let known: BTreeSet<String> = self.errors().map(identity).collect();
         let objects: BTreeSet<&str> = self.objects.iter().map(|(title, _)| &**title).collect();
-        let files: BTreeSet<&str> = self.objects.iter().map(|(_, place)| &*place.file).collect();
+        let files: BTreeSet<&str> = self
+            .objects
+            .iter()
+            .filter_map(|(_, place)| file(place))
+            .collect();
         let kept: BTreeSet<&str> = next.objects.iter().map(|(title, _)| &**title).collect();
         let losing: BTreeSet<&str> = self
             .objects
             .iter()
             .filter(|(title, _)| !kept.contains(&**title))
-            .map(|(_, place)| &*place.file)
+            .filter_map(|(_, place)| file(place))
             .collect();
         let mesh_broken = |error: &Problem| {
             // There is only one, whatever it is called.
-            self.mesh && (!next.mesh || error.object.starts_with("MeshConfig"))
+            let lost = !next.mesh || (next.mesh_kept && !self.mesh_kept);
+            self.mesh && (lost || error.object.starts_with("MeshConfig"))
         };
         let secrets = |of: &Self| of.counts.get(&Kind::Secret).copied().unwrap_or_default();
         let secrets_lost = secrets(next) < secrets(self);
         next.errors()
             .filter(|error| !known.contains(&identity(error)))
             .filter(|error| {
-                let file = &*error.place.file;
+                let within = |files: &BTreeSet<&str>| {
+                    file(&error.place).is_some_and(|file| files.contains(file))
+                };
                 objects.contains(&*error.object)
-                    || (error.object.is_empty() && files.contains(file))
-                    || losing.contains(file)
+                    || (error.object.is_empty() && within(&files))
+                    || within(&losing)
                     || (secrets_lost && error.object.starts_with("Secret "))
                     || mesh_broken(error)
             })
             .collect()
+    }
+
+    /// Errors about AuthorizationPolicies: those that apply to the workload and are not enforced, and those that cannot
+    /// be read, which may apply.
+    pub fn unenforced(&self) -> Vec<&Problem> {
+        let kind = Kind::AuthorizationPolicy.to_string();
+        self.errors()
+            .filter(|error| error.object.starts_with(&kind))
+            .collect()
+    }
+
+    /// Whether objects in force are written in a file.
+    pub fn has_objects_of(&self, name: &str) -> bool {
+        let mut places = self.objects.iter().map(|(_, place)| place);
+        places.any(|place| file(place) == Some(name))
     }
 
     fn errors(&self) -> impl Iterator<Item = &Problem> {
@@ -144,13 +163,14 @@ impl Loaded {
 /// A problem without its line, which moves when something above it is edited.
 fn identity(problem: &Problem) -> String {
     Problem {
-        place: Place {
-            line: 0,
-            ..problem.place.clone()
-        },
+        place: problem.place.at_line(0),
         ..problem.clone()
     }
     .to_string()
+}
+
+fn file(place: &Place) -> Option<&str> {
+    place.file_name().map(|file| &**file)
 }
 
 #[cfg(test)]

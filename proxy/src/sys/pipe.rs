@@ -2,15 +2,14 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
-use nix::poll::PollFd;
-use nix::poll::PollFlags;
-use nix::poll::PollTimeout;
-use nix::poll::poll;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// Waits until a non-blocking file, such as a pipe that was full, takes bytes again, or has lost its reader. Blocks the
-/// thread. What the kernel refuses shows at the next write.
-pub fn await_room(file: &File) {
+/// Waits until a non-blocking file, such as a pipe that was full, takes bytes again, or has lost its reader, for
+/// `patience` at the most. Blocks the thread. What the kernel refuses shows at the next write.
+pub fn await_room(file: &File, patience: Duration) {
     let mut files = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
-    let _ = poll(&mut files, PollTimeout::NONE);
+    let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+    let _ = poll(&mut files, timeout);
 }

@@ -5,10 +5,13 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::IpBindAddressNoPort;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::TcpSocket;
+use tokio::net::TcpStream;
+
+use crate::sys::limits;
 
 /// Connections the kernel may hold for a listener that is busy; the kernel cuts it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -121,23 +124,39 @@ pub fn reset_on_close(socket: &impl AsFd) {
     let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
 }
 
-/// A socket ready to connect to `to`, without delay of small writes, from the source address `from` where one is given.
+/// A socket that begins to connect to `to`, without delay of small writes, from the source address `from` where one is
+/// given. Its own address is known already.
 ///
 /// # Errors
-/// The kernel's: `from` is not an address of this machine or of another family than `to`, or no file is left.
-pub fn outgoing(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpSocket> {
-    let socket = if to.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
-    socket.set_nodelay(true)?;
+/// The kernel's: `from` is not an address of this machine or of another family than `to`, no route leads to `to`, or no file
+/// is left but the reserve ([`limits`]).
+pub fn begin_connect(to: SocketAddr, from: Option<IpAddr>) -> io::Result<Socket> {
+    let kind = Type::STREAM.nonblocking();
+    let socket = Socket::new(Domain::for_address(to), kind, Some(Protocol::TCP))?;
+    let socket = limits::within_calls(socket)?;
+    socket.set_tcp_nodelay(true)?;
     if let Some(from) = from {
         // Without this the kernel picks a port at bind, where it may not reuse one that another peer's connection has.
         setsockopt(&socket, IpBindAddressNoPort, &true)?;
-        socket.bind(SocketAddr::new(from, 0))?;
+        socket.bind(&SocketAddr::new(from, 0).into())?;
     }
-    Ok(socket)
+    match socket.connect(&to.into()) {
+        Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => Err(error),
+        Ok(()) | Err(_) => Ok(socket),
+    }
+}
+
+/// Waits until a socket that began to connect is connected.
+///
+/// # Errors
+/// The kernel's: nobody listens there, or nobody answers.
+pub async fn connected(socket: Socket) -> io::Result<TcpStream> {
+    let stream = TcpStream::from_std(socket.into())?;
+    stream.writable().await?;
+    match stream.take_error()? {
+        Some(error) => Err(error),
+        None => Ok(stream),
+    }
 }
 
 #[cfg(test)]

@@ -4,18 +4,17 @@ use std::collections::HashMap;
 use std::fs;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
+use tokio::time::Instant;
 
-use egret_config::model::tls::KeyFiles;
-use egret_config::model::tls::Revoked;
-use egret_config::model::tls::Roots;
+use egret_config::model::tls::{KeyFiles, Revoked, Roots};
 
-use crate::tls::provider;
+use crate::tls::crypto::provider;
 
 /// How often files are looked at, at most: a rotated certificate is in use this soon.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -123,6 +122,7 @@ impl<K: Clone + Eq + Hash, V> Store<K, V> {
     }
 
     /// Makes the next use look at the files.
+    #[allow(clippy::iter_over_hash_type, reason = "each entry is aged by itself")]
     #[cfg(test)]
     pub(in crate::tls) fn look_again(&self) {
         for entry in self

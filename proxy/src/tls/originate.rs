@@ -3,9 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use egret_config::model::tls::ClientTls;
-use egret_config::model::tls::ClientTlsMode;
-use egret_config::model::tls::Hashed;
+use egret_config::model::tls::{ClientTls, ClientTlsMode, Hashed};
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::ServerName;
@@ -14,24 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::failure::Cause;
-use crate::failure::Failure;
-use crate::tls::Alpn;
-use crate::tls::files::Files;
-use crate::tls::files::Store;
-use crate::tls::files::Unusable;
-use crate::tls::files::certified_key;
-use crate::tls::files::key_paths;
-use crate::tls::files::list_path;
-use crate::tls::files::root_path;
-use crate::tls::spoken::speaking;
-use crate::tls::spoken::versions;
-use crate::tls::verify::Names;
-use crate::tls::verify::Revocation;
-use crate::tls::verify::ServerVerifier;
-use crate::tls::verify::SystemRoots;
-use crate::tls::verify::reason;
-use crate::tls::verify::trusted;
+use crate::failure::{Cause, Failure};
+use crate::tls::alpn::Alpn;
+use crate::tls::files::{Files, Store, Unusable, certified_key, key_paths, list_path, root_path};
+use crate::tls::verify::{Names, Revocation, ServerVerifier, SystemRoots, reason, trusted};
+use crate::tls::versions::{speaking, versions};
 
 /// Makes TLS clients of policies. One for the process.
 #[derive(Debug)]

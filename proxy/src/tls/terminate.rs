@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use egret_config::model::tls::Accepted;
-use egret_config::model::tls::ClientVerification;
-use egret_config::model::tls::Hashed;
-use egret_config::model::tls::ServerTls;
+use egret_config::model::tls::{Accepted, ClientVerification, Hashed, ServerTls};
 use http::HeaderValue;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
@@ -18,26 +15,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::failure::Cause;
-use crate::failure::Failure;
-use crate::tls::Alpn;
-use crate::tls::files::Files;
-use crate::tls::files::Store;
-use crate::tls::files::Unusable;
-use crate::tls::files::certified_key;
-use crate::tls::files::key_paths;
-use crate::tls::files::list_path;
-use crate::tls::files::root_path;
-use crate::tls::provider;
-use crate::tls::shown;
-use crate::tls::spoken::speaking;
-use crate::tls::spoken::versions;
-use crate::tls::verify::ClientVerifier;
-use crate::tls::verify::Pins;
-use crate::tls::verify::Revocation;
-use crate::tls::verify::SystemRoots;
-use crate::tls::verify::reason;
-use crate::tls::verify::trusted;
+use crate::failure::{Cause, Failure};
+use crate::tls::alpn::Alpn;
+use crate::tls::crypto::provider;
+use crate::tls::files::{Files, Store, Unusable, certified_key, key_paths, list_path, root_path};
+use crate::tls::verify::{ClientVerifier, Pins, Revocation, SystemRoots, reason, trusted};
+use crate::tls::versions::{speaking, versions};
+use crate::tls::xfcc;
 
 /// Makes TLS servers of policies. One for the process.
 #[derive(Debug)]
@@ -77,7 +61,7 @@ impl Terminator {
             alpn
         } else {
             // As Envoy does: a client that offers only what is unknown here is served all the same.
-            Alpn::Unsaid
+            Alpn::None
         };
         let server = self
             .server(tls, alpn)
@@ -91,9 +75,7 @@ impl Terminator {
         let stream = accepted.map_err(|error| refused(&error))?;
         let client = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let own = own.as_ref().and_then(|own| own.cert.first());
-        let shown = client
-            .first()
-            .and_then(|client| shown::element(own, client));
+        let shown = client.first().and_then(|client| xfcc::element(own, client));
         Ok((stream, shown))
     }
 
@@ -102,7 +84,7 @@ impl Terminator {
     /// # Errors
     /// Why not: which file cannot be read, or does not hold what it should.
     pub fn check(&self, tls: &Hashed<ServerTls>) -> Result<(), Unusable> {
-        self.server(tls, Alpn::Unsaid).map(drop)
+        self.server(tls, Alpn::None).map(drop)
     }
 
     fn server(&self, tls: &Hashed<ServerTls>, alpn: Alpn) -> Result<Arc<ServerConfig>, Unusable> {

@@ -4,21 +4,17 @@ mod resumed;
 mod spoken;
 mod stage;
 
-use egret_config::model::tls::Accepted;
-use egret_config::model::tls::CipherSuite;
-use egret_config::model::tls::ClientTls;
-use egret_config::model::tls::ClientTlsMode;
-use egret_config::model::tls::ClientVerification;
-use egret_config::model::tls::Hashed;
-use egret_config::model::tls::KeyFiles;
-use egret_config::model::tls::Roots;
-use egret_config::model::tls::ServerTls;
+use std::sync::Arc;
+
+use egret_config::model::tls::{
+    Accepted, CipherSuite, ClientTls, ClientTlsMode, ClientVerification, Hashed, KeyFiles, Roots,
+    ServerTls,
+};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tokio::io::{AsyncWriteExt, duplex};
 
 use super::*;
-use crate::failure::Cause;
-use crate::failure::Failure;
+use crate::failure::{Cause, Failure};
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
 use crate::tls::tests::stage::*;
@@ -111,7 +107,7 @@ async fn a_failed_handshake_says_whose_fault_it_is() {
             &Hashed::new(client(authority.roots())),
             &Arc::default(),
             Some("shop.example"),
-            Alpn::Unsaid,
+            Alpn::None,
         )
         .await
         .expect_err("no TLS");
@@ -131,7 +127,7 @@ async fn a_failed_handshake_says_whose_fault_it_is() {
             &Hashed::new(policy),
             &Arc::default(),
             None,
-            Alpn::Unsaid,
+            Alpn::None,
         )
         .await
         .expect_err("unusable");

@@ -15,6 +15,5 @@ pub(in crate::tls) use crate::tls::verify::names::Names;
 pub(in crate::tls) use crate::tls::verify::pins::Pins;
 pub(in crate::tls) use crate::tls::verify::revocation::Revocation;
 pub(in crate::tls) use crate::tls::verify::server::ServerVerifier;
-pub(in crate::tls) use crate::tls::verify::trusted::SystemRoots;
-pub(in crate::tls) use crate::tls::verify::trusted::trusted;
+pub(in crate::tls) use crate::tls::verify::trusted::{SystemRoots, trusted};
 pub(in crate::tls) use crate::tls::verify::words::reason;

@@ -6,58 +6,48 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::cluster::Cluster;
-use egret_config::snapshot::cluster::ClusterPolicy;
-use egret_config::snapshot::cluster::PASSTHROUGH_CLUSTER;
+use egret_config::snapshot::cluster::{Cluster, ClusterPolicy, PASSTHROUGH_CLUSTER};
 use tokio::io::AsyncWriteExt;
-use tokio::time::Instant;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
+use crate::client::pool::Pool;
+use crate::dial::connect::{Connected, Dial, connect};
+use crate::dial::post_tunnel::PostTunnel;
+use crate::dial::proxy_protocol::Ends;
+use crate::dial::stream::Stream;
+use crate::dial::{proxy_protocol, tunnel};
 use crate::dns::names::Names;
-use crate::failure::Cause;
-use crate::failure::Failure;
+use crate::failure::{Cause, Failure};
+use crate::own_sockets::OwnSockets;
 use crate::tls::Alpn;
 use crate::tls::originate::Originator;
-use crate::upstream::connect::Connected;
-use crate::upstream::connect::Dial;
-use crate::upstream::connect::connect;
+use crate::upstream::cluster_runtime::{ClusterRuntime, IDLE_TIMEOUT};
 use crate::upstream::limits::Permit;
-use crate::upstream::live::LiveCluster;
-use crate::upstream::outlier::Seen;
-use crate::upstream::pool::Pool;
-use crate::upstream::posted::Posted;
-use crate::upstream::proxy_protocol;
-use crate::upstream::standing::Standings;
-use crate::upstream::stream::Stream;
-use crate::upstream::tunnel;
+use crate::upstream::outlier::CallOutcome;
+use crate::upstream::shared_state::SharedClusterStates;
 
-pub use crate::upstream::live::Carries;
-pub use crate::upstream::live::Target;
-pub use crate::upstream::live::Tried;
-pub use crate::upstream::live::Wanted;
-
-/// Istio's default for `http.idleTimeout`.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
+pub use crate::upstream::cluster_runtime::Target;
+pub use crate::upstream::wanted::{AttemptHistory, Carries, LoadBalancerContext};
 
 /// The clusters of one worker that were called, and the connections to where callers wanted to go.
 #[derive(Debug)]
 pub struct Clusters {
-    called: RefCell<HashMap<Arc<str>, Rc<LiveCluster>>>,
-    standings: Arc<Standings>,
+    called: RefCell<HashMap<Arc<str>, Rc<ClusterRuntime>>>,
+    shared_clusters: Arc<SharedClusterStates>,
     passthrough: Rc<Pool>,
     passthrough_name: Arc<str>,
     names: Arc<Names>,
     originator: Arc<Originator>,
+    own: Arc<OwnSockets>,
 }
 
 /// How a connection to a picked endpoint is to be opened.
 #[derive(Debug)]
 pub struct Opening<'o> {
     /// The cluster.
-    pub live: &'o LiveCluster,
+    pub live: &'o ClusterRuntime,
     /// The endpoint.
     pub address: SocketAddr,
     /// Where the call's own name is, too.
@@ -70,15 +60,6 @@ pub struct Opening<'o> {
     pub ends: Option<Ends>,
     /// The connection's place among those that there may be.
     pub permit: Permit,
-}
-
-/// The two ends of a client's connection, as a PROXY header tells them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Ends {
-    /// Who calls.
-    pub client: SocketAddr,
-    /// Whom the client dialled.
-    pub to: SocketAddr,
 }
 
 /// A connection to an endpoint, ready for the call.
@@ -94,27 +75,37 @@ pub struct Opened {
 
 impl Clusters {
     /// No cluster called yet. Names are resolved by `names`.
-    pub fn new(names: Arc<Names>, originator: Arc<Originator>, standings: Arc<Standings>) -> Self {
+    pub fn new(
+        names: Arc<Names>,
+        originator: Arc<Originator>,
+        shared_clusters: Arc<SharedClusterStates>,
+        own: Arc<OwnSockets>,
+    ) -> Self {
         Self {
             called: RefCell::default(),
-            standings,
+            shared_clusters,
             passthrough: Rc::new(Pool::new(IDLE_TIMEOUT, None)),
             passthrough_name: PASSTHROUGH_CLUSTER.into(),
             names,
             originator,
+            own,
         }
     }
 
     /// What is alive of a cluster.
-    pub fn live(&self, cluster: &Arc<Cluster>) -> Rc<LiveCluster> {
+    pub fn live(&self, cluster: &Arc<Cluster>) -> Rc<ClusterRuntime> {
         let mut called = self.called.borrow_mut();
         if let Some(live) = called.get(&cluster.name)
             && live.is_of(cluster)
         {
             return Rc::clone(live);
         }
-        let standing = self.standings.of(&cluster.name);
-        let live = Rc::new(LiveCluster::new(cluster, standing));
+        let standing = self.shared_clusters.of(&cluster.name);
+        let live = Rc::new(ClusterRuntime::new(
+            cluster,
+            standing,
+            Arc::clone(&self.own),
+        ));
         called.insert(Arc::clone(&cluster.name), Rc::clone(&live));
         live
     }
@@ -137,8 +128,13 @@ impl Clusters {
     pub async fn open(&self, opening: Opening<'_>) -> Result<Opened, Failure> {
         let (live, address) = (opening.live, opening.address);
         let opened = self.opened(opening).await;
-        if opened.is_err() {
-            live.saw(address, Seen::Failed);
+        match &opened {
+            Ok(_) => {}
+            // A lack of ours says nothing of the endpoint.
+            Err(failure) if *failure.cause() == Cause::Overloaded => {
+                self.close_idle();
+            }
+            Err(_) => live.report(address, CallOutcome::Failed),
         }
         opened
     }
@@ -151,6 +147,7 @@ impl Clusters {
             from: None,
             limit: policy.connect_timeout,
             keepalive: policy.pool.keepalive.as_ref(),
+            own: &self.own,
         };
         let addresses = opening.live.alternates(opening.address, opening.others);
         let connected = connect(&addresses, dial).await?;
@@ -160,7 +157,7 @@ impl Clusters {
         let (address, local) = (connected.address, connected.local);
         if policy.tls.is_none() && policy.tunnel.is_none() && policy.proxy_protocol.is_none() {
             return Ok(Opened {
-                stream: Stream::plain(connected.stream, opening.permit),
+                stream: Stream::plain(connected.stream).guarded(opening.permit),
                 address,
                 local,
             });
@@ -202,13 +199,13 @@ impl Clusters {
             })?;
         }
         let mut stream = match &policy.tls {
-            None => Stream::plain(stream, opening.permit),
+            None => Stream::plain(stream).guarded(opening.permit),
             Some(tls) => {
                 let names = &cluster.service_names;
                 let shaking =
                     self.originator
                         .connect(stream, tls, names, opening.host, opening.alpn);
-                Stream::tls(shaking.await?, opening.permit)
+                Stream::tls(shaking.await?).guarded(opening.permit)
             }
         };
         match &policy.tunnel {
@@ -217,10 +214,17 @@ impl Clusters {
                 let consent = tunnel::open(&mut stream, tunnel).await?;
                 Ok(match consent.framing {
                     None => stream.with_early(consent.early),
-                    Some(framing) => Stream::posted(Posted::new(stream, framing, &consent.early)),
+                    Some(framing) => {
+                        Stream::post_tunnel(PostTunnel::new(stream, framing, &consent.early))
+                    }
                 })
             }
         }
+    }
+
+    /// The sockets of this proxy.
+    pub fn own(&self) -> &OwnSockets {
+        &self.own
     }
 
     /// The names of endpoints, resolved.
@@ -236,10 +240,23 @@ impl Clusters {
                 .get(name)
                 .is_some_and(|cluster| live.is_of(cluster))
         });
-        self.standings.keep_only(snapshot);
+        self.shared_clusters.keep_only(snapshot);
+    }
+
+    /// Closes all connections that carry nothing, because descriptors are short. Says how many.
+    #[allow(clippy::disallowed_methods, reason = "all are closed, and counted")]
+    pub fn close_idle(&self) -> usize {
+        let called = self.called.borrow();
+        let closed = called.values().map(|live| live.pool.close_all_idle());
+        closed.sum::<usize>() + self.passthrough.close_all_idle()
     }
 
     /// Closes connections that idled too long.
+    #[allow(
+        clippy::disallowed_methods,
+        clippy::iter_over_hash_type,
+        reason = "each pool is swept by itself"
+    )]
     pub fn sweep(&self) {
         self.passthrough.sweep();
         for live in self.called.borrow().values() {

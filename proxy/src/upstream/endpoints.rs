@@ -1,8 +1,7 @@
 //! Who is behind a cluster: addresses with what this worker has going on at each.
 
 use std::cell::Cell;
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 

@@ -4,12 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_config::model::policy::HashOn;
-use egret_config::model::policy::LoadBalancer;
+use egret_config::model::policy::{HashOn, LoadBalancer};
 use egret_config::snapshot::cluster::Cluster;
-use http::HeaderMap;
-use http::HeaderValue;
-use http::header;
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::upstream::balance::xxhash::xxh64;
 

@@ -4,15 +4,12 @@
 //! worker. They count over reloads; the limits are the policy's of the moment.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use egret_config::model::policy::ConnectionPool;
-use egret_config::model::policy::RetryBudget;
+use egret_config::model::policy::{ConnectionPool, RetryBudget};
 use tokio::sync::Notify;
 
-use crate::failure::Cause;
-use crate::failure::Failure;
+use crate::failure::{Cause, Failure};
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +29,7 @@ pub enum Resource {
 pub struct Usage {
     counts: [AtomicU32; 4],
     /// A connection was closed, or became idle.
-    freed: Notify,
+    freed: Arc<Notify>,
     /// A request waits for a connection, and idle ones elsewhere may stand in its way.
     wanted: Notify,
 }
@@ -121,9 +118,9 @@ impl Usage {
         }
     }
 
-    /// Says that a connection became idle.
-    pub fn freed(&self) {
-        self.freed.notify_waiters();
+    /// To be notified when a connection becomes idle.
+    pub fn freed(&self) -> Arc<Notify> {
+        Arc::clone(&self.freed)
     }
 
     /// Returns when a request waits for a connection, so that idle ones can be closed for it.
@@ -148,7 +145,7 @@ impl Drop for Permit {
         if let Some((usage, of)) = self.taken.take() {
             usage.counts[of as usize].fetch_sub(1, Ordering::AcqRel);
             if of == Resource::Connection {
-                usage.freed();
+                usage.freed.notify_waiters();
             }
         }
     }

@@ -6,22 +6,19 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
-use std::time::Instant;
 
 use egret_config::model::policy::OutlierDetection;
-use http::HeaderMap;
-use http::HeaderValue;
-use http::StatusCode;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use tokio::time::Instant;
 
-use crate::failure::Cause;
-use crate::failure::Failure;
+use crate::failure::{Cause, Failure};
 
 /// Envoy's default for the longest ejection; a longer base time counts itself.
 const EJECTION_MAX: Duration = Duration::from_secs(300);
 
 /// What a call says about its endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum CallOutcome {
     /// It answered with this HTTP status.
     Answered(u16),
     /// It took a connection for bytes.
@@ -32,7 +29,7 @@ pub enum Seen {
     TimedOut,
 }
 
-impl Seen {
+impl CallOutcome {
     /// What a response says. One of gRPC without a body has its status among the headers.
     pub fn of_response(status: StatusCode, headers: &HeaderMap) -> Self {
         let grpc = headers.get("grpc-status").map(HeaderValue::as_bytes);
@@ -102,11 +99,11 @@ impl Outlier {
         policy: &OutlierDetection,
         hosts: usize,
         at: SocketAddr,
-        seen: Seen,
+        seen: CallOutcome,
         now: Instant,
     ) -> Option<Ejection> {
         self.sweep(policy, now);
-        if !self.hosts.contains_key(&at) && is_good(seen) {
+        if !self.hosts.contains_key(&at) && is_good(policy, seen) {
             return None;
         }
         let reason = self.hosts.entry(at).or_default().note(policy, seen)?;
@@ -126,6 +123,10 @@ impl Outlier {
     }
 
     /// Does what is due at this moment. Whether any endpoint came back.
+    #[allow(
+        clippy::iter_over_hash_type,
+        reason = "each endpoint is looked at by itself"
+    )]
     pub fn sweep(&mut self, policy: &OutlierDetection, now: Instant) -> bool {
         let interval = policy.interval.max(Duration::from_millis(1));
         let due = *self.sweep_at.get_or_insert(now + interval);
@@ -163,10 +164,13 @@ impl Outlier {
             .is_some_and(|host| host.ejected_until.is_some())
     }
 
-    /// The endpoints that are left out.
+    /// The endpoints that are left out, in order.
+    #[allow(clippy::disallowed_methods, reason = "sorted below")]
     pub fn ejected(&self) -> Vec<SocketAddr> {
         let ejected = |(at, host): (&SocketAddr, &Host)| host.ejected_until.map(|_| *at);
-        self.hosts.iter().filter_map(ejected).collect()
+        let mut all: Vec<_> = self.hosts.iter().filter_map(ejected).collect();
+        all.sort_unstable();
+        all
     }
 
     /// The share that is left out must be below the maximum; so the first one may go even where it is all there is of
@@ -179,23 +183,27 @@ impl Outlier {
 
 impl Host {
     /// Counts; gives the reason for an ejection when a run is complete, and begins the run anew.
-    fn note(&mut self, policy: &OutlierDetection, seen: Seen) -> Option<Reason> {
+    fn note(&mut self, policy: &OutlierDetection, seen: CallOutcome) -> Option<Reason> {
         let split = policy.consecutive_local_failures;
         let status = match (seen, split) {
-            (Seen::Answered(status), _) => {
+            (CallOutcome::Answered(status), _) => {
                 self.failures = 0;
-                status
+                if policy.error_statuses.contains(&status) && status < 500 {
+                    500
+                } else {
+                    status
+                }
             }
-            (Seen::Connected, Some(_)) => {
+            (CallOutcome::Connected, Some(_)) => {
                 self.failures = 0;
                 return None;
             }
-            (Seen::Failed | Seen::TimedOut, Some(max)) => {
+            (CallOutcome::Failed | CallOutcome::TimedOut, Some(max)) => {
                 return full(&mut self.failures, max).then_some(Reason::Unreachable);
             }
-            (Seen::Connected, None) => 200,
-            (Seen::Failed, None) => 503,
-            (Seen::TimedOut, None) => 504,
+            (CallOutcome::Connected, None) => 200,
+            (CallOutcome::Failed, None) => 503,
+            (CallOutcome::TimedOut, None) => 504,
         };
         if status < 500 {
             (self.server_errors, self.gateway_errors) = (0, 0);
@@ -231,8 +239,12 @@ fn full(count: &mut u32, max: u32) -> bool {
     full
 }
 
-fn is_good(seen: Seen) -> bool {
-    matches!(seen, Seen::Connected | Seen::Answered(..500))
+fn is_good(policy: &OutlierDetection, seen: CallOutcome) -> bool {
+    match seen {
+        CallOutcome::Connected => true,
+        CallOutcome::Answered(status) => status < 500 && !policy.error_statuses.contains(&status),
+        CallOutcome::Failed | CallOutcome::TimedOut => false,
+    }
 }
 
 #[cfg(test)]

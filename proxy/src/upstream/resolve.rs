@@ -4,24 +4,22 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use egret_config::decide::destination::{AddressSource, DialRefusal, DialRule, Dialable};
 use egret_config::host::HostPattern;
 use egret_config::model::endpoint::Address;
-use egret_config::snapshot::cluster::Cluster;
-use egret_config::snapshot::cluster::Member;
+use egret_config::snapshot::cluster::{Cluster, Member};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::Instant;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
-use crate::dns::names::Answer;
-use crate::dns::names::Names;
-use crate::dns::resolver::Unresolved;
-use crate::failure::Cause;
-use crate::failure::Failure;
+use crate::dns::lookup::Unresolved;
+use crate::dns::names::{Answer, Names};
+use crate::failure::{Cause, Failure};
+use crate::own_sockets::OwnSockets;
+use crate::upstream::endpoint_set::EndpointSet;
 use crate::upstream::endpoints;
 use crate::upstream::endpoints::Endpoint;
-use crate::upstream::found::Found;
-use crate::upstream::live::Wanted;
+use crate::upstream::wanted::LoadBalancerContext;
 
 /// How long a call waits for the slower names of a cluster once one of them has an address.
 const OTHER_NAMES_MAX: Duration = Duration::from_millis(50);
@@ -33,13 +31,13 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// slow beside others are not waited for.
 ///
 /// # Errors
-/// [`Cause::NoAddress`] and [`Cause::NoEndpoint`].
+/// [`Cause::NoAddress`], [`Cause::NoEndpoint`], and `Refusal::OwnListener` where the names lead to this proxy alone.
 pub async fn members(
     cluster: &Cluster,
     members: &[Member],
-    names: &Names,
+    (names, own): (&Names, &OwnSockets),
     before: &[Rc<Endpoint>],
-) -> Result<Found, Failure> {
+) -> Result<EndpointSet, Failure> {
     let mut answers: Vec<Option<Result<Answer, Failure>>> = vec![None; members.len()];
     let mut asked: FuturesUnordered<_> = members
         .iter()
@@ -63,7 +61,13 @@ pub async fn members(
     let mut until: Option<Instant> = None;
     let mut soonest = |at: Instant| until = Some(until.map_or(at, |until| until.min(at)));
     let again = Instant::now() + AGAIN;
-    let mut failed = None;
+    let (mut failed, mut refused) = (None, None);
+    let mut is_allowed = |ip, port| {
+        let refusal = refusal(own, SocketAddr::new(ip, port), AddressSource::Name);
+        let is_allowed = refusal.is_none();
+        refused = refused.or(refusal);
+        is_allowed
+    };
     for (member, answer) in members.iter().zip(answers) {
         match (&member.address, answer) {
             (Address::Ip(ip), _) => {
@@ -72,6 +76,7 @@ pub async fn members(
             (Address::Unix(path), _) => endpoints.push(endpoints::of_path(member, path)),
             (Address::Name(_), Some(Ok(answer))) => {
                 let addresses = answer.addresses.iter().copied();
+                let addresses = addresses.filter(|ip| is_allowed(*ip, member.port));
                 endpoints::of_answer(member, addresses, before, &mut endpoints);
                 soonest(answer.valid_until);
             }
@@ -79,13 +84,23 @@ pub async fn members(
                 failed = Some(failure);
                 soonest(again);
             }
-            (Address::Name(_), None) => soonest(again),
+            (Address::Name(name), None) => {
+                let old = names.facts(name).map(|facts| facts.addresses);
+                let old = old.iter().flat_map(|addresses| addresses.iter().copied());
+                let old = old.filter(|ip| is_allowed(*ip, member.port));
+                endpoints::of_answer(member, old, before, &mut endpoints);
+                soonest(again);
+            }
         }
     }
     if endpoints.is_empty() {
-        return Err(failed.unwrap_or_else(|| nobody(cluster, 0)));
+        return Err(match (failed, refused) {
+            (_, Some(refusal)) => not_dialled(cluster, own, refusal),
+            (Some(failure), None) => failure,
+            (None, None) => nobody(cluster, 0),
+        });
     }
-    Ok(Found::new(endpoints, until))
+    Ok(EndpointSet::new(endpoints, until))
 }
 
 /// Nobody can be called, of so many that are known.
@@ -103,7 +118,7 @@ pub fn nobody(cluster: &Cluster, known: usize) -> Failure {
 /// [`Cause::NoEndpoint`] on a gateway, which does not know.
 pub fn original(
     cluster: &Cluster,
-    wanted: &Wanted<'_>,
+    wanted: &LoadBalancerContext<'_>,
     port: Option<u16>,
 ) -> Result<SocketAddr, Failure> {
     if !wanted.to_is_original {
@@ -126,16 +141,16 @@ pub async fn per_call(
     cluster: &Cluster,
     allowed: &HostPattern,
     port: u16,
-    wanted: &Wanted<'_>,
-    names: &Names,
+    wanted: &LoadBalancerContext<'_>,
+    (names, own): (&Names, &OwnSockets),
 ) -> Result<(SocketAddr, Vec<SocketAddr>), Failure> {
-    let refused = |words: String| Failure::new(Cause::NoEndpoint, words);
+    let no_endpoint = |words: String| Failure::new(Cause::NoEndpoint, words);
     let name = wanted
         .name
         .filter(|name| !name.is_empty() && allowed.matches(name))
         .ok_or_else(|| {
             let name = wanted.name.unwrap_or("no name");
-            refused(format!(
+            no_endpoint(format!(
                 "`{name}` is not one of `{allowed}` ({})",
                 cluster.name
             ))
@@ -148,27 +163,49 @@ pub async fn per_call(
         .addresses_for_caller(name)
         .await
         .map_err(|unresolved| no_address(&unresolved))?;
-    // The name is the caller's choice, and so is what it resolves to: this machine's own ports are not to be reached by
-    // it, nor a gateway by way of itself.
-    let is_fit = |address: &SocketAddr| {
-        let ip = address.ip().to_canonical();
-        let own = !wanted.to_is_original && *address == wanted.to;
-        !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast() && !own
-    };
-    let addresses = answer.addresses.iter();
-    let fit: Vec<_> = addresses
-        .map(|ip| SocketAddr::new(*ip, port))
-        .filter(is_fit)
-        .collect();
+    // A gateway is not to be reached by way of itself either, wherever it listens.
+    let is_gateway = |address: SocketAddr| !wanted.to_is_original && address == wanted.to;
+    let mut refused = None;
+    let mut fit = Vec::new();
+    for ip in answer.addresses.iter() {
+        let address = SocketAddr::new(*ip, port);
+        let refusal = match refusal(own, address, AddressSource::ClientName) {
+            None if is_gateway(address) => Some(DialRefusal::own_listener(address)),
+            refusal => refusal,
+        };
+        match refusal {
+            None => fit.push(address),
+            Some(refusal) => refused = refused.or(Some(refusal)),
+        }
+    }
     let of_family = fit
         .iter()
         .find(|address| address.is_ipv4() == wanted.to.is_ipv4());
     let Some(first) = of_family.or(fit.first()).copied() else {
-        let words = format!("`{name}` resolves to addresses of this machine only");
-        return Err(refused(words));
+        let why = refused.map_or_else(|| "it has no address".to_owned(), |it| it.to_string());
+        return Err(no_endpoint(format!("`{name}` leads nowhere: {why}")));
     };
     let others = if fit.len() > 1 { fit } else { Vec::new() };
     Ok((first, others))
+}
+
+/// Why an address may not be dialled; `None` where it may be.
+fn refusal(own: &OwnSockets, address: SocketAddr, source: AddressSource) -> Option<DialRefusal> {
+    match own.dialable(address, source) {
+        Dialable::Allowed => None,
+        Dialable::Refused(refusal) => Some(refusal),
+    }
+}
+
+/// The failure of a call whose names lead to no address that may be dialled.
+fn not_dialled(cluster: &Cluster, own: &OwnSockets, refusal: DialRefusal) -> Failure {
+    match refusal.rule {
+        DialRule::OwnListener => own.refused(refusal),
+        DialRule::GatewayLoopback | DialRule::ClientName => {
+            let words = format!("cluster `{}`: {refusal}", cluster.name);
+            Failure::new(Cause::NoEndpoint, words)
+        }
+    }
 }
 
 async fn resolve_name(names: &Names, name: &str) -> Result<Answer, Failure> {
@@ -179,5 +216,8 @@ async fn resolve_name(names: &Names, name: &str) -> Result<Answer, Failure> {
 }
 
 fn no_address(unresolved: &Unresolved) -> Failure {
-    Failure::new(Cause::NoAddress, unresolved.to_string())
+    // Envoy's dynamic forward proxy has this word for it.
+    let word = unresolved.reason.word();
+    let why = format!("dns_resolution_failure{{{word}}}: {unresolved}");
+    Failure::new(Cause::NoAddress(why.into()), unresolved.to_string())
 }

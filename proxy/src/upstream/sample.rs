@@ -4,12 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::host::HostPattern;
-use egret_config::model::policy::ConnectionPool;
-use egret_config::model::policy::LoadBalancer;
+use egret_config::model::policy::{ConnectionPool, LoadBalancer};
 use egret_config::port::Protocol;
-use egret_config::snapshot::cluster::Cluster;
-use egret_config::snapshot::cluster::ClusterPolicy;
-use egret_config::snapshot::cluster::Discovery;
+use egret_config::snapshot::cluster::{Cluster, ClusterPolicy, Discovery};
 
 /// `a.test` over HTTP on port 80, without any policy of its own.
 pub(crate) fn cluster(discovery: Discovery) -> Arc<Cluster> {

@@ -41,6 +41,77 @@ fn check_ends_with_0_without_errors_1_with_some_and_2_when_it_cannot() {
     }
 }
 
+const POLICY: &str =
+    "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p}\nspec: {}\n";
+
+#[test]
+fn what_users_misspell_or_leave_out_is_an_error() {
+    let entry = "metadata: {name: a}\nspec: {hosts: [a.com], ports: [{number: 80, name: http, protocol: HTTP}]}\n";
+    let misspelt = format!("apiVersion: networking.istio.io/v1\nkind: ServiceEntri\n{entry}");
+    let other_api = format!("apiVersion: v1\nkind: ServiceEntry\n{entry}");
+    let operator = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {name: i}\nspec: {meshConfig: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}}\n";
+    let values = "meshConfig: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}\n";
+    let files = Files::new(&[
+        ("misspelt.yaml", &misspelt),
+        ("api.yaml", &other_api),
+        ("operator.yaml", operator),
+        ("values.yaml", values),
+        ("policy.yaml", POLICY),
+    ]);
+    std::fs::create_dir(files.folder().join("barren")).expect("a folder");
+    std::fs::write(files.folder().join("barren/entry.txt"), entry).expect("a file");
+    for (path, words) in [
+        ("misspelt.yaml", "did you mean ServiceEntry?"),
+        ("api.yaml", "write networking.istio.io/v1"),
+        ("operator.yaml", "spec.meshConfig"),
+        ("values.yaml", "below meshConfig"),
+        ("policy.yaml", "--ignore-authorization-policies"),
+        ("barren", "skipped: entry.txt"),
+    ] {
+        let run = files.run(&["check", "--config", path]);
+        assert_eq!(run.code, 1, "{path}: {}{}", run.output, run.errors);
+        let told = |line: &str| line.starts_with("error: ") && line.contains(words);
+        assert!(run.output.lines().any(told), "{path}: {}", run.output);
+    }
+    let accepted = [
+        "check",
+        "--config",
+        "policy.yaml",
+        "--ignore-authorization-policies",
+    ];
+    let run = files.run(&accepted);
+    assert_eq!(run.code, 0, "{}", run.output);
+    assert!(
+        run.output
+            .starts_with("warning: policy.yaml:1: AuthorizationPolicy default/p: "),
+        "{}",
+        run.output
+    );
+}
+
+#[test]
+fn what_cannot_be_read_in_a_folder_is_a_warning_and_hides_nothing() {
+    let files = Files::new(&[
+        ("good.yaml", EXTERNAL),
+        ("mesh.yaml", "accessLogFile: /nowhere/at/all/access.log\n"),
+    ]);
+    for name in ["loop.yaml", "again"] {
+        std::os::unix::fs::symlink(name, files.folder().join(name)).expect("a link");
+    }
+    std::os::unix::fs::symlink("/dev/null", files.folder().join("null.yaml")).expect("a link");
+    let run = files.run(&["check", "--config", "."]);
+    assert_eq!(run.code, 0, "{}{}", run.output, run.errors);
+    for words in [
+        "warning: ./again: skipped: it is a link that leads in a circle",
+        "warning: ./loop.yaml: skipped: it is a link that leads in a circle",
+        "warning: ./null.yaml: skipped: it is a device",
+        "there is no folder /nowhere/at/all",
+        "7 objects in 2 files understood",
+    ] {
+        assert!(run.output.contains(words), "{words}: {}", run.output);
+    }
+}
+
 #[test]
 fn check_tells_file_line_object_field_and_what_to_write() {
     let files = Files::new(&[("a.yaml", EXTERNAL)]);

@@ -1,14 +1,10 @@
 //! `egret-proxy explain --output json`: every verdict and the fields it comes with.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::explain::SHOP;
-use crate::explain::shop;
+use crate::explain::{SHOP, shop};
 use crate::stage::Files;
-use crate::worlds::EXTERNAL;
-use crate::worlds::GATEWAY;
-use crate::worlds::SHARED;
+use crate::worlds::{DIALLED, EXTERNAL, GATEWAY, SHARED};
 
 /// Answers to calls, and checks that each has these fields, a `null` being none.
 #[track_caller]
@@ -215,7 +211,7 @@ fn requests_that_are_none() {
             ),
             (
                 http(json!({ "host": "a.org:443", "method": "CONNECT", "path": "a.org:443" })),
-                json!({ "verdict": "not_found", "status": 404 }),
+                json!({ "verdict": "blackhole", "status": 502 }),
             ),
         ],
     );
@@ -396,6 +392,30 @@ fn a_service_without_slices_is_not_taken_for_one_without_endpoints() {
             (
                 call("tcp", "10.3.0.2:90", json!({})),
                 json!({ "verdict": "route", "status": null, "response_flags": "UH" }),
+            ),
+        ],
+    );
+}
+
+/// As the running proxy answers: 502 without a flag for requests, UH for bytes.
+#[test]
+fn what_would_come_back_to_the_proxy_is_refused() {
+    let http = |host: &str| call("http", "127.0.0.1:8080", json!({ "host": host }));
+    let refused = || json!({ "verdict": "blackhole", "status": 502, "response_flags": null });
+    answers(
+        &Files::new(&[("a.yaml", DIALLED)]),
+        &["--config", "a.yaml"],
+        &[
+            (http("other.org"), refused()),
+            (http("none.org:8080"), refused()),
+            (http("fixed.org:8080"), refused()),
+            (
+                http("some.org:8080"),
+                json!({ "verdict": "route", "status": null, "response_flags": null }),
+            ),
+            (
+                call("tcp", "127.0.0.1:9000", json!({})),
+                json!({ "verdict": "blackhole", "cluster": "BlackHoleCluster", "response_flags": "UH", "status": null }),
             ),
         ],
     );

@@ -116,3 +116,45 @@ spec:
     route: [{destination: {host: a.com}}]
     mirrors: [{destination: {host: a.com}, percentage: {value: 12.5}}]
 ";
+
+/// Egress listeners that applications dial, and endpoints that lead back to them.
+pub(crate) const DIALLED: &str = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: none}
+spec:
+  hosts: [none.org]
+  ports: [{number: 8080, name: http, protocol: HTTP}, {number: 9000, name: tcp, protocol: TCP}]
+  resolution: NONE
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: fixed}
+spec:
+  hosts: [fixed.org]
+  ports: [{number: 8080, name: http, protocol: HTTP}]
+  resolution: STATIC
+  endpoints: [{address: 127.0.0.1}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: some}
+spec:
+  hosts: [some.org]
+  ports: [{number: 8080, name: http, protocol: HTTP}]
+  resolution: STATIC
+  endpoints: [{address: 127.0.0.1}, {address: 10.0.0.1}]
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: dialled}
+spec:
+  egress:
+  - port: {number: 8080, name: proxy, protocol: HTTP_PROXY}
+    captureMode: NONE
+    hosts: ['*/*']
+  - port: {number: 9000, name: bytes, protocol: TCP}
+    bind: 127.0.0.1
+    captureMode: NONE
+    hosts: ['*/none.org']
+";

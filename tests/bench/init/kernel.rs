@@ -1,21 +1,16 @@
 //! How long the kernel takes for the transaction alone.
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
 use anyhow::Context;
 use egret_init::args::Request;
-use egret_init::intent::Intent;
-use egret_init::intent::Surroundings;
-use egret_init::netlink::nftables::Old;
-use egret_init::netlink::nftables::replace;
-use egret_init::netlink::socket::Socket;
-use egret_init::netlink::socket::Subsystem;
+use egret_init::intent::{HostFacts, Intent};
+use egret_init::netlink::nftables::{Old, replace};
+use egret_init::netlink::socket::{Socket, Subsystem};
 use egret_init::plan::plan;
 
-use super::times::Pod;
-use super::times::Times;
+use super::times::{Pod, Times};
 
 /// Loads the rules for these flags from this process, each time in a fresh pod.
 pub(super) fn transaction(flags: &[&str], runs: usize) -> anyhow::Result<Times> {
@@ -23,9 +18,9 @@ pub(super) fn transaction(flags: &[&str], runs: usize) -> anyhow::Result<Times> 
     let Request::Apply(flags) = Request::parse(words, &|_| None)? else {
         anyhow::bail!("these flags apply nothing");
     };
-    let surroundings = Surroundings {
+    let surroundings = HostFacts {
         addresses: vec![IpAddr::V4(Ipv4Addr::new(10, 1, 0, 5))],
-        ..Surroundings::default()
+        ..HostFacts::default()
     };
     let intent = Intent::new(&flags, &surroundings)
         .ok()

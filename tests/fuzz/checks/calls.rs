@@ -4,15 +4,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use egret_config::load::Text;
-use egret_config::load::load;
+use egret_config::load::{Text, load};
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::workload::Mode;
-use egret_config::snapshot::workload::Workload;
-use egret_proxy::explain::Calls;
-use egret_proxy::explain::Options;
-use egret_proxy::explain::Output;
-use egret_proxy::explain::live;
+use egret_config::snapshot::workload::{Mode, Workload};
+use egret_proxy::commands::explain::{Calls, Options, Output, live};
 use egret_proxy::source::files;
 
 /// A configuration with something of every kind that calls can meet.
@@ -30,7 +25,7 @@ pub(crate) fn check(bytes: &[u8]) {
         SNAPSHOTS.with(|snapshots| {
             for snapshot in snapshots {
                 for output in [Output::Text, Output::Json] {
-                    match live::explain(snapshot, query, output) {
+                    match live::explain(snapshot, &|_| None, query, output, &Vec::new) {
                         Ok(told) => assert!(!told.is_empty()),
                         Err(wrong) => assert!(!wrong.to_string().is_empty()),
                     }
@@ -70,7 +65,7 @@ impl Folder {
                 output,
             };
             let (mut out, mut complaints) = (Vec::new(), Vec::new());
-            let _ = egret_proxy::explain::run(&options, &mut out, &mut complaints);
+            let _ = egret_proxy::commands::explain::run(&options, &mut out, &mut complaints);
             assert!(std::str::from_utf8(&out).is_ok());
         }
     }

@@ -1,7 +1,6 @@
 //! The first bytes of a connection as a ClientHello: what is said of a part is not taken back when more comes.
 
-use egret_proxy::sniff::client_hello::Hello;
-use egret_proxy::sniff::client_hello::parse;
+use egret_proxy::sniff::client_hello::{Hello, parse};
 
 /// Bytes after which no more ends are tried.
 const ENDS_MAX: usize = 2_048;

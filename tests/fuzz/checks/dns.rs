@@ -3,16 +3,13 @@
 
 use std::net::IpAddr;
 
-use egret_config::load::Text;
-use egret_config::load::load;
+use egret_config::load::{Text, load};
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::workload::Mode;
-use egret_config::snapshot::workload::Workload;
+use egret_config::snapshot::workload::{Mode, Workload};
 use egret_proxy::dns::answer;
 use egret_proxy::dns::forward::ResolvConf;
-use egret_proxy::dns::forward::answers;
-use hickory_resolver::proto::op::Message;
-use hickory_resolver::proto::op::ResponseCode;
+use egret_proxy::dns::verify::{answers, without_foreign_records};
+use hickory_resolver::proto::op::{Message, ResponseCode};
 
 const HEADER: usize = 12;
 const RESPONSE_BIT: u8 = 0x80;
@@ -46,6 +43,10 @@ pub(crate) fn check(bytes: &[u8]) {
     for end in [0, 1, HEADER, bytes.len() / 2, bytes.len()] {
         let (question, response) = bytes.split_at(end.min(bytes.len()));
         let _ = answers(question, response);
+    }
+    if let Some(left) = without_foreign_records(bytes) {
+        let again = without_foreign_records(&left);
+        assert_eq!(again, None, "nothing foreign is left");
     }
     let mut echo = bytes.to_vec();
     if let Some(flags) = echo.get_mut(2) {

@@ -2,8 +2,7 @@
 //! read of them, does not depend on how the bytes come; what is read is understood by itself in the same way; and requests
 //! that are beyond doubt end where they end, whether their lines are folded or not.
 
-use egret_proxy::http::framing::Flaw;
-use egret_proxy::http::framing::Framing;
+use egret_proxy::http::framing::{Flaw, Framing};
 
 /// Bytes after which no more ends are looked at.
 const ENDS_MAX: usize = 4_096;

@@ -1,7 +1,6 @@
 //! The first bytes of a connection as HTTP: what is said of a part is not taken back when more comes.
 
-use egret_proxy::sniff::http_preface::Preface;
-use egret_proxy::sniff::http_preface::parse;
+use egret_proxy::sniff::http_preface::{Preface, parse};
 
 /// Bytes after which no more ends are tried.
 const ENDS_MAX: usize = 2_048;

@@ -2,18 +2,12 @@
 //! (`NAME=value` lines): it is refused in words, or planned, told about and encoded without a panic, and no value adds
 //! lines of its own to what iptables-restore reads.
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use egret_init::accounts::Accounts;
-use egret_init::args::FLAGS;
-use egret_init::args::Flags;
-use egret_init::args::Request;
-use egret_init::explain::Origin;
-use egret_init::explain::Packet;
-use egret_init::explain::explain;
-use egret_init::intent::Intent;
-use egret_init::intent::Surroundings;
+use egret_init::args::{FLAGS, Flags, Request};
+use egret_init::explain::{Origin, Packet, explain};
+use egret_init::intent::{HostFacts, Intent};
 use egret_init::netlink::nftables;
 use egret_init::plan::plan;
 use egret_init::render;
@@ -61,7 +55,7 @@ fn wished(flags: &Flags) {
     let v4 = IpAddr::from(Ipv4Addr::new(10, 0, 0, 9));
     let v6: IpAddr = [0x2001, 0xdb8, 0, 0, 0, 0, 0, 9].into();
     for addresses in [vec![v4], vec![v4, v6], vec![v6], Vec::new()] {
-        let surroundings = Surroundings {
+        let surroundings = HostFacts {
             accounts: Accounts {
                 passwd: "root:x:0:0:\nistio-proxy:x:1337:1337:\nbad\n:::\n".to_owned(),
                 group: "root:x:0:\nistio-proxy:x:1337:\n".to_owned(),

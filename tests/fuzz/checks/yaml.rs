@@ -1,10 +1,8 @@
 //! Any text as configuration: it is read, told about and built without a panic, with a bounded number of problems.
 
-use egret_config::load::Text;
-use egret_config::load::load;
+use egret_config::load::{Text, load};
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::workload::Mode;
-use egret_config::snapshot::workload::Workload;
+use egret_config::snapshot::workload::{Mode, Workload};
 
 /// Problems of one small text.
 const PROBLEMS_MAX: usize = 1_000;

@@ -1,9 +1,6 @@
 //! The exchanges: each way an end may break off, for each pair of versions.
 
-use crate::breaks::client::Exchange;
-use crate::breaks::client::Leave;
-use crate::breaks::client::Sends;
-use crate::breaks::client::Version;
+use crate::breaks::client::{Exchange, Leave, Sends, Version};
 
 /// What origins of HTTP/1 do.
 const ONE: &[&str] = &[

@@ -1,24 +1,15 @@
 //! A client of either version that breaks off, or learns that the other side did.
 
-use std::io::ErrorKind;
-use std::io::Read;
-use std::io::Write;
-use std::net::IpAddr;
-use std::net::TcpStream;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, TcpStream};
 
-use egret_tests::frames::Wire;
-use egret_tests::frames::block;
-use egret_tests::frames::code;
-use egret_tests::frames::flag;
-use egret_tests::frames::frame;
-use egret_tests::frames::kind;
+use egret_tests::frames::{Wire, block, code, flag, frame, kind};
 use egret_tests::ledger::Ledger;
 use egret_tests::netns::Host;
 
 use crate::breaks::Cues;
 use crate::compare;
-use crate::compare::Facts;
-use crate::compare::Names;
+use crate::compare::{Facts, Names};
 use crate::reset::reset_at_close;
 use crate::through::PATIENCE;
 

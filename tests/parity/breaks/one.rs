@@ -1,13 +1,8 @@
 //! An origin of HTTP/1 that breaks off as the last part of the path says.
 
-use std::io;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
-use std::io::Write;
-use std::net::TcpListener;
-use std::net::TcpStream;
-use std::thread;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::{io, thread};
 
 use crate::breaks::Cues;
 use crate::reset::reset_at_close;

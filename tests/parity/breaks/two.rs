@@ -1,17 +1,12 @@
 //! An origin of HTTP/2 that breaks off as the last part of the path says.
 
-use std::io;
 use std::net::TcpListener;
-use std::thread;
+use std::{io, thread};
 
 use bytes::Bytes;
-use h2::Reason;
-use h2::RecvStream;
-use h2::SendStream;
-use h2::server;
 use h2::server::SendResponse;
-use http::Request;
-use http::Response;
+use h2::{Reason, RecvStream, SendStream, server};
+use http::{Request, Response};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 

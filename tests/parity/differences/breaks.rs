@@ -1,9 +1,8 @@
 //! Of exchanges that break off.
 
-use super::Difference;
-use super::VERDICT;
+use super::{Difference, VERDICT};
 
-pub(crate) const OF_BREAKS: &[Difference] = &[
+pub(super) const OF_BREAKS: &[Difference] = &[
     VERDICT,
     Difference {
         exchanges: &["One /1/open-reset", "Two /1/open-reset"],

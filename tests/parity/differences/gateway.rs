@@ -1,12 +1,8 @@
 //! Of requests through a gateway.
 
-use super::ALL;
-use super::BODY;
-use super::Difference;
-use super::SERVER;
-use super::VERDICT;
+use super::{ALL, BODY, Difference, SERVER, VERDICT};
 
-pub(crate) const OF_GATEWAY: &[Difference] = &[
+pub(super) const OF_GATEWAY: &[Difference] = &[
     SERVER,
     VERDICT,
     Difference {
@@ -69,10 +65,8 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
             "header content-length",
             "header content-type",
             "log bytes_sent",
-            "connection",
-            "header connection",
         ],
-        reason: "a refusal has a body, and the connection lives on: what is left of the request is read",
+        reason: "a refusal has a body that says why",
     },
     Difference {
         exchanges: &["connect", "upgrade of an unknown kind"],
@@ -181,27 +175,13 @@ pub(crate) const OF_GATEWAY: &[Difference] = &[
         reason: "bytes above ASCII in a path are passed on as they came, as many applications expect UTF-8",
     },
     Difference {
-        exchanges: &["preflight"],
-        facts: &["header access-control-expose-headers"],
-        reason: "a preflight has no use for it (Fetch standard, 3.2.3)",
-    },
-    Difference {
         exchanges: &["origin resets"],
         facts: &["origin requests"],
         reason: "a request that may be repeated is sent anew when a kept connection turns out to be closed",
     },
     Difference {
         exchanges: &["websocket"],
-        facts: &["header x-envoy-upstream-service-time"],
-        reason: "the time until an upgrade was granted is told too",
-    },
-    Difference {
-        exchanges: &["websocket"],
-        facts: &[
-            "log upstream_service_time",
-            "log response_code_details",
-            "log response_flags",
-        ],
+        facts: &["log response_code_details", "log response_flags"],
         reason: "an upgraded connection that its upstream ends is over, not broken",
     },
 ];

@@ -1,11 +1,8 @@
 //! Of HTTP/2 through a gateway.
 
-use super::BODY;
-use super::Difference;
-use super::SERVER;
-use super::VERDICT;
+use super::{BODY, Difference, SERVER, VERDICT};
 
-pub(crate) const OVER_HTTP2: &[Difference] = &[
+pub(super) const OVER_HTTP2: &[Difference] = &[
     SERVER,
     VERDICT,
     Difference {

@@ -1,11 +1,8 @@
 //! Of requests behind a PROXY header.
 
-use super::BODY;
-use super::Difference;
-use super::SERVER;
-use super::VERDICT;
+use super::{BODY, Difference, SERVER, VERDICT};
 
-pub(crate) const OF_PROXIED: &[Difference] = &[
+pub(super) const OF_PROXIED: &[Difference] = &[
     SERVER,
     VERDICT,
     Difference {

@@ -1,10 +1,8 @@
 //! Of further actions of routes.
 
-use super::Difference;
-use super::SERVER;
-use super::VERDICT;
+use super::{Difference, SERVER, VERDICT};
 
-pub(crate) const OF_ROUTES: &[Difference] = &[
+pub(super) const OF_ROUTES: &[Difference] = &[
     SERVER,
     VERDICT,
     Difference {
@@ -16,11 +14,6 @@ pub(crate) const OF_ROUTES: &[Difference] = &[
         exchanges: &["/to/defaultport/a", "port in the host, default port"],
         facts: &["header location"],
         reason: "the port that a scheme has anyway is not written",
-    },
-    Difference {
-        exchanges: &["redirected post"],
-        facts: &["connection", "header connection"],
-        reason: "the connection lives on: what is left of the request is read",
     },
     Difference {
         exchanges: &["/variable/a"],
@@ -47,13 +40,13 @@ pub(crate) const OF_ROUTES: &[Difference] = &[
         reason: "nothing is not listed",
     },
     Difference {
-        exchanges: &["origin by regex, preflight"],
-        facts: &["header access-control-expose-headers"],
-        reason: "a preflight has no use for it (Fetch standard, 3.2.3)",
-    },
-    Difference {
         exchanges: &["/redirected"],
         facts: &["header location"],
         reason: "a direct response has no headers but those that the route sets; Envoy's location leads back to itself",
+    },
+    Difference {
+        exchanges: &["grpc-timeout below the route's"],
+        facts: &["header grpc-status"],
+        reason: "a call that fails after its own deadline is DEADLINE_EXCEEDED; Envoy says UNAVAILABLE",
     },
 ];

@@ -1,9 +1,8 @@
 //! Of the access log's lines for connections.
 
-use super::ALL;
-use super::Difference;
+use super::{ALL, Difference};
 
-pub(crate) const OF_GATEWAY_ROWS: &[Difference] = &[
+pub(super) const OF_GATEWAY_ROWS: &[Difference] = &[
     Difference {
         exchanges: &["no TLS with the upstream"],
         facts: &["log upstream_transport_failure_reason"],
@@ -20,9 +19,9 @@ pub(crate) const OF_GATEWAY_ROWS: &[Difference] = &[
     },
 ];
 
-pub(crate) const OF_OPEN_ROWS: &[Difference] = &[];
+pub(super) const OF_OPEN_ROWS: &[Difference] = &[];
 
-pub(crate) const OF_CLOSED_ROWS: &[Difference] = &[
+pub(super) const OF_CLOSED_ROWS: &[Difference] = &[
     Difference {
         exchanges: &["not registered", "no HTTP where HTTP is"],
         facts: &["ends"],

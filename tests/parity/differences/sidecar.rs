@@ -1,11 +1,8 @@
 //! Of requests through a sidecar.
 
-use super::ALL;
-use super::Difference;
-use super::SERVER;
-use super::VERDICT;
+use super::{ALL, Difference, SERVER, VERDICT};
 
-pub(crate) const OF_SIDECAR: &[Difference] = &[
+pub(super) const OF_SIDECAR: &[Difference] = &[
     SERVER,
     VERDICT,
     Difference {

@@ -1,11 +1,8 @@
 //! Of TLS, bytes, mirrors and weights through a gateway.
 
-use super::BODY;
-use super::Difference;
-use super::SERVER;
-use super::VERDICT;
+use super::{BODY, Difference, SERVER, VERDICT};
 
-pub(crate) const OF_STREAMS: &[Difference] = &[
+pub(super) const OF_STREAMS: &[Difference] = &[
     SERVER,
     VERDICT,
     Difference {

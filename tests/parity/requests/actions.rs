@@ -1,8 +1,6 @@
 //! Further actions of routes: when tries are repeated, faults, redirects, rewrites, headers, CORS, policies.
 
-use super::Exchange;
-use super::ask;
-use super::get;
+use super::{Exchange, ask, get};
 
 /// What is asked of a gateway whose routes do all this.
 pub(crate) fn of_routes() -> Vec<Exchange> {

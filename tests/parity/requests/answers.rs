@@ -1,8 +1,6 @@
 //! Exchanges in which the proxy itself answers, or a limit or a policy of a route decides what its client hears.
 
-use super::Exchange;
-use super::ask;
-use super::get;
+use super::{Exchange, ask, get};
 
 /// Local answers, time limits, faults, and answers before the request's end.
 pub(super) fn all() -> Vec<Exchange> {

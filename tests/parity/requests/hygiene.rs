@@ -1,10 +1,6 @@
 //! Requests that are not what they should be, or nearly so.
 
-use super::BROKEN;
-use super::Exchange;
-use super::ask;
-use super::get;
-use super::raw;
+use super::{BROKEN, Exchange, ask, get, raw};
 
 pub(super) fn hygiene() -> Vec<Exchange> {
     let with = |name, lines: &str| ask(name, "GET", "/o/x", lines);

@@ -1,7 +1,6 @@
 //! Requests behind a PROXY header.
 
-use super::Exchange;
-use super::raw;
+use super::{Exchange, raw};
 
 const REQUEST: &str = "GET /o/x HTTP/1.1\r\nhost: app.example\r\n\r\n";
 

@@ -1,9 +1,6 @@
 //! Requests in good form: targets, routes, headers, bodies, and what origins answer.
 
-use super::Exchange;
-use super::ask;
-use super::get;
-use super::raw;
+use super::{Exchange, ask, get, raw};
 
 pub(super) fn plain() -> Vec<Exchange> {
     vec![

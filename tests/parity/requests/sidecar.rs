@@ -1,7 +1,6 @@
 //! What a sidecar is asked.
 
-use super::Exchange;
-use super::raw;
+use super::{Exchange, raw};
 
 /// What a sidecar is asked, by calls to port 80 of the origin's address.
 pub(crate) fn of_sidecar() -> Vec<Exchange> {

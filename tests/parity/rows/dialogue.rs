@@ -1,11 +1,8 @@
 //! What a client does with a connection, step by step.
 
 use std::io;
-use std::io::Read;
-use std::io::Write;
-use std::net::Shutdown;
-use std::net::SocketAddr;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use egret_tests::netns::Host;
 

@@ -1,38 +1,21 @@
 //! Connections through a gateway.
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use egret_tests::egret::Settings;
 use egret_tests::envoy;
 use egret_tests::folder::Folder;
-use egret_tests::places::CNN;
-use egret_tests::places::EGRESS_GATEWAY;
-use egret_tests::places::ELSEWHERE;
-use egret_tests::places::Family;
-use egret_tests::places::GOOGLE;
-use egret_tests::places::INGRESS_GATEWAY;
-use egret_tests::places::Located;
-use egret_tests::places::Place;
-use egret_tests::places::SLEEP;
+use egret_tests::places::{
+    CNN, EGRESS_GATEWAY, ELSEWHERE, Family, GOOGLE, INGRESS_GATEWAY, Located, Place, SLEEP,
+};
 use egret_tests::topology::World;
 
 use crate::compare::Names;
-use crate::differences;
 use crate::insist::insist;
-use crate::rows::Through;
-use crate::rows::alone;
-use crate::rows::dialogue::Dialogue;
-use crate::rows::dialogue::Step;
-use crate::rows::dialogue::Step::Beside;
-use crate::rows::dialogue::Step::End;
-use crate::rows::dialogue::Step::Greet;
-use crate::rows::dialogue::Step::Hear;
-use crate::rows::dialogue::Step::Reset;
-use crate::rows::dialogue::Step::Rest;
-use crate::rows::dialogue::Step::Say;
-use crate::rows::peer;
-use crate::tell_skipped;
+use crate::rows::dialogue::Step::{Beside, End, Greet, Hear, Reset, Rest, Say};
+use crate::rows::dialogue::{Dialogue, Step};
+use crate::rows::{Through, alone, peer};
+use crate::{differences, tell_skipped};
 
 const PLAIN: u16 = 9000;
 const DEAD: u16 = 9001;
@@ -176,7 +159,7 @@ fn a_gateway_tells_of_connections_as_envoy_does() -> anyhow::Result<()> {
             through(EGRESS_GATEWAY, &envoy.output),
             through(INGRESS_GATEWAY, &egret.output),
         ],
-        differences::OF_GATEWAY_ROWS,
+        differences::ROWS_GATEWAY,
         |way, dialogue| way.hold(dialogue),
         |dialogue| dialogue.name,
     )

@@ -1,14 +1,8 @@
 //! Who is behind the proxies: does what the first line of a connection says.
 
-use std::io;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
-use std::io::Write;
-use std::net::Shutdown;
-use std::net::TcpListener;
-use std::net::TcpStream;
-use std::thread;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::{io, thread};
 
 use crate::reset::reset_at_close;
 use crate::through::PATIENCE;

@@ -1,41 +1,22 @@
 //! Connections through a sidecar: what is registered, what is not, and what may not be.
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use egret_tests::egret::INJECTED;
-use egret_tests::egret::Settings;
-use egret_tests::egret::redirect;
+use egret_tests::egret::{INJECTED, Settings, redirect};
 use egret_tests::envoy;
 use egret_tests::folder::Folder;
-use egret_tests::places::CNN;
-use egret_tests::places::EGRESS_GATEWAY;
-use egret_tests::places::ELSEWHERE;
-use egret_tests::places::Family;
-use egret_tests::places::GOOGLE;
-use egret_tests::places::INGRESS_GATEWAY;
-use egret_tests::places::Located;
-use egret_tests::places::PRODUCTPAGE;
-use egret_tests::places::Place;
-use egret_tests::places::SLEEP;
-use egret_tests::places::Site;
+use egret_tests::places::{
+    CNN, EGRESS_GATEWAY, ELSEWHERE, Family, GOOGLE, INGRESS_GATEWAY, Located, PRODUCTPAGE, Place,
+    SLEEP, Site,
+};
 use egret_tests::topology::World;
 
 use crate::compare::Names;
-use crate::differences;
 use crate::insist::insist;
-use crate::rows::Through;
-use crate::rows::alone;
-use crate::rows::dialogue::Dialogue;
-use crate::rows::dialogue::Step;
-use crate::rows::dialogue::Step::End;
-use crate::rows::dialogue::Step::Greet;
-use crate::rows::dialogue::Step::Hear;
-use crate::rows::dialogue::Step::Rest;
-use crate::rows::dialogue::Step::Say;
-use crate::rows::peer;
-use crate::tell_skipped;
+use crate::rows::dialogue::Step::{End, Greet, Hear, Rest, Say};
+use crate::rows::dialogue::{Dialogue, Step};
+use crate::rows::{Through, alone, peer};
+use crate::{differences, tell_skipped};
 
 /// To a server that is found by its name, which is registered.
 const BY_NAME: Dialogue = to(
@@ -187,7 +168,7 @@ fn a_sidecar_tells_of_connections_as_envoy_does() -> anyhow::Result<()> {
             through(&pods[0], EGRESS_GATEWAY, &envoys[0].output),
             through(&pods[1], INGRESS_GATEWAY, &egrets[0].output),
         ],
-        differences::OF_OPEN_ROWS,
+        differences::ROWS_OPEN,
         |way, dialogue| way.hold(dialogue),
         |dialogue| dialogue.name,
     )?;
@@ -197,7 +178,7 @@ fn a_sidecar_tells_of_connections_as_envoy_does() -> anyhow::Result<()> {
             through(&pods[2], PRODUCTPAGE, &envoys[1].output),
             through(&pods[3], SLEEP, &egrets[1].output),
         ],
-        differences::OF_CLOSED_ROWS,
+        differences::ROWS_CLOSED,
         |way, dialogue| way.hold(dialogue),
         |dialogue| dialogue.name,
     )

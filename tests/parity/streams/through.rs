@@ -1,30 +1,22 @@
 //! A way through one gateway, and all that can be known of what the gateway made of it.
 
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::io::Write;
-use std::net::IpAddr;
-use std::net::Shutdown;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::path::Path;
 
 use egret_tests::DEADLINE;
-use egret_tests::client::APPLICATION_UID;
-use egret_tests::client::curl;
+use egret_tests::client::{APPLICATION_UID, curl};
 use egret_tests::ledger::Ledger;
 use egret_tests::netns::Host;
 use egret_tests::origin::Origin;
-use egret_tests::places::Located;
-use egret_tests::places::SLEEP;
+use egret_tests::places::{Located, SLEEP};
 use egret_tests::process::Process;
 
-use crate::compare::Facts;
-use crate::compare::Names;
-use crate::compare::facts;
+use crate::compare::{Facts, Names, facts};
 use crate::streams::calls::Doing;
 use crate::through::PATIENCE;
-use crate::wire::Heard;
-use crate::wire::Message;
+use crate::wire::{Heard, Message};
 
 /// Who is behind the gateways.
 pub(super) struct Origins {

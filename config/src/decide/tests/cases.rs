@@ -6,11 +6,9 @@ use std::path::Path;
 
 use super::*;
 use crate::lint::lint;
-use crate::model::tls::ClientTlsMode;
-use crate::model::tls::Roots;
+use crate::model::tls::{ClientTlsMode, Roots};
 use crate::problem::Severity;
-use crate::snapshot::cluster::Cluster;
-use crate::snapshot::cluster::Discovery;
+use crate::snapshot::cluster::{Cluster, Discovery};
 
 #[test]
 fn cases() {

@@ -1,11 +1,8 @@
 //! Gateways with TLS: ended and passed on by server name.
 
 use super::*;
-use crate::decide::tests::gateways::SIMPLE;
-use crate::decide::tests::gateways::answers;
-use crate::decide::tests::gateways::gw;
-use crate::decide::tests::gateways::server;
-use crate::decide::tests::gateways::services;
+use crate::decide::call::Inside;
+use crate::decide::tests::gateways::{SIMPLE, answers, gw, server, services};
 
 #[test]
 fn tls_is_ended_by_server_name() {
@@ -37,7 +34,7 @@ fn tls_is_ended_by_server_name() {
     // The Host is looked up in the table of the server that the SNI chose.
     let terminated = Terminated {
         server: Arc::new(gateway_server()),
-        table: "https.443.p443.gw.istio-system".into(),
+        inside: Inside::Http("https.443.p443.gw.istio-system".into()),
         sni: Some("a.test".into()),
     };
     let call = parse("https 10.34.0.141:443 x.b.test");
@@ -54,7 +51,7 @@ fn gateway_server() -> crate::model::gateway::Server {
         protocol: crate::port::Protocol::Https,
         bind: None,
         hosts: Vec::new(),
-        tls: crate::model::gateway::ServerTlsMode::None,
+        tls: crate::model::tls::ServerTlsMode::None,
         name: None,
     }
 }

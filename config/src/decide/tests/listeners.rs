@@ -309,3 +309,62 @@ fn the_meshs_http_proxy() {
     let world = sidecar(&mesh, &(services + &object("Sidecar", "s", some)));
     assert!(world.snapshot.bound_ports().is_empty());
 }
+
+/// Egress listeners that applications dial themselves, on loopback and on every address.
+const DIALLED: &str = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: none}
+spec:
+  hosts: [none.test]
+  ports: [{number: 8080, name: http, protocol: HTTP}, {number: 9000, name: tcp, protocol: TCP}]
+  resolution: NONE
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: dialled}
+spec:
+  egress:
+  - port: {number: 8080, name: proxy, protocol: HTTP_PROXY}
+    captureMode: NONE
+    hosts: ['*/*']
+  - port: {number: 9000, name: bytes, protocol: TCP}
+    bind: 127.0.0.1
+    captureMode: NONE
+    hosts: ['*/*']
+  - hosts: ['*/*']
+";
+
+#[test]
+fn a_call_of_an_own_listener_goes_nowhere_when_it_would_go_back_there() {
+    sidecar(ALLOW_ANY, DIALLED).check(
+        "http 127.0.0.1:8080 other.test => loop
+         http 10.34.0.140:8080 other.test => pass
+         http 127.0.0.1:8080 none.test => loop
+         tcp 127.0.0.1:9000 => loop
+         tcp 10.9.9.9:9000 => outbound|9000||none.test
+         tcp 10.9.9.9:8080 => pass
+         tcp 127.0.0.1:7000 => pass",
+    );
+}
+
+#[test]
+fn the_trail_says_what_may_not_be_dialled() {
+    let world = sidecar(ALLOW_ANY, DIALLED);
+    let connection = Connection {
+        arrival: arrival("127.0.0.1:9000".parse().unwrap()),
+        layer: &Layer::Opaque,
+        terminated: None,
+    };
+    let decision = super::super::connection(&world.snapshot, &connection, &mut |_| 0);
+    assert_eq!(decision.cluster, Some("BlackHoleCluster"));
+    let short = decision.trail.to_string();
+    assert!(short.ends_with(" refused=own_listener"), "{short}");
+    let long = decision.trail.sentences();
+    assert_eq!(
+        long.last().map(String::as_str),
+        Some(
+            "the address may not be dialled: own_listener: 127.0.0.1:9000 is a port that this proxy listens on"
+        )
+    );
+}

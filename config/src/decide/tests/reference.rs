@@ -11,21 +11,15 @@ use ipnet::IpNet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::decide::tests::reference::ways::Destinations;
-use crate::decide::tests::reference::ways::Way;
-use crate::decide::tests::reference::ways::add;
-use crate::decide::tests::reference::ways::best;
-use crate::decide::tests::samples::NAMES;
-use crate::decide::tests::samples::configuration;
+use crate::decide::tests::reference::ways::{Destinations, Way, add, best};
+use crate::decide::tests::samples::{NAMES, configuration};
 use crate::host::HostPattern;
 use crate::model::objects::Objects;
-use crate::model::route::HttpAction;
-use crate::model::route::HttpRoute;
+use crate::model::route::{HttpAction, HttpRoute};
 use crate::model::service::Service;
-use crate::model::virtual_service::SourceMatch;
+use crate::model::source::SourceMatch;
 use crate::model::virtual_service::VirtualService;
-use crate::port::PortClass;
-use crate::port::Protocol;
+use crate::port::{PortClass, Protocol};
 
 /// What a random call is.
 #[derive(Clone, Debug)]
@@ -377,9 +371,10 @@ fn has_rules(vs: &VirtualService, port: u16) -> bool {
 
 fn fits(rule: &HttpRoute, port: u16, path: &str) -> bool {
     rule.matches.is_empty()
-        || rule.matches.iter().any(|one| {
-            applies(&one.source, port) && one.uri.as_ref().is_none_or(|uri| uri.matches(path))
-        })
+        || rule
+            .matches
+            .iter()
+            .any(|one| applies(&one.source, port) && one.path().is_none_or(|uri| uri.matches(path)))
 }
 
 /// The names of a service: its host, the same with a final dot, its addresses.

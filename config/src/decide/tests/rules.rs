@@ -1,6 +1,7 @@
 //! Which rule of a virtual host a request has, and what the rule does.
 
 use super::*;
+use crate::decide::call::path_for_rules;
 
 /// `a.test` and `b.test` on ports 80 and 8080, and a VirtualService for `a.test` with these rules.
 fn rules(http: &str) -> World {
@@ -61,7 +62,7 @@ fn options_star_is_the_root() {
         method: "OPTIONS",
         scheme: "http",
         authority: "a.test",
-        path: "*",
+        path: path_for_rules("*"),
         headers: &http::HeaderMap::new(),
     };
     let decision = super::super::request(&world.snapshot, &call, &mut |_| 0);

@@ -1,4 +1,4 @@
-//! The five articles.
+//! Complete configurations, as users publish them.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn from_open_to_governed() {
          tls 198.51.100.5:443 aliyun.com => pass",
     );
     sidecar(REGISTRY_ONLY, KUBERNETES).check("http 198.51.100.5:80 aliyun.com => 502");
-    let entry = fixture!("003/service-entry.yaml");
+    let entry = fixture!("open_to_governed/service-entry.yaml");
     let registered = documents(&[KUBERNETES, entry]);
     sidecar(REGISTRY_ONLY, &registered).check(
         "http 198.51.100.5:80 aliyun.com => outbound|80||aliyun.com
@@ -27,8 +27,8 @@ fn from_open_to_governed() {
     );
     let all = documents(&[
         &registered,
-        fixture!("003/gateway.yaml"),
-        fixture!("003/virtual-service.yaml"),
+        fixture!("open_to_governed/gateway.yaml"),
+        fixture!("open_to_governed/virtual-service.yaml"),
     ]);
     sidecar(REGISTRY_ONLY, &all).check(&format!(
         "http 198.51.100.5:80 aliyun.com => outbound|80||{GATEWAY}"
@@ -52,9 +52,9 @@ fn from_open_to_governed() {
 fn a_private_entry_behind_a_gateway_elsewhere() {
     let all = documents(&[
         KUBERNETES,
-        fixture!("000/service-entry.yaml"),
-        fixture!("000/gateway.yaml"),
-        fixture!("000/virtual-service.yaml"),
+        fixture!("httpbin_private/service-entry.yaml"),
+        fixture!("httpbin_private/gateway.yaml"),
+        fixture!("httpbin_private/virtual-service.yaml"),
     ]);
     sidecar_in("egress", "", REGISTRY_ONLY, &all).check(&format!(
         "http 198.51.100.5:80 httpbin.com/get => outbound|80||{GATEWAY}"
@@ -75,9 +75,9 @@ fn registration_and_tls_by_sni() {
     );
     let all = documents(&[
         KUBERNETES,
-        fixture!("001/httpbin.yaml"),
-        fixture!("001/google.yaml"),
-        fixture!("001/google-virtual-service.yaml"),
+        fixture!("google_by_sni/httpbin.yaml"),
+        fixture!("google_by_sni/google.yaml"),
+        fixture!("google_by_sni/google-virtual-service.yaml"),
     ]);
     sidecar(REGISTRY_ONLY, KUBERNETES).check(
         "http 198.51.100.5:80 httpbin.org => 502
@@ -95,15 +95,21 @@ fn registration_and_tls_by_sni() {
 
 #[test]
 fn gateways_in_both_directions() {
-    let ingress = documents(&[KUBERNETES, fixture!("002/ingress.yaml")]);
+    let ingress = documents(&[KUBERNETES, fixture!("gateways_both_ways/ingress.yaml")]);
     gateway("ingressgateway", &ingress).check(
         "http 10.34.0.142:80 10.34.0.142/productpage => outbound|9080||productpage.default.svc.cluster.local
          http 10.34.0.142:80 10.34.0.142/ => 404",
     );
     for (entry, wanted) in [
-        (fixture!("002/service-entry.yaml"), "Names"),
-        (fixture!("002/resolution-none.yaml"), "Original"),
-        (fixture!("002/resolution-static.yaml"), "Members"),
+        (fixture!("gateways_both_ways/service-entry.yaml"), "Names"),
+        (
+            fixture!("gateways_both_ways/resolution-none.yaml"),
+            "Original",
+        ),
+        (
+            fixture!("gateways_both_ways/resolution-static.yaml"),
+            "Members",
+        ),
     ] {
         let entries = documents(&[KUBERNETES, entry]);
         let direct = sidecar(REGISTRY_ONLY, &entries);
@@ -113,9 +119,9 @@ fn gateways_in_both_directions() {
     }
     let egress = documents(&[
         KUBERNETES,
-        fixture!("002/service-entry.yaml"),
-        fixture!("002/egress-gateway.yaml"),
-        fixture!("002/egress-virtual-service.yaml"),
+        fixture!("gateways_both_ways/service-entry.yaml"),
+        fixture!("gateways_both_ways/egress-gateway.yaml"),
+        fixture!("gateways_both_ways/egress-virtual-service.yaml"),
     ]);
     sidecar(REGISTRY_ONLY, &egress).check(&format!(
         "http 198.51.100.5:80 httpbin.org/get => outbound|80||{GATEWAY}
@@ -131,8 +137,8 @@ fn gateways_in_both_directions() {
 fn tls_from_the_gateway() {
     let first = documents(&[
         KUBERNETES,
-        fixture!("004/service-entry.yaml"),
-        fixture!("004/gateway.yaml"),
+        fixture!("tls_from_the_gateway/service-entry.yaml"),
+        fixture!("tls_from_the_gateway/gateway.yaml"),
     ]);
     sidecar(REGISTRY_ONLY, &first)
         .check("http 198.51.100.5:80 edition.cnn.com/politics => outbound|80||edition.cnn.com");
@@ -146,9 +152,9 @@ fn tls_from_the_gateway() {
     assert_eq!(routes[0].virtual_hosts[0].routes[0].action, "404");
     let all = documents(&[
         &first,
-        fixture!("004/gateway-subset.yaml"),
-        fixture!("004/virtual-service.yaml"),
-        fixture!("004/originate-tls.yaml"),
+        fixture!("tls_from_the_gateway/gateway-subset.yaml"),
+        fixture!("tls_from_the_gateway/virtual-service.yaml"),
+        fixture!("tls_from_the_gateway/originate-tls.yaml"),
     ]);
     let pod = sidecar(REGISTRY_ONLY, &all);
     pod.check(&format!(

@@ -1,12 +1,8 @@
 //! MeshConfig `tlsDefaults`, and who goes by them.
 
 use super::*;
-use crate::model::tls::CipherSuite;
-use crate::model::tls::ClientTls;
-use crate::model::tls::Curve;
-use crate::model::tls::Hashed;
-use crate::model::tls::ServerTls;
-use crate::snapshot::gateways::TlsAct;
+use crate::model::tls::{CipherSuite, ClientTls, Curve, Hashed, ServerTls};
+use crate::snapshot::gateways::TlsAction;
 
 const STRICT: &str =
     "tlsDefaults: {minProtocolVersion: TLSV1_3, cipherSuites: [ECDHE-RSA-AES256-GCM-SHA384],
@@ -26,7 +22,7 @@ fn server(mesh: &str, tls: &str) -> Hashed<ServerTls> {
         .values()
         .flat_map(|one| one.tls.iter());
     match &chains.next().expect("a server").act {
-        TlsAct::Http { tls, .. } => tls.clone(),
+        TlsAction::Http { tls, .. } => tls.clone(),
         other => panic!("{other:?}"),
     }
 }

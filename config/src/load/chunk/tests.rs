@@ -1,5 +1,4 @@
-use super::Chunk;
-use super::documents;
+use super::{Chunk, documents};
 
 fn cut(text: &str) -> Vec<(u32, Option<u32>, &str)> {
     documents(text)

@@ -1,11 +1,9 @@
-//! Every rule that an object is checked by, as a table: what a user writes, and what is told about it.
+//! Every rule that an object is checked by, as a table: what a user writes, and what is reported about it.
 
-use crate::load::Text;
-use crate::load::load;
+use crate::load::{Text, load};
 use crate::model::objects::Objects;
 use crate::name::Kind;
-use crate::problem::Problem;
-use crate::problem::Severity;
+use crate::problem::{Problem, Severity};
 
 mod service_entry;
 mod virtual_service;
@@ -28,12 +26,12 @@ fn object(kind: &str, spec: &str) -> String {
     )
 }
 
-/// What is told about an object, without file and title, with and without what to write instead. An error leaves it
+/// What is reported about an object, without file and title, with and without what to write instead. An error leaves it
 /// out, a warning does not.
-fn told(kind: &str, spec: &str) -> Vec<(String, String)> {
+fn reported(kind: &str, spec: &str) -> Vec<(String, String)> {
     let (objects, problems) = load(&texts(&object(kind, spec)), None);
     let start = format!("{kind} n/a: ");
-    let told = problems
+    let reported = problems
         .iter()
         .filter(|problem| !is_about_support(problem))
         .map(|problem| {
@@ -50,24 +48,24 @@ fn told(kind: &str, spec: &str) -> Vec<(String, String)> {
         usize::from(sound),
         "{kind} {spec}: {problems:?}"
     );
-    told.collect()
+    reported.collect()
 }
 
 #[track_caller]
 fn check(kind: &str, table: &[(&str, &str)]) {
     for (spec, expected) in table {
-        let told = told(kind, spec);
+        let reported = reported(kind, spec);
         let expected: Vec<_> = expected
             .lines()
             .map(str::trim)
             .filter(|line| !line.is_empty())
             .collect();
-        let agree = told.len() == expected.len()
-            && told
+        let agree = reported.len() == expected.len()
+            && reported
                 .iter()
                 .zip(&expected)
                 .all(|((full, short), wanted)| full == wanted || short == wanted);
-        assert!(agree, "{kind} {spec}: {told:#?}, not {expected:#?}");
+        assert!(agree, "{kind} {spec}: {reported:#?}, not {expected:#?}");
     }
 }
 
@@ -78,9 +76,9 @@ fn is_about_support(problem: &Problem) -> bool {
 
 fn good(content: &str) -> Objects {
     let (objects, problems) = load(&texts(content), None);
-    let told = problems.iter().filter(|problem| !is_about_support(problem));
+    let reported = problems.iter().filter(|problem| !is_about_support(problem));
     assert_eq!(
-        told.map(Problem::to_string).collect::<Vec<_>>(),
+        reported.map(Problem::to_string).collect::<Vec<_>>(),
         [""; 0],
         "{content}"
     );

@@ -3,10 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::Deserializer;
-use serde::de::MapAccess;
-use serde::de::SeqAccess;
-use serde::de::Visitor;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::super::format;
 use super::super::format::Format;

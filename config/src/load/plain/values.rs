@@ -2,15 +2,10 @@
 
 use std::fmt;
 
-use super::Kind;
-use super::Node;
+use crate::load::plain::node::{Kind, Node};
 use serde::Deserializer;
-use serde::de::DeserializeSeed;
-use serde::de::Error as _;
-use serde::de::MapAccess;
-use serde::de::SeqAccess;
-use serde::de::Visitor;
 use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 
 /// The document is not in the subset, or does not have the wanted shape.
 #[derive(Debug)]

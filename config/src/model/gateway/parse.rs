@@ -3,19 +3,13 @@
 use std::sync::Arc;
 
 use crate::host::HostPattern;
-use crate::model::gateway::Gateway;
-use crate::model::gateway::Server;
-use crate::model::gateway::ServerHost;
-use crate::model::gateway::ServerTlsMode;
-use crate::model::host_name;
+use crate::model::gateway::types::{Gateway, Server, ServerHost};
 use crate::model::meta::Meta;
-use crate::model::read;
 use crate::model::secret::Secrets;
-use crate::model::tls;
-use crate::port::PortClass;
-use crate::port::Protocol;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
+use crate::model::tls::ServerTlsMode;
+use crate::model::{host_name, read, tls};
+use crate::port::{PortClass, Protocol};
+use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::envelope::Metadata;
 use crate::wire::gateway as wire;
 
@@ -28,10 +22,10 @@ pub(crate) fn parse(
     metadata: &Metadata,
     meta: &Arc<Meta>,
     secrets: &Secrets,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Gateway {
     if wire.servers.is_empty() {
-        review.error(
+        diagnostics.error(
             "servers",
             NO_VALUE,
             ("at least one is required", "list one"),
@@ -41,7 +35,7 @@ pub(crate) fn parse(
     for server in &wire.servers {
         let name = server.port.as_ref().map_or("", |port| port.name.as_str());
         if !name.is_empty() && names.contains(&name) {
-            review.error(
+            diagnostics.error(
                 "servers",
                 name,
                 "two servers have a port of this name; port names are unique within a Gateway",
@@ -55,17 +49,17 @@ pub(crate) fn parse(
             "the name of a Gateway has no dots, as others could not name it",
             "write letters, digits and dashes",
         );
-        review.error_elsewhere("metadata.name", &meta.name.name, what);
+        diagnostics.error_elsewhere("metadata.name", &meta.name.name, what);
     }
     Gateway {
         meta: Arc::clone(meta),
-        selector: read::selector(review, "selector", &wire.selector),
+        selector: read::selector(diagnostics, "selector", &wire.selector),
         services: metadata
             .annotations
             .get(SERVICES)
             .map(|hosts| hosts.split(',').map(|host| host.trim().into()).collect()),
-        servers: review.each("servers", &wire.servers, |review, wire| {
-            server(wire, namespace, secrets, review)
+        servers: diagnostics.each("servers", &wire.servers, |diagnostics, wire| {
+            server(wire, namespace, secrets, diagnostics)
         }),
     }
 }
@@ -74,33 +68,33 @@ fn server(
     wire: &wire::Server,
     namespace: &Arc<str>,
     secrets: &Secrets,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Server> {
     if wire.hosts.is_empty() {
-        review.error("hosts", NO_VALUE, ("at least one is required", "list one"));
+        diagnostics.error("hosts", NO_VALUE, ("at least one is required", "list one"));
     }
-    let hosts = review.each("hosts", &wire.hosts, |review, text| {
-        host(text, namespace, review)
+    let hosts = diagnostics.each("hosts", &wire.hosts, |diagnostics, text| {
+        host(text, namespace, diagnostics)
     });
     let Some(port) = &wire.port else {
-        review.error(
+        diagnostics.error(
             "port",
             NO_VALUE,
             ("required", "give number, protocol and name"),
         );
         return None;
     };
-    let (number, protocol) = review.within("port", |review| {
+    let (number, protocol) = diagnostics.within("port", |diagnostics| {
         if port.name.is_empty() {
-            review.error("name", NO_VALUE, ("required", "give a name such as `https`"));
+            diagnostics.error("name", NO_VALUE, ("required", "give a name such as `https`"));
         }
         if port.target_port > 0 {
-            review.error("targetPort", port.target_port, ("means nothing for a Gateway", "leave it out"));
+            diagnostics.error("targetPort", port.target_port, ("means nothing for a Gateway", "leave it out"));
         }
-        let number = server_port(port.number, &wire.bind, review);
+        let number = server_port(port.number, &wire.bind, diagnostics);
         let protocol = match Protocol::parse(&port.protocol) {
             Some(Protocol::Auto | Protocol::Udp) | None => {
-                review.error("protocol", &port.protocol, "expected one of HTTP, HTTP2, GRPC, GRPC-Web, HTTPS, TLS, TCP, MONGO, REDIS, MYSQL");
+                diagnostics.error("protocol", &port.protocol, "expected one of HTTP, HTTP2, GRPC, GRPC-Web, HTTPS, TLS, TCP, MONGO, REDIS, MYSQL");
                 None
             }
             known => known,
@@ -115,16 +109,22 @@ fn server(
                     "sockets are not opened, so the server stays closed",
                     "write a port",
                 );
-                review.warn("bind", path, what);
+                diagnostics.warn("bind", path, what);
             } else {
                 let what = "expected an absolute path, as unix:///run/name.sock";
-                review.error("bind", path, what);
+                diagnostics.error("bind", path, what);
             }
             return None;
         }
-        text => read::address(review, "bind", text),
+        text => read::address(diagnostics, "bind", text),
     };
-    let tls = tls(wire.tls.as_ref(), protocol?, namespace, secrets, review);
+    let tls = tls(
+        wire.tls.as_ref(),
+        protocol?,
+        namespace,
+        secrets,
+        diagnostics,
+    );
     Some(Server {
         port: number?,
         port_name: port.name.as_str().into(),
@@ -137,7 +137,7 @@ fn server(
 }
 
 /// The port of a server; 0 where it listens on a socket.
-fn server_port(number: u32, bind: &str, review: &mut Review<'_>) -> Option<u16> {
+fn server_port(number: u32, bind: &str, diagnostics: &mut Diagnostics<'_>) -> Option<u16> {
     match (number, bind.starts_with("unix://")) {
         (0, true) => None,
         (number, true) => {
@@ -145,22 +145,22 @@ fn server_port(number: u32, bind: &str, review: &mut Review<'_>) -> Option<u16> 
                 "a unix socket has no port",
                 "write 0, or an address in bind",
             );
-            review.error("number", number, what);
+            diagnostics.error("number", number, what);
             None
         }
-        (number, false) => read::port(review, "number", number),
+        (number, false) => read::port(diagnostics, "number", number),
     }
 }
 
 /// `host`, `*`, `namespace/host`, `./host` or `*/host`.
-fn host(text: &str, own: &Arc<str>, review: &mut Review<'_>) -> Option<ServerHost> {
+fn host(text: &str, own: &Arc<str>, diagnostics: &mut Diagnostics<'_>) -> Option<ServerHost> {
     let (namespace, host) = match text.split_once('/') {
         None => (None, text),
         Some(("*", host)) => (None, host),
         Some((".", host)) => (Some(Arc::clone(own)), host),
         Some((namespace, host)) => {
             if !host_name::is_label(namespace) {
-                review.error("", text, "expected `host`, `*` or `namespace/host`");
+                diagnostics.error("", text, "expected `host`, `*` or `namespace/host`");
                 return None;
             }
             (Some(Arc::from(namespace)), host)
@@ -168,11 +168,11 @@ fn host(text: &str, own: &Arc<str>, review: &mut Review<'_>) -> Option<ServerHos
     };
     let is_address = host.parse::<std::net::IpAddr>().is_ok();
     if let Some(fault) = host_name::fault_of_pattern(host).filter(|_| !is_address) {
-        review.error("", text, fault);
+        diagnostics.error("", text, fault);
         return None;
     }
     if !host.contains(['.', '*', ':']) {
-        review.error(
+        diagnostics.error(
             "",
             text,
             (
@@ -187,7 +187,7 @@ fn host(text: &str, own: &Arc<str>, review: &mut Review<'_>) -> Option<ServerHos
             "a wildcard must stand for whole labels",
             "write `*.` before the dot",
         );
-        review.error("", text, what);
+        diagnostics.error("", text, what);
         return None;
     }
     Some(ServerHost {
@@ -202,11 +202,11 @@ fn tls(
     protocol: Protocol,
     namespace: &str,
     secrets: &Secrets,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<ServerTlsMode> {
     let Some(wire) = wire else {
         if protocol.is_tls() {
-            review.error("tls", NO_VALUE, format!("required for protocol {protocol}"));
+            diagnostics.error("tls", NO_VALUE, format!("required for protocol {protocol}"));
         }
         return Some(ServerTlsMode::None);
     };
@@ -216,14 +216,14 @@ fn tls(
                 "has no effect on a port with TLS",
                 "set it on the HTTP port",
             );
-            review.warn("tls.httpsRedirect", true, what);
+            diagnostics.warn("tls.httpsRedirect", true, what);
         }
-        return review.within("tls", |review| {
-            tls::server::parse(wire, review, secrets, namespace)
+        return diagnostics.within("tls", |diagnostics| {
+            tls::server::parse(wire, diagnostics, secrets, namespace)
         });
     }
     if protocol.class() != Some(PortClass::Http) {
-        review.error(
+        diagnostics.error(
             "tls",
             NO_VALUE,
             (format!("not for protocol {protocol}"), "write TLS or HTTPS"),
@@ -237,7 +237,7 @@ fn tls(
     ];
     let named = files.iter().any(|file| !file.is_empty());
     if named || !tls::server::passes_through(wire) {
-        review.error(
+        diagnostics.error(
             "tls",
             NO_VALUE,
             (
@@ -257,7 +257,7 @@ fn tls(
             "has no effect on a plaintext HTTP port but for httpsRedirect",
             "write protocol HTTPS for TLS",
         );
-        review.warn("tls", NO_VALUE, what);
+        diagnostics.warn("tls", NO_VALUE, what);
     }
     Some(match wire.https_redirect {
         true => ServerTlsMode::RedirectToHttps,

@@ -3,23 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::host_name;
-use crate::model::mesh::AccessLogEncoding;
-use crate::model::mesh::Mesh;
-use crate::model::mesh::OutboundPolicy;
-use crate::model::mesh::proxy_headers;
-use crate::model::mesh::unread;
-use crate::model::meta::ExportTo;
-use crate::model::meta::Meta;
-use crate::model::policy;
+use crate::model::mesh::settings::{AccessLogEncoding, Mesh};
+use crate::model::mesh::{proxy_headers, unread};
+use crate::model::meta::{ExportTo, Meta};
+use crate::model::outbound_policy::OutboundPolicy;
 use crate::model::policy::blocks;
-use crate::model::read;
 use crate::model::route::tries;
 use crate::model::sidecar::EgressPort;
-use crate::model::tls;
+use crate::model::{host_name, policy, read, tls};
 use crate::port::Protocol;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
+use crate::problem::{Diagnostics, NO_VALUE};
 use crate::value::path::PathNormalization;
 use crate::wire::mesh_config::MeshConfig as Wire;
 
@@ -27,7 +20,7 @@ use crate::wire::mesh_config::MeshConfig as Wire;
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 
 /// Reads a MeshConfig over Istio's defaults.
-pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> Mesh {
+pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, diagnostics: &mut Diagnostics<'_>) -> Mesh {
     let mut mesh = Mesh {
         meta: Some(Arc::clone(meta)),
         ..Mesh::default()
@@ -40,7 +33,12 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
             ("ALLOW_ANY", OutboundPolicy::AllowAny),
             ("ALLOW_ANY_DYNAMIC_DNS", OutboundPolicy::AllowAnyDynamicDns),
         ];
-        let mode = read::word(review, "outboundTrafficPolicy.mode", &policy.mode, &modes);
+        let mode = read::word(
+            diagnostics,
+            "outboundTrafficPolicy.mode",
+            &policy.mode,
+            &modes,
+        );
         // The safe side of a misspelt word is the closed one.
         mesh.outbound_policy = mode.unwrap_or(OutboundPolicy::RegistryOnly);
     }
@@ -49,7 +47,7 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
         ("JSON", AccessLogEncoding::Json),
     ];
     if let Some(encoding) = read::word(
-        review,
+        diagnostics,
         "accessLogEncoding",
         &wire.access_log_encoding,
         &encodings,
@@ -60,24 +58,26 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
     mesh.access_log_format = wire.access_log_format.as_str().into();
     // 0s is how Istio says that there is no limit, which egret never does.
     mesh.detection_timeout = read::duration(
-        review,
+        diagnostics,
         "protocolDetectionTimeout",
         wire.protocol_detection_timeout.as_ref(),
     )
     .filter(|time| !time.is_zero());
     if let Some(timeout) =
-        read::positive_duration(review, "connectTimeout", wire.connect_timeout.as_ref())
+        read::positive_duration(diagnostics, "connectTimeout", wire.connect_timeout.as_ref())
     {
         if timeout > CONNECT_TIMEOUT_MAX {
             let text = wire.connect_timeout.as_deref().unwrap_or_default();
-            review.error("connectTimeout", text, "expected a duration from 1ms to 1h");
+            diagnostics.error("connectTimeout", text, "expected a duration from 1ms to 1h");
         } else {
             mesh.connect_timeout = timeout;
         }
     }
-    if let Some(rate) =
-        read::positive_duration(review, "dnsRefreshRate", wire.dns_refresh_rate.as_ref())
-    {
+    if let Some(rate) = read::positive_duration(
+        diagnostics,
+        "dnsRefreshRate",
+        wire.dns_refresh_rate.as_ref(),
+    ) {
         mesh.dns_refresh_rate = rate;
     }
     if let Some(root) = read::optional(&wire.root_namespace) {
@@ -100,20 +100,20 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
             &mut mesh.destination_rule_export_to,
         ),
     ] {
-        if let Some(export_to) = export_to(review, part, list) {
+        if let Some(export_to) = export_to(diagnostics, part, list) {
             *target = export_to;
         }
     }
     mesh.retries = wire.default_http_retry_policy.as_ref().map(|wire| {
-        review.within("defaultHttpRetryPolicy", |review| {
-            tries::parse(wire, review)
+        diagnostics.within("defaultHttpRetryPolicy", |diagnostics| {
+            tries::parse(wire, diagnostics)
         })
     });
     let root = Arc::clone(&mesh.root_namespace);
     mesh.traffic_policy = wire
         .default_traffic_policy
         .as_ref()
-        .and_then(|wire| policy::parse::mesh(wire, &root, review));
+        .and_then(|wire| policy::parse::mesh(wire, &root, diagnostics));
     if let Some(normalization) = &wire.path_normalization {
         let modes = [
             ("DEFAULT", PathNormalization::Base),
@@ -126,16 +126,17 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
             ),
         ];
         let part = "pathNormalization.normalization";
-        let mode = read::word(review, part, &normalization.normalization, &modes);
+        let mode = read::word(diagnostics, part, &normalization.normalization, &modes);
         mesh.path_normalization = mode.unwrap_or_default();
     }
-    mesh.keepalive = blocks::keepalive(wire.tcp_keepalive.as_ref(), review);
+    mesh.keepalive = blocks::keepalive(wire.tcp_keepalive.as_ref(), diagnostics);
     if let Some(wire) = &wire.tls_defaults {
-        mesh.tls_defaults =
-            review.within("tlsDefaults", |review| tls::defaults::parse(wire, review));
+        mesh.tls_defaults = diagnostics.within("tlsDefaults", |diagnostics| {
+            tls::defaults::parse(wire, diagnostics)
+        });
     }
     mesh.http_proxy =
-        read::optional_port(review, "proxyHttpPort", wire.proxy_http_port).map(|number| {
+        read::optional_port(diagnostics, "proxyHttpPort", wire.proxy_http_port).map(|number| {
             EgressPort {
                 number,
                 protocol: Protocol::Http,
@@ -143,10 +144,10 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
                 proxies: true,
             }
         });
-    unread::check(wire, review);
+    unread::check(wire, diagnostics);
     let policies = [("DO_NOT_UPGRADE", false), ("UPGRADE", true)];
     mesh.h2_upgrade = read::word(
-        review,
+        diagnostics,
         "h2UpgradePolicy",
         &wire.h2_upgrade_policy,
         &policies,
@@ -154,29 +155,29 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, review: &mut Review<'_>) -> M
     .unwrap_or_default();
     if wire.zone_aware_lb_setting.is_some() && wire.locality_lb_setting.is_some() {
         let what = ("contradicts localityLbSetting", "leave one of them out");
-        review.error("zoneAwareLbSetting", NO_VALUE, what);
+        diagnostics.error("zoneAwareLbSetting", NO_VALUE, what);
     }
-    if let Some(setting) = review.within("localityLbSetting", |review| {
-        blocks::locality(wire.locality_lb_setting.as_ref(), review)
+    if let Some(setting) = diagnostics.within("localityLbSetting", |diagnostics| {
+        blocks::locality(wire.locality_lb_setting.as_ref(), diagnostics)
     }) {
         mesh.locality = setting;
     }
     let config = wire.default_config.as_ref();
     if let Some(topology) = config.and_then(|config| config.gateway_topology.as_ref()) {
-        mesh.topology = review.within("defaultConfig.gatewayTopology", |review| {
-            proxy_headers::topology(topology, review)
+        mesh.topology = diagnostics.within("defaultConfig.gatewayTopology", |diagnostics| {
+            proxy_headers::topology(topology, diagnostics)
         });
     }
     if let Some(headers) = config.and_then(|config| config.proxy_headers.as_ref()) {
-        mesh.proxy_headers = review.within("defaultConfig.proxyHeaders", |review| {
-            proxy_headers::parse(headers, review)
+        mesh.proxy_headers = diagnostics.within("defaultConfig.proxyHeaders", |diagnostics| {
+            proxy_headers::parse(headers, diagnostics)
         });
     }
     mesh
 }
 
 /// A default `exportTo`. `.` means the namespace of each object, so it stays a `.`.
-fn export_to(review: &mut Review<'_>, part: &str, list: &[String]) -> Option<ExportTo> {
+fn export_to(diagnostics: &mut Diagnostics<'_>, part: &str, list: &[String]) -> Option<ExportTo> {
     match list {
         [] => None,
         [only] if only == "*" => Some(ExportTo::All),
@@ -186,7 +187,7 @@ fn export_to(review: &mut Review<'_>, part: &str, list: &[String]) -> Option<Exp
                 .iter()
                 .filter(|name| *name != "." && !host_name::is_label(name))
             {
-                review.error(
+                diagnostics.error(
                     part,
                     name,
                     "expected `.`, the name of a namespace, or `*` or `~` alone",

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 
 use crate::model::read;
-use crate::problem::Review;
+use crate::problem::Diagnostics;
 use crate::wire::mesh_config as wire;
 
 /// The name that egret signs its answers with unless told otherwise.
@@ -79,18 +79,18 @@ impl Default for Topology {
 }
 
 /// Reads `gatewayTopology`.
-pub(crate) fn topology(wire: &wire::Topology, review: &mut Review<'_>) -> Topology {
+pub(crate) fn topology(wire: &wire::Topology, diagnostics: &mut Diagnostics<'_>) -> Topology {
     let default = Topology::default();
     let mode = &wire.forward_client_cert_details;
     Topology {
         trusted_proxies: wire.num_trusted_proxies,
-        client_cert: client_cert(review, "forwardClientCertDetails", mode)
+        client_cert: client_cert(diagnostics, "forwardClientCertDetails", mode)
             .unwrap_or(default.client_cert),
         proxy_protocol: wire.proxy_protocol.is_some(),
     }
 }
 
-fn client_cert(review: &mut Review<'_>, part: &str, mode: &str) -> Option<ClientCert> {
+fn client_cert(diagnostics: &mut Diagnostics<'_>, part: &str, mode: &str) -> Option<ClientCert> {
     let modes = [
         ("UNDEFINED", None),
         ("SANITIZE", Some(ClientCert::Remove)),
@@ -100,11 +100,11 @@ fn client_cert(review: &mut Review<'_>, part: &str, mode: &str) -> Option<Client
         ("ALWAYS_FORWARD_ONLY", Some(ClientCert::KeepAlways)),
     ];
     // What cannot be read is the mode that trusts nobody.
-    read::word(review, part, mode, &modes).unwrap_or(Some(ClientCert::Remove))
+    read::word(diagnostics, part, mode, &modes).unwrap_or(Some(ClientCert::Remove))
 }
 
 /// Reads `proxyHeaders`.
-pub(crate) fn parse(wire: &wire::ProxyHeaders, review: &mut Review<'_>) -> ProxyHeaders {
+pub(crate) fn parse(wire: &wire::ProxyHeaders, diagnostics: &mut Diagnostics<'_>) -> ProxyHeaders {
     let mut headers = ProxyHeaders::default();
     if let Some(server) = &wire.server {
         if server.disabled == Some(true) {
@@ -114,7 +114,7 @@ pub(crate) fn parse(wire: &wire::ProxyHeaders, review: &mut Review<'_>) -> Proxy
                 Ok(value) => headers.server = Some(value),
                 Err(_) => {
                     let words = "not the value of a header";
-                    review.error("server.value", &server.value, words);
+                    diagnostics.error("server.value", &server.value, words);
                 }
             }
         }
@@ -130,7 +130,7 @@ pub(crate) fn parse(wire: &wire::ProxyHeaders, review: &mut Review<'_>) -> Proxy
     headers.forwarded_host = wished(&wire.x_forwarded_host);
     headers.forwarded_port = wished(&wire.x_forwarded_port);
     let mode = &wire.forwarded_client_cert;
-    if let Some(mode) = client_cert(review, "forwardedClientCert", mode) {
+    if let Some(mode) = client_cert(diagnostics, "forwardedClientCert", mode) {
         headers.client_cert = mode;
     }
     headers

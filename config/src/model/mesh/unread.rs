@@ -1,36 +1,39 @@
 //! Settings of MeshConfig that mean nothing to egret, or nothing yet. They are checked all the same.
 
-use crate::model::host_name;
-use crate::model::read;
-use crate::problem::Review;
+use crate::model::{host_name, read};
+use crate::problem::Diagnostics;
 use crate::wire::mesh_config::MeshConfig;
 
 /// Tells what Istio does not admit.
-pub(super) fn check(wire: &MeshConfig, review: &mut Review<'_>) {
+pub(super) fn check(wire: &MeshConfig, diagnostics: &mut Diagnostics<'_>) {
     for (part, number) in [
         ("proxyListenPort", wire.proxy_listen_port),
         ("proxyInboundListenPort", wire.proxy_inbound_listen_port),
     ] {
-        read::optional_port(review, part, number);
+        read::optional_port(diagnostics, part, number);
     }
-    review.each("serviceSettings", &wire.service_settings, |review, wire| {
-        review.each("hosts", &wire.hosts, |review, host| {
-            if let Some(fault) = host_name::fault_of_pattern(host) {
-                review.error("", host, fault);
-            }
+    diagnostics.each(
+        "serviceSettings",
+        &wire.service_settings,
+        |diagnostics, wire| {
+            diagnostics.each("hosts", &wire.hosts, |diagnostics, host| {
+                if let Some(fault) = host_name::fault_of_pattern(host) {
+                    diagnostics.error("", host, fault);
+                }
+                Some(())
+            });
             Some(())
-        });
-        Some(())
-    });
+        },
+    );
     let domain = [("trustDomain", &wire.trust_domain)].into_iter();
     for (part, domain) in domain.filter(|(_, domain)| !domain.is_empty()) {
-        trust_domain(review, part, domain);
+        trust_domain(diagnostics, part, domain);
     }
-    review.each(
+    diagnostics.each(
         "trustDomainAliases",
         &wire.trust_domain_aliases,
-        |review, alias| {
-            trust_domain(review, "", alias);
+        |diagnostics, alias| {
+            trust_domain(diagnostics, "", alias);
             Some(())
         },
     );
@@ -43,15 +46,15 @@ pub(super) fn check(wire: &MeshConfig, review: &mut Review<'_>) {
             "curves of calls inside of the mesh cannot be chosen",
             "leave them out",
         );
-        review.error("meshMTLS.ecdhCurves", tls.ecdh_curves.join(", "), what);
+        diagnostics.error("meshMTLS.ecdhCurves", tls.ecdh_curves.join(", "), what);
     }
 }
 
 /// Labels joined by dots, maybe with a final dot; unlike in a host name, the last may be a number.
-fn trust_domain(review: &mut Review<'_>, part: &str, text: &str) {
+fn trust_domain(diagnostics: &mut Diagnostics<'_>, part: &str, text: &str) {
     let labels = text.strip_suffix('.').unwrap_or(text);
     if !labels.split('.').all(host_name::is_label) {
         let what = "expected labels of letters, digits and dashes, joined by dots";
-        review.error(part, text, what);
+        diagnostics.error(part, text, what);
     }
 }

@@ -2,46 +2,39 @@
 
 use std::time::Duration;
 
-use crate::model::policy::ConnectionPool;
-use crate::model::policy::Keepalive;
-use crate::model::policy::LoadBalancer;
-use crate::model::policy::Locality;
-use crate::model::policy::OutlierDetection;
-use crate::model::policy::RetryBudget;
-use crate::model::policy::Warmup;
-use crate::model::policy::hashing;
-use crate::model::policy::localities;
+use crate::model::policy::types::{
+    ConnectionPool, Keepalive, LoadBalancer, Locality, OutlierDetection, RetryBudget, Warmup,
+};
+use crate::model::policy::{hashing, localities};
 use crate::model::read;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
-use crate::wire::destination_rule as wire;
-use crate::wire::shared;
+use crate::problem::{Diagnostics, NO_VALUE};
+use crate::wire::{destination_rule as wire, shared};
 
 /// Reads `loadBalancer`.
 pub(crate) fn load_balancer(
     wire: Option<&wire::LoadBalancer>,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<LoadBalancer> {
     let wire = wire?;
-    review.within("loadBalancer", |review| {
+    diagnostics.within("loadBalancer", |diagnostics| {
         if wire.simple.is_some() && wire.consistent_hash.is_some() {
-            review.error(
+            diagnostics.error(
                 "consistentHash",
                 NO_VALUE,
                 "only one of simple and consistentHash",
             );
         }
         if let Some(hash) = &wire.consistent_hash {
-            return review
-                .within("consistentHash", |review| {
-                    hashing::consistent_hash(hash, review)
+            return diagnostics
+                .within("consistentHash", |diagnostics| {
+                    hashing::consistent_hash(hash, diagnostics)
                 })
                 .map(LoadBalancer::ConsistentHash);
         }
         let at = match wire.simple.as_deref().unwrap_or_default() {
             "" | "UNSPECIFIED" | "LEAST_REQUEST" => LoadBalancer::LeastRequest,
             "LEAST_CONN" => {
-                review.warn(
+                diagnostics.warn(
                     "simple",
                     "LEAST_CONN",
                     ("the old name", "write LEAST_REQUEST"),
@@ -52,7 +45,7 @@ pub(crate) fn load_balancer(
             "RANDOM" => LoadBalancer::Random,
             "PASSTHROUGH" => LoadBalancer::Passthrough,
             other => {
-                review.error(
+                diagnostics.error(
                     "simple",
                     other,
                     "expected one of LEAST_REQUEST, ROUND_ROBIN, RANDOM, PASSTHROUGH",
@@ -65,31 +58,35 @@ pub(crate) fn load_balancer(
 }
 
 /// Reads `warmup`, else its old form, `warmupDurationSecs`.
-pub(crate) fn warmup(wire: &wire::LoadBalancer, review: &mut Review<'_>) -> Option<Warmup> {
+pub(crate) fn warmup(
+    wire: &wire::LoadBalancer,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<Warmup> {
     let usual = |duration| Warmup {
         duration,
         percent_min: 10.0,
         aggression: 1.0,
     };
     let old = wire.warmup_duration_secs.as_ref();
-    let old = read::positive_duration(review, "warmupDurationSecs", old).map(usual);
+    let old = read::positive_duration(diagnostics, "warmupDurationSecs", old).map(usual);
     let read = match &wire.warmup {
         None => old,
-        Some(warmup) => review.within("warmup", |review| {
+        Some(warmup) => diagnostics.within("warmup", |diagnostics| {
             if warmup.duration.is_none() {
-                review.error("duration", NO_VALUE, "required");
+                diagnostics.error("duration", NO_VALUE, "required");
             }
             let mut read =
-                read::positive_duration(review, "duration", warmup.duration.as_ref()).map(usual)?;
+                read::positive_duration(diagnostics, "duration", warmup.duration.as_ref())
+                    .map(usual)?;
             if let Some(percent) = warmup.minimum_percent {
                 if !(0.0..=100.0).contains(&percent) {
-                    review.error("minimumPercent", percent, "expected 100 at most");
+                    diagnostics.error("minimumPercent", percent, "expected 100 at most");
                 }
                 read.percent_min = percent;
             }
             if let Some(aggression) = warmup.aggression {
                 if aggression.is_nan() || aggression < 1.0 {
-                    review.error("aggression", aggression, "expected 1 at least");
+                    diagnostics.error("aggression", aggression, "expected 1 at least");
                 }
                 read.aggression = aggression;
             }
@@ -103,7 +100,7 @@ pub(crate) fn warmup(wire: &wire::LoadBalancer, review: &mut Review<'_>) -> Opti
             "has an effect with ROUND_ROBIN and LEAST_REQUEST only",
             "leave it out",
         );
-        review.warn("warmup", NO_VALUE, what);
+        diagnostics.warn("warmup", NO_VALUE, what);
     }
     read
 }
@@ -111,10 +108,10 @@ pub(crate) fn warmup(wire: &wire::LoadBalancer, review: &mut Review<'_>) -> Opti
 /// Reads a `localityLbSetting`.
 pub(crate) fn locality(
     wire: Option<&shared::LocalityLbSetting>,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Locality> {
     let wire = wire?;
-    localities::check(wire, review);
+    localities::check(wire, diagnostics);
     let distribute = wire.distribute.iter().map(|wire| {
         let to = wire.to.iter();
         let to = to.map(|(locality, share)| (locality.as_str().into(), *share));
@@ -135,12 +132,12 @@ pub(crate) fn locality(
 /// Reads `retryBudget`.
 pub(crate) fn retry_budget(
     wire: Option<&wire::RetryBudget>,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<RetryBudget> {
     let wire = wire?;
     let percent = wire.percent.unwrap_or(20.0);
     if !(0.0..=100.0).contains(&percent) {
-        review.error(
+        diagnostics.error(
             "retryBudget.percent",
             percent,
             "expected a percentage from 0 to 100",
@@ -158,80 +155,89 @@ pub(crate) fn retry_budget(
 /// Reads `connectionPool`.
 pub(crate) fn connection_pool(
     wire: Option<&wire::ConnectionPool>,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<ConnectionPool> {
     let wire = wire?;
-    Some(review.within("connectionPool", |review| pool(wire, review)))
+    Some(diagnostics.within("connectionPool", |diagnostics| pool(wire, diagnostics)))
 }
 
 /// Reads what stands in a `connectionPool`, whatever the field is called.
-pub(crate) fn pool(wire: &wire::ConnectionPool, review: &mut Review<'_>) -> ConnectionPool {
+pub(crate) fn pool(
+    wire: &wire::ConnectionPool,
+    diagnostics: &mut Diagnostics<'_>,
+) -> ConnectionPool {
     if wire.tcp.is_none() && wire.http.is_none() {
         let what = (
             "one of tcp and http is required",
             "leave the empty block out",
         );
-        review.error("", NO_VALUE, what);
+        diagnostics.error("", NO_VALUE, what);
     }
     let mut pool = ConnectionPool::default();
     if let Some(tcp) = &wire.tcp {
-        review.within("tcp", |review| fill_tcp(&mut pool, tcp, review));
+        diagnostics.within("tcp", |diagnostics| fill_tcp(&mut pool, tcp, diagnostics));
     }
     if let Some(http) = &wire.http {
-        review.within("http", |review| fill_http(&mut pool, http, review));
+        diagnostics.within("http", |diagnostics| {
+            fill_http(&mut pool, http, diagnostics)
+        });
     }
     pool
 }
 
-fn fill_tcp(pool: &mut ConnectionPool, wire: &wire::TcpPool, review: &mut Review<'_>) {
-    pool.connections_max = read::limit(review, "maxConnections", wire.max_connections);
+fn fill_tcp(pool: &mut ConnectionPool, wire: &wire::TcpPool, diagnostics: &mut Diagnostics<'_>) {
+    pool.connections_max = read::limit(diagnostics, "maxConnections", wire.max_connections);
     pool.connect_timeout =
-        read::positive_duration(review, "connectTimeout", wire.connect_timeout.as_ref());
-    pool.tcp_idle_timeout = read::duration(review, "idleTimeout", wire.idle_timeout.as_ref());
+        read::positive_duration(diagnostics, "connectTimeout", wire.connect_timeout.as_ref());
+    pool.tcp_idle_timeout = read::duration(diagnostics, "idleTimeout", wire.idle_timeout.as_ref());
     pool.connection_duration_max = read::positive_duration(
-        review,
+        diagnostics,
         "maxConnectionDuration",
         wire.max_connection_duration.as_ref(),
     );
-    pool.keepalive = keepalive(wire.tcp_keepalive.as_ref(), review);
+    pool.keepalive = keepalive(wire.tcp_keepalive.as_ref(), diagnostics);
 }
 
 /// Reads `tcpKeepalive`.
 pub(crate) fn keepalive(
     wire: Option<&shared::TcpKeepalive>,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Keepalive> {
     let wire = wire?;
-    Some(review.within("tcpKeepalive", |review| Keepalive {
+    Some(diagnostics.within("tcpKeepalive", |diagnostics| Keepalive {
         probes: (wire.probes > 0).then_some(wire.probes),
-        time: read::positive_duration(review, "time", wire.time.as_ref()),
-        interval: read::positive_duration(review, "interval", wire.interval.as_ref()),
+        time: read::positive_duration(diagnostics, "time", wire.time.as_ref()),
+        interval: read::positive_duration(diagnostics, "interval", wire.interval.as_ref()),
     }))
 }
 
-fn fill_http(pool: &mut ConnectionPool, wire: &wire::HttpPool, review: &mut Review<'_>) {
+fn fill_http(pool: &mut ConnectionPool, wire: &wire::HttpPool, diagnostics: &mut Diagnostics<'_>) {
     pool.pending_max = read::limit(
-        review,
+        diagnostics,
         "http1MaxPendingRequests",
         wire.http1_max_pending_requests,
     );
-    pool.requests_max = read::limit(review, "http2MaxRequests", wire.http2_max_requests);
+    pool.requests_max = read::limit(diagnostics, "http2MaxRequests", wire.http2_max_requests);
     pool.requests_per_connection_max = read::limit(
-        review,
+        diagnostics,
         "maxRequestsPerConnection",
         wire.max_requests_per_connection,
     );
-    pool.retries_max = read::limit(review, "maxRetries", wire.max_retries);
+    pool.retries_max = read::limit(diagnostics, "maxRetries", wire.max_retries);
     pool.http_idle_timeout =
-        read::positive_duration(review, "idleTimeout", wire.idle_timeout.as_ref());
-    pool.streams_max = read::limit(review, "maxConcurrentStreams", wire.max_concurrent_streams);
+        read::positive_duration(diagnostics, "idleTimeout", wire.idle_timeout.as_ref());
+    pool.streams_max = read::limit(
+        diagnostics,
+        "maxConcurrentStreams",
+        wire.max_concurrent_streams,
+    );
     let policies = [
         ("DEFAULT", None),
         ("DO_NOT_UPGRADE", Some(false)),
         ("UPGRADE", Some(true)),
     ];
     pool.h2_upgrade = read::word(
-        review,
+        diagnostics,
         "h2UpgradePolicy",
         &wire.h2_upgrade_policy,
         &policies,
@@ -239,7 +245,7 @@ fn fill_http(pool: &mut ConnectionPool, wire: &wire::HttpPool, review: &mut Revi
     .flatten();
     pool.use_client_protocol = wire.use_client_protocol;
     if pool.use_client_protocol && pool.h2_upgrade == Some(true) {
-        review.error(
+        diagnostics.error(
             "useClientProtocol",
             true,
             "contradicts h2UpgradePolicy UPGRADE",
@@ -250,13 +256,13 @@ fn fill_http(pool: &mut ConnectionPool, wire: &wire::HttpPool, review: &mut Revi
 /// Reads `outlierDetection`.
 pub(crate) fn outlier_detection(
     wire: Option<&wire::OutlierDetection>,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<OutlierDetection> {
     let wire = wire?;
-    review.within("outlierDetection", |review| {
+    diagnostics.within("outlierDetection", |diagnostics| {
         let mut gateway_errors = wire.consecutive_gateway_errors;
         if wire.consecutive_errors != 0 {
-            review.warn(
+            diagnostics.warn(
                 "consecutiveErrors",
                 wire.consecutive_errors,
                 (
@@ -268,7 +274,7 @@ pub(crate) fn outlier_detection(
         }
         let local = wire.consecutive_local_origin_failures.unwrap_or(0);
         if local > 0 && !wire.split_external_local_origin_errors {
-            review.error(
+            diagnostics.error(
                 "consecutiveLocalOriginFailures",
                 local,
                 "needs splitExternalLocalOriginErrors: true",
@@ -277,21 +283,38 @@ pub(crate) fn outlier_detection(
         let mut percent = |part, number: i32| match u32::try_from(number) {
             Ok(percent) if percent <= 100 => percent,
             _ => {
-                review.error(part, number, "expected a percentage from 0 to 100");
+                diagnostics.error(part, number, "expected a percentage from 0 to 100");
                 0
             }
         };
         let ejected = percent("maxEjectionPercent", wire.max_ejection_percent);
         let healthy = percent("minHealthPercent", wire.min_health_percent);
-        let interval = read::positive_duration(review, "interval", wire.interval.as_ref());
-        let ejection =
-            read::positive_duration(review, "baseEjectionTime", wire.base_ejection_time.as_ref());
+        let codes = &wire.outlier_detection_http_error_codes;
+        let statuses = diagnostics.each(
+            "outlierDetectionHttpErrorCodes",
+            codes,
+            |diagnostics, code| {
+                let status = u16::try_from(*code).ok();
+                let status = status.filter(|status| (100..=599).contains(status));
+                if status.is_none() {
+                    diagnostics.error("", code, "expected a status from 100 to 599");
+                }
+                status
+            },
+        );
+        let interval = read::positive_duration(diagnostics, "interval", wire.interval.as_ref());
+        let ejection = read::positive_duration(
+            diagnostics,
+            "baseEjectionTime",
+            wire.base_ejection_time.as_ref(),
+        );
         Some(OutlierDetection {
             consecutive_5xx: wire.consecutive_5xx_errors.unwrap_or(5),
             consecutive_gateway_errors: gateway_errors.unwrap_or(0),
             consecutive_local_failures: wire
                 .split_external_local_origin_errors
                 .then(|| wire.consecutive_local_origin_failures.unwrap_or(5)),
+            error_statuses: statuses,
             interval: interval.unwrap_or(Duration::from_secs(10)),
             base_ejection_time: ejection.unwrap_or(Duration::from_secs(30)),
             ejection_percent_max: if ejected == 0 { 10 } else { ejected },

@@ -2,45 +2,42 @@
 
 use std::sync::Arc;
 
-use crate::model::policy::ConsistentHash;
-use crate::model::policy::HashOn;
-use crate::model::policy::HashTable;
+use crate::model::policy::types::{ConsistentHash, HashOn, HashTable};
 use crate::model::read;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
+use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::destination_rule as wire;
 
 /// Reads `consistentHash`; `None` where it says not one thing to hash on.
 pub(super) fn consistent_hash(
     wire: &wire::ConsistentHash,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<ConsistentHash> {
     if wire.ring_hash.is_some() && wire.maglev.is_some() {
-        review.error("maglev", NO_VALUE, "only one of ringHash and maglev");
+        diagnostics.error("maglev", NO_VALUE, "only one of ringHash and maglev");
     }
     if wire.minimum_ring_size != 0 {
         let size = wire.minimum_ring_size;
         if wire.ring_hash.is_some() || wire.maglev.is_some() {
             let what = ("contradicts ringHash and maglev", "leave it out");
-            review.error("minimumRingSize", size, what);
+            diagnostics.error("minimumRingSize", size, what);
         } else {
             let what = ("the old form", "write ringHash.minimumRingSize");
-            review.warn("minimumRingSize", size, what);
+            diagnostics.warn("minimumRingSize", size, what);
         }
     }
     let table = match (&wire.maglev, &wire.ring_hash) {
         (Some(maglev), _) => HashTable::Maglev {
-            size: table_size(maglev.table_size, review),
+            size: table_size(maglev.table_size, diagnostics),
         },
         (None, ring) => HashTable::Ring {
-            size_min: ring_size(ring.as_ref(), wire.minimum_ring_size, review),
+            size_min: ring_size(ring.as_ref(), wire.minimum_ring_size, diagnostics),
         },
     };
-    hash_on(wire, review).map(|on| ConsistentHash { on, table })
+    hash_on(wire, diagnostics).map(|on| ConsistentHash { on, table })
 }
 
 /// Envoy's bounds and default.
-fn ring_size(ring: Option<&wire::RingHash>, old: u64, review: &mut Review<'_>) -> u64 {
+fn ring_size(ring: Option<&wire::RingHash>, old: u64, diagnostics: &mut Diagnostics<'_>) -> u64 {
     const MAX: u64 = 8 << 20;
     let (part, size) = match ring {
         Some(ring) => ("ringHash.minimumRingSize", ring.minimum_ring_size),
@@ -49,7 +46,7 @@ fn ring_size(ring: Option<&wire::RingHash>, old: u64, review: &mut Review<'_>) -
     match size {
         0 => 1024,
         size if size > MAX => {
-            review.error(part, size, "expected 8388608 at most");
+            diagnostics.error(part, size, "expected 8388608 at most");
             1024
         }
         size => size,
@@ -57,7 +54,7 @@ fn ring_size(ring: Option<&wire::RingHash>, old: u64, review: &mut Review<'_>) -
 }
 
 /// Envoy's bounds and default; slots are visited in steps, so their number must be a prime.
-fn table_size(size: u64, review: &mut Review<'_>) -> u64 {
+fn table_size(size: u64, diagnostics: &mut Diagnostics<'_>) -> u64 {
     const USUAL: u64 = 65537;
     const END: u64 = 5_000_011;
     let is_prime = |number: u64| {
@@ -66,7 +63,7 @@ fn table_size(size: u64, review: &mut Review<'_>) -> u64 {
     match size {
         size if size < END && is_prime(size) => size,
         size => {
-            review.error(
+            diagnostics.error(
                 "maglev.tableSize",
                 size,
                 "expected a prime number below 5000011, such as 65537",
@@ -76,7 +73,7 @@ fn table_size(size: u64, review: &mut Review<'_>) -> u64 {
     }
 }
 
-fn hash_on(wire: &wire::ConsistentHash, review: &mut Review<'_>) -> Option<HashOn> {
+fn hash_on(wire: &wire::ConsistentHash, diagnostics: &mut Diagnostics<'_>) -> Option<HashOn> {
     let header = wire
         .http_header_name
         .as_ref()
@@ -91,20 +88,20 @@ fn hash_on(wire: &wire::ConsistentHash, review: &mut Review<'_>) -> Option<HashO
         .then_some(HashOn::SourceIp);
     let cookie = wire.http_cookie.as_ref().map(|cookie| {
         if cookie.name.is_empty() {
-            review.error("httpCookie.name", NO_VALUE, "required");
+            diagnostics.error("httpCookie.name", NO_VALUE, "required");
         }
         HashOn::Cookie {
             name: cookie.name.as_str().into(),
             path: read::optional(&cookie.path),
-            ttl: read::duration(review, "httpCookie.ttl", cookie.ttl.as_ref()),
-            attributes: attributes(&cookie.attributes, review),
+            ttl: read::duration(diagnostics, "httpCookie.ttl", cookie.ttl.as_ref()),
+            attributes: attributes(&cookie.attributes, diagnostics),
         }
     });
     let mut keys = [header, cookie, source, query].into_iter().flatten();
     match (keys.next(), keys.next()) {
         (Some(only), None) => Some(only),
         _ => {
-            review.error(
+            diagnostics.error(
                 "",
                 NO_VALUE,
                 "exactly one of httpHeaderName, httpCookie, useSourceIp, httpQueryParameterName",
@@ -117,17 +114,17 @@ fn hash_on(wire: &wire::ConsistentHash, review: &mut Review<'_>) -> Option<HashO
 /// Attributes that can be written into a `Set-Cookie` header.
 fn attributes(
     wire: &[wire::CookieAttribute],
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<(Arc<str>, Arc<str>)> {
     let fits = |text: &str| {
         text.bytes()
             .all(|byte| (b' '..=b'~').contains(&byte) && byte != b';')
     };
-    review.each("httpCookie.attributes", wire, |review, wire| {
+    diagnostics.each("httpCookie.attributes", wire, |diagnostics, wire| {
         if wire.name.is_empty() || !fits(&wire.name) || !fits(&wire.value) {
             let text = format!("{}={}", wire.name, wire.value);
             let what = "not an attribute of a cookie: expected a name such as `SameSite`, without semicolons";
-            review.error("", text, what);
+            diagnostics.error("", text, what);
             return None;
         }
         Some((wire.name.as_str().into(), wire.value.as_str().into()))

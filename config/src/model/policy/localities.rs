@@ -1,7 +1,6 @@
 //! What a `localityLbSetting` may say.
 
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
+use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::shared::LocalityLbSetting;
 
 /// Labels of a place, which `failover` already speaks of.
@@ -12,10 +11,10 @@ const PLACES: [&str; 3] = [
 ];
 
 /// Tells what Istio does not admit.
-pub(super) fn check(wire: &LocalityLbSetting, review: &mut Review<'_>) {
+pub(super) fn check(wire: &LocalityLbSetting, diagnostics: &mut Diagnostics<'_>) {
     if !wire.distribute.is_empty() && !wire.failover.is_empty() {
         let what = ("contradicts failover", "leave one of them out");
-        review.error("distribute", NO_VALUE, what);
+        diagnostics.error("distribute", NO_VALUE, what);
     }
     if !wire.failover.is_empty() {
         let mut labels = wire.failover_priority.iter();
@@ -24,28 +23,28 @@ pub(super) fn check(wire: &LocalityLbSetting, review: &mut Review<'_>) {
                 "failover already orders by places",
                 "leave this label or failover out",
             );
-            review.error("failoverPriority", label, what);
+            diagnostics.error("failoverPriority", label, what);
         }
     }
     let mut from = Vec::new();
-    review.each("distribute", &wire.distribute, |review, wire| {
-        place(review, "from", &wire.from, &mut from);
+    diagnostics.each("distribute", &wire.distribute, |diagnostics, wire| {
+        place(diagnostics, "from", &wire.from, &mut from);
         let mut to = Vec::new();
         for (name, share) in &wire.to {
-            place(review, "to", name, &mut to);
+            place(diagnostics, "to", name, &mut to);
             if !(1..=100).contains(share) {
-                review.error("to", share, "expected shares from 1 to 100");
+                diagnostics.error("to", share, "expected shares from 1 to 100");
             }
         }
         let sum: u64 = wire.to.values().map(|share| u64::from(*share)).sum();
         if sum != 100 {
-            review.error("to", sum, "the shares must add up to 100");
+            diagnostics.error("to", sum, "the shares must add up to 100");
         }
         Some(())
     });
-    review.each("failover", &wire.failover, |review, wire| {
+    diagnostics.each("failover", &wire.failover, |diagnostics, wire| {
         if wire.from == wire.to {
-            review.error(
+            diagnostics.error(
                 "to",
                 &wire.to,
                 ("the same region as `from`", "name another"),
@@ -54,7 +53,7 @@ pub(super) fn check(wire: &LocalityLbSetting, review: &mut Review<'_>) {
         for (part, region) in [("from", &wire.from), ("to", &wire.to)] {
             if region.contains(['/', '*']) {
                 let what = "expected the name of a region alone";
-                review.error(part, region, what);
+                diagnostics.error(part, region, what);
             }
         }
         Some(())
@@ -62,16 +61,21 @@ pub(super) fn check(wire: &LocalityLbSetting, review: &mut Review<'_>) {
 }
 
 /// `region`, `region/zone` or `region/zone/subzone`, of which the last may be `*`, and which no other overlaps.
-fn place<'w>(review: &mut Review<'_>, part: &str, text: &'w str, others: &mut Vec<Vec<&'w str>>) {
+fn place<'w>(
+    diagnostics: &mut Diagnostics<'_>,
+    part: &str,
+    text: &'w str,
+    others: &mut Vec<Vec<&'w str>>,
+) {
     let stars = text.matches('*').count();
     if stars > 1 || stars == 1 && !text.ends_with('*') {
-        review.error(part, text, "only the end of a locality may be `*`");
+        diagnostics.error(part, text, "only the end of a locality may be `*`");
         return;
     }
     let mut steps: Vec<&str> = text.splitn(3, '/').collect();
     if steps.contains(&"") {
         let what = "expected `region`, `region/zone` or `region/zone/subzone`";
-        review.error(part, text, what);
+        diagnostics.error(part, text, what);
         return;
     }
     if steps.last() == Some(&"*") {
@@ -79,7 +83,7 @@ fn place<'w>(review: &mut Review<'_>, part: &str, text: &'w str, others: &mut Ve
     }
     let mut all = others.iter();
     if all.any(|other| other.starts_with(&steps) || steps.starts_with(other)) {
-        review.error(
+        diagnostics.error(
             part,
             text,
             "overlaps with another locality of the same list",

@@ -3,16 +3,11 @@
 use std::sync::Arc;
 
 use crate::model::read;
-use crate::model::route::Cors;
-use crate::model::route::DirectResponse;
-use crate::model::route::Redirect;
-use crate::model::route::RedirectPath;
-use crate::model::route::RedirectPort;
-use crate::model::route::conditions;
-use crate::model::route::headers;
+use crate::model::route::{
+    Cors, DirectResponse, Redirect, RedirectPath, RedirectPort, conditions, headers,
+};
 use crate::model::secret::base64;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
+use crate::problem::{Diagnostics, NO_VALUE};
 use crate::value::StringMatch;
 use crate::wire::virtual_service as wire;
 
@@ -26,12 +21,15 @@ const BODY_MAX: usize = 1 << 20;
 const BODY_LARGE: usize = 100 << 10;
 
 /// Reads `redirect`.
-pub(crate) fn redirect(wire: &wire::HttpRedirect, review: &mut Review<'_>) -> Option<Redirect> {
+pub(crate) fn redirect(
+    wire: &wire::HttpRedirect,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<Redirect> {
     let code = match wire.redirect_code {
         0 => 301,
         code @ (301 | 302 | 303 | 307 | 308) => u16::try_from(code).ok()?,
         other => {
-            review.error(
+            diagnostics.error(
                 "redirectCode",
                 other,
                 "expected one of 301, 302, 303, 307, 308",
@@ -40,16 +38,16 @@ pub(crate) fn redirect(wire: &wire::HttpRedirect, review: &mut Review<'_>) -> Op
         }
     };
     if !matches!(wire.scheme.as_str(), "" | "http" | "https") {
-        review.error("scheme", &wire.scheme, "expected http or https");
+        diagnostics.error("scheme", &wire.scheme, "expected http or https");
     }
     let derived = [
         ("", None),
         ("FROM_PROTOCOL_DEFAULT", Some(RedirectPort::FromScheme)),
         ("FROM_REQUEST_PORT", Some(RedirectPort::FromRequest)),
     ];
-    let derived = read::word(review, "derivePort", &wire.derive_port, &derived).flatten();
+    let derived = read::word(diagnostics, "derivePort", &wire.derive_port, &derived).flatten();
     if derived.is_some() && wire.port.is_some() {
-        review.error(
+        diagnostics.error(
             "derivePort",
             &wire.derive_port,
             "only one of port and derivePort",
@@ -57,13 +55,23 @@ pub(crate) fn redirect(wire: &wire::HttpRedirect, review: &mut Review<'_>) -> Op
     }
     let port = wire
         .port
-        .and_then(|number| read::port(review, "port", number));
-    headers::check_text(review, "uri", &wire.uri);
-    headers::check_text(review, "authority", &wire.authority);
+        .and_then(|number| read::port(diagnostics, "port", number));
+    if !wire.uri.is_empty() && !wire.prefix_rewrite.is_empty() {
+        diagnostics.error(
+            "prefixRewrite",
+            &wire.prefix_rewrite,
+            "only one of uri and prefixRewrite",
+        );
+    }
+    headers::check_text(diagnostics, "uri", &wire.uri);
+    headers::check_text(diagnostics, "prefixRewrite", &wire.prefix_rewrite);
+    headers::check_text(diagnostics, "authority", &wire.authority);
     let redirect = Redirect {
         code,
         authority: read::optional(&wire.authority),
-        path: read::optional(&wire.uri).map(RedirectPath::Whole),
+        path: read::optional(&wire.uri)
+            .map(RedirectPath::Whole)
+            .or_else(|| read::optional(&wire.prefix_rewrite).map(RedirectPath::Prefix)),
         scheme: read::optional(&wire.scheme),
         port: port.map(RedirectPort::Number).or(derived),
     };
@@ -73,10 +81,10 @@ pub(crate) fn redirect(wire: &wire::HttpRedirect, review: &mut Review<'_>) -> Op
         && wire.port.is_none()
         && derived.is_none();
     if nothing {
-        review.error(
+        diagnostics.error(
             "",
             NO_VALUE,
-            "one of uri, authority, scheme and port is required",
+            "one of uri, prefixRewrite, authority, scheme, port and derivePort is required",
         );
     }
     Some(redirect)
@@ -85,26 +93,26 @@ pub(crate) fn redirect(wire: &wire::HttpRedirect, review: &mut Review<'_>) -> Op
 /// Reads `directResponse`.
 pub(crate) fn direct(
     wire: &wire::HttpDirectResponse,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<DirectResponse> {
     let status = u16::try_from(wire.status)
         .ok()
         .filter(|status| (200..=600).contains(status));
     if status.is_none() {
-        review.error("status", wire.status, "expected a status from 200 to 600");
+        diagnostics.error("status", wire.status, "expected a status from 200 to 600");
     }
     let body: Arc<[u8]> = match &wire.body {
         None => Arc::default(),
         Some(body) => match (&body.string, &body.bytes) {
             (Some(_), Some(_)) => {
-                review.error("body", NO_VALUE, "only one of string and bytes");
+                diagnostics.error("body", NO_VALUE, "only one of string and bytes");
                 return None;
             }
             (Some(text), None) => text.as_bytes().into(),
             (None, Some(encoded)) => match base64(encoded) {
                 Some(bytes) => bytes.into(),
                 None => {
-                    review.error("body.bytes", encoded, "expected base64");
+                    diagnostics.error("body.bytes", encoded, "expected base64");
                     return None;
                 }
             },
@@ -112,9 +120,9 @@ pub(crate) fn direct(
         },
     };
     if body.len() > BODY_MAX {
-        review.error("body", body.len(), format!("larger than {BODY_MAX} bytes"));
+        diagnostics.error("body", body.len(), format!("larger than {BODY_MAX} bytes"));
     } else if body.len() > BODY_LARGE {
-        review.warn(
+        diagnostics.warn(
             "body",
             body.len(),
             "a large body, held in memory by every proxy",
@@ -127,24 +135,28 @@ pub(crate) fn direct(
 }
 
 /// Reads `corsPolicy`.
-pub(crate) fn cors(wire: &wire::CorsPolicy, review: &mut Review<'_>) -> Cors {
-    let mut origins = review.each("allowOrigins", &wire.allow_origins, |review, origin| {
-        match conditions::string(origin, false, review)? {
-            StringMatch::Present => {
-                review.error("", NO_VALUE, "one of exact, prefix and regex is required");
-                None
+pub(crate) fn cors(wire: &wire::CorsPolicy, diagnostics: &mut Diagnostics<'_>) -> Cors {
+    let mut origins = diagnostics.each(
+        "allowOrigins",
+        &wire.allow_origins,
+        |diagnostics, origin| {
+            match conditions::string(origin, false, diagnostics)? {
+                StringMatch::Present => {
+                    diagnostics.error("", NO_VALUE, "one of exact, prefix and regex is required");
+                    None
+                }
+                // As in Envoy, the one word that means any origin.
+                StringMatch::Exact(any) if &*any == "*" => Some(StringMatch::Present),
+                StringMatch::Exact(text) | StringMatch::Prefix(text) if text.is_empty() => {
+                    diagnostics.error("", NO_VALUE, "cannot be empty");
+                    None
+                }
+                other => Some(other),
             }
-            // As in Envoy, the one word that means any origin.
-            StringMatch::Exact(any) if &*any == "*" => Some(StringMatch::Present),
-            StringMatch::Exact(text) | StringMatch::Prefix(text) if text.is_empty() => {
-                review.error("", NO_VALUE, "cannot be empty");
-                None
-            }
-            other => Some(other),
-        }
-    });
+        },
+    );
     if !wire.allow_origin.is_empty() {
-        review.warn(
+        diagnostics.warn(
             "allowOrigin",
             wire.allow_origin.join(", "),
             ("the old form", "write allowOrigins"),
@@ -166,21 +178,21 @@ pub(crate) fn cors(wire: &wire::CorsPolicy, review: &mut Review<'_>) -> Cors {
             .iter()
             .filter(|name| *name != "*" && !headers::is_name(name))
         {
-            review.error(part, name, "not a valid name of a header");
+            diagnostics.error(part, name, "not a valid name of a header");
         }
     }
     for method in &wire.allow_methods {
         if method != "*" && !METHODS.contains(&method.as_str()) {
-            review.error(
+            diagnostics.error(
                 "allowMethods",
                 method,
                 format!("expected `*` or one of {}", METHODS.join(", ")),
             );
         }
     }
-    let max_age = read::positive_duration(review, "maxAge", wire.max_age.as_ref());
+    let max_age = read::positive_duration(diagnostics, "maxAge", wire.max_age.as_ref());
     if let Some(age) = max_age.filter(|age| age.subsec_nanos() > 0) {
-        review.error(
+        diagnostics.error(
             "maxAge",
             age.as_secs_f64(),
             "browsers know whole seconds only",
@@ -195,7 +207,7 @@ pub(crate) fn cors(wire: &wire::CorsPolicy, review: &mut Review<'_>) -> Cors {
         max_age,
         credentials: wire.allow_credentials,
         ignore_unmatched: read::word(
-            review,
+            diagnostics,
             "unmatchedPreflights",
             &wire.unmatched_preflights,
             &preflights,

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::read;
-use crate::model::regex;
-use crate::model::route::HttpMatch;
+use crate::model::condition::Condition;
+use crate::model::http_match::HttpMatch;
 use crate::model::route::headers;
-use crate::model::virtual_service::parse::Source;
-use crate::model::virtual_service::parse::source;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
+use crate::model::virtual_service::parse::{Source, source};
+use crate::model::{read, regex};
+use crate::problem::{Diagnostics, NO_VALUE};
 use crate::value::StringMatch;
 use crate::wire::virtual_service as wire;
 
@@ -21,26 +19,33 @@ const PSEUDO: [&str; 4] = [":authority", ":method", ":path", ":scheme"];
 pub(crate) fn parse(
     wire: &wire::HttpMatch,
     namespace: &Arc<str>,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> HttpMatch {
     let mut one = |part: &str, text: &Option<wire::StringMatch>| {
         let text = text.as_ref()?;
-        review.within(part, |review| {
-            match string(text, wire.ignore_uri_case && part == "uri", review)? {
+        diagnostics.within(part, |diagnostics| {
+            match string(text, wire.ignore_uri_case && part == "uri", diagnostics)? {
                 // A condition without a word is none.
                 StringMatch::Present => None,
                 StringMatch::Prefix(prefix) if prefix.is_empty() && part != "uri" => {
-                    review.error("prefix", NO_VALUE, "cannot be empty");
+                    diagnostics.error("prefix", NO_VALUE, "cannot be empty");
                     None
                 }
                 other => Some(other),
             }
         })
     };
-    let uri = one("uri", &wire.uri);
-    let scheme = one("scheme", &wire.scheme);
-    let method = one("method", &wire.method);
-    let authority = one("authority", &wire.authority);
+    let mut conditions = Vec::new();
+    conditions.extend(one("uri", &wire.uri).map(Condition::Path));
+    conditions.extend(one("scheme", &wire.scheme).map(Condition::Scheme));
+    conditions.extend(one("method", &wire.method).map(Condition::Method));
+    conditions.extend(one("authority", &wire.authority).map(Condition::Authority));
+    let headers = table("headers", &wire.headers, true, diagnostics);
+    conditions.extend(headers.map(|(name, text)| Condition::Header(name, text)));
+    let without = table("withoutHeaders", &wire.without_headers, true, diagnostics);
+    conditions.extend(without.map(|(name, text)| Condition::WithoutHeader(name, text)));
+    let query = table("queryParams", &wire.query_params, false, diagnostics);
+    conditions.extend(query.map(|(name, text)| Condition::Query(name, text)));
     let caller = Source {
         port: wire.port,
         gateways: &wire.gateways,
@@ -49,16 +54,9 @@ pub(crate) fn parse(
     };
     HttpMatch {
         name: read::optional(&wire.name),
-        uri,
-        segments: None,
+        conditions: conditions.into(),
         ignore_uri_case: wire.ignore_uri_case,
-        scheme,
-        method,
-        authority,
-        headers: table("headers", &wire.headers, true, review),
-        without_headers: table("withoutHeaders", &wire.without_headers, true, review),
-        query: table("queryParams", &wire.query_params, false, review),
-        source: source(&caller, namespace, review),
+        source: source(&caller, namespace, diagnostics),
     }
 }
 
@@ -66,13 +64,13 @@ fn table(
     part: &str,
     table: &BTreeMap<String, Option<wire::StringMatch>>,
     are_headers: bool,
-    review: &mut Review<'_>,
-) -> Vec<(Arc<str>, StringMatch)> {
-    review.within(part, |review| {
+    diagnostics: &mut Diagnostics<'_>,
+) -> impl Iterator<Item = (Arc<str>, StringMatch)> + use<> {
+    let entries: Vec<_> = diagnostics.within(part, |diagnostics| {
         let entries = table.iter().filter_map(|(name, text)| {
             let pseudo = PSEUDO.contains(&name.as_str()) || name.starts_with("@request.auth.");
             if are_headers && !headers::is_name(name) && !pseudo {
-                review.error("", name, "not a valid name of a header");
+                diagnostics.error("", name, "not a valid name of a header");
             }
             let key = if are_headers {
                 name.to_ascii_lowercase()
@@ -80,30 +78,31 @@ fn table(
                 name.clone()
             };
             let Some(text) = text else {
-                review.error(name, NO_VALUE, ("cannot be null", "write {} for presence"));
+                diagnostics.error(name, NO_VALUE, ("cannot be null", "write {} for presence"));
                 return None;
             };
-            let text = review.within(name, |review| {
+            let text = diagnostics.within(name, |diagnostics| {
                 if text.prefix.as_deref() == Some("") {
-                    review.error(
+                    diagnostics.error(
                         "prefix",
                         NO_VALUE,
                         ("cannot be empty", "write {} for presence"),
                     );
                 }
-                string(text, false, review)
+                string(text, false, diagnostics)
             })?;
             Some((key.into(), text))
         });
         entries.collect()
-    })
+    });
+    entries.into_iter()
 }
 
 /// Reads a `StringMatch`; without a word, or with the regex `*`, it asks for presence.
 pub(crate) fn string(
     wire: &wire::StringMatch,
     ignore_case: bool,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<StringMatch> {
     match (&wire.exact, &wire.prefix, &wire.regex) {
         (None, None, None) => Some(StringMatch::Present),
@@ -119,12 +118,12 @@ pub(crate) fn string(
         (None, None, Some(regex)) => match regex::whole(regex) {
             Ok(compiled) => Some(compiled),
             Err(fault) => {
-                review.error("regex", regex, fault);
+                diagnostics.error("regex", regex, fault);
                 None
             }
         },
         _ => {
-            review.error("", NO_VALUE, "only one of exact, prefix and regex");
+            diagnostics.error("", NO_VALUE, "only one of exact, prefix and regex");
             None
         }
     }

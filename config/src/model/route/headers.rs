@@ -3,22 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::HeaderName;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
-use crate::model::route::HeaderChanges;
-use crate::model::route::HeaderOperations;
-use crate::problem::Review;
+use crate::model::route::{HeaderChanges, HeaderOperations};
+use crate::problem::Diagnostics;
 use crate::wire::virtual_service as wire;
 
 /// Reads `headers`.
-pub(crate) fn parse(wire: Option<&wire::Headers>, review: &mut Review<'_>) -> HeaderChanges {
+pub(crate) fn parse(
+    wire: Option<&wire::Headers>,
+    diagnostics: &mut Diagnostics<'_>,
+) -> HeaderChanges {
     let Some(wire) = wire else {
         return HeaderChanges::default();
     };
-    review.within("headers", |review| HeaderChanges {
-        request: operations("request", wire.request.as_ref(), true, review),
-        response: operations("response", wire.response.as_ref(), false, review),
+    diagnostics.within("headers", |diagnostics| HeaderChanges {
+        request: operations("request", wire.request.as_ref(), true, diagnostics),
+        response: operations("response", wire.response.as_ref(), false, diagnostics),
     })
 }
 
@@ -26,17 +27,17 @@ fn operations(
     part: &str,
     wire: Option<&wire::HeaderOperations>,
     authority: bool,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> HeaderOperations {
     let Some(wire) = wire else {
         return HeaderOperations::default();
     };
-    review.within(part, |review| HeaderOperations {
-        remove: review.each("remove", &wire.remove, |review, name| {
-            name_of(review, name, false)
+    diagnostics.within(part, |diagnostics| HeaderOperations {
+        remove: diagnostics.each("remove", &wire.remove, |diagnostics, name| {
+            name_of(diagnostics, name, false)
         }),
-        set: values("set", &wire.set, authority, review),
-        add: values("add", &wire.add, authority, review),
+        set: values("set", &wire.set, authority, diagnostics),
+        add: values("add", &wire.add, authority, diagnostics),
     })
 }
 
@@ -44,14 +45,14 @@ fn values(
     part: &str,
     wire: &BTreeMap<String, String>,
     authority: bool,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> BTreeMap<Arc<str>, Arc<str>> {
-    review.within(part, |review| {
+    diagnostics.within(part, |diagnostics| {
         let pairs = wire.iter().filter_map(|(name, value)| {
             if HeaderValue::from_str(value).is_err() {
-                review.error(name, value, "not a valid value of a header");
+                diagnostics.error(name, value, "not a valid value of a header");
             } else if !closes_variables(value) {
-                review.error(
+                diagnostics.error(
                     name,
                     value,
                     (
@@ -60,23 +61,26 @@ fn values(
                     ),
                 );
             }
-            Some((name_of(review, name, authority)?, value.as_str().into()))
+            Some((
+                name_of(diagnostics, name, authority)?,
+                value.as_str().into(),
+            ))
         });
         pairs.collect()
     })
 }
 
 /// A name in lower case. Only where `authority` is allowed may it be `Host` or `:authority`.
-fn name_of(review: &mut Review<'_>, name: &str, authority: bool) -> Option<Arc<str>> {
+fn name_of(diagnostics: &mut Diagnostics<'_>, name: &str, authority: bool) -> Option<Arc<str>> {
     if is_authority(name) {
         if authority {
             return Some(name.to_ascii_lowercase().into());
         }
-        review.error("", name, "the host can only be set, and only for requests");
+        diagnostics.error("", name, "the host can only be set, and only for requests");
         return None;
     }
     if !is_name(name) {
-        review.error("", name, "not a valid name of a header");
+        diagnostics.error("", name, "not a valid name of a header");
         return None;
     }
     Some(name.to_ascii_lowercase().into())
@@ -88,9 +92,9 @@ pub(crate) fn is_name(name: &str) -> bool {
 }
 
 /// Complains of what no header may have, such as a line break.
-pub(crate) fn check_text(review: &mut Review<'_>, part: &str, text: &str) {
+pub(crate) fn check_text(diagnostics: &mut Diagnostics<'_>, part: &str, text: &str) {
     if HeaderValue::from_bytes(text.as_bytes()).is_err() {
-        review.error(
+        diagnostics.error(
             part,
             text,
             "cannot have line breaks or other control characters",

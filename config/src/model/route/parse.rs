@@ -2,25 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::model::read;
-use crate::model::regex;
-use crate::model::route::Abort;
-use crate::model::route::Fault;
-use crate::model::route::HttpAction;
-use crate::model::route::HttpDestination;
-use crate::model::route::HttpRoute;
-use crate::model::route::Mirror;
-use crate::model::route::PathRewrite;
-use crate::model::route::Rewrite;
-use crate::model::route::answers;
-use crate::model::route::conditions;
-use crate::model::route::headers;
-use crate::model::route::tries;
-use crate::model::virtual_service::parse::check_weights;
-use crate::model::virtual_service::parse::weight;
+use crate::model::route::{
+    Abort, Fault, HttpAction, HttpDestination, HttpRoute, Mirror, PathRewrite, Rewrite, answers,
+    conditions, headers, tries,
+};
+use crate::model::virtual_service::parse::{check_weights, weight};
+use crate::model::{read, regex};
 use crate::name::ObjectName;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
+use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::shared::Percent;
 use crate::wire::virtual_service as wire;
 
@@ -29,44 +18,42 @@ pub(crate) fn rule(
     wire: &wire::HttpRoute,
     namespace: &Arc<str>,
     delegate: bool,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<HttpRoute> {
     if delegate && wire.delegate.is_some() {
-        review.error(
+        diagnostics.error(
             "delegate",
             NO_VALUE,
             "a delegate cannot have delegates of its own",
         );
     }
-    let matches = review.each("match", &wire.matches, |review, wire| {
-        Some(conditions::parse(wire, namespace, review))
+    let matches = diagnostics.each("match", &wire.matches, |diagnostics, wire| {
+        Some(conditions::parse(wire, namespace, diagnostics))
     });
-    let action = action(wire, namespace, review);
+    let action = action(wire, namespace, diagnostics);
     let rewrite = wire
         .rewrite
         .as_ref()
-        .and_then(|wire| review.within("rewrite", |review| rewrite(wire, review)));
-    let headers = headers::parse(wire.headers.as_ref(), review);
-    one_authority(wire, review);
+        .and_then(|wire| diagnostics.within("rewrite", |diagnostics| rewrite(wire, diagnostics)));
+    let headers = headers::parse(wire.headers.as_ref(), diagnostics);
+    one_authority(wire, diagnostics);
     Some(HttpRoute {
         name: read::optional(&wire.name),
         matches,
         action: action?,
         rewrite,
-        timeout: read::time_limit(review, "timeout", wire.timeout.as_ref()),
-        retries: wire
-            .retries
-            .as_ref()
-            .map(|wire| review.within("retries", |review| tries::parse(wire, review))),
+        timeout: read::time_limit(diagnostics, "timeout", wire.timeout.as_ref()),
+        retries: wire.retries.as_ref().map(|wire| {
+            diagnostics.within("retries", |diagnostics| tries::parse(wire, diagnostics))
+        }),
         fault: wire
             .fault
             .as_ref()
-            .map(|wire| review.within("fault", |review| fault(wire, review))),
-        mirrors: mirrors(wire, namespace, review),
-        cors: wire
-            .cors_policy
-            .as_ref()
-            .map(|wire| review.within("corsPolicy", |review| answers::cors(wire, review))),
+            .map(|wire| diagnostics.within("fault", |diagnostics| fault(wire, diagnostics))),
+        mirrors: mirrors(wire, namespace, diagnostics),
+        cors: wire.cors_policy.as_ref().map(|wire| {
+            diagnostics.within("corsPolicy", |diagnostics| answers::cors(wire, diagnostics))
+        }),
         headers,
     })
 }
@@ -75,7 +62,7 @@ pub(crate) fn rule(
 fn action(
     wire: &wire::HttpRoute,
     namespace: &Arc<str>,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<HttpAction> {
     let written = [
         ("route", !wire.route.is_empty()),
@@ -88,7 +75,7 @@ fn action(
         .filter(|(_, used)| *used)
         .map(|(part, _)| *part);
     let Some(first) = used.next() else {
-        review.error(
+        diagnostics.error(
             "",
             NO_VALUE,
             "one of route, redirect, directResponse and delegate is required",
@@ -96,7 +83,7 @@ fn action(
         return None;
     };
     if let Some(second) = used.next() {
-        review.error(
+        diagnostics.error(
             second,
             NO_VALUE,
             format!("a rule cannot have both {first} and {second}"),
@@ -108,7 +95,7 @@ fn action(
             ("rewrite", wire.rewrite.is_some()),
         ] {
             if used {
-                review.error(
+                diagnostics.error(
                     part,
                     NO_VALUE,
                     format!("a rule cannot have both {first} and {part}"),
@@ -117,18 +104,22 @@ fn action(
         }
     }
     if let Some(redirect) = &wire.redirect {
-        return review
-            .within("redirect", |review| answers::redirect(redirect, review))
+        return diagnostics
+            .within("redirect", |diagnostics| {
+                answers::redirect(redirect, diagnostics)
+            })
             .map(HttpAction::Redirect);
     }
     if let Some(response) = &wire.direct_response {
-        return review
-            .within("directResponse", |review| answers::direct(response, review))
+        return diagnostics
+            .within("directResponse", |diagnostics| {
+                answers::direct(response, diagnostics)
+            })
             .map(HttpAction::Respond);
     }
     if let Some(delegate) = &wire.delegate {
         if delegate.name.is_empty() {
-            review.error("delegate.name", NO_VALUE, "required");
+            diagnostics.error("delegate.name", NO_VALUE, "required");
         }
         let of = match delegate.namespace.as_str() {
             "" => namespace,
@@ -139,13 +130,17 @@ fn action(
             delegate.name.as_str(),
         )));
     }
-    check_weights(review, wire.route.iter().map(|one| one.weight));
-    let destinations = review.each("route", &wire.route, |review, one| {
-        let destination =
-            read::destination(review, "destination", one.destination.as_ref(), namespace);
-        let headers = headers::parse(one.headers.as_ref(), review);
+    check_weights(diagnostics, wire.route.iter().map(|one| one.weight));
+    let destinations = diagnostics.each("route", &wire.route, |diagnostics, one| {
+        let destination = read::destination(
+            diagnostics,
+            "destination",
+            one.destination.as_ref(),
+            namespace,
+        );
+        let headers = headers::parse(one.headers.as_ref(), diagnostics);
         Some(HttpDestination {
-            weight: weight(review, one.weight)?,
+            weight: weight(diagnostics, one.weight)?,
             destination: destination?,
             headers,
         })
@@ -153,23 +148,23 @@ fn action(
     Some(HttpAction::Route(destinations))
 }
 
-fn rewrite(wire: &wire::HttpRewrite, review: &mut Review<'_>) -> Option<Rewrite> {
-    headers::check_text(review, "uri", &wire.uri);
-    headers::check_text(review, "authority", &wire.authority);
+fn rewrite(wire: &wire::HttpRewrite, diagnostics: &mut Diagnostics<'_>) -> Option<Rewrite> {
+    headers::check_text(diagnostics, "uri", &wire.uri);
+    headers::check_text(diagnostics, "authority", &wire.authority);
     let authority = read::optional(&wire.authority);
     let path = match (&*wire.uri, &wire.uri_regex_rewrite) {
         ("", None) => None,
         (uri, None) => Some(PathRewrite::Uri(uri.into())),
         (uri, Some(regex)) => {
             if !uri.is_empty() {
-                review.error(
+                diagnostics.error(
                     "uriRegexRewrite",
                     NO_VALUE,
                     "only one of uri and uriRegexRewrite",
                 );
             }
             if regex.rewrite.is_empty() {
-                review.error("uriRegexRewrite.rewrite", NO_VALUE, "required");
+                diagnostics.error("uriRegexRewrite.rewrite", NO_VALUE, "required");
             }
             match regex::part(&regex.matches) {
                 Ok(pattern) => Some(PathRewrite::Regex {
@@ -177,14 +172,14 @@ fn rewrite(wire: &wire::HttpRewrite, review: &mut Review<'_>) -> Option<Rewrite>
                     substitution: regex.rewrite.as_str().into(),
                 }),
                 Err(fault) => {
-                    review.error("uriRegexRewrite.match", &regex.matches, fault);
+                    diagnostics.error("uriRegexRewrite.match", &regex.matches, fault);
                     None
                 }
             }
         }
     };
-    if path.is_none() && authority.is_none() && review.passed() {
-        review.error(
+    if path.is_none() && authority.is_none() && diagnostics.passed() {
+        diagnostics.error(
             "",
             NO_VALUE,
             "one of uri, uriRegexRewrite and authority is required",
@@ -194,7 +189,7 @@ fn rewrite(wire: &wire::HttpRewrite, review: &mut Review<'_>) -> Option<Rewrite>
 }
 
 /// `rewrite.authority` and the request headers `Host` and `:authority` all set the same thing.
-fn one_authority(wire: &wire::HttpRoute, review: &mut Review<'_>) {
+fn one_authority(wire: &wire::HttpRoute, diagnostics: &mut Diagnostics<'_>) {
     let request = wire
         .headers
         .as_ref()
@@ -208,7 +203,7 @@ fn one_authority(wire: &wire::HttpRoute, review: &mut Review<'_>) {
         .as_ref()
         .is_some_and(|rewrite| !rewrite.authority.is_empty());
     if named.count() + usize::from(rewritten) > 1 {
-        review.error(
+        diagnostics.error(
             "headers.request",
             NO_VALUE,
             "the authority is set in several places",
@@ -216,36 +211,37 @@ fn one_authority(wire: &wire::HttpRoute, review: &mut Review<'_>) {
     }
 }
 
-fn fault(wire: &wire::HttpFault, review: &mut Review<'_>) -> Fault {
+fn fault(wire: &wire::HttpFault, diagnostics: &mut Diagnostics<'_>) -> Fault {
     if wire.delay.is_none() && wire.abort.is_none() {
-        review.error("", NO_VALUE, "a delay or an abort is required");
+        diagnostics.error("", NO_VALUE, "a delay or an abort is required");
     }
     let delay = wire.delay.as_ref().and_then(|wire| {
-        review.within("delay", |review| {
+        diagnostics.within("delay", |diagnostics| {
             if wire.exponential_delay.is_some() {
-                review.error(
+                diagnostics.error(
                     "exponentialDelay",
                     NO_VALUE,
                     ("does not exist", "write fixedDelay"),
                 );
             }
-            let share = share(wire.percentage.as_ref(), wire.percent, review);
-            let delay = read::positive_duration(review, "fixedDelay", wire.fixed_delay.as_ref())?;
+            let share = share(wire.percentage.as_ref(), wire.percent, diagnostics);
+            let delay =
+                read::positive_duration(diagnostics, "fixedDelay", wire.fixed_delay.as_ref())?;
             Some((share, delay))
         })
     });
     let abort = wire.abort.as_ref().and_then(|wire| {
-        review.within("abort", |review| {
-            let share = share(wire.percentage.as_ref(), wire.percent, review);
-            Some((share, abort(wire, review)?))
+        diagnostics.within("abort", |diagnostics| {
+            let share = share(wire.percentage.as_ref(), wire.percent, diagnostics);
+            Some((share, abort(wire, diagnostics)?))
         })
     });
     Fault { delay, abort }
 }
 
-fn abort(wire: &wire::FaultAbort, review: &mut Review<'_>) -> Option<Abort> {
+fn abort(wire: &wire::FaultAbort, diagnostics: &mut Diagnostics<'_>) -> Option<Abort> {
     if wire.http2_error.is_some() {
-        review.error(
+        diagnostics.error(
             "http2Error",
             NO_VALUE,
             ("does not exist", "write httpStatus or grpcStatus"),
@@ -258,11 +254,11 @@ fn abort(wire: &wire::FaultAbort, review: &mut Review<'_>) -> Option<Abort> {
         {
             return Some(Abort::Http(code));
         }
-        review.error("httpStatus", status, "expected a status from 200 to 600");
+        diagnostics.error("httpStatus", status, "expected a status from 200 to 600");
         return None;
     }
     let Some(word) = &wire.grpc_status else {
-        review.warn(
+        diagnostics.warn(
             "",
             NO_VALUE,
             "neither httpStatus nor grpcStatus, so nothing is aborted",
@@ -270,7 +266,7 @@ fn abort(wire: &wire::FaultAbort, review: &mut Review<'_>) -> Option<Abort> {
         return None;
     };
     let Some(number) = GRPC_STATUSES.iter().position(|status| status == word) else {
-        review.error(
+        diagnostics.error(
             "grpcStatus",
             word,
             "expected the name of a gRPC status, such as UNAVAILABLE",
@@ -302,41 +298,50 @@ const GRPC_STATUSES: [&str; 17] = [
 ];
 
 /// The share of a fault; unset is none at all.
-fn share(percentage: Option<&Percent>, percent: i32, review: &mut Review<'_>) -> u32 {
+fn share(percentage: Option<&Percent>, percent: i32, diagnostics: &mut Diagnostics<'_>) -> u32 {
     match percentage {
-        Some(percentage) => read::share(review, "percentage.value", percentage.value),
-        None => read::millionths(review, "percent", f64::from(percent)),
+        Some(percentage) => read::share(diagnostics, "percentage.value", percentage.value),
+        None => read::millionths(diagnostics, "percent", f64::from(percent)),
     }
 }
 
-fn mirrors(wire: &wire::HttpRoute, namespace: &Arc<str>, review: &mut Review<'_>) -> Vec<Mirror> {
+fn mirrors(
+    wire: &wire::HttpRoute,
+    namespace: &Arc<str>,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Vec<Mirror> {
     if wire.mirror.is_some() && !wire.mirrors.is_empty() {
-        review.error("mirrors", NO_VALUE, "only one of mirror and mirrors");
+        diagnostics.error("mirrors", NO_VALUE, "only one of mirror and mirrors");
     }
     let old = wire.mirror_percent.map(|percent| {
-        review.warn(
+        diagnostics.warn(
             "mirrorPercent",
             percent,
             ("the old form", "write mirrorPercentage"),
         );
-        read::millionths(review, "mirrorPercent", f64::from(percent))
+        read::millionths(diagnostics, "mirrorPercent", f64::from(percent))
     });
     let new = wire.mirror_percentage.as_ref();
-    let share = new.map(|share| read::millionths(review, "mirrorPercentage.value", share.value));
+    let share =
+        new.map(|share| read::millionths(diagnostics, "mirrorPercentage.value", share.value));
     if let Some(destination) = &wire.mirror {
         let share = share.or(old).unwrap_or(1_000_000);
-        let destination = read::destination(review, "mirror", Some(destination), namespace);
+        let destination = read::destination(diagnostics, "mirror", Some(destination), namespace);
         return destination
             .map(|destination| Mirror { destination, share })
             .into_iter()
             .collect();
     }
-    review.each("mirrors", &wire.mirrors, |review, wire| {
+    diagnostics.each("mirrors", &wire.mirrors, |diagnostics, wire| {
         let share = wire.percentage.as_ref().map_or(1_000_000, |percentage| {
-            read::millionths(review, "percentage.value", percentage.value)
+            read::millionths(diagnostics, "percentage.value", percentage.value)
         });
-        let destination =
-            read::destination(review, "destination", wire.destination.as_ref(), namespace);
+        let destination = read::destination(
+            diagnostics,
+            "destination",
+            wire.destination.as_ref(),
+            namespace,
+        );
         Some(Mirror {
             destination: destination?,
             share,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::read;
 use crate::model::route::Retries;
-use crate::problem::Review;
+use crate::problem::Diagnostics;
 use crate::wire::virtual_service::HttpRetry;
 
 /// The words of `retryOn` that Envoy knows.
@@ -59,16 +59,16 @@ const DEFAULT: [&str; 5] = [
 const BY_STATUS: &str = "retriable-status-codes";
 
 /// Reads a retry policy.
-pub(crate) fn parse(wire: &HttpRetry, review: &mut Review<'_>) -> Retries {
+pub(crate) fn parse(wire: &HttpRetry, diagnostics: &mut Diagnostics<'_>) -> Retries {
     let attempts = u32::try_from(wire.attempts).unwrap_or_else(|_| {
-        review.error("attempts", wire.attempts, "must not be negative");
+        diagnostics.error("attempts", wire.attempts, "must not be negative");
         0
     });
     let others = wire.per_try_timeout.is_some()
         || !wire.retry_on.is_empty()
         || wire.retry_remote_localities.is_some();
     if attempts == 0 && others {
-        review.error(
+        diagnostics.error(
             "attempts",
             attempts,
             (
@@ -93,11 +93,11 @@ pub(crate) fn parse(wire: &HttpRetry, review: &mut Review<'_>) -> Retries {
             Ok(status) if known(&status) => statuses.push(status),
             _ if WORDS.contains(&word) => {
                 if let Some((_, what)) = IDLE.iter().find(|(idle, _)| *idle == word) {
-                    review.warn("retryOn", word, *what);
+                    diagnostics.warn("retryOn", word, *what);
                 }
                 on.push(word.into());
             }
-            _ => review.error(
+            _ => diagnostics.error(
                 "retryOn",
                 word,
                 format!("expected a status code or one of {}", WORDS.join(", ")),
@@ -110,8 +110,8 @@ pub(crate) fn parse(wire: &HttpRetry, review: &mut Review<'_>) -> Retries {
     if wire.retry_on.is_empty() {
         on = DEFAULT.iter().map(|word| Arc::from(*word)).collect();
     }
-    let try_timeout = read::time_limit(review, "perTryTimeout", wire.per_try_timeout.as_ref());
-    let backoff = read::positive_duration(review, "backoff", wire.backoff.as_ref());
+    let try_timeout = read::time_limit(diagnostics, "perTryTimeout", wire.per_try_timeout.as_ref());
+    let backoff = read::positive_duration(diagnostics, "backoff", wire.backoff.as_ref());
     Retries {
         attempts,
         try_timeout,

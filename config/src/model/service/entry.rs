@@ -4,17 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::host::HostPattern;
-use crate::model::host_name;
 use crate::model::meta::Meta;
-use crate::model::read;
-use crate::model::service::Resolution;
-use crate::model::service::Service;
-use crate::model::service::ServicePort;
 use crate::model::service::members;
-use crate::port::PortClass;
-use crate::port::Protocol;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
+use crate::model::service::near::near;
+use crate::model::service::types::{Resolution, Service, ServicePort};
+use crate::model::{host_name, read};
+use crate::port::{PortClass, Protocol};
+use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::envelope::Metadata;
 use crate::wire::service_entry::ServiceEntry as Wire;
 use crate::wire::shared::Port;
@@ -24,7 +20,7 @@ pub(crate) fn parse(
     wire: &Wire,
     metadata: &Metadata,
     meta: &Arc<Meta>,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<Service> {
     let words = [
         ("NONE", Resolution::None),
@@ -38,13 +34,13 @@ pub(crate) fn parse(
         .enumerate()
         .map(|(at, (word, _))| (*word, at))
         .collect();
-    let at = read::word(review, "resolution", &wire.resolution, &indexes).unwrap_or_default();
+    let at = read::word(diagnostics, "resolution", &wire.resolution, &indexes).unwrap_or_default();
     let resolution = words[at].1.clone();
     let places = [("MESH_EXTERNAL", true), ("MESH_INTERNAL", false)];
-    let external = read::word(review, "location", &wire.location, &places).unwrap_or(true);
+    let external = read::word(diagnostics, "location", &wire.location, &places).unwrap_or(true);
 
-    hosts(wire, &resolution, review);
-    let ports = ports(wire, &resolution, review);
+    hosts(wire, &resolution, diagnostics);
+    let ports = ports(wire, &resolution, diagnostics);
     let opaque = ports
         .iter()
         .find(|port| cannot_tell_hosts_apart(port.protocol));
@@ -52,7 +48,7 @@ pub(crate) fn parse(
         && wire.hosts.len() > 1
         && let Some(opaque) = opaque
     {
-        review.error(
+        diagnostics.error(
             "ports",
             opaque.number,
             (
@@ -61,16 +57,16 @@ pub(crate) fn parse(
             ),
         );
     }
-    doubtful(wire, &resolution, &ports, review);
-    let addresses = addresses(wire, &resolution, review);
-    let endpoints = members::endpoints(wire, &resolution, &ports, review);
+    doubtful(wire, &resolution, &ports, diagnostics);
+    let addresses = addresses(wire, &resolution, diagnostics);
+    let endpoints = members::endpoints(wire, &resolution, &ports, diagnostics);
     let selector = wire
         .workload_selector
         .as_ref()
-        .map(|selector| read::selector(review, "workloadSelector.labels", &selector.labels));
+        .map(|selector| read::selector(diagnostics, "workloadSelector.labels", &selector.labels));
     let namespace = &meta.name.namespace;
-    let export_to = read::export_to(review, &wire.export_to, namespace, true);
-    let near = super::near("", metadata, review);
+    let export_to = read::export_to(diagnostics, &wire.export_to, namespace, true);
+    let near = near("", metadata, diagnostics);
     let service = |host: &String| Service {
         meta: Arc::clone(meta),
         host: HostPattern::parse(host),
@@ -95,7 +91,12 @@ pub(crate) fn parse(
 }
 
 /// What is admitted and works otherwise than it seems.
-fn doubtful(wire: &Wire, resolution: &Resolution, ports: &[ServicePort], review: &mut Review<'_>) {
+fn doubtful(
+    wire: &Wire,
+    resolution: &Resolution,
+    ports: &[ServicePort],
+    diagnostics: &mut Diagnostics<'_>,
+) {
     let names = matches!(resolution, Resolution::Dns | Resolution::DnsRoundRobin);
     let streams = |port: &&ServicePort| port.protocol.class() == Some(PortClass::Tcp);
     if names
@@ -107,19 +108,19 @@ fn doubtful(wire: &Wire, resolution: &Resolution, ports: &[ServicePort], review:
             "several hosts share one address, so calls by address cannot be told apart",
             "write one ServiceEntry a host",
         );
-        review.warn("hosts", wire.hosts.join(", "), what);
+        diagnostics.warn("hosts", wire.hosts.join(", "), what);
     }
     if let Some(selector) = &wire.workload_selector {
         if selector.labels.is_empty() {
             let what = "without labels it selects every workload of the namespace";
-            review.warn("workloadSelector", NO_VALUE, what);
+            diagnostics.warn("workloadSelector", NO_VALUE, what);
         }
         if *resolution == Resolution::None {
             let what = (
                 "resolution NONE dials where the caller wanted to go, so nothing is selected",
                 "write resolution STATIC",
             );
-            review.warn("workloadSelector", NO_VALUE, what);
+            diagnostics.warn("workloadSelector", NO_VALUE, what);
         }
     }
     let captures = |port: &&ServicePort| matches!(port.protocol, Protocol::Auto | Protocol::Tcp);
@@ -131,7 +132,7 @@ fn doubtful(wire: &Wire, resolution: &Resolution, ports: &[ServicePort], review:
             "without addresses this port takes calls to every address",
             "add addresses",
         );
-        review.warn("addresses", port.number, what);
+        diagnostics.warn("addresses", port.number, what);
     }
 }
 
@@ -147,18 +148,18 @@ fn given(wire: &Wire, host: &str) -> Vec<std::net::IpAddr> {
         .collect()
 }
 
-fn hosts(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) {
+fn hosts(wire: &Wire, resolution: &Resolution, diagnostics: &mut Diagnostics<'_>) {
     if wire.hosts.is_empty() {
-        review.error(
+        diagnostics.error(
             "hosts",
             NO_VALUE,
             ("at least one host is required", "list hosts"),
         );
     }
-    review.each("hosts", &wire.hosts, |review, host| {
+    diagnostics.each("hosts", &wire.hosts, |diagnostics, host| {
         let wildcard = host.starts_with('*');
         if host == "*" {
-            review.error(
+            diagnostics.error(
                 "",
                 host,
                 (
@@ -167,12 +168,12 @@ fn hosts(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) {
                 ),
             );
         } else if let Some(fault) = host_name::fault_of_pattern(host) {
-            review.error("", host, fault);
+            diagnostics.error("", host, fault);
         } else if matches!(resolution, Resolution::Dns | Resolution::DnsRoundRobin)
             && wildcard
             && wire.endpoints.is_empty()
         {
-            review.error(
+            diagnostics.error(
                 "",
                 host,
                 (
@@ -181,20 +182,24 @@ fn hosts(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) {
                 ),
             );
         } else if *resolution == Resolution::DynamicDns && !wildcard {
-            review.error(
+            diagnostics.error(
                 "",
                 host,
                 ("resolution DYNAMIC_DNS is for wildcard hosts", "write DNS"),
             );
         }
-        host_name::warn_of_partial_wildcard(review, host);
+        host_name::warn_of_partial_wildcard(diagnostics, host);
         Some(())
     });
 }
 
-fn ports(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<ServicePort> {
+fn ports(
+    wire: &Wire,
+    resolution: &Resolution,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Vec<ServicePort> {
     if wire.ports.is_empty() {
-        review.warn(
+        diagnostics.warn(
             "ports",
             NO_VALUE,
             ("without ports nothing can be called", "list ports"),
@@ -202,37 +207,37 @@ fn ports(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<S
     }
     let mut numbers = BTreeMap::new();
     let mut names = BTreeMap::new();
-    review.each("ports", &wire.ports, |review, wire: &Port| {
-        let number = read::port(review, "number", wire.number);
+    diagnostics.each("ports", &wire.ports, |diagnostics, wire: &Port| {
+        let number = read::port(diagnostics, "number", wire.number);
         if numbers.insert(wire.number, ()).is_some() {
-            review.error(
+            diagnostics.error(
                 "number",
                 wire.number,
                 "another port of this ServiceEntry has this number",
             );
         }
         if wire.name.is_empty() {
-            review.error(
+            diagnostics.error(
                 "name",
                 NO_VALUE,
                 ("a port needs a name", "add one such as `https`"),
             );
         } else if !host_name::is_label(&wire.name) {
-            review.error(
+            diagnostics.error(
                 "name",
                 &wire.name,
                 "not a valid name of a port: expected letters, digits and dashes",
             );
         } else if names.insert(wire.name.clone(), ()).is_some() {
-            review.error(
+            diagnostics.error(
                 "name",
                 &wire.name,
                 "another port of this ServiceEntry has this name",
             );
         }
-        let protocol = protocol(review, &wire.protocol)?;
+        let protocol = protocol(diagnostics, &wire.protocol)?;
         if protocol == Protocol::Udp {
-            review.warn("protocol", &wire.protocol, "datagrams are not proxied");
+            diagnostics.warn("protocol", &wire.protocol, "datagrams are not proxied");
         }
         // As with Istio, not HTTPS: nothing would resolve it.
         let by_name = matches!(
@@ -240,7 +245,7 @@ fn ports(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<S
             Protocol::Http | Protocol::Http2 | Protocol::Grpc | Protocol::Tls
         );
         if *resolution == Resolution::DynamicDns && !by_name {
-            review.error(
+            diagnostics.error(
                 "protocol",
                 &wire.protocol,
                 "resolution DYNAMIC_DNS is for HTTP, HTTP2, GRPC and TLS; for HTTPS write TLS",
@@ -250,7 +255,7 @@ fn ports(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<S
             number: number?,
             name: wire.name.as_str().into(),
             protocol,
-            target: read::optional_port(review, "targetPort", wire.target_port),
+            target: read::optional_port(diagnostics, "targetPort", wire.target_port),
             target_name: None,
             addresses: None,
         })
@@ -258,10 +263,10 @@ fn ports(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<S
 }
 
 /// Reads a protocol word; an unknown one is an error.
-pub(crate) fn protocol(review: &mut Review<'_>, word: &str) -> Option<Protocol> {
+pub(crate) fn protocol(diagnostics: &mut Diagnostics<'_>, word: &str) -> Option<Protocol> {
     let protocol = Protocol::parse(word);
     if protocol.is_none() {
-        review.error("protocol", word, "expected one of HTTP, HTTP2, GRPC, GRPC-Web, HTTPS, TLS, TCP, MONGO, REDIS, MYSQL, UDP");
+        diagnostics.error("protocol", word, "expected one of HTTP, HTTP2, GRPC, GRPC-Web, HTTPS, TLS, TCP, MONGO, REDIS, MYSQL, UDP");
     }
     protocol
 }
@@ -270,10 +275,14 @@ fn cannot_tell_hosts_apart(protocol: Protocol) -> bool {
     protocol.class() != Some(PortClass::Http) && !protocol.is_tls()
 }
 
-fn addresses(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> Vec<ipnet::IpNet> {
+fn addresses(
+    wire: &Wire,
+    resolution: &Resolution,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Vec<ipnet::IpNet> {
     let ranges = matches!(resolution, Resolution::None | Resolution::Static);
     if *resolution == Resolution::DynamicDns && !wire.addresses.is_empty() {
-        review.error(
+        diagnostics.error(
             "addresses",
             wire.addresses.join(", "),
             (
@@ -282,10 +291,10 @@ fn addresses(wire: &Wire, resolution: &Resolution, review: &mut Review<'_>) -> V
             ),
         );
     }
-    review.each("addresses", &wire.addresses, |review, address| {
-        let range = read::subnet(review, address)?;
+    diagnostics.each("addresses", &wire.addresses, |diagnostics, address| {
+        let range = read::subnet(diagnostics, address)?;
         if address.contains('/') && !ranges {
-            review.error(
+            diagnostics.error(
                 "",
                 address,
                 (

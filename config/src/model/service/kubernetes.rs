@@ -3,24 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::host::CLUSTER_DOMAIN;
-use crate::host::HostPattern;
-use crate::model::endpoint::Address;
-use crate::model::endpoint::Endpoint;
+use crate::host::{CLUSTER_DOMAIN, HostPattern};
+use crate::model::endpoint::{Address, Endpoint};
 use crate::model::instance::Instances;
 use crate::model::meta::Meta;
 use crate::model::read;
-use crate::model::service::EndpointGroup;
-use crate::model::service::Resolution;
-use crate::model::service::Service;
-use crate::model::service::ServicePort;
+use crate::model::service::near::near;
+use crate::model::service::types::{EndpointGroup, Resolution, Service, ServicePort};
 use crate::port::Protocol;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
+use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::envelope::Metadata;
-use crate::wire::kubernetes::EndpointSlice;
-use crate::wire::kubernetes::Service as Wire;
-use crate::wire::kubernetes::ServicePort as WirePort;
+use crate::wire::kubernetes::{EndpointSlice, Service as Wire, ServicePort as WirePort};
 
 /// The annotation that limits who sees a Service: a comma-separated `exportTo`.
 const EXPORT_TO: &str = "networking.istio.io/exportTo";
@@ -33,7 +26,7 @@ pub(crate) fn service(
     wire: &Wire,
     metadata: &Metadata,
     meta: &Arc<Meta>,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Service {
     let name = &meta.name;
     let host = format!("{}.{}.svc.{CLUSTER_DOMAIN}", name.name, name.namespace);
@@ -41,7 +34,7 @@ pub(crate) fn service(
     let resolution = match wire.kind.as_str() {
         "ExternalName" => {
             if wire.external_name.is_empty() {
-                review.error("externalName", NO_VALUE, "required for type ExternalName");
+                diagnostics.error("externalName", NO_VALUE, "required for type ExternalName");
             }
             Resolution::Alias(wire.external_name.to_ascii_lowercase().into())
         }
@@ -53,7 +46,7 @@ pub(crate) fn service(
         addresses = vec![&wire.cluster_ip];
     }
     addresses.retain(|address| !matches!(*address, "" | "None"));
-    let ports = review.each("ports", &wire.ports, port);
+    let ports = diagnostics.each("ports", &wire.ports, port);
     let export_to: Vec<String> = metadata
         .annotations
         .get(EXPORT_TO)
@@ -67,29 +60,29 @@ pub(crate) fn service(
         host: HostPattern::parse(&host),
         addresses: addresses
             .iter()
-            .filter_map(|address| read::address(review, "clusterIP", address))
+            .filter_map(|address| read::address(diagnostics, "clusterIP", address))
             .map(Into::into)
             .collect(),
         given: Vec::new(),
         ports: ports.into_iter().flatten().collect(),
         resolution,
         headless,
-        near: super::near(&wire.traffic_distribution, metadata, review),
+        near: near(&wire.traffic_distribution, metadata, diagnostics),
         external: false,
         endpoints: Vec::new(),
         selector: (!wire.selector.is_empty()).then(|| read::labels(&wire.selector)),
-        export_to: read::export_to(review, &export_to, &name.namespace, true),
+        export_to: read::export_to(diagnostics, &export_to, &name.namespace, true),
         subject_alt_names: Vec::new(),
         labels: read::labels(&metadata.labels),
     }
 }
 
 /// A port; the inner `None` is one of datagrams, which are not proxied.
-fn port(review: &mut Review<'_>, wire: &WirePort) -> Option<Option<ServicePort>> {
+fn port(diagnostics: &mut Diagnostics<'_>, wire: &WirePort) -> Option<Option<ServicePort>> {
     if matches!(wire.protocol.as_str(), "UDP" | "SCTP") {
         return Some(None);
     }
-    let number = read::port(review, "port", wire.port)?;
+    let number = read::port(diagnostics, "port", wire.port)?;
     let target = wire.target_port.0.as_str();
     let target_number = target.parse::<u16>().ok().filter(|number| *number > 0);
     Some(Some(ServicePort {
@@ -112,10 +105,10 @@ pub(crate) fn slice(
     metadata: &Metadata,
     meta: &Arc<Meta>,
     instances: &Instances,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<EndpointGroup> {
     let Some(service) = metadata.labels.get(SERVICE_NAME) else {
-        review.warn(
+        diagnostics.warn(
             "metadata.labels",
             NO_VALUE,
             format!("belongs to no Service without the label {SERVICE_NAME}"),
@@ -129,23 +122,24 @@ pub(crate) fn slice(
         }
         if let Some(number) = port
             .port
-            .and_then(|number| read::port(review, "ports", number))
+            .and_then(|number| read::port(diagnostics, "ports", number))
         {
             ports.insert(Arc::from(port.name.as_str()), number);
         }
     }
     let names = wire.address_type == "FQDN";
-    let endpoints = review.each("endpoints", &wire.endpoints, |review, endpoint| {
+    let endpoints = diagnostics.each("endpoints", &wire.endpoints, |diagnostics, endpoint| {
         let ready = endpoint
             .conditions
             .as_ref()
             .and_then(|conditions| conditions.ready);
-        let addresses = review.each("addresses", &endpoint.addresses, |review, address| {
-            if names {
-                return Some(Address::Name(address.to_ascii_lowercase().into()));
-            }
-            read::address(review, "", address).map(Address::Ip)
-        });
+        let addresses =
+            diagnostics.each("addresses", &endpoint.addresses, |diagnostics, address| {
+                if names {
+                    return Some(Address::Name(address.to_ascii_lowercase().into()));
+                }
+                read::address(diagnostics, "", address).map(Address::Ip)
+            });
         let target = endpoint
             .target_ref
             .as_ref()

@@ -3,26 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::endpoint::Address;
-use crate::model::endpoint::Endpoint;
-use crate::model::host_name;
-use crate::model::read;
-use crate::model::service::Resolution;
-use crate::model::service::ServicePort;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
-use crate::wire::service_entry::ServiceEntry as Wire;
-use crate::wire::service_entry::WorkloadEntry;
+use crate::model::endpoint::{Address, Endpoint};
+use crate::model::service::types::{Resolution, ServicePort};
+use crate::model::{host_name, read};
+use crate::problem::{Diagnostics, NO_VALUE};
+use crate::wire::service_entry::{ServiceEntry as Wire, WorkloadEntry};
 
 pub(super) fn endpoints(
     wire: &Wire,
     resolution: &Resolution,
     ports: &[ServicePort],
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<Endpoint> {
     let count = wire.endpoints.len();
     if count > 0 && wire.workload_selector.is_some() {
-        review.error(
+        diagnostics.error(
             "workloadSelector",
             NO_VALUE,
             (
@@ -33,7 +28,7 @@ pub(super) fn endpoints(
     }
     match resolution {
         Resolution::None | Resolution::DynamicDns if count > 0 => {
-            review.error(
+            diagnostics.error(
                 "endpoints",
                 NO_VALUE,
                 (
@@ -43,7 +38,7 @@ pub(super) fn endpoints(
             );
         }
         Resolution::Static if count == 0 && wire.workload_selector.is_none() => {
-            review.warn(
+            diagnostics.warn(
                 "endpoints",
                 NO_VALUE,
                 (
@@ -53,7 +48,7 @@ pub(super) fn endpoints(
             );
         }
         Resolution::DnsRoundRobin if count > 1 => {
-            review.error(
+            diagnostics.error(
                 "endpoints",
                 count,
                 (
@@ -64,8 +59,8 @@ pub(super) fn endpoints(
         }
         _ => {}
     }
-    review.each("endpoints", &wire.endpoints, |review, wire| {
-        endpoint(wire, resolution, ports, review)
+    diagnostics.each("endpoints", &wire.endpoints, |diagnostics, wire| {
+        endpoint(wire, resolution, ports, diagnostics)
     })
 }
 
@@ -73,7 +68,7 @@ fn endpoint(
     wire: &WorkloadEntry,
     resolution: &Resolution,
     ports: &[ServicePort],
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Endpoint> {
     let text = wire.address.as_str();
     if text.is_empty() && !wire.network.is_empty() && *resolution == Resolution::Static {
@@ -81,15 +76,15 @@ fn endpoint(
             "an endpoint of another network behind a gateway, which is not dialled",
             "give its address",
         );
-        review.warn("address", NO_VALUE, what);
+        diagnostics.warn("address", NO_VALUE, what);
         return None;
     }
     let address = match (text.parse(), text.strip_prefix("unix://"), resolution) {
         (Ok(ip), ..) => Address::Ip(ip),
         (_, Some(path), Resolution::Static) => {
-            read::socket(review, text, path, !wire.ports.is_empty());
+            read::socket(diagnostics, text, path, !wire.ports.is_empty());
             if ports.len() != 1 {
-                review.error(
+                diagnostics.error(
                     "address",
                     text,
                     (
@@ -102,12 +97,12 @@ fn endpoint(
         }
         (_, None, Resolution::Dns | Resolution::DnsRoundRobin) => {
             if let Some(fault) = host_name::fault_of_name(text) {
-                review.error("address", text, fault);
+                diagnostics.error("address", text, fault);
             }
             Address::Name(text.to_ascii_lowercase().into())
         }
         (_, _, Resolution::Static) => {
-            review.error(
+            diagnostics.error(
                 "address",
                 text,
                 "expected an IP address or unix:///path; for a name write resolution DNS",
@@ -115,17 +110,17 @@ fn endpoint(
             return None;
         }
         _ => {
-            review.error("address", text, "expected an IP address or a host name");
+            diagnostics.error("address", text, "expected an IP address or a host name");
             return None;
         }
     };
     let mut numbers = BTreeMap::new();
-    review.within("ports", |review| {
+    diagnostics.within("ports", |diagnostics| {
         for (name, number) in &wire.ports {
             if !ports.iter().any(|port| *port.name == **name) {
-                review.error(name, number, "the ServiceEntry has no port of this name");
+                diagnostics.error(name, number, "the ServiceEntry has no port of this name");
             }
-            if let Some(number) = read::port(review, name, *number) {
+            if let Some(number) = read::port(diagnostics, name, *number) {
                 numbers.insert(Arc::from(name.as_str()), number);
             }
         }
@@ -133,7 +128,7 @@ fn endpoint(
     Some(Endpoint {
         address,
         ports: numbers,
-        labels: read::checked_labels(review, "labels", &wire.labels),
+        labels: read::checked_labels(diagnostics, "labels", &wire.labels),
         weight: (wire.weight > 0).then_some(wire.weight),
         locality: wire.locality.as_str().into(),
     })

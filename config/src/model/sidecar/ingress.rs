@@ -3,66 +3,66 @@
 use crate::model::policy::blocks;
 use crate::model::read;
 use crate::model::service::entry;
-use crate::model::sidecar::parse::sidecar_port;
-use crate::port::PortClass;
-use crate::port::Protocol;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
+use crate::model::sidecar::port::sidecar_port;
+use crate::port::{PortClass, Protocol};
+use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::gateway::ServerTls;
 use crate::wire::sidecar as wire;
 
 /// Tells what Istio does not admit of `ingress` and `inboundConnectionPool`.
-pub(super) fn check(wire: &wire::Sidecar, review: &mut Review<'_>) {
+pub(super) fn check(wire: &wire::Sidecar, diagnostics: &mut Diagnostics<'_>) {
     let mut ports = Vec::new();
-    review.each("ingress", &wire.ingress, |review, wire| {
-        listener(wire, &mut ports, review);
+    diagnostics.each("ingress", &wire.ingress, |diagnostics, wire| {
+        listener(wire, &mut ports, diagnostics);
         Some(())
     });
     if let Some(pool) = &wire.inbound_connection_pool {
-        review.within("inboundConnectionPool", |review| {
-            blocks::pool(pool, review);
+        diagnostics.within("inboundConnectionPool", |diagnostics| {
+            blocks::pool(pool, diagnostics);
         });
     }
 }
 
-fn listener(wire: &wire::IngressListener, ports: &mut Vec<u16>, review: &mut Review<'_>) {
+fn listener(wire: &wire::IngressListener, ports: &mut Vec<u16>, diagnostics: &mut Diagnostics<'_>) {
     let Some(port) = &wire.port else {
-        review.error(
+        diagnostics.error(
             "port",
             NO_VALUE,
             ("required", "give number, protocol and name"),
         );
         return;
     };
-    let protocol = review.within("port", |review| {
-        if let Some(number) = sidecar_port(port, review) {
+    let protocol = diagnostics.within("port", |diagnostics| {
+        if let Some(number) = sidecar_port(port, diagnostics) {
             if ports.contains(&number) {
                 let what = ("another ingress listener has this port", "use another");
-                review.error("number", number, what);
+                diagnostics.error("number", number, what);
             }
             ports.push(number);
         }
-        entry::protocol(review, &port.protocol)
+        entry::protocol(diagnostics, &port.protocol)
     });
     if !wire.bind.is_empty() {
-        read::address(review, "bind", &wire.bind);
+        read::address(diagnostics, "bind", &wire.bind);
     }
     if !is_local(&wire.default_endpoint) {
         let what = "expected 127.0.0.1:port, 0.0.0.0:port, [::1]:port, [::]:port or unix:///path";
-        review.error("defaultEndpoint", &wire.default_endpoint, what);
+        diagnostics.error("defaultEndpoint", &wire.default_endpoint, what);
     }
     if let Some(tls) = &wire.tls {
-        review.within("tls", |review| check_tls(tls, protocol, review));
+        diagnostics.within("tls", |diagnostics| check_tls(tls, protocol, diagnostics));
     }
     if let Some(pool) = &wire.connection_pool {
-        review.within("connectionPool", |review| blocks::pool(pool, review));
+        diagnostics.within("connectionPool", |diagnostics| {
+            blocks::pool(pool, diagnostics)
+        });
         let http = protocol.and_then(|protocol| protocol.class()) == Some(PortClass::Http);
         if pool.http.is_some() && protocol.is_some() && !http {
             let what = (
                 "only means something for HTTP ports",
                 "write protocol HTTP, or only tcp",
             );
-            review.warn("connectionPool.http", NO_VALUE, what);
+            diagnostics.warn("connectionPool.http", NO_VALUE, what);
         }
     }
 }
@@ -79,13 +79,13 @@ fn is_local(endpoint: &str) -> bool {
     known && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-fn check_tls(wire: &ServerTls, protocol: Option<Protocol>, review: &mut Review<'_>) {
+fn check_tls(wire: &ServerTls, protocol: Option<Protocol>, diagnostics: &mut Diagnostics<'_>) {
     if protocol.is_some_and(|protocol| !protocol.is_tls()) {
         let what = (
             "only for protocols HTTPS and TLS",
             "write one of them, or leave tls out",
         );
-        review.error("", NO_VALUE, what);
+        diagnostics.error("", NO_VALUE, what);
     }
     let unknown = [
         ("subjectAltNames", !wire.subject_alt_names.is_empty()),
@@ -99,7 +99,7 @@ fn check_tls(wire: &ServerTls, protocol: Option<Protocol>, review: &mut Review<'
             "not for a Sidecar",
             "leave it out, and give files of certificates",
         );
-        review.error(part, NO_VALUE, what);
+        diagnostics.error(part, NO_VALUE, what);
     }
     let modes = [
         ("PASSTHROUGH", false),
@@ -107,7 +107,7 @@ fn check_tls(wire: &ServerTls, protocol: Option<Protocol>, review: &mut Review<'
         ("MUTUAL", true),
         ("OPTIONAL_MUTUAL", true),
     ];
-    let Some(mutual) = read::word(review, "mode", &wire.mode, &modes) else {
+    let Some(mutual) = read::word(diagnostics, "mode", &wire.mode, &modes) else {
         return;
     };
     let files = [
@@ -120,6 +120,6 @@ fn check_tls(wire: &ServerTls, protocol: Option<Protocol>, review: &mut Review<'
         .iter()
         .filter(|(_, value, needed)| !passes && *needed && value.is_empty())
     {
-        review.error(part, NO_VALUE, ("required in this mode", "give a file"));
+        diagnostics.error(part, NO_VALUE, ("required in this mode", "give a file"));
     }
 }

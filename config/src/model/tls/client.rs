@@ -2,24 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::model::read::optional;
-use crate::model::read::word;
+use crate::model::read::{optional, word};
 use crate::model::secret::Secrets;
-use crate::model::tls::ClientTls;
-use crate::model::tls::ClientTlsMode;
-use crate::model::tls::KeyFiles;
-use crate::model::tls::Revoked;
-use crate::model::tls::Roots;
-use crate::model::tls::mesh_keys;
-use crate::model::tls::mesh_roots;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
+use crate::model::tls::types::{
+    ClientTls, ClientTlsMode, KeyFiles, Revoked, Roots, mesh_keys, mesh_roots,
+};
+use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::destination_rule::ClientTls as Wire;
 
 /// Reads `tls`; the inner `None` is mode DISABLE.
 pub(crate) fn parse(
     wire: &Wire,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     secrets: &Secrets,
     namespace: &str,
 ) -> Option<ClientTls> {
@@ -36,7 +30,7 @@ pub(crate) fn parse(
         ("MUTUAL", Mode::Mutual),
         ("ISTIO_MUTUAL", Mode::IstioMutual),
     ];
-    let mode = word(review, "mode", &wire.mode, &modes)?;
+    let mode = word(diagnostics, "mode", &wire.mode, &modes)?;
     let skip_verify = wire.insecure_skip_verify.unwrap_or_default();
     let own = [
         ("clientCertificate", &wire.client_certificate),
@@ -51,7 +45,7 @@ pub(crate) fn parse(
                     "has no effect: ISTIO_MUTUAL uses the mesh's own certificates",
                     "leave it out",
                 );
-                review.warn(part, value, what);
+                diagnostics.warn(part, value, what);
             }
         }
     }
@@ -62,7 +56,7 @@ pub(crate) fn parse(
             "stands alone, without files",
             "leave the files out, also caCrl",
         );
-        review.error("credentialName", &wire.credential_name, what);
+        diagnostics.error("credentialName", &wire.credential_name, what);
     }
     if skip_verify && originates {
         // In mode MUTUAL the Secret may hold nothing but egret's own certificate.
@@ -73,16 +67,16 @@ pub(crate) fn parse(
             .filter(|(_, value)| !value.is_empty())
         {
             let what = ("contradicts insecureSkipVerify", "leave one of them out");
-            review.error(part, value, what);
+            diagnostics.error(part, value, what);
         }
         if !wire.subject_alt_names.is_empty() {
             let names = wire.subject_alt_names.join(", ");
             let what = ("contradicts insecureSkipVerify", "leave one of them out");
-            review.error("subjectAltNames", names, what);
+            diagnostics.error("subjectAltNames", names, what);
         }
     }
     if skip_verify && !wire.ca_crl.is_empty() {
-        review.warn(
+        diagnostics.warn(
             "caCrl",
             &wire.ca_crl,
             "has no effect: insecureSkipVerify verifies nothing",
@@ -95,13 +89,13 @@ pub(crate) fn parse(
         Mode::Disable => return None,
         Mode::IstioMutual => (ClientTlsMode::Mutual(mesh_keys()), mesh_roots()),
         Mode::Simple | Mode::Mutual if !wire.credential_name.is_empty() => {
-            credential(wire, review, secrets, namespace, mode == Mode::Mutual)
+            credential(wire, diagnostics, secrets, namespace, mode == Mode::Mutual)
         }
         Mode::Simple => (ClientTlsMode::Simple, files(wire)),
         Mode::Mutual => {
             for (part, value) in &own[..2] {
                 if value.is_empty() {
-                    review.error(
+                    diagnostics.error(
                         part,
                         NO_VALUE,
                         (
@@ -147,7 +141,7 @@ fn files(wire: &Wire) -> Roots {
 /// What `credentialName` gives. Without its Secret calls fail; they never go out in plaintext.
 fn credential(
     wire: &Wire,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     secrets: &Secrets,
     namespace: &str,
     mutual: bool,
@@ -158,7 +152,7 @@ fn credential(
         None => Roots::System,
     };
     let mut unusable = |why: String| {
-        review.warn(
+        diagnostics.warn(
             "credentialName",
             name,
             format!("{why}; calls are refused until it is there"),

@@ -1,7 +1,7 @@
 //! `ecdhCurves`, read.
 
-use crate::model::tls::Curve;
-use crate::problem::Review;
+use crate::model::tls::types::Curve;
+use crate::problem::Diagnostics;
 
 /// Names, and what they mean where it is spoken here.
 const KNOWN: [(&str, Option<Curve>); 7] = [
@@ -16,24 +16,24 @@ const KNOWN: [(&str, Option<Curve>); 7] = [
 
 /// Reads names of curves, the best liked first. Empty is all of them: also where none of those given is spoken, which is
 /// told.
-pub(super) fn parse(names: &[String], review: &mut Review<'_>) -> Vec<Curve> {
+pub(super) fn parse(names: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<Curve> {
     let mut curves = Vec::new();
     let mut earlier = Vec::new();
-    review.each("ecdhCurves", names, |review, name| {
+    diagnostics.each("ecdhCurves", names, |diagnostics, name| {
         if earlier.contains(&name) {
-            review.warn("", name, ("listed twice", "leave one out"));
+            diagnostics.warn("", name, ("listed twice", "leave one out"));
             return Some(());
         }
         earlier.push(name);
         match KNOWN.iter().find(|(known, _)| known == name) {
             Some((_, Some(curve))) => curves.push(*curve),
-            Some((_, None)) => review.warn("", name, "not spoken here: passed over"),
+            Some((_, None)) => diagnostics.warn("", name, "not spoken here: passed over"),
             None => {
                 let what = (
                     "no curve of this name is known: passed over",
                     "write one such as X25519 or P-256",
                 );
-                review.warn("", name, what);
+                diagnostics.warn("", name, what);
             }
         }
         Some(())
@@ -43,7 +43,7 @@ pub(super) fn parse(names: &[String], review: &mut Review<'_>) -> Vec<Curve> {
             "none of these is spoken here, so the usual ones are",
             "write one such as X25519 or P-256",
         );
-        review.warn("ecdhCurves", names.join(", "), what);
+        diagnostics.warn("ecdhCurves", names.join(", "), what);
     }
     curves
 }

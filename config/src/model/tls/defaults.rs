@@ -1,13 +1,9 @@
 //! MeshConfig `tlsDefaults`: what TLS speaks where an object leaves it unsaid.
 
 use crate::model::read::word;
-use crate::model::tls::CipherSuite;
-use crate::model::tls::ClientTls;
-use crate::model::tls::Curve;
-use crate::model::tls::ServerTls;
-use crate::model::tls::curves;
-use crate::model::tls::suites;
-use crate::problem::Review;
+use crate::model::tls::types::{CipherSuite, ClientTls, Curve, ServerTls};
+use crate::model::tls::{curves, suites};
+use crate::problem::Diagnostics;
 use crate::wire::mesh_config::TlsConfig as Wire;
 
 /// `tlsDefaults` of MeshConfig. It is not for TLS inside of the mesh, mode ISTIO_MUTUAL.
@@ -25,21 +21,21 @@ pub struct TlsDefaults {
 }
 
 /// Reads `tlsDefaults`.
-pub(crate) fn parse(wire: &Wire, review: &mut Review<'_>) -> TlsDefaults {
+pub(crate) fn parse(wire: &Wire, diagnostics: &mut Diagnostics<'_>) -> TlsDefaults {
     let versions = [("TLS_AUTO", false), ("TLSV1_2", false), ("TLSV1_3", true)];
     let only_tls13 = word(
-        review,
+        diagnostics,
         "minProtocolVersion",
         &wire.min_protocol_version,
         &versions,
     );
-    let suites = suites::parse(&wire.cipher_suites, review);
+    let suites = suites::parse(&wire.cipher_suites, diagnostics);
     TlsDefaults {
         // The safe side of a misspelt word is the newer version.
         only_tls13: only_tls13.unwrap_or(true),
         no_suites: suites.is_none(),
         suites: suites.unwrap_or_default(),
-        curves: curves::parse(&wire.ecdh_curves, review),
+        curves: curves::parse(&wire.ecdh_curves, diagnostics),
     }
 }
 

@@ -1,33 +1,39 @@
 //! Digests of certificates and of their keys, as a Gateway lists them.
 
 use crate::model::secret::base64;
-use crate::model::tls::Digest;
-use crate::problem::Review;
+use crate::model::tls::types::Digest;
+use crate::problem::Diagnostics;
 
 /// Reads `verifyCertificateSpki`: base64.
-pub(super) fn of_keys(texts: &[String], review: &mut Review<'_>) -> Vec<Digest> {
+pub(super) fn of_keys(texts: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<Digest> {
     let words = "expected the SHA-256 of a public key in base64, 44 characters";
-    each(texts, "verifyCertificateSpki", words, review, base64)
+    each(texts, "verifyCertificateSpki", words, diagnostics, base64)
 }
 
 /// Reads `verifyCertificateHash`: hexadecimal, with or without colons between the bytes.
-pub(super) fn of_certificates(texts: &[String], review: &mut Review<'_>) -> Vec<Digest> {
+pub(super) fn of_certificates(texts: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<Digest> {
     let words = "expected the SHA-256 of a certificate in hexadecimal, with or without colons between the bytes";
-    each(texts, "verifyCertificateHash", words, review, hexadecimal)
+    each(
+        texts,
+        "verifyCertificateHash",
+        words,
+        diagnostics,
+        hexadecimal,
+    )
 }
 
 fn each(
     texts: &[String],
     field: &str,
     words: &str,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     decode: fn(&str) -> Option<Vec<u8>>,
 ) -> Vec<Digest> {
     let mut digests = Vec::with_capacity(texts.len());
     for (at, text) in texts.iter().enumerate() {
         match decode(text).and_then(|bytes| Digest::try_from(bytes).ok()) {
             Some(digest) => digests.push(digest),
-            None => review.error(&format!("{field}[{at}]"), text, words),
+            None => diagnostics.error(&format!("{field}[{at}]"), text, words),
         }
     }
     digests

@@ -2,22 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::model::gateway::ServerTlsMode;
 use crate::model::read::word;
 use crate::model::secret::Secrets;
-use crate::model::tls::Accepted;
-use crate::model::tls::ClientVerification;
-use crate::model::tls::Hashed;
-use crate::model::tls::KeyFiles;
-use crate::model::tls::Revoked;
-use crate::model::tls::Roots;
-use crate::model::tls::ServerTls;
-use crate::model::tls::digests;
-use crate::model::tls::mesh_keys;
-use crate::model::tls::mesh_roots;
-use crate::model::tls::suites;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
+use crate::model::tls::hashed::Hashed;
+use crate::model::tls::types::{
+    Accepted, ClientVerification, KeyFiles, Revoked, Roots, ServerTls, ServerTlsMode, mesh_keys,
+    mesh_roots,
+};
+use crate::model::tls::{digests, suites};
+use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::gateway::ServerTls as Wire;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -64,25 +57,25 @@ pub(crate) fn passes_through(wire: &Wire) -> bool {
 /// Reads `tls` of a server whose protocol has TLS.
 pub(crate) fn parse(
     wire: &Wire,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     secrets: &Secrets,
     namespace: &str,
 ) -> Option<ServerTlsMode> {
-    let mode = word(review, "mode", &wire.mode, &MODES)?;
+    let mode = word(diagnostics, "mode", &wire.mode, &MODES)?;
     let least = word(
-        review,
+        diagnostics,
         "minProtocolVersion",
         &wire.min_protocol_version,
         &VERSIONS,
     )?;
     let most = word(
-        review,
+        diagnostics,
         "maxProtocolVersion",
         &wire.max_protocol_version,
         &VERSIONS,
     )?;
     if least == Version::Tls13 && most == Version::Tls12 || most == Version::Old {
-        review.error(
+        diagnostics.error(
             "maxProtocolVersion",
             &wire.max_protocol_version,
             (
@@ -91,7 +84,7 @@ pub(crate) fn parse(
             ),
         );
     }
-    let suites = suites::parse(&wire.cipher_suites, review);
+    let suites = suites::parse(&wire.cipher_suites, diagnostics);
     let only_tls13 = match least {
         Version::Tls13 => Some(true),
         _ if suites.is_none() => Some(true),
@@ -100,7 +93,7 @@ pub(crate) fn parse(
     };
     let suites = suites.unwrap_or_default();
     if only_tls13 == Some(true) && most == Version::Tls12 {
-        review.error(
+        diagnostics.error(
             "cipherSuites",
             wire.cipher_suites.join(", "),
             "leaves none for TLS 1.2, the only version that may be spoken",
@@ -111,21 +104,21 @@ pub(crate) fn parse(
             "TLS 1.2 is the oldest that is spoken",
             "write TLSV1_2 or leave it out",
         );
-        review.warn("minProtocolVersion", &wire.min_protocol_version, what);
+        diagnostics.warn("minProtocolVersion", &wire.min_protocol_version, what);
     }
     let (mut keys, roots) = match mode {
         Mode::Passthrough => {
-            unused(wire, review);
+            unused(wire, diagnostics);
             return Some(ServerTlsMode::Passthrough);
         }
         Mode::AutoPassthrough => {
-            unused(wire, review);
+            unused(wire, diagnostics);
             return Some(ServerTlsMode::AutoPassthrough);
         }
         Mode::IstioMutual => {
             for (part, value) in own_sources(wire) {
                 if value {
-                    review.error(
+                    diagnostics.error(
                         part,
                         NO_VALUE,
                         (
@@ -138,21 +131,21 @@ pub(crate) fn parse(
             (vec![mesh_keys()], Some(mesh_roots()))
         }
         Mode::Simple | Mode::Mutual | Mode::OptionalMutual => {
-            sources(wire, review, secrets, namespace)
+            sources(wire, diagnostics, secrets, namespace)
         }
     };
     let roots = match wire.ca_cert_credential_name.as_str() {
         "" => roots,
         // It goes before what the server's own Secret has.
-        name => authorities(name, review, secrets, namespace),
+        name => authorities(name, diagnostics, secrets, namespace),
     };
     let clients = match (mode, roots) {
         (Mode::Simple, _) => {
-            idle(wire, review);
+            idle(wire, diagnostics);
             ClientVerification::Off
         }
         (_, None) if !of_secret(wire) => {
-            review.error(
+            diagnostics.error(
                 "caCertificates",
                 NO_VALUE,
                 (
@@ -164,10 +157,10 @@ pub(crate) fn parse(
         }
         (mode, roots) => {
             let roots = roots.unwrap_or_else(|| {
-                unverifiable(wire, &mut keys, review);
+                unverifiable(wire, &mut keys, diagnostics);
                 Roots::Pem(Arc::default())
             });
-            let accepted = accepted(wire, review, secrets, namespace, roots);
+            let accepted = accepted(wire, diagnostics, secrets, namespace, roots);
             if mode == Mode::OptionalMutual {
                 ClientVerification::Optional(accepted)
             } else {
@@ -187,7 +180,7 @@ pub(crate) fn parse(
 }
 
 /// Certificates of a server that ends no TLS.
-fn unused(wire: &Wire, review: &mut Review<'_>) {
+fn unused(wire: &Wire, diagnostics: &mut Diagnostics<'_>) {
     let named = own_sources(wire)
         .into_iter()
         .chain([("caCrl", !wire.ca_crl.is_empty())]);
@@ -196,18 +189,18 @@ fn unused(wire: &Wire, review: &mut Review<'_>) {
             "has no effect: TLS passes through to the destination",
             "leave it out, or set mode SIMPLE",
         );
-        review.warn(part, NO_VALUE, what);
+        diagnostics.warn(part, NO_VALUE, what);
     }
 }
 
 /// Settings about the certificates of clients, which are not asked for any.
-fn idle(wire: &Wire, review: &mut Review<'_>) {
+fn idle(wire: &Wire, diagnostics: &mut Diagnostics<'_>) {
     if !wire.ca_crl.is_empty() && !of_secret(wire) {
         let what = (
             "not for mode SIMPLE, which asks clients for no certificate",
             "leave it out, or set mode MUTUAL",
         );
-        review.error("caCrl", &wire.ca_crl, what);
+        diagnostics.error("caCrl", &wire.ca_crl, what);
     }
     for (part, values) in [
         ("verifyCertificateSpki", &wire.verify_certificate_spki),
@@ -219,7 +212,7 @@ fn idle(wire: &Wire, review: &mut Review<'_>) {
                 "has no effect in mode SIMPLE, which asks clients for no certificate",
                 "leave it out",
             );
-            review.warn(part, value, words);
+            diagnostics.warn(part, value, words);
         }
     }
 }
@@ -231,10 +224,10 @@ fn of_secret(wire: &Wire) -> bool {
 }
 
 /// Takes the certificates from a server whose Secret has no authorities for clients, so that it accepts nobody.
-fn unverifiable(wire: &Wire, keys: &mut Vec<KeyFiles>, review: &mut Review<'_>) {
+fn unverifiable(wire: &Wire, keys: &mut Vec<KeyFiles>, diagnostics: &mut Diagnostics<'_>) {
     // What else is missing was told where it was looked for.
     if !keys.is_empty() && wire.ca_cert_credential_name.is_empty() {
-        review.warn(
+        diagnostics.warn(
             "credentialName",
             &wire.credential_name,
             "neither this Secret nor one called as it and -cacert has ca.crt, by which clients are verified; every \
@@ -247,7 +240,7 @@ fn unverifiable(wire: &Wire, keys: &mut Vec<KeyFiles>, review: &mut Review<'_>) 
 /// Which certificates of clients are accepted.
 fn accepted(
     wire: &Wire,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     secrets: &Secrets,
     namespace: &str,
     roots: Roots,
@@ -265,8 +258,8 @@ fn accepted(
             .map(|name| name.as_str().into())
             .collect(),
         revoked: Revoked::new(&wire.ca_crl, listed),
-        keys: digests::of_keys(&wire.verify_certificate_spki, review),
-        certificates: digests::of_certificates(&wire.verify_certificate_hash, review),
+        keys: digests::of_keys(&wire.verify_certificate_spki, diagnostics),
+        certificates: digests::of_certificates(&wire.verify_certificate_hash, diagnostics),
     }
 }
 
@@ -285,7 +278,7 @@ fn own_sources(wire: &Wire) -> [(&'static str, bool); 6] {
 /// The certificates of a server, and what clients are verified against. Without certificates no handshake succeeds.
 fn sources(
     wire: &Wire,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     secrets: &Secrets,
     namespace: &str,
 ) -> (Vec<KeyFiles>, Option<Roots>) {
@@ -296,7 +289,7 @@ fn sources(
         .take(3)
         .filter(|(_, used)| *used);
     if used.count() + usize::from(pair) > 1 {
-        review.error(
+        diagnostics.error(
             "",
             NO_VALUE,
             ("only one of credentialName, credentialNames, tlsCertificates and serverCertificate", "leave out the others"),
@@ -307,7 +300,7 @@ fn sources(
             "Envoy takes two certificates at most",
             "list one for RSA and one for ECDSA",
         );
-        review.warn("tlsCertificates", wire.tls_certificates.len(), what);
+        diagnostics.warn("tlsCertificates", wire.tls_certificates.len(), what);
     }
     let mut names: Vec<&str> = wire.credential_names.iter().map(String::as_str).collect();
     if !wire.credential_name.is_empty() {
@@ -316,26 +309,28 @@ fn sources(
     if !names.is_empty() {
         let keys = names
             .iter()
-            .map(|name| credential(name, review, secrets, namespace));
+            .map(|name| credential(name, diagnostics, secrets, namespace));
         let keys: Option<Vec<_>> = keys.collect();
         let roots = names.iter().find_map(|name| secrets.roots(name, namespace));
         return (keys.unwrap_or_default(), roots.map(Roots::Pem));
     }
     let roots = |file: &str| (!file.is_empty()).then(|| Roots::File(file.into()));
     if !wire.tls_certificates.is_empty() {
-        let keys = review.each("tlsCertificates", &wire.tls_certificates, |review, pair| {
-            files(review, &pair.server_certificate, &pair.private_key)
-        });
+        let keys = diagnostics.each(
+            "tlsCertificates",
+            &wire.tls_certificates,
+            |diagnostics, pair| files(diagnostics, &pair.server_certificate, &pair.private_key),
+        );
         return (keys, roots(&wire.ca_certificates));
     }
-    let keys = files(review, &wire.server_certificate, &wire.private_key);
+    let keys = files(diagnostics, &wire.server_certificate, &wire.private_key);
     (keys.into_iter().collect(), roots(&wire.ca_certificates))
 }
 
-fn files(review: &mut Review<'_>, certificate: &str, key: &str) -> Option<KeyFiles> {
+fn files(diagnostics: &mut Diagnostics<'_>, certificate: &str, key: &str) -> Option<KeyFiles> {
     for (part, value) in [("serverCertificate", certificate), ("privateKey", key)] {
         if value.is_empty() {
-            review.error(
+            diagnostics.error(
                 part,
                 NO_VALUE,
                 ("required", "give a file, or a credentialName"),
@@ -351,13 +346,13 @@ fn files(review: &mut Review<'_>, certificate: &str, key: &str) -> Option<KeyFil
 /// The authorities of `caCertCredentialName`. Without them no handshake succeeds, as clients cannot be verified.
 fn authorities(
     name: &str,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     secrets: &Secrets,
     namespace: &str,
 ) -> Option<Roots> {
     let roots = secrets.roots(name, namespace);
     if roots.is_none() {
-        review.warn(
+        diagnostics.warn(
             "caCertCredentialName",
             name,
             "no Secret of this name with ca.crt was loaded; every handshake is refused until it is there",
@@ -369,7 +364,7 @@ fn authorities(
 /// What a Secret holds.
 fn credential(
     name: &str,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     secrets: &Secrets,
     namespace: &str,
 ) -> Option<KeyFiles> {
@@ -380,7 +375,7 @@ fn credential(
         })
     });
     if keys.is_none() {
-        review.warn(
+        diagnostics.warn(
             "credentialName",
             name,
             "no Secret of this name with a certificate and its key was loaded; every handshake is refused until it is there",

@@ -1,7 +1,7 @@
 //! `cipherSuites`, read.
 
-use crate::model::tls::CipherSuite;
-use crate::problem::Review;
+use crate::model::tls::types::CipherSuite;
+use crate::problem::Diagnostics;
 
 /// OpenSSL's name, the name in IANA's registry, and what it means.
 const SPOKEN: [(&str, &str, CipherSuite); 6] = [
@@ -58,22 +58,25 @@ const OF_TLS13: [&str; 3] = [
 
 /// Reads names of suites in order. Empty is all of them; `None` means that names were given and none of them can be
 /// spoken, which leaves TLS 1.3.
-pub(super) fn parse(names: &[String], review: &mut Review<'_>) -> Option<Vec<CipherSuite>> {
+pub(super) fn parse(
+    names: &[String],
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<Vec<CipherSuite>> {
     let mut suites = Vec::new();
     let mut earlier = Vec::new();
-    review.each("cipherSuites", names, |review, name| {
+    diagnostics.each("cipherSuites", names, |diagnostics, name| {
         if earlier.contains(&name) {
-            review.warn("", name, ("listed twice", "leave one out"));
+            diagnostics.warn("", name, ("listed twice", "leave one out"));
         }
         earlier.push(name);
         match one(name) {
             Ok(found) => suites.extend(found),
-            Err(fault) => review.warn("", name, fault),
+            Err(fault) => diagnostics.warn("", name, fault),
         }
         Some(())
     });
     if !names.is_empty() && suites.is_empty() {
-        review.warn(
+        diagnostics.warn(
             "cipherSuites",
             names.join(", "),
             "leaves no cipher suite of TLS 1.2, so only TLS 1.3 is spoken",

@@ -3,11 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::model::route::HttpAction;
-use crate::model::route::HttpMatch;
-use crate::model::route::HttpRoute;
-use crate::model::route::PathRewrite;
-use crate::model::route::RedirectPath;
+use crate::model::condition::Condition;
+use crate::model::http_match::HttpMatch;
+use crate::model::route::{HttpAction, HttpRoute, PathRewrite, RedirectPath};
 use crate::model::virtual_service::VirtualService;
 use crate::value::StringMatch;
 use crate::wire::envelope::Metadata;
@@ -36,20 +34,23 @@ pub(crate) fn interpret(mut rules: VirtualService, metadata: &Metadata) -> Virtu
 
 /// A prefix is one of whole segments: `/a` has `/a/b`, and not `/ab`.
 fn whole_segments(wanted: &mut HttpMatch) {
-    let (prefix, flags) = match &wanted.uri {
-        Some(StringMatch::Prefix(prefix)) => (prefix, ""),
-        Some(StringMatch::PrefixIgnoreCase(prefix)) => (prefix, "(?i)"),
-        _ => return,
-    };
-    let path = prefix.strip_suffix('/').unwrap_or(prefix);
-    let segments = format!("{flags}{}(?:/.*)?", regex::escape(path));
-    // `/` has everything, and needs no other form.
-    if let Ok(compiled) = StringMatch::regex(&segments)
-        && !path.is_empty()
-    {
-        wanted.segments = Some(path.len());
-        wanted.uri = Some(compiled);
+    let mut conditions = wanted.conditions.to_vec();
+    for condition in &mut conditions {
+        let Condition::Path(text) = condition else {
+            continue;
+        };
+        let (prefix, segments): (_, fn(Box<str>) -> StringMatch) = match text {
+            StringMatch::Prefix(prefix) => (prefix, StringMatch::Segments),
+            StringMatch::PrefixIgnoreCase(prefix) => (prefix, StringMatch::SegmentsIgnoreCase),
+            _ => continue,
+        };
+        let path = prefix.strip_suffix('/').unwrap_or(prefix);
+        // `/` has everything, and needs no other form.
+        if !path.is_empty() {
+            *text = segments(path.into());
+        }
     }
+    wanted.conditions = conditions.into();
 }
 
 /// A rewrite to `/` takes the prefix away, and a redirect may replace it.

@@ -3,21 +3,14 @@
 use std::sync::Arc;
 
 use crate::host::HostPattern;
-use crate::model::host_name;
 use crate::model::meta::Meta;
-use crate::model::read;
-use crate::model::route;
-use crate::model::virtual_service::GatewayName;
-use crate::model::virtual_service::SourceMatch;
-use crate::model::virtual_service::TcpMatch;
-use crate::model::virtual_service::TcpRoute;
-use crate::model::virtual_service::TlsMatch;
-use crate::model::virtual_service::TlsRoute;
-use crate::model::virtual_service::VirtualService;
-use crate::model::virtual_service::WeightedDestination;
+use crate::model::source::{GatewayName, SourceMatch};
+use crate::model::virtual_service::{
+    TcpMatch, TcpRoute, TlsMatch, TlsRoute, VirtualService, WeightedDestination,
+};
+use crate::model::{host_name, read, route};
 use crate::name::ObjectName;
-use crate::problem::NO_VALUE;
-use crate::problem::Review;
+use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::virtual_service as wire;
 
 /// The word in `gateways` that means the sidecars.
@@ -27,7 +20,7 @@ const MESH: &str = "mesh";
 pub(crate) fn parse(
     wire: &wire::VirtualService,
     meta: &Arc<Meta>,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> VirtualService {
     let namespace = &meta.name.namespace;
     let delegate = wire.hosts.is_empty();
@@ -39,7 +32,7 @@ pub(crate) fn parse(
         ];
         for (part, unset) in parts {
             if !unset {
-                review.error(
+                diagnostics.error(
                     part,
                     NO_VALUE,
                     "a VirtualService without hosts is a delegate, which has only http rules",
@@ -48,20 +41,20 @@ pub(crate) fn parse(
         }
     }
     if wire.http.is_empty() && wire.tls.is_empty() && wire.tcp.is_empty() {
-        review.error(
+        diagnostics.error(
             "",
             NO_VALUE,
             "at least one http, tls or tcp rule is required",
         );
     }
-    let mut gateways = gateways(review, &wire.gateways, namespace);
+    let mut gateways = gateways(diagnostics, &wire.gateways, namespace);
     if gateways.is_empty() {
         gateways.push(GatewayName::Mesh);
     }
     let gateways_only = gateways.iter().all(|name| *name != GatewayName::Mesh);
-    hosts(wire, &gateways, review);
+    hosts(wire, &gateways, diagnostics);
     if gateways.iter().all(|name| *name == GatewayName::Mesh) && !delegate {
-        claims(wire, review);
+        claims(wire, diagnostics);
     }
     VirtualService {
         meta: Arc::clone(meta),
@@ -71,30 +64,30 @@ pub(crate) fn parse(
             .map(|host| read::completed(host, namespace))
             .collect(),
         gateways,
-        http: review.each("http", &wire.http, |review, rule| {
-            route::parse::rule(rule, namespace, delegate, review).map(Arc::new)
+        http: diagnostics.each("http", &wire.http, |diagnostics, rule| {
+            route::parse::rule(rule, namespace, delegate, diagnostics).map(Arc::new)
         }),
-        tls: review.each("tls", &wire.tls, |review, rule| {
-            tls(rule, &wire.hosts, gateways_only, namespace, review).map(Arc::new)
+        tls: diagnostics.each("tls", &wire.tls, |diagnostics, rule| {
+            tls(rule, &wire.hosts, gateways_only, namespace, diagnostics).map(Arc::new)
         }),
-        tcp: review.each("tcp", &wire.tcp, |review, rule| {
-            tcp(rule, namespace, review).map(Arc::new)
+        tcp: diagnostics.each("tcp", &wire.tcp, |diagnostics, rule| {
+            tcp(rule, namespace, diagnostics).map(Arc::new)
         }),
-        export_to: read::export_to(review, &wire.export_to, namespace, false),
+        export_to: read::export_to(diagnostics, &wire.export_to, namespace, false),
     }
 }
 
 /// Rules for sidecars cannot look at the claims of a token.
-fn claims(wire: &wire::VirtualService, review: &mut Review<'_>) {
-    review.each("http", &wire.http, |review, rule| {
-        review.each("match", &rule.matches, |review, wanted| {
+fn claims(wire: &wire::VirtualService, diagnostics: &mut Diagnostics<'_>) {
+    diagnostics.each("http", &wire.http, |diagnostics, rule| {
+        diagnostics.each("match", &rule.matches, |diagnostics, wanted| {
             let claims = wanted
                 .headers
                 .keys()
                 .chain(wanted.without_headers.keys())
                 .filter(|name| name.starts_with("@request.auth."));
             for name in claims {
-                review.error("headers", name, "claims can only be matched on gateways");
+                diagnostics.error("headers", name, "claims can only be matched on gateways");
             }
             Some(())
         });
@@ -102,15 +95,15 @@ fn claims(wire: &wire::VirtualService, review: &mut Review<'_>) {
     });
 }
 
-fn hosts(wire: &wire::VirtualService, gateways: &[GatewayName], review: &mut Review<'_>) {
+fn hosts(wire: &wire::VirtualService, gateways: &[GatewayName], diagnostics: &mut Diagnostics<'_>) {
     let only_mesh = gateways.iter().all(|name| *name == GatewayName::Mesh);
     let of_clusters = wire.tls.iter().flat_map(|rule| &rule.matches).count() > 0
         && gateways.iter().all(|name| *name != GatewayName::Mesh);
     let mut earlier: Vec<HostPattern> = Vec::new();
-    review.each("hosts", &wire.hosts, |review, host| {
+    diagnostics.each("hosts", &wire.hosts, |diagnostics, host| {
         let is_address = host.parse::<std::net::IpAddr>().is_ok();
         if host == "*" && only_mesh {
-            review.error(
+            diagnostics.error(
                 "",
                 host,
                 (
@@ -121,12 +114,12 @@ fn hosts(wire: &wire::VirtualService, gateways: &[GatewayName], review: &mut Rev
         } else if let Some(fault) = host_name::fault_of_pattern(host)
             .filter(|_| !(is_address || of_clusters && names_cluster(host)))
         {
-            review.error("", host, fault);
+            diagnostics.error("", host, fault);
         }
-        host_name::warn_of_partial_wildcard(review, host);
+        host_name::warn_of_partial_wildcard(diagnostics, host);
         let pattern = HostPattern::parse(host);
         if let Some(other) = earlier.iter().find(|other| other.overlaps(&pattern)) {
-            review.error(
+            diagnostics.error(
                 "",
                 host,
                 format!("overlaps with {other} of the same VirtualService"),
@@ -138,8 +131,12 @@ fn hosts(wire: &wire::VirtualService, gateways: &[GatewayName], review: &mut Rev
 }
 
 /// Names of gateways, in all the forms that Istio knows.
-fn gateways(review: &mut Review<'_>, names: &[String], own: &Arc<str>) -> Vec<GatewayName> {
-    review.each("gateways", names, |review, text| {
+fn gateways(
+    diagnostics: &mut Diagnostics<'_>,
+    names: &[String],
+    own: &Arc<str>,
+) -> Vec<GatewayName> {
+    diagnostics.each("gateways", names, |diagnostics, text| {
         if text == MESH {
             return Some(GatewayName::Mesh);
         }
@@ -149,7 +146,7 @@ fn gateways(review: &mut Review<'_>, names: &[String], own: &Arc<str>) -> Vec<Ga
             None => match text.split_once('.') {
                 Some((name, rest)) => {
                     let namespace = rest.split('.').next().unwrap_or_default();
-                    review.warn(
+                    diagnostics.warn(
                         "",
                         text,
                         (
@@ -163,7 +160,7 @@ fn gateways(review: &mut Review<'_>, names: &[String], own: &Arc<str>) -> Vec<Ga
             },
         };
         if !host_name::is_label(namespace) || !host_name::is_label(name) {
-            review.error("", text, "expected `mesh`, `name` or `namespace/name`");
+            diagnostics.error("", text, "expected `mesh`, `name` or `namespace/name`");
             return None;
         }
         Some(GatewayName::Gateway {
@@ -182,18 +179,22 @@ pub(crate) struct Source<'a> {
 }
 
 /// Reads what a match block says about the caller.
-pub(crate) fn source(wire: &Source<'_>, own: &Arc<str>, review: &mut Review<'_>) -> SourceMatch {
+pub(crate) fn source(
+    wire: &Source<'_>,
+    own: &Arc<str>,
+    diagnostics: &mut Diagnostics<'_>,
+) -> SourceMatch {
     if !wire.namespace.is_empty() && !host_name::is_label(wire.namespace) {
-        review.error(
+        diagnostics.error(
             "sourceNamespace",
             wire.namespace,
             "not a valid name of a namespace",
         );
     }
     SourceMatch {
-        port: read::optional_port(review, "port", wire.port),
-        gateways: gateways(review, wire.gateways, own),
-        labels: read::checked_labels(review, "sourceLabels", wire.labels),
+        port: read::optional_port(diagnostics, "port", wire.port),
+        gateways: gateways(diagnostics, wire.gateways, own),
+        labels: read::checked_labels(diagnostics, "sourceLabels", wire.labels),
         namespace: read::optional(wire.namespace),
     }
 }
@@ -203,14 +204,14 @@ fn tls(
     hosts: &[String],
     gateways_only: bool,
     namespace: &Arc<str>,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<TlsRoute> {
     if wire.matches.is_empty() {
-        review.error("match", NO_VALUE, "a tls rule needs a match with sniHosts");
+        diagnostics.error("match", NO_VALUE, "a tls rule needs a match with sniHosts");
     }
-    let matches = review.each("match", &wire.matches, |review, wire| {
+    let matches = diagnostics.each("match", &wire.matches, |diagnostics, wire| {
         if wire.sni_hosts.is_empty() {
-            review.error("sniHosts", NO_VALUE, "at least one is required");
+            diagnostics.error("sniHosts", NO_VALUE, "at least one is required");
         }
         let caller = Source {
             port: wire.port,
@@ -219,16 +220,16 @@ fn tls(
             namespace: &wire.source_namespace,
         };
         Some(TlsMatch {
-            sni: review.each("sniHosts", &wire.sni_hosts, |review, host| {
-                sni(review, host, hosts, gateways_only)
+            sni: diagnostics.each("sniHosts", &wire.sni_hosts, |diagnostics, host| {
+                sni(diagnostics, host, hosts, gateways_only)
             }),
-            subnets: read::subnets(review, "destinationSubnets", &wire.destination_subnets),
-            source: source(&caller, namespace, review),
+            subnets: read::subnets(diagnostics, "destinationSubnets", &wire.destination_subnets),
+            source: source(&caller, namespace, diagnostics),
         })
     });
     Some(TlsRoute {
         matches,
-        destinations: destinations(&wire.route, namespace, review),
+        destinations: destinations(&wire.route, namespace, diagnostics),
     })
 }
 
@@ -239,7 +240,7 @@ fn names_cluster(host: &str) -> bool {
 }
 
 fn sni(
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
     host: &str,
     hosts: &[String],
     gateways_only: bool,
@@ -250,13 +251,13 @@ fn sni(
             "clients send no SNI for an address: most calls will not match",
             "name hosts",
         );
-        review.warn("", host, what);
+        diagnostics.warn("", host, what);
         return Some(pattern);
     }
     if let Some(fault) =
         host_name::fault_of_pattern(host).filter(|_| !(gateways_only && names_cluster(host)))
     {
-        review.error("", host, fault);
+        diagnostics.error("", host, fault);
         return None;
     }
     if !hosts
@@ -264,7 +265,7 @@ fn sni(
         .any(|of| HostPattern::parse(of).covers(&pattern))
     {
         let hosts = hosts.join(", ");
-        review.error(
+        diagnostics.error(
             "",
             host,
             format!("is not one of the VirtualService's hosts ({hosts})"),
@@ -273,54 +274,65 @@ fn sni(
     Some(pattern)
 }
 
-fn tcp(wire: &wire::TcpRoute, namespace: &Arc<str>, review: &mut Review<'_>) -> Option<TcpRoute> {
-    let matches = review.each("match", &wire.matches, |review, wire| {
+fn tcp(
+    wire: &wire::TcpRoute,
+    namespace: &Arc<str>,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<TcpRoute> {
+    let matches = diagnostics.each("match", &wire.matches, |diagnostics, wire| {
         let caller = Source {
             port: wire.port,
             gateways: &wire.gateways,
             labels: &wire.source_labels,
             namespace: &wire.source_namespace,
         };
-        let subnets = read::subnets(review, "destinationSubnets", &wire.destination_subnets);
+        let subnets = read::subnets(diagnostics, "destinationSubnets", &wire.destination_subnets);
         if !wire.source_subnet.is_empty() {
-            review.within("sourceSubnet", |review| {
-                read::subnet(review, &wire.source_subnet)
+            diagnostics.within("sourceSubnet", |diagnostics| {
+                read::subnet(diagnostics, &wire.source_subnet)
             });
         }
         Some(TcpMatch {
             subnets,
-            source: source(&caller, namespace, review),
+            source: source(&caller, namespace, diagnostics),
         })
     });
     Some(TcpRoute {
         matches,
-        destinations: destinations(&wire.route, namespace, review),
+        destinations: destinations(&wire.route, namespace, diagnostics),
     })
 }
 
 fn destinations(
     wire: &[wire::RouteDestination],
     namespace: &str,
-    review: &mut Review<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<WeightedDestination> {
     if wire.is_empty() {
-        review.error("route", NO_VALUE, "at least one destination is required");
+        diagnostics.error("route", NO_VALUE, "at least one destination is required");
     }
-    check_weights(review, wire.iter().map(|one| one.weight));
-    review.each("route", wire, |review, one| {
-        let destination =
-            read::destination(review, "destination", one.destination.as_ref(), namespace);
+    check_weights(diagnostics, wire.iter().map(|one| one.weight));
+    diagnostics.each("route", wire, |diagnostics, one| {
+        let destination = read::destination(
+            diagnostics,
+            "destination",
+            one.destination.as_ref(),
+            namespace,
+        );
         Some(WeightedDestination {
-            weight: weight(review, one.weight)?,
+            weight: weight(diagnostics, one.weight)?,
             destination: destination?,
         })
     })
 }
 
 /// Several destinations need a sum above 0; a single one is taken whatever its weight.
-pub(crate) fn check_weights(review: &mut Review<'_>, weights: impl ExactSizeIterator<Item = i32>) {
+pub(crate) fn check_weights(
+    diagnostics: &mut Diagnostics<'_>,
+    weights: impl ExactSizeIterator<Item = i32>,
+) {
     if weights.len() > 1 && weights.map(i64::from).sum::<i64>() == 0 {
-        review.error(
+        diagnostics.error(
             "route",
             NO_VALUE,
             "the weights of several destinations must not all be 0",
@@ -329,10 +341,10 @@ pub(crate) fn check_weights(review: &mut Review<'_>, weights: impl ExactSizeIter
 }
 
 /// One weight.
-pub(crate) fn weight(review: &mut Review<'_>, weight: i32) -> Option<u32> {
+pub(crate) fn weight(diagnostics: &mut Diagnostics<'_>, weight: i32) -> Option<u32> {
     let positive = u32::try_from(weight).ok();
     if positive.is_none() {
-        review.error("weight", weight, "must not be negative");
+        diagnostics.error("weight", weight, "must not be negative");
     }
     positive
 }

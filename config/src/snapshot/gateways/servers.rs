@@ -1,28 +1,19 @@
 //! Which servers a gateway has on which port, and which of two that clash counts.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::model::endpoint::Address;
-use crate::model::gateway::Gateway;
-use crate::model::gateway::Server;
-use crate::model::gateway::ServerHost;
-use crate::model::gateway::ServerTlsMode;
-use crate::model::service::Resolution;
-use crate::model::service::Service;
-use crate::model::tls::Hashed;
-use crate::model::virtual_service::GatewayName;
+use crate::model::gateway::{Gateway, Server, ServerHost};
+use crate::model::service::{Resolution, Service};
+use crate::model::source::GatewayName;
+use crate::model::tls::{Hashed, ServerTlsMode};
 use crate::port::Protocol;
-use crate::problem::Problem;
-use crate::problem::Severity;
+use crate::problem::{Problem, Severity};
 use crate::snapshot::BoundPort;
 use crate::snapshot::findings::Findings;
-use crate::snapshot::gateways::Build;
-use crate::snapshot::gateways::ServerKind;
-use crate::snapshot::gateways::Serving;
-use crate::snapshot::gateways::kind_of;
+use crate::snapshot::gateways::{Build, ServerKind, Serving, kind_of};
 
 impl<'o> Build<'_, 'o, '_> {
     /// Tells of gateway names that fall back or bind to nothing.

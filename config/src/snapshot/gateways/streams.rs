@@ -5,25 +5,16 @@ use std::sync::Arc;
 
 use crate::host::HostPattern;
 use crate::model::gateway::Server;
-use crate::model::gateway::ServerTlsMode;
 use crate::model::service::Service;
-use crate::model::virtual_service::GatewayName;
+use crate::model::source::GatewayName;
+use crate::model::tls::ServerTlsMode;
 use crate::port::Protocol;
 use crate::problem::Problem;
-use crate::snapshot::chains::Chain;
-use crate::snapshot::chains::ChainOrigin;
-use crate::snapshot::chains::StreamRoute;
+use crate::snapshot::chains::{Chain, ChainOrigin, StreamRoute};
 use crate::snapshot::findings::Findings;
-use crate::snapshot::gateways::Build;
-use crate::snapshot::gateways::GatewayListener;
-use crate::snapshot::gateways::Serving;
-use crate::snapshot::gateways::TlsAct;
-use crate::snapshot::gateways::narrowed;
-use crate::snapshot::gateways::origin;
-use crate::snapshot::routes::Site;
-use crate::snapshot::routes::applies;
-use crate::snapshot::routes::stream_route;
-use crate::snapshot::services::Ties;
+use crate::snapshot::gateways::{Build, GatewayListener, Serving, TlsAction, narrowed, origin};
+use crate::snapshot::routes::{Site, stream_route};
+use crate::snapshot::services::TieBreak;
 
 impl<'o> Build<'_, 'o, '_> {
     pub(super) fn ending(&mut self, serving: &Serving<'o>, listener: &mut GatewayListener) {
@@ -35,7 +26,7 @@ impl<'o> Build<'_, 'o, '_> {
             let Some((route, _)) = self.tcp(serving) else {
                 return;
             };
-            TlsAct::Stream {
+            TlsAction::Stream {
                 tls: tls.clone(),
                 server: server.clone(),
                 route,
@@ -50,7 +41,7 @@ impl<'o> Build<'_, 'o, '_> {
                 "https.{}.{}.{}.{}{bind}",
                 server.port, server.port_name, name.name, name.namespace
             );
-            TlsAct::Http {
+            TlsAction::Http {
                 tls: tls.clone(),
                 server: server.clone(),
                 table: Arc::new(self.table(table, &[serving])),
@@ -74,7 +65,7 @@ impl<'o> Build<'_, 'o, '_> {
                 sni: server.hosts.iter().map(|host| naming(&host.host)).collect(),
                 unlisted: false,
                 origin: origin(serving),
-                act: TlsAct::NamedBySni(named),
+                act: TlsAction::NamedBySni(named),
             });
             return;
         }
@@ -93,7 +84,7 @@ impl<'o> Build<'_, 'o, '_> {
                         port: server.port,
                         here: &here,
                     };
-                    if !applies(&wanted.source, &site) {
+                    if !site.admits(&wanted.source) {
                         continue;
                     }
                     let origin = ChainOrigin::Tls {
@@ -124,12 +115,15 @@ impl<'o> Build<'_, 'o, '_> {
                         self.clusters,
                         self.findings,
                     );
+                    let Some(route) = route else {
+                        continue;
+                    };
                     listener.tls.add(Chain {
                         subnets: Vec::new(),
                         sni: wanted.sni.clone(),
                         unlisted: false,
                         origin,
-                        act: TlsAct::Pass(route),
+                        act: TlsAction::Pass(route),
                     });
                 }
             }
@@ -147,7 +141,7 @@ impl<'o> Build<'_, 'o, '_> {
                     .any(|host| host.host.covers(&service.host))
         };
         registry
-            .visible(&self.workload.namespace, Ties::First, covered)
+            .visible(&self.workload.namespace, TieBreak::First, covered)
             .iter()
             .map(|service| service.host.clone())
             .collect()
@@ -172,7 +166,7 @@ impl<'o> Build<'_, 'o, '_> {
                 let matching = rule
                     .matches
                     .iter()
-                    .position(|wanted| applies(&wanted.source, &site));
+                    .position(|wanted| site.admits(&wanted.source));
                 if matching.is_none() && !rule.matches.is_empty() {
                     continue;
                 }
@@ -189,7 +183,9 @@ impl<'o> Build<'_, 'o, '_> {
                     self.clusters,
                     self.findings,
                 );
-                return Some((route, origin));
+                if let Some(route) = route {
+                    return Some((route, origin));
+                }
             }
         }
         None

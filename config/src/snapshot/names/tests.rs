@@ -1,10 +1,8 @@
 use crate::labels::Labels;
-use crate::load::Text;
-use crate::load::load;
+use crate::load::{Text, load};
 use crate::snapshot::Snapshot;
 use crate::snapshot::addresses::allocate;
-use crate::snapshot::workload::Mode;
-use crate::snapshot::workload::Workload;
+use crate::snapshot::workload::{Mode, Workload};
 
 const WORLD: &str = "
 apiVersion: v1

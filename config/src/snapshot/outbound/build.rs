@@ -1,8 +1,6 @@
 //! Services to listeners: which address and port each is called at, and who wins where two want the same.
 
-use std::collections::BTreeSet;
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,24 +9,17 @@ use ipnet::IpNet;
 use crate::host::HostPattern;
 use crate::model::endpoint::Address;
 use crate::model::objects::Objects;
-use crate::model::service::Resolution;
-use crate::model::service::Service;
-use crate::model::service::ServicePort;
+use crate::model::service::{Resolution, Service, ServicePort};
 use crate::name::Kind;
-use crate::port::PortClass;
-use crate::port::Protocol;
+use crate::port::{PortClass, Protocol};
 use crate::problem::Problem;
-use crate::snapshot::chains::ChainOrigin;
-use crate::snapshot::chains::Chains;
+use crate::snapshot::chains::{ChainOrigin, FilterChains};
 use crate::snapshot::clusters::Clusters;
 use crate::snapshot::findings::Findings;
 use crate::snapshot::outbound::Listener;
 use crate::snapshot::table::RouteTable;
-use crate::snapshot::virtual_hosts::Rules;
 use crate::snapshot::virtual_hosts::index::VirtualServices;
-use crate::snapshot::virtual_hosts::own_table;
-use crate::snapshot::virtual_hosts::proxy_table;
-use crate::snapshot::virtual_hosts::shared_table;
+use crate::snapshot::virtual_hosts::{Rules, own_table, proxy_table, shared_table};
 use crate::snapshot::visible::Imports;
 use crate::snapshot::workload::Workload;
 
@@ -56,6 +47,7 @@ pub(super) struct Build<'a, 'o, 'b> {
 
 impl Build<'_, '_, '_> {
     /// Makes the listeners of the egress listener at work, with their chains.
+    #[allow(clippy::disallowed_methods, reason = "collected into a set")]
     pub(super) fn listeners(&mut self) {
         let imports = self.imports;
         let closed = self
@@ -205,7 +197,7 @@ impl Build<'_, '_, '_> {
             key: key.into(),
             http: None,
             http_only,
-            streams: Chains::default(),
+            streams: FilterChains::default(),
         };
         match bind {
             Some(ip) => {

@@ -6,17 +6,12 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::host::HostPattern;
-use crate::model::service::Service;
-use crate::model::service::ServicePort;
-use crate::snapshot::chains::Chain;
-use crate::snapshot::chains::ChainOrigin;
-use crate::snapshot::chains::StreamRoute;
-use crate::snapshot::chains::Target;
+use crate::model::service::{Service, ServicePort};
+use crate::snapshot::chains::{Chain, ChainOrigin, StreamRoute};
 use crate::snapshot::outbound::build::Build;
 use crate::snapshot::outbound::is_mesh;
-use crate::snapshot::routes::Site;
-use crate::snapshot::routes::applies;
-use crate::snapshot::routes::stream_route;
+use crate::snapshot::routes::{Site, stream_route};
+use crate::snapshot::target::Target;
 
 impl Build<'_, '_, '_> {
     pub(super) fn tls_chains(
@@ -37,11 +32,22 @@ impl Build<'_, '_, '_> {
         for vs in self.virtual_services.streams_for(&service.host) {
             for (at, rule) in vs.tls.iter().enumerate() {
                 for (matching, wanted) in rule.matches.iter().enumerate() {
-                    if !applies(&wanted.source, &site)
+                    if !site.admits(&wanted.source)
                         || !handled.insert((&wanted.sni, &wanted.subnets))
                     {
                         continue;
                     }
+                    let route = stream_route(
+                        vs,
+                        &rule.destinations,
+                        port.number,
+                        &format!("spec.tls[{at}]"),
+                        self.clusters,
+                        self.findings,
+                    );
+                    let Some(act) = route else {
+                        continue;
+                    };
                     chains.push(Chain {
                         subnets: if wanted.subnets.is_empty() {
                             ranges.to_vec()
@@ -55,14 +61,7 @@ impl Build<'_, '_, '_> {
                             rule: at,
                             matching,
                         },
-                        act: stream_route(
-                            vs,
-                            &rule.destinations,
-                            port.number,
-                            &format!("spec.tls[{at}]"),
-                            self.clusters,
-                            self.findings,
-                        ),
+                        act,
                     });
                 }
             }
@@ -76,7 +75,7 @@ impl Build<'_, '_, '_> {
             sni,
             unlisted,
             origin: ChainOrigin::Service(service.meta.clone()),
-            act: StreamRoute::to(self.default_target(service, port)),
+            act: StreamRoute::all_to(self.default_target(service, port)),
         };
         // On its own address a service gets every name that no rule takes.
         let unlisted = !chains.is_empty();
@@ -113,14 +112,14 @@ impl Build<'_, '_, '_> {
                     .matches
                     .iter()
                     .enumerate()
-                    .filter(|(_, wanted)| applies(&wanted.source, &site))
+                    .filter(|(_, wanted)| site.admits(&wanted.source))
                     .collect();
                 if fitting.is_empty() && !rule.matches.is_empty() {
                     continue;
                 }
                 let everywhere = fitting.iter().find(|(_, wanted)| wanted.subnets.is_empty());
                 let takes_all = fitting.is_empty() || everywhere.is_some();
-                let act = stream_route(
+                let route = stream_route(
                     vs,
                     &rule.destinations,
                     port.number,
@@ -128,6 +127,9 @@ impl Build<'_, '_, '_> {
                     self.clusters,
                     self.findings,
                 );
+                let Some(act) = route else {
+                    continue;
+                };
                 let first = everywhere
                     .or(fitting.first())
                     .map(|(matching, _)| *matching);
@@ -160,7 +162,7 @@ impl Build<'_, '_, '_> {
             sni: Vec::new(),
             unlisted: false,
             origin: ChainOrigin::Service(service.meta.clone()),
-            act: StreamRoute::to(self.default_target(service, port)),
+            act: StreamRoute::all_to(self.default_target(service, port)),
         });
         chains
     }

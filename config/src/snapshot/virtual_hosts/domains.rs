@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::host::CLUSTER_DOMAIN;
-use crate::host::HostPattern;
+use crate::host::{CLUSTER_DOMAIN, HostPattern};
 use crate::model::service::Service;
 use crate::name::Kind;
 use crate::snapshot::virtual_hosts::index::VirtualServices;

@@ -1,13 +1,11 @@
 //! The VirtualServices and services that one egress listener imports, found by host and by port.
 
-use std::collections::BTreeSet;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::host::HostPattern;
 use crate::model::objects::Objects;
-use crate::model::service::Resolution;
-use crate::model::service::Service;
+use crate::model::service::{Resolution, Service};
 use crate::model::virtual_service::VirtualService;
 use crate::port::PortClass;
 use crate::snapshot::delegates::Delegates;

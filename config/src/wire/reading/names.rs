@@ -43,7 +43,7 @@ pub(crate) fn camel_case(name: &str) -> String {
 }
 
 /// The known name that `key` is nearest to, if near enough to be a slip of the pen.
-pub(super) fn nearest(key: &str, names: &[&[&'static str]]) -> Option<String> {
+pub(crate) fn nearest(key: &str, names: &[&[&'static str]]) -> Option<String> {
     if key.len() > 64 {
         return None;
     }
@@ -64,7 +64,7 @@ pub(super) fn nearest(key: &str, names: &[&[&'static str]]) -> Option<String> {
 }
 
 /// How many letters must be inserted, removed or replaced to turn `a` into `b`.
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<u8> = b.bytes().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {

@@ -3,11 +3,9 @@
 use std::fmt;
 
 use serde::Deserializer;
-use serde::de::Error;
-use serde::de::Visitor;
+use serde::de::{Error, Visitor};
 
-use super::Reading;
-use super::Shape;
+use crate::wire::reading::shape::{Reading, Shape};
 
 /// Numbers may be written as strings, as protobuf's JSON form allows; whole numbers also as `5.0`.
 macro_rules! number {

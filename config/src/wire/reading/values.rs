@@ -4,17 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::Deserialize;
-use serde::Deserializer;
-use serde::de::Error;
-use serde::de::MapAccess;
-use serde::de::SeqAccess;
-use serde::de::Visitor;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
-use super::Reading;
-use super::Seed;
-use super::Shape;
-use super::Step;
+use crate::wire::reading::shape::{Reading, Seed, Shape, Step};
+#[cfg(test)]
+use crate::wire::schema::Schema;
 
 impl<'de> Shape<'de> for String {
     fn read<D: Deserializer<'de>>(from: D, _: &Reading) -> Result<Self, D::Error> {
@@ -48,17 +43,32 @@ impl<'de, T: Shape<'de>> Shape<'de> for Option<T> {
         }
         from.deserialize_option(Maybe(reading, PhantomData))
     }
+
+    #[cfg(test)]
+    fn schema() -> Schema {
+        T::schema()
+    }
 }
 
 impl<'de, T: Shape<'de>> Shape<'de> for Box<T> {
     fn read<D: Deserializer<'de>>(from: D, reading: &Reading) -> Result<Self, D::Error> {
         T::read(from, reading).map(Self::new)
     }
+
+    #[cfg(test)]
+    fn schema() -> Schema {
+        T::schema()
+    }
 }
 
 impl<'de, T: Shape<'de>> Shape<'de> for Vec<T> {
     fn read<D: Deserializer<'de>>(from: D, reading: &Reading) -> Result<Self, D::Error> {
         Ok(Option::<List<T>>::read(from, reading)?.map_or_else(Self::new, |list| list.0))
+    }
+
+    #[cfg(test)]
+    fn schema() -> Schema {
+        Schema::List(Box::new(T::schema()))
     }
 }
 
@@ -89,6 +99,11 @@ impl<'de, T: Shape<'de>> Shape<'de> for List<T> {
 impl<'de, T: Shape<'de>> Shape<'de> for BTreeMap<String, T> {
     fn read<D: Deserializer<'de>>(from: D, reading: &Reading) -> Result<Self, D::Error> {
         Ok(Option::<Table<T>>::read(from, reading)?.map_or_else(Self::new, |table| table.0))
+    }
+
+    #[cfg(test)]
+    fn schema() -> Schema {
+        Schema::Map(Box::new(T::schema()))
     }
 }
 

@@ -1,13 +1,15 @@
+use std::future::Future;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use egret_config::labels::Labels;
-use egret_config::snapshot::workload::Mode;
-use egret_config::snapshot::workload::Workload;
+use egret_config::snapshot::workload::{Mode, Workload};
+use futures_util::FutureExt;
+use http::{Method, Uri};
 use jiff::Timestamp;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
-use tokio::task;
 use tokio::task::LocalSet;
 
 use super::*;
@@ -15,9 +17,10 @@ use crate::current::Current;
 use crate::dns::names::Names;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
-use crate::listen::reconcile::Board;
+use crate::listen::reconcile::ListenerStatus;
+use crate::source::compile::Terms;
 use crate::source::files::Options;
-use crate::source::follow::Source;
+use crate::source::files::follow::FileSource;
 use crate::source::status::Status;
 
 fn admin(folder: &Path) -> Admin {
@@ -33,15 +36,23 @@ fn admin(folder: &Path) -> Admin {
         paths: vec![folder.to_path_buf()],
         mesh_config: None,
     };
-    let (_, snapshot) = Source::load(options, workload, status.clone()).expect("load");
+    let terms = Terms {
+        workload,
+        ignore_authorization_policies: false,
+    };
+    let (_, snapshot) = FileSource::load(options.clone(), terms, status.clone()).expect("load");
+    let names = Names::new(runtime.handle().clone(), |_| {
+        Box::pin(std::future::pending())
+    });
+    // Nothing runs there. Dropping it would wait, which async tests may not.
+    runtime.shutdown_background();
     Admin {
         current: Arc::new(Current::new(snapshot)),
         status,
-        board: Board::default(),
-        names: Arc::new(Names::new(runtime.handle().clone(), |_| {
-            Box::pin(std::future::pending())
-        })),
-        standings: Arc::default(),
+        source: Arc::new(options),
+        listener_status: ListenerStatus::default(),
+        names: Arc::new(names),
+        shared_clusters: Arc::default(),
         ready: Ready::new(),
         drain: Drain::new(),
         quit: Arc::new(Notify::new()),
@@ -52,24 +63,15 @@ fn admin(folder: &Path) -> Admin {
 
 fn ask(admin: &Admin, method: &str, uri: &str) -> (u16, String, String) {
     let method = Method::from_bytes(method.as_bytes()).expect("method");
-    let response = answer(Pages::Admin, admin, &method, &uri.parse().expect("uri"));
-    told(response)
+    let uri: Uri = uri.parse().expect("uri");
+    told(pages::admin(admin, &method, uri.path(), uri.query()))
 }
 
-fn told(response: Response<Full<Bytes>>) -> (u16, String, String) {
-    let content_type = response.headers()[CONTENT_TYPE]
-        .to_str()
-        .expect("text")
-        .to_owned();
-    let status = response.status().as_u16();
-    let body = futures_util::FutureExt::now_or_never(http_body_util::BodyExt::collect(
-        response.into_body(),
-    ));
-    let body = body.expect("whole").expect("infallible").to_bytes();
+fn told(page: Page) -> (u16, String, String) {
     (
-        status,
-        content_type,
-        String::from_utf8(body.to_vec()).expect("text"),
+        page.status.as_u16(),
+        page.content_type.to_owned(),
+        page.body,
     )
 }
 
@@ -102,6 +104,125 @@ fn every_page_answers_in_its_forms() {
     );
     assert_eq!(ask(&admin, "GET", "/").0, 200);
     assert!(ask(&admin, "GET", "/help").2.contains("/config_dump"));
+    let unknown = ask(&admin, "GET", "/nothing").2;
+    assert_eq!(unknown, "not found: /help names the pages\n");
+}
+
+const ELSEWHERE: &str = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: elsewhere, namespace: shop}
+spec:
+  hosts: [elsewhere.example]
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: STATIC
+  endpoints: [{address: 198.51.100.1, locality: a/b/c}, {address: 'unix:///run/elsewhere'}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: elsewhere, namespace: shop}
+spec:
+  host: elsewhere.example
+  trafficPolicy:
+    loadBalancer: {consistentHash: {httpHeaderName: x-user}}
+    connectionPool: {tcp: {maxConnections: 7, connectTimeout: 1.5s}, http: {http1MaxPendingRequests: 3}}
+    outlierDetection: {consecutive5xxErrors: 4, interval: 10s}
+    tls: {mode: SIMPLE, sni: elsewhere.example}
+";
+
+#[test]
+fn clusters_have_envoys_shape() {
+    let folder = tempfile::tempdir().expect("folder");
+    std::fs::write(folder.path().join("a.yaml"), ELSEWHERE).expect("write");
+    let admin = admin(folder.path());
+    let body = ask(&admin, "GET", "/clusters?format=json").2;
+    let page: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    let named = |name: &str| {
+        let mut clusters = page["cluster_statuses"].as_array().into_iter().flatten();
+        clusters.find(|one| one["name"] == name).expect("cluster")
+    };
+    let cluster = named("outbound|80||elsewhere.example");
+    let at = |pointer: &str| {
+        cluster
+            .pointer(pointer)
+            .unwrap_or_else(|| panic!("{pointer} in {cluster:#}"))
+    };
+    for (pointer, expected) in [
+        (
+            "/observability_name",
+            json!("outbound|80||elsewhere.example"),
+        ),
+        ("/added_via_api", json!(true)),
+        ("/circuit_breakers/thresholds/0/max_connections", json!(7)),
+        (
+            "/circuit_breakers/thresholds/0/max_pending_requests",
+            json!(3),
+        ),
+        (
+            "/circuit_breakers/thresholds/0/max_requests",
+            json!(u32::MAX),
+        ),
+        (
+            "/host_statuses/0/address/socket_address",
+            json!({"address": "198.51.100.1", "port_value": 80}),
+        ),
+        (
+            "/host_statuses/0/health_status/eds_health_status",
+            json!("HEALTHY"),
+        ),
+        ("/host_statuses/0/weight", json!(1)),
+        (
+            "/host_statuses/0/locality",
+            json!({"region": "a", "zone": "b", "sub_zone": "c"}),
+        ),
+        (
+            "/host_statuses/1/address/pipe/path",
+            json!("/run/elsewhere"),
+        ),
+        (
+            "/policy/loadBalancer",
+            json!({"consistentHash": {"httpHeaderName": "x-user"}}),
+        ),
+        ("/policy/connectTimeout", json!("1.5s")),
+        ("/policy/connectionPool/tcp/maxConnections", json!(7)),
+        ("/policy/outlierDetection/consecutive5xxErrors", json!(4)),
+        ("/policy/outlierDetection/interval", json!("10s")),
+        ("/policy/tls/sni", json!("elsewhere.example")),
+    ] {
+        assert_eq!(*at(pointer), expected, "{pointer}");
+    }
+    for name in ["PassthroughCluster", "BlackHoleCluster"] {
+        assert_eq!(named(name)["host_statuses"], json!([]));
+    }
+    for debug in ["Some(", "None", "ConnectionPool {", "1.5s\\"] {
+        assert!(!body.contains(debug), "{debug} in {body}");
+    }
+}
+
+#[test]
+fn explain_offers_the_yaml_that_would_allow_a_call() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mesh = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    \
+                outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n";
+    std::fs::write(folder.path().join("mesh.yaml"), mesh).expect("write");
+    std::fs::write(folder.path().join("a.yaml"), ELSEWHERE).expect("write");
+    let admin = admin(folder.path());
+    let unknown = "/explain?to=192.0.2.9:443&protocol=tls&sni=bank.example";
+    let (status, _, text) = ask(&admin, "GET", unknown);
+    assert_eq!(status, 200, "{text}");
+    assert!(text.starts_with("blackhole"), "{text}");
+    for words in ["kind: ServiceEntry", "- bank.example", "number: 443"] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    // What is registered with other ports is not registered once more.
+    let other = "/explain?to=192.0.2.9:443&protocol=tls&sni=elsewhere.example";
+    let text = ask(&admin, "GET", other).2;
+    assert!(
+        text.contains("ServiceEntry shop/elsewhere has the host, but not the port"),
+        "{text}"
+    );
+    let (status, _, text) = ask(&admin, "GET", "/explain?to=nowhere");
+    assert_eq!((status, text.lines().count()), (400, 1), "{text}");
 }
 
 #[test]
@@ -131,14 +252,7 @@ fn odd_requests_are_refused_kindly() {
 fn ready_and_health_follow_the_process() {
     let folder = tempfile::tempdir().expect("folder");
     let admin = admin(folder.path());
-    let health = |uri: &str| {
-        told(answer(
-            Pages::Health,
-            &admin,
-            &Method::GET,
-            &uri.parse().expect("uri"),
-        ))
-    };
+    let health = |uri: &str| told(pages::health(&admin, &Method::GET, uri));
     assert_eq!(ask(&admin, "GET", "/ready").2, "LIVE\n");
     assert_eq!(health("/healthz/ready").0, 200);
     assert_eq!(health("/config_dump").0, 404);
@@ -177,33 +291,104 @@ fn a_rejected_edit_is_told_with_its_reasons() {
     assert_eq!(value["loaded"]["version"], 1);
 }
 
-#[test]
-fn quitting_over_a_socket_notifies_the_process() {
+/// Serves the admin pages to so many clients at a time, while `talk` talks to them.
+async fn served<F: Future>(admin: &Admin, clients_max: usize, talk: impl FnOnce(SocketAddr) -> F) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let address = listener.local_addr().expect("address");
+    let serving = serve(listener, Pages::Admin, admin.clone(), clients_max);
+    let talking = LocalSet::new();
+    talking.spawn_local(serving);
+    talking.run_until(talk(address)).await;
+}
+
+async fn connected(address: SocketAddr) -> TcpStream {
+    TcpStream::connect(address).await.expect("connect")
+}
+
+async fn said(client: &mut TcpStream, request: &str) -> String {
+    client.write_all(request.as_bytes()).await.expect("write");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.expect("read");
+    answer
+}
+
+#[tokio::test]
+async fn quitting_ends_the_process_once_it_is_answered() {
     let folder = tempfile::tempdir().expect("folder");
     let admin = admin(folder.path());
-    let socket = crate::listen::bind::alone(
-        crate::listen::bind::Purpose::Admin,
-        "127.0.0.1:0".parse().expect("address"),
-    )
-    .expect("bind");
-    let address = socket.local_addr().expect("address");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("runtime");
-    LocalSet::new().block_on(&runtime, async {
-        task::spawn_local(serve(socket, Pages::Admin, admin.clone()));
-        let mut client = TcpStream::connect(address).await.expect("connect");
-        client
-            .write_all(b"POST /quitquitquit HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-            .await
-            .expect("write");
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).await.expect("read");
+    served(&admin, 4, async |address| {
+        let mut client = connected(address).await;
+        let request = "POST /quitquitquit HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        let answer = said(&mut client, request).await;
         assert!(
             answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("OK\n"),
             "{answer}"
         );
         admin.quit.notified().await;
-    });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_host_is_forbidden() {
+    let folder = tempfile::tempdir().expect("folder");
+    let admin = admin(folder.path());
+    served(&admin, 4, async |address| {
+        for (host, expected) in [("[::1]:15000", "200"), ("attacker.example", "403")] {
+            for page in ["GET /ready", "GET /config_dump", "POST /quitquitquit"] {
+                let mut client = connected(address).await;
+                let request =
+                    format!("{page} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+                let answer = said(&mut client, &request).await;
+                let status = answer.split(' ').nth(1);
+                assert_eq!(status, Some(expected), "{page} {host}: {answer}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn clients_without_a_request_make_room_for_others() {
+    let folder = tempfile::tempdir().expect("folder");
+    let admin = admin(folder.path());
+    served(&admin, 2, async |address| {
+        let mut idle = connected(address).await;
+        let _others = [connected(address).await, connected(address).await];
+        let mut client = connected(address).await;
+        let request = "GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        let answer = said(&mut client, request).await;
+        assert!(answer.ends_with("LIVE\n"), "{answer}");
+        assert_eq!(idle.read(&mut [0]).await.expect("end"), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn readers_of_large_pages_do_not_hold_up_small_ones() {
+    let folder = tempfile::tempdir().expect("folder");
+    let reasons = vec!["x".repeat(16 << 20)];
+    let admin = admin(folder.path());
+    admin.status.reject(Timestamp::UNIX_EPOCH, reasons);
+    served(&admin, 64, async |address| {
+        let mut readers = Vec::new();
+        for _ in 0..LARGE_MAX + 1 {
+            let mut reader = connected(address).await;
+            let request = "GET /config_dump HTTP/1.1\r\nhost: localhost\r\n\r\n";
+            reader.write_all(request.as_bytes()).await.expect("write");
+            readers.push(reader);
+        }
+        for reader in &readers[..LARGE_MAX] {
+            reader.readable().await.expect("a page begins");
+        }
+        let mut client = connected(address).await;
+        let request = "GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        assert!(said(&mut client, request).await.ends_with("LIVE\n"));
+        let waits = readers.last().map(|last| last.readable().now_or_never());
+        assert!(matches!(waits, Some(None)), "no place for it");
+        drop(readers.remove(0));
+        let last = readers.last().expect("a reader");
+        last.readable().await.expect("a place is free");
+    })
+    .await;
 }

@@ -1,10 +1,8 @@
 use std::net::Ipv4Addr;
 
-use egret_config::load::Text;
-use egret_config::load::load;
+use egret_config::load::{Text, load};
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::workload::Mode;
-use egret_config::snapshot::workload::Workload;
+use egret_config::snapshot::workload::{Mode, Workload};
 use hickory_resolver::proto::op::Query;
 
 use super::*;

@@ -1,8 +1,6 @@
-use hickory_resolver::proto::op::Message;
-use hickory_resolver::proto::op::Query;
-use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::Name;
-use hickory_resolver::proto::rr::RecordType;
+use hickory_resolver::proto::op::{Message, Query, ResponseCode};
+use hickory_resolver::proto::rr::rdata::A;
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -49,9 +47,9 @@ async fn the_first_server_that_answers_counts() {
         async move { forward(&question, &servers, Transport::Udp).await }
     };
     let said = ask(vec![failing, knowing]).await.expect("an answer");
-    assert_eq!(code(&said), ResponseCode::NXDomain);
+    assert_eq!((code(&said.0), said.1), (ResponseCode::NXDomain, knowing));
     let said = ask(vec![failing]).await.expect("the failure itself");
-    assert_eq!(code(&said), ResponseCode::ServFail);
+    assert_eq!(code(&said.0), ResponseCode::ServFail);
     let error = ask(vec![]).await.expect_err("nobody to ask");
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
 }
@@ -63,7 +61,11 @@ async fn a_silent_server_is_left_for_the_next() {
     let knowing = server(vec![bytes(&empty(&query, ResponseCode::NoError))]).await;
     tokio::time::pause();
     let said = forward(&bytes(&query), &[silent, knowing], Transport::Udp).await;
-    assert_eq!(code(&said.expect("an answer")), ResponseCode::NoError);
+    let (response, answered) = said.expect("an answer");
+    assert_eq!(
+        (code(&response), answered),
+        (ResponseCode::NoError, knowing)
+    );
     let error = forward(&bytes(&query), &[silent], Transport::Udp).await;
     assert_eq!(
         error.expect_err("no answer").kind(),
@@ -90,7 +92,7 @@ async fn only_the_answer_to_the_question_is_taken() {
     ])
     .await;
     let said = forward(&bytes(&query), &[server], Transport::Udp).await;
-    assert_eq!(said.expect("the last one"), bytes(&real));
+    assert_eq!(said.expect("the last one").0, bytes(&real));
 }
 
 #[tokio::test]
@@ -102,11 +104,13 @@ async fn a_connection_is_asked_over_a_connection() {
     let sent = response.clone();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.expect("accept");
-        read_framed(&mut stream).await.expect("a question");
+        read_framed(&mut stream, MESSAGE_MAX)
+            .await
+            .expect("a question");
         write_framed(&mut stream, &sent).await.expect("sent");
     });
     let said = forward(&bytes(&query), &[address], Transport::Tcp).await;
-    assert_eq!(said.expect("an answer"), response);
+    assert_eq!(said.expect("an answer").0, response);
 }
 
 #[test]
@@ -120,11 +124,122 @@ fn what_resolv_conf_says() {
     assert_eq!(ResolvConf::parse(b"\xff\xfe"), ResolvConf::default());
 }
 
-#[test]
-fn questions_end_where_their_class_does() {
-    let whole = bytes(&question());
-    assert_eq!(question_end(&whole), Some(whole.len()));
-    for length in 0..whole.len() {
-        assert_eq!(question_end(&whole[..length]), None);
+#[tokio::test]
+async fn records_of_other_names_are_not_passed_on() {
+    let query = question();
+    let mut mixed = empty(&query, ResponseCode::NoError);
+    for owner in ["Elsewhere.Example.", "evil.example."] {
+        let data = RData::A(A(Ipv4Addr::new(10, 0, 0, 1)));
+        let owner = Name::from_ascii(owner).expect("a name");
+        mixed.add_answer(Record::from_rdata(owner, 30, data));
     }
+    let server = server(vec![bytes(&mixed)]).await;
+    let said = forward(&bytes(&query), &[server], Transport::Udp).await;
+    let response = Message::from_vec(&said.expect("an answer").0).expect("a message");
+    let owners: Vec<String> = response
+        .answers
+        .iter()
+        .map(|record| record.name.to_string())
+        .collect();
+    assert_eq!(owners, ["Elsewhere.Example."]);
+}
+
+#[tokio::test]
+async fn what_another_port_sends_is_no_answer() {
+    let query = question();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
+    let forger = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
+    let address = socket.local_addr().expect("address");
+    let forged = bytes(&empty(&query, ResponseCode::NoError));
+    let real = bytes(&empty(&query, ResponseCode::NXDomain));
+    let sent = real.clone();
+    tokio::spawn(async move {
+        let mut buffer = [0; 512];
+        let (_, client) = socket.recv_from(&mut buffer).await.expect("a question");
+        forger.send_to(&forged, client).await.expect("sent");
+        socket.send_to(&sent, client).await.expect("sent");
+    });
+    let said = forward(&bytes(&query), &[address], Transport::Udp).await;
+    assert_eq!(said.expect("an answer").0, real);
+}
+
+#[tokio::test]
+async fn a_port_that_nobody_listens_on_is_known_at_once() {
+    let query = question();
+    let gone = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
+    let address = gone.local_addr().expect("address");
+    drop(gone);
+    let error = forward(&bytes(&query), &[address], Transport::Udp).await;
+    let error = error.expect_err("nobody is there");
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn all_servers_together_have_a_limit() {
+    let query = question();
+    let mut silent = Vec::new();
+    for _ in 0..5 {
+        silent.push(server(vec![]).await);
+    }
+    tokio::time::pause();
+    let start = Instant::now();
+    let error = forward(&bytes(&query), &silent, Transport::Udp).await;
+    error.expect_err("no answer");
+    assert!(start.elapsed() <= QUESTION_TIME + Duration::from_millis(10));
+}
+
+#[test]
+fn questions_that_wait_need_little_room() {
+    const WAITING: usize = 200;
+    const ROOM_EACH: u64 = 4 << 10;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("runtime");
+    let query = bytes(&question());
+    let waiting = async {
+        let silent = server(vec![]).await;
+        let silent = [silent];
+        let asked = (0..WAITING).map(|_| forward(&query, &silent, Transport::Udp));
+        futures_util::future::join_all(asked).await
+    };
+    let info = allocation_counter::measure(|| {
+        let answered = runtime.block_on(waiting);
+        assert!(answered.iter().all(Result::is_err));
+    });
+    // The room for receiving is there once a thread.
+    let room = info.bytes_max.saturating_sub(MESSAGE_MAX as u64);
+    assert!(room < WAITING as u64 * ROOM_EACH, "{room} bytes");
+}
+
+#[test]
+fn the_server_that_answered_goes_first_for_a_while() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("resolv.conf");
+    let text =
+        "nameserver 10.0.0.1\nnameserver 10.0.0.2\nnameserver 10.0.0.3\nnameserver 10.0.0.4\n";
+    std::fs::write(&path, text).expect("write");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("runtime");
+    runtime.block_on(async {
+        let servers = NameServers::new(&path);
+        let shown = |servers: &NameServers| -> Vec<String> {
+            let order = servers.in_order();
+            order.iter().map(|server| server.ip().to_string()).collect()
+        };
+        assert_eq!(shown(&servers), ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+        let order = servers.in_order();
+        servers.note_answer(&order, order[1]);
+        assert_eq!(shown(&servers), ["10.0.0.2", "10.0.0.1", "10.0.0.3"]);
+        let order = servers.in_order();
+        servers.note_answer(&order, order[0]);
+        assert_eq!(shown(&servers), ["10.0.0.2", "10.0.0.1", "10.0.0.3"]);
+        tokio::time::advance(PREFERENCE_TIME).await;
+        assert_eq!(shown(&servers), ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+    });
 }

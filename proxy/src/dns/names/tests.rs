@@ -6,6 +6,9 @@ use tokio::task::yield_now;
 use tokio::time::advance;
 
 use super::*;
+use crate::dns::names::entry::{
+    GONE_GRACE, RETRY_MAX_SILENCE, RETRY_MIN, STALE_PATIENCE, STALE_RECHECK,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -59,19 +62,22 @@ fn found(last: u8, ttl: u64) -> Result<Found, Unresolved> {
 }
 
 fn gone(ttl: Option<u64>) -> Result<Found, Unresolved> {
-    let ttl = ttl.map(Duration::from_secs);
-    Err(Unresolved::NoAddress {
-        name: "a.example".into(),
-        why: "there is no such name",
-        ttl,
+    Err(Unresolved {
+        ttl: ttl.map(Duration::from_secs),
+        ..unresolved(Reason::NoSuchName, "there is no such name")
     })
 }
 
 fn failed() -> Result<Found, Unresolved> {
-    Err(Unresolved::Failed {
-        name: "a.example".into(),
-        why: "server failure".into(),
-    })
+    Err(unresolved(Reason::ServerFailure, "server failure"))
+}
+
+fn silence() -> Result<Found, Unresolved> {
+    Err(unresolved(Reason::NoAnswer, "no answer"))
+}
+
+fn unresolved(reason: Reason, details: &str) -> Unresolved {
+    Unresolved::new(&"a.example".into(), reason, details)
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,7 +126,13 @@ async fn a_failure_leaves_the_last_good_answer() {
     assert_eq!(scripted.asked(), 2);
     advance(3600 * SECOND).await;
     assert_eq!(scripted.now().await, Ok(1));
-    advance(FAILURE_TTL).await;
+    advance(RETRY_MIN).await;
+    assert_eq!(
+        scripted.now().await,
+        Ok(1),
+        "the second failure counts longer"
+    );
+    advance(RETRY_MIN * 2).await;
     assert_eq!(scripted.now().await, Ok(2));
 }
 
@@ -156,7 +168,7 @@ async fn a_name_that_is_gone_lives_on_for_its_grace_only() {
     assert_eq!(scripted.asked(), 4);
     assert!(scripted.now().await.is_err());
     assert_eq!(scripted.asked(), 4);
-    advance(NEGATIVE_TTL_DEFAULT).await;
+    advance(NEGATIVE_TTL_MAX).await;
     assert_eq!(scripted.now().await, Ok(2));
 }
 
@@ -211,9 +223,12 @@ async fn names_of_callers_do_not_drive_out_those_of_the_configuration() {
     let shown = names.list();
     let shown: Vec<_> = shown
         .iter()
-        .filter(|(name, _)| &**name == "declared.example")
+        .filter(|facts| &*facts.name == "declared.example")
         .collect();
-    assert!(matches!(shown[..], [(_, Some(_))]), "{shown:?}");
+    assert!(
+        matches!(shown[..], [NameFacts { addresses, .. }] if addresses.len() == 1),
+        "{shown:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,4 +239,181 @@ async fn many_names_of_the_configuration_are_all_kept_while_they_are_valid() {
         names.addresses(&name).await.expect("answer");
     }
     assert_eq!(names.list().len(), NAMES_MAX * 2 + 5);
+}
+
+/// On the paused clock, the times that calls take, one every 200 ms for `lasting`, all of which are answered with `expected`.
+async fn call_often(scripted: &Scripted, lasting: Duration, expected: u8) -> Vec<Duration> {
+    let end = Instant::now() + lasting;
+    let mut times = Vec::new();
+    while Instant::now() < end {
+        let start = Instant::now();
+        assert_eq!(scripted.now().await, Ok(expected));
+        times.push(start.elapsed());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    times
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_go_on_at_full_speed_while_no_name_server_answers() {
+    let scripted = scripted([found(1, 30)]);
+    assert_eq!(scripted.now().await, Ok(1));
+    advance(31 * SECOND).await;
+    let times = call_often(&scripted, 300 * SECOND, 1).await;
+    let waited: Vec<_> = times.iter().filter(|time| !time.is_zero()).collect();
+    assert_eq!(waited, [&STALE_PATIENCE], "only the first finds it out");
+    assert!(
+        scripted.asked() > 5,
+        "it is asked again: {}",
+        scripted.asked()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_name_server_holds_up_no_call_but_the_first() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let names = Names::new(Handle::current(), move |_| {
+        let turn = count.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(if turn == 0 { 1 } else { 700 })).await;
+            found(turn as u8 + 1, 1)
+        })
+    });
+    let scripted = Scripted { names, asked };
+    assert_eq!(scripted.now().await, Ok(1));
+    advance(2 * SECOND).await;
+    let start = Instant::now();
+    assert_eq!(scripted.now().await, Ok(1));
+    assert_eq!(start.elapsed(), STALE_PATIENCE);
+    for _ in 0..100 {
+        let start = Instant::now();
+        scripted.now().await.expect("an address");
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let last = scripted.now().await.expect("an address");
+    assert!(last > 5, "the new answers are taken: {last}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quick_name_server_is_waited_for() {
+    let scripted = scripted([found(1, 1), found(2, 1)]);
+    assert_eq!(scripted.now().await, Ok(1));
+    advance(2 * SECOND).await;
+    assert_eq!(scripted.now().await, Ok(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_answer_is_looked_for_soon_after_an_old_one_was_given() {
+    let scripted = scripted([found(1, 30)]);
+    assert_eq!(scripted.now().await, Ok(1));
+    advance(31 * SECOND).await;
+    let old = scripted
+        .names
+        .addresses("a.example")
+        .await
+        .expect("an address");
+    assert!(old.valid_until <= Instant::now() + STALE_RECHECK);
+}
+
+/// How often a name is asked for in each of three minutes in which it is called ten times a second and always fails so.
+async fn asked_in_minutes(failure: fn() -> Result<Found, Unresolved>) -> [usize; 3] {
+    let scripted = scripted(std::iter::repeat_with(failure).take(1_000));
+    let mut minutes = [0; 3];
+    for minute in &mut minutes {
+        let before = scripted.asked();
+        for _ in 0..600 {
+            assert!(scripted.now().await.is_err());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        *minute = scripted.asked() - before;
+    }
+    minutes
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_fails_is_asked_for_ever_more_rarely() {
+    let [first, second, third] = asked_in_minutes(failed).await;
+    assert!(
+        first <= 4 && second <= 2 && third <= 1,
+        "{first} {second} {third}"
+    );
+    let [first, second, third] = asked_in_minutes(|| gone(None)).await;
+    assert!(
+        first <= 5 && second <= 3 && third <= 3,
+        "{first} {second} {third}"
+    );
+    let [first, second, third] = asked_in_minutes(silence).await;
+    assert!(
+        first <= 7 && second <= 4 && third <= 4,
+        "{first} {second} {third}"
+    );
+    assert!(third >= 3, "a server that comes back is noticed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_server_that_comes_back_is_noticed() {
+    let failures = std::iter::repeat_with(silence).take(10);
+    let scripted = scripted(failures.chain([found(1, 30)]));
+    while scripted.asked() < 10 {
+        assert!(scripted.now().await.is_err());
+        advance(SECOND).await;
+    }
+    advance(RETRY_MAX_SILENCE).await;
+    assert_eq!(scripted.now().await, Ok(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_panicked_does_not_end_its_name() {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let names = Names::new(Handle::current(), move |_| {
+        let panics = first.swap(false, Ordering::Relaxed);
+        Box::pin(async move {
+            assert!(!panics, "a bug");
+            found(1, 30)
+        })
+    });
+    names.addresses("a.example").await.expect_err("cut off");
+    names.addresses("a.example").await.expect("asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_facts_of_a_name_are_known() {
+    let scripted = scripted([found(1, 30), failed(), failed(), found(2, 30)]);
+    assert!(scripted.names.facts("a.example").is_none());
+    assert_eq!(scripted.now().await, Ok(1));
+    let facts = || scripted.names.facts("A.Example.").expect("facts");
+    let start = Instant::now();
+    assert_eq!(facts().failures, 0);
+    assert!(facts().failing().is_none());
+    assert_eq!(facts().next_refresh, Some(start + 30 * SECOND));
+    assert_eq!(
+        facts().describe(start),
+        "`a.example` has address 10.0.0.1; asked for again by the first call in 30 s or later"
+    );
+    advance(31 * SECOND).await;
+    assert_eq!(scripted.now().await, Ok(1));
+    advance(SECOND).await;
+    let known = facts();
+    let failure = known.failing().expect("a failure");
+    assert_eq!(failure.unresolved.reason, Reason::ServerFailure);
+    assert_eq!(failure.at, start + 31 * SECOND);
+    assert_eq!(known.failures, 1);
+    assert_eq!(known.next_refresh, Some(failure.at + RETRY_MIN));
+    assert_eq!(known.addresses.len(), 1);
+    assert_eq!(
+        known.describe(Instant::now()),
+        "`a.example` cannot be resolved: server failure (servfail, 1 s ago, failures in a row: 1); its last known \
+         addresses serve on: 10.0.0.1; asked for again by the first call in 1 s or later"
+    );
+    advance(SECOND).await;
+    assert_eq!(scripted.now().await, Ok(1));
+    assert_eq!(facts().failures, 2);
+    advance(RETRY_MIN * 3).await;
+    assert_eq!(scripted.now().await, Ok(2));
+    let known = facts();
+    assert_eq!(known.failures, 0);
+    assert!(known.last_failure.is_some(), "the last failure stays known");
+    assert!(known.failing().is_none());
 }

@@ -1,6 +1,7 @@
-use std::net::Ipv4Addr;
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig};
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverOpts};
 use hickory_resolver::proto::op::Message;
 use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME};
 use hickory_resolver::proto::rr::{RData, Record};
@@ -8,79 +9,164 @@ use tokio::net::UdpSocket;
 
 use super::*;
 
-/// What the server of these tests says to a question; `None` is silence.
-fn zone(name: &str, kind: RecordType) -> Option<(ResponseCode, Vec<(u32, RData)>)> {
-    let v4 = |last| RData::A(A(Ipv4Addr::new(10, 0, 0, last)));
-    let v6 = || RData::AAAA(AAAA("2001:db8::1".parse().expect("address")));
-    let none = (ResponseCode::NoError, vec![]);
-    Some(match (name, kind) {
-        ("both.example.", RecordType::A) => (
-            ResponseCode::NoError,
-            vec![(30, v4(1)), (7, v4(2)), (7, v4(1))],
-        ),
-        ("both.example.", RecordType::AAAA) => (ResponseCode::NoError, vec![(60, v6())]),
-        ("four.example.", RecordType::A) => (ResponseCode::NoError, vec![(30, v4(4))]),
-        ("alias.example.", RecordType::A) => {
-            let target = Name::from_ascii("four.example.").expect("name");
-            (
-                ResponseCode::NoError,
-                vec![(5, RData::CNAME(CNAME(target))), (30, v4(4))],
-            )
-        }
-        ("mute.example.", RecordType::A) => (ResponseCode::NoError, vec![(30, v4(5))]),
-        ("mute.example.", RecordType::AAAA) => return None,
-        ("half.example.", RecordType::A) => none,
-        ("half.example.", _) | ("broken.example.", _) => (ResponseCode::ServFail, vec![]),
-        ("four.example." | "alias.example." | "empty.example.", _) => none,
-        _ => (ResponseCode::NXDomain, vec![]),
-    })
+/// The records of an answer: owner, TTL, data. An empty owner is the name asked for, or the alias before.
+type Records = Vec<(&'static str, u32, RData)>;
+
+fn v4(last: u8) -> RData {
+    RData::A(A(Ipv4Addr::new(10, 0, 0, last)))
 }
 
-/// A resolver that asks a server on loopback.
-async fn asking() -> TokioResolver {
+fn alias(target: &str) -> RData {
+    RData::CNAME(CNAME(Name::from_ascii(target).expect("a name")))
+}
+
+/// What the server of these tests says to a question; `None` is silence.
+fn zone(name: &str, kind: RecordType) -> Option<(ResponseCode, Records)> {
+    let v6 = || RData::AAAA(AAAA("2001:db8::1".parse().expect("address")));
+    let records = |records: Records| Some((ResponseCode::NoError, records));
+    match (name, kind) {
+        ("both.example.", RecordType::A) => {
+            records(vec![("", 30, v4(1)), ("", 7, v4(2)), ("", 7, v4(1))])
+        }
+        ("both.example.", RecordType::AAAA) => records(vec![("", 60, v6())]),
+        ("four.example." | "end.example.", RecordType::A) => records(vec![("", 30, v4(4))]),
+        ("alias.example.", RecordType::A) => {
+            records(vec![("", 5, alias("four.example.")), ("", 30, v4(4))])
+        }
+        ("half-alias.example.", _) => records(vec![("", 5, alias("end.example."))]),
+        ("mute.example.", RecordType::A) => records(vec![("", 30, v4(5))]),
+        ("mute.example.", RecordType::AAAA) => None,
+        ("half.example.", RecordType::A) => records(vec![]),
+        ("half.example.", _) | ("broken.example.", _) => Some((ResponseCode::ServFail, vec![])),
+        ("refused.example.", _) => Some((ResponseCode::Refused, vec![])),
+        ("mixed.example.", RecordType::A) => records(vec![
+            ("evil.example.", 1, v4(66)),
+            ("mixed.example.", 30, v4(6)),
+            ("sub.mixed.example.", 1, v4(67)),
+        ]),
+        ("foreign.example.", RecordType::A) => records(vec![("evil.example.", 30, v4(66))]),
+        ("circle.example.", _) => records(vec![("", 30, alias("round.example."))]),
+        ("round.example.", _) => records(vec![("", 30, alias("circle.example."))]),
+        ("whole-circle.example.", _) => records(vec![
+            ("", 30, alias("round.example.")),
+            ("", 30, alias("whole-circle.example.")),
+        ]),
+        ("endless.example.", _) => records(vec![("", 30, alias("1.endless.example."))]),
+        (name, _) if name.ends_with(".endless.example.") => {
+            let number: u32 = name.split('.').next()?.parse().ok()?;
+            let next = format!("{}.endless.example.", number + 1);
+            records(vec![("", 30, alias(&next))])
+        }
+        (
+            "four.example." | "alias.example." | "end.example." | "empty.example."
+            | "mixed.example." | "foreign.example.",
+            _,
+        ) => records(vec![]),
+        _ => Some((ResponseCode::NXDomain, vec![])),
+    }
+}
+
+/// How often the server was asked, by name.
+type Asked = Arc<Mutex<HashMap<String, usize>>>;
+
+/// The true answer to a question, as bytes; `None` is silence.
+fn true_answer(question: &Message) -> Option<Message> {
+    let query = question.queries[0].clone();
+    let (code, records) = zone(&query.name().to_string(), query.query_type())?;
+    let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
+    answer.metadata.response_code = code;
+    answer.metadata.recursion_available = true;
+    answer.add_query(query.clone());
+    let mut owner = query.name().clone();
+    for (stated, ttl, data) in records {
+        let next = match &data {
+            RData::CNAME(target) => target.0.clone(),
+            _ => owner.clone(),
+        };
+        let stated = match stated {
+            "" => owner,
+            stated => Name::from_ascii(stated).expect("a name"),
+        };
+        answer.add_answer(Record::from_rdata(stated, ttl, data));
+        owner = next;
+    }
+    Some(answer)
+}
+
+/// Serves the zone. Where it `forges`, each answer comes behind false ones, and from another port, too.
+async fn serve(forges: bool) -> (SocketAddr, Asked) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
-    let mut connection = ConnectionConfig::udp();
-    connection.port = socket.local_addr().expect("address").port();
+    let stranger = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
+    let address = socket.local_addr().expect("address");
+    let asked = Asked::default();
+    let count = asked.clone();
     tokio::spawn(async move {
         let mut bytes = [0; 1500];
         loop {
             let (length, from) = socket.recv_from(&mut bytes).await.expect("receive");
             let question = Message::from_vec(&bytes[..length]).expect("question");
-            let query = question.queries[0].clone();
-            let Some((code, records)) = zone(&query.name().to_string(), query.query_type()) else {
+            let name = question.queries[0].name().to_string();
+            *count.lock().expect("count").entry(name).or_default() += 1;
+            let Some(answer) = true_answer(&question) else {
                 continue;
             };
-            let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
-            answer.metadata.response_code = code;
-            answer.metadata.recursion_available = true;
-            answer.add_query(query.clone());
-            let mut owner = query.name().clone();
-            for (ttl, data) in records {
-                let next = if let RData::CNAME(target) = &data {
-                    target.0.clone()
-                } else {
-                    owner.clone()
-                };
-                answer.add_answer(Record::from_rdata(owner, ttl, data));
-                owner = next;
+            if forges {
+                for forged in forged_answers(&answer) {
+                    socket.send_to(&forged, from).await.expect("send");
+                }
+                let fake = fake(&answer).to_vec().expect("answer");
+                stranger.send_to(&fake, from).await.expect("send");
             }
-            socket
-                .send_to(&answer.to_vec().expect("answer"), from)
-                .await
-                .expect("send");
+            let answer = answer.to_vec().expect("answer");
+            socket.send_to(&answer, from).await.expect("send");
         }
     });
-    let server = NameServerConfig::new(Ipv4Addr::LOCALHOST.into(), true, vec![connection]);
-    let config = ResolverConfig::from_parts(
-        None,
-        vec![Name::from_ascii("search.example.").expect("name")],
-        vec![server],
-    );
-    resolver(config, ResolverOpts::default()).expect("resolver")
+    (address, asked)
 }
 
-async fn answer(resolver: &TokioResolver, name: &str) -> Result<(Vec<String>, u64), Unresolved> {
-    let found = ask(resolver, &name.into()).await?;
+/// An answer with another address.
+fn fake(answer: &Message) -> Message {
+    let mut fake = answer.clone();
+    let owner = answer.queries[0].name().clone();
+    fake.metadata.response_code = ResponseCode::NoError;
+    fake.answers = vec![Record::from_rdata(owner, 30, v4(66))];
+    fake
+}
+
+fn forged_answers(answer: &Message) -> Vec<Vec<u8>> {
+    let mut number = fake(answer);
+    number.metadata.id ^= 1;
+    let mut question = fake(answer);
+    let other = Name::from_ascii("other.example.").expect("a name");
+    question.queries[0].set_name(other);
+    let mut none = fake(answer);
+    none.queries.clear();
+    let mut garbage = answer.to_vec().expect("answer")[..2].to_vec();
+    garbage.extend([0xff; 30]);
+    let messages = [number, question, none];
+    let messages = messages.map(|message| message.to_vec().expect("answer"));
+    messages.into_iter().chain([garbage, vec![]]).collect()
+}
+
+fn client(servers: &[SocketAddr]) -> Client {
+    let servers: Vec<_> = servers
+        .iter()
+        .map(|server| {
+            let (mut udp, mut tcp) = (ConnectionConfig::udp(), ConnectionConfig::tcp());
+            (udp.port, tcp.port) = (server.port(), server.port());
+            NameServerConfig::new(server.ip(), true, vec![udp, tcp])
+        })
+        .collect();
+    Client::new(&servers, ResolverOpts::default()).expect("client")
+}
+
+/// A client of a server on loopback that tells the truth.
+async fn asking() -> Client {
+    client(&[serve(false).await.0])
+}
+
+async fn answer(client: &Client, name: &str) -> Result<(Vec<String>, u64), Unresolved> {
+    let found = ask(client, &name.into()).await?;
     Ok((
         found.addresses.iter().map(ToString::to_string).collect(),
         found.ttl.as_secs(),
@@ -120,7 +206,7 @@ async fn no_such_name_is_told_from_no_answer() {
     for (name, words) in [
         (
             "missing.example",
-            "`missing.example` has no address: there is no such name",
+            "`missing.example` has no address: there is no such name (NXDOMAIN)",
         ),
         (
             "empty.example",
@@ -132,7 +218,7 @@ async fn no_such_name_is_told_from_no_answer() {
     }
     for name in ["broken.example", "half.example", "not..a.name"] {
         let error = answer(&resolver, name).await.expect_err(name);
-        assert!(matches!(error, Unresolved::Failed { .. }), "{error:?}");
+        assert!(!error.reason.is_negative_answer(), "{error:?}");
     }
 }
 
@@ -141,19 +227,157 @@ async fn a_missing_or_useless_file_says_so_and_a_later_one_is_read() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("resolv.conf");
     let system = System::new(&path);
-    let why = |result: Result<TokioResolver, String>| result.err().unwrap_or_default();
+    let why = |result: Result<Client, String>| result.err().unwrap_or_default();
     assert_eq!(
-        why(system.resolver()),
+        why(system.client()),
         format!("there is no `{}` to name a server", path.display())
     );
     std::fs::write(&path, "search example.com\n").expect("write");
-    assert!(why(system.resolver()).contains("is of no use"));
+    assert!(why(system.client()).contains("names no server"));
+    let asked = system.ask(&"a.example".into()).await;
+    assert_eq!(asked.expect_err("no server").reason, Reason::NoServer);
     std::fs::write(
         &path,
         "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
     )
     .expect("write");
-    let resolver = system.resolver().expect("resolver");
-    assert_eq!(resolver.options().timeout, Duration::from_secs(1));
-    assert_eq!(resolver.options().cache_size, 0);
+    assert_eq!(system.client().expect("client").servers(), "127.0.0.1");
+}
+
+#[tokio::test]
+async fn forged_answers_are_not_believed() {
+    let (server, asked) = serve(true).await;
+    let client = client(&[server]);
+    let four = Ok((vec!["10.0.0.4".to_owned()], 30));
+    assert_eq!(answer(&client, "four.example").await, four);
+    let missing = answer(&client, "missing.example").await;
+    assert_eq!(missing.expect_err("gone").reason, Reason::NoSuchName);
+    let asked = asked.lock().expect("count");
+    assert_eq!(asked["four.example."], 2, "A and AAAA, once each");
+}
+
+#[tokio::test]
+async fn records_of_other_names_are_not_believed() {
+    let client = asking().await;
+    let mixed = Ok((vec!["10.0.0.6".to_owned()], 30));
+    assert_eq!(answer(&client, "mixed.example").await, mixed);
+    let foreign = answer(&client, "foreign.example")
+        .await
+        .expect_err("foreign");
+    assert_eq!(foreign.reason, Reason::OtherNames);
+}
+
+#[tokio::test]
+async fn aliases_are_followed_over_several_answers() {
+    let client = asking().await;
+    let end = Ok((vec!["10.0.0.4".to_owned()], 5));
+    assert_eq!(answer(&client, "half-alias.example").await, end);
+}
+
+#[tokio::test]
+async fn aliases_in_a_circle_are_asked_for_once() {
+    let (server, asked) = serve(false).await;
+    let client = client(&[server]);
+    for name in ["circle.example", "whole-circle.example", "endless.example"] {
+        let error = answer(&client, name).await.expect_err(name);
+        assert_eq!(error.reason, Reason::AliasLoop, "{error}");
+    }
+    let error = answer(&client, "circle.example")
+        .await
+        .expect_err("a circle");
+    assert!(
+        error
+            .to_string()
+            .ends_with("circle.example -> round.example -> circle.example"),
+        "{error}"
+    );
+    let asked = asked.lock().expect("count");
+    assert_eq!((asked["circle.example."], asked["round.example."]), (4, 4));
+    assert_eq!(asked["whole-circle.example."], 2);
+    #[allow(clippy::disallowed_methods, reason = "a sum has no order")]
+    let endless: usize = asked
+        .iter()
+        .filter(|(name, _)| name.ends_with("endless.example."))
+        .map(|(_, count)| count)
+        .sum();
+    assert_eq!(endless, 2 * QUESTIONS_MAX);
+}
+
+#[tokio::test]
+async fn a_refused_question_is_asked_once() {
+    let (server, asked) = serve(false).await;
+    let client = client(&[server]);
+    for (name, reason) in [
+        ("refused.example", Reason::Refused),
+        ("broken.example", Reason::ServerFailure),
+    ] {
+        let error = answer(&client, name).await.expect_err(name);
+        assert_eq!(error.reason, reason, "{error}");
+        assert!(error.to_string().contains(&server.to_string()), "{error}");
+        assert_eq!(
+            asked.lock().expect("count")[&format!("{name}.")],
+            2,
+            "{name}"
+        );
+    }
+}
+
+/// A server that refuses every question.
+async fn refusing() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
+    let address = socket.local_addr().expect("address");
+    tokio::spawn(async move {
+        let mut bytes = [0; 1500];
+        loop {
+            let (length, from) = socket.recv_from(&mut bytes).await.expect("receive");
+            let question = Message::from_vec(&bytes[..length]).expect("question");
+            let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
+            answer.metadata.response_code = ResponseCode::Refused;
+            answer.add_queries(question.queries);
+            let answer = answer.to_vec().expect("answer");
+            socket.send_to(&answer, from).await.expect("send");
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn another_server_answers_where_one_refuses() {
+    let client = client(&[refusing().await, serve(false).await.0]);
+    let four = Ok((vec!["10.0.0.4".to_owned()], 30));
+    assert_eq!(answer(&client, "four.example").await, four);
+    let missing = answer(&client, "missing.example").await;
+    assert_eq!(missing.expect_err("gone").reason, Reason::NoSuchName);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    let gone = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
+    let address = gone.local_addr().expect("address");
+    drop(gone);
+    let error = answer(&client(&[address]), "four.example").await;
+    let error = error.expect_err("nobody is there");
+    assert_eq!(error.reason, Reason::Unreachable, "{error}");
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_silent_is_named() {
+    let silent = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
+    let address = silent.local_addr().expect("address");
+    let client = client(&[address]);
+    tokio::time::pause();
+    let error = answer(&client, "four.example").await.expect_err("silence");
+    assert_eq!(error.reason, Reason::NoAnswer, "{error}");
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn local_names_need_no_server() {
+    let client = client(&["127.0.0.1:9".parse().expect("address")]);
+    let all = vec!["127.0.0.1".to_owned(), "::1".to_owned()];
+    let (local, _) = answer(&client, "localhost").await.expect("local");
+    assert_eq!(local, all);
+    let error = answer(&client, "a.invalid").await.expect_err("invalid");
+    assert_eq!(error.reason, Reason::NoSuchName);
 }

@@ -1,10 +1,7 @@
 //! Whether the head of an HTTP/1 response says in one way only where its body ends. Hyper takes what is doubtful, and a
 //! client beyond us would take the one way and we the other (response smuggling; RFC 9112, 6.3).
 
-use http::HeaderMap;
-use http::HeaderValue;
-use http::StatusCode;
-use http::header;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 /// Insists, as Envoy does, on one length or `chunked` alone, and on neither where there is no content.
 ///

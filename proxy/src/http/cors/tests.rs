@@ -54,7 +54,7 @@ fn preflights_are_answered() {
     assert_eq!(
         shown(&policy(), asking("https://page.test", true)),
         "200 access-control-allow-origin: https://page.test; access-control-allow-credentials: true; \
-         access-control-allow-methods: GET,PUT; access-control-allow-headers: x-one,x-two; access-control-max-age: 60"
+         access-control-allow-methods: GET,PUT; access-control-allow-headers: x-one,x-two; access-control-expose-headers: x-seen; access-control-max-age: 60"
     );
 }
 

@@ -2,8 +2,7 @@
 
 use memchr::memchr;
 
-use crate::http::framing::Step;
-use crate::http::framing::skip;
+use crate::http::framing::step::{Step, skip};
 
 /// What the next byte of a body in chunks is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

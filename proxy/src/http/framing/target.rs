@@ -4,8 +4,7 @@
 
 use http::Uri;
 use http::uri::PathAndQuery;
-use memchr::memchr;
-use memchr::memchr3;
+use memchr::{memchr, memchr3};
 
 /// What hyper is shown.
 const STAND_IN: u8 = b'_';

@@ -1,8 +1,7 @@
 //! Now, as HTTP says it.
 
 use std::cell::RefCell;
-use std::time::SystemTime;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::HeaderValue;

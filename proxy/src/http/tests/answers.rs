@@ -1,7 +1,6 @@
 //! Answers of origins that are not quite as they should be, and clients that have said all they had to say.
 
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::http::tests::world::*;
 

@@ -1,7 +1,6 @@
 //! A connection between requests, where hyper is not there, and at its end.
 
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::http::tests::world::*;
 

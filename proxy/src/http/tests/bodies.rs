@@ -1,29 +1,24 @@
 //! Bodies on their way to the upstream.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::Request;
-use http::Response;
-use http::Version;
-use http_body_util::BodyExt;
-use http_body_util::Empty;
+use http::{Request, Response, Version};
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::spawn_local;
 
-use crate::upstream::body::RequestBody;
+use crate::client::body::RequestBody;
 
+use crate::client::body::replay::KEPT_MAX;
 use crate::http::tests::world::*;
-use crate::upstream::body::replay::KEPT_MAX;
 
 #[test]
 fn it_is_known_when_the_whole_request_has_come() {
@@ -45,7 +40,7 @@ fn it_is_known_when_the_whole_request_has_come() {
         let head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nx";
         client.write_all(head).await.expect("written");
         let mut body = RequestBody::of_client(
-            crate::message::incoming::Incoming::One(taken.await.expect("a request")),
+            crate::codec::incoming::Incoming::Http1(taken.await.expect("a request")),
             Version::HTTP_11,
         );
         let received = body.received();

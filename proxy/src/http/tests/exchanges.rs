@@ -1,7 +1,6 @@
 //! One request and its answer over HTTP/1.
 
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::http::tests::world::*;
 

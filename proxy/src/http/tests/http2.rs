@@ -10,21 +10,17 @@ use bytes::Bytes;
 use egret_config::decide::call::HttpVersion;
 use egret_config::port::Protocol;
 use egret_config::snapshot::cluster::Cluster;
-use http::HeaderMap;
-use http::Request;
-use http::Response;
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
-use http_body_util::BodyExt;
-use http_body_util::Empty;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::task::spawn_local;
 
-use crate::http::caller::Caller;
+use crate::http::downstream::DownstreamConnection;
 use crate::http::serve::serve;
-use crate::life::files::Files;
+use crate::life::files::FdBudget;
 
 use crate::http::tests::world::*;
 
@@ -65,7 +61,7 @@ fn http2_clients_reach_http2_and_http1_origins() {
 
         // A client of the server side, passed on in its own protocol.
         let (client, server) = tokio::io::duplex(1 << 16);
-        let caller = Caller {
+        let downstream = DownstreamConnection {
             arrival: arrival(two),
             dialled: two,
             terminated: None,
@@ -73,10 +69,10 @@ fn http2_clients_reach_http2_and_http1_origins() {
         };
         spawn_local(serve(
             server,
-            HttpVersion::Two,
-            Rc::new(caller),
+            HttpVersion::Http2,
+            Rc::new(downstream),
             Rc::clone(&world.proxy),
-            Files::new(2).try_hold().expect("room for one"),
+            FdBudget::new(2).try_hold().expect("room for one"),
         ));
         let (mut sender, connection) = hyper::client::conn::http2::Builder::new(OnThisThread)
             .handshake(TokioIo::new(client))
@@ -200,7 +196,7 @@ fn a_grpc_client_is_told_in_its_own_way() {
             (
                 "a.test",
                 Some("20m"),
-                "14",
+                "4",
                 "upstream request timeout",
                 "timeout",
             ),

@@ -5,10 +5,7 @@ use std::net::SocketAddr;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http::Request;
-use http::Response;
-use http::StatusCode;
+use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::io::AsyncReadExt;
 use tokio::task::spawn_local;
 

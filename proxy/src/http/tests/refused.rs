@@ -1,7 +1,6 @@
 //! Requests that are not sent on, or not as they came.
 
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::http::tests::world::*;
 

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_config::snapshot::cluster::Cluster;
-use egret_config::snapshot::cluster::Discovery;
+use egret_config::snapshot::cluster::{Cluster, Discovery};
 use tokio::io::AsyncReadExt;
 
 use crate::failure::Cause;

@@ -3,14 +3,12 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::Request;
-use http::Response;
+use http::{Request, Response};
 use http_body_util::Full;
 use hyper_util::rt::TokioIo;
 use tokio::task::spawn_local;
 
-use crate::http::tests::http2::grpc;
-use crate::http::tests::http2::sender;
+use crate::http::tests::http2::{grpc, sender};
 use crate::http::tests::world::*;
 
 #[test]

@@ -7,18 +7,13 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::HeaderMap;
-use http::Request;
-use http::Response;
+use http::{HeaderMap, Request, Response};
 use http_body::Frame;
-use http_body_util::BodyExt;
-use http_body_util::StreamBody;
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncRead;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::http::tests::http2::sender;
 use crate::http::tests::world::*;

@@ -8,59 +8,46 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_config::decide::call::Arrival;
-use egret_config::decide::call::HttpVersion;
+use egret_config::decide::call::{Arrival, HttpVersion};
 use egret_config::decide::verdict::Forward;
-use egret_config::load::Text;
-use egret_config::load::load;
+use egret_config::load::{Text, load};
 use egret_config::model::endpoint::Address;
 use egret_config::model::mesh::AccessLogEncoding;
 use egret_config::model::objects::Objects;
 use egret_config::model::route::Retries;
-use egret_config::problem::Problem;
-use egret_config::problem::Severity;
+use egret_config::problem::{Problem, Severity};
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::cluster::Cluster;
-use egret_config::snapshot::cluster::Discovery;
-use egret_config::snapshot::cluster::Member;
-use egret_config::snapshot::workload::Mode;
-use egret_config::snapshot::workload::Workload;
-use http::HeaderMap;
-use http::HeaderValue;
-use http::Request;
+use egret_config::snapshot::cluster::{Cluster, Discovery, Member};
+use egret_config::snapshot::workload::{Mode, Workload};
 use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Request, Version};
 use http_body_util::BodyExt;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::io::DuplexStream;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::task::LocalSet;
-use tokio::task::spawn_local;
+use tokio::task::{LocalSet, spawn_local};
 
+use crate::client::body::{Received, RequestBody};
 use crate::current::Current;
 use crate::dns::names::Names;
 use crate::failure::Failure;
-use crate::http::caller::Caller;
-use crate::http::caller::Told;
-use crate::http::forward::Answered;
-use crate::http::forward::forward;
+use crate::http::downstream::{DownstreamConnection, ExchangeContext};
+use crate::http::forward::{Answered, forward};
 use crate::http::outgoing::Outgoing;
 use crate::http::serve::serve;
-use crate::life::files::Files;
-use crate::proxy::Proxy;
-use crate::proxy::Shared;
+use crate::life::files::FdBudget;
+use crate::own_sockets::OwnSockets;
+use crate::proxy::{Proxy, Shared};
 use crate::report::access_log::AccessLog;
+use crate::report::reporter::{Reporter, Sink};
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
-use crate::upstream::body::Received;
-use crate::upstream::body::RequestBody;
 use crate::upstream::sample;
 
 /// A worker without workers: a proxy, its access log in a file, and how much of that was read.
 pub(super) struct World {
     pub(super) proxy: Rc<Proxy>,
+    access_log: Arc<AccessLog>,
     pub(super) log: PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -77,48 +64,47 @@ impl World {
 
     /// The same with mesh settings.
     pub(super) fn told(mesh: &str, yaml: &str) -> Self {
-        let text = |yaml: &str| Text {
-            file: "test.yaml".into(),
-            bytes: yaml.into(),
-        };
-        let (objects, problems) = load(&[text(yaml)], Some(&text(mesh)));
-        let wrong = |problem: &Problem| problem.severity == Severity::Error;
-        assert!(!problems.iter().any(wrong), "{problems:#?}");
-        Self::of(&objects, Mode::Sidecar)
+        Self::of(&read(mesh, yaml), Mode::Sidecar)
+    }
+
+    /// The same, where redirected connections arrive at this port.
+    pub(super) fn redirected(mesh: &str, yaml: &str, port: u16) -> Self {
+        let mut workload = Workload::new(Mode::Sidecar, "default");
+        workload.redirect_ports.push(port);
+        Self::of_workload(&read(mesh, yaml), workload)
     }
 
     fn of(objects: &Objects, mode: Mode) -> Self {
+        Self::of_workload(objects, Workload::new(mode, "default"))
+    }
+
+    fn of_workload(objects: &Objects, workload: Workload) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let log = folder.path().join("access.log");
-        let access_log = AccessLog::start().expect("access log");
+        let access_log = Arc::new(AccessLog::start().expect("access log"));
+        let sink: Arc<dyn Sink> = access_log.clone();
         let path = log.to_str().expect("utf-8").into();
         access_log
             .configure(&path, AccessLogEncoding::Json)
             .expect("configured");
-        let workload = Workload {
-            mode,
-            namespace: "default".into(),
-            labels: Default::default(),
-            addresses: Vec::new(),
-            own_ports: Vec::new(),
-            redirect_ports: Vec::new(),
-            dns_capture: false,
-        };
         let (snapshot, _) = Snapshot::build(objects, workload);
+        let current = Arc::new(Current::new(snapshot));
         let proxy = Proxy::start(Shared {
-            current: Arc::new(Current::new(snapshot)),
-            access_log: Arc::new(access_log),
+            own: Arc::new(OwnSockets::new(Arc::clone(&current))),
+            current,
+            reporter: Reporter::new([sink]),
             names: Arc::new(Names::system(
                 folder.path().join("resolv.conf"),
                 Handle::current(),
             )),
             originator: Arc::new(Originator::new()),
-            standings: Arc::default(),
+            shared_clusters: Arc::default(),
             terminator: Arc::new(Terminator::new()),
             drain: crate::life::drain::Drain::new(),
         });
         Self {
             proxy,
+            access_log,
             log,
             _folder: folder,
         }
@@ -127,18 +113,13 @@ impl World {
     /// A client connection that wants to go to `to`.
     pub(super) fn client(&self, to: SocketAddr) -> DuplexStream {
         let (client, server) = tokio::io::duplex(1 << 16);
-        let caller = Caller {
-            arrival: arrival(to),
-            dialled: to,
-            terminated: None,
-            shown: None,
-        };
+        let downstream = DownstreamConnection::of(arrival(to));
         spawn_local(serve(
             server,
-            HttpVersion::One,
-            Rc::new(caller),
+            HttpVersion::Http1,
+            Rc::new(downstream),
             Rc::clone(&self.proxy),
-            Files::new(2).try_hold().expect("room for one"),
+            FdBudget::new(2).try_hold().expect("room for one"),
         ));
         client
     }
@@ -146,30 +127,37 @@ impl World {
     /// A client connection that speaks HTTP/2.
     pub(super) fn client2(&self, to: SocketAddr) -> DuplexStream {
         let (client, server) = tokio::io::duplex(1 << 16);
-        let caller = Caller {
-            arrival: arrival(to),
-            dialled: to,
-            terminated: None,
-            shown: None,
-        };
+        let downstream = DownstreamConnection::of(arrival(to));
         spawn_local(serve(
             server,
-            HttpVersion::Two,
-            Rc::new(caller),
+            HttpVersion::Http2,
+            Rc::new(downstream),
             Rc::clone(&self.proxy),
-            Files::new(2).try_hold().expect("room for one"),
+            FdBudget::new(2).try_hold().expect("room for one"),
         ));
         client
     }
 
     /// The lines of the access log so far.
     pub(super) fn lines(&self) -> Vec<serde_json::Value> {
-        assert!(self.proxy.access_log.flush(Duration::from_secs(5)));
+        assert!(self.access_log.flush(Duration::from_secs(5)));
         let text = std::fs::read_to_string(&self.log).expect("log");
         text.lines()
             .map(|line| serde_json::from_str(line).expect("json"))
             .collect()
     }
+}
+
+/// Objects that are read without an error.
+fn read(mesh: &str, yaml: &str) -> Objects {
+    let text = |yaml: &str| Text {
+        file: "test.yaml".into(),
+        bytes: yaml.into(),
+    };
+    let (objects, problems) = load(&[text(yaml)], Some(&text(mesh)));
+    let wrong = |problem: &Problem| problem.severity == Severity::Error;
+    assert!(!problems.iter().any(wrong), "{problems:#?}");
+    objects
 }
 
 pub(super) fn arrival(to: SocketAddr) -> Arrival {
@@ -296,24 +284,30 @@ pub(super) async fn get_as(
         path: PathAndQuery::from_static(path),
         body: RequestBody::empty(),
         upgrade: None,
-        early: None,
+        informational: None,
     };
-    let caller = Caller {
-        arrival: arrival(([127, 0, 0, 1], 80).into()),
-        dialled: ([127, 0, 0, 1], 80).into(),
-        terminated: None,
-        shown: None,
-    };
-    let record = Box::new(caller.record(&world.proxy));
+    let downstream = DownstreamConnection::of(arrival(([127, 0, 0, 1], 80).into()));
+    let facts = downstream.facts(&world.proxy);
     let snapshot = world.proxy.current.load();
-    let mut told = Told {
-        record,
+    let mut told = ExchangeContext {
+        facts,
+        client_version: Version::HTTP_11,
         received: Received::default(),
         tries: 0,
+        head: false,
         grpc: false,
+        deadline: None,
         own: &snapshot.mesh.proxy_headers,
     };
-    let answered = forward(outgoing, &to, &caller, &world.proxy, &snapshot, &mut told).await;
+    let answered = forward(
+        outgoing,
+        &to,
+        &downstream,
+        &world.proxy,
+        &snapshot,
+        &mut told,
+    )
+    .await;
     let status = match answered {
         Ok(Answered { reply, .. }) => {
             let status = reply.response.status().as_u16();

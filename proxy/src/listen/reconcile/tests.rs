@@ -1,6 +1,4 @@
-use std::net::Ipv4Addr;
-use std::net::TcpListener;
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -40,7 +38,7 @@ fn ports_come_and_go_as_wanted() {
     assert!(ports.reconcile(&[one, two]).is_empty());
     assert!(is_open(one) && is_open(two));
     assert!(ports.reconcile(&[two]).is_empty());
-    assert_eq!(ports.board().listeners().len(), 1);
+    assert_eq!(ports.listener_status().listeners().len(), 1);
     for queue in &mut queues {
         let mut still_open = Vec::new();
         while let Ok(order) = queue.try_recv() {
@@ -55,12 +53,12 @@ fn ports_come_and_go_as_wanted() {
 #[test]
 fn one_port_that_cannot_be_had_stops_no_other_and_is_tried_again() {
     let (mut ports, _queues) = ports();
-    let board = ports.board();
+    let listener_status = ports.listener_status();
     let (busy, owner) = taken();
     let free = taken().0;
     assert_eq!(ports.reconcile(&[busy, free]).len(), 1);
     assert!(is_open(free));
-    let states: Vec<_> = board
+    let states: Vec<_> = listener_status
         .listeners()
         .into_iter()
         .map(|one| (one.port, one.state.is_ok()))
@@ -72,5 +70,10 @@ fn one_port_that_cannot_be_had_stops_no_other_and_is_tried_again() {
     drop(owner);
     assert!(ports.reconcile(&[busy, free]).is_empty());
     assert!(is_open(busy));
-    assert!(board.listeners().iter().all(|one| one.state.is_ok()));
+    assert!(
+        listener_status
+            .listeners()
+            .iter()
+            .all(|one| one.state.is_ok())
+    );
 }

@@ -1,86 +1,147 @@
-//! From a record to a line: Istio's default text format, and its JSON keys in Istio's order.
+//! From facts to a line: Istio's default text format, and its JSON keys in Istio's order.
 
 use std::fmt::Display;
 use std::io::Write;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::Version;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
-use crate::report::record::Record;
+use crate::report::facts::{AuthorityFact, Facts};
 use crate::sys::stand_in::Shown;
+
+/// The moment at which a line is made, by both clocks: facts know only the one that never jumps.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For durations.
+    pub instant: Instant,
+    /// For dates.
+    pub time: SystemTime,
+}
+
+impl Now {
+    /// Reads both clocks.
+    pub fn read() -> Self {
+        Self {
+            instant: Instant::now(),
+            time: SystemTime::now(),
+        }
+    }
+
+    fn since(self, facts: &Facts) -> Duration {
+        self.instant.saturating_duration_since(facts.began)
+    }
+
+    fn start_of(self, facts: &Facts) -> SystemTime {
+        self.time - self.since(facts)
+    }
+}
 
 /// Appends Istio's default text line, newline included. What is missing is `-`.
 ///
 /// Unlike Envoy, quotes, backslashes and control characters of strangers are escaped (`\"`, `\\`, `\x1b`), and spaces in
 /// fields without quotes become `_`, so that nobody can write a line or a field that is not theirs.
-pub fn text(record: &Record, line: &mut Vec<u8>) {
+pub fn text(facts: &Facts, now: Now, line: &mut Vec<u8>) {
     let out = &mut Text { line };
     out.raw("[");
-    out.shown(&moment(record.began()));
+    out.shown(&moment(now.start_of(facts)));
     out.raw("] \"");
     out.word(
-        record
+        facts
+            .request
             .method
             .as_ref()
             .map(|method| method.as_str().as_bytes()),
     );
     out.raw(" ");
-    out.word(record.path.as_ref().map(|path| path.as_str().as_bytes()));
+    out.word(
+        facts
+            .request
+            .path
+            .as_ref()
+            .map(|path| path.as_str().as_bytes()),
+    );
     out.raw(" ");
-    out.raw(record.protocol.map_or("-", protocol));
+    out.raw(facts.request.protocol.map_or("-", protocol));
     out.raw("\" ");
-    out.shown(&status(record));
+    out.shown(&status(facts));
     out.raw(" ");
-    out.shown(&record.response_flags);
+    out.shown(&facts.flags);
     out.raw(" ");
-    out.word(record.response_code_details.as_deref().map(str::as_bytes));
+    out.word(facts.response.details.as_deref().map(str::as_bytes));
     out.raw(" ");
     out.word(
-        record
-            .connection_termination_details
+        facts
+            .downstream
+            .termination_details
             .as_deref()
             .map(str::as_bytes),
     );
     out.raw(" ");
     out.quoted(
-        record
-            .upstream_transport_failure_reason
+        facts
+            .response
+            .transport_failure
             .as_deref()
             .map(str::as_bytes),
     );
     out.raw(" ");
-    out.shown(&record.bytes_received);
+    out.shown(&facts.bytes_received);
     out.raw(" ");
-    out.shown(&record.bytes_sent);
+    out.shown(&facts.bytes_sent);
     out.raw(" ");
-    out.shown(&record.duration().as_millis());
+    out.shown(&now.since(facts).as_millis());
     out.raw(" ");
-    out.maybe(record.upstream_service_time.map(|time| time.as_millis()));
+    out.maybe(
+        facts
+            .response
+            .upstream_service_time
+            .map(|time| time.as_millis()),
+    );
     for header in [
-        &record.x_forwarded_for,
-        &record.user_agent,
-        &record.request_id,
-        &record.authority,
+        &facts.request.x_forwarded_for,
+        &facts.request.user_agent,
+        &facts.request.request_id,
     ] {
         out.raw(" ");
         out.quoted(header.as_ref().map(|value| value.as_bytes()));
     }
+    out.raw(" ");
+    out.quoted(authority(facts));
     out.raw(" \"");
-    out.maybe(record.upstream_host.map(Shown));
+    out.maybe(
+        facts
+            .attempts
+            .last()
+            .map(|attempt| attempt.endpoint)
+            .map(Shown),
+    );
     out.raw("\" ");
-    out.word(record.upstream_cluster.as_deref().map(str::as_bytes));
+    out.word(facts.decision.cluster.as_deref().map(str::as_bytes));
     out.raw(" ");
-    out.maybe(record.upstream_local_address.map(Shown));
+    out.maybe(
+        facts
+            .attempts
+            .last()
+            .and_then(|attempt| attempt.local_address)
+            .map(Shown),
+    );
     out.raw(" ");
-    out.maybe(record.downstream_local_address);
+    out.maybe(facts.downstream.local_address);
     out.raw(" ");
-    out.maybe(record.downstream_remote_address);
+    out.maybe(facts.downstream.remote_address);
     out.raw(" ");
-    out.word(record.requested_server_name.as_deref().map(str::as_bytes));
+    out.word(
+        facts
+            .downstream
+            .requested_server_name
+            .as_deref()
+            .map(str::as_bytes),
+    );
     out.raw(" ");
-    out.word(record.route_name.as_deref().map(str::as_bytes));
-    if let Some(reasons) = &record.reasons {
+    out.word(facts.decision.route.as_deref().map(str::as_bytes));
+    if let Some(reasons) = &facts.decision.reasons {
         out.raw(" reasons=");
         out.quoted(Some(reasons.as_bytes()));
     }
@@ -90,93 +151,121 @@ pub fn text(record: &Record, line: &mut Vec<u8>) {
 /// Appends one JSON object with Istio's keys in Istio's order, newline included. What is missing is `null`, except
 /// `response_flags`, which is `"-"`. Counts and milliseconds are numbers; `upstream_service_time` is a string as with
 /// Envoy, where it is a header's value.
-pub fn json(record: &Record, line: &mut Vec<u8>) {
+pub fn json(facts: &Facts, now: Now, line: &mut Vec<u8>) {
     let out = &mut Json {
         line,
         separator: b'{',
     };
-    out.shown("start_time", Some(moment(record.began())));
+    out.shown("start_time", Some(moment(now.start_of(facts))));
     out.string(
         "method",
-        record
+        facts
+            .request
             .method
             .as_ref()
             .map(|method| method.as_str().as_bytes()),
     );
     out.string(
         "path",
-        record.path.as_ref().map(|path| path.as_str().as_bytes()),
+        facts
+            .request
+            .path
+            .as_ref()
+            .map(|path| path.as_str().as_bytes()),
     );
-    out.shown("protocol", record.protocol.map(protocol));
-    out.number("response_code", status(record));
-    out.shown("response_flags", Some(record.response_flags));
+    out.shown("protocol", facts.request.protocol.map(protocol));
+    out.number("response_code", status(facts));
+    out.shown("response_flags", Some(facts.flags));
     out.string(
         "response_code_details",
-        record.response_code_details.as_deref().map(str::as_bytes),
+        facts.response.details.as_deref().map(str::as_bytes),
     );
     out.string(
         "connection_termination_details",
-        record
-            .connection_termination_details
+        facts
+            .downstream
+            .termination_details
             .as_deref()
             .map(str::as_bytes),
     );
     out.string(
         "upstream_transport_failure_reason",
-        record
-            .upstream_transport_failure_reason
+        facts
+            .response
+            .transport_failure
             .as_deref()
             .map(str::as_bytes),
     );
-    out.number("bytes_received", record.bytes_received);
-    out.number("bytes_sent", record.bytes_sent);
-    out.number("duration", record.duration().as_millis());
+    out.number("bytes_received", facts.bytes_received);
+    out.number("bytes_sent", facts.bytes_sent);
+    out.number("duration", now.since(facts).as_millis());
     out.shown(
         "upstream_service_time",
-        record.upstream_service_time.map(|time| time.as_millis()),
+        facts
+            .response
+            .upstream_service_time
+            .map(|time| time.as_millis()),
     );
     out.string(
         "x_forwarded_for",
-        record
+        facts
+            .request
             .x_forwarded_for
             .as_ref()
             .map(|value| value.as_bytes()),
     );
     out.string(
         "user_agent",
-        record.user_agent.as_ref().map(|value| value.as_bytes()),
+        facts
+            .request
+            .user_agent
+            .as_ref()
+            .map(|value| value.as_bytes()),
     );
     out.string(
         "request_id",
-        record.request_id.as_ref().map(|value| value.as_bytes()),
+        facts
+            .request
+            .request_id
+            .as_ref()
+            .map(|value| value.as_bytes()),
     );
-    out.string(
-        "authority",
-        record.authority.as_ref().map(|value| value.as_bytes()),
+    out.string("authority", authority(facts));
+    out.shown(
+        "upstream_host",
+        facts
+            .attempts
+            .last()
+            .map(|attempt| attempt.endpoint)
+            .map(Shown),
     );
-    out.shown("upstream_host", record.upstream_host.map(Shown));
     out.string(
         "upstream_cluster",
-        record.upstream_cluster.as_deref().map(str::as_bytes),
+        facts.decision.cluster.as_deref().map(str::as_bytes),
     );
     out.shown(
         "upstream_local_address",
-        record.upstream_local_address.map(Shown),
+        facts
+            .attempts
+            .last()
+            .and_then(|attempt| attempt.local_address)
+            .map(Shown),
     );
-    out.shown("downstream_local_address", record.downstream_local_address);
-    out.shown(
-        "downstream_remote_address",
-        record.downstream_remote_address,
-    );
+    out.shown("downstream_local_address", facts.downstream.local_address);
+    out.shown("downstream_remote_address", facts.downstream.remote_address);
     out.string(
         "requested_server_name",
-        record.requested_server_name.as_deref().map(str::as_bytes),
+        facts
+            .downstream
+            .requested_server_name
+            .as_deref()
+            .map(str::as_bytes),
     );
     out.string(
         "route_name",
-        record.route_name.as_deref().map(str::as_bytes),
+        facts.decision.route.as_deref().map(str::as_bytes),
     );
-    if let Some(reasons) = &record.reasons {
+    if let Some(reasons) = &facts.decision.reasons {
         out.string("reasons", Some(reasons.as_bytes()));
     }
     line.extend_from_slice(b"}\n");
@@ -292,6 +381,14 @@ fn protocol(version: Version) -> &'static str {
     }
 }
 
-fn status(record: &Record) -> u16 {
-    record.response_code.map_or(0, |status| status.as_u16())
+fn authority(facts: &Facts) -> Option<&[u8]> {
+    facts
+        .request
+        .authority
+        .as_ref()
+        .map(AuthorityFact::as_bytes)
+}
+
+fn status(facts: &Facts) -> u16 {
+    facts.response.code.map_or(0, |status| status.as_u16())
 }

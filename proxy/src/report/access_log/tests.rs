@@ -4,64 +4,74 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
+use egret_config::decide::flag::Flag;
+use egret_config::decide::verdict::RouteName;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, StatusCode, Version};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde_json::Value;
 
 use super::*;
-use crate::failure::flags::Flag;
 use crate::report::access_log::writer::QUEUE_MAX;
+use crate::report::facts::{AuthorityFact, RequestFacts};
+use crate::report::reporter::Reporter;
 
 const WAIT: Duration = Duration::from_secs(10);
 
-fn address(text: &str) -> Option<SocketAddr> {
-    Some(text.parse().expect("address"))
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect("address")
 }
 
-fn silent() -> Record {
-    let mut record = Record::open(Arc::new(AccessLog::start().expect("start")));
-    record.start_time = Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_042));
-    record
+/// A moment at which 3 ms have passed since the facts' beginning.
+fn now(facts: &Facts) -> Now {
+    let passed = Duration::from_millis(3);
+    Now {
+        instant: facts.began + passed,
+        time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_042) + passed,
+    }
 }
 
-fn full() -> Record {
-    let mut record = silent();
-    record.method = Some(Method::GET);
-    record.path = Some(PathAndQuery::from_static("/get?a=b"));
-    record.protocol = Some(Version::HTTP_11);
-    record.response_code = Some(StatusCode::OK);
-    record.response_code_details = Some("via_upstream".into());
-    record.bytes_sent = 345;
-    record.upstream_service_time = Some(Duration::from_millis(7));
-    record.user_agent = Some(HeaderValue::from_static("curl/8.5.0"));
-    record.request_id = Some(HeaderValue::from_static("5f0a"));
-    record.authority = Some(HeaderValue::from_static("httpbin.org"));
-    record.upstream_host = address("10.1.0.9:80");
-    record.upstream_cluster = Some("outbound|80||httpbin.org".into());
-    record.upstream_local_address = address("10.1.0.2:40000");
-    record.downstream_local_address = address("10.1.0.9:80");
-    record.downstream_remote_address = address("10.1.0.2:39999");
-    record.route_name = Some("default".into());
-    record
+fn full() -> Facts {
+    let mut facts = Facts::begin();
+    facts.request = RequestFacts {
+        method: Some(Method::GET),
+        path: Some(PathAndQuery::from_static("/get?a=b")),
+        protocol: Some(Version::HTTP_11),
+        authority: Some(AuthorityFact::Header(HeaderValue::from_static(
+            "httpbin.org",
+        ))),
+        user_agent: Some(HeaderValue::from_static("curl/8.5.0")),
+        x_forwarded_for: None,
+        request_id: Some(HeaderValue::from_static("5f0a")),
+    };
+    facts.set_response(StatusCode::OK, "via_upstream");
+    facts.response.upstream_service_time = Some(Duration::from_millis(7));
+    facts.bytes_sent = 345;
+    facts.decision.cluster = Some("outbound|80||httpbin.org".into());
+    facts.decision.route = Some(RouteName::Named("default".into()));
+    facts.attempts.begin(address("10.1.0.8:80"));
+    facts.attempts.begin(address("10.1.0.9:80")).local_address = Some(address("10.1.0.2:40000"));
+    facts.downstream.local_address = Some(address("10.1.0.9:80"));
+    facts.downstream.remote_address = Some(address("10.1.0.2:39999"));
+    facts
 }
 
-/// The line with its duration, which is the clock's, replaced by D.
-fn line(mut record: Record) -> String {
+fn line(facts: &Facts) -> String {
     let mut line = Vec::new();
-    format::text(&record, &mut line);
-    record.silence();
-    let line = String::from_utf8(line).expect("UTF-8");
-    let mut words: Vec<_> = line.split(' ').collect();
-    words[11] = "D";
-    words.join(" ")
+    format::text(facts, now(facts), &mut line);
+    String::from_utf8(line).expect("UTF-8")
+}
+
+/// Has a call reported to a log.
+fn report(log: &AccessLog) {
+    log.report(&Facts::begin());
 }
 
 #[test]
 fn text_of_a_request() {
     assert_eq!(
-        line(full()),
-        "[2023-11-14T22:13:20.042Z] \"GET /get?a=b HTTP/1.1\" 200 - via_upstream - \"-\" 0 345 D 7 \"-\" \"curl/8.5.0\" \
+        line(&full()),
+        "[2023-11-14T22:13:20.042Z] \"GET /get?a=b HTTP/1.1\" 200 - via_upstream - \"-\" 0 345 3 7 \"-\" \"curl/8.5.0\" \
          \"5f0a\" \"httpbin.org\" \"10.1.0.9:80\" outbound|80||httpbin.org 10.1.0.2:40000 10.1.0.9:80 10.1.0.2:39999 - \
          default\n"
     );
@@ -92,9 +102,11 @@ fn reasons_are_told_last_and_only_where_asked_for() {
         let log = AccessLog::start().expect("start").telling_reasons(asked);
         log.configure(&path, encoding).expect("configure");
         fs::write(file.path(), "").expect("empty");
-        let mut record = Record::open(Arc::new(log));
-        record.decided(&trail);
-        record.end();
+        let log = Arc::new(log);
+        let mut facts = Reporter::new([log.clone() as Arc<dyn Sink>]).begin();
+        facts.set_reasons(&trail);
+        facts.end();
+        assert!(log.flush(WAIT));
         let text = fs::read_to_string(file.path()).expect("read");
         match expected {
             Some(end) => assert_eq!(
@@ -112,41 +124,39 @@ fn reasons_are_told_last_and_only_where_asked_for() {
 
 #[test]
 fn text_of_a_refused_stream() {
-    let mut record = silent();
-    record.response_flags.raise(Flag::UH);
-    record.upstream_cluster = Some("BlackHoleCluster".into());
-    record.requested_server_name = Some("www.example.com".into());
+    let mut facts = Facts::begin();
+    facts.flags.raise(Flag::UH);
+    facts.decision.cluster = Some("BlackHoleCluster".into());
+    facts.downstream.requested_server_name = Some("www.example.com".into());
     assert_eq!(
-        line(record),
-        "[2023-11-14T22:13:20.042Z] \"- - -\" 0 UH - - \"-\" 0 0 D - \"-\" \"-\" \"-\" \"-\" \"-\" BlackHoleCluster - - - \
+        line(&facts),
+        "[2023-11-14T22:13:20.042Z] \"- - -\" 0 UH - - \"-\" 0 0 3 - \"-\" \"-\" \"-\" \"-\" \"-\" BlackHoleCluster - - - \
          www.example.com -\n"
     );
 }
 
 #[test]
 fn strangers_cannot_forge_lines_or_fields() {
-    let mut record = silent();
-    record.user_agent = Some(HeaderValue::from_bytes(b"a\" \"b\\\t\xff").expect("header"));
-    record.response_code_details = Some("two words\n[forged]".into());
+    let mut facts = Facts::begin();
+    facts.request.user_agent = Some(HeaderValue::from_bytes(b"a\" \"b\\\t\xff").expect("header"));
+    facts.response.details = Some("two words\n[forged]".into());
     let mut line = Vec::new();
-    format::text(&record, &mut line);
+    format::text(&facts, now(&facts), &mut line);
     let text = String::from_utf8_lossy(&line);
     assert!(text.contains(r#""a\" \"b\\\x09"#), "{text}");
     assert!(text.contains(r"two_words\x0a[forged]"), "{text}");
     assert_eq!(text.matches('\n').count(), 1);
     line.clear();
-    format::json(&record, &mut line);
+    format::json(&facts, now(&facts), &mut line);
     let value: Value = serde_json::from_slice(&line).expect("JSON");
     assert_eq!(value["user_agent"], "a\" \"b\\\t\u{fffd}");
-    record.silence();
 }
 
 #[test]
 fn json_has_the_24_keys_in_order() {
-    let mut record = full();
+    let facts = full();
     let mut line = Vec::new();
-    format::json(&record, &mut line);
-    record.silence();
+    format::json(&facts, now(&facts), &mut line);
     let value: Value = serde_json::from_slice(&line).expect("JSON");
     let keys: Vec<_> = value
         .as_object()
@@ -198,14 +208,14 @@ fn a_new_target_gets_only_what_comes_after() {
     let log = Arc::new(AccessLog::start().expect("start"));
     log.configure(&path("one"), AccessLogEncoding::Json)
         .expect("one");
-    Record::open(log.clone()).end();
+    report(&log);
     log.configure(&path("two"), AccessLogEncoding::Text)
         .expect("two");
-    Record::open(log.clone()).end();
-    Record::open(log.clone()).end();
+    report(&log);
+    report(&log);
     log.configure(&"".into(), AccessLogEncoding::Text)
         .expect("off");
-    Record::open(log.clone()).end();
+    report(&log);
     assert!(log.flush(WAIT));
     let lines = |name: &str| {
         fs::read_to_string(&*path(name))
@@ -215,6 +225,90 @@ fn a_new_target_gets_only_what_comes_after() {
     };
     assert_eq!((lines("one"), lines("two")), (1, 2));
     assert_eq!(log.dropped(), 0);
+}
+
+/// How many descriptors of this process lead to a file.
+fn descriptors(path: &str) -> usize {
+    let open = fs::read_dir("/proc/self/fd").expect("descriptors");
+    open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .filter(|target| target.to_str() == Some(path))
+        .count()
+}
+
+#[test]
+fn a_target_that_is_configured_again_is_opened_once_and_bounded() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path: Arc<str> = folder.path().join("fifo").to_str().expect("UTF-8").into();
+    nix::unistd::mkfifo(&*path, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    let log = Arc::new(AccessLog::start().expect("start"));
+    let refused = log.configure(&path, AccessLogEncoding::Text);
+    assert!(
+        refused.is_err(),
+        "nobody reads it, and nobody waits for a reader"
+    );
+    // A reader that reads nothing.
+    let mut reader = File::options()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(&*path)
+        .expect("reader");
+    let line = vec![b'\n'; QUEUE_MAX / 2];
+    for _ in 0..20 {
+        log.configure(&path, AccessLogEncoding::Text)
+            .expect("configure");
+        log.writer.queue(&line);
+    }
+    assert_eq!(descriptors(&path), 2, "the reader's and the log's");
+    // What was taken and what waits: at most two queues.
+    let kept = 20 - log.dropped();
+    assert!(kept <= 5, "{kept} lines of half a queue are kept");
+    let mut read = 0;
+    let mut bytes = vec![0; 1 << 16];
+    while !log.flush(Duration::from_millis(1)) {
+        read += reader.read(&mut bytes).unwrap_or(0);
+    }
+    assert!(read > 0);
+}
+
+#[test]
+fn a_rotated_file_is_let_go_and_a_kept_one_is_not_opened_again() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path: Arc<str> = folder.path().join("log").to_str().expect("UTF-8").into();
+    let rotated = folder.path().join("log.1");
+    let log = Arc::new(AccessLog::start().expect("start"));
+    for _ in 0..3 {
+        log.configure(&path, AccessLogEncoding::Text)
+            .expect("configure");
+        report(&log);
+    }
+    assert!(log.flush(WAIT));
+    assert_eq!(descriptors(&path), 1);
+    fs::rename(&*path, &rotated).expect("rename");
+    log.configure(&path, AccessLogEncoding::Text)
+        .expect("configure");
+    report(&log);
+    assert!(log.flush(WAIT));
+    assert_eq!(descriptors(rotated.to_str().expect("UTF-8")), 0);
+    let lines = |path: &str| fs::read_to_string(path).expect("a log").lines().count();
+    assert_eq!(
+        (lines(rotated.to_str().expect("UTF-8")), lines(&path)),
+        (3, 1)
+    );
+}
+
+#[test]
+fn a_blocked_target_of_before_does_not_hold_up_the_next() {
+    let (_reader, pipe) = io::pipe().expect("pipe");
+    fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("set");
+    let writer = Writer::start().expect("start");
+    writer.retarget(Some(File::from(OwnedFd::from(pipe))));
+    writer.queue(&vec![b'\n'; QUEUE_MAX / 2]);
+    let next = tempfile::NamedTempFile::new().expect("file");
+    writer.retarget(Some(next.reopen().expect("file")));
+    writer.queue(b"next\n");
+    assert!(writer.flush(WAIT), "the one of before is given up");
+    assert_eq!(fs::read_to_string(next.path()).expect("log"), "next\n");
+    assert!(writer.dropped() > 0, "what it lost is counted");
 }
 
 #[test]
@@ -231,7 +325,7 @@ fn a_file_that_cannot_be_opened_leaves_the_log_as_it_was() {
         error.to_string(),
         format!("cannot open the access log `{bad}`")
     );
-    Record::open(log.clone()).end();
+    report(&log);
     assert!(log.flush(WAIT));
     assert_eq!(fs::read_to_string(&*good).expect("log").lines().count(), 1);
 }

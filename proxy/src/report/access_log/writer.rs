@@ -1,17 +1,33 @@
 //! The bounded queue of the access log and the thread that empties it.
+//!
+//! There is one descriptor for each target, whatever is configured again: a target that is opened anew and is the same
+//! file is the one that is there. Lines that wait, for this target or for those of before, share one bound.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::mem;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
+use std::{mem, thread};
 
 use crate::sys::pipe;
 
 /// Bytes of lines that may wait for the target: some seconds of a busy proxy.
 pub(super) const QUEUE_MAX: usize = 4 << 20;
+
+/// Targets of before whose lines may wait. With one more, the lines of the oldest are dropped.
+const OLDER_MAX: usize = 4;
+
+/// How long lines of a target of before may hold up those of the present one.
+const OLDER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often a target that takes no bytes is looked at for another one in its place.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Bytes of memory that an empty buffer keeps.
+const BUFFER_KEPT: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -31,11 +47,35 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     lines: Vec<u8>,
-    target: Option<Arc<File>>,
-    /// Lines for targets of before.
-    older: Vec<(Arc<File>, Vec<u8>)>,
-    writing: bool,
+    target: Option<Arc<Target>>,
+    /// Lines for targets of before, oldest first; and how many bytes they are.
+    older: VecDeque<(Arc<Target>, Vec<u8>)>,
+    older_bytes: usize,
+    /// The target that the thread is writing to.
+    writing: Option<Arc<Target>>,
     closed: bool,
+}
+
+/// An open file, and which file it is.
+#[derive(Debug)]
+struct Target {
+    file: File,
+    /// Device and inode; `None` where the kernel does not tell.
+    identity: Option<(u64, u64)>,
+}
+
+impl Target {
+    fn new(file: File) -> Self {
+        let metadata = file.metadata().ok();
+        Self {
+            identity: metadata.map(|metadata| (metadata.dev(), metadata.ino())),
+            file,
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.identity.is_some() && self.identity == other.identity
+    }
 }
 
 impl Writer {
@@ -48,13 +88,31 @@ impl Writer {
         Ok(Self { shared })
     }
 
+    /// Lines that are queued from now on go to `target`. What is the same file as the present target changes nothing, and
+    /// is closed.
     pub(super) fn retarget(&self, target: Option<File>) {
+        let target = target.map(Target::new);
         let mut queue = self.shared.lock();
+        let same = |one: &Arc<Target>| target.as_ref().is_some_and(|target| target.is_same(one));
+        if queue.target.as_ref().is_some_and(same) {
+            return;
+        }
+        let older = queue.older.iter().map(|(target, _)| target);
+        let known = older.chain(&queue.writing).find(|one| same(one)).cloned();
+        let target = known.or_else(|| target.map(Arc::new));
         let lines = mem::take(&mut queue.lines);
-        if let Some(before) = mem::replace(&mut queue.target, target.map(Arc::new))
+        if let Some(before) = mem::replace(&mut queue.target, target)
             && !lines.is_empty()
         {
-            queue.older.push((before, lines));
+            queue.older_bytes += lines.len();
+            queue.older.push_back((before, lines));
+        }
+        if queue.older.len() > OLDER_MAX
+            && let Some((_, lines)) = queue.older.pop_front()
+        {
+            queue.older_bytes -= lines.len();
+            drop(queue);
+            self.shared.lose(&lines);
         }
     }
 
@@ -63,7 +121,7 @@ impl Writer {
         if queue.target.is_none() {
             return;
         }
-        if queue.lines.len() + line.len() > QUEUE_MAX {
+        if queue.lines.len() + queue.older_bytes + line.len() > QUEUE_MAX {
             drop(queue);
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
             return;
@@ -85,7 +143,7 @@ impl Writer {
             .shared
             .idle
             .wait_timeout_while(self.shared.lock(), patience, |queue| {
-                queue.writing || !queue.is_empty()
+                queue.writing.is_some() || !queue.is_empty()
             })
             .unwrap_or_else(PoisonError::into_inner);
         !result.timed_out()
@@ -103,6 +161,12 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Counts lines that are not written. The first ones are told in the log.
+    fn lose(&self, lines: &[u8]) -> u64 {
+        let lost = lines.iter().filter(|byte| **byte == b'\n').count();
+        self.dropped.fetch_add(lost as u64, Ordering::Relaxed)
+    }
 }
 
 impl Queue {
@@ -111,11 +175,11 @@ impl Queue {
     }
 }
 
-/// The thread: takes all there is, writes it, until the log is closed and empty.
+/// The thread: takes what waits longest, writes it, until the log is closed and empty.
 fn write_all(shared: &Shared) {
     let mut batch = Vec::new();
     loop {
-        let (older, target) = {
+        let target = {
             let mut queue = shared
                 .work
                 .wait_while(shared.lock(), |queue| queue.is_empty() && !queue.closed)
@@ -123,32 +187,53 @@ fn write_all(shared: &Shared) {
             if queue.is_empty() {
                 return;
             }
-            queue.writing = true;
-            mem::swap(&mut queue.lines, &mut batch);
-            (mem::take(&mut queue.older), queue.target.clone())
+            let target = match queue.older.pop_front() {
+                Some((target, lines)) => {
+                    queue.older_bytes -= lines.len();
+                    batch = lines;
+                    Some(target)
+                }
+                None => {
+                    mem::swap(&mut queue.lines, &mut batch);
+                    queue.target.clone()
+                }
+            };
+            queue.writing.clone_from(&target);
+            target
         };
-        for (target, lines) in older {
-            write(shared, &target, &lines);
-        }
         if let Some(target) = target {
             write(shared, &target, &batch);
         }
         batch.clear();
-        shared.lock().writing = false;
+        batch.shrink_to(BUFFER_KEPT);
+        shared.lock().writing = None;
         shared.idle.notify_all();
     }
 }
 
-fn write(shared: &Shared, mut target: &File, mut lines: &[u8]) {
+fn write(shared: &Shared, target: &Arc<Target>, mut lines: &[u8]) {
+    let mut superseded = Duration::ZERO;
+    let mut file = &target.file;
     while !lines.is_empty() {
-        match target.write(lines) {
+        match file.write(lines) {
             Ok(written) => lines = &lines[written..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => pipe::await_room(target),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                pipe::await_room(file, LOOK_INTERVAL);
+                let present = shared.lock().target.clone();
+                if present.is_some_and(|present| !Arc::ptr_eq(&present, target)) {
+                    superseded += LOOK_INTERVAL;
+                }
+                if superseded > OLDER_PATIENCE {
+                    shared.lose(lines);
+                    tracing::warn!(
+                        "an access log of before takes no lines; those left are dropped"
+                    );
+                    return;
+                }
+            }
             Err(error) => {
-                let lost = lines.iter().filter(|byte| **byte == b'\n').count();
-                let before = shared.dropped.fetch_add(lost as u64, Ordering::Relaxed);
-                if before == 0 {
+                if shared.lose(lines) == 0 {
                     tracing::warn!(%error, "the access log cannot be written to; its lines are being dropped");
                 }
                 return;

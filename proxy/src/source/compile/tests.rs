@@ -1,4 +1,4 @@
-use egret_config::load::Text;
+use egret_config::load::{Text, documents};
 use egret_config::snapshot::workload::Mode;
 
 use super::*;
@@ -16,16 +16,20 @@ kind: ServiceEntry
 metadata: {name: b, namespace: other}
 spec: {hosts: [a.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}
 ";
-    let texts = Texts {
-        objects: vec![Text {
-            file: "a.yaml".into(),
-            bytes: yaml.as_bytes().to_vec(),
-        }],
-        mesh_config: None,
-        fingerprint: 0,
+    let text = Text {
+        file: "a.yaml".into(),
+        bytes: yaml.as_bytes().to_vec(),
     };
-    let workload = Workload::new(Mode::Sidecar, "default");
-    let (_, loaded) = compile(&texts, &workload, 1);
+    let input = Input {
+        documents: documents(&[text], None),
+        fingerprint: 0,
+        files: Vec::new(),
+    };
+    let terms = Terms {
+        workload: Workload::new(Mode::Sidecar, "default"),
+        ignore_authorization_policies: false,
+    };
+    let (_, loaded) = compile(input, &terms, None, 1);
     let told: Vec<_> = loaded
         .problems
         .iter()

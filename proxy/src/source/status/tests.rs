@@ -15,15 +15,13 @@ fn loaded(objects: &[(&str, &str)], problems: Vec<Problem>) -> Loaded {
         mesh: objects
             .iter()
             .any(|(title, _)| title.starts_with("MeshConfig")),
+        mesh_kept: false,
         problems,
     }
 }
 
 fn place(file: &str, line: u32) -> Place {
-    Place {
-        file: file.into(),
-        line,
-    }
+    Place::file(file, line)
 }
 
 fn problem(severity: Severity, file: &str, line: u32, object: &str) -> Problem {
@@ -40,8 +38,7 @@ fn problem(severity: Severity, file: &str, line: u32, object: &str) -> Problem {
 
 #[test]
 fn what_breaks_and_what_does_not() {
-    use Severity::Error;
-    use Severity::Warning;
+    use Severity::{Error, Warning};
     const A: (&str, &str) = ("ServiceEntry default/a", "a.yaml");
     const B: (&str, &str) = ("ServiceEntry default/b", "b.yaml");
     const MESH: (&str, &str) = ("MeshConfig istio-system/istio", "mesh.yaml");

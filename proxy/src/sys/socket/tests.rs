@@ -51,7 +51,12 @@ async fn outgoing_connections_come_from_the_asked_address() {
         .await
         .expect("bind");
     let to = listener.local_addr().expect("address");
-    let socket = outgoing(to, Some("127.0.0.6".parse().expect("address"))).expect("socket");
-    let (_stream, accepted) = tokio::join!(socket.connect(to), listener.accept());
-    assert_eq!(accepted.expect("accept").1.ip().to_string(), "127.0.0.6");
+    let from = Some("127.0.0.6".parse().expect("address"));
+    let socket = begin_connect(to, from).expect("socket");
+    let local = socket.local_addr().expect("address").as_socket();
+    let (stream, accepted) = tokio::join!(connected(socket), listener.accept());
+    let (stream, peer) = (stream.expect("connected"), accepted.expect("accept").1);
+    assert_eq!(peer.ip().to_string(), "127.0.0.6");
+    assert_eq!(local, Some(peer), "known before the connection is there");
+    assert!(stream.nodelay().expect("nodelay"));
 }

@@ -1,7 +1,6 @@
 //! Certificates that a policy takes back, or names by their digests.
 
-use egret_config::model::tls::Digest;
-use egret_config::model::tls::Revoked;
+use egret_config::model::tls::{Digest, Revoked};
 use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, date_time_ymd};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;

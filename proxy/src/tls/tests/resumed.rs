@@ -46,7 +46,7 @@ async fn a_second_handshake_resumes_the_first() {
         let mut kinds = Vec::new();
         for _ in 0..2 {
             kinds.push(
-                again(&originator, &policy, Alpn::Unsaid, &terminator, &server)
+                again(&originator, &policy, Alpn::None, &terminator, &server)
                     .await
                     .0,
             );
@@ -65,7 +65,7 @@ async fn proxies_of_the_mesh_know_each_other_and_unknown_protocols_do_no_harm() 
     let server = server(vec![authority.keys(&["shop.example"])]);
     let mut policy = client(authority.roots());
     for (in_mesh, alpn, expected) in [
-        (true, Alpn::Unsaid, None),
+        (true, Alpn::None, None),
         (true, Alpn::Http1, Some(&b"http/1.1"[..])),
         (true, Alpn::Http2, Some(b"h2")),
         (false, Alpn::Http1, None),

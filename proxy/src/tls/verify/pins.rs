@@ -4,10 +4,8 @@ use egret_config::model::tls::Digest;
 use rustls::Error;
 use rustls::pki_types::CertificateDer;
 
-use crate::tls::sha256;
-use crate::tls::verify::words::Part;
-use crate::tls::verify::words::whole;
-use crate::tls::verify::words::words;
+use crate::tls::crypto::sha256;
+use crate::tls::verify::words::{Part, whole, words};
 
 /// Digests of which a certificate must have one, of its own or of its key; none for any.
 #[derive(Debug, Default)]

@@ -11,13 +11,9 @@ use webpki::{
     RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy,
 };
 
-use crate::tls::files::Files;
-use crate::tls::files::Unusable;
-use crate::tls::provider;
-use crate::tls::verify::words::Part;
-use crate::tls::verify::words::at;
-use crate::tls::verify::words::whole;
-use crate::tls::verify::words::words;
+use crate::tls::crypto::provider;
+use crate::tls::files::{Files, Unusable};
+use crate::tls::verify::words::{Part, at, whole, words};
 
 /// Lists of certificates that their authorities took back.
 #[derive(Clone, Debug)]

@@ -8,10 +8,8 @@ use rustls::server::ParsedCertificate;
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use webpki::KeyUsage;
 
-use crate::tls::provider;
-use crate::tls::verify::names::Names;
-use crate::tls::verify::names::has_one_of;
-use crate::tls::verify::names::mismatch;
+use crate::tls::crypto::provider;
+use crate::tls::verify::names::{Names, has_one_of, mismatch};
 use crate::tls::verify::revocation::Revocation;
 use crate::tls::verify::trusted::Trusted;
 

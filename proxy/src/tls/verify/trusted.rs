@@ -6,9 +6,7 @@ use egret_config::model::tls::Roots;
 use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, Error, OtherError, RootCertStore};
 
-use crate::tls::files::Files;
-use crate::tls::files::Unusable;
-use crate::tls::files::authorities;
+use crate::tls::files::{Files, Unusable, authorities};
 use crate::tls::verify::words::said;
 
 /// Authorities, and what to call them in words.

@@ -72,7 +72,7 @@ fn maglev(size: u64, endpoints: &[Rc<Endpoint>]) -> Vec<u32> {
     let Some(heaviest) = heaviest.map(f64::from).filter(|_| size > 1) else {
         return Vec::new();
     };
-    struct Turn {
+    struct ConnectTurn {
         offset: u64,
         step: u64,
         next: u64,
@@ -84,7 +84,7 @@ fn maglev(size: u64, endpoints: &[Rc<Endpoint>]) -> Vec<u32> {
         .map(|endpoint| {
             let key = endpoint.address.to_string();
             let share = f64::from(endpoint.weight) / heaviest;
-            Turn {
+            ConnectTurn {
                 offset: xxh64(key.as_bytes(), 0) % size,
                 step: xxh64(key.as_bytes(), 1) % (size - 1) + 1,
                 next: 0,

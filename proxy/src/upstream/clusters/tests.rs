@@ -3,17 +3,26 @@ mod warmup;
 use egret_config::host::HostPattern;
 use egret_config::model::endpoint::Address;
 use egret_config::model::policy::OutlierDetection;
-use egret_config::snapshot::cluster::Discovery;
-use egret_config::snapshot::cluster::Member;
+use egret_config::snapshot::cluster::{Discovery, Member};
+use egret_config::snapshot::workload::Mode;
 use tokio::runtime::Handle;
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use super::*;
-use crate::dns::resolver::Found;
+use crate::dns::lookup::Found;
+use crate::own_sockets::tests::listening_on;
 use crate::upstream::sample::cluster;
 
 fn clusters() -> Clusters {
     let names = Names::system("/nonexistent/resolv.conf", Handle::current());
-    Clusters::new(Arc::new(names), Arc::new(Originator::new()), Arc::default())
+    Clusters::new(
+        Arc::new(names),
+        Arc::new(Originator::new()),
+        Arc::default(),
+        listening_on(&[], Mode::Sidecar),
+    )
 }
 
 /// Members that are names; an address is a name that needs no name server.
@@ -34,12 +43,12 @@ fn names(names: &[&str], single: bool) -> Discovery {
 const V4: &str = "192.0.2.1:80";
 const V6: &str = "[2001:db8::9]:80";
 
-fn wanted(to: &str) -> Wanted<'_> {
-    Wanted {
+fn wanted(to: &str) -> LoadBalancerContext<'_> {
+    LoadBalancerContext {
         to: to.parse().expect("address"),
         to_is_original: true,
         name: Some("x.a.test"),
-        tried: Tried::default(),
+        tried: AttemptHistory::default(),
         hash: None,
         carries: Carries::Request,
     }
@@ -47,9 +56,9 @@ fn wanted(to: &str) -> Wanted<'_> {
 
 /// The addresses of so many picks, or the cause why there is none.
 async fn picks(
-    live: &LiveCluster,
+    live: &ClusterRuntime,
     all: &Clusters,
-    wanted: &Wanted<'_>,
+    wanted: &LoadBalancerContext<'_>,
 ) -> Result<Vec<String>, Cause> {
     let mut picked = Vec::new();
     for _ in 0..4 {
@@ -115,7 +124,14 @@ async fn where_there_is_nobody() {
     let all = clusters();
     for (discovery, cause) in [
         (Discovery::Members(Vec::new()), Cause::NoEndpoint),
-        (names(&["a.test"], false), Cause::NoAddress),
+        (
+            names(&["a.test"], false),
+            Cause::NoAddress(
+                "dns_resolution_failure{no_name_server}: `a.test` cannot be resolved: there is no \
+                 `/nonexistent/resolv.conf` to name a server"
+                    .into(),
+            ),
+        ),
         (
             Discovery::PerCall {
                 allowed: HostPattern::parse("*.b.test"),
@@ -138,7 +154,7 @@ async fn the_original_destination_is_a_sidecars() {
         .await
         .expect("target");
     assert_eq!(target.address.to_string(), "192.0.2.1:8080");
-    let gateway = Wanted {
+    let gateway = LoadBalancerContext {
         to_is_original: false,
         ..wanted(V4)
     };
@@ -153,7 +169,7 @@ async fn a_name_of_the_call_is_resolved_if_it_is_allowed() {
         allowed: pattern,
         port: 81,
     }));
-    let call = Wanted {
+    let call = LoadBalancerContext {
         name: Some("10.0.0.7"),
         ..wanted(V4)
     };
@@ -194,7 +210,8 @@ fn clusters_with_a_slow_name() -> Clusters {
         })
     });
     let originator = Arc::new(Originator::new());
-    Clusters::new(Arc::new(names), originator, Arc::default())
+    let own = listening_on(&[], Mode::Sidecar);
+    Clusters::new(Arc::new(names), originator, Arc::default(), own)
 }
 
 #[tokio::test(start_paused = true)]
@@ -209,6 +226,52 @@ async fn a_slow_name_does_not_hold_up_the_others() {
         "{:?}",
         start.elapsed()
     );
+}
+
+/// The addresses of two names while the second question for one of them, which is at `slow`, is not answered.
+async fn with_a_slow_refresh(slow: IpAddr, own: Arc<OwnSockets>) -> Vec<SocketAddr> {
+    let answered = std::sync::atomic::AtomicUsize::new(0);
+    let names_of = Names::new(Handle::current(), move |name| {
+        let turn = answered.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Box::pin(async move {
+            if &*name == "slow.test" && turn >= 2 {
+                std::future::pending::<()>().await;
+            }
+            let address = match &*name {
+                "slow.test" => slow,
+                _ => [10, 0, 0, 1].into(),
+            };
+            Ok(Found {
+                addresses: vec![address],
+                ttl: Duration::from_secs(1),
+            })
+        })
+    });
+    let originator = Arc::new(Originator::new());
+    let all = Clusters::new(Arc::new(names_of), originator, Arc::default(), own);
+    let live = all.live(&cluster(names(&["slow.test", "quick.test"], false)));
+    for _ in 0..2 {
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let picked = live.pick(&wanted(V4), all.names(), &mut |_| 0).await;
+        picked.expect("resolved");
+    }
+    live.alternates("10.0.0.1:80".parse().expect("address"), &[])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_whose_refresh_is_slow_stays_beside_the_others() {
+    let own = listening_on(&[], Mode::Sidecar);
+    let slow = "10.0.0.2:80".parse().expect("address");
+    let addresses = with_a_slow_refresh([10, 0, 0, 2].into(), own).await;
+    assert!(addresses.contains(&slow), "{addresses:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_whose_refresh_is_slow_is_no_way_back_to_this_proxy() {
+    let own = listening_on(&[80], Mode::Sidecar);
+    let back = "127.0.0.1:80".parse().expect("address");
+    let addresses = with_a_slow_refresh([127, 0, 0, 1].into(), own).await;
+    assert!(!addresses.contains(&back), "{addresses:?}");
 }
 
 #[tokio::test]
@@ -227,7 +290,7 @@ async fn a_name_of_the_call_is_no_way_into_this_machine() {
         ("192.0.2.1", true, None),
         ("192.0.2.2", false, None),
     ] {
-        let call = Wanted {
+        let call = LoadBalancerContext {
             name: Some(name),
             to_is_original,
             ..wanted(V4)
@@ -235,7 +298,7 @@ async fn a_name_of_the_call_is_no_way_into_this_machine() {
         let picked = picks(&live, &all, &call).await;
         assert_eq!(picked.err(), cause, "{name}");
     }
-    let nameless = Wanted {
+    let nameless = LoadBalancerContext {
         name: None,
         ..wanted(V4)
     };
@@ -249,7 +312,7 @@ async fn port_0_is_the_one_that_the_client_dialled() {
         allowed: HostPattern::parse("*"),
         port: 0,
     }));
-    let call = Wanted {
+    let call = LoadBalancerContext {
         name: Some("10.0.0.7"),
         ..wanted("192.0.2.1:8080")
     };
@@ -259,17 +322,24 @@ async fn port_0_is_the_one_that_the_client_dialled() {
 
 #[tokio::test]
 async fn what_failed_too_often_is_not_picked_by_any_worker() {
-    let standings: Arc<Standings> = Arc::default();
+    let shared_clusters: Arc<SharedClusterStates> = Arc::default();
     let worker = || {
         let names = Names::system("/nonexistent/resolv.conf", Handle::current());
         let originator = Arc::new(Originator::new());
-        Clusters::new(Arc::new(names), originator, Arc::clone(&standings))
+        let own = listening_on(&[], Mode::Sidecar);
+        Clusters::new(
+            Arc::new(names),
+            originator,
+            Arc::clone(&shared_clusters),
+            own,
+        )
     };
     let mut unwell = Cluster::clone(&cluster(names(&["10.0.0.1", "10.0.0.2"], false)));
     unwell.policy.outlier_detection = Some(OutlierDetection {
         consecutive_5xx: 2,
         consecutive_gateway_errors: 0,
         consecutive_local_failures: None,
+        error_statuses: Vec::new(),
         interval: Duration::from_secs(10),
         base_ejection_time: Duration::from_secs(30),
         ejection_percent_max: 50,
@@ -283,12 +353,12 @@ async fn what_failed_too_often_is_not_picked_by_any_worker() {
         4
     );
     let first = "10.0.0.1:80".parse().expect("address");
-    live.saw(first, Seen::Failed);
-    live.saw(first, Seen::Answered(500));
+    live.report(first, CallOutcome::Failed);
+    live.report(first, CallOutcome::Answered(500));
     let left = Ok(vec!["10.0.0.2".into()]);
     assert_eq!(picks(&live, &one, &wanted(V4)).await, left);
     assert_eq!(picks(&other.live(&unwell), &other, &wanted(V4)).await, left);
-    assert_eq!(standings.ejected("outbound|80||a.test"), [first]);
+    assert_eq!(shared_clusters.ejected("outbound|80||a.test"), [first]);
 
     let mut without = Cluster::clone(&unwell);
     without.policy.outlier_detection = None;

@@ -80,7 +80,7 @@ async fn a_request_waits_until_a_connection_is_closed_or_idle() {
     tokio::pin!(waiting);
     assert!(futures_util::poll!(waiting.as_mut()).is_pending());
     idle.set(true);
-    usage.freed();
+    usage.freed().notify_waiters();
     assert_eq!(waiting.await.expect("no overflow").expect("idle"), 7);
     drop(permit);
     assert_eq!(usage.now(Resource::Pending), 0);

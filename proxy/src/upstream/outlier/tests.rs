@@ -7,6 +7,7 @@ fn policy() -> OutlierDetection {
         consecutive_5xx: 3,
         consecutive_gateway_errors: 0,
         consecutive_local_failures: None,
+        error_statuses: Vec::new(),
         interval: 10 * SECOND,
         base_ejection_time: 30 * SECOND,
         ejection_percent_max: 50,
@@ -19,7 +20,7 @@ fn host(number: u8) -> SocketAddr {
 }
 
 /// The ejection that this run of calls to one of four endpoints ends in.
-fn run(policy: &OutlierDetection, seen: &[Seen]) -> Option<Reason> {
+fn run(policy: &OutlierDetection, seen: &[CallOutcome]) -> Option<Reason> {
     let (mut outlier, now) = (Outlier::default(), Instant::now());
     let mut reasons: Vec<_> = seen
         .iter()
@@ -32,7 +33,7 @@ fn run(policy: &OutlierDetection, seen: &[Seen]) -> Option<Reason> {
 
 #[test]
 fn runs_that_eject() {
-    use Seen::{Answered, Connected, Failed, TimedOut};
+    use CallOutcome::{Answered, Connected, Failed, TimedOut};
     let gateway = OutlierDetection {
         consecutive_gateway_errors: 2,
         ..policy()
@@ -50,8 +51,36 @@ fn runs_that_eject() {
         consecutive_5xx: 0,
         ..policy()
     };
+    let listed = OutlierDetection {
+        error_statuses: vec![429, 503],
+        ..policy()
+    };
     let errors = Answered(500);
     for (policy, seen, reason) in [
+        (
+            listed.clone(),
+            &[Answered(429), errors, Answered(429)][..],
+            Some(Reason::ServerErrors),
+        ),
+        (
+            listed.clone(),
+            &[Answered(429), Answered(404), Answered(429), Answered(429)][..],
+            None,
+        ),
+        (
+            policy(),
+            &[Answered(429), Answered(429), Answered(429)][..],
+            None,
+        ),
+        (
+            OutlierDetection {
+                consecutive_5xx: 0,
+                consecutive_gateway_errors: 2,
+                ..listed
+            },
+            &[Answered(503), Answered(429), Answered(503), Answered(503)][..],
+            Some(Reason::GatewayErrors),
+        ),
         (
             policy(),
             &[errors, errors, errors][..],
@@ -118,7 +147,7 @@ fn fail(
     now: Instant,
 ) -> Option<Ejection> {
     let notes: Vec<_> = (0..policy.consecutive_5xx)
-        .map(|_| outlier.note(policy, hosts, host(number), Seen::Answered(500), now))
+        .map(|_| outlier.note(policy, hosts, host(number), CallOutcome::Answered(500), now))
         .collect();
     notes.last().copied().flatten()
 }
@@ -196,9 +225,9 @@ fn who_left_is_not_counted() {
 #[test]
 fn good_endpoints_take_no_memory() {
     let (policy, mut outlier, now) = (policy(), Outlier::default(), Instant::now());
-    outlier.note(&policy, 4, host(1), Seen::Answered(200), now);
-    outlier.note(&policy, 4, host(2), Seen::Answered(500), now);
-    outlier.note(&policy, 4, host(2), Seen::Answered(200), now);
+    outlier.note(&policy, 4, host(1), CallOutcome::Answered(200), now);
+    outlier.note(&policy, 4, host(2), CallOutcome::Answered(500), now);
+    outlier.note(&policy, 4, host(2), CallOutcome::Answered(200), now);
     outlier.sweep(&policy, now + policy.interval);
     assert!(outlier.hosts.is_empty());
 }

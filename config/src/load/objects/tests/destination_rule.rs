@@ -3,10 +3,7 @@
 use crate::load::load;
 use crate::model::tls::ClientTlsMode;
 
-use super::check;
-use super::good;
-use super::object;
-use super::texts;
+use super::{check, good, object, texts};
 
 #[test]
 fn destination_rules_are_checked() {

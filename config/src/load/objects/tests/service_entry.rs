@@ -5,9 +5,7 @@ use crate::model::service::Resolution;
 use crate::name::Kind;
 use crate::port::Protocol;
 
-use super::check;
-use super::good;
-use super::object;
+use super::{check, good, object};
 
 #[test]
 fn service_entries_are_checked() {

@@ -1,14 +1,11 @@
 //! What is told about Sidecars, and what they hold.
 
 use crate::load::load;
-use crate::model::mesh::OutboundPolicy;
+use crate::model::outbound_policy::OutboundPolicy;
 use crate::model::sidecar::ImportFrom;
 use crate::problem::Problem;
 
-use super::check;
-use super::good;
-use super::object;
-use super::texts;
+use super::{check, good, object, texts};
 
 #[test]
 fn sidecars_are_checked() {

@@ -1,12 +1,10 @@
 //! What is told about VirtualServices, and how they are completed.
 
 use crate::model::route::HttpAction;
-use crate::model::virtual_service::GatewayName;
+use crate::model::source::GatewayName;
 use crate::name::ObjectName;
 
-use super::check;
-use super::good;
-use super::object;
+use super::{check, good, object};
 
 #[test]
 fn virtual_services_are_checked() {
@@ -23,7 +21,7 @@ fn virtual_services_are_checked() {
         ("{hosts: [a], http: [{route: [{destination: {host: b}}], redirect: {uri: /x}}]}", "spec.http[0].redirect: a rule cannot have both route and redirect"),
         ("{hosts: [a], http: [{redirect: {uri: /x}, rewrite: {uri: /y}, fault: {abort: {httpStatus: 500}}}]}", "spec.http[0].fault: a rule cannot have both redirect and fault\nspec.http[0].rewrite: a rule cannot have both redirect and rewrite"),
         ("{hosts: [a], http: [{redirect: {redirectCode: 304}}]}", "spec.http[0].redirect.redirectCode: \"304\": expected one of 301, 302, 303, 307, 308"),
-        ("{hosts: [a], http: [{redirect: {}}]}", "spec.http[0].redirect: one of uri, authority, scheme and port is required"),
+        ("{hosts: [a], http: [{redirect: {}}]}", "spec.http[0].redirect: one of uri, prefixRewrite, authority, scheme, port and derivePort is required"),
         ("{hosts: [a], http: [{directResponse: {status: 99}}]}", "spec.http[0].directResponse.status: \"99\": expected a status from 200 to 600"),
         ("{hosts: [a], http: [{route: [{}]}]}", "spec.http[0].route[0].destination: a destination is required"),
         ("{hosts: [a], http: [{route: [{destination: {host: '*', port: {number: 70000}, subset: a.b}}]}]}", "spec.http[0].route[0].destination.host: \"*\": a destination cannot be `*`
@@ -89,13 +87,8 @@ fn a_virtual_service_is_completed() {
         "ratings.n.svc.cluster.local"
     );
     assert_eq!(destinations[0].weight, 20);
-    assert!(
-        rule.matches[0]
-            .uri
-            .as_ref()
-            .is_some_and(|uri| uri.matches("/ab"))
-    );
-    assert_eq!(&*rule.matches[0].headers[0].0, "x-a");
+    assert!(rule.matches[0].path().is_some_and(|uri| uri.matches("/ab")));
+    assert_eq!(rule.matches[0].conditions[1].field(), "headers.x-a");
     assert_eq!(
         rule.retries
             .as_ref()

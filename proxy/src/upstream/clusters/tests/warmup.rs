@@ -1,7 +1,6 @@
 //! Endpoints whose share grows.
 
-use egret_config::model::policy::LoadBalancer;
-use egret_config::model::policy::Warmup;
+use egret_config::model::policy::{LoadBalancer, Warmup};
 use tokio::time::advance;
 
 use super::*;

@@ -1,0 +1,47 @@
+//! Requests that are refused for what they are, whatever the configuration says.
+
+use std::borrow::Cow;
+
+/// The rule that a request breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadRequestKind {
+    /// It is no HTTP request (RFC 9112, 2 and 3).
+    Syntax,
+    /// It has both a length and a transfer coding (RFC 9112, 6.1).
+    Framing,
+    /// Its transfer coding is not `chunked` alone (RFC 9112, 6.1: 501).
+    Coding,
+    /// Its target is a URL of another scheme than `http` and `https`.
+    Scheme,
+    /// Its target is an `https` URL on a connection without TLS.
+    Insecure,
+    /// Its host contains characters that no host has.
+    Host,
+    /// It has no host (RFC 9112, 3.2).
+    NoHost,
+    /// Its path has no regular form.
+    Path,
+    /// It asks for an upgrade that is not offered.
+    Upgrade,
+    /// Its header block is too large (RFC 6585, 5: 431).
+    TooLarge,
+}
+
+/// A request that is refused for what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRequest {
+    /// The rule.
+    pub kind: BadRequestKind,
+    /// What the operator reads.
+    pub message: Cow<'static, str>,
+}
+
+impl BadRequest {
+    /// Breaks `kind`; the operator reads `message`.
+    pub fn new(kind: BadRequestKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+}

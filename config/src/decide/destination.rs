@@ -1,0 +1,178 @@
+//! What may be dialled: an address that leads back to this proxy never, and what a name resolves to only where the name's
+//! owner may choose it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::model::policy::LoadBalancer;
+use crate::snapshot::cluster::{Cluster, Discovery};
+use crate::snapshot::workload::Mode;
+use crate::snapshot::{BoundPort, Snapshot};
+
+/// Where an upstream address comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressSource {
+    /// The original destination of the client's connection.
+    OriginalDst,
+    /// An address that the configuration names (an endpoint, a tunnel's proxy).
+    Endpoint,
+    /// The answer for a name that the configuration names.
+    Name,
+    /// The answer for a name that the client chose (resolution DYNAMIC_DNS, ALLOW_ANY_DYNAMIC_DNS).
+    ClientName,
+}
+
+/// The sockets that this proxy listens on.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnSockets<'a> {
+    /// The ports, each with the address it is bound to.
+    pub listeners: &'a [BoundPort],
+    /// The addresses of this host. Loopback and unspecified addresses need not be among them.
+    pub addresses: &'a BTreeSet<IpAddr>,
+}
+
+/// Whether an address may be dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialable {
+    /// It may.
+    Allowed,
+    /// It may not.
+    Refused(DialRefusal),
+}
+
+/// An address that may not be dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DialRefusal {
+    /// The address.
+    pub address: SocketAddr,
+    /// The rule that refuses it.
+    pub rule: DialRule,
+}
+
+/// A rule about what may be dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialRule {
+    /// The address is a socket that this proxy listens on: the connection would come back for ever.
+    OwnListener,
+    /// A gateway dials no loopback or unspecified address that a name resolves to: the owner of the name would reach the
+    /// gateway's own pod.
+    GatewayLoopback,
+    /// A name that the client chose resolves to a loopback, unspecified or multicast address.
+    ClientName,
+}
+
+impl DialRefusal {
+    /// This proxy listens on `address`.
+    pub fn own_listener(address: SocketAddr) -> Self {
+        Self {
+            address,
+            rule: DialRule::OwnListener,
+        }
+    }
+}
+
+impl DialRule {
+    /// The reason code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::OwnListener => "own_listener",
+            Self::GatewayLoopback => "gateway_loopback",
+            Self::ClientName => "client_name",
+        }
+    }
+}
+
+/// `own_listener: 127.0.0.1:80 is a port that this proxy listens on`.
+impl fmt::Display for DialRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, rule } = self;
+        write!(f, "{}: {address} ", rule.code())?;
+        f.write_str(match rule {
+            DialRule::OwnListener => "is a port that this proxy listens on",
+            DialRule::GatewayLoopback => {
+                "is a loopback address, which a gateway does not dial for a name"
+            }
+            DialRule::ClientName => "is no address that a name chosen by the client may resolve to",
+        })
+    }
+}
+
+impl OwnSockets<'_> {
+    /// Whether any socket listens on this port.
+    pub fn listens_on(&self, port: u16) -> bool {
+        self.listeners.iter().any(|listener| listener.port == port)
+    }
+
+    /// Whether a connection to `address` arrives at one of the sockets. An unspecified address is dialled as loopback
+    /// (ip(7)).
+    pub fn contains(&self, address: SocketAddr) -> bool {
+        let ip = address.ip().to_canonical();
+        let is_bound_to = |bind: Option<IpAddr>| match bind.map(|bind| bind.to_canonical()) {
+            Some(bind) if !bind.is_unspecified() => bind == ip || ip.is_unspecified(),
+            _ => ip.is_loopback() || ip.is_unspecified() || self.addresses.contains(&ip),
+        };
+        self.listeners
+            .iter()
+            .any(|listener| listener.port == address.port() && is_bound_to(listener.bind))
+    }
+}
+
+/// Whether `address` may be dialled.
+pub fn dialable(
+    address: SocketAddr,
+    source: AddressSource,
+    mode: Mode,
+    own: OwnSockets<'_>,
+) -> Dialable {
+    let ip = address.ip().to_canonical();
+    let is_here = ip.is_loopback() || ip.is_unspecified();
+    let rule = match source {
+        _ if own.contains(address) => DialRule::OwnListener,
+        AddressSource::ClientName if is_here || ip.is_multicast() => DialRule::ClientName,
+        AddressSource::Name if is_here && mode == Mode::Gateway => DialRule::GatewayLoopback,
+        _ => return Dialable::Allowed,
+    };
+    let address = SocketAddr::new(ip, address.port());
+    Dialable::Refused(DialRefusal { address, rule })
+}
+
+/// The sockets that a proxy with this configuration listens on, at the addresses of its workload.
+pub fn own_sockets(snapshot: &Snapshot) -> OwnSockets<'_> {
+    OwnSockets {
+        listeners: &snapshot.own_listeners,
+        addresses: &snapshot.own_addresses,
+    }
+}
+
+/// Why the original destination `to` may not be dialled; `None` where it may be.
+pub(crate) fn original(snapshot: &Snapshot, to: SocketAddr) -> Option<DialRefusal> {
+    let source = AddressSource::OriginalDst;
+    match dialable(to, source, snapshot.workload.mode, own_sockets(snapshot)) {
+        Dialable::Refused(refusal) => Some(refusal),
+        Dialable::Allowed => None,
+    }
+}
+
+/// Why a cluster that goes to the original destination `to` may not dial it; `None` where it may, and for all other
+/// clusters.
+pub(crate) fn original_of(
+    snapshot: &Snapshot,
+    cluster: &Cluster,
+    to: SocketAddr,
+) -> Option<DialRefusal> {
+    let port = match &cluster.discovery {
+        _ if cluster.policy.load_balancer == LoadBalancer::Passthrough => None,
+        Discovery::Original { port } => *port,
+        Discovery::Members(_) | Discovery::Names { .. } | Discovery::PerCall { .. } => return None,
+    };
+    let port = port.unwrap_or(to.port());
+    match snapshot.workload.mode {
+        Mode::Sidecar => original(snapshot, SocketAddr::new(to.ip(), port)),
+        // A gateway does not know where the client wanted to go.
+        Mode::Gateway => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

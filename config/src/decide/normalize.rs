@@ -1,0 +1,120 @@
+//! Makes of an HTTP request head what may be decided and sent on: one host, a regular path, no headers of the hop, what
+//! the client may say about itself. Whoever decides requests normalizes them here first.
+
+pub mod downstream;
+pub mod forwarded;
+pub mod hop;
+pub mod limits;
+pub mod names;
+mod steering;
+mod target;
+mod upgrade;
+
+use http::header::Entry;
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Version};
+
+use crate::decide::bad_request::BadRequest;
+use crate::decide::call::{Request, path_for_rules};
+use crate::decide::normalize::downstream::Downstream;
+use crate::decide::normalize::forwarded::Edge;
+use crate::snapshot::Snapshot;
+use crate::snapshot::workload::Mode;
+
+/// A request head that may be decided and sent on.
+#[derive(Debug)]
+pub struct NormalizedRequest {
+    /// Method, target as sent, version, extensions; the headers without those of the hop, with the proxy's own.
+    pub parts: Parts,
+    /// The one host, which the headers contain, too.
+    pub authority: HeaderValue,
+    /// The regular path and query; `*` for `OPTIONS *`.
+    pub path: PathAndQuery,
+    /// The protocol that the connection is to become, as the client spells it.
+    pub upgrade: Option<HeaderValue>,
+}
+
+/// Normalizes the head of a request, CONNECT excepted. `request_id` makes an `x-request-id`, where one is to be put in.
+///
+/// # Errors
+/// The first rule of HTTP that the request breaks.
+pub fn normalize(
+    mut parts: Parts,
+    downstream: &Downstream<'_>,
+    snapshot: &Snapshot,
+    request_id: impl FnOnce() -> Option<HeaderValue>,
+) -> Result<NormalizedRequest, BadRequest> {
+    limits::few(&parts.headers)?;
+    limits::known_coding(&parts.headers)?;
+    let upgrade = upgrade::requested(&parts.headers)?;
+    if parts.version < Version::HTTP_11 && parts.uri.authority().is_none() {
+        forwarded::ensure_host(&mut parts.headers, downstream.arrival.to);
+    }
+    let secure = downstream.terminated.is_some();
+    let authority = target::take_authority(&parts.uri, parts.version, secure, &mut parts.headers)?;
+    let how = snapshot.mesh.path_normalization;
+    let path = target::take_path(&parts.method, &parts.uri, how)?;
+    hop::strip_request(&mut parts.headers);
+    if snapshot.mesh.proxy_headers.request_id
+        && let Entry::Vacant(place) = parts.headers.entry(names::REQUEST_ID)
+        && let Some(id) = request_id()
+    {
+        place.insert(id);
+    }
+    forward_client(&mut parts, downstream, snapshot);
+    Ok(NormalizedRequest {
+        parts,
+        authority,
+        path,
+        upgrade,
+    })
+}
+
+/// Puts in what this proxy knows of the client, and takes out what the client may not say.
+fn forward_client(parts: &mut Parts, downstream: &Downstream<'_>, snapshot: &Snapshot) {
+    let (headers, scheme) = (&mut parts.headers, downstream.scheme());
+    let own = &snapshot.mesh.proxy_headers;
+    let client_cert = downstream.client_cert;
+    match snapshot.workload.mode {
+        Mode::Sidecar => {
+            forwarded::forward_client_cert(headers, own.client_cert, client_cert);
+            forwarded::from_sidecar(headers, scheme);
+        }
+        Mode::Gateway => {
+            let topology = &snapshot.mesh.topology;
+            forwarded::forward_client_cert(headers, topology.client_cert, client_cert);
+            let edge = Edge {
+                scheme,
+                client: downstream.arrival.client.ip(),
+                port: own.forwarded_port.then_some(downstream.dialled.port()),
+                topology,
+            };
+            forwarded::from_gateway(headers, edge);
+        }
+    }
+}
+
+impl NormalizedRequest {
+    /// The question to [`crate::decide::request`] about this request, which came on `downstream`.
+    pub fn question<'c>(&'c self, downstream: &Downstream<'c>) -> Request<'c> {
+        let headers = &self.parts.headers;
+        let forwarded = headers
+            .get(names::FORWARDED_PROTO)
+            .and_then(|scheme| scheme.to_str().ok());
+        // Of HTTP/1, only a URL has a scheme of its own for its target.
+        let scheme = self.parts.uri.scheme_str().or(forwarded);
+        Request {
+            arrival: downstream.arrival,
+            terminated: downstream.terminated,
+            method: self.parts.method.as_str(),
+            scheme: scheme.unwrap_or(downstream.scheme()),
+            authority: self.authority.to_str().unwrap_or_default(),
+            path: path_for_rules(self.path.as_str()),
+            headers,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! The client's side of a request.
+
+use std::net::SocketAddr;
+
+use http::HeaderValue;
+
+use crate::decide::call::{Arrival, Terminated};
+
+/// The client connection that a request head comes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Downstream<'c> {
+    /// Where it came in.
+    pub arrival: Arrival,
+    /// The address that the client dialled: a PROXY header may name another than where the connection came in.
+    pub dialled: SocketAddr,
+    /// TLS that a gateway terminated on it.
+    pub terminated: Option<&'c Terminated>,
+    /// What the client's certificate says, as an element of `x-forwarded-client-cert`.
+    pub client_cert: Option<&'c HeaderValue>,
+}
+
+impl<'c> Downstream<'c> {
+    /// A connection that came in here, without PROXY header and client certificate.
+    pub fn of(arrival: Arrival, terminated: Option<&'c Terminated>) -> Self {
+        Self {
+            arrival,
+            dialled: arrival.to,
+            terminated,
+            client_cert: None,
+        }
+    }
+
+    /// `https` inside TLS that a gateway terminated, else `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.terminated.is_some() {
+            "https"
+        } else {
+            "http"
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What a request says about its client: `x-forwarded-*`, which the proxy puts in, believes or takes out.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::decide::normalize::names::{
+    CLIENT_CERT, EXTERNAL_ADDRESS, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO,
+};
+use crate::decide::normalize::steering::{take_claims, take_steering};
+use crate::model::mesh::{ClientCert, Topology};
+
+/// Sees to it that a request of HTTP/1.0, which needs none, has a host: where its client wants to go.
+pub fn ensure_host(headers: &mut HeaderMap, to: SocketAddr) {
+    if !headers.contains_key(header::HOST)
+        && let Ok(host) = HeaderValue::from_str(&to.to_string())
+    {
+        headers.insert(header::HOST, host);
+    }
+}
+
+/// What a sidecar says about the caller: its `x-forwarded-proto` stays, `x-forwarded-for` is left alone.
+pub fn from_sidecar(headers: &mut HeaderMap, scheme: &'static str) {
+    take_steering(headers);
+    headers
+        .entry(FORWARDED_PROTO)
+        .or_insert_with(|| HeaderValue::from_static(scheme));
+}
+
+/// The connection that a gateway got a request on.
+#[derive(Clone, Copy, Debug)]
+pub struct Edge<'e> {
+    /// `https` or `http`.
+    pub scheme: &'static str,
+    /// Who made it.
+    pub client: IpAddr,
+    /// The port it came to, where that is to be told.
+    pub port: Option<u16>,
+    /// What is in front of the gateway.
+    pub topology: &'e Topology,
+}
+
+/// What a gateway says about the caller: it knows the protocol, and adds the caller's address. What a caller says of
+/// itself in Envoy's name is not believed; where trusted proxies are in front, what these say about it is.
+pub fn from_gateway(headers: &mut HeaderMap, edge: Edge<'_>) {
+    take_steering(headers);
+    take_claims(headers);
+    let hops = edge.topology.trusted_proxies as usize;
+    let told = (hops > 0).then(|| forwarded_for(headers, hops)).flatten();
+    let external = told.unwrap_or(edge.client);
+    if let Ok(address) = HeaderValue::from_str(&external.to_string()) {
+        headers.insert(EXTERNAL_ADDRESS, address);
+    }
+    if hops == 0 || !headers.contains_key(FORWARDED_PROTO) {
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(edge.scheme));
+    }
+    if let Some(port) = edge.port
+        && (hops == 0 || !headers.contains_key(FORWARDED_PORT))
+    {
+        headers.insert(FORWARDED_PORT, HeaderValue::from(port));
+    }
+    append_client(headers, edge.client);
+}
+
+/// The address that is so many places from the end of `x-forwarded-for`, 1 for the last.
+fn forwarded_for(headers: &HeaderMap, place: usize) -> Option<IpAddr> {
+    let lines = headers.get_all(FORWARDED_FOR).iter().rev();
+    let mut addresses = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.rsplit(','));
+    addresses.nth(place - 1)?.trim().parse().ok()
+}
+
+/// Tells which certificate the caller showed, and takes out what it says about that itself, as the mesh has it. `shown`
+/// is the element for the certificate that it showed.
+pub fn forward_client_cert(headers: &mut HeaderMap, mode: ClientCert, shown: Option<&HeaderValue>) {
+    match (mode, shown) {
+        (ClientCert::KeepAlways, _) | (ClientCert::Keep, Some(_)) => {}
+        (ClientCert::Append, Some(shown)) => append(headers, &CLIENT_CERT, shown.as_bytes()),
+        (ClientCert::Replace, Some(shown)) => {
+            headers.insert(CLIENT_CERT, shown.clone());
+        }
+        (ClientCert::Remove, _) | (_, None) => {
+            headers.remove(CLIENT_CERT);
+        }
+    }
+}
+
+/// Tells the host that a client asked for, where another is written.
+pub fn append_host(headers: &mut HeaderMap, host: &HeaderValue) {
+    append(headers, &FORWARDED_HOST, host.as_bytes());
+}
+
+/// Adds an address to `x-forwarded-for`, as one line.
+pub fn append_client(headers: &mut HeaderMap, client: IpAddr) {
+    append(headers, &FORWARDED_FOR, client.to_string().as_bytes());
+}
+
+/// Adds a value to the list of a header, which becomes one line.
+fn append(headers: &mut HeaderMap, name: &HeaderName, value: &[u8]) {
+    let mut list = Vec::new();
+    for line in headers.get_all(name) {
+        if !line.is_empty() {
+            list.extend_from_slice(line.as_bytes());
+            list.extend_from_slice(b",");
+        }
+    }
+    list.extend_from_slice(value);
+    if let Ok(value) = HeaderValue::try_from(list) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests;

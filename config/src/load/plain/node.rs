@@ -1,0 +1,20 @@
+//! The nodes of a document.
+
+/// A value of a document.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node<'t> {
+    pub(super) kind: Kind<'t>,
+    /// Place after the node and all that it holds.
+    pub(super) end: usize,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind<'t> {
+    Null,
+    /// A word without quotes: what it is depends on who asks.
+    Plain(&'t str),
+    Quoted(&'t str),
+    Map,
+    Seq,
+}

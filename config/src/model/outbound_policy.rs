@@ -1,0 +1,12 @@
+//! `outboundTrafficPolicy.mode`, of MeshConfig and of Sidecars.
+
+/// What happens to calls that nothing is registered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutboundPolicy {
+    /// They go where they wanted to go.
+    AllowAny,
+    /// They are refused.
+    RegistryOnly,
+    /// `ALLOW_ANY_DYNAMIC_DNS`: they go to what their Host resolves to.
+    AllowAnyDynamicDns,
+}

@@ -1,0 +1,71 @@
+//! What istioctl and Helm read: documents that may carry a MeshConfig, which egret does not take from them.
+
+use serde::Deserializer;
+use serde::de::DeserializeSeed;
+
+use super::mesh_config::OutboundTrafficPolicy;
+use super::object::read_object;
+use super::reading::Reading;
+
+object! {
+    /// An IstioOperator, or the values of a Helm chart, as far as the MeshConfig in it goes.
+    pub struct Install {
+        pub mesh_config: Option<CarriedMeshConfig>,
+        pub spec: Option<InstallSpec>,
+    }
+}
+
+object! {
+    /// `spec` of an IstioOperator.
+    pub struct InstallSpec {
+        pub mesh_config: Option<CarriedMeshConfig>,
+        pub values: Option<InstallValues>,
+    }
+}
+
+object! {
+    /// `spec.values` of an IstioOperator.
+    pub struct InstallValues {
+        pub mesh_config: Option<CarriedMeshConfig>,
+    }
+}
+
+object! {
+    /// The field of a carried MeshConfig that must not be lost without a word.
+    pub struct CarriedMeshConfig {
+        pub outbound_traffic_policy: Option<OutboundTrafficPolicy>,
+    }
+}
+
+impl Install {
+    /// The carried MeshConfig, with its path.
+    pub(crate) fn mesh_config(&self) -> Option<(&'static str, &CarriedMeshConfig)> {
+        let spec = self.spec.as_ref();
+        let values = spec.and_then(|spec| spec.values.as_ref());
+        let spec = spec.and_then(|spec| spec.mesh_config.as_ref());
+        let values = values.and_then(|values| values.mesh_config.as_ref());
+        spec.map(|mesh| ("spec.meshConfig", mesh))
+            .or_else(|| values.map(|mesh| ("spec.values.meshConfig", mesh)))
+            .or_else(|| self.mesh_config.as_ref().map(|mesh| ("meshConfig", mesh)))
+    }
+}
+
+/// Reads an [`Install`]; what else the document says is passed over.
+pub(crate) struct InstallSeed<'a>(pub(crate) &'a mut Install);
+
+impl<'de> DeserializeSeed<'de> for InstallSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        *self.0 = read_object(from, &Reading::default())?;
+        Ok(())
+    }
+}
+
+impl CarriedMeshConfig {
+    /// Whether it closes the mesh.
+    pub(crate) fn is_registry_only(&self) -> bool {
+        let policy = self.outbound_traffic_policy.as_ref();
+        policy.is_some_and(|policy| policy.mode == "REGISTRY_ONLY")
+    }
+}

@@ -1,0 +1,194 @@
+//! How a value of a document is read, and what was met on the way.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::wire::reading::names::{camel_case, nearest};
+use crate::wire::unsupported::Words;
+
+/// One step from a document's root towards a value.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// A field that a shape knows, in its snake-case name.
+    Field(&'static str),
+    /// A key of a map whose keys belong to the user.
+    Key(String),
+    /// An element of a list.
+    Index(usize),
+}
+
+/// A field that will have no effect.
+#[derive(Clone, Debug)]
+pub(crate) struct Ignored {
+    /// The whole path, as `spec.http[0].rout`.
+    pub(crate) path: String,
+    /// The last part of the path.
+    pub(crate) key: String,
+    /// Why.
+    pub(crate) why: Why,
+}
+
+/// Why a field has no effect.
+#[derive(Clone, Debug)]
+pub(crate) enum Why {
+    /// No shape knows it; maybe a known field of the same object has nearly the same name.
+    UnmatchedTraffic(Option<String>),
+    /// egret does not act on it yet; what happens, and what to write instead.
+    Unsupported(Words),
+}
+
+/// How many fields without effect are told of a document.
+const IGNORED_MAX: usize = 50;
+
+/// Where the reader of one document stands, and what it met there.
+///
+/// The path is left standing when a value cannot be read, so that it names the place of the error.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    path: RefCell<Vec<Step>>,
+    ignored: RefCell<Vec<Ignored>>,
+}
+
+impl Reading {
+    /// The path of the value being read.
+    pub(crate) fn path(&self) -> String {
+        let mut text = String::new();
+        for step in self.path.borrow().iter() {
+            match step {
+                Step::Field(name) => push_key(&mut text, &camel_case(name)),
+                Step::Key(key) => push_key(&mut text, key),
+                Step::Index(index) => text.push_str(&format!("[{index}]")),
+            }
+        }
+        text
+    }
+
+    /// Takes the fields met so far that will have no effect.
+    pub(crate) fn take_ignored(&self) -> Vec<Ignored> {
+        self.ignored.take()
+    }
+
+    /// Notes a field that is none of `names`.
+    pub(crate) fn note_unknown(&self, key: &str, names: &[&[&'static str]]) {
+        self.note(key, Why::UnmatchedTraffic(nearest(key, names)));
+    }
+
+    /// Notes a known field that egret does not act on yet.
+    pub(crate) fn note_unsupported(&self, key: &str, words: Words) {
+        self.note(key, Why::Unsupported(words));
+    }
+
+    fn note(&self, key: &str, why: Why) {
+        if self.ignored.borrow().len() == IGNORED_MAX {
+            return;
+        }
+        let mut path = self.path();
+        push_key(&mut path, key);
+        let key = key.to_owned();
+        self.ignored.borrow_mut().push(Ignored { path, key, why });
+    }
+
+    /// Reads the value of the known field `name`.
+    pub(crate) fn field<'de, A, T>(&self, map: &mut A, name: &'static str) -> Result<T, A::Error>
+    where
+        A: MapAccess<'de>,
+        T: Shape<'de>,
+    {
+        self.path.borrow_mut().push(Step::Field(name));
+        let value = map.next_value_seed(Seed::new(self))?;
+        self.path.borrow_mut().pop();
+        Ok(value)
+    }
+
+    /// Reads `spec` into the shape that its kind chose.
+    pub(crate) fn spec<'de, A, T>(&self, map: &mut A, spec: &mut T) -> Result<bool, A::Error>
+    where
+        A: MapAccess<'de>,
+        T: Shape<'de>,
+    {
+        *spec = self.field(map, "spec")?;
+        Ok(true)
+    }
+
+    /// Reads with one step more in the path.
+    pub(super) fn step<T, E>(
+        &self,
+        step: Step,
+        read: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.path.borrow_mut().push(step);
+        let value = read()?;
+        self.path.borrow_mut().pop();
+        Ok(value)
+    }
+}
+
+fn push_key(path: &mut String, key: &str) {
+    if !path.is_empty() {
+        path.push('.');
+    }
+    path.push_str(key);
+}
+
+/// Something that can be read from a document; `null` gives the unset value.
+pub(crate) trait Shape<'de>: Sized {
+    /// Reads it where the deserializer stands.
+    fn read<D: Deserializer<'de>>(from: D, reading: &Reading) -> Result<Self, D::Error>;
+
+    /// What it is made of, for the comparison with Istio's schema.
+    #[cfg(test)]
+    fn schema() -> crate::wire::schema::Schema {
+        crate::wire::schema::Schema::Scalar
+    }
+}
+
+/// [`Shape::read`] as serde wants it.
+pub(crate) struct Seed<'a, T> {
+    reading: &'a Reading,
+    shape: PhantomData<T>,
+}
+
+impl<'a, T> Seed<'a, T> {
+    /// A seed that reads one `T`.
+    pub(crate) fn new(reading: &'a Reading) -> Self {
+        Self {
+            reading,
+            shape: PhantomData,
+        }
+    }
+}
+
+impl<'de, T: Shape<'de>> DeserializeSeed<'de> for Seed<'_, T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<T, D::Error> {
+        T::read(from, self.reading)
+    }
+}
+
+/// A key, borrowed from the text where possible.
+pub(crate) struct Key<'de>(pub(crate) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl<'de> Visitor<'de> for Words {
+            type Value = Key<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a field name")
+            }
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Owned(text.to_owned())))
+            }
+        }
+        from.deserialize_str(Words)
+    }
+}

@@ -1,0 +1,26 @@
+//! The kinds of `security.istio.io`, as far as egret looks into them.
+
+use super::destination_rule::MatchLabels;
+use super::reading::Loose;
+
+object! {
+    /// `spec` of an AuthorizationPolicy: whom it is for. Its rules are not evaluated.
+    pub struct AuthorizationPolicy {
+        pub selector: Option<MatchLabels>,
+        pub target_ref: Option<PolicyTarget>,
+        pub target_refs: Vec<PolicyTarget>,
+        pub rules: Vec<Loose>,
+        pub action: String,
+        pub provider: Option<Loose>,
+    }
+}
+
+object! {
+    /// `PolicyTargetReference`.
+    pub struct PolicyTarget {
+        pub group: String,
+        pub kind: String,
+        pub name: String,
+        pub namespace: String,
+    }
+}

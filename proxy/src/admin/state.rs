@@ -1,0 +1,42 @@
+//! What the admin pages show and what they may do.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::current::Current;
+use crate::dns::names::Names;
+use crate::life::drain::Drain;
+use crate::life::ready::Ready;
+use crate::listen::reconcile::ListenerStatus;
+use crate::source::files::Options;
+use crate::source::status::Status;
+use crate::upstream::shared_state::SharedClusterStates;
+
+/// What the pages show and what they may do. Clones share one state.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// The configuration in force.
+    pub current: Arc<Current>,
+    /// Where it came from.
+    pub status: Status,
+    /// Where it is read from.
+    pub source: Arc<Options>,
+    /// What is listened on.
+    pub listener_status: ListenerStatus,
+    /// What names resolved to.
+    pub names: Arc<Names>,
+    /// What all workers know together of each cluster.
+    pub shared_clusters: Arc<SharedClusterStates>,
+    /// Whether the process is ready.
+    pub ready: Ready,
+    /// Whether it is on its way out.
+    pub drain: Drain,
+    /// Notified when `/quitquitquit` is asked for.
+    pub quit: Arc<Notify>,
+    /// When the process started.
+    pub started: Timestamp,
+    /// Worker threads.
+    pub threads: usize,
+}

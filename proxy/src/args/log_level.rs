@@ -1,0 +1,238 @@
+//! `--log-level`: one level, or a list of levels for parts. Levels and `component:level` are written as for Envoy's and
+//! Istio's flags of this kind (`--log-level`, `--component-log-level`; pilot-agent's `--proxyLogLevel`,
+//! `--proxyComponentLogLevel`), `module=level` as for `RUST_LOG`.
+
+use tracing_subscriber::EnvFilter;
+
+/// Words for levels, Envoy's and Istio's among them, and what they are here.
+const LEVELS: [(&str, &str); 10] = [
+    ("trace", "trace"),
+    ("debug", "debug"),
+    ("info", "info"),
+    ("warning", "warn"),
+    ("warn", "warn"),
+    ("error", "error"),
+    ("critical", "error"),
+    ("fatal", "error"),
+    ("off", "off"),
+    ("none", "off"),
+];
+
+/// Envoy's components that egret has, and the modules that log for them.
+const COMPONENTS: [(&str, &[&str]); 9] = [
+    ("admin", &["egret_proxy::admin"]),
+    ("config", &["egret_proxy::source"]),
+    (
+        "connection",
+        &["egret_proxy::connection", "egret_proxy::listen"],
+    ),
+    ("conn_handler", &["egret_proxy::listen"]),
+    ("dns", &["egret_proxy::dns"]),
+    ("http", &["egret_proxy::http"]),
+    ("router", &["egret_proxy::http"]),
+    (
+        "upstream",
+        &[
+            "egret_proxy::upstream",
+            "egret_proxy::client",
+            "egret_proxy::dial",
+        ],
+    ),
+    ("tls", &["egret_proxy::tls"]),
+];
+
+/// Envoy's components that log nothing here; a level for them changes nothing. `misc:error` is in Istio's template.
+const ABSENT: [&str; 24] = [
+    "aws",
+    "assert",
+    "backtrace",
+    "client",
+    "compression",
+    "credential",
+    "decompression",
+    "dubbo",
+    "ext_authz",
+    "file",
+    "filter",
+    "forward_proxy",
+    "grpc",
+    "health_checker",
+    "hc",
+    "init",
+    "io",
+    "jwt",
+    "lua",
+    "main",
+    "misc",
+    "rbac",
+    "runtime",
+    "wasm",
+];
+
+/// How far a word may be from the one that was meant, in letters added, left out, exchanged or swapped.
+const TYPING_ERRORS: usize = 2;
+
+/// The filter that a list asks for. What it does not name is logged from `info` on.
+///
+/// # Errors
+/// Words that are neither levels nor components nor modules, with what may have been meant.
+pub(super) fn filter(list: &str) -> Result<EnvFilter, String> {
+    let wrong = |words: String| format!("--log-level (or RUST_LOG) {list:?}: {words}\n");
+    let items: Vec<&str> = list
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .collect();
+    let mut directives = Vec::new();
+    let mut has_default = false;
+    for item in items {
+        let (part, word) = parts(item);
+        let level = level(word).ok_or_else(|| wrong(no_level(part, word)))?;
+        match part {
+            Part::All => {
+                has_default = true;
+                directives.push(level.to_owned());
+            }
+            Part::Module(module) => directives.push(format!("{module}={level}")),
+            Part::Component(component) => {
+                let modules = modules(component).ok_or_else(|| wrong(no_component(component)))?;
+                directives.extend(modules.iter().map(|module| format!("{module}={level}")));
+            }
+        }
+    }
+    if !has_default {
+        directives.insert(0, "info".to_owned());
+    }
+    EnvFilter::try_new(directives.join(",")).map_err(|error| wrong(error.to_string()))
+}
+
+/// What a level is for.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    All,
+    Module(&'a str),
+    Component(&'a str),
+}
+
+/// An item's part and level. A module's name may hold `::`.
+fn parts(item: &str) -> (Part<'_>, &str) {
+    if let Some((module, level)) = item.rsplit_once('=') {
+        return (Part::Module(module), level);
+    }
+    match item.split_once(':') {
+        Some((component, level)) if !level.starts_with(':') => (Part::Component(component), level),
+        _ => (Part::All, item),
+    }
+}
+
+fn level(word: &str) -> Option<&'static str> {
+    let known = LEVELS
+        .iter()
+        .find(|(own, _)| word.eq_ignore_ascii_case(own));
+    known.map(|(_, level)| *level)
+}
+
+fn modules(component: &str) -> Option<&'static [&'static str]> {
+    let known = COMPONENTS.iter().find(|(own, _)| *own == component);
+    let absent = || ABSENT.contains(&component).then_some(&[][..]);
+    known.map(|(_, modules)| *modules).or_else(absent)
+}
+
+fn no_level(part: Part<'_>, word: &str) -> String {
+    if matches!(part, Part::All) && word.contains("::") {
+        return format!("`{word}` has no level; write `{word}=debug`");
+    }
+    let words = LEVELS.map(|(word, _)| word);
+    let hint = match meant(word, &words) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "levels are off, error, warn, info, debug and trace".to_owned(),
+    };
+    format!("`{word}` is no log level; {hint}")
+}
+
+fn no_component(component: &str) -> String {
+    let words = COMPONENTS.map(|(word, _)| word);
+    let hint = match meant(component, &words) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("components are {}; or write module=level", words.join(", ")),
+    };
+    format!("`{component}` is no component; {hint}")
+}
+
+/// The word that is nearest to one that was typed.
+fn meant<'w>(typed: &str, words: &[&'w str]) -> Option<&'w str> {
+    let typed = typed.to_ascii_lowercase();
+    let distances = words
+        .iter()
+        .map(|word| (strsim::damerau_levenshtein(&typed, word), *word));
+    let near = distances
+        .filter(|(distance, word)| *distance <= TYPING_ERRORS && distance * 2 < word.len());
+    near.min().map(|(_, word)| word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(list: &str) -> String {
+        filter(list).map_or_else(|words| words, |filter| filter.to_string())
+    }
+
+    /// The directives in the order that the filter prints, which is its own.
+    fn directives(list: &str) -> Vec<String> {
+        let mut directives: Vec<String> = asked(list).split(',').map(str::to_owned).collect();
+        directives.sort();
+        directives
+    }
+
+    #[test]
+    fn words_of_envoy_and_istio_are_levels() {
+        for (word, level) in [
+            ("warn", "warn"),
+            ("warning", "warn"),
+            ("WARNING", "warn"),
+            ("critical", "error"),
+            ("Info", "info"),
+            ("off", "off"),
+            ("none", "off"),
+            ("", "info"),
+        ] {
+            assert_eq!(asked(word), level, "{word}");
+        }
+    }
+
+    #[test]
+    fn lists_name_modules_or_components() {
+        for (list, expected) in [
+            ("warn,egret_proxy=debug", &["egret_proxy=debug", "warn"][..]),
+            (
+                "egret_proxy::http=debug",
+                &["egret_proxy::http=debug", "info"],
+            ),
+            ("misc:error", &["info"]),
+            (
+                "warning,dns:trace, misc:error",
+                &["egret_proxy::dns=trace", "warn"],
+            ),
+        ] {
+            assert_eq!(directives(list), expected, "{list}");
+        }
+    }
+
+    #[test]
+    fn misspelt_words_are_refused_with_what_was_meant() {
+        for (list, hint) in [
+            ("wran", "did you mean `warn`?"),
+            ("debgu", "did you mean `debug`?"),
+            ("warnin", "did you mean `warning`?"),
+            ("loud", "levels are off, error, warn, info, debug and trace"),
+            ("info,egret_proxy=tracee", "did you mean `trace`?"),
+            ("dsn:debug", "did you mean `dns`?"),
+            ("sidecar:debug", "components are admin"),
+            ("egret_proxy::dns", "write `egret_proxy::dns=debug`"),
+        ] {
+            let words = filter(list).expect_err(list);
+            assert!(words.contains(hint), "{list}: {words}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a client sends of a body, and what becomes of the rest when nobody wants it any more.
+
+use std::future::pending;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Version;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+use crate::codec::cut::Cut;
+use crate::codec::incoming::Incoming;
+
+/// Bytes of a rest that are read and thrown away; those that come after them wait until the stream is reset.
+const REST_MAX: usize = 64 << 10;
+
+/// How long a rest may take.
+const REST_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// The client's bytes. An HTTP/2 stream whose body nobody wants, as its answer did not depend on it, has to be reset
+/// (RFC 9113, 8.1), which some clients take for a failure although they have the answer. So they get a moment to end the
+/// stream themselves, and a short rest is read for them meanwhile. The bytes of HTTP/1 are left to hyper, which has to close the connection
+/// or read them anyway.
+#[derive(Debug)]
+pub(super) struct Inflow {
+    /// There until this is dropped.
+    incoming: Option<Incoming>,
+    /// Whether it is a stream among others.
+    shared: bool,
+}
+
+impl Inflow {
+    pub(super) fn new(incoming: Incoming, version: Version) -> Self {
+        Self {
+            incoming: Some(incoming),
+            shared: version == Version::HTTP_2,
+        }
+    }
+}
+
+impl Drop for Inflow {
+    fn drop(&mut self) {
+        if let Some(incoming) = self.incoming.take()
+            && self.shared
+            && !incoming.is_end_stream()
+        {
+            spawn_local(timeout(REST_TIME_MAX, read_out(incoming)));
+        }
+    }
+}
+
+async fn read_out(mut incoming: Incoming) {
+    let mut left = REST_MAX;
+    while let Some(Ok(frame)) = incoming.frame().await {
+        match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+            Some(rest) => left = rest,
+            // No more is read, so that the client's window closes. It has the rest of the time to see its answer.
+            None => pending().await,
+        }
+    }
+}
+
+impl Body for Inflow {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match &mut self.incoming {
+            Some(incoming) => Pin::new(incoming).poll_frame(context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}

@@ -1,0 +1,104 @@
+//! How far a request's body has come from the client.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use bytes::Bytes;
+use http_body::Frame;
+
+use crate::report::reporter::ByteCounter;
+
+/// Shared by the body, which notes it, and by whoever asks. The default is a body that is no body.
+#[derive(Clone, Debug, Default)]
+pub struct Received(Option<Rc<Progress>>);
+
+#[derive(Debug, Default)]
+struct Progress {
+    bytes: Cell<u64>,
+    complete: Cell<bool>,
+    /// Nobody read it to its end.
+    abandoned: Cell<bool>,
+    waiting: RefCell<Vec<Waker>>,
+}
+
+impl ByteCounter for Progress {
+    fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+}
+
+impl Received {
+    /// Of a body that is to come.
+    pub fn begin() -> Self {
+        Self(Some(Rc::default()))
+    }
+
+    /// What counts the bytes, if there are any to come.
+    pub fn counter(&self) -> Option<Rc<dyn ByteCounter>> {
+        self.0
+            .clone()
+            .map(|progress| -> Rc<dyn ByteCounter> { progress })
+    }
+
+    /// The bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.0.as_ref().map_or(0, |progress| progress.bytes.get())
+    }
+
+    /// Whether there is no more to come: all of it came, or nobody reads it any more.
+    pub fn is_complete(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|progress| progress.complete.get())
+    }
+
+    /// Whether some of it has not been read, and maybe never is.
+    pub fn is_unread(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|progress| !progress.complete.get() || progress.abandoned.get())
+    }
+
+    /// Returns once there is no more to come.
+    pub async fn complete(&self) {
+        poll_fn(|context| match &self.0 {
+            Some(progress) if !progress.complete.get() => {
+                let mut waiting = progress.waiting.borrow_mut();
+                if !waiting.iter().any(|known| known.will_wake(context.waker())) {
+                    waiting.push(context.waker().clone());
+                }
+                Poll::Pending
+            }
+            Some(_) | None => Poll::Ready(()),
+        })
+        .await;
+    }
+
+    pub(super) fn note<E>(&self, frame: &Option<Result<Frame<Bytes>, E>>) {
+        if let (Some(progress), Some(Ok(frame))) = (&self.0, frame) {
+            let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+            progress.bytes.set(progress.bytes.get() + bytes);
+        }
+    }
+
+    /// Nobody reads it any more.
+    pub(super) fn abandon(&self) {
+        if let Some(progress) = &self.0
+            && !progress.complete.get()
+        {
+            progress.abandoned.set(true);
+        }
+        self.end();
+    }
+
+    pub(super) fn end(&self) {
+        let Some(progress) = &self.0 else { return };
+        if !progress.complete.replace(true) {
+            for waiting in progress.waiting.take() {
+                waiting.wake();
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What HTTP messages are made of whoever speaks: bodies that come, whatever carries them, and what both sides of HTTP/2
+//! have in common. Neither who asks nor what is asked is known here.
+
+pub mod cut;
+pub mod incoming;
+pub mod fields;
+pub mod body_sender;
+pub mod trailers;
+pub mod http2_keepalive;

@@ -1,0 +1,204 @@
+//! Sends a body over HTTP/2, no faster than the other side takes it.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use h2::{Reason, SendStream};
+use http::HeaderMap;
+use http_body::Body;
+use tokio::task::{JoinHandle, spawn_local};
+
+use crate::codec::cut::Cut;
+use crate::codec::fields;
+
+/// A body on its way into a stream. Dropped before its end, it resets the stream.
+#[derive(Debug)]
+pub struct BodySender<B> {
+    body: B,
+    to: SendStream<Bytes>,
+    /// Waits for room; whether it is the last.
+    waiting: Option<(Bytes, bool)>,
+    /// Something was sent before.
+    begun: bool,
+}
+
+/// Why not all of a body was sent.
+#[derive(Debug)]
+pub enum Stopped<E> {
+    /// The body broke off. The stream was reset.
+    Body(E),
+    /// The other side takes no more.
+    Peer(h2::Error),
+}
+
+impl<B> BodySender<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Error + 'static,
+{
+    /// Will send `body` to its end.
+    pub fn new(body: B, to: SendStream<Bytes>) -> Self {
+        Self {
+            body,
+            to,
+            waiting: None,
+            begun: false,
+        }
+    }
+
+    fn advance(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Stopped<B::Error>>> {
+        loop {
+            if self.waiting.is_some() {
+                ready!(self.room(context))?;
+            }
+            if let Some((bytes, last)) = self.waiting.take() {
+                self.send(bytes, last)?;
+                if last {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                None => return Poll::Ready(self.send(Bytes::new(), true)),
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => {
+                    self.to.send_reset(reason(&error));
+                    return Poll::Ready(Err(Stopped::Body(error)));
+                }
+            };
+            match frame.into_data() {
+                Ok(bytes) => {
+                    let last = self.body.is_end_stream();
+                    if bytes.is_empty() && !last {
+                        continue;
+                    }
+                    // The first piece is handed over as it is: it would wait here, or there. The pieces after it come
+                    // only when there is room. A byte is asked for: a claim on more would keep it from other streams
+                    // as long as this one waits.
+                    if !std::mem::replace(&mut self.begun, true) || bytes.is_empty() {
+                        self.send(bytes, last)?;
+                        if last {
+                            return Poll::Ready(Ok(()));
+                        }
+                    } else {
+                        self.to.reserve_capacity(1);
+                        self.waiting = Some((bytes, last));
+                    }
+                }
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        return Poll::Ready(self.finish(trailers));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until there is room for some of what waits.
+    fn room(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Stopped<B::Error>>> {
+        while self.to.capacity() == 0 {
+            match ready!(self.to.poll_capacity(context)) {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Err(Stopped::Peer(error))),
+                // The stream is over for our side.
+                None => return Poll::Ready(Err(Stopped::Peer(Reason::STREAM_CLOSED.into()))),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn send(&mut self, bytes: Bytes, last: bool) -> Result<(), Stopped<B::Error>> {
+        self.to.send_data(bytes, last).map_err(Stopped::Peer)
+    }
+
+    fn finish(&mut self, mut trailers: HeaderMap) -> Result<(), Stopped<B::Error>> {
+        fields::strip(&mut trailers);
+        self.to.reserve_capacity(0);
+        self.to.send_trailers(trailers).map_err(Stopped::Peer)
+    }
+}
+
+impl<B> Future for BodySender<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Error + 'static,
+{
+    type Output = Result<(), Stopped<B::Error>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Poll::Ready(done) = self.advance(context) {
+            return Poll::Ready(done);
+        }
+        // Whoever waits for more of the body also hears when nobody wants it any more.
+        match ready!(self.to.poll_reset(context)) {
+            Ok(reason) => Poll::Ready(Err(Stopped::Peer(reason.into()))),
+            Err(error) => Poll::Ready(Err(Stopped::Peer(error))),
+        }
+    }
+}
+
+/// What the other side of a stream is told when its body breaks off: what we were told, if it was HTTP/2.
+fn reason(error: &(dyn Error + 'static)) -> Reason {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let http2 = match error.downcast_ref::<Cut>() {
+            Some(cut) => cut.http2(),
+            None => error.downcast_ref::<h2::Error>(),
+        };
+        // What is not whole has not ended without an error, whatever the other side calls it.
+        let named = http2.and_then(h2::Error::reason);
+        if let Some(reason) = named.filter(|reason| *reason != Reason::NO_ERROR) {
+            return reason;
+        }
+        next = error.source();
+    }
+    Reason::INTERNAL_ERROR
+}
+
+/// The body of a request that is sent beside its answer. Dropped, it is sent no further, and its stream is reset.
+#[derive(Debug)]
+pub struct Upload(Option<JoinHandle<Option<Failed>>>);
+
+/// What a body that broke off says about it.
+pub type Failed = Box<dyn Error>;
+
+impl Upload {
+    /// Sends on in a task of its own.
+    pub fn begin<B>(body_sender: BodySender<B>) -> Self
+    where
+        B: Body<Data = Bytes> + Unpin + 'static,
+        B::Error: Error + 'static,
+    {
+        Self(Some(spawn_local(async move {
+            match body_sender.await {
+                Err(Stopped::Body(error)) => Some(Failed::from(error)),
+                // What the other side says is told to whoever waits for the answer.
+                Ok(()) | Err(Stopped::Peer(_)) => None,
+            }
+        })))
+    }
+
+    /// Lets it go on alone.
+    pub fn go_on(mut self) {
+        self.0 = None;
+    }
+
+    /// Why the body broke off, if it did.
+    pub fn failed(mut self) -> Option<Failed> {
+        self.0.take()?.now_or_never()?.ok()?
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

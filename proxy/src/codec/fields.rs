@@ -1,0 +1,98 @@
+//! Header fields that HTTP/2 treats in its own way.
+
+use http::{HeaderMap, HeaderName, header};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// What a HEADERS frame adds to the size of each field (RFC 9113, 6.5.2).
+const FIELD_OVERHEAD: usize = 32;
+
+/// Takes out what is about a connection of HTTP/1 and has no place in HTTP/2 (RFC 9113, 8.2.2).
+pub fn strip(headers: &mut HeaderMap) {
+    headers.remove(header::CONNECTION);
+    headers.remove(KEEP_ALIVE);
+    headers.remove(PROXY_CONNECTION);
+    headers.remove(header::TRANSFER_ENCODING);
+    headers.remove(header::UPGRADE);
+    if headers
+        .get(header::TE)
+        .is_some_and(|coding| coding != "trailers")
+    {
+        headers.remove(header::TE);
+    }
+}
+
+/// The length that a message says its body has; none where it says nothing, or several things.
+pub fn length(headers: &HeaderMap) -> Option<u64> {
+    let mut length = None;
+    for value in headers.get_all(header::CONTENT_LENGTH) {
+        for word in value.to_str().ok()?.split(',') {
+            let word = word.trim();
+            // `parse` would take a sign.
+            if !word.bytes().all(|digit| digit.is_ascii_digit()) {
+                return None;
+            }
+            let this = word.parse().ok()?;
+            if length.is_some_and(|length| length != this) {
+                return None;
+            }
+            length = Some(this);
+        }
+    }
+    length
+}
+
+/// The size of a header list as HTTP/2 counts it.
+pub fn size(headers: &HeaderMap) -> usize {
+    let field = |(name, value): (&HeaderName, &http::HeaderValue)| {
+        name.as_str().len() + value.len() + FIELD_OVERHEAD
+    };
+    headers.iter().map(field).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lengths(values: &[&str]) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::CONTENT_LENGTH, value.parse().expect("value"));
+        }
+        length(&headers)
+    }
+
+    #[test]
+    fn one_length_is_one_however_often_it_is_said() {
+        assert_eq!(lengths(&[]), None);
+        assert_eq!(lengths(&["12"]), Some(12));
+        assert_eq!(lengths(&["12", "12, 12"]), Some(12));
+        assert_eq!(lengths(&["12", "13"]), None);
+        for wrong in ["", "+1", "-1", "1 2", "0x1", "99999999999999999999"] {
+            assert_eq!(lengths(&[wrong]), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_about_the_connection_goes() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close"),
+            ("keep-alive", "5"),
+            ("proxy-connection", "close"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("te", "gzip"),
+            ("x-kept", "1"),
+        ] {
+            headers.insert(name, value.parse().expect("value"));
+        }
+        strip(&mut headers);
+        assert_eq!(headers.len(), 1);
+        assert_eq!(size(&headers), "x-kept".len() + 1 + 32);
+        headers.insert("te", "trailers".parse().expect("value"));
+        strip(&mut headers);
+        assert_eq!(headers["te"], "trailers");
+    }
+}

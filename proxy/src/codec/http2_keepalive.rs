@@ -1,0 +1,151 @@
+//! Sees whether the other side of an HTTP/2 connection is still there: a PING now and then, and a limit for its answer.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use h2::{Ping, PingPong};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// How long the other side may take to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The pulse of a connection.
+#[derive(Debug)]
+pub struct Keepalive {
+    pings: PingPong,
+    timer: Pin<Box<Sleep>>,
+    interval: Duration,
+    asked: bool,
+}
+
+/// What a pulse says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beat {
+    /// It is time to [`Keepalive::ask`], or to [`Keepalive::rest`].
+    Due,
+    /// Nobody answers.
+    Lost,
+}
+
+impl Keepalive {
+    /// Will be due at this interval.
+    pub fn new(pings: PingPong, interval: Duration) -> Self {
+        Self {
+            pings,
+            timer: Box::pin(sleep(interval)),
+            interval,
+            asked: false,
+        }
+    }
+
+    /// Waits for what it says next.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Beat> {
+        if self.asked && self.pings.poll_pong(context).is_ready() {
+            self.rest();
+        }
+        ready!(self.timer.as_mut().poll(context));
+        Poll::Ready(if self.asked { Beat::Lost } else { Beat::Due })
+    }
+
+    /// Asks the other side. Once it has answered, this is due again after `interval`.
+    pub fn ask(&mut self, interval: Duration) {
+        self.interval = interval;
+        // Fails when the connection does, which says so itself.
+        let _ = self.pings.send_ping(Ping::opaque());
+        self.asked = true;
+        self.timer.as_mut().reset(Instant::now() + PATIENCE);
+    }
+
+    /// Is due again after the interval.
+    pub fn rest(&mut self) {
+        self.asked = false;
+        self.timer.as_mut().reset(Instant::now() + self.interval);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use h2::client::Connection;
+    use tokio::io::DuplexStream;
+    use tokio::task::{JoinHandle, LocalSet, spawn_local};
+
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(60);
+
+    /// A connection's pulse, and its other side, which answers only while it is polled.
+    async fn connected() -> (Keepalive, JoinHandle<()>, Connection<DuplexStream>) {
+        let (client, server) = tokio::io::duplex(1 << 16);
+        let serving = spawn_local(h2::server::handshake(server));
+        let (sender, mut client) = h2::client::handshake(client).await.expect("handshake");
+        // The server's handshake needs the client's settings.
+        let mut serving = {
+            let both = async {
+                tokio::select! {
+                    ended = &mut client => panic!("{ended:?}"),
+                    served = serving => served.expect("no panic").expect("handshake"),
+                }
+            };
+            both.await
+        };
+        let pings = serving.ping_pong().expect("asked for once");
+        let http2_keepalive = Keepalive::new(pings, INTERVAL);
+        let running = spawn_local(async move {
+            let _: Option<Result<_, _>> = serving.accept().await;
+            drop(sender);
+        });
+        (http2_keepalive, running, client)
+    }
+
+    async fn next(http2_keepalive: &mut Keepalive) -> (Beat, Duration) {
+        let began = Instant::now();
+        let beat = poll_fn(|context| http2_keepalive.poll(context)).await;
+        (beat, began.elapsed())
+    }
+
+    fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        LocalSet::new().block_on(&runtime, async { test().await });
+    }
+
+    #[test]
+    fn who_answers_is_asked_again_later() {
+        run(|| async {
+            let (mut http2_keepalive, _running, client) = connected().await;
+            spawn_local(client);
+            let near = |time: Duration, to: Duration| time.abs_diff(to) < Duration::from_secs(1);
+            let (beat, after) = next(&mut http2_keepalive).await;
+            assert!(beat == Beat::Due && near(after, INTERVAL), "{after:?}");
+            http2_keepalive.rest();
+            let (beat, after) = next(&mut http2_keepalive).await;
+            assert!(beat == Beat::Due && near(after, INTERVAL), "{after:?}");
+            http2_keepalive.ask(2 * INTERVAL);
+            let (beat, after) = next(&mut http2_keepalive).await;
+            assert!(beat == Beat::Due && near(after, 2 * INTERVAL), "{after:?}");
+        });
+    }
+
+    #[test]
+    fn who_does_not_answer_is_lost() {
+        run(|| async {
+            let (mut http2_keepalive, _running, client) = connected().await;
+            next(&mut http2_keepalive).await;
+            http2_keepalive.ask(INTERVAL);
+            let (beat, after) = next(&mut http2_keepalive).await;
+            assert_eq!(beat, Beat::Lost);
+            assert!(
+                after.abs_diff(PATIENCE) < Duration::from_secs(1),
+                "{after:?}"
+            );
+            drop(client);
+        });
+    }
+}

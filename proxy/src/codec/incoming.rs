@@ -1,0 +1,132 @@
+//! The body of a message that comes, over HTTP/1 or HTTP/2.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::codec::body_sender::Upload;
+use crate::codec::cut::Cut;
+use crate::codec::trailers;
+
+/// The body of a message that comes.
+#[derive(Debug)]
+pub enum Incoming {
+    /// Over HTTP/1, as hyper reads it.
+    Http1(hyper::body::Incoming),
+    /// Over HTTP/2.
+    Http2(Http2),
+}
+
+/// The body of an HTTP/2 message. What was read of it may be sent again by the other side at once: whoever reads slowly
+/// slows the other side down.
+#[derive(Debug)]
+pub struct Http2 {
+    stream: RecvStream,
+    /// Bytes that are to come, where the message says how many.
+    left: Option<u64>,
+    in_trailers: bool,
+    /// The body of the request that this answers, as long as it is still being sent. Whoever wants no more of the answer
+    /// sends no more of the request.
+    upload: Option<Upload>,
+}
+
+impl Incoming {
+    /// The body of an HTTP/2 message that says it is this long.
+    pub fn two(stream: RecvStream, length: Option<u64>, upload: Option<Upload>) -> Self {
+        Self::Http2(Http2 {
+            left: length,
+            stream,
+            in_trailers: false,
+            upload,
+        })
+    }
+}
+
+impl Http2 {
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if !self.in_trailers {
+            match ready!(self.stream.poll_data(context)) {
+                Some(Ok(bytes)) => {
+                    // Fails only when the stream is over, and then nobody waits for room.
+                    let _ = self.stream.flow_control().release_capacity(bytes.len());
+                    if let Some(left) = &mut self.left {
+                        *left = left.saturating_sub(bytes.len() as u64);
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
+                Some(Err(error)) => return Poll::Ready(self.ended(error)),
+                None => self.in_trailers = true,
+            }
+        }
+        let trailers = match ready!(self.stream.poll_trailers(context)) {
+            Ok(trailers) => trailers,
+            Err(error) => return Poll::Ready(self.ended(error)),
+        };
+        self.over();
+        Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+    }
+
+    /// A stream that was reset. Where the other side is done and only wants no more of ours (RFC 9113, 8.1), its message
+    /// is whole.
+    fn ended(&mut self, error: h2::Error) -> Option<Result<Frame<Bytes>, Cut>> {
+        if error.reason() == Some(Reason::NO_ERROR) && self.left.unwrap_or(0) == 0 {
+            self.over();
+            return None;
+        }
+        Some(Err(Cut::Http2(error)))
+    }
+
+    /// The other side has said all. It may still want to hear the rest of ours.
+    fn over(&mut self) {
+        if let Some(upload) = self.upload.take() {
+            upload.go_on();
+        }
+    }
+}
+
+impl Drop for Http2 {
+    fn drop(&mut self) {
+        if self.upload.is_some() && self.stream.is_end_stream() {
+            self.over();
+        }
+    }
+}
+
+impl Body for Incoming {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match &mut *self {
+            Self::Http1(body) => {
+                let frame = ready!(Pin::new(body).poll_frame(context));
+                Poll::Ready(frame.map(|frame| frame.map(trailers::filtered).map_err(Cut::Http1)))
+            }
+            Self::Http2(body) => body.poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Http1(body) => body.is_end_stream(),
+            Self::Http2(body) => body.stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Http1(body) => body.size_hint(),
+            Self::Http2(body) => match body.left {
+                Some(left) => SizeHint::with_exact(left),
+                None if body.stream.is_end_stream() => SizeHint::with_exact(0),
+                None => SizeHint::default(),
+            },
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Trailers on a connection of HTTP/1. Hyper sends none that the head did not announce, and drops them on the way to a
+//! client that does not say `te: trailers`; so they go around it. A body keeps its trailers back and ends, whereupon hyper
+//! buffers the chunk that ends it; what hyper then writes to its stream ends in this chunk, in whose place the stream
+//! sends it with the trailers in it.
+
+use std::io;
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Version, header};
+use http_body::{Body, Frame};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::sys::gather;
+
+/// The chunk by which hyper ends a body, behind the end of another chunk or of the head.
+const END: &[u8] = b"\r\n0\r\n\r\n";
+
+/// The chunk alone.
+const LAST_CHUNK: &[u8] = END.split_at(2).1;
+
+/// Whether hyper sends a message with this body in chunks, so that it may have trailers.
+pub fn may_follow(version: Version, headers: &HeaderMap, body: &impl Body) -> bool {
+    version != Version::HTTP_10
+        && !headers.contains_key(header::CONTENT_LENGTH)
+        && body.size_hint().exact().is_none()
+}
+
+/// Whether a field may be a trailer. Those may not that frame, route, authenticate or describe a message, which has been
+/// acted on when they come (RFC 9110, 6.5.1), those that are about a connection, and those by which proxies tell what
+/// they know.
+pub fn may_be_one(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    if let Some(of_content) = name.strip_prefix("content-") {
+        // These are for trailers (RFC 9530, 2).
+        return matches!(of_content, "digest" | "md5");
+    }
+    let by_proxies = ["x-forwarded-", "x-envoy-", "x-egret-"];
+    !(FORBIDDEN.contains(&name)
+        || name.starts_with("if-")
+        || by_proxies.iter().any(|prefix| name.starts_with(prefix)))
+}
+
+/// What came of a body over HTTP/1, without those trailers that may not be.
+pub fn filtered(frame: Frame<Bytes>) -> Frame<Bytes> {
+    if frame.is_data() {
+        return frame;
+    }
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            let names = trailers.keys().filter(|name| !may_be_one(name));
+            for name in names.cloned().collect::<Vec<_>>() {
+                trailers.remove(name);
+            }
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
+    }
+}
+
+const FORBIDDEN: [&str; 31] = [
+    "transfer-encoding",
+    "host",
+    "trailer",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "upgrade",
+    "te",
+    "cache-control",
+    "expect",
+    "max-forwards",
+    "pragma",
+    "range",
+    "authorization",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "www-authenticate",
+    "authentication-info",
+    "cookie",
+    "set-cookie",
+    "age",
+    "expires",
+    "date",
+    "location",
+    "retry-after",
+    "vary",
+    "warning",
+    "forwarded",
+    "x-real-ip",
+    "x-request-id",
+];
+
+/// The end of a body with its trailers, as far as it has not been sent.
+#[derive(Debug)]
+pub struct Tail {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Tail {
+    /// With those trailers that may be; none without any.
+    pub fn of(trailers: &HeaderMap) -> Option<Self> {
+        let mut bytes = b"0\r\n".to_vec();
+        for (name, value) in trailers.iter().filter(|(name, _)| may_be_one(name)) {
+            bytes.extend_from_slice(name.as_str().as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"\r\n");
+        (bytes.len() > LAST_CHUNK.len()).then_some(Self { bytes, sent: 0 })
+    }
+}
+
+/// Writes what hyper writes, with the tail in the place of the last chunk. Hyper gives the rest of all it has to write
+/// again, until it is told that it is written; of the last chunk it is told that when the tail is.
+pub fn poll_write<S: AsyncWrite + Unpin>(
+    tail: &mut Option<Tail>,
+    stream: &mut S,
+    context: &mut Context<'_>,
+    pieces: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    let Some(own) = tail else {
+        return gather::poll_write(Pin::new(stream), context, pieces);
+    };
+    let before = if own.sent > 0 {
+        0
+    } else if let Some(before) = before_last_chunk(pieces) {
+        before
+    } else {
+        // Something else came behind it.
+        *tail = None;
+        return Pin::new(stream).poll_write_vectored(context, pieces);
+    };
+    loop {
+        let mut slices = first(pieces, before);
+        slices.push(IoSlice::new(&own.bytes[own.sent..]));
+        let written = ready!(Pin::new(&mut *stream).poll_write_vectored(context, &slices))?;
+        let Some(of_tail) = written.checked_sub(before) else {
+            return Poll::Ready(Ok(written));
+        };
+        own.sent += of_tail;
+        if own.sent == own.bytes.len() {
+            *tail = None;
+            return Poll::Ready(Ok(before + LAST_CHUNK.len()));
+        }
+        if before > 0 || of_tail == 0 {
+            return Poll::Ready(Ok(before));
+        }
+    }
+}
+
+/// How many bytes there are before the last chunk, if they end in it.
+fn before_last_chunk(pieces: &[IoSlice<'_>]) -> Option<usize> {
+    let total: usize = pieces.iter().map(|piece| piece.len()).sum();
+    let before = total.checked_sub(LAST_CHUNK.len())?;
+    let bytes = pieces.iter().rev().flat_map(|piece| piece.iter().rev());
+    bytes
+        .zip(END.iter().rev())
+        .all(|(own, wanted)| own == wanted)
+        .then_some(before)
+}
+
+/// The first so many bytes.
+fn first<'p>(pieces: &'p [IoSlice<'_>], mut count: usize) -> Vec<IoSlice<'p>> {
+    let mut slices = Vec::with_capacity(pieces.len() + 1);
+    for piece in pieces {
+        let here = piece.len().min(count);
+        if here > 0 {
+            slices.push(IoSlice::new(&piece[..here]));
+        }
+        count -= here;
+    }
+    slices
+}
+
+/// Where bodies on a connection leave their trailers, one at a time.
+#[derive(Clone, Debug, Default)]
+pub struct Place(Arc<Mutex<Option<Tail>>>);
+
+impl Place {
+    /// Leaves the trailers of a body that ends now.
+    pub fn leave(&self, trailers: &HeaderMap) {
+        *self.lock() = Tail::of(trailers);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Tail>> {
+        // Nothing is left half done at any point that could panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A stream that hyper writes to, which sends trailers that were left.
+#[derive(Debug)]
+pub struct Trailing<S> {
+    stream: S,
+    place: Place,
+}
+
+impl<S> Trailing<S> {
+    /// Puts this around a stream; also gives where trailers are to be left.
+    pub fn new(stream: S) -> (Self, Place) {
+        let place = Place::default();
+        let own = Self {
+            stream,
+            place: place.clone(),
+        };
+        (own, place)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Trailing<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Trailing<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let Self { stream, place } = self.get_mut();
+        match &mut *place.lock() {
+            None => Pin::new(stream).poll_write(context, bytes),
+            tail => poll_write(tail, stream, context, &[IoSlice::new(bytes)]),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Self { stream, place } = self.get_mut();
+        poll_write(&mut place.lock(), stream, context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! A call described by a query (`to=1.2.3.4:443&protocol=tls&sni=a.com`), decided by a snapshot in force. For the admin
+//! page.
+
+use std::cell::OnceCell;
+use std::net::SocketAddr;
+
+use egret_config::load;
+use egret_config::model::service::Service;
+use egret_config::snapshot::Snapshot;
+use serde_json::{Map, Value};
+
+use crate::commands::explain::call::{Call, To, WrongCall};
+use crate::commands::explain::output::Output;
+use crate::commands::explain::{json, query, remedy, resolution, text};
+use crate::dns::names::NameFacts;
+use crate::source::files;
+use crate::source::files::Options;
+
+/// What becomes of the call that a query describes, as text or as a JSON object. The parts of the query are the keys of
+/// a call ([`Call::of_json`]); `header` may come several times. `names` gives what is known of a name that is
+/// dialled. Text has the YAML that would allow a refused call; for that `services` loads what is registered.
+///
+/// # Errors
+/// A query that describes no call; a name that the snapshot has no address for.
+pub fn explain(
+    snapshot: &Snapshot,
+    names: &dyn Fn(&str) -> Option<NameFacts>,
+    query: &str,
+    output: Output,
+    services: &dyn Fn() -> Vec<Service>,
+) -> Result<String, WrongCall> {
+    let (call, unknown) = Call::of_json(&object(query))?;
+    if !unknown.is_empty() {
+        let words = format!("unknown in the query: {}", unknown.join(", "));
+        return Err(WrongCall::new(words));
+    }
+    let (to, words) = match &call.to {
+        To::Address(address) => (*address, None),
+        To::Name(name, port) => {
+            let found = snapshot.names.find(name).and_then(|found| found.first());
+            let ip = *found.ok_or_else(|| {
+                WrongCall::new(format!(
+                    "{name} has no address here: say IP:PORT, as a caller would dial it"
+                ))
+            })?;
+            let words = format!("{name} has address {ip}");
+            (SocketAddr::new(ip, *port), Some(words))
+        }
+    };
+    let mut answer = query::ask_snapshot(snapshot, &call, to, words, &|_| true)?;
+    resolution::add(&mut answer, snapshot, names);
+    Ok(match output {
+        Output::Text => {
+            let loaded = OnceCell::new();
+            let services = || -> &[Service] { loaded.get_or_init(services) };
+            let remedy = remedy::remedy(snapshot, &services, &answer);
+            text::text(&answer, remedy.as_ref())
+        }
+        Output::Json => format!("{:#}\n", json::value(&answer)),
+    })
+}
+
+/// The services of configuration files; none when they cannot be read.
+pub fn services(options: &Options) -> Vec<Service> {
+    files::texts(options).map_or_else(
+        |_| Vec::new(),
+        |texts| {
+            let (objects, _) = load::load(&texts.objects, texts.mesh_config.as_ref());
+            objects.services
+        },
+    )
+}
+
+/// A query as the JSON object of a call. A `+` stays one: paths and headers have it.
+fn object(query: &str) -> Value {
+    let mut object = Map::new();
+    let mut headers = Vec::new();
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let (key, value) = part.split_once('=').unwrap_or((part, ""));
+        let value = percent_encoding::percent_decode_str(value).decode_utf8_lossy();
+        match key {
+            // Which form of the page is asked for.
+            "format" => {}
+            "header" => headers.push(Value::from(value)),
+            key => {
+                object.insert(key.to_owned(), Value::from(value));
+            }
+        }
+    }
+    if !headers.is_empty() {
+        object.insert("headers".to_owned(), headers.into());
+    }
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! Asks the decision engine about a call, in the steps in which a running proxy would.
+
+mod asked;
+mod request;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use egret_config::decide;
+use egret_config::decide::bad_request::{BadRequest, BadRequestKind};
+use egret_config::decide::call::{
+    Arrival, ClientHello, Connection, HttpVersion, Layer, Terminated,
+};
+use egret_config::decide::outcome::Outcome;
+use egret_config::decide::verdict::{ConnectionDecision, Refusal, Verdict};
+use egret_config::host::split_authority;
+use egret_config::snapshot::Snapshot;
+use egret_config::snapshot::cluster::Cluster;
+
+use crate::commands::explain::answer::Answer;
+use crate::commands::explain::call::{Call, Protocol, WrongCall};
+use crate::commands::explain::description;
+use crate::commands::explain::description::Spoken;
+use crate::commands::explain::query::asked::{Asked, first_there, host, weighted};
+use crate::commands::explain::world::View;
+
+/// What becomes of a call.
+///
+/// # Errors
+/// What no client could send.
+pub(super) fn ask(view: &View, call: &Call) -> Result<Answer, WrongCall> {
+    let (to, resolved) = view.address(&call.to);
+    let listed = |cluster: &Cluster| view.lists_members(&cluster.host);
+    ask_snapshot(&view.snapshot, call, to, resolved, &listed)
+}
+
+/// What becomes of a call that dials `to`, and how its name was resolved, if it has one. `listed` says whether the members
+/// of a cluster that has none are known to be none.
+///
+/// # Errors
+/// As [`ask`].
+pub(super) fn ask_snapshot(
+    snapshot: &Snapshot,
+    call: &Call,
+    to: SocketAddr,
+    resolved: Option<String>,
+    listed: &dyn Fn(&Cluster) -> bool,
+) -> Result<Answer, WrongCall> {
+    let client = snapshot.workload.addresses.first().copied();
+    let arrival = Arrival {
+        client: SocketAddr::new(client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), 40_000),
+        to,
+    };
+    let sni = sni(call);
+    let layer = layer(call, sni.as_deref());
+    let asked = Asked {
+        snapshot,
+        call,
+        arrival,
+        resolved,
+        listed,
+    };
+    let mut answer = asked.connection(&layer, None)?;
+    answer.sni = sni;
+    Ok(answer)
+}
+
+/// The name in the ClientHello: given, else the host without port, unless it is an address.
+fn sni(call: &Call) -> Option<String> {
+    if !call.protocol.is_tls() {
+        return None;
+    }
+    let named = match (&call.sni, host(call)) {
+        (Some(sni), _) => sni.clone(),
+        (None, Some(host)) => split_authority(&host).0.to_owned(),
+        (None, None) => String::new(),
+    };
+    let is_name = !named.is_empty() && named.parse::<IpAddr>().is_err();
+    is_name.then(|| named.to_ascii_lowercase())
+}
+
+fn layer(call: &Call, sni: Option<&str>) -> Layer {
+    match call.protocol {
+        Protocol::Http => Layer::Http(HttpVersion::Http1),
+        Protocol::Http2 => Layer::Http(HttpVersion::Http2),
+        Protocol::Https | Protocol::Tls => Layer::Tls(ClientHello {
+            sni: sni.map(Arc::from),
+            alpn: call
+                .alpn
+                .iter()
+                .map(|word| word.as_bytes().into())
+                .collect(),
+        }),
+        Protocol::Tcp => Layer::Opaque,
+    }
+}
+
+impl Asked<'_> {
+    fn connection(
+        &self,
+        layer: &Layer,
+        terminated: Option<&Terminated>,
+    ) -> Result<Answer, WrongCall> {
+        let connection = Connection {
+            arrival: self.arrival,
+            layer,
+            terminated,
+        };
+        let decide = |rolled: u64| {
+            decide::connection(self.snapshot, &connection, &mut |sides| {
+                rolled.min(sides.saturating_sub(1))
+            })
+        };
+        let mut decision = decide(0);
+        if let Verdict::Refuse(Refusal::NoCluster(_)) = decision.verdict
+            && let Some(rolled) = first_there(decision.trail.shares)
+        {
+            decision = decide(rolled);
+        }
+        match &decision.verdict {
+            Verdict::Http => {
+                let speaks = matches!(layer, Layer::Http(_));
+                if speaks {
+                    return self.request(terminated);
+                }
+                let mut answer = self.bad(BadRequest::new(
+                    BadRequestKind::Syntax,
+                    "the port speaks HTTP only, and this is not HTTP",
+                ));
+                answer.trail.extend(decision.trail.sentences());
+                Ok(answer)
+            }
+            Verdict::Terminate {
+                tls,
+                terminated: ended,
+            } => {
+                let inside = match self.call.protocol {
+                    Protocol::Https if self.call.alpn.iter().any(|word| word == "h2") => {
+                        Layer::Http(HttpVersion::Http2)
+                    }
+                    Protocol::Https => Layer::Http(HttpVersion::Http1),
+                    _ => Layer::Opaque,
+                };
+                let mut outer = decision.trail.sentences();
+                outer.push("TLS ends here".to_owned());
+                if tls.keys.is_empty() {
+                    outer.push(
+                        "the Secret with its certificate was not loaded: until it is there, every handshake is refused"
+                            .to_owned(),
+                    );
+                }
+                let mut answer = self.connection(&inside, Some(ended))?;
+                outer.append(&mut answer.trail);
+                answer.trail = outer;
+                Ok(answer)
+            }
+            Verdict::Pass | Verdict::Forward(_) | Verdict::Refuse(_) => Ok(self.stream(&decision)),
+        }
+    }
+
+    /// A decision about bytes.
+    fn stream(&self, decision: &ConnectionDecision<'_>) -> Answer {
+        let mode = self.snapshot.workload.mode;
+        let mut answer = self.answer(Outcome::of_connection(decision, mode));
+        answer.clusters = weighted(decision.trail.shares);
+        answer.trail.extend(decision.trail.sentences());
+        if let Verdict::Forward(cluster) = decision.verdict {
+            description::cluster(&mut answer, cluster, &Spoken::Bytes, self.listed);
+            description::dialable(&mut answer, cluster, &Spoken::Bytes, self.snapshot);
+        }
+        answer
+    }
+}

@@ -1,0 +1,124 @@
+//! Who calls, and whom did it want to reach.
+
+use std::io;
+use std::net::SocketAddr;
+
+use egret_config::decide::call::Arrival;
+use egret_config::decide::verdict::Refusal;
+use egret_config::snapshot::cluster::BLACK_HOLE_CLUSTER;
+use tokio::net::TcpStream;
+use tracing::warn;
+
+use crate::failure::{Cause, Failure};
+use crate::own_sockets::OwnSockets;
+use crate::report::facts::Facts;
+use crate::sys::orig_dst;
+use crate::sys::orig_dst::{Origin, canonical};
+
+/// Which door a connection came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerKind {
+    /// The outbound listener: redirected calls of the application.
+    Outbound,
+    /// The inbound listener: redirected calls to the application, relayed unchanged.
+    Inbound,
+    /// A port that a Gateway asks for, or a Sidecar's egress listener that applications dial.
+    Dialled,
+}
+
+/// Reads off a connection where it came from and where it was going, and sets it in the facts.
+///
+/// # Errors
+/// [`Refusal::OwnListener`] when it came to a redirect's port without being redirected: there is nowhere to forward it
+/// to, and dialling what it dialled would be a loop; and when it comes from an upstream socket of ours, so that serving it
+/// would dial again for ever. [`Cause::ClientGone`] when it is closed already.
+pub fn identify(
+    socket: &TcpStream,
+    entrance: ListenerKind,
+    own: &OwnSockets,
+    facts: &mut Facts,
+) -> Result<Arrival, Failure> {
+    let client = canonical(socket.peer_addr().map_err(gone)?);
+    let local = canonical(socket.local_addr().map_err(gone)?);
+    facts.downstream.remote_address = Some(client);
+    facts.downstream.local_address = Some(local);
+    let to = match entrance {
+        ListenerKind::Dialled => local,
+        ListenerKind::Outbound | ListenerKind::Inbound => redirected(socket, client, facts)?,
+    };
+    facts.downstream.local_address = Some(to);
+    let from_us = match entrance {
+        // Calls of the application's own services come back here, by way of the redirection, and go on to it.
+        ListenerKind::Inbound => false,
+        ListenerKind::Outbound => own.has_upstream(client, to),
+        ListenerKind::Dialled => own.has_upstream_at(client) && leads_here(socket, own, client, to),
+    };
+    if from_us {
+        facts.decision.cluster = Some(BLACK_HOLE_CLUSTER.into());
+        return Err(own.client_refused(client, to));
+    }
+    Ok(Arrival { client, to })
+}
+
+/// Whether an upstream socket of ours at `client` is this connection's other end: it dialled the address that was accepted
+/// here, or one that netfilter redirected to it.
+fn leads_here(socket: &TcpStream, own: &OwnSockets, client: SocketAddr, to: SocketAddr) -> bool {
+    let redirected = || match orig_dst::origin(socket) {
+        Ok(Origin::Redirected(to)) => own.has_upstream(client, to),
+        Ok(Origin::Direct) | Err(_) => false,
+    };
+    own.has_upstream(client, to) || redirected()
+}
+
+fn redirected(
+    socket: &TcpStream,
+    client: SocketAddr,
+    facts: &mut Facts,
+) -> Result<SocketAddr, Failure> {
+    match orig_dst::origin(socket).map_err(gone)? {
+        Origin::Redirected(to) => Ok(to),
+        Origin::Direct => {
+            warn!(%client, "refused a connection that was not redirected here; is it a direct call of this port?");
+            facts.decision.cluster = Some(BLACK_HOLE_CLUSTER.into());
+            Err(Refusal::OwnListener.into())
+        }
+    }
+}
+
+fn gone(error: io::Error) -> Failure {
+    Failure::new(Cause::ClientGone, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use egret_config::snapshot::workload::Mode;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::own_sockets::tests::listening_on;
+
+    #[tokio::test]
+    async fn a_direct_call_is_refused_unless_the_port_is_there_to_be_dialled() {
+        let listener = TcpListener::bind("[::]:0").await.expect("bind");
+        let port = listener.local_addr().expect("address").port();
+        let client = TcpStream::connect(("127.0.0.1", port))
+            .await
+            .expect("connect");
+        let (socket, _) = listener.accept().await.expect("accept");
+        let mut facts = Facts::begin();
+        let own = listening_on(&[], Mode::Sidecar);
+        for entrance in [ListenerKind::Outbound, ListenerKind::Inbound] {
+            let failure =
+                identify(&socket, entrance, &own, &mut facts).expect_err("not redirected");
+            assert_eq!(*failure.cause(), Cause::Refused(Refusal::OwnListener));
+        }
+        let dialled = |facts: &mut Facts| identify(&socket, ListenerKind::Dialled, &own, facts);
+        let arrival = dialled(&mut facts).expect("arrival");
+        assert_eq!(arrival.to, SocketAddr::from(([127, 0, 0, 1], port)));
+        assert_eq!(arrival.client, client.local_addr().expect("address"));
+        let _registered = own.register(arrival.client, arrival.to);
+        let failure = dialled(&mut facts).expect_err("our own");
+        assert_eq!(*failure.cause(), Cause::Refused(Refusal::OwnListener));
+        assert!(failure.to_string().contains("uid 1337"), "{failure}");
+    }
+}

@@ -1,0 +1,306 @@
+//! Acts on a verdict for bytes: connects where they go and relays until both sides are done.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_config::decide::call::Arrival;
+use egret_config::decide::destination::DialRefusal;
+use egret_config::decide::flag::Flag;
+use egret_config::snapshot::Snapshot;
+use egret_config::snapshot::cluster::Cluster;
+use egret_config::snapshot::workload::Mode;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
+use tracing::debug;
+
+use crate::dial::connect::{Dial, connect, connect_application};
+use crate::dial::proxy_protocol::Ends;
+use crate::dial::stream::Stream;
+use crate::failure::Failure;
+use crate::http::downstream::DownstreamConnection;
+use crate::proxy::Proxy;
+use crate::relay::{Counts, End, Side, relay};
+use crate::report::facts::Facts;
+use crate::sniff::rewind::Rewind;
+use crate::sys::socket;
+use crate::tls::{ACCESS_DENIED, Alpn};
+use crate::upstream::clusters::{AttemptHistory, Carries, LoadBalancerContext, Opening};
+use crate::upstream::endpoints::Active;
+use crate::upstream::hash_key;
+use crate::upstream::outlier::CallOutcome;
+
+/// Istio's default for `tcp.idleTimeout`.
+const IDLE_MAX: Duration = Duration::from_secs(3600);
+
+/// How long a refused client may take to read why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The cluster's name in the log for connections to the application.
+const INBOUND_CLUSTER: &str = "InboundPassthroughCluster";
+
+/// Our source addresses towards the application: the redirect rules leave connections from these alone.
+const INBOUND_FROM_V4: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 6);
+const INBOUND_FROM_V6: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6);
+
+/// A connection to an upstream, ready to be relayed to.
+#[derive(Debug)]
+pub struct UpstreamConnection {
+    stream: Stream,
+    idle_max: Duration,
+    /// How long the connection may last, whatever moves on it.
+    duration_max: Option<Duration>,
+    /// Counts the connection at its endpoint.
+    _active: Option<Active>,
+}
+
+impl UpstreamConnection {
+    /// The connection.
+    pub fn stream(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+}
+
+/// Connects to where the caller wanted to go.
+///
+/// # Errors
+/// It cannot be reached.
+pub async fn pass(
+    arrival: Arrival,
+    proxy: &Proxy,
+    snapshot: &Snapshot,
+    facts: &mut Facts,
+) -> Result<UpstreamConnection, Failure> {
+    let dial = Dial {
+        from: None,
+        limit: snapshot.mesh.connect_timeout,
+        keepalive: snapshot.mesh.keepalive.as_ref(),
+        own: proxy.clusters.own(),
+    };
+    let attempt = facts.attempts.begin(arrival.to);
+    let connected = connect(&[arrival.to], dial).await?;
+    attempt.local_address = Some(connected.local);
+    Ok(UpstreamConnection {
+        stream: Stream::plain(connected.stream),
+        idle_max: IDLE_MAX,
+        duration_max: None,
+        _active: None,
+    })
+}
+
+/// Connects to the application that a redirected inbound connection is for.
+///
+/// # Errors
+/// It cannot be reached.
+pub async fn inbound(
+    arrival: Arrival,
+    proxy: &Proxy,
+    snapshot: &Snapshot,
+    facts: &mut Facts,
+) -> Result<UpstreamConnection, Failure> {
+    let from: IpAddr = match arrival.to {
+        SocketAddr::V4(_) => INBOUND_FROM_V4.into(),
+        SocketAddr::V6(_) => INBOUND_FROM_V6.into(),
+    };
+    let dial = Dial {
+        from: Some(from),
+        limit: snapshot.mesh.connect_timeout,
+        keepalive: None,
+        own: proxy.clusters.own(),
+    };
+    facts.decision.cluster = Some(INBOUND_CLUSTER.into());
+    if snapshot
+        .workload
+        .redirect_ports
+        .contains(&arrival.to.port())
+    {
+        let refusal = DialRefusal::own_listener(arrival.to);
+        return Err(proxy.clusters.own().refused(refusal));
+    }
+    let attempt = facts.attempts.begin(arrival.to);
+    let connected = connect_application(arrival.to, dial).await?;
+    attempt.local_address = Some(connected.local);
+    Ok(UpstreamConnection {
+        stream: Stream::plain(connected.stream),
+        idle_max: IDLE_MAX,
+        duration_max: None,
+        _active: None,
+    })
+}
+
+/// Connects to a member of a cluster, with what its policy says comes between: TLS, a PROXY header, a tunnel. `name` is
+/// the client's SNI.
+///
+/// # Errors
+/// The cluster has no member, or none that can be reached, or as many connections as it may.
+pub async fn forward(
+    cluster: &Arc<Cluster>,
+    downstream: &DownstreamConnection,
+    name: Option<&str>,
+    proxy: &Proxy,
+    snapshot: &Snapshot,
+    facts: &mut Facts,
+) -> Result<UpstreamConnection, Failure> {
+    let live = proxy.clusters.live(cluster);
+    let permit = live.stream()?;
+    let wanted = LoadBalancerContext {
+        to: downstream.arrival.to,
+        to_is_original: snapshot.workload.mode == Mode::Sidecar,
+        name,
+        tried: AttemptHistory::default(),
+        hash: hash_key::policy(cluster)
+            .and_then(|on| hash_key::of_stream(on, downstream.arrival.client.ip())),
+        carries: Carries::Stream,
+    };
+    let dice = &mut |sides: u64| fastrand::u64(..sides.max(1));
+    let target = live.pick(&wanted, proxy.clusters.names(), dice).await?;
+    let attempt = facts.attempts.begin(target.address);
+    let opening = Opening {
+        live: &live,
+        address: target.address,
+        others: &target.others,
+        host: None,
+        alpn: Alpn::None,
+        ends: Some(Ends {
+            client: downstream.arrival.client,
+            to: downstream.dialled,
+        }),
+        permit,
+    };
+    let opened = proxy.clusters.open(opening).await?;
+    live.report(opened.address, CallOutcome::Connected);
+    attempt.endpoint = opened.address;
+    attempt.local_address = Some(opened.local);
+    let limits = &cluster.policy.pool;
+    Ok(UpstreamConnection {
+        stream: opened.stream,
+        idle_max: limits.tcp_idle_timeout.unwrap_or(IDLE_MAX),
+        duration_max: limits.connection_duration_max,
+        _active: target.active,
+    })
+}
+
+/// Relays until both sides are done. `early` is what the upstream said before it was known to be the right one. A
+/// connection that one side resets is reset on the other.
+pub async fn run<S>(
+    mut client: S,
+    mut upstream: UpstreamConnection,
+    early: &[u8],
+    facts: &mut Facts,
+) where
+    S: AsyncRead + AsyncWrite + HasTcpStream + Unpin,
+{
+    let counting = Counting {
+        facts,
+        counts: Counts::default(),
+    };
+    if !early.is_empty() {
+        if client.write_all(early).await.is_err() {
+            reset(&upstream.stream);
+            return;
+        }
+        counting.counts.from_upstream.set(early.len() as u64);
+    }
+    // No limit where the configuration says zero.
+    let idle_max = Some(upstream.idle_max).filter(|limit| !limit.is_zero());
+    let relaying = relay(
+        &mut client,
+        &mut upstream.stream,
+        idle_max,
+        &counting.counts,
+    );
+    let end = match upstream.duration_max {
+        None => relaying.await,
+        Some(limit) => match timeout(limit, relaying).await {
+            Ok(end) => end,
+            Err(_) => {
+                counting.facts.flags.raise(Flag::DT);
+                debug!(?limit, "connection ended: maxConnectionDuration");
+                return;
+            }
+        },
+    };
+    debug!(?end, "connection relayed to its end");
+    match end {
+        End::Broken {
+            by: Side::Upstream, ..
+        } => {
+            counting.facts.flags.raise(Flag::UR);
+            socket::reset_on_close(client.socket());
+        }
+        End::Broken {
+            by: Side::Client, ..
+        } => reset(&upstream.stream),
+        End::Closed { .. } | End::Idle => {}
+    }
+}
+
+/// Lets the upstream see a reset. Unix sockets have none: what is unread at their end says as much.
+fn reset(upstream: &Stream) {
+    if let Some(stream) = upstream.socket() {
+        socket::reset_on_close(stream);
+    }
+}
+
+/// A client's connection, whatever is between us and its socket.
+pub trait HasTcpStream {
+    /// The socket.
+    fn socket(&self) -> &TcpStream;
+}
+
+impl HasTcpStream for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl<S: HasTcpStream> HasTcpStream for Rewind<S> {
+    fn socket(&self) -> &TcpStream {
+        self.inner().socket()
+    }
+}
+
+impl<S: HasTcpStream> HasTcpStream for TlsStream<S> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0.socket()
+    }
+}
+
+impl<S: HasTcpStream> HasTcpStream for Box<S> {
+    fn socket(&self) -> &TcpStream {
+        (**self).socket()
+    }
+}
+
+/// Sets the bytes in the facts, also when the relay is cut off.
+struct Counting<'r> {
+    facts: &'r mut Facts,
+    counts: Counts,
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        self.facts.bytes_received = self.counts.from_client.get();
+        self.facts.bytes_sent = self.counts.from_upstream.get();
+    }
+}
+
+/// Tells a TLS client, in its own language, that it may not; then closes so that it can read this.
+pub async fn deny_tls<S>(mut client: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let telling = async {
+        client.write_all(&ACCESS_DENIED).await?;
+        client.shutdown().await?;
+        // Closing with unread bytes would reset the connection and take the alert away from the client.
+        let mut rest = [0; 1024];
+        while client.read(&mut rest).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    if !matches!(timeout(LAST_WORDS, telling).await, Ok(Ok(()))) {
+        debug!("the refused client did not close in order");
+    }
+}

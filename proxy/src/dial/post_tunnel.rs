@@ -1,0 +1,363 @@
+//! Bytes inside an HTTP/1.1 POST: what is written goes out as chunks of its body, what is read is the body of its answer.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes of one chunk at most.
+const CHUNK_MAX: usize = 16 << 10;
+
+/// Bytes of a line between chunks at most.
+const LINE_MAX: usize = 4 << 10;
+
+/// How the end of an answer's body is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// In chunks.
+    Chunked,
+    /// So many bytes are left.
+    Length(u64),
+    /// By closing the connection.
+    Close,
+}
+
+/// A connection inside a POST.
+#[derive(Debug)]
+pub struct PostTunnel<S> {
+    inner: S,
+    /// Framed bytes that are not written yet.
+    out: BytesMut,
+    /// The body we send has its last chunk.
+    ended: bool,
+    /// Bytes read that are not understood yet.
+    unread: BytesMut,
+    state: State,
+}
+
+/// What comes next of the answer's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The line with a chunk's size.
+    Size,
+    /// So many bytes of a chunk.
+    Chunk(u64),
+    /// The empty line behind a chunk.
+    Behind,
+    /// Trailers, to an empty line.
+    Trailers,
+    /// So many bytes.
+    Length(u64),
+    /// Bytes until the connection is closed.
+    Close,
+    /// Nothing.
+    End,
+}
+
+impl<S> PostTunnel<S> {
+    /// Bytes inside a POST whose head is sent and whose answer's head is read. `early` came behind it.
+    pub fn new(inner: S, framing: Framing, early: &[u8]) -> Self {
+        Self {
+            inner,
+            out: BytesMut::new(),
+            ended: false,
+            unread: early.into(),
+            state: match framing {
+                Framing::Chunked => State::Size,
+                Framing::Length(left) => State::Length(left),
+                Framing::Close => State::Close,
+            },
+        }
+    }
+
+    /// The connection that carries the POST.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// Takes what is known of the body; `false` when more has to be read first.
+    fn take(&mut self, buffer: &mut ReadBuf<'_>) -> io::Result<bool> {
+        loop {
+            self.state = match self.state {
+                State::End => return Ok(true),
+                State::Chunk(0) => State::Behind,
+                State::Length(0) => State::End,
+                State::Chunk(left) | State::Length(left) => {
+                    let whole = usize::try_from(left).unwrap_or(usize::MAX);
+                    let count = self.give(whole, buffer);
+                    if count == 0 {
+                        return Ok(false);
+                    }
+                    let left = left - count as u64;
+                    self.state = match self.state {
+                        State::Chunk(_) => State::Chunk(left),
+                        _ => State::Length(left),
+                    };
+                    return Ok(true);
+                }
+                State::Close => return Ok(self.give(usize::MAX, buffer) > 0),
+                State::Size | State::Behind | State::Trailers => {
+                    let Some(line) = self.line()? else {
+                        return Ok(false);
+                    };
+                    match self.state {
+                        State::Size => match size(&line)? {
+                            0 => State::Trailers,
+                            size => State::Chunk(size),
+                        },
+                        State::Behind if line.is_empty() => State::Size,
+                        State::Behind => return Err(malformed()),
+                        _ if line.is_empty() => State::End,
+                        _ => State::Trailers,
+                    }
+                }
+            };
+        }
+    }
+
+    fn give(&mut self, most: usize, buffer: &mut ReadBuf<'_>) -> usize {
+        let count = self.unread.len().min(most).min(buffer.remaining());
+        buffer.put_slice(&self.unread[..count]);
+        self.unread.advance(count);
+        count
+    }
+
+    /// The next line without its end.
+    fn line(&mut self) -> io::Result<Option<BytesMut>> {
+        let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') else {
+            return match self.unread.len() {
+                LINE_MAX.. => Err(malformed()),
+                _ => Ok(None),
+            };
+        };
+        let mut line = self.unread.split_to(end + 1);
+        line.truncate(line.len() - 1);
+        if line.last() == Some(&b'\r') {
+            line.truncate(line.len() - 1);
+        }
+        Ok(Some(line))
+    }
+}
+
+/// The size in the line before a chunk; extensions are passed over.
+fn size(line: &[u8]) -> io::Result<u64> {
+    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
+    let digits = digits.trim_ascii();
+    if digits.is_empty() || digits.len() > 15 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return Err(malformed());
+    }
+    let digits = std::str::from_utf8(digits).map_err(|_| malformed())?;
+    u64::from_str_radix(digits, 16).map_err(|_| malformed())
+}
+
+fn malformed() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "the proxy's answer to POST is not in chunks as it said",
+    )
+}
+
+impl<S: AsyncWrite + Unpin> PostTunnel<S> {
+    fn poll_out(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.out.is_empty() {
+            let count = ready!(Pin::new(&mut self.inner).poll_write(context, &self.out))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.out.advance(count);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for PostTunnel<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if buffer.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        while !this.take(buffer)? {
+            let mut room = [0; CHUNK_MAX];
+            let mut read = ReadBuf::new(&mut room);
+            ready!(Pin::new(&mut this.inner).poll_read(context, &mut read))?;
+            if read.filled().is_empty() {
+                return Poll::Ready(match this.state {
+                    State::Close => Ok(()),
+                    _ => Err(io::ErrorKind::UnexpectedEof.into()),
+                });
+            }
+            this.unread.extend_from_slice(read.filled());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for PostTunnel<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        ready!(this.poll_out(context))?;
+        let chunk = &bytes[..bytes.len().min(CHUNK_MAX)];
+        if chunk.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let size = format!("{:x}\r\n", chunk.len());
+        this.out.extend_from_slice(size.as_bytes());
+        this.out.extend_from_slice(chunk);
+        this.out.extend_from_slice(b"\r\n");
+        // The chunk is taken; what does not go out now goes out before the next one.
+        if let Poll::Ready(Err(error)) = this.poll_out(context) {
+            return Poll::Ready(Err(error));
+        }
+        Poll::Ready(Ok(chunk.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_out(context))?;
+        Pin::new(&mut this.inner).poll_flush(context)
+    }
+
+    /// The end of our side is the last chunk; the connection stays, as the answer still comes on it.
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.ended {
+            this.ended = true;
+            this.out.extend_from_slice(b"0\r\n\r\n");
+        }
+        ready!(this.poll_out(context))?;
+        Pin::new(&mut this.inner).poll_flush(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    /// What is read of an answer's body that comes in pieces of this many bytes, and then the end.
+    async fn read(framing: Framing, body: &[u8], piece: usize) -> Result<Vec<u8>, io::ErrorKind> {
+        let (near, mut far) = duplex(piece);
+        let (early, late) = body.split_at(body.len().min(2));
+        let mut post_tunnel = PostTunnel::new(near, framing, early);
+        let writing = async {
+            // The reader may have had enough.
+            let _ = far.write_all(late).await;
+            drop(far);
+        };
+        let mut got = Vec::new();
+        let reading = async {
+            let outcome = post_tunnel.read_to_end(&mut got).await;
+            drop(post_tunnel);
+            outcome
+        };
+        let ((), outcome) = tokio::join!(writing, reading);
+        outcome.map(|_| got).map_err(|error| error.kind())
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_to_its_end() {
+        for piece in [1, 3, 64] {
+            for (framing, body, expected) in [
+                (
+                    Framing::Chunked,
+                    &b"5\r\nhello\r\n006;x=y\r\n world\r\n0\r\na: b\r\n\r\nrest"[..],
+                    Ok("hello world"),
+                ),
+                (Framing::Chunked, b"0\r\n\r\n", Ok("")),
+                (Framing::Length(5), b"hello world", Ok("hello")),
+                (Framing::Close, b"hello", Ok("hello")),
+                (
+                    Framing::Chunked,
+                    b"5\r\nhel",
+                    Err(io::ErrorKind::UnexpectedEof),
+                ),
+                (
+                    Framing::Length(9),
+                    b"hello",
+                    Err(io::ErrorKind::UnexpectedEof),
+                ),
+                (
+                    Framing::Chunked,
+                    b"5\r\nhelloX\r\n",
+                    Err(io::ErrorKind::InvalidData),
+                ),
+                (
+                    Framing::Chunked,
+                    b"-5\r\nhello\r\n",
+                    Err(io::ErrorKind::InvalidData),
+                ),
+                (
+                    Framing::Chunked,
+                    b"\r\nhello\r\n",
+                    Err(io::ErrorKind::InvalidData),
+                ),
+                (
+                    Framing::Chunked,
+                    b"fffffffffffffffff\r\nhello\r\n",
+                    Err(io::ErrorKind::InvalidData),
+                ),
+            ] {
+                let got = read(framing, body, piece).await;
+                let expected = expected.map(|text| text.as_bytes().to_vec());
+                assert_eq!(got, expected, "{framing:?} {piece}");
+            }
+        }
+        let endless = vec![b'1'; LINE_MAX * 2];
+        assert_eq!(
+            read(Framing::Chunked, &endless, 64).await,
+            Err(io::ErrorKind::InvalidData)
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_written_goes_out_in_chunks() {
+        let (near, mut far) = duplex(1 << 20);
+        let mut post_tunnel = PostTunnel::new(near, Framing::Close, b"");
+        post_tunnel.write_all(b"hello").await.expect("write");
+        post_tunnel.flush().await.expect("flush");
+        post_tunnel
+            .write_all(&[b'x'; CHUNK_MAX + 1])
+            .await
+            .expect("write");
+        post_tunnel.shutdown().await.expect("shutdown");
+        post_tunnel.shutdown().await.expect("again");
+        drop(post_tunnel);
+        let mut wire = Vec::new();
+        far.read_to_end(&mut wire).await.expect("read");
+        let expected = [
+            b"5\r\nhello\r\n4000\r\n",
+            &[b'x'; CHUNK_MAX][..],
+            b"\r\n1\r\nx\r\n0\r\n\r\n",
+        ];
+        assert!(wire == expected.concat(), "{}", wire.len());
+    }
+
+    #[tokio::test]
+    async fn a_slow_proxy_gets_everything_in_order() {
+        let (near, mut far) = duplex(7);
+        let mut post_tunnel = PostTunnel::new(near, Framing::Close, b"");
+        let writing = async {
+            for _ in 0..100 {
+                post_tunnel.write_all(b"hello").await.expect("write");
+            }
+            post_tunnel.shutdown().await.expect("shutdown");
+            drop(post_tunnel);
+        };
+        let mut wire = Vec::new();
+        let reading = far.read_to_end(&mut wire);
+        let ((), read) = tokio::join!(writing, reading);
+        read.expect("read");
+        assert!(wire == [&b"5\r\nhello\r\n".repeat(100)[..], b"0\r\n\r\n"].concat());
+    }
+}

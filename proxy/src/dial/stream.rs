@@ -1,0 +1,219 @@
+//! A connection to an upstream, whatever is around its bytes.
+
+use std::fmt::Debug;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
+
+use crate::dial::post_tunnel::PostTunnel;
+use crate::own_sockets::Registered;
+
+/// A connection to an upstream, encrypted or not.
+#[derive(Debug)]
+pub struct Stream {
+    carrier: Carrier,
+    /// What came before the connection was known to be ready; read first.
+    early: Bytes,
+    /// What is dropped with it, after it is closed.
+    _guard: Option<Box<dyn Debug + Send>>,
+    /// That the socket is ours, where no other part of the carrier has it.
+    _registered: Option<Registered>,
+}
+
+#[derive(Debug)]
+enum Carrier {
+    /// As it is.
+    Plain(TcpStream),
+    /// Inside TLS that we originated. Boxed: the session is large, and most connections have none.
+    Tls(Box<TlsStream<Socket>>),
+    /// To a process of this machine.
+    Unix(UnixStream),
+    /// Inside a POST to a proxy.
+    PostTunnel(Box<PostTunnel<Stream>>),
+}
+
+impl Stream {
+    /// A connection as it is.
+    pub fn plain(socket: Socket) -> Self {
+        match socket {
+            Socket::Tcp(stream, registered) => Self {
+                _registered: Some(registered),
+                ..Self::new(Carrier::Plain(stream))
+            },
+            Socket::Unix(stream) => Self::new(Carrier::Unix(stream)),
+        }
+    }
+
+    /// A connection inside TLS.
+    pub fn tls(stream: TlsStream<Socket>) -> Self {
+        Self::new(Carrier::Tls(Box::new(stream)))
+    }
+
+    /// A connection inside a POST on another one.
+    pub fn post_tunnel(post_tunnel: PostTunnel<Self>) -> Self {
+        Self::new(Carrier::PostTunnel(Box::new(post_tunnel)))
+    }
+
+    fn new(carrier: Carrier) -> Self {
+        Self {
+            carrier,
+            early: Bytes::new(),
+            _guard: None,
+            _registered: None,
+        }
+    }
+
+    /// Keeps `guard`, such as a place among the connections that a cluster may have, until the connection is closed.
+    #[must_use]
+    pub fn guarded(self, guard: impl Debug + Send + 'static) -> Self {
+        Self {
+            _guard: Some(Box::new(guard)),
+            ..self
+        }
+    }
+
+    /// Gives these bytes to be read first.
+    #[must_use]
+    pub fn with_early(self, early: Bytes) -> Self {
+        Self { early, ..self }
+    }
+
+    /// The TCP socket below; none where there is a Unix socket.
+    pub fn socket(&self) -> Option<&TcpStream> {
+        match &self.carrier {
+            Carrier::Plain(stream) => Some(stream),
+            Carrier::Tls(stream) => match stream.get_ref().0 {
+                Socket::Tcp(stream, _) => Some(stream),
+                Socket::Unix(_) => None,
+            },
+            Carrier::Unix(_) => None,
+            Carrier::PostTunnel(post_tunnel) => post_tunnel.inner().socket(),
+        }
+    }
+}
+
+/// Does the same to either carrier.
+macro_rules! carried {
+    ($stream:expr, $poll:ident($($argument:expr),*)) => {
+        match &mut $stream.get_mut().carrier {
+            Carrier::Plain(stream) => Pin::new(stream).$poll($($argument),*),
+            Carrier::Tls(stream) => Pin::new(stream).$poll($($argument),*),
+            Carrier::Unix(stream) => Pin::new(stream).$poll($($argument),*),
+            Carrier::PostTunnel(stream) => Pin::new(stream).$poll($($argument),*),
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.early.is_empty() {
+            let count = self.early.len().min(buffer.remaining());
+            buffer.put_slice(&self.early.split_to(count));
+            return Poll::Ready(Ok(()));
+        }
+        carried!(self, poll_read(context, buffer))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        carried!(self, poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        carried!(self, poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.carrier {
+            Carrier::Plain(stream) => stream.is_write_vectored(),
+            Carrier::Tls(stream) => stream.is_write_vectored(),
+            Carrier::Unix(stream) => stream.is_write_vectored(),
+            Carrier::PostTunnel(_) => false,
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        carried!(self, poll_flush(context))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        carried!(self, poll_shutdown(context))
+    }
+}
+
+/// What the kernel connects.
+#[derive(Debug)]
+pub enum Socket {
+    /// Over the network. It is known as ours as long as it lives.
+    Tcp(TcpStream, Registered),
+    /// To a process of this machine.
+    Unix(UnixStream),
+}
+
+/// Does the same to either socket.
+macro_rules! either {
+    ($socket:expr, $poll:ident($($argument:expr),*)) => {
+        match $socket.get_mut() {
+            Self::Tcp(stream, _) => Pin::new(stream).$poll($($argument),*),
+            Self::Unix(stream) => Pin::new(stream).$poll($($argument),*),
+        }
+    };
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        either!(self, poll_read(context, buffer))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, poll_flush(context))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, poll_shutdown(context))
+    }
+}

@@ -1,0 +1,148 @@
+//! Which responses of name servers are believed: those to the very question that was asked, and of their records those
+//! that belong to the name that was asked for. Pure.
+
+use std::net::IpAddr;
+
+use hickory_resolver::proto::op::Message;
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+
+/// Bytes before the questions (RFC 1035, 4.1.1).
+const HEADER: usize = 12;
+/// Of the third byte of a message: it is a response.
+pub(super) const RESPONSE_BIT: u8 = 0x80;
+/// Of the fourth byte: how the question was met.
+const RESPONSE_CODE: u8 = 0x0f;
+
+/// Aliases that one name may have, one after the other.
+const ALIASES_MAX: usize = 16;
+
+/// Whether a message is the response to a question: its number, the response bit, and the question itself, letter for
+/// letter, unless the server says that it could not read it.
+pub fn answers(question: &[u8], response: &[u8]) -> bool {
+    let (Some(asked), Some(answered)) = (question.get(..HEADER), response.get(..HEADER)) else {
+        return false;
+    };
+    if asked[..2] != answered[..2] || answered[2] & RESPONSE_BIT == 0 {
+        return false;
+    }
+    if answered[4..6] == [0, 0] {
+        return is_failure(response);
+    }
+    let end = question_end(question);
+    asked[4..6] == answered[4..6]
+        && end.is_some_and(|end| question.get(HEADER..end) == response.get(HEADER..end))
+}
+
+/// Whether a response has a code other than "no error" and "no such name".
+pub(super) fn is_failure(response: &[u8]) -> bool {
+    response
+        .get(3)
+        .is_some_and(|flags| !matches!(flags & RESPONSE_CODE, 0 | 3))
+}
+
+/// Where the first question of a message ends: a name without pointers, type and class.
+fn question_end(message: &[u8]) -> Option<usize> {
+    let mut at = HEADER;
+    loop {
+        match *message.get(at)? {
+            0 => return Some(at + 5).filter(|end| *end <= message.len()),
+            length if length < 64 => at += 1 + usize::from(length),
+            _ => return None,
+        }
+    }
+}
+
+/// What the answer section of a response has for a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Lead {
+    /// Addresses of the name, or of the end of its aliases, without repeats, and the shortest TTL on the way, in seconds.
+    Addresses(Vec<IpAddr>, u32),
+    /// Only aliases. The last one has to be asked for.
+    Alias(u32),
+    /// Aliases that lead in a circle, or too many of them.
+    Loop,
+    /// Records of the name, none of which is an address.
+    OtherTypes,
+    /// Only records of other names, or none.
+    Nothing,
+}
+
+/// Follows a name through the answer section of a response. Records of names that it does not lead to are passed over.
+/// `aliases` begins with the name first asked for, ends with the one that was asked for now, and grows by the aliases
+/// that follow.
+pub(super) fn follow(aliases: &mut Vec<Name>, kind: RecordType, answers: &[Record]) -> Lead {
+    let mut ttl = u32::MAX;
+    let mut is_alias = false;
+    loop {
+        let Some(name) = aliases.last() else {
+            return Lead::Nothing;
+        };
+        let own = || answers.iter().filter(|record| record.name == *name);
+        let mut addresses = Vec::new();
+        for record in own().filter(|record| record.record_type() == kind) {
+            ttl = ttl.min(record.ttl);
+            if let Some(address) = record.data.ip_addr()
+                && !addresses.contains(&address)
+            {
+                addresses.push(address);
+            }
+        }
+        if !addresses.is_empty() {
+            return Lead::Addresses(addresses, ttl);
+        }
+        let alias = own().find_map(|record| match &record.data {
+            RData::CNAME(target) => Some((target.0.clone(), record.ttl)),
+            _ => None,
+        });
+        let Some((target, alias_ttl)) = alias else {
+            return match (is_alias, own().next()) {
+                (true, None) => Lead::Alias(ttl),
+                (_, Some(_)) => Lead::OtherTypes,
+                (false, None) => Lead::Nothing,
+            };
+        };
+        if aliases.contains(&target) || aliases.len() > ALIASES_MAX {
+            aliases.push(target);
+            return Lead::Loop;
+        }
+        ttl = ttl.min(alias_ttl);
+        is_alias = true;
+        aliases.push(target);
+    }
+}
+
+/// A response without the records of its answer section that belong neither to the name of its question nor to an alias
+/// that this leads to. `None` when there are none, and the response is to be taken as it is.
+pub fn without_foreign_records(response: &[u8]) -> Option<Vec<u8>> {
+    let mut message = Message::from_vec(response).ok()?;
+    let [question] = message.queries.as_slice() else {
+        return None;
+    };
+    let mut names = vec![question.name().clone()];
+    let mut seen = 0;
+    while let Some(name) = names.get(seen).cloned() {
+        seen += 1;
+        for record in &message.answers {
+            if let RData::CNAME(target) = &record.data
+                && record.name == name
+                && !names.contains(&target.0)
+                && names.len() <= ALIASES_MAX
+            {
+                names.push(target.0.clone());
+            }
+        }
+    }
+    let belongs = |record: &Record| match record.record_type() {
+        // It stands at a parent of the name, beside the alias made of it (RFC 6672).
+        RecordType::DNAME => names.iter().any(|name| record.name.zone_of(name)),
+        _ => names.contains(&record.name),
+    };
+    if message.answers.iter().all(belongs) {
+        return None;
+    }
+    message.answers.retain(belongs);
+    message.to_vec().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! A try over HTTP/1, on a connection of its own.
+
+use egret_config::decide::bad_request::BadRequestKind;
+use http::{Request, Response};
+use tokio::time::Instant;
+
+use crate::client::body::{Broken, RequestBody};
+use crate::client::pool::Http1Connection;
+use crate::codec::incoming::Incoming;
+use crate::failure::{Cause, Failure};
+use crate::http::attempt::framed::framed_once;
+use crate::http::attempt::replayable_head::ReplayableHead;
+use crate::http::attempt::target::{
+    AttemptError, AttemptTarget, Carrier, UpstreamResponse, open, reply,
+};
+use crate::tls::Alpn;
+use crate::upstream::clusters::Clusters;
+use crate::upstream::limits::Permit;
+
+pub(super) async fn over_single(
+    mut request: Request<RequestBody>,
+    mut target: AttemptTarget<'_>,
+    clusters: &Clusters,
+) -> Result<UpstreamResponse, AttemptError> {
+    let mut repeated = false;
+    let permit = loop {
+        // The other idle connections may be as dead as the one that failed.
+        let mut single = match next(&target, repeated).await {
+            Ok(Ok(single)) => single,
+            Ok(Err(permit)) => break permit,
+            Err(failure) => {
+                return Err(AttemptError {
+                    failure,
+                    request: Some(Box::new(request)),
+                });
+            }
+        };
+        target.facts.local_address = Some(single.local);
+        let spare = target
+            .repeat
+            .get()
+            .then(|| ReplayableHead::of(&request, &single));
+        let began = Instant::now();
+        let (error, unsent) = match single.send(request).await {
+            Ok(response) => {
+                insist_framed(&response)?;
+                return Ok(reply(
+                    response,
+                    began,
+                    Carrier::Http1Connection(single),
+                    target,
+                ));
+            }
+            Err(failed) => failed,
+        };
+        // The upstream closed the idle connection while the request was on its way: sent again only if it did not
+        // leave us, which costs the upstream nothing, or once, if asking twice does no harm.
+        request = match (unsent, spare.flatten()) {
+            (Some(unsent), _) => *unsent,
+            (None, Some(spare)) if !error.is_parse() => {
+                target.repeat.set(false);
+                repeated = true;
+                spare.request(target.informational)
+            }
+            (None, _) => {
+                return Err(AttemptError {
+                    failure: exchange_failed(&error),
+                    request: None,
+                });
+            }
+        };
+    };
+    // Boxed: it is large and rare.
+    let (stream, local) = match Box::pin(open(&mut target, clusters, Alpn::Http1, permit)).await {
+        Ok(opened) => opened,
+        Err(failure) => {
+            return Err(AttemptError {
+                failure,
+                request: Some(Box::new(request)),
+            });
+        }
+    };
+    let mut single = match Http1Connection::begin(stream, local).await {
+        Ok(single) => single,
+        Err(failure) => {
+            return Err(AttemptError {
+                failure,
+                request: Some(Box::new(request)),
+            });
+        }
+    };
+    target.facts.local_address = Some(local);
+    let began = Instant::now();
+    match single.send(request).await {
+        Ok(response) => {
+            insist_framed(&response)?;
+            Ok(reply(
+                response,
+                began,
+                Carrier::Http1Connection(single),
+                target,
+            ))
+        }
+        Err((error, request)) => Err(AttemptError {
+            failure: exchange_failed(&error),
+            request,
+        }),
+    }
+}
+
+/// Insists that a response of HTTP/1 says once where it ends.
+fn insist_framed(response: &Response<Incoming>) -> Result<(), AttemptError> {
+    framed_once(response.status(), response.headers()).map_err(|words| AttemptError {
+        failure: Failure::new(Cause::UpstreamProtocol, words),
+        request: None,
+    })
+}
+
+/// An idle connection, unless it has to be a new one, or the right to make one; waits where the cluster has as many as it
+/// may.
+async fn next(
+    target: &AttemptTarget<'_>,
+    new: bool,
+) -> Result<Result<Http1Connection, Permit>, Failure> {
+    let idle = || (!new).then(|| target.pool.take(&target.key)).flatten();
+    if let Some(single) = idle() {
+        return Ok(Ok(single));
+    }
+    match target.live {
+        Some(live) => live.connection(idle).await,
+        None => Ok(Err(Permit::default())),
+    }
+}
+
+fn exchange_failed(error: &hyper::Error) -> Failure {
+    let source = std::error::Error::source(error);
+    let cause = if error.is_user() {
+        // The body that we were passing on broke off.
+        match source.and_then(|source| source.downcast_ref::<Broken>()) {
+            Some(broken) if broken.is_malformed() => Cause::BadRequest(BadRequestKind::Syntax),
+            _ => Cause::ClientGone,
+        }
+    } else if error.is_parse() || error.is_parse_too_large() {
+        Cause::UpstreamProtocol
+    } else {
+        Cause::ResetBefore
+    };
+    let words = match source {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    Failure::new(cause, words)
+}

@@ -1,0 +1,138 @@
+//! Where one attempt goes, and what comes of it.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::{HeaderValue, Request, Response};
+use tokio::time::Instant;
+
+use crate::client::body::RequestBody;
+use crate::client::pool::{Call, Http1Connection, Key, Pool};
+use crate::codec::incoming::Incoming;
+use crate::dial::connect::{Dial, connect};
+use crate::dial::stream::Stream;
+use crate::failure::Failure;
+use crate::http::informational::InformationalSender;
+use crate::report::facts::Attempt;
+use crate::tls::Alpn;
+use crate::upstream::cluster_runtime::ClusterRuntime;
+use crate::upstream::clusters::{Clusters, Opening};
+use crate::upstream::endpoints::Active;
+use crate::upstream::lease::Lease;
+use crate::upstream::limits::Permit;
+
+/// How a request gets to its endpoint.
+#[derive(Debug)]
+pub struct AttemptTarget<'w> {
+    /// Connections that may be used again.
+    pub pool: &'w Rc<Pool>,
+    /// The endpoint, and the TLS name.
+    pub key: Key,
+    /// Where the name of the call is, too, where that says whom it is for.
+    pub others: Vec<SocketAddr>,
+    /// Counts the call at the endpoint.
+    pub active: Option<Active>,
+    /// The cluster, for other addresses to try; none where the address is given.
+    pub live: Option<&'w ClusterRuntime>,
+    /// HTTP/2 instead of HTTP/1.
+    pub http2: bool,
+    /// How a new connection is made where there is no cluster to say it.
+    pub dial: Dial<'w>,
+    /// The name to send where TLS is originated.
+    pub host: Option<&'w str>,
+    /// Hears of the interim responses of HTTP/2.
+    pub informational: Option<&'w InformationalSender>,
+    /// The facts about this attempt.
+    pub facts: &'w mut Attempt,
+    /// Whether the request may still be repeated outside of the retry policy. All attempts of a request share it.
+    pub repeat: &'w Cell<bool>,
+}
+
+/// The head of a response, with what is needed to read the rest.
+#[derive(Debug)]
+pub struct UpstreamResponse {
+    /// The response.
+    pub response: Response<Incoming>,
+    /// The connection.
+    pub lease: Lease,
+    /// The endpoint that answered.
+    pub address: SocketAddr,
+    /// From the request handed over to the head received.
+    pub took: Duration,
+    /// A cookie for the client, by which its next requests go to the same endpoint.
+    pub cookie: Option<HeaderValue>,
+}
+
+/// A try that came to nothing.
+#[derive(Debug)]
+pub struct AttemptError {
+    /// Why.
+    pub failure: Failure,
+    /// The request, if nothing of it was sent.
+    pub request: Option<Box<Request<RequestBody>>>,
+}
+
+/// Makes a new connection; the key then names the address that answered.
+pub(super) async fn open(
+    target: &mut AttemptTarget<'_>,
+    clusters: &Clusters,
+    alpn: Alpn,
+    permit: Permit,
+) -> Result<(Stream, SocketAddr), Failure> {
+    let Some(live) = target.live else {
+        let connected = connect(&[target.key.address], target.dial).await?;
+        return Ok((
+            Stream::plain(connected.stream).guarded(permit),
+            connected.local,
+        ));
+    };
+    let opening = Opening {
+        live,
+        address: target.key.address,
+        others: &target.others,
+        host: target.host,
+        alpn,
+        ends: target.key.ends.as_deref().copied(),
+        permit,
+    };
+    let opened = clusters.open(opening).await?;
+    target.key.address = opened.address;
+    Ok((opened.stream, opened.local))
+}
+
+/// What a response came on.
+pub(super) enum Carrier {
+    Http1Connection(Http1Connection),
+    Http2Connection(Call),
+}
+
+/// A response with its lease.
+pub(super) fn reply(
+    response: Response<Incoming>,
+    began: Instant,
+    carrier: Carrier,
+    target: AttemptTarget<'_>,
+) -> UpstreamResponse {
+    let address = target.key.address;
+    target.facts.endpoint = address;
+    let (single, call) = match carrier {
+        Carrier::Http1Connection(single) => (Some(single), None),
+        Carrier::Http2Connection(call) => (None, Some(call)),
+    };
+    let lease = Lease {
+        single,
+        call,
+        pool: Rc::clone(target.pool),
+        key: target.key,
+        active: target.active,
+    };
+    UpstreamResponse {
+        response,
+        lease,
+        address,
+        took: began.elapsed(),
+        cookie: None,
+    }
+}

@@ -1,0 +1,82 @@
+//! Who asks, and what is gathered about one of its requests on the way.
+
+use std::net::SocketAddr;
+
+use egret_config::decide::call::{Arrival, Terminated};
+use egret_config::decide::normalize::downstream::Downstream;
+use egret_config::model::mesh::ProxyHeaders;
+use http::{HeaderValue, Version};
+use tokio::time::Instant;
+
+use crate::client::body::Received;
+use crate::proxy::Proxy;
+use crate::report::facts::DownstreamFacts;
+use crate::report::reporter::FactsGuard;
+
+/// The client connection that requests come on.
+#[derive(Debug)]
+pub struct DownstreamConnection {
+    /// Where it came in.
+    pub arrival: Arrival,
+    /// Whom the client dialled, where somebody in front says it; otherwise where it came in.
+    pub dialled: SocketAddr,
+    /// TLS that a gateway ended on it.
+    pub terminated: Option<Terminated>,
+    /// What the certificate says that the client showed, as an element of `x-forwarded-client-cert`.
+    pub shown: Option<HeaderValue>,
+}
+
+impl DownstreamConnection {
+    /// The connection of this arrival, before anything is known about TLS on it.
+    pub fn of(arrival: Arrival) -> Self {
+        Self {
+            arrival,
+            dialled: arrival.to,
+            terminated: None,
+            shown: None,
+        }
+    }
+
+    /// The client's side of its requests.
+    pub fn downstream(&self) -> Downstream<'_> {
+        Downstream {
+            arrival: self.arrival,
+            dialled: self.dialled,
+            terminated: self.terminated.as_ref(),
+            client_cert: self.shown.as_ref(),
+        }
+    }
+
+    /// The facts of a request on this connection that begins now.
+    pub fn facts(&self, proxy: &Proxy) -> Box<FactsGuard> {
+        let mut facts = Box::new(proxy.reporter.begin());
+        facts.downstream = DownstreamFacts {
+            remote_address: Some(self.arrival.client),
+            local_address: Some(self.dialled),
+            requested_server_name: self.terminated.as_ref().and_then(|tls| tls.sni.clone()),
+            termination_details: None,
+        };
+        facts
+    }
+}
+
+/// What is gathered about a request on its way.
+#[derive(Debug)]
+pub struct ExchangeContext<'s> {
+    /// Its facts. Boxed: they move with the response's body.
+    pub facts: Box<FactsGuard>,
+    /// The client's version of HTTP.
+    pub client_version: Version,
+    /// Bytes of its body so far.
+    pub received: Received,
+    /// Tries made.
+    pub tries: u32,
+    /// Whether it is a HEAD.
+    pub head: bool,
+    /// Whether the client reads gRPC's statuses.
+    pub grpc: bool,
+    /// When the time is over that a gRPC client gives its call.
+    pub deadline: Option<Instant>,
+    /// Which headers of its own the proxy puts in.
+    pub own: &'s ProxyHeaders,
+}

@@ -1,0 +1,139 @@
+//! The way from a request to the connection that it came on: interim responses, and the end of its answer.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll, ready};
+
+use http::{HeaderMap, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::codec::trailers::Tail;
+use crate::http::http1_io::{Inner, lock};
+
+/// Bytes of interim responses that wait to be sent; those after them are dropped.
+const INTERIM_MAX: usize = 16 << 10;
+
+/// The way to send interim responses.
+#[derive(Clone)]
+pub struct InformationalHandle(Arc<dyn Serves + Send + Sync>);
+
+impl InformationalHandle {
+    pub(in crate::http::http1_io) fn on<S: Send + 'static>(inner: Weak<Mutex<Inner<S>>>) -> Self {
+        Self(Arc::new(Interim(inner)))
+    }
+
+    /// Sends an interim response, as long as the final one has not begun.
+    pub fn send(&self, status: StatusCode, headers: &HeaderMap) {
+        self.0.send(status, headers);
+    }
+}
+
+impl std::fmt::Debug for InformationalHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Early")
+    }
+}
+
+/// What the connection does for a request, whatever it runs over.
+trait Serves {
+    fn send(&self, status: StatusCode, headers: &HeaderMap);
+    fn trailers(&self, trailers: &HeaderMap);
+    fn done(&self);
+}
+
+struct Interim<S>(Weak<Mutex<Inner<S>>>);
+
+impl<S> Serves for Interim<S> {
+    fn send(&self, status: StatusCode, headers: &HeaderMap) {
+        let Some(inner) = self.0.upgrade() else {
+            return;
+        };
+        let mut inner = lock(&inner);
+        let head = written(status, headers);
+        if !inner.waiting || inner.interim.len() + head.len() > INTERIM_MAX {
+            return;
+        }
+        inner.interim.extend(head);
+        if let Some(task) = inner.task.take() {
+            task.wake();
+        }
+    }
+
+    fn trailers(&self, trailers: &HeaderMap) {
+        if let Some(inner) = self.0.upgrade() {
+            let mut inner = lock(&inner);
+            if inner.in_chunks {
+                inner.tail = Tail::of(trailers);
+            }
+        }
+    }
+
+    fn done(&self) {
+        if let Some(inner) = self.0.upgrade() {
+            lock(&inner).busy = false;
+        }
+    }
+}
+
+/// The body of an answer; the connection is busy while this lives. Its trailers go to the connection.
+#[derive(Debug)]
+pub struct Busy<B> {
+    body: B,
+    informational: InformationalHandle,
+}
+
+impl<B> Busy<B> {
+    pub(in crate::http::http1_io) fn new(body: B, informational: InformationalHandle) -> Self {
+        Self {
+            body,
+            informational,
+        }
+    }
+}
+
+impl<B> Drop for Busy<B> {
+    fn drop(&mut self) {
+        self.informational.0.done();
+    }
+}
+
+impl<B: Body + Unpin> Body for Busy<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(Ok(frame)) = &frame
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            self.informational.0.trailers(trailers);
+            return Poll::Ready(None);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A response's head as HTTP/1 has it.
+pub fn written(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
+    let reason = status.canonical_reason().unwrap_or("Unknown");
+    let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
+    for (name, value) in headers {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head
+}

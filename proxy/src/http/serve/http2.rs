@@ -1,0 +1,165 @@
+//! HTTP/2: the streams of a connection, each in the hands of a task. The connection ends when it has carried nothing for
+//! long.
+
+mod checked;
+mod task_pool;
+mod stream;
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use egret_config::decide::normalize::limits::HEAD_MAX;
+use h2::Reason;
+use h2::server::Connection;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use crate::client::pool::{CONNECTION_WINDOW, STREAM_WINDOW};
+use crate::codec::http2_keepalive::{Beat, Keepalive};
+use crate::http::downstream::DownstreamConnection;
+use crate::http::serve::IDLE_MAX;
+use crate::http::serve::http2::checked::Checked;
+use crate::http::serve::http2::stream::StreamJob;
+use crate::http::serve::http2::task_pool::TaskPool;
+use crate::life::drain::Phase;
+use crate::life::files::FdPermit;
+use crate::proxy::Proxy;
+
+/// Requests under way at a time.
+const STREAMS_MAX: u32 = 1024;
+
+/// Bytes of a header block that the h2 crate reads. It answers what is larger itself and tells nobody, so this is more
+/// than what is served: see [`HEAD_MAX`].
+const READ_MAX: u32 = 2 * HEAD_MAX as u32;
+
+/// Streams that a client may open and reset before we looked at them; with more the connection is ended
+/// (CVE-2023-44487).
+const RESET_MAX: usize = 50;
+
+/// Streams that we may have to reset for the client's mistakes; with more the connection is ended.
+const ERRORS_MAX: usize = 1024;
+
+/// How often a connection's client is asked whether it is there.
+const PING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Serves until either side ends the connection, or, once the process drains, to the end of the requests under way.
+///
+/// # Errors
+/// What the client sent that is not HTTP/2, and errors of its connection.
+pub(super) async fn serve<S>(
+    stream: S,
+    downstream: &Rc<DownstreamConnection>,
+    proxy: &Rc<Proxy>,
+    held: &mut FdPermit,
+) -> Result<(), h2::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut connection: Connection<Checked<S>, Bytes> = h2::server::Builder::new()
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(READ_MAX)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_pending_accept_reset_streams(RESET_MAX)
+        .max_local_error_reset_streams(Some(ERRORS_MAX))
+        .handshake(Checked::new(stream))
+        .await?;
+    let _employer = TaskPool::new();
+    let streams = Rc::new(Streams::default());
+    let pings = connection.ping_pong();
+    let mut http2_keepalive = pings.map(|pings| Keepalive::new(pings, PING_INTERVAL));
+    let mut guard = proxy.drain.guard();
+    // Who comes while the process drains stays for a first request.
+    let mut waits_for_first = guard.phase() != Phase::Running;
+    let mut draining = pin!(guard.draining());
+    let (mut leaving, mut dismissed) = (false, false);
+    let mut idle_since = Instant::now();
+    poll_fn(|context| {
+        loop {
+            match pin!(connection.accept()).poll(context) {
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    waits_for_first = false;
+                    task_pool::assign(StreamJob {
+                        room: held.work(),
+                        request,
+                        respond,
+                        downstream: Rc::clone(downstream),
+                        proxy: Rc::clone(proxy),
+                        open: Streams::begin(&streams),
+                    });
+                    continue;
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending => {}
+            }
+            if streams.open.get() == 0 && !dismissed {
+                held.rest();
+                if held.poll_dismissed(context).is_ready() {
+                    dismissed = true;
+                    connection.abrupt_shutdown(Reason::NO_ERROR);
+                    continue;
+                }
+            }
+            if !leaving && !waits_for_first && draining.as_mut().poll(context).is_ready() {
+                leaving = true;
+                connection.graceful_shutdown();
+                continue;
+            }
+            let Some(beating) = &mut http2_keepalive else {
+                return Poll::Pending;
+            };
+            match beating.poll(context) {
+                Poll::Pending => return Poll::Pending,
+                // Nobody is there to say goodbye to.
+                Poll::Ready(Beat::Lost) => return Poll::Ready(Ok(())),
+                Poll::Ready(Beat::Due) => {
+                    beating.ask(PING_INTERVAL);
+                    task_pool::dismiss_half();
+                    if streams.were_used() {
+                        idle_since = Instant::now();
+                    } else if !leaving && idle_since.elapsed() >= IDLE_MAX {
+                        leaving = true;
+                        connection.graceful_shutdown();
+                    }
+                }
+            }
+        }
+    })
+    .await
+}
+
+/// The streams of a connection: how many there are, and whether there were any since it was looked. Not a clock for each
+/// of them.
+#[derive(Debug, Default)]
+struct Streams {
+    open: Cell<usize>,
+    used: Cell<bool>,
+}
+
+impl Streams {
+    fn begin(this: &Rc<Self>) -> Open {
+        this.open.set(this.open.get() + 1);
+        Open(Rc::clone(this))
+    }
+
+    fn were_used(&self) -> bool {
+        self.used.replace(false) || self.open.get() > 0
+    }
+}
+
+/// A stream, from its request to the end of its answer.
+#[derive(Debug)]
+struct Open(Rc<Streams>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+        self.0.used.set(true);
+    }
+}

@@ -1,0 +1,172 @@
+//! This proxy's own sockets: those it listens on, which it must not dial, and those it dials with, which must not come back
+//! to its listeners.
+
+mod upstream;
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use egret_config::decide::destination;
+use egret_config::decide::destination::{AddressSource, DialRefusal, Dialable};
+use egret_config::decide::verdict::Refusal;
+use nix::unistd::Uid;
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::current::Current;
+use crate::failure::{Cause, Failure};
+use crate::own_sockets::upstream::Upstream;
+use crate::sys::addresses;
+use crate::sys::orig_dst::canonical;
+
+pub use crate::own_sockets::upstream::{Connecting, Registered};
+
+/// How old the known addresses of this host may be before a dial of a listener's port reads them again.
+const ADDRESSES_AGE_MAX: Duration = Duration::from_secs(5);
+
+/// Distance between two warnings of the same kind.
+const WARNING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The uid whose connections egret-init leaves alone by default, as istio-iptables does.
+const EXCLUDED_UID: u32 = 1337;
+
+/// The sockets of one process, shared by its workers.
+#[derive(Debug)]
+pub struct OwnSockets {
+    current: Arc<Current>,
+    addresses: ArcSwap<Addresses>,
+    upstream: Arc<Upstream>,
+    /// When a refused dial and a refused client were warned of last.
+    warned: [Mutex<Option<Instant>>; 2],
+}
+
+#[derive(Debug, Default)]
+struct Addresses {
+    all: BTreeSet<IpAddr>,
+    /// When they were read; `None` before that.
+    read: Option<Instant>,
+}
+
+impl OwnSockets {
+    /// The sockets of a process that listens where `current` says.
+    pub fn new(current: Arc<Current>) -> Self {
+        Self {
+            current,
+            addresses: ArcSwap::default(),
+            upstream: Arc::default(),
+            warned: Default::default(),
+        }
+    }
+
+    /// Whether an upstream address may be dialled.
+    pub fn dialable(&self, address: SocketAddr, source: AddressSource) -> Dialable {
+        let snapshot = self.current.load();
+        let mode = snapshot.workload.mode;
+        let of_workload = destination::own_sockets(&snapshot);
+        let answer = destination::dialable(address, source, mode, of_workload);
+        if answer != Dialable::Allowed || !of_workload.listens_on(address.port()) {
+            return answer;
+        }
+        let addresses = self.addresses(address.ip().to_canonical());
+        let own = destination::OwnSockets {
+            addresses: &addresses.all,
+            ..of_workload
+        };
+        destination::dialable(address, source, mode, own)
+    }
+
+    /// The addresses of this host, read again if `wanted` is not among them and they are old.
+    fn addresses(&self, wanted: IpAddr) -> Arc<Addresses> {
+        let known = self.addresses.load_full();
+        let old = |read: Instant| read.elapsed() >= ADDRESSES_AGE_MAX;
+        if known.all.contains(&wanted) || !known.read.is_none_or(old) {
+            return known;
+        }
+        // What cannot be read is what it was.
+        let all = addresses::local().unwrap_or_else(|_| known.all.clone());
+        let read = Some(Instant::now());
+        let new = Arc::new(Addresses { all, read });
+        self.addresses.store(Arc::clone(&new));
+        new
+    }
+
+    /// Those of the addresses that may be dialled, as far as it is known where their sockets are; `None` when they all may.
+    ///
+    /// # Errors
+    /// [`Refusal::OwnListener`] when none of them may be.
+    pub fn allowed(&self, addresses: &[SocketAddr]) -> Result<Option<Vec<SocketAddr>>, Failure> {
+        let refusal = |address: &SocketAddr| match self.dialable(*address, AddressSource::Endpoint)
+        {
+            Dialable::Allowed => None,
+            Dialable::Refused(refusal) => Some(refusal),
+        };
+        let Some(refused) = addresses.iter().find_map(refusal) else {
+            return Ok(None);
+        };
+        let others = addresses.iter().copied();
+        let others: Vec<_> = others.filter(|other| refusal(other).is_none()).collect();
+        if others.is_empty() {
+            return Err(self.refused(refused));
+        }
+        Ok(Some(others))
+    }
+
+    /// The failure of a call whose only addresses are this proxy's own; the operator is warned.
+    pub fn refused(&self, refusal: DialRefusal) -> Failure {
+        if self.warns(0) {
+            warn!(address = %refusal.address, "refused to dial an upstream address: {refusal}");
+        }
+        Failure::new(Cause::Refused(Refusal::OwnListener), refusal.to_string())
+    }
+
+    /// Announces an upstream socket that begins to connect. To be kept until it is registered.
+    pub fn connecting(&self) -> Connecting {
+        self.upstream.connecting()
+    }
+
+    /// Registers an upstream socket from `local` to `remote` as long as the answer lives.
+    pub fn register(&self, local: SocketAddr, remote: SocketAddr) -> Registered {
+        self.upstream.register(canonical(local), canonical(remote))
+    }
+
+    /// Whether an upstream socket of ours has this local address, wherever it leads.
+    pub fn has_upstream_at(&self, local: SocketAddr) -> bool {
+        self.upstream.has_local(local)
+    }
+
+    /// Whether an upstream socket of ours leads from `local` to `remote`.
+    pub fn has_upstream(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        self.upstream.contains(local, remote)
+    }
+
+    /// The failure of a connection that comes from an upstream socket of ours; the operator is warned.
+    pub fn client_refused(&self, client: SocketAddr, to: SocketAddr) -> Failure {
+        let uid = Uid::effective();
+        let words = format!(
+            "own_listener: the client {client} is this proxy's own upstream socket to {to}: its connections are redirected \
+             back to it. egret-init excludes uid {EXCLUDED_UID} and this proxy runs as uid {uid}: run it as uid \
+             {EXCLUDED_UID}, or start egret-init with --proxy-uid {uid}"
+        );
+        if self.warns(1) {
+            warn!("{words}");
+        }
+        Failure::new(Cause::Refused(Refusal::OwnListener), words)
+    }
+
+    fn warns(&self, kind: usize) -> bool {
+        let mut warned = self.warned[kind]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let due = warned.is_none_or(|last| last.elapsed() >= WARNING_INTERVAL);
+        if due {
+            *warned = Some(Instant::now());
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,92 @@
+use egret_config::model::objects::Objects;
+use egret_config::snapshot::Snapshot;
+use egret_config::snapshot::workload::{Mode, Workload};
+
+use super::*;
+
+/// Those of a proxy that listens on these ports of all addresses.
+pub(crate) fn listening_on(ports: &[u16], mode: Mode) -> Arc<OwnSockets> {
+    let workload = Workload {
+        own_ports: ports.to_vec(),
+        ..Workload::new(mode, "default")
+    };
+    let (snapshot, _) = Snapshot::build(&Objects::default(), workload);
+    Arc::new(OwnSockets::new(Arc::new(Current::new(snapshot))))
+}
+
+fn at(address: &str) -> SocketAddr {
+    address.parse().expect("an address")
+}
+
+#[test]
+fn an_address_of_this_host_is_its_own_though_nobody_named_it() {
+    let own = listening_on(&[80], Mode::Gateway);
+    let mut here = addresses::local().expect("addresses");
+    here.retain(|ip| !ip.is_loopback());
+    here.insert([127, 0, 0, 1].into());
+    for ip in here {
+        let refused = own.dialable(SocketAddr::new(ip, 80), AddressSource::Endpoint);
+        assert!(matches!(refused, Dialable::Refused(_)), "{ip}");
+        let other = own.dialable(SocketAddr::new(ip, 81), AddressSource::Endpoint);
+        assert_eq!(other, Dialable::Allowed, "{ip}");
+    }
+    let elsewhere = own.dialable(at("192.0.2.1:80"), AddressSource::Endpoint);
+    assert_eq!(elsewhere, Dialable::Allowed);
+}
+
+#[test]
+fn the_other_addresses_of_a_name_are_dialled() {
+    let own = listening_on(&[80], Mode::Sidecar);
+    let (bad, good) = (at("127.0.0.1:80"), at("192.0.2.1:80"));
+    let allowed = |addresses: &[SocketAddr]| own.allowed(addresses);
+    assert_eq!(allowed(&[good]).expect("allowed"), None);
+    assert_eq!(allowed(&[bad, good]).expect("one"), Some(vec![good]));
+    let failure = allowed(&[bad]).expect_err("its own");
+    assert_eq!(*failure.cause(), Cause::Refused(Refusal::OwnListener));
+    let words = failure.to_string();
+    assert!(words.starts_with("own_listener: 127.0.0.1:80 "), "{words}");
+}
+
+#[test]
+fn an_upstream_socket_is_known_while_it_lives_by_both_addresses() {
+    let own = listening_on(&[], Mode::Sidecar);
+    let (local, remote) = (at("10.0.0.5:40000"), at("192.0.2.1:80"));
+    let registered = own.register(local, at("[::ffff:192.0.2.1]:80"));
+    let other = own.register(local, at("192.0.2.2:80"));
+    assert!(own.has_upstream(local, remote));
+    assert!(own.has_upstream_at(local));
+    // The port of another client is not ours, nor is the same port towards another address.
+    assert!(!own.has_upstream(local, at("192.0.2.3:80")));
+    assert!(!own.has_upstream(at("10.0.0.5:40064"), remote));
+    assert!(!own.has_upstream_at(at("10.0.0.5:40064")));
+    assert!(!own.has_upstream_at(at("10.0.0.4:40000")));
+    drop(registered);
+    assert!(!own.has_upstream(local, remote));
+    assert!(own.has_upstream_at(local));
+    drop(other);
+    assert!(!own.has_upstream_at(local));
+}
+
+#[test]
+fn who_asks_for_a_socket_that_is_connecting_waits_until_it_is_registered() {
+    let own = listening_on(&[], Mode::Sidecar);
+    let (local, remote) = (at("10.0.0.5:40000"), at("192.0.2.1:80"));
+    let announced = own.connecting();
+    assert!(!own.has_upstream(local, remote), "nobody waits for ever");
+    let registered = own.register(local, remote);
+    drop(announced);
+    assert!(own.has_upstream(local, remote));
+    drop(registered);
+    assert!(!own.has_upstream(local, remote));
+}
+
+#[test]
+fn a_refused_client_hears_of_both_users() {
+    let own = listening_on(&[], Mode::Sidecar);
+    let failure = own.client_refused(at("10.0.0.5:40000"), at("192.0.2.1:80"));
+    let words = failure.to_string();
+    let uid = format!("uid {}", Uid::effective());
+    for part in ["own_listener", "uid 1337", &uid, "10.0.0.5:40000"] {
+        assert!(words.contains(part), "{words}");
+    }
+}

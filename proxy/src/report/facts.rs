@@ -1,0 +1,280 @@
+//! The facts about one call, as plain data by stage. They are filled for every call, whether or not a sink is
+//! configured, so filling them neither allocates nor looks at the clock of the wall.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_config::decide::flag::{Flag, Flags};
+use egret_config::decide::verdict::{Refusal, RouteName};
+use http::header::{HOST, USER_AGENT};
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
+use tokio::time::Instant;
+
+use crate::failure::{Cause, Failure};
+
+/// `x-forwarded-for`
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// `x-request-id`
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// One HTTP request, or one connection that carries no HTTP.
+#[derive(Debug)]
+pub struct Facts {
+    /// When the connection was accepted, or the head of the request was read.
+    pub began: Instant,
+    /// The client's side.
+    pub downstream: DownstreamFacts,
+    /// The request; empty for byte streams and for bytes that never became a request.
+    pub request: RequestFacts,
+    /// What the configuration decided.
+    pub decision: DecisionFacts,
+    /// The attempts to reach an endpoint, in order.
+    pub attempts: Attempts,
+    /// What the client got.
+    pub response: ResponseFacts,
+    /// Envoy's response flags, in the order in which they were raised.
+    pub flags: Flags,
+    /// Body bytes from the client; for byte streams all bytes from it.
+    pub bytes_received: u64,
+    /// Body bytes to the client; for byte streams all bytes to it.
+    pub bytes_sent: u64,
+    /// How the call ended; `None` while it is under way.
+    pub end: Option<End>,
+}
+
+/// The client's side of a call.
+#[derive(Clone, Debug, Default)]
+pub struct DownstreamFacts {
+    /// The client's address: the peer's, or the one that a PROXY header names.
+    pub remote_address: Option<SocketAddr>,
+    /// The address that the client connected to: on a sidecar the original destination.
+    pub local_address: Option<SocketAddr>,
+    /// The client's SNI.
+    pub requested_server_name: Option<Arc<str>>,
+    /// Why egret closed the client's connection.
+    pub termination_details: Option<Cow<'static, str>>,
+}
+
+/// The request's head. Until it is normalized, as the client sent it.
+#[derive(Clone, Debug, Default)]
+pub struct RequestFacts {
+    /// The method.
+    pub method: Option<Method>,
+    /// Path and query before any rewrite.
+    pub path: Option<PathAndQuery>,
+    /// The client's version of HTTP.
+    pub protocol: Option<Version>,
+    /// The Host header or `:authority`, before any rewrite.
+    pub authority: Option<AuthorityFact>,
+    /// `user-agent`.
+    pub user_agent: Option<HeaderValue>,
+    /// `x-forwarded-for`.
+    pub x_forwarded_for: Option<HeaderValue>,
+    /// `x-request-id`, the client's or ours.
+    pub request_id: Option<HeaderValue>,
+}
+
+/// Where a request names its host. Either is a shared text, so that nothing is copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthorityFact {
+    /// In the Host header.
+    Header(HeaderValue),
+    /// In its target: `:authority`, or an absolute URL.
+    Target(Authority),
+}
+
+/// What the configuration decided.
+#[derive(Clone, Debug, Default)]
+pub struct DecisionFacts {
+    /// The cluster's name.
+    pub cluster: Option<Arc<str>>,
+    /// The route's name.
+    pub route: Option<RouteName>,
+    /// The trail's short form; only where a sink wants it, since it is a text of its own.
+    pub reasons: Option<Box<str>>,
+}
+
+/// One attempt to reach an endpoint.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The endpoint; once it answered, the one of its addresses that did.
+    pub endpoint: SocketAddr,
+    /// The local address of the connection to it.
+    pub local_address: Option<SocketAddr>,
+}
+
+/// The attempts of one call. The first one needs no allocation.
+#[derive(Clone, Debug, Default)]
+pub struct Attempts {
+    earlier: Vec<Attempt>,
+    last: Option<Attempt>,
+}
+
+/// What the client got.
+#[derive(Clone, Debug, Default)]
+pub struct ResponseFacts {
+    /// The status; `None` (logged as 0) for byte streams and for clients that got none.
+    pub code: Option<StatusCode>,
+    /// Envoy's `RESPONSE_CODE_DETAILS`: why this status.
+    pub details: Option<Cow<'static, str>>,
+    /// Why connecting to the upstream failed: Envoy's `UPSTREAM_TRANSPORT_FAILURE_REASON`.
+    pub transport_failure: Option<Arc<str>>,
+    /// From the request sent to the head of the response received.
+    pub upstream_service_time: Option<Duration>,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// egret is done with it: it was served, or refused, or it failed.
+    Complete,
+    /// It was dropped before: the client left.
+    ClientLeft,
+}
+
+/// How a request's HTTP/2 stream was reset before its response had ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamReset {
+    /// By the client.
+    Client,
+    /// By us, because the client broke HTTP/2.
+    ProtocolError,
+}
+
+impl AuthorityFact {
+    /// The host, with its port if it has one.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Header(value) => value.as_bytes(),
+            Self::Target(authority) => authority.as_str().as_bytes(),
+        }
+    }
+}
+
+impl Attempts {
+    /// Adds an attempt at this endpoint.
+    pub fn begin(&mut self, endpoint: SocketAddr) -> &mut Attempt {
+        let attempt = Attempt {
+            endpoint,
+            local_address: None,
+        };
+        let before = self.last.replace(attempt);
+        self.earlier.extend(before);
+        self.last.as_mut().expect("it was put there just now")
+    }
+
+    /// The last one.
+    pub fn last(&self) -> Option<&Attempt> {
+        self.last.as_ref()
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Attempt> {
+        self.earlier.iter().chain(&self.last)
+    }
+}
+
+impl Facts {
+    /// The facts of a call that begins now.
+    pub fn begin() -> Self {
+        Self {
+            began: Instant::now(),
+            downstream: DownstreamFacts::default(),
+            request: RequestFacts::default(),
+            decision: DecisionFacts::default(),
+            attempts: Attempts::default(),
+            response: ResponseFacts::default(),
+            flags: Flags::default(),
+            bytes_received: 0,
+            bytes_sent: 0,
+            end: None,
+        }
+    }
+
+    /// Whether these are the facts of a request, and not of a byte stream.
+    pub fn is_request(&self) -> bool {
+        self.request.method.is_some()
+    }
+
+    /// Sets the request, as the client sent it.
+    pub fn set_request<B>(&mut self, request: &Request<B>) {
+        let (uri, headers) = (request.uri(), request.headers());
+        self.request = RequestFacts {
+            method: Some(request.method().clone()),
+            path: uri.path_and_query().cloned(),
+            protocol: Some(request.version()),
+            authority: match uri.authority() {
+                Some(authority) => Some(AuthorityFact::Target(authority.clone())),
+                None => headers.get(HOST).cloned().map(AuthorityFact::Header),
+            },
+            user_agent: headers.get(USER_AGENT).cloned(),
+            x_forwarded_for: headers.get(X_FORWARDED_FOR).cloned(),
+            request_id: headers.get(X_REQUEST_ID).cloned(),
+        };
+    }
+
+    /// Sets what normalizing the request changed: the authority and the path by which it is decided, and what the
+    /// headers that are sent on contain.
+    pub fn set_normalized(
+        &mut self,
+        authority: &HeaderValue,
+        path: &PathAndQuery,
+        headers: &HeaderMap,
+    ) {
+        let request = &mut self.request;
+        request.request_id = headers.get(X_REQUEST_ID).cloned();
+        request.x_forwarded_for = headers.get(X_FORWARDED_FOR).cloned();
+        request.authority = Some(AuthorityFact::Header(authority.clone()));
+        request.path = Some(path.clone());
+    }
+
+    /// Sets the status and its details.
+    pub fn set_response(&mut self, code: StatusCode, details: &'static str) {
+        self.response.code = Some(code);
+        self.response.details = Some(Cow::Borrowed(details));
+    }
+
+    /// Sets what follows from the failure of an HTTP request.
+    pub fn set_request_failure(&mut self, failure: &Failure) {
+        self.response.code = failure.status();
+        self.response.details = Some(failure.details());
+        self.set_failure(failure, failure.reply().flag);
+    }
+
+    /// Sets what follows from the failure of a byte stream. It has no status, and details only where no filter chain
+    /// matched.
+    pub fn set_stream_failure(&mut self, failure: &Failure) {
+        let reply = failure.reply();
+        self.set_failure(failure, reply.stream_flag);
+        if failure.ends_attempts() {
+            self.flags.raise(Flag::URX);
+        }
+        if failure.ends_connection() {
+            self.downstream.termination_details = Some(failure.to_string().into());
+        }
+        if reply.stream_details {
+            self.response.details = Some(failure.details());
+        }
+    }
+
+    fn set_failure(&mut self, failure: &Failure, flag: Option<Flag>) {
+        if let Some(flag) = flag {
+            self.flags.raise(flag);
+        }
+        if let Some(reason) = failure.transport_failure() {
+            self.response.transport_failure = Some(reason);
+        }
+        if let (Cause::Refused(Refusal::OwnListener), Some(reasons)) =
+            (failure.cause(), &self.decision.reasons)
+            && !reasons.contains(" refused=")
+        {
+            self.decision.reasons = Some(format!("{reasons} refused=own_listener").into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

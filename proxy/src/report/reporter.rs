@@ -1,0 +1,158 @@
+//! Gives the facts of each call to every sink, exactly once: when the call ends, or when it is dropped.
+
+use std::borrow::Cow;
+use std::fmt::{Debug, Display};
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use egret_config::decide::flag::Flag;
+
+use crate::report::facts::{End, Facts, StreamReset};
+
+/// What takes the facts of each call at its end.
+pub trait Sink: Debug + Send + Sync {
+    /// Takes the facts of a call that ended. Must not block: it runs on the thread that serves calls.
+    fn report(&self, facts: &Facts);
+
+    /// Whether the sink wants the reasons of decisions as text.
+    fn wants_reasons(&self) -> bool {
+        false
+    }
+}
+
+/// All sinks. Shared by the workers.
+#[derive(Debug)]
+pub struct Reporter {
+    sinks: Box<[Arc<dyn Sink>]>,
+}
+
+/// Counts the bytes of a request's body while they come.
+pub trait ByteCounter: Debug {
+    /// Bytes so far.
+    fn bytes(&self) -> u64;
+}
+
+/// Knows whether a request's HTTP/2 stream was reset.
+pub trait ResetState: Debug {
+    /// How it was reset, if it was.
+    fn reset(&self) -> Option<StreamReset>;
+}
+
+/// The facts of a call under way. Whoever holds this fills them; they are reported when it is dropped, whatever happened.
+/// A request that is dropped before [`FactsGuard::end`] was left by its client.
+#[derive(Debug)]
+pub struct FactsGuard {
+    facts: Facts,
+    reporter: Arc<Reporter>,
+    dismissed: bool,
+    body: Option<Rc<dyn ByteCounter>>,
+    stream: Option<Arc<dyn ResetState>>,
+}
+
+impl Reporter {
+    /// Reports to these sinks.
+    pub fn new(sinks: impl IntoIterator<Item = Arc<dyn Sink>>) -> Arc<Self> {
+        Arc::new(Self {
+            sinks: sinks.into_iter().collect(),
+        })
+    }
+
+    /// The facts of a call that begins now.
+    pub fn begin(self: &Arc<Self>) -> FactsGuard {
+        FactsGuard {
+            facts: Facts::begin(),
+            reporter: Arc::clone(self),
+            dismissed: false,
+            body: None,
+            stream: None,
+        }
+    }
+
+    fn report(&self, facts: &Facts) {
+        for sink in &self.sinks {
+            sink.report(facts);
+        }
+    }
+}
+
+impl FactsGuard {
+    /// Has the bytes of the request's body read from `counter`, should the call be dropped.
+    pub fn watch_body(&mut self, counter: Option<Rc<dyn ByteCounter>>) {
+        self.body = counter;
+    }
+
+    /// Has a reset of the request's HTTP/2 stream read from `stream`, should the call be dropped.
+    pub fn watch_stream(&mut self, stream: Arc<dyn ResetState>) {
+        self.stream = Some(stream);
+    }
+
+    /// Sets the reasons of the decision, if a sink wants them; otherwise no text is made.
+    pub fn set_reasons(&mut self, trail: &impl Display) {
+        if self.reporter.sinks.iter().any(|sink| sink.wants_reasons()) {
+            self.facts.decision.reasons = Some(trail.to_string().into());
+        }
+    }
+
+    /// Ends the call, and reports it.
+    pub fn end(mut self) {
+        self.facts.end = Some(End::Complete);
+    }
+
+    /// Reports nothing: for a connection whose requests have facts of their own.
+    pub fn dismiss(&mut self) {
+        self.dismissed = true;
+    }
+
+    /// Completes the facts of a call that was dropped.
+    fn client_left(&mut self) {
+        self.facts.end = Some(End::ClientLeft);
+        if !self.facts.is_request() || !self.facts.flags.is_empty() {
+            return;
+        }
+        // Envoy has one word for both ways in which a stream is reset.
+        let (flag, details) = match self.stream.as_ref().and_then(|stream| stream.reset()) {
+            None => (Flag::DC, "downstream_remote_disconnect"),
+            Some(StreamReset::Client) => (Flag::DR, "http2.remote_reset"),
+            Some(StreamReset::ProtocolError) => (Flag::DPE, "http2.remote_reset"),
+        };
+        self.facts.flags.raise(flag);
+        self.facts.response.details = Some(Cow::Borrowed(details));
+        if let Some(body) = &self.body {
+            self.facts.bytes_received = body.bytes();
+        }
+    }
+}
+
+impl Deref for FactsGuard {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+impl DerefMut for FactsGuard {
+    fn deref_mut(&mut self) -> &mut Facts {
+        &mut self.facts
+    }
+}
+
+impl Drop for FactsGuard {
+    fn drop(&mut self) {
+        if self.dismissed {
+            return;
+        }
+        if self.facts.end.is_none() {
+            self.client_left();
+        }
+        if self.facts.is_request() && self.facts.response.code.is_none() {
+            // No client was there to read it.
+            self.facts.bytes_sent = 0;
+        }
+        self.reporter.report(&self.facts);
+    }
+}
+
+#[cfg(test)]
+mod tests;

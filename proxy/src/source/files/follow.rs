@@ -1,0 +1,191 @@
+//! Loads the configuration from its files at the start, then follows them: looks, waits until they are quiet, reads, and
+//! offers what it read to the publisher.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_config::snapshot::Snapshot;
+use thiserror::Error;
+use tokio::sync::Notify;
+use tokio::{task, time};
+use tracing::{error, warn};
+
+use crate::current::Current;
+use crate::source::compile::Terms;
+use crate::source::files::find::{Listing, find, folders};
+use crate::source::files::options::{Options, ReadError};
+use crate::source::files::read::{Texts, is_occupied, read};
+use crate::source::files::watch::Watch;
+use crate::source::publisher::{Publisher, Refused};
+use crate::source::status::Status;
+
+/// How often to look whether files changed, notice or not.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Every so many looks contents are compared too, for a change that left size and times as they were.
+const LOOKS_BEFORE_READ: u32 = 10;
+
+/// How long files must be quiet before they are read: an edit is often several writes.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// Waiting for quiet ends after this long, so that a file that never rests is read all the same.
+const QUIET_WAIT_MAX: Duration = Duration::from_millis(800);
+
+/// The files of the configuration, and what was last seen of them.
+#[derive(Debug)]
+pub struct FileSource {
+    options: Options,
+    publisher: Publisher,
+    listing: Listing,
+}
+
+/// Why there is no configuration to start with.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// A path that cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A configuration that egret must not start with.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+impl FileSource {
+    /// Reads and compiles the configuration for the first time. Errors in documents do not stop the other documents.
+    ///
+    /// # Errors
+    /// A path that cannot be read, or a configuration that egret must not start with.
+    pub fn load(
+        options: Options,
+        terms: Terms,
+        status: Status,
+    ) -> Result<(Self, Snapshot), LoadError> {
+        let listing = find(&options)?;
+        let input = read(&listing)?.into_input();
+        let (publisher, snapshot) = Publisher::start(input, terms, status)?;
+        let source = Self {
+            options,
+            publisher,
+            listing,
+        };
+        Ok((source, snapshot))
+    }
+
+    /// Writes what was loaded at the start to the log.
+    pub fn announce(&self) {
+        if self.options.paths.is_empty() && self.options.mesh_config.is_none() {
+            warn!(
+                "no configuration (--config, --mesh-config): calls to anywhere are allowed, and nothing is registered"
+            );
+        }
+        self.publisher.announce();
+    }
+
+    /// Follows the files for as long as it is polled. `asked` is notified to look at once, as by a signal.
+    pub async fn follow(mut self, current: Arc<Current>, asked: Arc<Notify>) {
+        let mut watch = Watch::new(Arc::clone(&asked));
+        watch.set(folders(&self.options, &self.listing));
+        // What changed before the watch began has made no notice.
+        asked.notify_one();
+        let mut looks = 0;
+        loop {
+            let noticed = time::timeout(LOOK_INTERVAL, watch.changed()).await.is_ok();
+            if noticed {
+                quiet(&watch).await;
+            }
+            looks += 1;
+            let thorough = noticed || looks >= LOOKS_BEFORE_READ;
+            if thorough {
+                looks = 0;
+            }
+            // The blocking work gets the source and gives it back.
+            let door = Arc::clone(&current);
+            let looked = task::spawn_blocking(move || {
+                let moved = self.look(thorough, &door);
+                (self, moved)
+            })
+            .await;
+            let Ok((source, moved)) = looked else {
+                error!(
+                    "looking at the configuration failed; what is in force stays until a restart"
+                );
+                return;
+            };
+            self = source;
+            if moved {
+                watch.set(folders(&self.options, &self.listing));
+            }
+        }
+    }
+
+    /// Looks at the files once and acts on what it sees. Says whether files were added, removed or written.
+    fn look(&mut self, thorough: bool, current: &Current) -> bool {
+        let listing = match find(&self.options) {
+            Ok(listing) => listing,
+            Err(error) => {
+                self.publisher.unreadable(error.to_string());
+                return false;
+            }
+        };
+        let moved = listing != self.listing;
+        if !(moved || thorough || self.publisher.is_blind()) {
+            return false;
+        }
+        self.listing = listing;
+        match read(&self.listing) {
+            Ok(texts) if self.publisher.is_news(texts.fingerprint) => self.offer(texts, current),
+            Ok(_) => {}
+            Err(error) => self.publisher.unreadable(error.to_string()),
+        }
+        moved
+    }
+
+    fn offer(&mut self, texts: Texts, current: &Current) {
+        let lost = self.lost(&texts);
+        if lost.is_empty() {
+            self.publisher.offer(texts.into_input(), current);
+        } else {
+            self.publisher.refuse(texts.fingerprint, lost);
+        }
+    }
+
+    /// Files in force that are still there and cannot be read as what they were: emptied, or something else than files
+    /// now. A file that is gone is meant to be gone.
+    fn lost(&self, texts: &Texts) -> Vec<String> {
+        let in_force = self.publisher.in_force();
+        let mut lost = Vec::new();
+        for (file, bytes) in &in_force.files {
+            let now = texts.all().find(|text| text.file == *file);
+            let what = match now {
+                Some(text) if *bytes > 0 && text.bytes.trim_ascii().is_empty() => "empty",
+                Some(_) => continue,
+                None if is_occupied(Path::new(&**file)) => self.what_is_at(file),
+                None => continue,
+            };
+            if in_force.has_objects_of(file) {
+                lost.push(format!(
+                    "{file}: it was a file with objects and is now {what}; restore it, or remove it if its objects are \
+                     to go"
+                ));
+            }
+        }
+        lost
+    }
+
+    fn what_is_at(&self, file: &str) -> &'static str {
+        let skipped = self.listing.skipped.iter();
+        let mut here = skipped.filter(|one| one.path == Path::new(file));
+        here.next().map_or("not a file", |one| one.what)
+    }
+}
+
+/// Waits until nothing was noticed for a moment.
+async fn quiet(watch: &Watch) {
+    let rest = async { while time::timeout(QUIET, watch.changed()).await.is_ok() {} };
+    // Never at rest: look at what is there.
+    let _ = time::timeout(QUIET_WAIT_MAX, rest).await;
+}
+
+#[cfg(test)]
+mod tests;

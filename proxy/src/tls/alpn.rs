@@ -1,0 +1,37 @@
+//! Application protocols (ALPN, RFC 7301).
+
+/// Application protocols to offer, or to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Alpn {
+    /// Nothing is said.
+    None,
+    /// `http/1.1`.
+    Http1,
+    /// `h2`.
+    Http2,
+    /// `h2`, else `http/1.1`.
+    Either,
+}
+
+impl Alpn {
+    /// What is offered to a proxy of the mesh, which tells mesh TLS from an application's by these.
+    pub(in crate::tls) fn protocols_in_mesh(self) -> Vec<Vec<u8>> {
+        let names: &[&[u8]] = match self {
+            Self::None => &[b"istio"],
+            Self::Http1 => &[b"istio-http/1.1", b"istio", b"http/1.1"],
+            Self::Http2 => &[b"istio-h2", b"istio", b"h2"],
+            Self::Either => &[b"istio-h2", b"istio-http/1.1", b"istio", b"h2", b"http/1.1"],
+        };
+        names.iter().map(|name| name.to_vec()).collect()
+    }
+
+    pub(in crate::tls) fn protocols(self) -> Vec<Vec<u8>> {
+        let names: &[&[u8]] = match self {
+            Self::None => &[],
+            Self::Http1 => &[b"http/1.1"],
+            Self::Http2 => &[b"h2"],
+            Self::Either => &[b"h2", b"http/1.1"],
+        };
+        names.iter().map(|name| name.to_vec()).collect()
+    }
+}

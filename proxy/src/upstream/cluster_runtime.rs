@@ -1,0 +1,351 @@
+//! What is alive of one cluster on one worker: who its endpoints are now, which of them a call goes to, its connections.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_config::decide::Dice;
+use egret_config::model::policy::LoadBalancer;
+use egret_config::snapshot::cluster::{Cluster, Discovery};
+use tokio::task::spawn_local;
+use tokio::time::Instant;
+
+use crate::client::pool::Pool;
+use crate::dial::failed_addresses;
+use crate::dial::failed_addresses::FailedAddressCache;
+use crate::dns::names::Names;
+use crate::failure::Failure;
+use crate::own_sockets::OwnSockets;
+use crate::upstream::balance::Balance;
+use crate::upstream::balance::warmup::Shares;
+use crate::upstream::endpoint_set::{EndpointSet, FamilyFilter};
+use crate::upstream::endpoints::Active;
+use crate::upstream::limits::{Permit, Resource};
+use crate::upstream::outlier::CallOutcome;
+use crate::upstream::shared_state::SharedClusterState;
+use crate::upstream::wanted::{AttemptHistory, Carries, LoadBalancerContext};
+use crate::upstream::{balance, endpoints, resolve};
+
+/// Istio's default for `http.idleTimeout`.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// An endpoint to go to.
+#[derive(Debug)]
+pub struct Target {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Where the name of the call is, too, where that says whom it is for.
+    pub others: Vec<SocketAddr>,
+    /// Counts the call while it lives.
+    pub active: Option<Active>,
+}
+
+/// What is alive of one cluster.
+#[derive(Debug)]
+pub struct ClusterRuntime {
+    /// The cluster as it was when last seen.
+    cluster: RefCell<Arc<Cluster>>,
+    /// Its connections.
+    pub pool: Rc<Pool>,
+    /// What all workers know of it together.
+    pub standing: Arc<SharedClusterState>,
+    balance: Balance,
+    turn: Cell<u64>,
+    /// When all endpoints have their whole share.
+    warm_at: Cell<Option<Instant>>,
+    failed_addresses: FailedAddressCache,
+    found: RefCell<Rc<EndpointSet>>,
+    /// The sockets of this proxy, which no name leads to.
+    own: Arc<OwnSockets>,
+}
+
+impl ClusterRuntime {
+    /// The beginning of a cluster's life on this worker.
+    pub fn new(
+        cluster: &Arc<Cluster>,
+        standing: Arc<SharedClusterState>,
+        own: Arc<OwnSockets>,
+    ) -> Self {
+        let found = match &cluster.discovery {
+            Discovery::Members(members) => EndpointSet::new(endpoints::of_addresses(members), None),
+            Discovery::Names { .. } | Discovery::Original { .. } | Discovery::PerCall { .. } => {
+                EndpointSet::new(Vec::new(), Some(Instant::now()))
+            }
+        };
+        let limits = &cluster.policy.pool;
+        // As Istio does, what is said of TCP stands in for what is not said of HTTP.
+        let tcp = limits.tcp_idle_timeout.filter(|limit| !limit.is_zero());
+        let idle_timeout = limits.http_idle_timeout.or(tcp).unwrap_or(IDLE_TIMEOUT);
+        let pool = Pool::new(idle_timeout, limits.requests_per_connection_max);
+        let pool = Rc::new(pool.limited(standing.usage.freed(), limits));
+        if limits.connections_max.is_some() {
+            make_room(&pool, &standing);
+        }
+        if cluster.policy.outlier_detection.is_none() {
+            // Nobody would take back what an earlier policy ejected.
+            standing.keep_hosts(&[]);
+        }
+        let live = Self {
+            cluster: RefCell::new(Arc::clone(cluster)),
+            pool,
+            standing,
+            balance: match cluster.policy.load_balancer {
+                LoadBalancer::RoundRobin => Balance::RoundRobin,
+                LoadBalancer::Random | LoadBalancer::ConsistentHash(_) => Balance::Random,
+                LoadBalancer::LeastRequest | LoadBalancer::Passthrough => Balance::LeastRequest,
+            },
+            turn: Cell::new(0),
+            warm_at: Cell::new(None),
+            failed_addresses: FailedAddressCache::default(),
+            found: RefCell::new(Rc::new(EndpointSet::new(Vec::new(), None))),
+            own,
+        };
+        live.meet(found);
+        live
+    }
+
+    /// Whether this is the life of `cluster`: the very one, or one of another snapshot with the same members and policy.
+    pub fn is_of(&self, cluster: &Arc<Cluster>) -> bool {
+        let mut known = self.cluster.borrow_mut();
+        if Arc::ptr_eq(&known, cluster) {
+            return true;
+        }
+        let same = known.discovery == cluster.discovery
+            && known.policy == cluster.policy
+            && known.service_names == cluster.service_names;
+        if same {
+            *known = Arc::clone(cluster);
+        }
+        same
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> Arc<Cluster> {
+        Arc::clone(&self.cluster.borrow())
+    }
+
+    /// Notes how a call to an endpoint went, for ejection.
+    pub fn report(&self, address: SocketAddr, seen: CallOutcome) {
+        let cluster = self.cluster.borrow();
+        if let Some(policy) = &cluster.policy.outlier_detection {
+            let hosts = self.found.borrow().endpoints().len();
+            self.standing.note(policy, hosts, address, seen);
+        }
+    }
+
+    /// A place among the connections that there may be; or, when there is none, an idle connection that `idle` finds.
+    /// Requests wait for either, as many as may.
+    ///
+    /// # Errors
+    /// `Cause::Overflow`.
+    pub async fn connection<C>(
+        &self,
+        idle: impl FnMut() -> Option<C>,
+    ) -> Result<Result<C, Permit>, Failure> {
+        let cluster = self.cluster();
+        let limits = &cluster.policy.pool;
+        let usage = &self.standing.usage;
+        match usage.take(Resource::Connection, limits.connections_max) {
+            Ok(permit) => Ok(Err(permit)),
+            Err(_) => usage.wait_for_connection(limits, idle).await,
+        }
+    }
+
+    /// A place among the connections that there may be, now or never.
+    ///
+    /// # Errors
+    /// `Cause::Overflow`.
+    pub fn stream(&self) -> Result<Permit, Failure> {
+        let max = self.cluster.borrow().policy.pool.connections_max;
+        self.standing.usage.take(Resource::Connection, max)
+    }
+
+    /// The right to try a request once more, as long as this lives.
+    ///
+    /// # Errors
+    /// `Cause::Overflow`.
+    pub fn retry(&self) -> Result<Permit, Failure> {
+        let cluster = self.cluster.borrow();
+        let policy = &cluster.policy;
+        let usage = &self.standing.usage;
+        usage.take_retry(&policy.pool, policy.retry_budget.as_ref())
+    }
+
+    /// Picks an endpoint for a call; resolves names that are not known, or not any more.
+    ///
+    /// # Errors
+    /// `Cause::NoEndpoint`, `Cause::NoAddress` and `Cause::Overflow`.
+    pub async fn pick(
+        &self,
+        wanted: &LoadBalancerContext<'_>,
+        names: &Names,
+        dice: Dice<'_>,
+    ) -> Result<Target, Failure> {
+        let cluster = self.cluster();
+        let request = self.admit(&cluster, wanted.carries)?;
+        let at = |address| Target {
+            address,
+            others: Vec::new(),
+            active: None,
+        };
+        let found = match &cluster.discovery {
+            _ if cluster.policy.load_balancer == LoadBalancer::Passthrough => {
+                resolve::original(&cluster, wanted, None).map(at)
+            }
+            Discovery::Original { port } => resolve::original(&cluster, wanted, *port).map(at),
+            Discovery::PerCall { allowed, port } => {
+                let all =
+                    resolve::per_call(&cluster, allowed, *port, wanted, (names, &*self.own)).await;
+                all.map(|(first, others)| Target {
+                    address: self.failed_addresses.instead_of(first),
+                    others,
+                    active: None,
+                })
+            }
+            Discovery::Members(_) => {
+                return self.one_of(&cluster, FamilyFilter::All, wanted, request, dice);
+            }
+            Discovery::Names { members, single } => {
+                if self.found.borrow().is_stale() {
+                    let before = Rc::clone(self.found.borrow().endpoints());
+                    self.learn(
+                        resolve::members(&cluster, members, (names, &*self.own), &before).await?,
+                    );
+                }
+                let among = if *single {
+                    FamilyFilter::First(wanted.to)
+                } else {
+                    FamilyFilter::Family(wanted.to)
+                };
+                return self.one_of(&cluster, among, wanted, request, dice);
+            }
+        };
+        found.map(|target| Target {
+            active: Some(Active::begin(None, request)),
+            ..target
+        })
+    }
+
+    /// Addresses to try when `picked` does not answer: `others` that it stands among, or others of this cluster's names.
+    pub fn alternates(&self, picked: SocketAddr, others: &[SocketAddr]) -> Vec<SocketAddr> {
+        if !others.is_empty() {
+            return failed_addresses::in_turns(picked, others.iter().copied());
+        }
+        if !matches!(self.cluster.borrow().discovery, Discovery::Names { .. }) {
+            return vec![picked];
+        }
+        let found = self.found.borrow();
+        let ejected = self.standing.ejected();
+        let all = found.endpoints().iter().map(|endpoint| endpoint.address);
+        failed_addresses::in_turns(picked, all.filter(|address| !ejected.contains(address)))
+    }
+
+    /// Notes that `instead` answered while `picked` did not.
+    pub fn passes_over(&self, picked: SocketAddr, instead: SocketAddr) {
+        self.failed_addresses.note(picked, instead);
+    }
+
+    /// A place among the requests that there may be. A budget of retries needs them counted.
+    fn admit(&self, cluster: &Cluster, carries: Carries) -> Result<Permit, Failure> {
+        let policy = &cluster.policy;
+        let max = match carries {
+            Carries::Stream => return Ok(Permit::default()),
+            Carries::Request => policy.pool.requests_max,
+        };
+        let max = max.or(policy.retry_budget.map(|_| u32::MAX));
+        self.standing.usage.take(Resource::Request, max)
+    }
+
+    fn one_of(
+        &self,
+        cluster: &Cluster,
+        among: FamilyFilter,
+        wanted: &LoadBalancerContext<'_>,
+        request: Permit,
+        dice: Dice<'_>,
+    ) -> Result<Target, Failure> {
+        let found = Rc::clone(&self.found.borrow());
+        let policy = cluster.policy.outlier_detection.as_ref();
+        let health_min = policy.map_or(0, |policy| policy.health_percent_min);
+        let version = self.standing.version(policy);
+        let ejected = || self.standing.ejected();
+        let usable = found.usable(among, version, ejected, health_min);
+        let picked = match (&cluster.policy.load_balancer, wanted.hash) {
+            (LoadBalancer::ConsistentHash(how), Some(hash)) => {
+                let dice = &mut |sides: u64| hash.checked_rem(sides).unwrap_or(0);
+                let level = usable.level(wanted.tried.done(), dice);
+                level.and_then(|level| level.hashed(how.table, hash))
+            }
+            _ => usable.level(wanted.tried.done(), dice).and_then(|level| {
+                let AttemptHistory { at, avoid, .. } = wanted.tried;
+                let (avoid, turn) = (if avoid { at } else { &[] }, &self.turn);
+                let shares = self.shares(cluster);
+                balance::pick(self.balance, &level.endpoints, avoid, &shares, turn, dice)
+            }),
+        };
+        let picked = picked.ok_or_else(|| resolve::nobody(cluster, found.endpoints().len()))?;
+        Ok(Target {
+            address: self.failed_addresses.instead_of(picked.address),
+            others: Vec::new(),
+            active: Some(Active::begin(Some(picked), request)),
+        })
+    }
+
+    fn learn(&self, found: EndpointSet) {
+        let addresses = |found: &EndpointSet| -> Vec<SocketAddr> {
+            let all = found.endpoints().iter().map(|endpoint| endpoint.address);
+            all.collect()
+        };
+        let new = addresses(&found);
+        if self.cluster.borrow().policy.outlier_detection.is_some()
+            && addresses(&self.found.borrow()) != new
+        {
+            self.standing.keep_hosts(&new);
+        }
+        self.meet(found);
+    }
+
+    /// Notes since when endpoints are known, if their share grows.
+    fn meet(&self, found: EndpointSet) {
+        if let Some(warmup) = &self.cluster.borrow().policy.warmup
+            && !found.endpoints().is_empty()
+        {
+            let endpoints = found.endpoints();
+            let addresses: Vec<_> = endpoints.iter().map(|one| one.address).collect();
+            let known = self.standing.known(&addresses);
+            for (endpoint, since) in endpoints.iter().zip(&known) {
+                endpoint.since.set(Some(*since));
+            }
+            let last = known.into_iter().max();
+            self.warm_at.set(last.map(|last| last + warmup.duration));
+        }
+        *self.found.borrow_mut() = Rc::new(found);
+    }
+
+    fn shares(&self, cluster: &Cluster) -> Shares {
+        let Some((warmup, warm_at)) = cluster.policy.warmup.zip(self.warm_at.get()) else {
+            return Shares::Whole;
+        };
+        let now = Instant::now();
+        if self.balance == Balance::Random || warm_at <= now {
+            return Shares::Whole;
+        }
+        Shares::Growing(warmup, now)
+    }
+}
+
+/// Closes idle connections when a request, maybe of another worker, waits because there are too many.
+fn make_room(pool: &Rc<Pool>, standing: &Arc<SharedClusterState>) {
+    let (pool, usage) = (Rc::downgrade(pool), Arc::clone(&standing.usage));
+    spawn_local(async move {
+        loop {
+            usage.wanted().await;
+            match pool.upgrade() {
+                Some(pool) => pool.close_idle(),
+                None => return,
+            }
+        }
+    });
+}

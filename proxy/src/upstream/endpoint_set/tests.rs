@@ -1,0 +1,102 @@
+use super::*;
+
+/// Endpoints `10.0.0.N` of these priorities, and one more, of IPv6.
+fn found(priorities: &[u32]) -> EndpointSet {
+    let v4 = priorities
+        .iter()
+        .enumerate()
+        .map(|(number, priority)| Rc::new(Endpoint::new(v4(number as u8), 1, *priority)));
+    let v6 = Rc::new(Endpoint::new(v6(), 1, 0));
+    EndpointSet::new(std::iter::once(v6).chain(v4).collect(), None)
+}
+
+fn v4(number: u8) -> SocketAddr {
+    ([10, 0, 0, number], 80).into()
+}
+
+fn v6() -> SocketAddr {
+    SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, 1], 80))
+}
+
+/// The endpoints of the priority that a roll falls into.
+fn level(
+    found: &EndpointSet,
+    among: FamilyFilter,
+    ejected: &[SocketAddr],
+    health_min: u32,
+    roll: u64,
+) -> Vec<SocketAddr> {
+    let version = ejected.len() as u64;
+    let usable = found.usable(among, version, || ejected.to_vec(), health_min);
+    addresses(usable.level(&[], &mut |_| roll))
+}
+
+fn addresses(level: Option<&PriorityLevel>) -> Vec<SocketAddr> {
+    level.map_or_else(Vec::new, |level| {
+        level.endpoints.iter().map(|one| one.address).collect()
+    })
+}
+
+#[test]
+fn priorities_that_were_tried_leave_their_turn_to_others() {
+    let found = found(&[0, 0, 1, 2]);
+    let usable = found.usable(FamilyFilter::Family(v4(9)), 0, Vec::new, 0);
+    let other = |done: &[SocketAddr]| addresses(usable.level(done, &mut |_| 0));
+    assert_eq!(other(&[]), [v4(0), v4(1)]);
+    assert_eq!(other(&[v4(0), v4(1)]), [v4(2)]);
+    assert_eq!(other(&[v4(0), v4(0), v4(2), v4(2)]), [v4(3)]);
+    let all = [v4(0), v4(2), v4(3)];
+    assert_eq!(other(&all), [v4(0), v4(1)], "from the beginning");
+}
+
+#[test]
+fn a_family_or_all() {
+    let families = [
+        (FamilyFilter::All, vec![v4(0), v4(1), v6()]),
+        (FamilyFilter::Family(v4(9)), vec![v4(0), v4(1)]),
+        (FamilyFilter::First(v4(9)), vec![v4(0)]),
+        (FamilyFilter::Family(v6()), vec![v6()]),
+    ];
+    for (among, expected) in families {
+        let found = found(&[0, 0]);
+        assert_eq!(level(&found, among, &[], 0, 0), expected, "{among:?}");
+    }
+    let only_v4 = EndpointSet::new(vec![Rc::new(Endpoint::new(v4(0), 1, 0))], None);
+    assert_eq!(
+        level(&only_v4, FamilyFilter::Family(v6()), &[], 0, 0),
+        [v4(0)]
+    );
+}
+
+#[test]
+fn the_ejected_are_left_out_until_too_few_are_well() {
+    let found = found(&[0, 0]);
+    let v4s = FamilyFilter::Family(v4(9));
+    assert_eq!(level(&found, v4s, &[v4(0)], 0, 0), [v4(1)]);
+    let all = [v4(0), v4(1)];
+    assert!(level(&found, v4s, &all, 0, 0).is_empty());
+    assert_eq!(level(&found, v4s, &[v4(1), v4(0), v6()], 51, 0), all);
+}
+
+#[test]
+fn the_next_priority_takes_what_the_first_cannot_carry() {
+    let found = found(&[0, 0, 1]);
+    let v4s = FamilyFilter::Family(v4(9));
+    assert_eq!(level(&found, v4s, &[], 0, 99), [v4(0), v4(1)]);
+    let half = [v4(0)];
+    assert_eq!(level(&found, v4s, &half, 0, 69), [v4(1)]);
+    assert_eq!(level(&found, v4s, &half, 0, 70), [v4(2)]);
+    assert_eq!(level(&found, v4s, &[v4(0), v4(1)], 0, 0), [v4(2)]);
+}
+
+#[test]
+fn what_was_made_holds_for_its_version() {
+    let found = found(&[0]);
+    let once = found.usable(FamilyFilter::All, 1, Vec::new, 0);
+    let again = found.usable(FamilyFilter::All, 1, || panic!("not asked again"), 0);
+    assert!(Rc::ptr_eq(&once, &again));
+    assert!(!Rc::ptr_eq(
+        &once,
+        &found.usable(FamilyFilter::All, 2, Vec::new, 0)
+    ));
+}

@@ -1,0 +1,31 @@
+//! A pooled connection in use by a call at an endpoint.
+
+use std::rc::Rc;
+
+use crate::client::pool::{Call, Http1Connection, Key, Pool};
+use crate::upstream::endpoints::Active;
+
+/// A connection in use. It goes back to its pool when the response has been read to its end, and is closed when this is
+/// dropped before.
+#[derive(Debug)]
+pub struct Lease {
+    /// The HTTP/1 connection; none for a shared one, which stays where it is.
+    pub single: Option<Http1Connection>,
+    /// The place on a shared connection.
+    pub call: Option<Call>,
+    /// Where it goes back to.
+    pub pool: Rc<Pool>,
+    /// Under which key.
+    pub key: Key,
+    /// Counts the call at its endpoint.
+    pub active: Option<Active>,
+}
+
+impl Lease {
+    /// The response is complete.
+    pub fn give_back(self) {
+        if let Some(single) = self.single {
+            self.pool.put(self.key, single);
+        }
+    }
+}

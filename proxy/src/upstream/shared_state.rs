@@ -1,0 +1,133 @@
+//! What all workers know together of a cluster: what its calls use, and which endpoints are ejected. Outlives reloads.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use egret_config::model::policy::OutlierDetection;
+use egret_config::snapshot::Snapshot;
+use tokio::time::Instant;
+use tracing::info;
+
+use crate::upstream::limits::Usage;
+use crate::upstream::outlier::{CallOutcome, Outlier};
+
+/// The standing of every cluster that was called. Shared by all workers.
+#[derive(Debug, Default)]
+pub struct SharedClusterStates {
+    by_cluster: Mutex<HashMap<Arc<str>, Arc<SharedClusterState>>>,
+}
+
+/// The standing of one cluster.
+#[derive(Debug)]
+pub struct SharedClusterState {
+    /// What its calls use now.
+    pub usage: Arc<Usage>,
+    name: Arc<str>,
+    outlier: Mutex<Outlier>,
+    /// How many are ejected, so that nobody takes the lock while all is well.
+    ejected: AtomicUsize,
+    /// Changes with the ejected ones.
+    version: AtomicU64,
+    /// Since when each endpoint is known, where the policy asks for it.
+    known: Mutex<HashMap<SocketAddr, Instant>>,
+}
+
+impl SharedClusterStates {
+    /// The standing of a cluster.
+    pub fn of(&self, cluster: &Arc<str>) -> Arc<SharedClusterState> {
+        let mut by_cluster = lock(&self.by_cluster);
+        let standing = by_cluster.entry(Arc::clone(cluster)).or_insert_with(|| {
+            Arc::new(SharedClusterState {
+                usage: Arc::default(),
+                name: Arc::clone(cluster),
+                outlier: Mutex::default(),
+                ejected: AtomicUsize::new(0),
+                version: AtomicU64::new(0),
+                known: Mutex::default(),
+            })
+        });
+        Arc::clone(standing)
+    }
+
+    /// Forgets clusters that a snapshot does not have and that nobody calls any more.
+    pub fn keep_only(&self, snapshot: &Snapshot) {
+        lock(&self.by_cluster).retain(|name, standing| {
+            snapshot.clusters.contains_key(name) || Arc::strong_count(standing) > 1
+        });
+    }
+
+    /// The ejected endpoints of a cluster, for the admin page.
+    pub fn ejected(&self, cluster: &str) -> Vec<SocketAddr> {
+        let standing = lock(&self.by_cluster).get(cluster).cloned();
+        standing.map_or_else(Vec::new, |standing| lock(&standing.outlier).ejected())
+    }
+}
+
+impl SharedClusterState {
+    /// Notes what a call saw of one of `hosts` endpoints.
+    pub fn note(&self, policy: &OutlierDetection, hosts: usize, at: SocketAddr, seen: CallOutcome) {
+        let mut outlier = lock(&self.outlier);
+        self.sweep(&mut outlier, policy);
+        let ejection = outlier.note(policy, hosts, at, seen, Instant::now());
+        self.publish(&outlier);
+        if let Some(ejection) = ejection {
+            let (reason, time) = (ejection.reason, ejection.time);
+            info!(cluster = %self.name, endpoint = %at, ?reason, ?time, "endpoint ejected");
+        }
+    }
+
+    /// The version of who is ejected, now.
+    pub fn version(&self, policy: Option<&OutlierDetection>) -> u64 {
+        if let Some(policy) = policy
+            && self.ejected.load(Ordering::Acquire) > 0
+        {
+            self.sweep(&mut lock(&self.outlier), policy);
+        }
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The endpoints that are ejected.
+    pub fn ejected(&self) -> Vec<SocketAddr> {
+        if self.ejected.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        lock(&self.outlier).ejected()
+    }
+
+    /// Since when each of these endpoints is known, which are all that there are.
+    pub fn known(&self, hosts: &[SocketAddr]) -> Vec<Instant> {
+        let now = Instant::now();
+        let mut known = lock(&self.known);
+        known.retain(|host, _| hosts.contains(host));
+        let since = hosts.iter().map(|host| *known.entry(*host).or_insert(now));
+        since.collect()
+    }
+
+    /// Forgets endpoints that are no longer there.
+    pub fn keep_hosts(&self, hosts: &[SocketAddr]) {
+        let mut outlier = lock(&self.outlier);
+        outlier.keep_only(hosts);
+        self.publish(&outlier);
+    }
+
+    /// Takes back endpoints whose ejection is over.
+    fn sweep(&self, outlier: &mut Outlier, policy: &OutlierDetection) {
+        if outlier.sweep(policy, Instant::now()) {
+            self.publish(outlier);
+            info!(cluster = %self.name, "endpoint taken back after its ejection");
+        }
+    }
+
+    fn publish(&self, outlier: &Outlier) {
+        let ejected = outlier.ejected().len();
+        if self.ejected.swap(ejected, Ordering::AcqRel) != ejected {
+            self.version.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

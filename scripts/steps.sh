@@ -1,0 +1,43 @@
+# Sourced by the scripts beside it: the steps that scripts/check and scripts/test have in common.
+
+check_format() {
+    step "format"
+    cargo fmt --all --check
+    echo "every file is formatted"
+}
+
+check_lints() {
+    step "lints, warnings denied"
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+}
+
+# Licences, duplicate versions and sources of the dependencies, as deny.toml has them. The tests check that file, too, so
+# cargo-deny is not installed for it.
+check_dependencies() {
+    if command -v cargo-deny >/dev/null; then
+        step "dependencies, by cargo-deny"
+        cargo deny --locked check licenses bans sources
+    fi
+}
+
+check_documentation() {
+    step "documentation, warnings denied"
+    RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
+}
+
+build_programs() {
+    step "the programs"
+    cargo build --workspace --bins --locked
+}
+
+# Runs cargo test with the arguments given, then lists each binary's result and the sum.
+run_tests() {
+    local log status=0
+    log=$(mktemp)
+    cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+    step "results"
+    grep -E '^ *(Running|Doc-tests) |^test result: |^test .* FAILED$' "$log" || true
+    awk '/^test result: / { passed += $4; failed += $6 } END { print passed + 0 " tests passed, " failed + 0 " failed" }' "$log"
+    rm -f "$log"
+    return "$status"
+}

@@ -1,0 +1,9 @@
+//! Operating egret: configuration that changes, pages, logs, and wrong input.
+
+pub(crate) mod reload;
+pub(crate) mod sandbox;
+pub(crate) mod access_log;
+pub(crate) mod admin;
+pub(crate) mod signals;
+pub(crate) mod descriptors;
+pub(crate) mod bad_input;

@@ -1,0 +1,220 @@
+//! Signals: which end the proxy and how, which reopen logs, and that others do nothing. And what a proxy that drains still
+//! does.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use egret_tests::client;
+use egret_tests::client::curl;
+use egret_tests::egret::{Proxy, Settings};
+use egret_tests::folder::Folder;
+use egret_tests::netns::Host;
+use egret_tests::origin::{Answer, Origin, text};
+use egret_tests::places::{EGRESS_GATEWAY, ELSEWHERE, Family, Located, SLEEP};
+use egret_tests::topology::World;
+use hyper::StatusCode;
+use nix::sys::signal::Signal;
+use tokio::sync::watch;
+
+use crate::helpers::stage;
+use crate::helpers::stage::REGISTRY_ONLY;
+
+const QUICK: &str = "http://elsewhere.example/quick";
+const HELD: &str = "http://elsewhere.example/held";
+
+/// Longer than any test takes.
+const LONG_DRAIN: [&str; 2] = ["--drain-time", "10m"];
+
+/// An answer that waits for the word where the path is that of [`HELD`].
+fn held(go: &watch::Receiver<bool>) -> Answer {
+    let go = go.clone();
+    Arc::new(move |request| {
+        let mut go = go.clone();
+        let waits = request.target.ends_with("/held");
+        Box::pin(async move {
+            if waits {
+                // The test's end is a word, too.
+                let _ = go.wait_for(|go| *go).await;
+            }
+            text(StatusCode::OK, "done\n")
+        })
+    })
+}
+
+/// An origin whose answers to [`HELD`] wait.
+fn origin(world: &World) -> anyhow::Result<(Origin, watch::Sender<bool>)> {
+    let (word, go) = watch::channel(false);
+    Ok((world.http(ELSEWHERE, 80, &held(&go))?, word))
+}
+
+fn sidecar<'p>(world: &World, pod: &'p Host, config: &Folder) -> anyhow::Result<Proxy<'p>> {
+    stage::redirect(world, pod, &egret_tests::egret::INJECTED)?;
+    stage::sidecar_settings(world, "default")
+        .config(config.path())
+        .with(&LONG_DRAIN)
+        .start(world, pod)
+}
+
+fn is_draining(proxy: &Proxy<'_>) -> anyhow::Result<()> {
+    stage::until(|| {
+        let page = proxy.page("/ready")?;
+        Ok(page.status == 503 && page.body.contains("DRAINING"))
+    })
+}
+
+#[test]
+fn sigusr1_reopens_the_access_log() -> anyhow::Result<()> {
+    let world = World::new("signals-logs", Family::V4)?;
+    let (_origin, _word) = origin(&world)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let logs = world.folder().join("access");
+    fs::create_dir(&logs)?;
+    fs::set_permissions(&logs, fs::Permissions::from_mode(0o777))?;
+    let (file, rotated) = (logs.join("access.log"), logs.join("access.log.1"));
+    let config = stage::registered(
+        "elsewhere.yaml",
+        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
+    )?;
+    let mesh = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: istio, namespace: istio-system}}\ndata:\n  mesh: |\n    \
+         accessLogFile: {}\n    accessLogEncoding: JSON\n",
+        file.display()
+    );
+    config.remove(&[REGISTRY_ONLY])?;
+    config.write("mesh.yaml", &mesh)?;
+    let sidecar = sidecar(&world, &pod, &config)?;
+    assert_eq!(curl(&pod, &[QUICK])?.status, 200);
+    let has_line = |path| fs::read_to_string(path).is_ok_and(|text| text.contains("/quick"));
+    stage::until(|| Ok(has_line(&file)))?;
+    fs::rename(&file, &rotated)?;
+    sidecar.signal(Signal::SIGUSR1)?;
+    stage::until(|| Ok(file.exists()))?;
+    assert_eq!(curl(&pod, &[QUICK])?.status, 200);
+    stage::until(|| Ok(has_line(&file)))?;
+    let before = fs::read_to_string(&rotated)?;
+    assert_eq!(before.lines().count(), 1, "{before}");
+    assert_eq!(sidecar.page("/ready")?.status, 200);
+    Ok(())
+}
+
+#[test]
+fn signals_without_a_meaning_are_ignored() -> anyhow::Result<()> {
+    let world = World::new("signals-ignored", Family::V4)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    let sidecar = sidecar(&world, &pod, &config)?;
+    for signal in [
+        Signal::SIGUSR2,
+        Signal::SIGALRM,
+        Signal::SIGVTALRM,
+        Signal::SIGPROF,
+        Signal::SIGIO,
+        Signal::SIGPWR,
+        Signal::SIGSTKFLT,
+        Signal::SIGPIPE,
+        Signal::SIGWINCH,
+    ] {
+        sidecar.signal(signal)?;
+    }
+    assert_eq!(sidecar.page("/ready")?.status, 200);
+    assert_eq!(sidecar.terminate()?, 0);
+    Ok(())
+}
+
+#[test]
+fn a_second_signal_ends_the_drain() -> anyhow::Result<()> {
+    for second in [Signal::SIGTERM, Signal::SIGINT] {
+        let world = World::new("signals-second", Family::V4)?;
+        let (origin, _word) = origin(&world)?;
+        let pod = world.pod(SLEEP, "default")?;
+        let config = stage::registered(
+            "elsewhere.yaml",
+            &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
+        )?;
+        let sidecar = sidecar(&world, &pod, &config)?;
+        let held = client::start(&pod, &[HELD])?;
+        origin.requests.await_one(|_| true)?;
+        sidecar.signal(Signal::SIGTERM)?;
+        is_draining(&sidecar)?;
+        sidecar.signal(second)?;
+        assert_eq!(sidecar.await_end()?, 0, "{second}");
+        assert_ne!(held.finish()?.status, 200, "it was cut");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_sidecar_that_drains_takes_outbound_calls() -> anyhow::Result<()> {
+    let world = World::new("signals-drain", Family::V4)?;
+    let (origin, word) = origin(&world)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = stage::registered(
+        "elsewhere.yaml",
+        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
+    )?;
+    let sidecar = sidecar(&world, &pod, &config)?;
+    let held = client::start(&pod, &[HELD])?;
+    origin.requests.await_one(|_| true)?;
+    sidecar.signal(Signal::SIGTERM)?;
+    is_draining(&sidecar)?;
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+        let answer = curl(&pod, &[version, QUICK, QUICK])?;
+        assert_eq!(answer.status, 200, "{version}: {}", sidecar.everything());
+    }
+    let answer = curl(&pod, &[QUICK])?;
+    assert_eq!(answer.header("connection"), Some("close"));
+    word.send_replace(true);
+    assert_eq!(held.finish()?.status, 200);
+    assert_eq!(sidecar.await_end()?, 0);
+    Ok(())
+}
+
+#[test]
+fn a_gateway_that_drains_takes_calls() -> anyhow::Result<()> {
+    let world = World::new("signals-gateway", Family::V4)?;
+    let (origin, word) = origin(&world)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let gateway_pod = world.gateway_pod(EGRESS_GATEWAY)?;
+    let config = stage::registered(
+        "elsewhere.yaml",
+        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
+    )?;
+    config.write(
+        "gateway.yaml",
+        "
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: egress}
+spec:
+  selector: {istio: egressgateway}
+  servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: [elsewhere.example]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: elsewhere}
+spec:
+  hosts: [elsewhere.example]
+  gateways: [egress]
+  http: [{route: [{destination: {host: elsewhere.example, port: {number: 80}}}]}]
+",
+    )?;
+    let address = EGRESS_GATEWAY.v4();
+    let gateway = Settings::gateway("istio=egressgateway")
+        .pod_ip(address)
+        .config(config.path())
+        .with(&LONG_DRAIN)
+        .start(&world, &gateway_pod)?;
+    let through = format!("elsewhere.example:80:{address}:8080");
+    let through = ["--connect-to", &*through];
+    let held = client::start(&pod, &[through[0], through[1], HELD])?;
+    origin.requests.await_one(|_| true)?;
+    gateway.signal(Signal::SIGTERM)?;
+    is_draining(&gateway)?;
+    let answer = curl(&pod, &[through[0], through[1], QUICK])?;
+    assert_eq!(answer.status, 200, "{}", gateway.everything());
+    word.send_replace(true);
+    assert_eq!(held.finish()?.status, 200);
+    assert_eq!(gateway.await_end()?, 0);
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! Checks of the repository itself: which module may use which, and what dependencies may be. They need no privilege, no
+//! network and no built program, so `scripts/check` runs them.
+
+mod floors;
+mod dependencies;

@@ -35,6 +35,15 @@ pub struct NormalizedRequest {
     pub upgrade: Option<HeaderValue>,
 }
 
+/// A request head that breaks a rule of HTTP.
+#[derive(Debug)]
+pub struct RejectedHead {
+    /// The rule.
+    pub reason: BadRequest,
+    /// The head, as the client sent it but for its host.
+    pub parts: Parts,
+}
+
 /// Normalizes the head of a request, CONNECT excepted. `request_id` makes an `x-request-id`, where one is to be put in.
 ///
 /// # Errors
@@ -44,17 +53,16 @@ pub fn normalize(
     downstream: &Downstream<'_>,
     snapshot: &Snapshot,
     request_id: impl FnOnce() -> Option<HeaderValue>,
-) -> Result<NormalizedRequest, BadRequest> {
-    limits::few(&parts.headers)?;
-    limits::known_coding(&parts.headers)?;
-    let upgrade = upgrade::requested(&parts.headers)?;
-    if parts.version < Version::HTTP_11 && parts.uri.authority().is_none() {
-        forwarded::ensure_host(&mut parts.headers, downstream.arrival.to);
-    }
-    let secure = downstream.terminated.is_some();
-    let authority = target::take_authority(&parts.uri, parts.version, secure, &mut parts.headers)?;
-    let how = snapshot.mesh.path_normalization;
-    let path = target::take_path(&parts.method, &parts.uri, how)?;
+) -> Result<NormalizedRequest, Box<RejectedHead>> {
+    let target = match read_target(&mut parts, downstream, snapshot) {
+        Ok(target) => target,
+        Err(reason) => return Err(Box::new(RejectedHead { reason, parts })),
+    };
+    let Target {
+        authority,
+        path,
+        upgrade,
+    } = target;
     hop::strip_request(&mut parts.headers);
     if snapshot.mesh.proxy_headers.request_id
         && let Entry::Vacant(place) = parts.headers.entry(names::REQUEST_ID)
@@ -65,6 +73,36 @@ pub fn normalize(
     forward_client(&mut parts, downstream, snapshot);
     Ok(NormalizedRequest {
         parts,
+        authority,
+        path,
+        upgrade,
+    })
+}
+
+/// What a request head asks for.
+struct Target {
+    authority: HeaderValue,
+    path: PathAndQuery,
+    upgrade: Option<HeaderValue>,
+}
+
+/// Checks a head, and reads what it asks for. The headers are left with one host.
+fn read_target(
+    parts: &mut Parts,
+    downstream: &Downstream<'_>,
+    snapshot: &Snapshot,
+) -> Result<Target, BadRequest> {
+    limits::few(&parts.headers)?;
+    limits::known_coding(&parts.headers)?;
+    let upgrade = upgrade::requested(&parts.headers)?;
+    if parts.version < Version::HTTP_11 && parts.uri.authority().is_none() {
+        forwarded::ensure_host(&mut parts.headers, downstream.arrival.to);
+    }
+    let secure = downstream.terminated.is_some();
+    let authority = target::take_authority(&parts.uri, parts.version, secure, &mut parts.headers)?;
+    let how = snapshot.mesh.path_normalization;
+    let path = target::take_path(&parts.method, &parts.uri, how)?;
+    Ok(Target {
         authority,
         path,
         upgrade,

@@ -38,7 +38,6 @@ pub async fn exchange(
     proxy: &Rc<Proxy>,
 ) -> Response<ResponseBody> {
     let mut facts = downstream.facts(proxy);
-    facts.set_request(&request);
     if let Some(InformationalSender::Http2(interim)) = &informational {
         facts.watch_stream(interim.stream());
     }
@@ -151,12 +150,17 @@ fn read<'s>(
     let downstream = downstream.downstream();
     let (parts, body) = request.into_parts();
     if parts.method == Method::CONNECT {
+        context.facts.set_parts(&parts);
         return Err(connect::refuse(&parts, &downstream, snapshot, context));
     }
-    let request = normalize(parts, &downstream, snapshot, headers::new_request_id)?;
-    context
-        .facts
-        .set_normalized(&request.authority, &request.path, &request.parts.headers);
+    let request = match normalize(parts, &downstream, snapshot, headers::new_request_id) {
+        Ok(request) => request,
+        Err(rejected) => {
+            context.facts.set_parts(&rejected.parts);
+            return Err(rejected.reason.into());
+        }
+    };
+    context.facts.set_normalized(&request);
     let decision = decide::request(snapshot, &request.question(&downstream), &mut |sides| {
         fastrand::u64(..sides.max(1))
     });

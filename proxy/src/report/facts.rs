@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::decide::flag::{Flag, Flags};
+use egret_config::decide::normalize::NormalizedRequest;
 use egret_config::decide::verdict::{Refusal, RouteName};
 use http::header::{HOST, USER_AGENT};
+use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
 use crate::failure::{Cause, Failure};
@@ -58,7 +60,7 @@ pub struct DownstreamFacts {
     pub termination_details: Option<Cow<'static, str>>,
 }
 
-/// The request's head. Until it is normalized, as the client sent it.
+/// The request's head, normalized; that of a bad request is as the client sent it.
 #[derive(Clone, Debug, Default)]
 pub struct RequestFacts {
     /// The method.
@@ -154,6 +156,26 @@ impl AuthorityFact {
     }
 }
 
+impl RequestFacts {
+    fn new(
+        method: &Method,
+        path: Option<PathAndQuery>,
+        version: Version,
+        authority: Option<AuthorityFact>,
+        headers: &HeaderMap,
+    ) -> Self {
+        Self {
+            method: Some(method.clone()),
+            path,
+            protocol: Some(version),
+            authority,
+            user_agent: headers.get(USER_AGENT).cloned(),
+            x_forwarded_for: headers.get(X_FORWARDED_FOR).cloned(),
+            request_id: headers.get(X_REQUEST_ID).cloned(),
+        }
+    }
+}
+
 impl Attempts {
     /// Adds an attempt at this endpoint.
     pub fn begin(&mut self, endpoint: SocketAddr) -> &mut Attempt {
@@ -201,34 +223,36 @@ impl Facts {
 
     /// Sets the request, as the client sent it.
     pub fn set_request<B>(&mut self, request: &Request<B>) {
-        let (uri, headers) = (request.uri(), request.headers());
-        self.request = RequestFacts {
-            method: Some(request.method().clone()),
-            path: uri.path_and_query().cloned(),
-            protocol: Some(request.version()),
-            authority: match uri.authority() {
-                Some(authority) => Some(AuthorityFact::Target(authority.clone())),
-                None => headers.get(HOST).cloned().map(AuthorityFact::Header),
-            },
-            user_agent: headers.get(USER_AGENT).cloned(),
-            x_forwarded_for: headers.get(X_FORWARDED_FOR).cloned(),
-            request_id: headers.get(X_REQUEST_ID).cloned(),
-        };
+        let (method, uri) = (request.method(), request.uri());
+        self.set_head(method, uri, request.version(), request.headers());
     }
 
-    /// Sets what normalizing the request changed: the authority and the path by which it is decided, and what the
-    /// headers that are sent on contain.
-    pub fn set_normalized(
-        &mut self,
-        authority: &HeaderValue,
-        path: &PathAndQuery,
-        headers: &HeaderMap,
-    ) {
-        let request = &mut self.request;
-        request.request_id = headers.get(X_REQUEST_ID).cloned();
-        request.x_forwarded_for = headers.get(X_FORWARDED_FOR).cloned();
-        request.authority = Some(AuthorityFact::Header(authority.clone()));
-        request.path = Some(path.clone());
+    /// Sets the request, by its parts, as the client sent it.
+    pub fn set_parts(&mut self, parts: &Parts) {
+        self.set_head(&parts.method, &parts.uri, parts.version, &parts.headers);
+    }
+
+    fn set_head(&mut self, method: &Method, uri: &Uri, version: Version, headers: &HeaderMap) {
+        let authority = match uri.authority() {
+            Some(authority) => Some(AuthorityFact::Target(authority.clone())),
+            None => headers.get(HOST).cloned().map(AuthorityFact::Header),
+        };
+        let path = uri.path_and_query().cloned();
+        self.request = RequestFacts::new(method, path, version, authority, headers);
+    }
+
+    /// Sets the request, with the authority and the path by which it is decided, and the headers that are sent on.
+    pub fn set_normalized(&mut self, request: &NormalizedRequest) {
+        let parts = &request.parts;
+        let (path, authority) = (request.path.clone(), request.authority.clone());
+        let authority = Some(AuthorityFact::Header(authority));
+        self.request = RequestFacts::new(
+            &parts.method,
+            Some(path),
+            parts.version,
+            authority,
+            &parts.headers,
+        );
     }
 
     /// Sets the status and its details.

@@ -1,7 +1,7 @@
 //! An upstream address that leads back to the proxy is refused before it is dialled: once, with one line of the log.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 
 use egret_tests::DEADLINE;
 use egret_tests::client::{Answer, curl};
@@ -413,6 +413,11 @@ fn wrong_user(family: Family) -> anyhow::Result<()> {
     assert_eq!(read, 0);
     let cluster = "outbound|7000||elsewhere.example";
     sidecar.await_access(|line| field(line, "upstream_cluster") == cluster)?;
+    let dialled = SocketAddr::new(to, 7000).to_string();
+    sidecar.await_access(|line| {
+        field(line, "upstream_cluster") == black_hole
+            && field(line, "downstream_local_address") == dialled
+    })?;
     let all = sidecar.access_log();
     assert_eq!(all.len(), 4, "{all:#?}");
     assert!(origin.connections.is_empty() && bytes.connections.is_empty());

@@ -110,7 +110,7 @@ fn http_1_0_without_host_wants_where_it_goes() {
     assert_eq!(request.parts.headers[header::HOST], "192.0.2.1:8080");
     let new = head(Method::GET, "/", Version::HTTP_11, &[]);
     let bad = normalize(new, &downstream, &snapshot, id).expect_err("no host");
-    assert_eq!(bad.kind, BadRequestKind::NoHost);
+    assert_eq!(bad.reason.kind, BadRequestKind::NoHost);
 }
 
 #[test]
@@ -127,6 +127,6 @@ fn what_breaks_a_rule_of_http_is_a_bad_request() {
         let sent = [("host", "a.test"), header];
         let head = head(Method::GET, target, Version::HTTP_11, &sent);
         let bad = normalize(head, &downstream, &snapshot, id).expect_err("bad");
-        assert_eq!(bad.kind, kind, "{target}");
+        assert_eq!(bad.reason.kind, kind, "{target}");
     }
 }

@@ -34,10 +34,17 @@ fn a_request_is_known_as_its_client_sent_it_until_it_is_normalized() {
     );
     assert_eq!(sent.request_id, None);
 
-    let mut headers = HeaderMap::new();
-    headers.insert(X_REQUEST_ID, HeaderValue::from_static("5f0a"));
-    let authority = HeaderValue::from_static("other.example");
-    facts.set_normalized(&authority, &PathAndQuery::from_static("/a"), &headers);
+    let (mut parts, ()) = request().into_parts();
+    parts.headers.remove(X_FORWARDED_FOR);
+    parts
+        .headers
+        .insert(X_REQUEST_ID, HeaderValue::from_static("5f0a"));
+    facts.set_normalized(&NormalizedRequest {
+        parts,
+        authority: HeaderValue::from_static("other.example"),
+        path: PathAndQuery::from_static("/a"),
+        upgrade: None,
+    });
     let normalized = facts.request;
     assert_eq!(
         normalized.authority.expect("authority").as_bytes(),

@@ -36,7 +36,7 @@ impl Asked<'_> {
         let id = headers::new_request_id;
         let request = match normalize(head, &downstream, self.snapshot, id) {
             Ok(request) => request,
-            Err(bad) => return Ok(self.bad(bad)),
+            Err(rejected) => return Ok(self.bad(rejected.reason)),
         };
         let question = request.question(&downstream);
         let decide = |rolled: u64| {

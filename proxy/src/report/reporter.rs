@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use egret_config::decide::flag::Flag;
 
-use crate::report::facts::{End, Facts, StreamReset};
+use crate::report::facts::{End, Facts, StreamReset, WireBytes};
 
 /// What takes the facts of each call at its end.
 pub trait Sink: Debug + Send + Sync {
@@ -39,6 +39,25 @@ pub trait ResetState: Debug {
     fn reset(&self) -> Option<StreamReset>;
 }
 
+/// Counts the bytes of requests and responses on a client's connection.
+pub trait DownstreamWire: Debug {
+    /// The bytes of this request and of its response so far. Not asked again.
+    fn take(&self, request: u64) -> WireBytes;
+
+    /// Takes the facts of a request whose response is complete, but perhaps not all on the wire. Drops them, with its
+    /// bytes set, once it is, or once the connection is over.
+    fn hold(&self, request: u64, facts: Box<FactsGuard>);
+}
+
+/// A request on a client's connection whose bytes are counted.
+#[derive(Clone, Debug)]
+pub struct RequestWire {
+    /// The connection.
+    pub connection: Rc<dyn DownstreamWire>,
+    /// The request's number on it.
+    pub request: u64,
+}
+
 /// The facts of a call under way. Whoever holds this fills them; they are reported when it is dropped, whatever happened.
 /// A request that is dropped before [`FactsGuard::end`] was left by its client.
 #[derive(Debug)]
@@ -48,6 +67,7 @@ pub struct FactsGuard {
     dismissed: bool,
     body: Option<Rc<dyn ByteCounter>>,
     stream: Option<Arc<dyn ResetState>>,
+    wire: Option<RequestWire>,
 }
 
 impl Reporter {
@@ -66,6 +86,7 @@ impl Reporter {
             dismissed: false,
             body: None,
             stream: None,
+            wire: None,
         }
     }
 
@@ -87,6 +108,11 @@ impl FactsGuard {
         self.stream = Some(stream);
     }
 
+    /// Has the bytes of the call on the wire read from `wire` at its end.
+    pub fn watch_wire(&mut self, wire: RequestWire) {
+        self.wire = Some(wire);
+    }
+
     /// Sets the reasons of the decision, if a sink wants them; otherwise no text is made.
     pub fn set_reasons(&mut self, trail: &impl Display) {
         if self.reporter.sinks.iter().any(|sink| sink.wants_reasons()) {
@@ -99,9 +125,25 @@ impl FactsGuard {
         self.facts.end = Some(End::Complete);
     }
 
+    /// Ends the call of a request whose response is complete. It is reported once the response is on the wire.
+    pub fn end_when_sent(mut self: Box<Self>) {
+        self.facts.end = Some(End::Complete);
+        self.clear_unsent();
+        if let Some(wire) = self.wire.take() {
+            wire.connection.hold(wire.request, self);
+        }
+    }
+
     /// Reports nothing: for a connection whose requests have facts of their own.
     pub fn dismiss(&mut self) {
         self.dismissed = true;
+    }
+
+    fn clear_unsent(&mut self) {
+        if self.facts.is_request() && self.facts.response.code.is_none() {
+            // No client was there to read it.
+            self.facts.bytes_sent = 0;
+        }
     }
 
     /// Completes the facts of a call that was dropped.
@@ -146,9 +188,15 @@ impl Drop for FactsGuard {
         if self.facts.end.is_none() {
             self.client_left();
         }
-        if self.facts.is_request() && self.facts.response.code.is_none() {
-            // No client was there to read it.
-            self.facts.bytes_sent = 0;
+        self.clear_unsent();
+        if let Some(wire) = self.wire.take() {
+            self.facts.downstream.wire = wire.connection.take(wire.request);
+        } else if !self.facts.is_request() && self.facts.downstream.wire == WireBytes::default() {
+            self.facts.downstream.wire = WireBytes {
+                received: self.facts.bytes_received,
+                sent: self.facts.bytes_sent,
+                ..WireBytes::default()
+            };
         }
         self.reporter.report(&self.facts);
     }

@@ -17,6 +17,7 @@ const CONFIG: &[&[&str]] = &[
 ];
 
 const PROXY: &[&[&str]] = &[
+    &["lock", "dice"],
     &["sys", "life", "current", "failure"],
     &["report", "own_sockets"],
     &["sniff", "relay", "tls", "dns", "codec"],

@@ -8,6 +8,7 @@ use egret_tests::floors::{circles, split_imports, violations};
 const CONFIG: &[&[&str]] = &[
     &["name", "host", "cidr", "port", "labels", "value"],
     &["problem"],
+    &["expression"],
     &["wire"],
     &["model"],
     &["load"],

@@ -23,6 +23,7 @@ use crate::client::body::RequestBody;
 use crate::client::body::replay::Replay;
 use crate::client::pool::Key;
 use crate::dial::connect::Dial;
+use crate::dice;
 use crate::failure::{Cause, Failure};
 use crate::http::attempt::replayable_head::copy;
 use crate::http::attempt::{AttemptError, AttemptTarget, UpstreamResponse, attempt};
@@ -123,7 +124,7 @@ pub async fn forward(
         to: downstream.dialled,
     };
     let to_is_original = snapshot.workload.mode == Mode::Sidecar;
-    let mirrors: Vec<_> = mirror::struck(forward.mirrors, |sides| fastrand::u32(..sides))
+    let mirrors: Vec<_> = mirror::struck(forward.mirrors, &mut dice::roll)
         .into_iter()
         .map(|cluster| mirror::Copy {
             cluster,
@@ -299,7 +300,7 @@ impl Tries<'_> {
             request = next;
             failed_at.extend(self.upstream_request.tried_at());
             // An upstream in trouble gets a moment, and its callers do not all come back at once.
-            sleep(retry::backoff(retries, context.tries - 1, fastrand::f64())).await;
+            sleep(retry::backoff(retries, context.tries - 1, dice::fraction())).await;
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use allocation_counter::measure;
+use egret_config::decide::normalize::NormalizedRequest;
 use egret_config::decide::verdict::RouteName;
 use egret_proxy::http::headers;
 use egret_proxy::report::access_log::AccessLog;
@@ -53,12 +54,17 @@ fn facts_are_filled_without_allocating() {
         .header("x-request-id", HeaderValue::from_static("5f0a"))
         .body(())
         .expect("request");
-    let authority = HeaderValue::from_static("a.test");
-    let path = PathAndQuery::from_static("/path?query");
+    let (parts, ()) = request.clone().into_parts();
+    let normalized = NormalizedRequest {
+        parts,
+        authority: HeaderValue::from_static("a.test"),
+        path: PathAndQuery::from_static("/path?query"),
+        upgrade: None,
+    };
     let count = allocations(|| {
         let mut facts = reporter.begin();
         facts.set_request(&request);
-        facts.set_normalized(&authority, &path, request.headers());
+        facts.set_normalized(&normalized);
         facts.decision.route = Some(RouteName::BuiltIn("allow_any"));
         facts.set_reasons(&"a reason");
         facts.attempts.begin(([192, 0, 2, 1], 80).into());

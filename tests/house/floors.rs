@@ -17,6 +17,7 @@ const CONFIG: &[&[&str]] = &[
         "value",
     ],
     &["problem"],
+    &["expression"],
     &["wire"],
     &["model"],
     &["load"],

@@ -141,7 +141,7 @@ pub async fn forward(
     let copies = retries
         .is_some_and(|retries| retry::needs_copies(retries, context.grpc, upstream_request.http2));
     let kept = if copies || !mirrors.is_empty() {
-        keep(&mut request)
+        Replay::keep(request.body_mut())
     } else {
         None
     };
@@ -176,17 +176,6 @@ pub async fn forward(
         deadline,
         upgrade,
     })
-}
-
-/// Sees to it that the body of a request can be read more than once; none for a request without one.
-fn keep(request: &mut Request<RequestBody>) -> Option<Replay> {
-    let body = std::mem::replace(request.body_mut(), RequestBody::empty());
-    let (body, kept) = match Replay::new(body) {
-        Ok(kept) => (kept.read().unwrap_or_else(RequestBody::empty), Some(kept)),
-        Err(body) => (body, None),
-    };
-    *request.body_mut() = body;
-    kept
 }
 
 /// What the route changes in a request.

@@ -20,7 +20,7 @@ mod objects;
 mod plain;
 
 use chunk::Chunk;
-use document::{Expect, Source};
+use document::{Expect, Outcome, Source};
 use format::Format;
 use list::List;
 
@@ -267,7 +267,10 @@ impl Reader {
         };
         // Only a list can be this large; other documents are not read at all.
         let large = chunk.text.len() > DOCUMENT_BYTES_MAX;
-        if !large && !list::is_sequence(chunk) && document::read(&source, expect, self).is_ok() {
+        if !large
+            && !list::is_sequence(chunk)
+            && document::read(&source, expect, self) == Outcome::Read
+        {
             return;
         }
         let list = match format {
@@ -303,7 +306,7 @@ impl Reader {
             if !self.admit(&source.place) {
                 return;
             }
-            if document::read(&source, expect, self).is_err() {
+            if document::read(&source, expect, self) == Outcome::IsList {
                 self.tell(source.problem(Severity::Error, "a list within a list, left out"));
             }
         }

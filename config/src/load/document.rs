@@ -39,18 +39,20 @@ pub(super) struct Source<'a> {
     pub(super) within: Option<(&'a str, &'a str)>,
 }
 
-/// The document is a list of documents; it must be taken apart.
-pub(super) struct IsList;
+/// What became of a document.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It, or its problem, was handed to the reader.
+    Read,
+    /// It is a list of documents, which must be taken apart.
+    IsList,
+}
 
 /// The key of a ConfigMap that holds the mesh configuration.
 const MESH_KEY: &str = "mesh";
 
 /// Reads one document, and hands it and its problems to `reader`.
-pub(super) fn read(
-    source: &Source<'_>,
-    expect: Expect<'_>,
-    reader: &mut Reader,
-) -> Result<(), IsList> {
+pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, reader: &mut Reader) -> Outcome {
     let mut draft = Draft::default();
     if let Expect::Kind(api_version, kind) = expect {
         draft.api_version = api_version.to_owned();
@@ -64,23 +66,23 @@ pub(super) fn read(
                 reader.mesh_unread = Some(source.place.clone());
             }
             reader.tell(source.malformed(&header, &fault));
-            return Ok(());
+            return Outcome::Read;
         }
         if header.looks_like_helm_values {
             installs::tell(source, "", reader);
-            return Ok(());
+            return Outcome::Read;
         }
         draft = match draft_of(header, expect) {
             Ok(draft) => draft,
             Err(reason) => {
                 reader.tell(source.problem(Severity::Error, reason));
-                return Ok(());
+                return Outcome::Read;
             }
         };
         attempt = source.attempt(&mut draft);
     }
     if attempt.halt == Some(Halt::List) {
-        return Err(IsList);
+        return Outcome::IsList;
     }
     if let Some(fault) = attempt.fault {
         let bare = matches!(draft.body, Some(Body::MeshConfig(_)));
@@ -88,7 +90,7 @@ pub(super) fn read(
             reader.mesh_unread = Some(source.place.clone());
         }
         reader.tell(source.fault(&draft, &attempt.reading, &fault));
-        return Ok(());
+        return Outcome::Read;
     }
     let Some(body) = draft.body else {
         let title = source.title(&draft.kind, &draft.metadata);
@@ -101,7 +103,7 @@ pub(super) fn read(
                 reader.tell(source.no_body(&draft));
             }
         }
-        return Ok(());
+        return Outcome::Read;
     };
     let title = source.title(&draft.kind, &draft.metadata);
     for ignored in attempt.reading.take_ignored() {
@@ -112,7 +114,7 @@ pub(super) fn read(
     {
         if is_mesh_config(&draft.metadata, mesh) {
             read_mesh(source, &title, &draft.metadata, mesh, reader);
-            return Ok(());
+            return Outcome::Read;
         }
         let words = "not taken for a mesh configuration: it has no field of MeshConfig";
         reader.tell(
@@ -127,7 +129,7 @@ pub(super) fn read(
         metadata: draft.metadata,
         body,
     });
-    Ok(())
+    Outcome::Read
 }
 
 /// Whether the text under the key `mesh` of a ConfigMap is a mesh configuration: by the name of the ConfigMap, as
@@ -168,7 +170,7 @@ fn read_mesh(
         within: Some((title, "data.mesh")),
     };
     let before = reader.documents.len();
-    if read(&source, Expect::MeshConfig, reader).is_err() {
+    if read(&source, Expect::MeshConfig, reader) == Outcome::IsList {
         reader.mesh_unread = Some(source.place.clone());
         reader.tell(source.problem(Severity::Error, "expected a mesh configuration, not a list"));
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use regex::bytes::Regex;
 
+use crate::grpc::GrpcStatus;
 use crate::model::destination::Destination;
 use crate::model::http_match::HttpMatch;
 use crate::name::ObjectName;
@@ -199,8 +200,8 @@ pub struct Fault {
 pub enum Abort {
     /// `httpStatus`.
     Http(u16),
-    /// `grpcStatus`, as its number.
-    Grpc(u16),
+    /// `grpcStatus`.
+    Grpc(GrpcStatus),
 }
 
 /// `mirror`.

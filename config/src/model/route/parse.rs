@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::grpc::GrpcStatus;
+use crate::header_names::is_authority;
 use crate::model::route::{
     Abort, Fault, HttpAction, HttpDestination, HttpRoute, Mirror, PathRewrite, Rewrite, answers,
     conditions, headers, tries,
@@ -197,7 +199,7 @@ fn one_authority(wire: &wire::HttpRoute, diagnostics: &mut Diagnostics<'_>) {
     let named = request
         .into_iter()
         .flat_map(|request| request.set.keys().chain(request.add.keys()))
-        .filter(|name| headers::is_authority(name));
+        .filter(|name| is_authority(name));
     let rewritten = wire
         .rewrite
         .as_ref()
@@ -265,7 +267,7 @@ fn abort(wire: &wire::FaultAbort, diagnostics: &mut Diagnostics<'_>) -> Option<A
         );
         return None;
     };
-    let Some(number) = GRPC_STATUSES.iter().position(|status| status == word) else {
+    let Some(status) = GrpcStatus::of_name(word) else {
         diagnostics.error(
             "grpcStatus",
             word,
@@ -273,29 +275,8 @@ fn abort(wire: &wire::FaultAbort, diagnostics: &mut Diagnostics<'_>) -> Option<A
         );
         return None;
     };
-    u16::try_from(number).ok().map(Abort::Grpc)
+    Some(Abort::Grpc(status))
 }
-
-/// The names of the gRPC statuses; each one's number is its place.
-const GRPC_STATUSES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
 
 /// The share of a fault; unset is none at all.
 fn share(percentage: Option<&Percent>, percent: i32, diagnostics: &mut Diagnostics<'_>) -> u32 {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use super::Document;
+use crate::load::document::Document;
 use crate::model;
 use crate::model::instance::Instance;
 use crate::model::meta::{Meta, Moment};

@@ -4,6 +4,7 @@
 //!
 //! - words: [`name`], [`host`], [`cidr`], [`port`], [`labels`], [`value`]
 //! - [`problem`]: what is wrong with a document, told so that its author can mend it
+//! - [`expression`]: filters and tags of telemetry, a part of CEL
 //! - [`wire`]: the exact shapes of the documents, as users write them
 //! - [`model`]: the validated types the rest of the crate works with
 //! - [`load`]: texts to [`model::objects::Objects`] and problems; one bad object never hides a good one
@@ -18,6 +19,7 @@ pub mod port;
 pub mod labels;
 pub mod value;
 pub mod problem;
+pub mod expression;
 pub mod wire;
 pub mod model;
 pub mod load;

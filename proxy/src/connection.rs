@@ -23,11 +23,12 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
-use crate::connection::decision::{connect_upstream, decide_layer, dice, set_decision};
+use crate::connection::decision::{connect_upstream, decide_layer, set_decision};
 use crate::connection::first_speaker::{Dialled, FirstSpeaker, first_speaker};
 pub use crate::connection::identify::ListenerKind;
 use crate::connection::identify::identify;
 use crate::connection::tcp::{HasTcpStream, UpstreamConnection};
+use crate::dice;
 use crate::failure::{Cause, Failure};
 use crate::http::downstream::DownstreamConnection;
 use crate::http::serve;
@@ -367,7 +368,7 @@ fn decide_inside<'s>(
         layer,
         terminated: Some(terminated),
     };
-    decide::connection(snapshot, &call, &mut dice)
+    decide::connection(snapshot, &call, &mut dice::roll)
 }
 
 fn sni(layer: &Layer) -> Option<&str> {

@@ -8,6 +8,7 @@ use egret_tests::floors::{circles, split_imports, violations};
 const CONFIG: &[&[&str]] = &[
     &["name", "host", "cidr", "port", "labels", "value"],
     &["problem"],
+    &["expression"],
     &["wire"],
     &["model"],
     &["load"],
@@ -17,6 +18,7 @@ const CONFIG: &[&[&str]] = &[
 ];
 
 const PROXY: &[&[&str]] = &[
+    &["lock", "dice"],
     &["sys", "life", "current", "failure"],
     &["report", "own_sockets"],
     &["sniff", "relay", "tls", "dns", "codec"],

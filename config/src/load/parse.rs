@@ -27,18 +27,20 @@ impl Expect<'_> {
     }
 }
 
-/// The document is a list of documents; it must be taken apart.
-pub(super) struct IsList;
+/// What became of a document.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It, or its problem, is among the documents that were read.
+    Read,
+    /// It is a list of documents, which must be taken apart.
+    IsList,
+}
 
 /// The key of a ConfigMap that holds the mesh configuration.
 const MESH_KEY: &str = "mesh";
 
 /// Reads one document, and hands it and its problems to `documents`.
-pub(super) fn read(
-    source: &Source<'_>,
-    expect: Expect<'_>,
-    documents: &mut Documents,
-) -> Result<(), IsList> {
+pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Documents) -> Outcome {
     let mut draft = Draft::default();
     if let Expect::Kind(api_version, kind) = expect {
         draft.api_version = api_version.to_owned();
@@ -52,23 +54,23 @@ pub(super) fn read(
                 documents.mesh_unread = Some(source.place.clone());
             }
             documents.tell(source.malformed(&header, &fault));
-            return Ok(());
+            return Outcome::Read;
         }
         if header.looks_like_helm_values {
             installs::tell(source, "", documents);
-            return Ok(());
+            return Outcome::Read;
         }
         draft = match draft_of(header, expect) {
             Ok(draft) => draft,
             Err(reason) => {
                 documents.tell(source.problem(Severity::Error, reason));
-                return Ok(());
+                return Outcome::Read;
             }
         };
         attempt = source.attempt(&mut draft);
     }
     if attempt.halt == Some(Halt::List) {
-        return Err(IsList);
+        return Outcome::IsList;
     }
     if let Some(fault) = attempt.fault {
         let bare = matches!(draft.body, Some(Body::MeshConfig(_)));
@@ -76,7 +78,7 @@ pub(super) fn read(
             documents.mesh_unread = Some(source.place.clone());
         }
         documents.tell(source.fault(&draft, &attempt.reading, &fault));
-        return Ok(());
+        return Outcome::Read;
     }
     let Some(body) = draft.body else {
         let title = source.title(&draft.kind, &draft.metadata);
@@ -89,7 +91,7 @@ pub(super) fn read(
                 documents.tell(source.no_body(&draft));
             }
         }
-        return Ok(());
+        return Outcome::Read;
     };
     let title = source.title(&draft.kind, &draft.metadata);
     for ignored in attempt.reading.take_ignored() {
@@ -100,7 +102,7 @@ pub(super) fn read(
     {
         if is_mesh_config(&draft.metadata, mesh) {
             read_mesh(source, &title, &draft.metadata, mesh, documents);
-            return Ok(());
+            return Outcome::Read;
         }
         let words = "not taken for a mesh configuration: it has no field of MeshConfig";
         documents.tell(
@@ -115,7 +117,7 @@ pub(super) fn read(
         metadata: draft.metadata,
         body,
     });
-    Ok(())
+    Outcome::Read
 }
 
 /// Whether the text under the key `mesh` of a ConfigMap is a mesh configuration: by the name of the ConfigMap, as
@@ -156,7 +158,7 @@ fn read_mesh(
         within: Some((title, "data.mesh")),
     };
     let before = documents.list.len();
-    if read(&source, Expect::MeshConfig, documents).is_err() {
+    if read(&source, Expect::MeshConfig, documents) == Outcome::IsList {
         documents.mesh_unread = Some(source.place.clone());
         documents
             .tell(source.problem(Severity::Error, "expected a mesh configuration, not a list"));

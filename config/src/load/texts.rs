@@ -7,7 +7,7 @@ use crate::load::document::Documents;
 use crate::load::format::{self, Format};
 use crate::load::limits::{DOCUMENT_BYTES_MAX, DOCUMENTS_MAX, JSON_BREAKS_MAX, TEXT_BYTES_MAX};
 use crate::load::list::{self, List};
-use crate::load::parse::{self, Expect};
+use crate::load::parse::{self, Expect, Outcome};
 use crate::load::source::Source;
 use crate::problem::{Place, Problem, Severity};
 use crate::wire::envelope::{Header, HeaderSeed};
@@ -147,7 +147,7 @@ impl Reader {
         let large = chunk.text.len() > DOCUMENT_BYTES_MAX;
         if !large
             && !list::is_sequence(chunk)
-            && parse::read(&source, expect, &mut self.documents).is_ok()
+            && parse::read(&source, expect, &mut self.documents) == Outcome::Read
         {
             return;
         }
@@ -184,7 +184,7 @@ impl Reader {
             if !self.admit(&source.place) {
                 return;
             }
-            if parse::read(&source, expect, &mut self.documents).is_err() {
+            if parse::read(&source, expect, &mut self.documents) == Outcome::IsList {
                 self.tell(source.problem(Severity::Error, "a list within a list, left out"));
             }
         }

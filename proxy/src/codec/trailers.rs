@@ -6,7 +6,7 @@
 use std::io;
 use std::io::IoSlice;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, Version, header};
 use http_body::{Body, Frame};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::lock::lock;
 use crate::sys::gather;
 
 /// The chunk by which hyper ends a body, behind the end of another chunk or of the head.
@@ -190,8 +191,7 @@ impl Place {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Tail>> {
-        // Nothing is left half done at any point that could panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -20,6 +20,7 @@ use tracing::debug;
 
 use crate::client::body::{Received, RequestBody};
 use crate::codec::incoming::Incoming;
+use crate::dice;
 use crate::failure::{Cause, Failure};
 use crate::http::body::{ResponseBody, Source};
 use crate::http::downstream::{DownstreamConnection, ExchangeContext};
@@ -161,9 +162,7 @@ fn read<'s>(
         }
     };
     context.facts.set_normalized(&request);
-    let decision = decide::request(snapshot, &request.question(&downstream), &mut |sides| {
-        fastrand::u64(..sides.max(1))
-    });
+    let decision = decide::request(snapshot, &request.question(&downstream), &mut dice::roll);
     let body = RequestBody::of_client(body, request.parts.version);
     context.received = body.received();
     Ok((Outgoing::new(request, body), decision))
@@ -191,10 +190,7 @@ async fn inject(
 ) -> Option<Aborted> {
     let fault = decision.filters?.fault.as_ref()?;
     context.facts.decision.cluster = decision.trail.cluster.map(Arc::from);
-    fault::inject(fault, &mut context.facts.flags, |sides| {
-        fastrand::u32(..sides)
-    })
-    .await
+    fault::inject(fault, &mut context.facts.flags, &mut dice::roll).await
 }
 
 /// The answer of a fault that has a gRPC status.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::decide::Dice;
 use egret_config::decide::call::Arrival;
 use egret_config::decide::normalize::{forwarded, names};
 use egret_config::snapshot::cluster::Cluster;
@@ -28,16 +29,13 @@ use crate::upstream::clusters::AttemptHistory;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Shares are in millionths.
-const MILLION: u32 = 1_000_000;
+const MILLION: u64 = 1_000_000;
 
-/// The mirrors whose turn it is. `chance` gives a number below its argument.
-pub fn struck(
-    mirrors: &[(Arc<Cluster>, u32)],
-    mut chance: impl FnMut(u32) -> u32,
-) -> Vec<Arc<Cluster>> {
+/// The mirrors whose turn it is. Shares are rolled with `dice`.
+pub fn struck(mirrors: &[(Arc<Cluster>, u32)], dice: Dice<'_>) -> Vec<Arc<Cluster>> {
     mirrors
         .iter()
-        .filter(|(_, share)| chance(MILLION) < *share)
+        .filter(|(_, share)| dice(MILLION) < u64::from(*share))
         .map(|(cluster, _)| Arc::clone(cluster))
         .collect()
 }

@@ -22,19 +22,27 @@ use crate::http::{connect, cors, headers};
 /// Shares of faults and mirrors are counted in millionths.
 const MILLION: u32 = 1_000_000;
 
+/// The head of a request, as a proxy reads it.
+enum Head {
+    /// A request. Boxed: it is large.
+    Readable(Box<Parts>),
+    /// Bytes that are answered 400.
+    Bad(BadRequest),
+}
+
 impl Asked<'_> {
     /// A request, normalized and decided.
     pub(super) fn request(&self, terminated: Option<&Terminated>) -> Result<Answer, WrongCall> {
         let downstream = Downstream::of(self.arrival, terminated);
         let head = match self.head()? {
-            Ok(head) => head,
-            Err(bad) => return Ok(self.bad(bad)),
+            Head::Readable(head) => head,
+            Head::Bad(bad) => return Ok(self.bad(bad)),
         };
         if head.method == Method::CONNECT {
             return Ok(self.connect(&head, &downstream));
         }
         let id = headers::new_request_id;
-        let request = match normalize(head, &downstream, self.snapshot, id) {
+        let request = match normalize(*head, &downstream, self.snapshot, id) {
             Ok(request) => request,
             Err(rejected) => return Ok(self.bad(rejected.reason)),
         };
@@ -87,8 +95,9 @@ impl Asked<'_> {
     }
 
     /// The head of the request as its reader would have it, or what a reader would find wrong with it.
-    fn head(&self) -> Result<Result<Parts, BadRequest>, WrongCall> {
-        let syntax = |message: String| Ok(Err(BadRequest::new(BadRequestKind::Syntax, message)));
+    fn head(&self) -> Result<Head, WrongCall> {
+        let syntax =
+            |message: String| Ok(Head::Bad(BadRequest::new(BadRequestKind::Syntax, message)));
         let headers = self.headers()?;
         let mut request = http::Request::new(());
         let Ok(method) = Method::from_bytes(self.call.method.as_bytes()) else {
@@ -105,7 +114,7 @@ impl Asked<'_> {
             let target = self.call.path.split('#').next().unwrap_or_default();
             let target = if target.is_empty() { "/" } else { target };
             if let Err(bad) = limits::readable(target, &headers) {
-                return Ok(Err(bad));
+                return Ok(Head::Bad(bad));
             }
             let Ok(uri) = target.parse::<Uri>() else {
                 return syntax(format!("`{target}` is not a request target"));
@@ -113,7 +122,7 @@ impl Asked<'_> {
             *request.uri_mut() = uri;
         }
         *request.headers_mut() = headers;
-        Ok(Ok(request.into_parts().0))
+        Ok(Head::Readable(Box::new(request.into_parts().0)))
     }
 
     fn headers(&self) -> Result<HeaderMap, WrongCall> {

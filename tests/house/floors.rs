@@ -6,7 +6,16 @@ use std::path::{Path, PathBuf};
 use egret_tests::floors::{circles, split_imports, violations};
 
 const CONFIG: &[&[&str]] = &[
-    &["name", "host", "cidr", "port", "labels", "value"],
+    &[
+        "name",
+        "host",
+        "cidr",
+        "port",
+        "header_names",
+        "grpc",
+        "labels",
+        "value",
+    ],
     &["problem"],
     &["expression"],
     &["wire"],

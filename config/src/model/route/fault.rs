@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::grpc::GrpcStatus;
 use crate::model::read;
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::shared::Percent;
@@ -21,8 +22,8 @@ pub struct Fault {
 pub enum Abort {
     /// `httpStatus`.
     Http(u16),
-    /// `grpcStatus`, as its number.
-    Grpc(u16),
+    /// `grpcStatus`.
+    Grpc(GrpcStatus),
 }
 
 /// Reads `fault`.
@@ -80,7 +81,7 @@ fn abort(wire: &wire::FaultAbort, diagnostics: &mut Diagnostics<'_>) -> Option<A
         );
         return None;
     };
-    let Some(number) = GRPC_STATUSES.iter().position(|status| status == word) else {
+    let Some(status) = GrpcStatus::of_name(word) else {
         diagnostics.error(
             "grpcStatus",
             word,
@@ -88,29 +89,8 @@ fn abort(wire: &wire::FaultAbort, diagnostics: &mut Diagnostics<'_>) -> Option<A
         );
         return None;
     };
-    u16::try_from(number).ok().map(Abort::Grpc)
+    Some(Abort::Grpc(status))
 }
-
-/// The names of the gRPC statuses; each one's number is its place.
-const GRPC_STATUSES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
 
 /// The share of a fault; unset is none at all.
 fn share(percentage: Option<&Percent>, percent: i32, diagnostics: &mut Diagnostics<'_>) -> u32 {

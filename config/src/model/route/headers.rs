@@ -1,5 +1,6 @@
 //! `headers` of HTTP rules and their destinations.
 
+use crate::header_names::is_authority;
 use crate::problem::Diagnostics;
 use crate::wire::virtual_service as wire;
 use http::{HeaderName, HeaderValue};
@@ -128,11 +129,6 @@ pub(crate) fn check_text(diagnostics: &mut Diagnostics<'_>, part: &str, text: &s
             "cannot have line breaks or other control characters",
         );
     }
-}
-
-/// Whether a header is the request's host.
-pub(crate) fn is_authority(name: &str) -> bool {
-    name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
 }
 
 /// Whether each `%` of a value is doubled, or begins a variable (`%NAME%`, `%NAME(argument)%`) that also ends.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::header_names::is_authority;
 use crate::model::destination::Destination;
 use crate::model::http_match::HttpMatch;
 use crate::model::read;
@@ -211,7 +212,7 @@ fn one_authority(wire: &wire::HttpRoute, diagnostics: &mut Diagnostics<'_>) {
     let named = request
         .into_iter()
         .flat_map(|request| request.set.keys().chain(request.add.keys()))
-        .filter(|name| headers::is_authority(name));
+        .filter(|name| is_authority(name));
     let rewritten = wire
         .rewrite
         .as_ref()

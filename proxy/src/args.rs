@@ -9,7 +9,7 @@ mod variables;
 mod wait;
 
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 use egret_config::labels::Labels;
 use egret_config::name::DEFAULT_NAMESPACE;
+use egret_config::port::well_known;
 use egret_config::snapshot::workload::{Mode, Workload};
 use egret_config::value;
 
@@ -147,23 +148,23 @@ struct Run {
     #[arg(long)]
     ignore_authorization_policies: bool,
     /// The port that redirected outbound connections arrive on.
-    #[arg(long, value_name = "PORT", default_value_t = 15001, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", default_value_t = well_known::OUTBOUND, value_parser = clap::value_parser!(u16).range(1..))]
     outbound_port: u16,
     /// The port that redirected inbound connections arrive on.
-    #[arg(long, value_name = "PORT", default_value_t = 15006, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", default_value_t = well_known::INBOUND, value_parser = clap::value_parser!(u16).range(1..))]
     inbound_port: u16,
     /// Answer the pod's DNS queries for the services that it sees, and give ServiceEntries without addresses one each
     /// (sidecar; redirect queries with egret-init --redirect-dns) [env: ISTIO_META_DNS_CAPTURE].
     #[arg(long)]
     dns_capture: bool,
     /// The port that captured DNS queries arrive on, UDP and TCP, on 127.0.0.1 and ::1.
-    #[arg(long, value_name = "PORT", default_value_t = 15053, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", default_value_t = well_known::DNS, value_parser = clap::value_parser!(u16).range(1..))]
     dns_port: u16,
     /// Where the admin pages are served.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15000")]
+    #[arg(long, value_name = "ADDRESS", default_value_t = (Ipv4Addr::LOCALHOST, well_known::ADMIN).into())]
     admin: SocketAddr,
     /// Where /healthz/ready is served.
-    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:15021")]
+    #[arg(long, value_name = "ADDRESS", default_value_t = (Ipv4Addr::UNSPECIFIED, well_known::HEALTH).into())]
     health: SocketAddr,
     /// Tell in the access log why each call was decided as it was: a last field `reasons`, which Istio's log has not.
     #[arg(long)]

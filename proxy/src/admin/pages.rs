@@ -30,6 +30,12 @@ egret-proxy admin pages (add ?format=json for programs)
   /server_info     version, state, uptime
 ";
 
+/// Which requests the admin address answers, for the documentation of the pages. `admin::host` has the rule.
+pub const HOST_RULE: &str = "\
+A request must name the host `localhost`, `127.0.0.1` or `[::1]`, with any port, in `Host` and, where it has one, in `Origin`. Any other \
+request, one without a `Host` among them, is answered 403. So a web page whose own name resolves to 127.0.0.1 (DNS rebinding) cannot read \
+the pages. The one exception is `/ready`, for probes: it also answers a request without `Origin` whose `Host` is a name without a dot.";
+
 /// Whether the page grows with the configuration, so that rendering and reading it may take long.
 pub(super) fn is_large(path: &str) -> bool {
     matches!(

@@ -9,6 +9,7 @@ use egret_config::snapshot::Snapshot;
 
 use crate::connection::tcp;
 use crate::connection::tcp::UpstreamConnection;
+use crate::dice;
 use crate::failure::{Cause, Failure};
 use crate::http::downstream::DownstreamConnection;
 use crate::proxy::Proxy;
@@ -26,7 +27,7 @@ pub(super) fn decide_layer<'s>(
         layer,
         terminated: None,
     };
-    decide::connection(snapshot, &call, &mut dice)
+    decide::connection(snapshot, &call, &mut dice::roll)
 }
 
 /// Notes what the connection carries and where it goes. A cluster that does not exist is not named.
@@ -65,9 +66,4 @@ pub(super) async fn connect_upstream(
             "bytes were decided to be what they are not",
         )),
     }
-}
-
-/// A number below `sides`, at random.
-pub(super) fn dice(sides: u64) -> u64 {
-    fastrand::u64(..sides.max(1))
 }

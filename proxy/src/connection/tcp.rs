@@ -19,6 +19,7 @@ use tracing::debug;
 use crate::dial::connect::{Dial, connect, connect_application};
 use crate::dial::proxy_protocol::Ends;
 use crate::dial::stream::Stream;
+use crate::dice;
 use crate::failure::Failure;
 use crate::http::downstream::DownstreamConnection;
 use crate::proxy::Proxy;
@@ -154,8 +155,9 @@ pub async fn forward(
             .and_then(|on| hash_key::of_stream(on, downstream.arrival.client.ip())),
         carries: Carries::Stream,
     };
-    let dice = &mut |sides: u64| fastrand::u64(..sides.max(1));
-    let target = live.pick(&wanted, proxy.clusters.names(), dice).await?;
+    let target = live
+        .pick(&wanted, proxy.clusters.names(), &mut dice::roll)
+        .await?;
     let attempt = facts.attempts.begin(target.address);
     let opening = Opening {
         live: &live,

@@ -10,6 +10,7 @@ use egret_config::decide::local_reply;
 use egret_config::decide::normalize::{hop, normalize};
 use egret_config::decide::outcome::{CORS_RESPONSE, DIRECT_RESPONSE};
 use egret_config::decide::verdict::{Answer, RequestDecision, RequestVerdict};
+use egret_config::grpc::GrpcStatus;
 use egret_config::model::mesh::ProxyHeaders;
 use egret_config::model::route::{Cors, HeaderChanges};
 use egret_config::snapshot::Snapshot;
@@ -20,6 +21,7 @@ use tracing::debug;
 
 use crate::client::body::{Received, RequestBody};
 use crate::codec::incoming::Incoming;
+use crate::dice;
 use crate::failure::{Cause, Failure};
 use crate::http::body::{ResponseBody, Source};
 use crate::http::downstream::{DownstreamConnection, ExchangeContext};
@@ -73,7 +75,7 @@ pub async fn exchange(
         cors: None,
     };
     match inject(&decision, &mut context).await {
-        Some(Aborted::Grpc(code)) => return grpc_aborted(code, edits, context),
+        Some(Aborted::Grpc(status)) => return grpc_aborted(status, edits, context),
         Some(Aborted::Http(failure)) => return refuse(&failure, edits, context),
         None => {}
     }
@@ -161,9 +163,7 @@ fn read<'s>(
         }
     };
     context.facts.set_normalized(&request);
-    let decision = decide::request(snapshot, &request.question(&downstream), &mut |sides| {
-        fastrand::u64(..sides.max(1))
-    });
+    let decision = decide::request(snapshot, &request.question(&downstream), &mut dice::roll);
     let body = RequestBody::of_client(body, request.parts.version);
     context.received = body.received();
     Ok((Outgoing::new(request, body), decision))
@@ -191,20 +191,17 @@ async fn inject(
 ) -> Option<Aborted> {
     let fault = decision.filters?.fault.as_ref()?;
     context.facts.decision.cluster = decision.trail.cluster.map(Arc::from);
-    fault::inject(fault, &mut context.facts.flags, |sides| {
-        fastrand::u32(..sides)
-    })
-    .await
+    fault::inject(fault, &mut context.facts.flags, &mut dice::roll).await
 }
 
 /// The answer of a fault that has a gRPC status.
 fn grpc_aborted(
-    code: u16,
+    status: GrpcStatus,
     edits: ResponseEdits<'_>,
     mut context: ExchangeContext<'_>,
 ) -> Response<ResponseBody> {
     context.facts.flags.raise(Flag::FI);
-    let mut response = answer::grpc_aborted(code, context.grpc);
+    let mut response = answer::grpc_aborted(status, context.grpc);
     edits.apply_to_local_reply(response.headers_mut(), context.own);
     let details = local_reply::fault_abort(200).details;
     context.facts.set_response(response.status(), details);

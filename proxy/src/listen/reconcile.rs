@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use egret_config::snapshot::BoundPort;
@@ -16,6 +16,7 @@ use crate::current::Current;
 use crate::listen::bind;
 use crate::listen::bind::{BindError, Purpose};
 use crate::listen::worker::{Order, WorkerHandle};
+use crate::lock::lock;
 
 /// How soon a port that could not be opened is tried again: whoever has it may go.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -60,10 +61,7 @@ pub struct Listener {
 impl ListenerStatus {
     /// What it says now.
     pub fn listeners(&self) -> Vec<Listener> {
-        self.entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.entries).clone()
     }
 }
 
@@ -201,11 +199,7 @@ impl Ports {
             },
         });
         let entries = self.fixed.iter().map(opened).chain(configured).collect();
-        *self
-            .listener_status
-            .entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = entries;
+        *lock(&self.listener_status.entries) = entries;
     }
 }
 

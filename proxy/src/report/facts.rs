@@ -9,18 +9,14 @@ use std::time::Duration;
 use egret_config::decide::flag::{Flag, Flags};
 use egret_config::decide::normalize::NormalizedRequest;
 use egret_config::decide::verdict::{Refusal, RouteName};
+use egret_config::header_names::{FORWARDED_FOR, REQUEST_ID};
 use http::header::{HOST, USER_AGENT};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
 use crate::failure::{Cause, Failure};
-
-/// `x-forwarded-for`
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// `x-request-id`
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// One HTTP request, or one connection that carries no HTTP.
 #[derive(Debug)]
@@ -170,8 +166,8 @@ impl RequestFacts {
             protocol: Some(version),
             authority,
             user_agent: headers.get(USER_AGENT).cloned(),
-            x_forwarded_for: headers.get(X_FORWARDED_FOR).cloned(),
-            request_id: headers.get(X_REQUEST_ID).cloned(),
+            x_forwarded_for: headers.get(FORWARDED_FOR).cloned(),
+            request_id: headers.get(REQUEST_ID).cloned(),
         }
     }
 }

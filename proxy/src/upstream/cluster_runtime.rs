@@ -22,7 +22,7 @@ use crate::upstream::balance::Balance;
 use crate::upstream::balance::warmup::Shares;
 use crate::upstream::endpoint_set::{EndpointSet, FamilyFilter};
 use crate::upstream::endpoints::Active;
-use crate::upstream::limits::{Permit, Resource};
+use crate::upstream::limits::{NextConnection, Permit, Resource};
 use crate::upstream::outlier::CallOutcome;
 use crate::upstream::shared_state::SharedClusterState;
 use crate::upstream::wanted::{AttemptHistory, Carries, LoadBalancerContext};
@@ -135,20 +135,20 @@ impl ClusterRuntime {
         }
     }
 
-    /// A place among the connections that there may be; or, when there is none, an idle connection that `idle` finds.
-    /// Requests wait for either, as many as may.
+    /// A permit for a new connection; or, at the limit of connections, an idle connection that `idle` finds. Requests
+    /// wait for either, up to the limit of waiting requests.
     ///
     /// # Errors
     /// `Cause::Overflow`.
     pub async fn connection<C>(
         &self,
         idle: impl FnMut() -> Option<C>,
-    ) -> Result<Result<C, Permit>, Failure> {
+    ) -> Result<NextConnection<C>, Failure> {
         let cluster = self.cluster();
         let limits = &cluster.policy.pool;
         let usage = &self.standing.usage;
         match usage.take(Resource::Connection, limits.connections_max) {
-            Ok(permit) => Ok(Err(permit)),
+            Ok(permit) => Ok(NextConnection::New(permit)),
             Err(_) => usage.wait_for_connection(limits, idle).await,
         }
     }

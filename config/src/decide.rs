@@ -14,6 +14,7 @@ mod gateway;
 mod http;
 mod stream;
 mod location;
+mod dice;
 
 use std::time::Duration;
 
@@ -28,8 +29,7 @@ use crate::decide::verdict::{
 use crate::snapshot::Snapshot;
 use crate::snapshot::workload::Mode;
 
-/// A source of chance: returns a number below its argument. Passed in, so that decisions can be repeated.
-pub type Dice<'d> = &'d mut dyn FnMut(u64) -> u64;
+pub use crate::decide::dice::Dice;
 
 /// How the first bytes of an arrival are to be read.
 pub fn reading(snapshot: &Snapshot, arrival: &Arrival) -> Reading {

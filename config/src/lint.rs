@@ -14,35 +14,21 @@ mod twice;
 mod unheard;
 mod unreachable;
 mod unseen;
+mod view;
+mod warning;
 mod wildcards;
 pub mod workloads;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
-use crate::host::HostPattern;
+use crate::lint::view::View;
 use crate::model::objects::Objects;
-use crate::model::service::Service;
 use crate::problem::Problem;
-
-/// The objects, and what several rules look up in them.
-struct View<'o> {
-    objects: &'o Objects,
-    services: HashMap<&'o HostPattern, Vec<&'o Service>>,
-}
 
 /// What was found, always in the same order. `told` are problems of the same objects that were found before: what they
 /// say of a field is not said again.
 pub fn lint(objects: &Objects, told: &[Problem]) -> Vec<Problem> {
-    let mut view = View {
-        objects,
-        services: HashMap::new(),
-    };
-    for service in &objects.services {
-        view.services
-            .entry(&service.host)
-            .or_default()
-            .push(service);
-    }
+    let view = View::new(objects);
     let rules = [
         gateway_names::check,
         unseen::check,
@@ -60,7 +46,7 @@ pub fn lint(objects: &Objects, told: &[Problem]) -> Vec<Problem> {
     for rule in rules {
         rule(&view, &mut found);
     }
-    let mut known: std::collections::HashSet<(&str, &str)> = told
+    let mut known: HashSet<(&str, &str)> = told
         .iter()
         .map(|problem| (&*problem.object, &*problem.field))
         .collect();
@@ -71,23 +57,6 @@ pub fn lint(objects: &Objects, told: &[Problem]) -> Vec<Problem> {
     let mut new = new.into_iter();
     found.retain(|_| new.next().unwrap_or(true));
     found
-}
-
-/// A finding about an object: a warning, since Istio accepts it.
-fn finding(
-    meta: &crate::model::meta::Meta,
-    field: impl Into<String>,
-    value: &str,
-    what_happens: impl Into<String>,
-    instead: impl Into<String>,
-) -> Problem {
-    Problem::new(
-        crate::problem::Severity::Warning,
-        meta.place.clone(),
-        (what_happens, instead),
-    )
-    .of(meta.title())
-    .at(field, value)
 }
 
 #[cfg(test)]

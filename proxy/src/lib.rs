@@ -2,6 +2,7 @@
 //! modules below follow its steps. What a configuration *means* is `egret-config`'s business; here are sockets, time
 //! and processes. In reading order, from the ground up:
 //!
+//! - [`lock`], [`dice`]: locks whose poison is passed over, and chance
 //! - [`sys`]: what std and tokio do not ask the kernel
 //! - [`life`]: readiness, signals, draining, and room for open files
 //! - [`failure`]: why a call was not served, and whose fault that is
@@ -25,6 +26,8 @@
 //! - [`admin`]: the admin pages
 //! - [`settings`], [`args`], [`app`]: what the process is told, who reads it, and how all is started and ended
 
+pub mod lock;
+pub mod dice;
 pub mod sys;
 pub mod life;
 pub mod failure;

@@ -5,7 +5,7 @@ mod upstream;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,6 +18,7 @@ use tracing::warn;
 
 use crate::current::Current;
 use crate::failure::{Cause, Failure};
+use crate::lock::lock;
 use crate::own_sockets::upstream::Upstream;
 use crate::sys::addresses;
 use crate::sys::orig_dst::canonical;
@@ -157,9 +158,7 @@ impl OwnSockets {
     }
 
     fn warns(&self, kind: usize) -> bool {
-        let mut warned = self.warned[kind]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut warned = lock(&self.warned[kind]);
         let due = warned.is_none_or(|last| last.elapsed() >= WARNING_INTERVAL);
         if due {
             *warned = Some(Instant::now());

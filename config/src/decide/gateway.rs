@@ -1,10 +1,11 @@
 //! A call that arrives at a gateway.
 
 use crate::decide::call::{Arrival, ClientHello, Connection, Inside, Layer, Request, Terminated};
+use crate::decide::dice::Dice;
+use crate::decide::http;
 use crate::decide::stream::{forward, wire};
 use crate::decide::trail::Trail;
 use crate::decide::verdict::{ConnectionDecision, Refusal, RequestDecision, Verdict};
-use crate::decide::{Dice, http};
 use crate::snapshot::gateways::{GatewayListener, TlsAction};
 use crate::snapshot::{BoundPort, Snapshot};
 

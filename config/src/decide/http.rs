@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::decide::call::Request;
+use crate::decide::dice::Dice;
+use crate::decide::location;
 use crate::decide::trail::{Shares, Trail, Tried};
 use crate::decide::verdict::{
     Answer, Forward, Refusal, RequestDecision, RequestVerdict, RouteName,
 };
-use crate::decide::{Dice, location};
 use crate::host::split_authority;
 use crate::model::condition::{Condition, RequestHead};
 use crate::snapshot::Snapshot;

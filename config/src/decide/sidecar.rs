@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use crate::decide::call::{Arrival, Connection, Layer, Request};
 use crate::decide::destination::DialRefusal;
+use crate::decide::dice::Dice;
 use crate::decide::stream::{forward, to_target, wire};
 use crate::decide::trail::Trail;
 use crate::decide::verdict::{
     ConnectionDecision, Forward, Refusal, RequestDecision, RequestVerdict, RouteName, Verdict,
 };
-use crate::decide::{Dice, destination, http};
+use crate::decide::{destination, http};
 use crate::model::outbound_policy::OutboundPolicy;
 use crate::snapshot::Snapshot;
 use crate::snapshot::chains::{Chain, StreamRoute, Wire};

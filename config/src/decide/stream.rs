@@ -1,7 +1,7 @@
 //! What happens to byte streams that a chain took.
 
-use crate::decide::Dice;
 use crate::decide::call::Layer;
+use crate::decide::dice::Dice;
 use crate::decide::trail::{Shares, Trail};
 use crate::decide::verdict::{ConnectionDecision, Refusal, Verdict};
 use crate::snapshot::chains::{StreamRoute, Wire};

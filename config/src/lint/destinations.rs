@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::host::{CLUSTER_DOMAIN, HostPattern};
-use crate::lint::{View, finding};
+use crate::lint::view::View;
+use crate::lint::warning::warning;
 use crate::model::destination::Destination;
 use crate::model::policy::DestinationRule;
 use crate::model::route::HttpAction;
@@ -19,7 +20,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                 continue;
             };
             if !rules.define(&destination.host, subset) {
-                found.push(finding(
+                found.push(warning(
                     &vs.meta,
                     field,
                     &destination.host,
@@ -43,7 +44,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                 .any(|service| rule.host.covers(&service.host)),
         };
         if !known && !view.objects.services.is_empty() {
-            found.push(finding(
+            found.push(warning(
                 &rule.meta,
                 "spec.host",
                 &rule.host.to_string(),

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::lint::{View, finding};
+use crate::lint::view::View;
+use crate::lint::warning::warning;
 use crate::model::gateway::{Gateway, Server};
 use crate::model::source::GatewayName;
 use crate::model::tls::ServerTlsMode;
@@ -32,7 +33,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
             let root = ObjectName::new(objects.mesh.root_namespace.clone(), name.name.clone());
             match gateways.get(name) {
                 Some(gateway) => servers(vs, gateway, field, found),
-                None if *bare && gateways.contains_key(&root) => found.push(finding(
+                None if *bare && gateways.contains_key(&root) => found.push(warning(
                     &vs.meta,
                     field,
                     &name.to_string(),
@@ -41,7 +42,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                     ),
                     format!("write {root}"),
                 )),
-                None => found.push(finding(
+                None => found.push(warning(
                     &vs.meta,
                     field,
                     &name.to_string(),
@@ -69,7 +70,7 @@ fn servers(vs: &VirtualService, gateway: &Gateway, field: String, found: &mut Ve
     let name = gateway.meta.name.to_string();
     if shared.is_empty() {
         let hosts: Vec<_> = vs.hosts.iter().map(ToString::to_string).collect();
-        found.push(finding(
+        found.push(warning(
             &vs.meta,
             field,
             &name,
@@ -87,7 +88,7 @@ fn servers(vs: &VirtualService, gateway: &Gateway, field: String, found: &mut Ve
     let http_only = !vs.http.is_empty() && vs.tls.is_empty() && vs.tcp.is_empty();
     let tls_only = !vs.tls.is_empty() && vs.http.is_empty() && vs.tcp.is_empty();
     if http_only && shared.iter().all(passes) {
-        found.push(finding(
+        found.push(warning(
             &vs.meta,
             field,
             &name,
@@ -95,7 +96,7 @@ fn servers(vs: &VirtualService, gateway: &Gateway, field: String, found: &mut Ve
             "write `tls` rules with sniHosts, or end TLS at the Gateway (tls.mode SIMPLE)",
         ));
     } else if tls_only && !shared.iter().any(passes) {
-        found.push(finding(
+        found.push(warning(
             &vs.meta,
             field,
             &name,

@@ -1,6 +1,7 @@
 //! Header values that Envoy fills in and egret sends as they are.
 
-use crate::lint::{View, finding};
+use crate::lint::view::View;
+use crate::lint::warning::warning;
 use crate::model::route::{HeaderChanges, HttpAction};
 use crate::problem::Problem;
 
@@ -19,7 +20,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
             }
             for (field, changes) in all {
                 for (field, value) in filled_in(&field, changes) {
-                    found.push(finding(
+                    found.push(warning(
                         &vs.meta,
                         field,
                         value,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::lint::{View, finding};
+use crate::lint::view::View;
+use crate::lint::warning::warning;
 use crate::model::gateway::{Gateway, Server};
 use crate::model::objects::Objects;
 use crate::model::source::GatewayName;
@@ -22,7 +23,7 @@ pub fn no_listener(objects: &Objects, snapshot: &Snapshot) -> Option<Problem> {
     }
     let selecting = |gateway: &&Arc<Gateway>| gateway.selector.select(&workload.labels);
     if let Some(gateway) = objects.gateways.iter().find(selecting) {
-        return Some(finding(
+        return Some(warning(
             &gateway.meta,
             "spec.servers",
             "",
@@ -58,7 +59,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                     && shares_host(vs, server)
             });
             if !bound {
-                found.push(finding(
+                found.push(warning(
                     &gateway.meta,
                     format!("spec.servers[{at}]"),
                     &format!("{} {}", server.port, server.protocol),

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::lint::{View, finding};
+use crate::lint::view::View;
+use crate::lint::warning::warning;
 use crate::model::service::Service;
 use crate::name::Kind;
 use crate::port::PortClass;
@@ -41,7 +42,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                      its destination"
                 ),
             };
-            found.push(finding(
+            found.push(warning(
                 &service.meta,
                 format!("spec.ports[{at}]"),
                 &format!("{number} {}", service.ports[at].protocol),

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::lint::{View, finding};
+use crate::lint::view::View;
+use crate::lint::warning::warning;
 use crate::model::policy::{DestinationRule, PortPolicies};
 use crate::model::service::Service;
 use crate::name::Kind;
@@ -51,7 +52,7 @@ fn doubled(service: &Service, rules: &[&Arc<DestinationRule>], found: &mut Vec<P
                 let Some(part) = policy.and_then(|policy| originates(policy, port.number)) else {
                     continue;
                 };
-                found.push(finding(
+                found.push(warning(
                     &rule.meta,
                     format!("{field}.{part}"),
                     &format!("{}:{} {}", service.host, port.number, port.protocol),
@@ -97,7 +98,7 @@ fn naked(service: &Service, rules: &[&Arc<DestinationRule>], found: &mut Vec<Pro
                 .any(|policy| originates(policy, port.number).is_some())
         });
         if http && sent_to == 443 && service.endpoints.is_empty() && !secured {
-            found.push(finding(
+            found.push(warning(
                 &service.meta,
                 format!("spec.ports[{at}].protocol"),
                 &format!("{} {}", port.number, port.protocol),

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::lint::{View, finding};
+use crate::lint::view::View;
+use crate::lint::warning::warning;
 use crate::model::policy::DestinationRule;
 use crate::problem::Problem;
 
@@ -19,7 +20,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
         if rule.policy.is_some()
             && let Some(winner) = earlier.iter().find(|one| one.policy.is_some())
         {
-            found.push(finding(
+            found.push(warning(
                 &rule.meta,
                 "spec.trafficPolicy",
                 &rule.host.to_string(),
@@ -36,7 +37,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                 .iter()
                 .find(|one| one.subsets.iter().any(|known| known.name == subset.name));
             if let Some(holder) = holder {
-                found.push(finding(
+                found.push(warning(
                     &rule.meta,
                     format!("spec.subsets[{}]", subset.name),
                     &subset.name,

@@ -1,6 +1,7 @@
 //! `http` rules for hosts on whose ports no plaintext HTTP arrives.
 
-use crate::lint::{View, finding};
+use crate::lint::view::View;
+use crate::lint::warning::warning;
 use crate::model::service::Service;
 use crate::model::source::GatewayName;
 use crate::problem::Problem;
@@ -25,7 +26,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
             else {
                 continue;
             };
-            found.push(finding(
+            found.push(warning(
                 &vs.meta,
                 format!("spec.hosts[{at}]"),
                 &host.to_string(),

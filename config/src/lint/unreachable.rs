@@ -1,6 +1,7 @@
 //! HTTP rules that no request reaches, because earlier ones take all that they match.
 
-use crate::lint::{View, finding};
+use crate::lint::view::View;
+use crate::lint::warning::warning;
 use crate::model::http_match::HttpMatch;
 use crate::model::source::GatewayName;
 use crate::model::virtual_service::VirtualService;
@@ -32,7 +33,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                 .first()
                 .filter(|_| takers.iter().all(Option::is_some))
             {
-                found.push(finding(
+                found.push(warning(
                     &vs.meta,
                     format!("spec.http[{at}]"),
                     rule.name.as_deref().unwrap_or_default(),
@@ -47,7 +48,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                         (None, Some(sibling)) => format!("match[{sibling}] of the same rule takes"),
                         (None, None) => continue,
                     };
-                    found.push(finding(
+                    found.push(warning(
                         &vs.meta,
                         format!("spec.http[{at}].match[{place}]"),
                         rule.name.as_deref().unwrap_or_default(),
@@ -85,7 +86,7 @@ fn unbound(vs: &VirtualService, at: usize, matches: &[HttpMatch], found: &mut Ve
                 .iter()
                 .any(|name| vs.gateways.iter().any(|own| alike(own, name)))
         {
-            found.push(finding(
+            found.push(warning(
                 &vs.meta,
                 format!("spec.http[{at}].match[{place}].gateways"),
                 &named.iter().map(name_of).collect::<Vec<_>>().join(", "),

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::labels::Labels;
-use crate::lint::{View, finding};
+use crate::lint::view::View;
+use crate::lint::warning::warning;
 use crate::model::meta::ExportTo;
 use crate::model::service::Service;
 use crate::model::sidecar::{ImportFrom, Sidecar};
@@ -35,7 +36,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
             .unwrap_or(&mesh.service_export_to)
         {
             ExportTo::Nobody => {
-                found.push(finding(
+                found.push(warning(
                     &service.meta,
                     field,
                     "~",
@@ -74,7 +75,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
             .collect();
         if let Some(keepers) = keepers.filter(|keepers| !keepers.is_empty()) {
             let names: Vec<_> = keepers.iter().map(|sidecar| sidecar.meta.title()).collect();
-            found.push(finding(
+            found.push(warning(
                 &service.meta,
                 field,
                 &service.host.to_string(),

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use crate::host::HostPattern;
-use crate::lint::{View, finding};
+use crate::lint::view::View;
+use crate::lint::warning::warning;
 use crate::model::source::GatewayName;
 use crate::name::Kind;
 use crate::problem::Problem;
 
-/// How many hosts one finding names.
+/// How many hosts one problem names.
 const NAMED_MAX: usize = 3;
 
 pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
@@ -46,7 +47,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
             if more > 0 {
                 taken.push(format!("{more} more"));
             }
-            found.push(finding(
+            found.push(warning(
                 &vs.meta,
                 format!("spec.hosts[{at}]"),
                 &host.to_string(),

@@ -157,17 +157,17 @@ impl RequestBody {
         Poll::Ready(frame.map(|frame| frame.map_err(Broken::Client)))
     }
 
-    /// The client's bytes, for a body that is to be kept; anything else comes back.
-    fn into_inflow(mut self) -> Result<Inflow, Self> {
+    /// Takes the client's bytes out of a body that is to be kept; `None`, and the body stays, where it has none.
+    fn take_inflow(&mut self) -> Option<Inflow> {
         match std::mem::replace(&mut self.source, Source::Nothing) {
             Source::Client(inflow) => {
                 // Its end is told by whoever has it from now on.
                 self.received = Received::default();
-                Ok(inflow)
+                Some(inflow)
             }
             source => {
                 self.source = source;
-                Err(self)
+                None
             }
         }
     }

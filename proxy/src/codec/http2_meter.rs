@@ -191,7 +191,7 @@ impl<T> Streams<T> {
     fn received(&self, frame: &Frame, opens: bool) -> Option<(T, WireBytes)> {
         let mut open = self.0.borrow_mut();
         let known = open.find(frame.stream).is_ok();
-        if !known && !(opens && frame.kind == HEADERS) {
+        if !(known || opens && frame.kind == HEADERS) {
             return None;
         }
         let stream = open.stream(frame.stream)?;
@@ -208,7 +208,7 @@ impl<T> Streams<T> {
     fn sent(&self, frame: &Frame, opens: bool) -> Option<(T, WireBytes)> {
         let mut open = self.0.borrow_mut();
         let known = open.find(frame.stream).is_ok();
-        if !known && !(opens && frame.kind == HEADERS) {
+        if !(known || opens && frame.kind == HEADERS) {
             return None;
         }
         let stream = open.stream(frame.stream)?;

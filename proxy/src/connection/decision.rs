@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use egret_config::decide;
 use egret_config::decide::call::{Arrival, ClientHello, Connection, Layer};
+use egret_config::decide::outcome::OutcomeKind;
 use egret_config::decide::verdict::{ConnectionDecision, Refusal, Verdict};
 use egret_config::snapshot::Snapshot;
 
 use crate::connection::tcp;
 use crate::connection::tcp::UpstreamConnection;
+use crate::dice;
 use crate::failure::{Cause, Failure};
 use crate::http::downstream::DownstreamConnection;
 use crate::proxy::Proxy;
-use crate::report::facts::Facts;
+use crate::report::facts::{CallProtocol, Facts};
 use crate::report::reporter::FactsGuard;
 
 /// Asks what happens to a connection as it came in.
@@ -26,7 +28,7 @@ pub(super) fn decide_layer<'s>(
         layer,
         terminated: None,
     };
-    decide::connection(snapshot, &call, &mut dice)
+    decide::connection(snapshot, &call, &mut dice::roll)
 }
 
 /// Notes what the connection carries and where it goes. A cluster that does not exist is not named.
@@ -36,8 +38,10 @@ pub(super) fn set_decision(
     decision: &ConnectionDecision<'_>,
 ) {
     if let Layer::Tls(ClientHello { sni, .. }) = layer {
+        facts.protocol = CallProtocol::Tls;
         facts.downstream.requested_server_name.clone_from(sni);
     }
+    facts.decision.verdict = OutcomeKind::of_stream(decision);
     facts.set_reasons(&decision.trail);
     facts.decision.cluster = match decision.verdict {
         Verdict::Refuse(Refusal::NoCluster(_)) => None,
@@ -65,9 +69,4 @@ pub(super) async fn connect_upstream(
             "bytes were decided to be what they are not",
         )),
     }
-}
-
-/// A number below `sides`, at random.
-pub(super) fn dice(sides: u64) -> u64 {
-    fastrand::u64(..sides.max(1))
 }

@@ -1,9 +1,11 @@
 //! A limit for log lines that strangers can cause.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::lock::lock;
 
 /// Lets so many lines pass in a period and counts the rest.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ impl LogLimit {
 
     /// Whether a line may be written now, and how many were not since the one before it.
     pub(super) fn pass(&self, now: Instant) -> Option<u64> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         if state.since.is_none_or(|since| now >= since + self.period) {
             state.since = Some(now);
             state.lines = 0;

@@ -7,7 +7,7 @@ mod entry;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -20,6 +20,7 @@ use crate::dns::log_limit::LogLimit;
 use crate::dns::lookup::{Found, Reason, Unresolved};
 use crate::dns::names::entry::{Entry, Outcome, Question, STALE_RECHECK};
 use crate::dns::resolver::System;
+use crate::lock::lock;
 
 pub use crate::dns::names::entry::{Answer, NEGATIVE_TTL_MAX, TTL_MAX, TTL_MIN};
 pub use crate::dns::names::facts::{Failure, NameFacts, seconds_until};
@@ -259,7 +260,7 @@ impl Whose {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.entries)
     }
 
     /// Takes what was found, and gives what callers get. Failures are logged, and so is their end.

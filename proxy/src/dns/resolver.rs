@@ -11,7 +11,7 @@ use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -24,6 +24,7 @@ use crate::dns::lookup::{Found, Reason, Unresolved};
 use crate::dns::resolver::client::Client;
 use crate::dns::verify;
 use crate::dns::verify::Lead;
+use crate::lock::lock;
 
 /// How long the second family's answer is waited for once the first one has come with addresses (RFC 8305, 3).
 const OTHER_FAMILY_MAX: Duration = Duration::from_millis(50);
@@ -70,7 +71,7 @@ impl System {
             ErrorKind::NotFound => format!("there is no `{path}` to name a server"),
             _ => format!("cannot read `{path}`: {error}"),
         })?;
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = lock(&self.current);
         if let Some((read, client)) = &*current
             && *read == text
         {

@@ -16,6 +16,7 @@ use tokio::time;
 use tracing::{debug, warn};
 
 use crate::current::Current;
+use crate::dice;
 use crate::dns::forward::{NameServers, Transport, read_framed, write_framed};
 use crate::dns::log_limit::LogLimit;
 use crate::dns::{answer, forward, verify};
@@ -158,7 +159,7 @@ impl Captured {
         };
         let snapshot = self.current.load();
         let conf = self.name_servers.known();
-        let turn = fastrand::usize(..);
+        let turn = dice::number() as usize;
         let Some(response) = answer::answer(&query, &snapshot.names, &conf.search, turn) else {
             return Said::Unknown(query);
         };

@@ -1,6 +1,8 @@
 //! Faults that a route injects: a delay, then an abort, each for its share of requests.
 
+use egret_config::decide::Dice;
 use egret_config::decide::flag::{Flag, Flags};
+use egret_config::grpc::GrpcStatus;
 use egret_config::model::route::{Abort, Fault};
 use http::StatusCode;
 use tokio::time::sleep;
@@ -12,18 +14,13 @@ use crate::failure::{Cause, Failure};
 pub enum Aborted {
     /// An HTTP status.
     Http(Failure),
-    /// A gRPC status, by its number.
-    Grpc(u16),
+    /// A gRPC status.
+    Grpc(GrpcStatus),
 }
 
-/// Waits as long as the fault says, and says whether the request is to be aborted. `chance` gives a number below its
-/// argument.
-pub async fn inject(
-    fault: &Fault,
-    flags: &mut Flags,
-    mut chance: impl FnMut(u32) -> u32,
-) -> Option<Aborted> {
-    let mut struck = |share: u32| chance(MILLION) < share;
+/// Waits as long as the fault says, and says whether the request is to be aborted. Shares are rolled with `dice`.
+pub async fn inject(fault: &Fault, flags: &mut Flags, dice: Dice<'_>) -> Option<Aborted> {
+    let mut struck = |share: u32| dice(MILLION) < u64::from(share);
     if let Some((share, delay)) = fault.delay
         && struck(share)
     {
@@ -47,7 +44,7 @@ pub async fn inject(
 }
 
 /// Shares are in millionths.
-const MILLION: u32 = 1_000_000;
+const MILLION: u64 = 1_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -70,7 +67,10 @@ mod tests {
         ] {
             let (began, mut rolls, mut flags) =
                 (Instant::now(), rolls.into_iter(), Flags::default());
-            let aborted = inject(&fault, &mut flags, |_| rolls.next().expect("two rolls")).await;
+            let aborted = inject(&fault, &mut flags, &mut |_| {
+                rolls.next().expect("two rolls")
+            })
+            .await;
             assert_eq!(began.elapsed(), Duration::from_secs(seconds));
             assert_eq!(
                 (aborted.is_some(), flags.to_string()),

@@ -23,6 +23,7 @@ use crate::client::body::RequestBody;
 use crate::client::body::replay::Replay;
 use crate::client::pool::Key;
 use crate::dial::connect::Dial;
+use crate::dice;
 use crate::failure::{Cause, Failure};
 use crate::http::attempt::replayable_head::copy;
 use crate::http::attempt::{AttemptError, AttemptTarget, UpstreamResponse, attempt};
@@ -112,6 +113,7 @@ pub async fn forward(
     context: &mut ExchangeContext<'_>,
 ) -> Result<Answered, Failure> {
     context.facts.decision.cluster = Some(Arc::clone(&forward.cluster.name));
+    context.facts.decision.service = Some(forward.cluster.service.clone());
     rewrite(&mut outgoing, forward, context.own)?;
     if forward.authority.is_some() {
         context.facts.request.authority = Some(AuthorityFact::Header(outgoing.authority.clone()));
@@ -123,7 +125,7 @@ pub async fn forward(
         to: downstream.dialled,
     };
     let to_is_original = snapshot.workload.mode == Mode::Sidecar;
-    let mirrors: Vec<_> = mirror::struck(forward.mirrors, |sides| fastrand::u32(..sides))
+    let mirrors: Vec<_> = mirror::struck(forward.mirrors, &mut dice::roll)
         .into_iter()
         .map(|cluster| mirror::Copy {
             cluster,
@@ -140,7 +142,7 @@ pub async fn forward(
     let copies = retries
         .is_some_and(|retries| retry::needs_copies(retries, context.grpc, upstream_request.http2));
     let kept = if copies || !mirrors.is_empty() {
-        keep(&mut request)
+        Replay::keep(request.body_mut())
     } else {
         None
     };
@@ -175,17 +177,6 @@ pub async fn forward(
         deadline,
         upgrade,
     })
-}
-
-/// Sees to it that the body of a request can be read more than once; none for a request without one.
-fn keep(request: &mut Request<RequestBody>) -> Option<Replay> {
-    let body = std::mem::replace(request.body_mut(), RequestBody::empty());
-    let (body, kept) = match Replay::new(body) {
-        Ok(kept) => (kept.read().unwrap_or_else(RequestBody::empty), Some(kept)),
-        Err(body) => (body, None),
-    };
-    *request.body_mut() = body;
-    kept
 }
 
 /// What the route changes in a request.
@@ -310,7 +301,7 @@ impl Tries<'_> {
             request = next;
             failed_at.extend(self.upstream_request.tried_at());
             // An upstream in trouble gets a moment, and its callers do not all come back at once.
-            sleep(retry::backoff(retries, context.tries - 1, fastrand::f64())).await;
+            sleep(retry::backoff(retries, context.tries - 1, dice::fraction())).await;
         }
     }
 

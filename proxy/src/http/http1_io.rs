@@ -14,7 +14,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ use crate::http::framing::target::Odd;
 use crate::http::framing::{Flaw, Framing};
 use crate::http::http1_io::interim::{Busy, InformationalHandle};
 use crate::http::http1_io::served::HyperIo;
+use crate::lock::lock;
 use crate::report::facts::WireBytes;
 
 /// Bytes that are read ahead of hyper to see whether the client is there. More is left where it is.
@@ -142,11 +143,6 @@ pub fn watched<S>(stream: S) -> ConnectionMonitor<S> {
         task: None,
         informational: None,
     })))
-}
-
-fn lock<S>(inner: &Mutex<Inner<S>>) -> MutexGuard<'_, Inner<S>> {
-    // Nothing is left half done at any point that could panic.
-    inner.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {

@@ -5,8 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::decide::Dice;
 use egret_config::decide::call::Arrival;
-use egret_config::decide::normalize::{forwarded, names};
+use egret_config::decide::normalize::forwarded;
+use egret_config::header_names::{FORWARDED_FOR, INTERNAL};
 use egret_config::snapshot::cluster::Cluster;
 use http::{HeaderValue, header};
 use http_body_util::BodyExt;
@@ -28,16 +30,13 @@ use crate::upstream::clusters::AttemptHistory;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Shares are in millionths.
-const MILLION: u32 = 1_000_000;
+const MILLION: u64 = 1_000_000;
 
-/// The mirrors whose turn it is. `chance` gives a number below its argument.
-pub fn struck(
-    mirrors: &[(Arc<Cluster>, u32)],
-    mut chance: impl FnMut(u32) -> u32,
-) -> Vec<Arc<Cluster>> {
+/// The mirrors whose turn it is. Shares are rolled with `dice`.
+pub fn struck(mirrors: &[(Arc<Cluster>, u32)], dice: Dice<'_>) -> Vec<Arc<Cluster>> {
     mirrors
         .iter()
-        .filter(|(_, share)| chance(MILLION) < *share)
+        .filter(|(_, share)| dice(MILLION) < u64::from(*share))
         .map(|(cluster, _)| Arc::clone(cluster))
         .collect()
 }
@@ -88,10 +87,10 @@ impl Copy {
             outgoing.body = body;
         }
         let map = &mut outgoing.parts.headers;
-        map.insert(names::INTERNAL, HeaderValue::from_static("true"));
+        map.insert(INTERNAL, HeaderValue::from_static("true"));
         headers::count_attempt(map, 1);
         map.remove(header::EXPECT);
-        if !map.contains_key(names::FORWARDED_FOR) {
+        if !map.contains_key(FORWARDED_FOR) {
             forwarded::append_client(map, self.client.ip());
         }
         let (to, to_is_original) = self.to;

@@ -18,6 +18,7 @@ use crate::client::body::{Received, RequestBody};
 use crate::client::pool::Key;
 use crate::dial::connect::Dial;
 use crate::dial::proxy_protocol::Ends;
+use crate::dice;
 use crate::failure::{Cause, Failure};
 use crate::http::attempt::{AttemptError, AttemptTarget, UpstreamResponse, attempt};
 use crate::http::deadline::within;
@@ -80,7 +81,7 @@ impl<'l> UpstreamRequest<'l> {
             },
             to_is_original,
             informational: outgoing.informational.clone(),
-            token: fastrand::u64(..),
+            token: dice::number(),
             received: outgoing.body.received(),
             trying_at: Cell::new(None),
             repeat: Cell::new(true),
@@ -126,9 +127,8 @@ impl<'l> UpstreamRequest<'l> {
             hash: key.hash,
             carries: Carries::Request,
         };
-        let dice = &mut |sides: u64| fastrand::u64(..sides.max(1));
         let names = self.proxy.clusters.names();
-        let target = match self.live.pick(&wanted, names, dice).await {
+        let target = match self.live.pick(&wanted, names, &mut dice::roll).await {
             Ok(target) => target,
             Err(failure) => {
                 return Err(AttemptError {
@@ -138,6 +138,7 @@ impl<'l> UpstreamRequest<'l> {
             }
         };
         let facts = attempts.begin(target.address);
+        facts.workload = target.workload();
         self.trying_at.set(Some(target.address));
         self.tried_at.set(Some(target.address));
         let policy = &self.cluster.policy;

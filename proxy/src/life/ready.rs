@@ -1,7 +1,9 @@
 //! Named things that must finish before the process calls itself ready.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::lock::lock;
 
 /// What readiness waits for. Clones share one state. With nothing to wait for, it is ready.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +38,7 @@ impl Ready {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut BTreeSet<&'static str>) -> T) -> T {
-        act(&mut self.missing.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut lock(&self.missing))
     }
 }
 

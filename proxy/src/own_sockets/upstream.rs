@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
+
+use crate::lock::lock;
 
 /// Parts of the set, each with a lock of its own; a socket is in the one of its local port.
 const SHARDS: usize = 64;
@@ -99,8 +101,7 @@ impl Upstream {
     }
 
     fn shard(&self, port: u16) -> MutexGuard<'_, BTreeSet<Ends>> {
-        let shard = &self.shards[usize::from(port) % SHARDS];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shards[usize::from(port) % SHARDS])
     }
 }
 

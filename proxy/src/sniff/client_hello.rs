@@ -33,8 +33,9 @@ pub enum Hello {
 /// Looks at the first bytes of a connection, all that have come so far.
 pub fn parse(bytes: &[u8]) -> Hello {
     let message = match handshake(bytes) {
-        Ok(message) => message,
-        Err(other) => return other,
+        Handshake::Message(message) => message,
+        Handshake::NotTls => return Hello::NotTls,
+        Handshake::Malformed(words) => return Hello::Malformed(words),
     };
     let Some((header, body)) = message.split_first_chunk::<4>() else {
         return if message.first().is_none_or(|kind| *kind == CLIENT_HELLO) {
@@ -63,15 +64,25 @@ pub fn is_begun(bytes: &[u8]) -> bool {
     bytes.first() == Some(&HANDSHAKE_RECORD)
 }
 
-/// The handshake message as far as it has come, out of its records.
-fn handshake(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Hello> {
+/// What the records of the first bytes carry.
+enum Handshake<'b> {
+    /// A handshake message, as far as it has come.
+    Message(Cow<'b, [u8]>),
+    /// The first record is no TLS record of a handshake.
+    NotTls,
+    /// A later record breaks the rules in this way.
+    Malformed(&'static str),
+}
+
+/// Takes the handshake message out of its records.
+fn handshake(bytes: &[u8]) -> Handshake<'_> {
     let mut message = Cow::Borrowed(&[][..]);
     let mut rest = bytes;
     loop {
         let refused = if message.is_empty() {
-            Hello::NotTls
+            Handshake::NotTls
         } else {
-            Hello::Malformed("a record that is no handshake")
+            Handshake::Malformed("a record that is no handshake")
         };
         let header = &rest[..rest.len().min(5)];
         let plausible = header
@@ -81,14 +92,14 @@ fn handshake(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Hello> {
             .into_iter()
             .all(|(byte, range)| range.contains(byte))
         {
-            return Err(refused);
+            return refused;
         }
         let &[_, _, _, high, low] = header else {
-            return Ok(message);
+            return Handshake::Message(message);
         };
         let length = usize::from(u16::from_be_bytes([high, low]));
         if length == 0 || length > RECORD_MAX {
-            return Err(refused);
+            return refused;
         }
         let fragment = &rest[5..];
         let have = &fragment[..fragment.len().min(length)];
@@ -98,7 +109,7 @@ fn handshake(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Hello> {
             message.to_mut().extend_from_slice(have);
         }
         if is_whole(&message) || fragment.len() <= length {
-            return Ok(message);
+            return Handshake::Message(message);
         }
         rest = &fragment[length..];
     }

@@ -1,12 +1,14 @@
 //! What was loaded, and what was refused and why; for the log and the admin pages.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use egret_config::name::Kind;
 use egret_config::problem::{Place, Problem, Severity};
 use jiff::Timestamp;
+
+use crate::lock::lock;
 
 /// The configuration in force and the last edit that was not taken. Clones share one state, on all threads.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +89,7 @@ impl Status {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut lock(&self.state))
     }
 }
 

@@ -3,7 +3,9 @@
 
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
+
+use crate::lock::unpoisoned;
 
 /// The flow label of stand-ins. Addresses that come from the network, from DNS or from a configuration have none.
 const MARK: u32 = u32::MAX;
@@ -13,7 +15,7 @@ static PATHS: RwLock<Vec<Arc<str>>> = RwLock::new(Vec::new());
 
 /// The stand-in of a path; always the same for the same one.
 pub fn of(path: &Arc<str>) -> SocketAddr {
-    let mut paths = PATHS.write().unwrap_or_else(PoisonError::into_inner);
+    let mut paths = unpoisoned(PATHS.write());
     let place = paths.iter().position(|known| known == path);
     let place = place.unwrap_or_else(|| {
         paths.push(Arc::clone(path));
@@ -27,7 +29,7 @@ pub fn of(path: &Arc<str>) -> SocketAddr {
 pub fn path(address: &SocketAddr) -> Option<Arc<str>> {
     match address {
         SocketAddr::V6(address) if address.flowinfo() == MARK => {
-            let paths = PATHS.read().unwrap_or_else(PoisonError::into_inner);
+            let paths = unpoisoned(PATHS.read());
             let place = usize::try_from(address.ip().to_bits()).ok()?;
             paths.get(place).map(Arc::clone)
         }

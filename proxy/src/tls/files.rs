@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustls::pki_types::pem::{self, PemObject};
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use egret_config::model::tls::{KeyFiles, Revoked, Roots};
 
+use crate::lock::lock;
 use crate::tls::crypto::provider;
 
 /// How often files are looked at, at most: a rotated certificate is in use this soon.
@@ -87,7 +88,7 @@ impl<K: Clone + Eq + Hash, V> Store<K, V> {
         build: impl FnOnce(&Files) -> Result<V, Unusable>,
     ) -> Result<Arc<V>, Unusable> {
         let now = Instant::now();
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = lock(&self.entries);
         let known = entries.get_mut(key);
         if let Some(entry) = &known
             && (paths.is_empty() || now.duration_since(entry.checked) < CHECK_INTERVAL)

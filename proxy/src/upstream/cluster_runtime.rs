@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::decide::Dice;
+use egret_config::model::endpoint::DestinationWorkload;
 use egret_config::model::policy::LoadBalancer;
+use egret_config::model::tls::Hashed;
 use egret_config::snapshot::cluster::{Cluster, Discovery};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -22,7 +24,7 @@ use crate::upstream::balance::Balance;
 use crate::upstream::balance::warmup::Shares;
 use crate::upstream::endpoint_set::{EndpointSet, FamilyFilter};
 use crate::upstream::endpoints::Active;
-use crate::upstream::limits::{Permit, Resource};
+use crate::upstream::limits::{NextConnection, Permit, Resource};
 use crate::upstream::outlier::CallOutcome;
 use crate::upstream::shared_state::SharedClusterState;
 use crate::upstream::wanted::{AttemptHistory, Carries, LoadBalancerContext};
@@ -40,6 +42,13 @@ pub struct Target {
     pub others: Vec<SocketAddr>,
     /// Counts the call while it lives.
     pub active: Option<Active>,
+}
+
+impl Target {
+    /// The workload there, where it is a pod that is known.
+    pub fn workload(&self) -> Option<Hashed<DestinationWorkload>> {
+        self.active.as_ref()?.workload().cloned()
+    }
 }
 
 /// What is alive of one cluster.
@@ -135,20 +144,20 @@ impl ClusterRuntime {
         }
     }
 
-    /// A place among the connections that there may be; or, when there is none, an idle connection that `idle` finds.
-    /// Requests wait for either, as many as may.
+    /// A permit for a new connection; or, at the limit of connections, an idle connection that `idle` finds. Requests
+    /// wait for either, up to the limit of waiting requests.
     ///
     /// # Errors
     /// `Cause::Overflow`.
     pub async fn connection<C>(
         &self,
         idle: impl FnMut() -> Option<C>,
-    ) -> Result<Result<C, Permit>, Failure> {
+    ) -> Result<NextConnection<C>, Failure> {
         let cluster = self.cluster();
         let limits = &cluster.policy.pool;
         let usage = &self.standing.usage;
         match usage.take(Resource::Connection, limits.connections_max) {
-            Ok(permit) => Ok(Err(permit)),
+            Ok(permit) => Ok(NextConnection::New(permit)),
             Err(_) => usage.wait_for_connection(limits, idle).await,
         }
     }

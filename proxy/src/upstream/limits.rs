@@ -41,6 +41,15 @@ pub struct Permit {
     taken: Option<(Arc<Usage>, Resource)>,
 }
 
+/// What a request is sent on next.
+#[derive(Debug)]
+pub enum NextConnection<C> {
+    /// This idle connection.
+    Idle(C),
+    /// A new connection, which takes this permit.
+    New(Permit),
+}
+
 impl Usage {
     /// Takes one of a resource of which there may be `max`; without a limit nothing is counted.
     ///
@@ -100,7 +109,7 @@ impl Usage {
         self: &Arc<Self>,
         pool: &ConnectionPool,
         mut idle: impl FnMut() -> Option<C>,
-    ) -> Result<Result<C, Permit>, Failure> {
+    ) -> Result<NextConnection<C>, Failure> {
         let _waiting = self.take(Resource::Pending, pool.pending_max)?;
         loop {
             let freed = self.freed.notified();
@@ -108,10 +117,10 @@ impl Usage {
             // From here on nothing that is given back is missed.
             freed.as_mut().enable();
             if let Some(idle) = idle() {
-                return Ok(Ok(idle));
+                return Ok(NextConnection::Idle(idle));
             }
             if let Ok(permit) = self.take(Resource::Connection, pool.connections_max) {
-                return Ok(Err(permit));
+                return Ok(NextConnection::New(permit));
             }
             self.wanted.notify_waiters();
             freed.await;

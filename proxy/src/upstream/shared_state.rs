@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use egret_config::model::policy::OutlierDetection;
 use egret_config::snapshot::Snapshot;
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::lock::lock;
 use crate::upstream::limits::Usage;
 use crate::upstream::outlier::{CallOutcome, Outlier};
 
@@ -126,8 +127,4 @@ impl SharedClusterState {
             self.version.fetch_add(1, Ordering::AcqRel);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

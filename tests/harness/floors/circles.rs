@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::floors::sources::rust_files;
+use crate::floors::sources::{code, rust_files};
 
 /// Each file, by its path of modules, with those that it uses.
 type Uses = BTreeMap<Vec<String>, BTreeSet<Vec<String>>>;
@@ -67,7 +67,7 @@ fn uses(files: &[(String, String)]) -> Uses {
     modules
         .iter()
         .map(|(own, text)| {
-            let paths = paths(&code(text), own);
+            let paths = paths(&uses_only(text), own);
             let used = paths.iter().filter_map(|path| file_of(path));
             (own.clone(), used.filter(|used| used != own).collect())
         })
@@ -80,24 +80,16 @@ fn module(file: &str) -> Vec<String> {
     path.split('/').map(str::to_owned).collect()
 }
 
-/// The text without comments, without the tests at its end, and without paths that only say who may see something.
-fn code(text: &str) -> String {
-    let mut code = String::new();
-    let mut behind_cfg_test = false;
-    for line in text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-    {
-        if behind_cfg_test && line.starts_with("mod ") && line.ends_with('{') {
-            break;
-        }
-        behind_cfg_test = line == "#[cfg(test)]";
+/// The code of a file, without paths that only say who may see something.
+fn uses_only(text: &str) -> String {
+    let mut uses = String::new();
+    for line in code(text) {
         let (before, rest) = line.split_once("pub(in ").unwrap_or((line, ""));
-        code.push_str(before);
-        code.push_str(rest.split_once(')').map_or("", |(_, after)| after));
-        code.push('\n');
+        uses.push_str(before);
+        uses.push_str(rest.split_once(')').map_or("", |(_, after)| after));
+        uses.push('\n');
     }
-    code
+    uses
 }
 
 /// The paths from the crate's root that a file's code names or declares.

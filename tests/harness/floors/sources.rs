@@ -32,3 +32,15 @@ pub(in crate::floors) fn rust_files(src: &Path) -> Vec<(String, String)> {
     files.sort();
     files
 }
+
+/// The lines of a file without comments and without the tests at its end.
+pub(in crate::floors) fn code(text: &str) -> impl Iterator<Item = &str> {
+    let mut behind_cfg_test = false;
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .take_while(move |line| {
+            let tests = behind_cfg_test && line.starts_with("mod ") && line.ends_with('{');
+            behind_cfg_test = *line == "#[cfg(test)]";
+            !tests
+        })
+}

@@ -42,6 +42,14 @@ impl Sample {
     }
 }
 
+/// Whose a host is.
+enum Owner<'o> {
+    /// Its rules decide.
+    Rules(&'o VirtualService),
+    /// A service.
+    Service(&'o Service),
+}
+
 /// The reference: one namespace, every object public, no Sidecar.
 struct Reference<'o> {
     objects: &'o Objects,
@@ -247,14 +255,14 @@ impl<'o> Reference<'o> {
                         protocol.class() == Some(PortClass::Auto) && is_at(service, ip)
                     })
                     .expect("the listener speaks HTTP");
-                Some(Err(service))
+                Some(Owner::Service(service))
             }
             None => self.virtual_host(port, &call.host.to_ascii_lowercase()),
         };
         let service = match rules {
             None => return self.unknown(call),
-            Some(Ok(vs)) => return self.ruled(vs, call),
-            Some(Err(service)) => service,
+            Some(Owner::Rules(vs)) => return self.ruled(vs, call),
+            Some(Owner::Service(service)) => service,
         };
         match self.owner(service, port) {
             Some(vs) => self.ruled(vs, call),
@@ -263,11 +271,7 @@ impl<'o> Reference<'o> {
     }
 
     /// Whose a host is on a port: a VirtualService that has a host nobody registered, or a service.
-    fn virtual_host(
-        &self,
-        port: u16,
-        host: &str,
-    ) -> Option<Result<&'o VirtualService, &'o Service>> {
+    fn virtual_host(&self, port: u16, host: &str) -> Option<Owner<'o>> {
         let services: Vec<&Service> = self
             .on(port)
             .filter(|(_, protocol)| {
@@ -276,7 +280,7 @@ impl<'o> Reference<'o> {
             .map(|(service, _)| service)
             .collect();
         let registered = |host: &HostPattern| self.on(port).any(|(one, _)| one.host == *host);
-        let mut claims: Vec<(HostPattern, Result<&VirtualService, &Service>)> = Vec::new();
+        let mut claims: Vec<(HostPattern, Owner<'o>)> = Vec::new();
         for vs in &self.objects.virtual_services {
             let takes_part = port == 80
                 || services
@@ -286,20 +290,20 @@ impl<'o> Reference<'o> {
                 continue;
             }
             for host in vs.hosts.iter().filter(|host| !registered(host)) {
-                claims.push((host.clone(), Ok(&**vs)));
+                claims.push((host.clone(), Owner::Rules(vs)));
             }
             for service in &services {
                 let owned = self
                     .owner(service, port)
                     .is_some_and(|owner| std::ptr::eq(owner, &raw const **vs));
                 if owned {
-                    claims.extend(domains(service).map(|domain| (domain, Err(*service))));
+                    claims.extend(domains(service).map(|domain| (domain, Owner::Service(service))));
                 }
             }
         }
         for service in services {
             if self.owner(service, port).is_none() {
-                claims.extend(domains(service).map(|domain| (domain, Err(service))));
+                claims.extend(domains(service).map(|domain| (domain, Owner::Service(service))));
             }
         }
         let mut fitting: Vec<_> = claims

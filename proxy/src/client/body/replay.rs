@@ -74,14 +74,12 @@ enum Piece {
 }
 
 impl Replay {
-    /// Keeps a body. One that is none, or not the client's, comes back.
-    ///
-    /// # Errors
-    /// The body itself, where there is nothing to keep.
-    pub fn new(body: RequestBody) -> Result<Self, RequestBody> {
+    /// Keeps the client's body, and puts the first reading of it in its place. `None`, and the body stays, where it is
+    /// empty or not the client's.
+    pub fn keep(body: &mut RequestBody) -> Option<Self> {
         let received = body.received();
         let go = body.held().cloned();
-        let incoming = body.into_inflow()?;
+        let incoming = body.take_inflow()?;
         let store = Store {
             incoming,
             kept: Vec::new(),
@@ -90,11 +88,13 @@ impl Replay {
             newest: 0,
             interested: 1,
         };
-        Ok(Self {
+        let replay = Self {
             store: Rc::new(RefCell::new(store)),
             received,
             go,
-        })
+        };
+        *body = replay.read().unwrap_or_else(RequestBody::empty);
+        Some(replay)
     }
 
     /// The body from its beginning, for the next try; readers before it read no further. `None` when it cannot be had

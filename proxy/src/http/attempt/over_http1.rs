@@ -15,7 +15,7 @@ use crate::http::attempt::target::{
 };
 use crate::tls::Alpn;
 use crate::upstream::clusters::Clusters;
-use crate::upstream::limits::Permit;
+use crate::upstream::limits::{NextConnection, Permit};
 
 pub(super) async fn over_single(
     mut request: Request<RequestBody>,
@@ -26,8 +26,8 @@ pub(super) async fn over_single(
     let permit = loop {
         // The other idle connections may be as dead as the one that failed.
         let mut single = match next(&target, repeated).await {
-            Ok(Ok(single)) => single,
-            Ok(Err(permit)) => break permit,
+            Ok(NextConnection::Idle(single)) => single,
+            Ok(NextConnection::New(permit)) => break permit,
             Err(failure) => {
                 return Err(AttemptError {
                     failure,
@@ -121,14 +121,14 @@ fn insist_framed(response: &Response<Incoming>) -> Result<(), AttemptError> {
 async fn next(
     target: &AttemptTarget<'_>,
     new: bool,
-) -> Result<Result<Http1Connection, Permit>, Failure> {
+) -> Result<NextConnection<Http1Connection>, Failure> {
     let idle = || (!new).then(|| target.pool.take(&target.key)).flatten();
     if let Some(single) = idle() {
-        return Ok(Ok(single));
+        return Ok(NextConnection::Idle(single));
     }
     match target.live {
         Some(live) => live.connection(idle).await,
-        None => Ok(Err(Permit::default())),
+        None => Ok(NextConnection::New(Permit::default())),
     }
 }
 

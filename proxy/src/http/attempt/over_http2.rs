@@ -15,7 +15,7 @@ use crate::http::attempt::target::{
 use crate::http::outgoing::hear;
 use crate::tls::Alpn;
 use crate::upstream::clusters::Clusters;
-use crate::upstream::limits::Permit;
+use crate::upstream::limits::{NextConnection, Permit};
 
 /// Connections in a row that may end before they take one request, while the upstream serves others: one that takes few
 /// requests on a connection serves them by turns.
@@ -160,8 +160,8 @@ async fn make_shared(
 ) -> Result<Http2Connection, Failure> {
     let permit = match target.live {
         Some(live) => match live.connection(|| None::<()>).await? {
-            Ok(()) => Permit::default(),
-            Err(permit) => permit,
+            NextConnection::Idle(()) => Permit::default(),
+            NextConnection::New(permit) => permit,
         },
         None => Permit::default(),
     };

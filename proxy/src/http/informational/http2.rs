@@ -1,6 +1,6 @@
 //! A client's HTTP/2 stream, as long as its answer has not begun.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use h2::server::SendResponse;
 use http::{HeaderMap, Response, StatusCode};
 
 use crate::codec::fields;
+use crate::lock::lock;
 use crate::report::facts::StreamReset;
 use crate::report::reporter::ResetState;
 
@@ -109,8 +110,4 @@ impl Http2Informational {
         // Fails when the client is gone, which its stream hears by itself.
         let _ = respond.send_informational(response);
     }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

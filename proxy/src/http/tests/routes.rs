@@ -64,8 +64,14 @@ fn a_mirror_of_nothing_gets_nothing() {
         (Arc::clone(&cluster), 500_000),
         (cluster, 1_000_000),
     ];
-    assert_eq!(crate::http::mirror::struck(&mirrors, |_| 500_000).len(), 1);
-    assert_eq!(crate::http::mirror::struck(&mirrors, |_| 499_999).len(), 2);
+    assert_eq!(
+        crate::http::mirror::struck(&mirrors, &mut |_| 500_000).len(),
+        1
+    );
+    assert_eq!(
+        crate::http::mirror::struck(&mirrors, &mut |_| 499_999).len(),
+        2
+    );
 }
 
 #[test]

@@ -8,10 +8,11 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 use std::{mem, thread};
 
+use crate::lock::{lock, unpoisoned};
 use crate::sys::pipe;
 
 /// Bytes of lines that may wait for the target: some seconds of a busy proxy.
@@ -139,13 +140,10 @@ impl Writer {
     }
 
     pub(super) fn flush(&self, patience: Duration) -> bool {
-        let (_queue, result) = self
-            .shared
-            .idle
-            .wait_timeout_while(self.shared.lock(), patience, |queue| {
-                queue.writing.is_some() || !queue.is_empty()
-            })
-            .unwrap_or_else(PoisonError::into_inner);
+        let busy = |queue: &mut Queue| queue.writing.is_some() || !queue.is_empty();
+        let idle = &self.shared.idle;
+        let waited = idle.wait_timeout_while(self.shared.lock(), patience, busy);
+        let (_queue, result) = unpoisoned(waited);
         !result.timed_out()
     }
 }
@@ -159,7 +157,7 @@ impl Drop for Writer {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 
     /// Counts lines that are not written. The first ones are told in the log.
@@ -180,10 +178,8 @@ fn write_all(shared: &Shared) {
     let mut batch = Vec::new();
     loop {
         let target = {
-            let mut queue = shared
-                .work
-                .wait_while(shared.lock(), |queue| queue.is_empty() && !queue.closed)
-                .unwrap_or_else(PoisonError::into_inner);
+            let idle = |queue: &mut Queue| queue.is_empty() && !queue.closed;
+            let mut queue = unpoisoned(shared.work.wait_while(shared.lock(), idle));
             if queue.is_empty() {
                 return;
             }

@@ -184,10 +184,11 @@ impl Walk {
                 Ok(metadata) => self
                     .entry(&path, &metadata)
                     .map_err(|source| error(&path, source))?,
-                Err(cause) => {
-                    let what = unreachable(&path, &cause).map_err(|()| error(&path, cause))?;
-                    self.skip(&path, what);
-                }
+                Err(cause) => match unreachable(&path, &cause) {
+                    Unreachable::Gone => {}
+                    Unreachable::Link(what) => self.skip(&path, Some(what)),
+                    Unreachable::Unreadable => return Err(error(&path, cause)),
+                },
             }
         }
         Ok(())
@@ -220,17 +221,30 @@ impl Walk {
     }
 }
 
-/// What a path is that leads to no file; `None` when it is not there, or is nothing to mention.
-fn unreachable(path: &Path, cause: &io::Error) -> Result<Option<&'static str>, ()> {
+/// A path that leads to no file.
+enum Unreachable {
+    /// Nothing is there, or nothing to mention.
+    Gone,
+    /// A link without an end, in words.
+    Link(&'static str),
+    /// Something is there that cannot be looked at.
+    Unreadable,
+}
+
+/// What a path is whose metadata cannot be read.
+fn unreachable(path: &Path, cause: &io::Error) -> Unreachable {
     if cause.raw_os_error() == Some(Errno::ELOOP as i32) {
-        return Ok(Some("a link that leads in a circle"));
+        return Unreachable::Link("a link that leads in a circle");
     }
     if cause.kind() != io::ErrorKind::NotFound {
-        return Err(());
+        return Unreachable::Unreadable;
     }
     // Gone since the folder was listed, or a link that leads nowhere.
-    let dangling = is_configuration(path) && fs::symlink_metadata(path).is_ok();
-    Ok(dangling.then_some("a link to nowhere"))
+    if is_configuration(path) && fs::symlink_metadata(path).is_ok() {
+        Unreachable::Link("a link to nowhere")
+    } else {
+        Unreachable::Gone
+    }
 }
 
 fn is_configuration(path: &Path) -> bool {

@@ -73,7 +73,9 @@ async fn a_request_waits_until_a_connection_is_closed_or_idle() {
     let second = usage.wait_for_connection(&pool, || None::<()>).await;
     assert_eq!(*second.expect_err("overflow").cause(), Cause::Overflow);
     drop(only);
-    let permit = waiting.await.expect("no overflow").expect_err("a permit");
+    let Ok(NextConnection::New(permit)) = waiting.await else {
+        panic!("no permit for the connection that was closed");
+    };
 
     let idle = std::cell::Cell::new(false);
     let waiting = usage.wait_for_connection(&pool, || idle.get().then_some(7));
@@ -81,7 +83,7 @@ async fn a_request_waits_until_a_connection_is_closed_or_idle() {
     assert!(futures_util::poll!(waiting.as_mut()).is_pending());
     idle.set(true);
     usage.freed().notify_waiters();
-    assert_eq!(waiting.await.expect("no overflow").expect("idle"), 7);
+    assert!(matches!(waiting.await, Ok(NextConnection::Idle(7))));
     drop(permit);
     assert_eq!(usage.now(Resource::Pending), 0);
 }
@@ -96,6 +98,6 @@ async fn who_holds_idle_connections_hears_that_one_is_wanted() {
         only.take();
     };
     let waiter = usage.wait_for_connection(&pool, || None::<()>);
-    let ((), permit) = tokio::join!(holder, waiter);
-    assert!(permit.expect("no overflow").is_err());
+    let ((), next) = tokio::join!(holder, waiter);
+    assert!(matches!(next, Ok(NextConnection::New(_))));
 }

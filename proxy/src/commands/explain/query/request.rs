@@ -7,6 +7,7 @@ use egret_config::decide::normalize::downstream::Downstream;
 use egret_config::decide::normalize::{limits, normalize};
 use egret_config::decide::outcome::{CORS_RESPONSE, Outcome, OutcomeKind};
 use egret_config::decide::verdict::{Refusal, RequestDecision, RequestVerdict};
+use egret_config::header_names::is_authority;
 use egret_config::host::split_authority;
 use egret_config::model::route::Abort;
 use http::request::Parts;
@@ -16,25 +17,33 @@ use crate::commands::explain::answer::Answer;
 use crate::commands::explain::call::{Protocol, WrongCall};
 use crate::commands::explain::description;
 use crate::commands::explain::description::Spoken;
-use crate::commands::explain::query::asked::{Asked, first_there, host, is_host, weighted};
+use crate::commands::explain::query::asked::{Asked, first_there, host, weighted};
 use crate::http::{connect, cors, headers};
 
 /// Shares of faults and mirrors are counted in millionths.
 const MILLION: u32 = 1_000_000;
+
+/// The head of a request, as a proxy reads it.
+enum Head {
+    /// A request. Boxed: it is large.
+    Readable(Box<Parts>),
+    /// Bytes that are answered 400.
+    Bad(BadRequest),
+}
 
 impl Asked<'_> {
     /// A request, normalized and decided.
     pub(super) fn request(&self, terminated: Option<&Terminated>) -> Result<Answer, WrongCall> {
         let downstream = Downstream::of(self.arrival, terminated);
         let head = match self.head()? {
-            Ok(head) => head,
-            Err(bad) => return Ok(self.bad(bad)),
+            Head::Readable(head) => head,
+            Head::Bad(bad) => return Ok(self.bad(bad)),
         };
         if head.method == Method::CONNECT {
             return Ok(self.connect(&head, &downstream));
         }
         let id = headers::new_request_id;
-        let request = match normalize(head, &downstream, self.snapshot, id) {
+        let request = match normalize(*head, &downstream, self.snapshot, id) {
             Ok(request) => request,
             Err(rejected) => return Ok(self.bad(rejected.reason)),
         };
@@ -87,8 +96,9 @@ impl Asked<'_> {
     }
 
     /// The head of the request as its reader would have it, or what a reader would find wrong with it.
-    fn head(&self) -> Result<Result<Parts, BadRequest>, WrongCall> {
-        let syntax = |message: String| Ok(Err(BadRequest::new(BadRequestKind::Syntax, message)));
+    fn head(&self) -> Result<Head, WrongCall> {
+        let syntax =
+            |message: String| Ok(Head::Bad(BadRequest::new(BadRequestKind::Syntax, message)));
         let headers = self.headers()?;
         let mut request = http::Request::new(());
         let Ok(method) = Method::from_bytes(self.call.method.as_bytes()) else {
@@ -105,7 +115,7 @@ impl Asked<'_> {
             let target = self.call.path.split('#').next().unwrap_or_default();
             let target = if target.is_empty() { "/" } else { target };
             if let Err(bad) = limits::readable(target, &headers) {
-                return Ok(Err(bad));
+                return Ok(Head::Bad(bad));
             }
             let Ok(uri) = target.parse::<Uri>() else {
                 return syntax(format!("`{target}` is not a request target"));
@@ -113,7 +123,7 @@ impl Asked<'_> {
             *request.uri_mut() = uri;
         }
         *request.headers_mut() = headers;
-        Ok(Ok(request.into_parts().0))
+        Ok(Head::Readable(Box::new(request.into_parts().0)))
     }
 
     fn headers(&self) -> Result<HeaderMap, WrongCall> {
@@ -122,7 +132,7 @@ impl Asked<'_> {
             HeaderValue::from_str(text)
                 .map_err(|_| WrongCall::new(format!("{text:?} is not a value of header `{name}`")))
         };
-        let given = self.call.headers.iter().any(|(name, _)| is_host(name));
+        let given = self.call.headers.iter().any(|(name, _)| is_authority(name));
         let host = match &self.call.host {
             Some(host) => Some(host.clone()),
             None if given => None,
@@ -132,7 +142,7 @@ impl Asked<'_> {
             headers.append(header::HOST, value("host", &host)?);
         }
         for (name, text) in &self.call.headers {
-            let key = if is_host(name) {
+            let key = if is_authority(name) {
                 header::HOST
             } else {
                 HeaderName::from_bytes(name.as_bytes())
@@ -178,7 +188,7 @@ impl Asked<'_> {
 fn fault(share: u32, abort: Abort) -> String {
     let words = match abort {
         Abort::Http(status) => format!("status {status}"),
-        Abort::Grpc(code) => format!("gRPC status {code}"),
+        Abort::Grpc(status) => format!("gRPC status {}", status.text()),
     };
     let percent = f64::from(share) * 100.0 / f64::from(MILLION);
     format!("{percent}% of the requests are aborted with {words}")

@@ -18,6 +18,7 @@ const CONFIG: &[&[&str]] = &[
     ],
     &["problem"],
     &["expression"],
+    &["log_format"],
     &["wire"],
     &["model"],
     &["load"],

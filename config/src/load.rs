@@ -96,8 +96,8 @@ pub fn documents(texts: &[Text], mesh_config: Option<&Text>) -> Documents {
         let own = reader.documents.iter().skip(before);
         if own.filter(|one| mesh::is_mesh(one)).count() == 0 && reader.mesh_unread.is_none() {
             let words = (
-                "no mesh configuration in it: Istio's defaults count, which allow calls to anywhere",
-                "write `outboundTrafficPolicy: {mode: ALLOW_ANY}` if that is meant",
+                "no mesh configuration in it: Istio's defaults apply, which allow all calls",
+                "write `outboundTrafficPolicy: {mode: ALLOW_ANY}` if that is intended",
             );
             let place = Place::file(text.file.clone(), 0);
             reader.tell(Problem::new(Severity::Warning, place, words));

@@ -37,7 +37,7 @@ impl fmt::Display for Intent {
         }
         match &self.dns {
             Dns::Off | Dns::NoServers => {}
-            Dns::Every => write!(out, "\nDNS to port 15053: questions to any server")?,
+            Dns::Every => write!(out, "\nDNS to port 15053: queries to any server")?,
             Dns::Servers { ipv4, ipv6 } => {
                 let ipv4 = ipv4.iter().map(|server| server.addr().to_string());
                 let ipv6 = ipv6.iter().map(|server| server.addr().to_string());
@@ -49,13 +49,16 @@ impl fmt::Display for Intent {
             }
         }
         if self.block_quic {
-            write!(out, "\nrefused: QUIC to where TCP is captured")?;
+            write!(out, "\nrefused: QUIC to destinations whose TCP is captured")?;
         }
         if self.ipv6 == Ipv6::Blocked {
             write!(out, "\nrefused: IPv6 but that of the proxy")?;
         }
         if self.drop_invalid {
-            write!(out, "\ndropped: arriving packets of no known connection")?;
+            write!(
+                out,
+                "\ndropped: arriving packets that belong to no tracked connection"
+            )?;
         }
         if !self.virtual_interfaces.is_empty() {
             let names = list(self.virtual_interfaces.iter().map(name));

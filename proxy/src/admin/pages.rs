@@ -14,14 +14,14 @@ use crate::life::drain::Phase;
 /// The help page: a line for each page, its path behind two blanks.
 pub const HELP: &str = "\
 egret-proxy admin pages (add ?format=json for programs)
-  /clusters        whom this proxy may call, and how
+  /clusters        clusters, their policies and endpoints
   /config_dump     what was loaded, what is wrong with it, what it was compiled to
-  /explain         what becomes of a call, and why: /explain?to=1.2.3.4:443&protocol=tls&sni=a.com
+  /explain         how a call is decided, and why: /explain?to=1.2.3.4:443&protocol=tls&sni=a.com
                    (also host, method, path, alpn, header=name:value)
   /help            this page
   /listeners       what is listened on, and what is served there
   /names           the names that captured DNS queries are answered for
-  /quitquitquit    end in good order (POST)
+  /quitquitquit    drain and exit (POST)
   /ready           LIVE when ready, 503 otherwise
   /routes          the routes of each listener
   /server_info     version, state, uptime

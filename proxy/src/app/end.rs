@@ -82,11 +82,11 @@ pub(super) async fn drain(
         () = orderly => return,
         () = time::sleep(patience) => {
             let left = drain.held();
-            warn!(left, after = ?patience, "cutting connections: they took longer than --drain-time");
+            warn!(left, after = ?patience, "closing connections: --drain-time is over");
         }
         () = again => {
             let left = drain.held();
-            warn!(left, "cutting connections: asked to end again");
+            warn!(left, "closing connections: a second signal asked for the end");
         }
     }
     // Without orders to wait for the workers end, and with them their connections.

@@ -63,7 +63,7 @@ fn headline(answer: &Answer) -> String {
         }
         (OutcomeKind::Route, _) => format!("goes to {cluster}"),
         (OutcomeKind::Passthrough, _) => {
-            "goes where it wanted to go (PassthroughCluster)".to_owned()
+            "passes through to its original destination (PassthroughCluster)".to_owned()
         }
         (OutcomeKind::Blackhole, _) => "is refused: nothing is registered for it".to_owned(),
         (OutcomeKind::DirectResponse, _) => "is answered by a rule".to_owned(),

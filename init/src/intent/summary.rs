@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use egret_config::cidr::CidrSet;
+use egret_config::port::well_known::DNS;
 
 use crate::intent::model::{Dns, Groups, Inbound, Intent, Ipv6, Mode};
 use crate::rules::Interface;
@@ -37,19 +38,19 @@ impl fmt::Display for Intent {
         }
         match &self.dns {
             Dns::Off | Dns::NoServers => {}
-            Dns::Every => write!(out, "\nDNS to port 15053: queries to any server")?,
+            Dns::Every => write!(out, "\nDNS to port {DNS}: queries to any server")?,
             Dns::Servers { ipv4, ipv6 } => {
                 let ipv4 = ipv4.iter().map(|server| server.addr().to_string());
                 let ipv6 = ipv6.iter().map(|server| server.addr().to_string());
                 write!(
                     out,
-                    "\nDNS to port 15053: questions to {}",
+                    "\nDNS to port {DNS}: queries to {}",
                     list(ipv4.chain(ipv6))
                 )?;
             }
         }
         if self.block_quic {
-            write!(out, "\nrefused: QUIC to destinations whose TCP is captured")?;
+            write!(out, "\nrefused: QUIC to where TCP is captured")?;
         }
         if self.ipv6 == Ipv6::Blocked {
             write!(out, "\nrefused: IPv6 but that of the proxy")?;

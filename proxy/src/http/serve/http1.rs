@@ -55,7 +55,7 @@ pub(super) async fn serve<S>(
     let monitor = http1_io::watched(stream);
     let mut guard = proxy.drain.guard();
     // Who comes while the process drains gets one answer.
-    let is_late = guard.phase() != Phase::Running;
+    let is_late = guard.phase() >= Phase::Draining;
     let mut serving = Serving {
         monitor: &monitor,
         downstream,

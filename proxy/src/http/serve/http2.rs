@@ -75,7 +75,7 @@ where
     let mut http2_keepalive = pings.map(|pings| Keepalive::new(pings, PING_INTERVAL));
     let mut guard = proxy.drain.guard();
     // Who comes while the process drains stays for a first request.
-    let mut waits_for_first = guard.phase() != Phase::Running;
+    let mut waits_for_first = guard.phase() >= Phase::Draining;
     let mut draining = pin!(guard.draining());
     let (mut leaving, mut dismissed) = (false, false);
     let mut idle_since = Instant::now();

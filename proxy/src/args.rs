@@ -39,6 +39,9 @@ const THREADS_DEFAULT_MAX: usize = 2;
 /// Where Istio's injector says that the pod's DNS queries are captured.
 const DNS_CAPTURE: &str = "ISTIO_META_DNS_CAPTURE";
 
+/// What egret-init reads, too.
+const PROBE_PORT: &str = "IPTABLES_PROBE_PORT";
+
 /// What the user wants done.
 #[derive(Debug)]
 pub enum Command {
@@ -153,6 +156,10 @@ struct Run {
     /// The port that redirected inbound connections arrive on.
     #[arg(long, value_name = "PORT", default_value_t = well_known::INBOUND, value_parser = clap::value_parser!(u16).range(1..))]
     inbound_port: u16,
+    /// The port that egret-init's and istio-iptables' validation connects to, if theirs is another. A connection to it whose
+    /// client leaves at once is neither served nor logged [env: IPTABLES_PROBE_PORT] [default: 15002].
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    iptables_probe_port: Option<u16>,
     /// Answer the pod's DNS queries for the services that it sees, and give ServiceEntries without addresses one each
     /// (sidecar; redirect queries with egret-init --redirect-dns) [env: ISTIO_META_DNS_CAPTURE].
     #[arg(long)]
@@ -227,6 +234,12 @@ impl Run {
         let ignored = set(IGNORE_POLICIES).map(|value| boolean(IGNORE_POLICIES, &value));
         let ignore_authorization_policies =
             self.ignore_authorization_policies || ignored.transpose()?.unwrap_or(false);
+        // As for egret-init, a value that is no port counts as absent.
+        let told = set(PROBE_PORT).and_then(|value| value.trim().parse().ok());
+        let probe_port = self
+            .iptables_probe_port
+            .or(told)
+            .unwrap_or(well_known::PROBE);
         let redirect_ports = match mode {
             Mode::Sidecar => vec![self.outbound_port, self.inbound_port],
             Mode::Gateway => Vec::new(),
@@ -248,6 +261,7 @@ impl Run {
             ignore_authorization_policies,
             outbound_port: self.outbound_port,
             inbound_port: self.inbound_port,
+            probe_port,
             dns_port: self.dns_port,
             admin: self.admin,
             health: self.health,

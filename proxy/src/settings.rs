@@ -22,6 +22,8 @@ pub struct Settings {
     pub outbound_port: u16,
     /// The port that redirected inbound calls arrive on (sidecar).
     pub inbound_port: u16,
+    /// The port that egret-init's validation connects to.
+    pub probe_port: u16,
     /// The port that captured DNS queries arrive on (sidecar whose workload has them captured).
     pub dns_port: u16,
     /// Address of the admin pages.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
 use egret_config::snapshot::workload::Workload;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use crate::life::end::DrainTime;
 use crate::source::files::Options;
@@ -42,7 +42,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Log {
     /// What is written.
-    pub filter: EnvFilter,
+    pub filter: Targets,
     /// How it is written.
     pub format: LogFormat,
 }

@@ -20,7 +20,8 @@ use crate::listen::reconcile::Ports;
 use crate::proxy::Shared;
 use crate::report::access_log::AccessLog;
 
-/// How long cut connections may take to write their lines of the access log.
+/// How long work in flight may take when the drain time is over, and how long cut connections may take to write their lines of
+/// the access log.
 const CUT_TIME: Duration = Duration::from_millis(500);
 
 /// How the process ends.
@@ -221,10 +222,13 @@ async fn drained(end: End, limit: DrainLimit, shared: &Shared, ports: &mut Ports
         () = &mut over => {}
         () = ports.follow(&shared.current) => over.await,
     }
+    drain.close_idle();
     ports.close().await;
-    if let DrainLimit::Idle { .. } = limit {
-        // What waited to be accepted is served, too.
-        drain.idle().await;
+    // What waited to be accepted is served, too.
+    match limit {
+        DrainLimit::Idle { .. } => drain.idle().await,
+        // Either way it is over.
+        DrainLimit::Time(_) => drop(time::timeout(CUT_TIME, drain.idle()).await),
     }
     drain.held()
 }
@@ -233,13 +237,18 @@ async fn drained(end: End, limit: DrainLimit, shared: &Shared, ports: &mut Ports
 async fn over(end: End, limit: DrainLimit, drain: &Drain) {
     match (end, limit) {
         (End::Idle, DrainLimit::Time(time)) => {
+            drain.close_idle();
             // Either way it is over.
             let _ = time::timeout(time, drain.idle()).await;
         }
-        (End::Idle, DrainLimit::Idle { .. }) => drain.idle().await,
+        (End::Idle, DrainLimit::Idle { .. }) => {
+            drain.close_idle();
+            drain.idle().await;
+        }
         (_, DrainLimit::Time(time)) => time::sleep(time).await,
         (_, DrainLimit::Idle { at_least }) => {
             time::sleep(at_least).await;
+            drain.close_idle();
             drain.idle().await;
         }
     }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::client::body::Received;
 use crate::proxy::Proxy;
-use crate::report::facts::DownstreamFacts;
+use crate::report::facts::{CallProtocol, DownstreamFacts};
 use crate::report::reporter::FactsGuard;
 
 /// The client connection that requests come on.
@@ -50,6 +50,7 @@ impl DownstreamConnection {
     /// The facts of a request on this connection that begins now.
     pub fn facts(&self, proxy: &Proxy) -> Box<FactsGuard> {
         let mut facts = Box::new(proxy.reporter.begin());
+        facts.protocol = CallProtocol::Http;
         facts.downstream = DownstreamFacts {
             remote_address: Some(self.arrival.client),
             local_address: Some(self.dialled),

@@ -9,11 +9,16 @@ use std::sync::Arc;
 use egret_config::decide::flag::Flag;
 
 use crate::report::facts::{End, Facts, StreamReset};
+use crate::report::stream_bytes::StreamBytes;
 
 /// What takes the facts of each call at its end.
 pub trait Sink: Debug + Send + Sync {
     /// Takes the facts of a call that ended. Must not block: it runs on the thread that serves calls.
     fn report(&self, facts: &Facts);
+
+    /// Takes the facts of a byte stream whose destination was just connected; [`Facts::stream`] has its bytes from now
+    /// on.
+    fn opened(&self, _facts: &Facts) {}
 
     /// Whether the sink wants the reasons of decisions as text.
     fn wants_reasons(&self) -> bool {
@@ -58,6 +63,11 @@ impl Reporter {
         })
     }
 
+    /// The same sinks, and one more. Of a worker, whose own sink it is.
+    pub fn with(&self, sink: Arc<dyn Sink>) -> Arc<Self> {
+        Self::new(self.sinks.iter().cloned().chain([sink]))
+    }
+
     /// The facts of a call that begins now.
     pub fn begin(self: &Arc<Self>) -> FactsGuard {
         FactsGuard {
@@ -85,6 +95,15 @@ impl FactsGuard {
     /// Has a reset of the request's HTTP/2 stream read from `stream`, should the call be dropped.
     pub fn watch_stream(&mut self, stream: Arc<dyn ResetState>) {
         self.stream = Some(stream);
+    }
+
+    /// Tells the sinks that the destination of a byte stream is connected. Gives the counts of its bytes.
+    pub fn opened(&mut self) -> Arc<StreamBytes> {
+        let bytes = Arc::clone(self.facts.stream.insert(Arc::default()));
+        for sink in &self.reporter.sinks {
+            sink.opened(&self.facts);
+        }
+        bytes
     }
 
     /// Sets the reasons of the decision, if a sink wants them; otherwise no text is made.

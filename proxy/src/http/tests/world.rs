@@ -237,6 +237,7 @@ pub(super) fn cluster(addresses: &[SocketAddr]) -> Arc<Cluster> {
         weight: 1,
         locality: "".into(),
         priority: 0,
+        workload: None,
     };
     sample::cluster(Discovery::Members(addresses.iter().map(member).collect()))
 }

@@ -8,3 +8,4 @@ pub mod stand_in;
 pub mod limits;
 pub mod pipe;
 pub mod gather;
+pub mod pass;

@@ -24,4 +24,3 @@ pub mod telemetry;
 
 mod host_name;
 mod read;
-mod regex;

@@ -7,7 +7,7 @@ use egret_tests::floors::{circles, split_imports, violations};
 
 const CONFIG: &[&[&str]] = &[
     &["name", "host", "cidr", "port", "labels", "value"],
-    &["problem"],
+    &["problem", "re2"],
     &["expression"],
     &["wire"],
     &["model"],

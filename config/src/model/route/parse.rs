@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::model::read;
 use crate::model::route::{
     Abort, Fault, HttpAction, HttpDestination, HttpRoute, Mirror, PathRewrite, Rewrite, answers,
     conditions, headers, tries,
 };
 use crate::model::virtual_service::parse::{check_weights, weight};
-use crate::model::{read, regex};
 use crate::name::ObjectName;
 use crate::problem::{Diagnostics, NO_VALUE};
+use crate::re2;
 use crate::wire::shared::Percent;
 use crate::wire::virtual_service as wire;
 
@@ -166,7 +167,7 @@ fn rewrite(wire: &wire::HttpRewrite, diagnostics: &mut Diagnostics<'_>) -> Optio
             if regex.rewrite.is_empty() {
                 diagnostics.error("uriRegexRewrite.rewrite", NO_VALUE, "required");
             }
-            match regex::part(&regex.matches) {
+            match re2::part(&regex.matches) {
                 Ok(pattern) => Some(PathRewrite::Regex {
                     pattern,
                     substitution: regex.rewrite.as_str().into(),

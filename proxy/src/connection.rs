@@ -14,7 +14,7 @@ use egret_config::decide;
 use egret_config::decide::call::{Arrival, Connection, HttpVersion, Layer, Terminated};
 use egret_config::decide::verdict::{ConnectionDecision, Reading, Refusal, Verdict};
 use egret_config::model::tls::{Hashed, ServerTls};
-use egret_config::port::Protocol;
+use egret_config::port::{Protocol, well_known};
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::{Cluster, Discovery};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -47,7 +47,7 @@ use crate::tls::Alpn;
 const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
 
 /// Where `egret-init verify` connects to (`--iptables-probe-port`, Istio's default).
-const PROBE_PORT: u16 = 15002;
+const PROBE_PORT: u16 = well_known::PROBE;
 
 /// How long it stays. Servers that speak first on this port wait as long.
 const PROBE_MAX: Duration = Duration::from_secs(1);
@@ -144,7 +144,8 @@ async fn relay<S>(
 ) where
     S: AsyncRead + AsyncWrite + HasTcpStream + Unpin,
 {
-    tcp::run(stream, server, &greeting, &mut facts).await;
+    let bytes = facts.opened();
+    tcp::run(stream, server, &greeting, &bytes, &mut facts).await;
     facts.end();
     drop(held);
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use egret_config::decide::Dice;
 use egret_config::decide::call::Arrival;
-use egret_config::decide::normalize::{forwarded, names};
+use egret_config::decide::normalize::forwarded;
+use egret_config::header_names::{FORWARDED_FOR, INTERNAL};
 use egret_config::snapshot::cluster::Cluster;
 use http::{HeaderValue, header};
 use http_body_util::BodyExt;
@@ -86,10 +87,10 @@ impl Copy {
             outgoing.body = body;
         }
         let map = &mut outgoing.parts.headers;
-        map.insert(names::INTERNAL, HeaderValue::from_static("true"));
+        map.insert(INTERNAL, HeaderValue::from_static("true"));
         headers::count_attempt(map, 1);
         map.remove(header::EXPECT);
-        if !map.contains_key(names::FORWARDED_FOR) {
+        if !map.contains_key(FORWARDED_FOR) {
             forwarded::append_client(map, self.client.ip());
         }
         let (to, to_is_original) = self.to;

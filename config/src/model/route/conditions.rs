@@ -7,7 +7,7 @@ use crate::model::condition::Condition;
 use crate::model::http_match::HttpMatch;
 use crate::model::read;
 use crate::model::route::headers;
-use crate::model::virtual_service::parse::{Source, source};
+use crate::model::source::{self, Source};
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::re2;
 use crate::value::StringMatch;
@@ -57,7 +57,7 @@ pub(crate) fn parse(
         name: read::optional(&wire.name),
         conditions: conditions.into(),
         ignore_uri_case: wire.ignore_uri_case,
-        source: source(&caller, namespace, diagnostics),
+        source: source::parse(&caller, namespace, diagnostics),
     }
 }
 

@@ -1,10 +1,12 @@
 //! The only reader of the command line and the environment.
 
 mod check;
+mod end;
 mod explain;
 mod log_level;
 mod mode;
 mod variables;
+mod wait;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -26,6 +28,7 @@ use crate::args::check::Check;
 use crate::args::explain::Explain;
 use crate::args::mode::TypedMode;
 use crate::args::variables::{IGNORE_POLICIES, boolean};
+use crate::args::wait::Wait;
 use crate::settings::{Log, LogFormat, Settings};
 use crate::source::files::Options;
 
@@ -45,6 +48,8 @@ pub enum Command {
     Explain(Box<crate::commands::explain::Options>),
     /// Say what is wrong with a configuration.
     Check(crate::commands::check::Options),
+    /// Wait until a proxy is ready.
+    Wait(crate::commands::wait::Options),
     /// Say which version this is.
     Version,
 }
@@ -71,6 +76,7 @@ pub fn read(
             let options = check.validate(environment).map_err(wrong)?;
             Ok(Command::Check(options))
         }
+        TypedCommand::Wait(wait) => Ok(Command::Wait(wait.options())),
         TypedCommand::Version => Ok(Command::Version),
     }
 }
@@ -110,6 +116,8 @@ enum TypedCommand {
     /// Say what is wrong with a configuration. Exit codes: 0 without errors (warnings are fine), 1 with errors, 2 for wrong
     /// usage.
     Check(Check),
+    /// Wait until the proxy is ready. Exit codes: 0 once it is, 1 when the time is over, 2 for wrong usage.
+    Wait(Wait),
     /// Print the version.
     Version,
 }
@@ -164,9 +172,11 @@ struct Run {
     /// Worker threads [default: the cores this process may use, at most 2].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// How long requests in flight may take after SIGTERM or /quitquitquit.
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
-    drain_time: Duration,
+    /// How long the proxy goes on after SIGTERM; a second one ends it at once
+    /// [env: terminationDrainDuration in PROXY_CONFIG, TERMINATION_DRAIN_DURATION_SECONDS] [default: MeshConfig's
+    /// defaultConfig.terminationDrainDuration, else 5s].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    drain_time: Option<Duration>,
     /// What is logged: off, error (critical), warn (warning), info, debug or trace; or a list of levels, module=level and
     /// component:level [env: RUST_LOG] [default: info].
     #[arg(long, value_name = "LEVEL")]
@@ -243,7 +253,7 @@ impl Run {
             health: self.health,
             access_log_reasons: self.access_log_reasons,
             threads: self.threads.unwrap_or_else(threads_default),
-            drain_time: self.drain_time,
+            drain_time: end::drain_time(self.drain_time, set)?,
         };
         let format = match self.log_format {
             TypedLogFormat::Text => LogFormat::Text,

@@ -144,7 +144,8 @@ async fn relay<S>(
 ) where
     S: AsyncRead + AsyncWrite + HasTcpStream + Unpin,
 {
-    tcp::run(stream, server, &greeting, &mut facts).await;
+    let bytes = facts.opened();
+    tcp::run(stream, server, &greeting, &bytes, &mut facts).await;
     facts.end();
     drop(held);
 }

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use egret_config::snapshot::workload::Workload;
 use tracing_subscriber::EnvFilter;
 
+use crate::life::end::DrainTime;
 use crate::source::files::Options;
 
 /// Everything that `egret-proxy run` is told from outside.
@@ -32,8 +32,8 @@ pub struct Settings {
     pub access_log_reasons: bool,
     /// Worker threads.
     pub threads: NonZeroUsize,
-    /// How long work in flight may take when the process is told to end.
-    pub drain_time: Duration,
+    /// How long the process goes on when it is told to end.
+    pub drain_time: DrainTime,
 }
 
 /// How the log is written. The access log is not part of it: MeshConfig says where that goes.

@@ -138,6 +138,7 @@ impl<'l> UpstreamRequest<'l> {
             }
         };
         let facts = attempts.begin(target.address);
+        facts.workload = target.workload();
         self.trying_at.set(Some(target.address));
         self.tried_at.set(Some(target.address));
         let policy = &self.cluster.policy;

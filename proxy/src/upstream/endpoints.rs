@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use egret_config::model::endpoint::Address;
+use egret_config::model::endpoint::{Address, DestinationWorkload};
+use egret_config::model::tls::Hashed;
 use egret_config::snapshot::cluster::Member;
 use tokio::time::Instant;
 
@@ -25,6 +26,8 @@ pub struct Endpoint {
     pub active: Cell<u32>,
     /// Since when it is known, where its share grows from then on.
     pub since: Cell<Option<Instant>>,
+    /// The workload, where it is a pod that is known.
+    pub workload: Option<Hashed<DestinationWorkload>>,
 }
 
 impl Endpoint {
@@ -36,6 +39,15 @@ impl Endpoint {
             priority,
             active: Cell::new(0),
             since: Cell::new(None),
+            workload: None,
+        }
+    }
+
+    /// The endpoint of a member at this address.
+    fn of(member: &Member, address: SocketAddr) -> Self {
+        Self {
+            workload: member.workload.clone(),
+            ..Self::new(address, member.weight, member.priority)
         }
     }
 }
@@ -61,6 +73,11 @@ impl Active {
             _request: request,
         }
     }
+
+    /// The workload at the endpoint, where it is a pod that is known.
+    pub fn workload(&self) -> Option<&Hashed<DestinationWorkload>> {
+        self.endpoint.as_ref()?.workload.as_ref()
+    }
 }
 
 impl Drop for Active {
@@ -74,7 +91,7 @@ impl Drop for Active {
 /// The endpoint of a member that is a Unix socket.
 pub fn of_path(member: &Member, path: &Arc<str>) -> Rc<Endpoint> {
     let address = stand_in::of(path);
-    Rc::new(Endpoint::new(address, member.weight, member.priority))
+    Rc::new(Endpoint::of(member, address))
 }
 
 /// The endpoints of members that are addresses or Unix sockets. Names are left out.
@@ -82,11 +99,10 @@ pub fn of_addresses(members: &[Member]) -> Vec<Rc<Endpoint>> {
     members
         .iter()
         .filter_map(|member| match member.address {
-            Address::Ip(ip) => Some(Rc::new(Endpoint::new(
-                SocketAddr::new(ip, member.port),
-                member.weight,
-                member.priority,
-            ))),
+            Address::Ip(ip) => {
+                let address = SocketAddr::new(ip, member.port);
+                Some(Rc::new(Endpoint::of(member, address)))
+            }
             Address::Unix(ref path) => Some(of_path(member, path)),
             Address::Name(_) => None,
         })
@@ -105,7 +121,7 @@ pub fn of_answer(
         if into.iter().any(|known| known.address == address) {
             continue;
         }
-        let new = Endpoint::new(address, member.weight, member.priority);
+        let new = Endpoint::of(member, address);
         let kept = before.iter().find(|old| {
             old.address == address && old.weight == new.weight && old.priority == new.priority
         });
@@ -135,6 +151,7 @@ mod tests {
             weight: 1,
             locality: "".into(),
             priority: 0,
+            workload: None,
         };
         let ips: [IpAddr; 2] = [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()];
         let (mut before, mut after) = (Vec::new(), Vec::new());

@@ -178,7 +178,7 @@ fn verify_leaves_no_line_in_the_access_log() -> anyhow::Result<()> {
     assert_eq!(verified.code, 0, "{verified:?}");
     assert_eq!(curl(&pod, &["http://elsewhere.example/"])?.status, 200);
     // When it has ended, all lines are written.
-    sidecar.signal(Signal::SIGTERM)?;
+    sidecar.signal(Signal::SIGINT)?;
     sidecar.await_log(&["INFO", "ended"])?;
     stage::until(|| Ok(!sidecar.access_log().is_empty()))?;
     let lines = sidecar.access_log();

@@ -173,6 +173,9 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, diagnostics: &mut Diagnostics
             proxy_headers::parse(headers, diagnostics)
         });
     }
+    let drain = config.and_then(|config| config.termination_drain_duration.as_ref());
+    mesh.termination_drain =
+        read::duration(diagnostics, "defaultConfig.terminationDrainDuration", drain);
     mesh
 }
 

@@ -74,6 +74,8 @@ pub struct Mesh {
     pub proxy_headers: ProxyHeaders,
     /// `defaultConfig.gatewayTopology`.
     pub topology: Topology,
+    /// `defaultConfig.terminationDrainDuration`: how long a proxy that was told to end goes on.
+    pub termination_drain: Option<Duration>,
 }
 
 impl Default for Mesh {
@@ -104,6 +106,7 @@ impl Default for Mesh {
             tls_defaults: TlsDefaults::default(),
             proxy_headers: ProxyHeaders::default(),
             topology: Topology::default(),
+            termination_drain: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use egret_config::decide::call::{Arrival, HttpVersion};
@@ -39,6 +39,7 @@ use crate::life::files::FdBudget;
 use crate::own_sockets::OwnSockets;
 use crate::proxy::{Proxy, Shared};
 use crate::report::access_log::AccessLog;
+use crate::report::facts::{Facts, WireBytes};
 use crate::report::reporter::{Reporter, Sink};
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
@@ -48,6 +49,7 @@ use crate::upstream::sample;
 pub(super) struct World {
     pub(super) proxy: Rc<Proxy>,
     access_log: Arc<AccessLog>,
+    wire: Arc<WireRecorder>,
     pub(super) log: PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -82,7 +84,8 @@ impl World {
         let folder = tempfile::tempdir().expect("folder");
         let log = folder.path().join("access.log");
         let access_log = Arc::new(AccessLog::start().expect("access log"));
-        let sink: Arc<dyn Sink> = access_log.clone();
+        let wire = Arc::new(WireRecorder::default());
+        let sinks: [Arc<dyn Sink>; 2] = [access_log.clone(), wire.clone()];
         let path = log.to_str().expect("utf-8").into();
         access_log
             .configure(&path, AccessLogEncoding::Json)
@@ -92,7 +95,7 @@ impl World {
         let proxy = Proxy::start(Shared {
             own: Arc::new(OwnSockets::new(Arc::clone(&current))),
             current,
-            reporter: Reporter::new([sink]),
+            reporter: Reporter::new(sinks),
             names: Arc::new(Names::system(
                 folder.path().join("resolv.conf"),
                 Handle::current(),
@@ -105,6 +108,7 @@ impl World {
         Self {
             proxy,
             access_log,
+            wire,
             log,
             _folder: folder,
         }
@@ -138,6 +142,11 @@ impl World {
         client
     }
 
+    /// The bytes on the wire of each call that was reported since this was last asked.
+    pub(super) fn wire_bytes(&self) -> Vec<WireBytes> {
+        std::mem::take(&mut *self.wire.0.lock().expect("lock"))
+    }
+
     /// The lines of the access log so far.
     pub(super) fn lines(&self) -> Vec<serde_json::Value> {
         assert!(self.access_log.flush(Duration::from_secs(5)));
@@ -145,6 +154,16 @@ impl World {
         text.lines()
             .map(|line| serde_json::from_str(line).expect("json"))
             .collect()
+    }
+}
+
+/// Keeps the bytes of calls on their clients' connections.
+#[derive(Debug, Default)]
+struct WireRecorder(Mutex<Vec<WireBytes>>);
+
+impl Sink for WireRecorder {
+    fn report(&self, facts: &Facts) {
+        self.0.lock().expect("lock").push(facts.downstream.wire);
     }
 }
 
@@ -237,6 +256,7 @@ pub(super) fn cluster(addresses: &[SocketAddr]) -> Arc<Cluster> {
         weight: 1,
         locality: "".into(),
         priority: 0,
+        workload: None,
     };
     sample::cluster(Discovery::Members(addresses.iter().map(member).collect()))
 }

@@ -33,6 +33,7 @@ fn names(names: &[&str], single: bool) -> Discovery {
         weight: 1,
         locality: "".into(),
         priority: 0,
+        workload: None,
     };
     Discovery::Names {
         members: names.iter().map(member).collect(),

@@ -118,7 +118,7 @@ fn doubtful(
         }
         if *resolution == Resolution::None {
             let what = (
-                "resolution NONE dials where the caller wanted to go, so nothing is selected",
+                "resolution NONE connects to the original destination, so no workload is selected",
                 "write resolution STATIC",
             );
             diagnostics.warn("workloadSelector", NO_VALUE, what);
@@ -130,7 +130,7 @@ fn doubtful(
         && let Some(port) = ports.iter().find(captures)
     {
         let what = (
-            "without addresses this port takes calls to every address",
+            "without addresses this port accepts calls to every address",
             "add addresses",
         );
         diagnostics.warn("addresses", port.number, what);

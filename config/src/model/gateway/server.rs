@@ -65,7 +65,7 @@ pub(super) fn parse(
             diagnostics.error("name", NO_VALUE, ("required", "give a name such as `https`"));
         }
         if port.target_port > 0 {
-            diagnostics.error("targetPort", port.target_port, ("means nothing for a Gateway", "leave it out"));
+            diagnostics.error("targetPort", port.target_port, ("has no effect in a Gateway", "leave it out"));
         }
         let number = server_port(port.number, &wire.bind, diagnostics);
         let protocol = match Protocol::parse(&port.protocol) {
@@ -152,7 +152,7 @@ fn host(text: &str, own: &Arc<str>, diagnostics: &mut Diagnostics<'_>) -> Option
             "",
             text,
             (
-                "short names mean nothing here",
+                "short names have no namespace to complete them here",
                 "write the whole name, with its dots",
             ),
         );
@@ -160,7 +160,7 @@ fn host(text: &str, own: &Arc<str>, diagnostics: &mut Diagnostics<'_>) -> Option
     }
     if host_name::is_partial_wildcard(host) {
         let what = (
-            "a wildcard must stand for whole labels",
+            "a wildcard must replace whole labels",
             "write `*.` before the dot",
         );
         diagnostics.error("", text, what);

@@ -167,7 +167,7 @@ fn socket(wire: &wire::EgressListener, taken: &mut Taken, diagnostics: &mut Diag
     }
     taken.sockets.push(wire.bind.clone());
     let what = (
-        "sockets are not opened, so this listener does nothing",
+        "sockets are not opened, so this listener has no effect",
         "write a port",
     );
     diagnostics.warn("bind", &wire.bind, what);
@@ -234,7 +234,7 @@ fn import(text: &str, diagnostics: &mut Diagnostics<'_>) -> Option<Import> {
     }
     if !host.contains('.') && host != "*" {
         let what = (
-            "short names mean nothing here",
+            "short names have no namespace to complete them here",
             "write the whole name, with its dots",
         );
         diagnostics.error("", text, what);
@@ -242,7 +242,7 @@ fn import(text: &str, diagnostics: &mut Diagnostics<'_>) -> Option<Import> {
     }
     if host_name::is_partial_wildcard(host) {
         let what = (
-            "a wildcard must stand for whole labels",
+            "a wildcard must replace whole labels",
             "write `*.` before the dot",
         );
         diagnostics.error("", text, what);

@@ -58,7 +58,7 @@ fn listener(wire: &wire::IngressListener, ports: &mut Vec<u16>, diagnostics: &mu
         let http = protocol.and_then(|protocol| protocol.class()) == Some(PortClass::Http);
         if pool.http.is_some() && protocol.is_some() && !http {
             let what = (
-                "only means something for HTTP ports",
+                "has an effect on HTTP ports only",
                 "write protocol HTTP, or only tcp",
             );
             diagnostics.warn("connectionPool.http", NO_VALUE, what);

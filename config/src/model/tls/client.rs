@@ -88,10 +88,7 @@ pub(crate) fn parse(
     let originates = matches!(mode, Mode::Simple | Mode::Mutual);
     let files_too = !wire.ca_crl.is_empty() || own[..3].iter().any(|(_, value)| !value.is_empty());
     if originates && !wire.credential_name.is_empty() && files_too {
-        let what = (
-            "stands alone, without files",
-            "leave the files out, also caCrl",
-        );
+        let what = ("excludes files", "leave the files out, also caCrl");
         diagnostics.error("credentialName", &wire.credential_name, what);
     }
     if skip_verify && originates {

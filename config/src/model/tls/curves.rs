@@ -39,10 +39,10 @@ pub(super) fn parse(names: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<
         earlier.push(name);
         match KNOWN.iter().find(|(known, _)| known == name) {
             Some((_, Some(curve))) => curves.push(*curve),
-            Some((_, None)) => diagnostics.warn("", name, "not spoken here: passed over"),
+            Some((_, None)) => diagnostics.warn("", name, "not supported: ignored"),
             None => {
                 let what = (
-                    "no curve of this name is known: passed over",
+                    "no curve has this name: ignored",
                     "write one such as X25519 or P-256",
                 );
                 diagnostics.warn("", name, what);
@@ -52,7 +52,7 @@ pub(super) fn parse(names: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<
     });
     if !names.is_empty() && curves.is_empty() {
         let what = (
-            "none of these is spoken here, so the usual ones are",
+            "none of these is supported, so the default ones are used",
             "write one such as X25519 or P-256",
         );
         diagnostics.warn("ecdhCurves", names.join(", "), what);

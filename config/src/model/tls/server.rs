@@ -113,7 +113,7 @@ pub(crate) fn parse(
             "maxProtocolVersion",
             &wire.max_protocol_version,
             (
-                "leaves no version of TLS that can be spoken",
+                "leaves no version of TLS that is supported",
                 "write TLSV1_3 or leave it out",
             ),
         );
@@ -130,12 +130,12 @@ pub(crate) fn parse(
         diagnostics.error(
             "cipherSuites",
             wire.cipher_suites.join(", "),
-            "leaves none for TLS 1.2, the only version that may be spoken",
+            "leaves none for TLS 1.2, the only version that is allowed",
         );
     }
     if least == Version::Old {
         let what = (
-            "TLS 1.2 is the oldest that is spoken",
+            "TLS 1.2 is the oldest supported version",
             "write TLSV1_2 or leave it out",
         );
         diagnostics.warn("minProtocolVersion", &wire.min_protocol_version, what);
@@ -231,7 +231,7 @@ fn unused(wire: &Wire, diagnostics: &mut Diagnostics<'_>) {
 fn idle(wire: &Wire, diagnostics: &mut Diagnostics<'_>) {
     if !wire.ca_crl.is_empty() && !of_secret(wire) {
         let what = (
-            "not for mode SIMPLE, which asks clients for no certificate",
+            "not for mode SIMPLE, which requests no client certificate",
             "leave it out, or set mode MUTUAL",
         );
         diagnostics.error("caCrl", &wire.ca_crl, what);
@@ -243,7 +243,7 @@ fn idle(wire: &Wire, diagnostics: &mut Diagnostics<'_>) {
         let value = values.join(", ");
         if !value.is_empty() {
             let words = (
-                "has no effect in mode SIMPLE, which asks clients for no certificate",
+                "has no effect in mode SIMPLE, which requests no client certificate",
                 "leave it out",
             );
             diagnostics.warn(part, value, words);

@@ -95,7 +95,7 @@ pub(super) fn parse(
         diagnostics.warn(
             "cipherSuites",
             names.join(", "),
-            "leaves no cipher suite of TLS 1.2, so only TLS 1.3 is spoken",
+            "leaves no cipher suite of TLS 1.2, so only TLS 1.3 is used",
         );
         return None;
     }
@@ -124,11 +124,11 @@ fn one(element: &str) -> Result<Vec<CipherSuite>, &'static str> {
                 .find(|(openssl, iana, _)| [*openssl, *iana].contains(&name));
             match found {
                 Some((_, _, suite)) => Ok(*suite),
-                None if WEAK.contains(&name) => Err("too weak to be spoken here: passed over"),
+                None if WEAK.contains(&name) => Err("too weak to be supported: ignored"),
                 None if OF_TLS13.contains(&name) => {
                     Err("a suite of TLS 1.3, which always has all three: passed over")
                 }
-                None => Err("no cipher suite of this name is known: passed over"),
+                None => Err("no cipher suite has this name: ignored"),
             }
         })
         .collect()

@@ -159,17 +159,16 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
     let diagnostics = &mut diagnostics;
     match &one.document.body {
         Body::ServiceEntry(wire) => {
-            let services = model::service::entry::parse(wire, metadata, meta, diagnostics);
+            let services = model::service_entry::parse(wire, metadata, meta, diagnostics);
             keep(diagnostics, &mut objects.services, services)
         }
         Body::Service(wire) => {
-            let service = model::service::kubernetes::service(wire, metadata, meta, diagnostics);
+            let service = model::kubernetes::service(wire, metadata, meta, diagnostics);
             keep(diagnostics, &mut objects.services, [service])
         }
         Body::EndpointSlice(wire) => {
             let instances = &objects.instances;
-            let group =
-                model::service::kubernetes::slice(wire, metadata, meta, instances, diagnostics);
+            let group = model::kubernetes::slice(wire, metadata, meta, instances, diagnostics);
             group.is_some() && keep(diagnostics, &mut objects.endpoints, group)
         }
         Body::Pod(wire) => {
@@ -190,7 +189,7 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
             )
         }
         Body::DestinationRule(wire) => {
-            let rule = model::policy::parse::parse(wire, meta, secrets, diagnostics);
+            let rule = model::policy::destination_rule::parse(wire, meta, secrets, diagnostics);
             keep(
                 diagnostics,
                 &mut objects.destination_rules,
@@ -198,11 +197,11 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
             )
         }
         Body::Gateway(wire) => {
-            let gateway = model::gateway::parse::parse(wire, metadata, meta, secrets, diagnostics);
+            let gateway = model::gateway::parse(wire, metadata, meta, secrets, diagnostics);
             keep(diagnostics, &mut objects.gateways, [Arc::new(gateway)])
         }
         Body::Sidecar(wire) => {
-            let sidecar = model::sidecar::parse::parse(wire, meta, diagnostics);
+            let sidecar = model::sidecar::parse(wire, meta, diagnostics);
             keep(diagnostics, &mut objects.sidecars, [Arc::new(sidecar)])
         }
         Body::AuthorizationPolicy(wire) => {

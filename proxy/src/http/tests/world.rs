@@ -15,6 +15,7 @@ use egret_config::model::endpoint::Address;
 use egret_config::model::mesh::AccessLogEncoding;
 use egret_config::model::objects::Objects;
 use egret_config::model::route::Retries;
+use egret_config::port::well_known;
 use egret_config::problem::{Problem, Severity};
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::{Cluster, Discovery, Member};
@@ -103,6 +104,7 @@ impl World {
             originator: Arc::new(Originator::new()),
             shared_clusters: Arc::default(),
             terminator: Arc::new(Terminator::new()),
+            probe_port: well_known::PROBE,
             drain: crate::life::drain::Drain::new(),
         });
         Self {

@@ -123,6 +123,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         originator: Arc::new(Originator::new()),
         shared_clusters: Arc::default(),
         terminator: Arc::new(Terminator::new()),
+        probe_port: settings.probe_port,
         drain: Drain::new(),
     };
 

@@ -23,9 +23,11 @@ pub struct Settings {
     pub outbound_port: u16,
     /// The port that redirected inbound calls arrive on (sidecar).
     pub inbound_port: u16,
+    /// The port that egret-init's validation connects to.
+    pub probe_port: u16,
     /// The port that captured DNS queries arrive on (sidecar whose workload has them captured).
     pub dns_port: u16,
-    /// Where the admin pages are served.
+    /// Address of the admin pages.
     pub admin: SocketAddr,
     /// Where `/healthz/ready` is served.
     pub health: SocketAddr,

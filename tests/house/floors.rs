@@ -16,7 +16,7 @@ const CONFIG: &[&[&str]] = &[
         "labels",
         "value",
     ],
-    &["problem"],
+    &["problem", "re2"],
     &["expression"],
     &["wire"],
     &["model"],

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::client::body::Received;
 use crate::proxy::Proxy;
-use crate::report::facts::{CallProtocol, DownstreamFacts};
+use crate::report::facts::{CallProtocol, DownstreamFacts, WireBytes};
 use crate::report::reporter::FactsGuard;
 
 /// The client connection that requests come on.
@@ -56,6 +56,7 @@ impl DownstreamConnection {
             local_address: Some(self.dialled),
             requested_server_name: self.terminated.as_ref().and_then(|tls| tls.sni.clone()),
             termination_details: None,
+            wire: WireBytes::default(),
         };
         facts
     }

@@ -248,8 +248,9 @@ mod tests {
     fn inherited_sockets_are_used_before_new_ones() {
         let mut first = Binder::new(Vec::new(), true);
         let bind = Some(IpAddr::from([127, 0, 0, 1]));
-        let port = TcpListener::bind("127.0.0.1:0").expect("port");
-        let port = port.local_addr().expect("address").port();
+        let free = TcpListener::bind("127.0.0.1:0").expect("port");
+        let port = free.local_addr().expect("address").port();
+        drop(free);
         let (address, sockets) = first
             .shared(Purpose::Outbound, bind, port, TWO)
             .expect("bind");

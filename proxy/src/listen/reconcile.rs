@@ -112,7 +112,7 @@ impl Ports {
             let keep = wanted.contains(port);
             if let (false, Ok(open)) = (keep, &*state) {
                 self.binder.forget(open.purpose, open.address);
-                info!(address = %open.address, "port closed: no Gateway or Sidecar asks for it any more");
+                info!(address = %open.address, "port closed: no Gateway or Sidecar configures it any more");
             }
             keep
         });
@@ -129,7 +129,7 @@ impl Ports {
             );
             match opened {
                 Ok(open) => {
-                    info!(address = %open.address, "port open: a Gateway or Sidecar asks for it");
+                    info!(address = %open.address, "port open: a Gateway or Sidecar configures it");
                     self.configured.insert(port, Ok(open));
                 }
                 Err(error) => {

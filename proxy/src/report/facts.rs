@@ -1,6 +1,8 @@
 //! The facts about one call, as plain data by stage. They are filled for every call, whether or not a sink is
 //! configured, so filling them neither allocates nor looks at the clock of the wall.
 
+mod wire;
+
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
 use crate::failure::{Cause, Failure};
+pub use crate::report::facts::wire::WireBytes;
 use crate::report::stream_bytes::StreamBytes;
 
 /// One HTTP request, or one connection that carries no HTTP.
@@ -75,6 +78,8 @@ pub struct DownstreamFacts {
     pub requested_server_name: Option<Arc<str>>,
     /// Why egret closed the client's connection.
     pub termination_details: Option<Cow<'static, str>>,
+    /// Bytes of the call on the client's connection, complete at its end.
+    pub wire: WireBytes,
 }
 
 /// The request's head, normalized; that of a bad request is as the client sent it.

@@ -9,6 +9,7 @@
 //! - [`model`]: the validated types the rest of the crate works with
 //! - [`load`]: texts to [`model::objects::Objects`] and problems; one bad object never hides a good one
 //! - [`snapshot`]: the merged, immutable, indexed view for one workload
+//! - [`view`]: plain pictures of a snapshot, for admin pages
 //! - [`decide`]: the questions a proxy asks of a snapshot, with the reasons for each answer
 //! - [`lint`]: what Istio accepts and users regret
 
@@ -26,5 +27,6 @@ pub mod wire;
 pub mod model;
 pub mod load;
 pub mod snapshot;
+pub mod view;
 pub mod decide;
 pub mod lint;

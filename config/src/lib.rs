@@ -2,7 +2,7 @@
 //!
 //! This crate knows things and does nothing: no socket, no clock, no file, no thread. In reading order:
 //!
-//! - words: [`name`], [`host`], [`cidr`], [`port`], [`labels`], [`value`]
+//! - words: [`name`], [`host`], [`cidr`], [`port`], [`address`], [`labels`], [`value`]
 //! - [`problem`]: what is wrong with a document, told so that its author can mend it
 //! - [`wire`]: the exact shapes of the documents, as users write them
 //! - [`model`]: the validated types the rest of the crate works with
@@ -15,6 +15,7 @@ pub mod name;
 pub mod host;
 pub mod cidr;
 pub mod port;
+pub mod address;
 pub mod labels;
 pub mod value;
 pub mod problem;

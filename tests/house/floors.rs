@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use egret_tests::floors::{circles, split_imports, violations};
 
 const CONFIG: &[&[&str]] = &[
-    &["name", "host", "cidr", "port", "labels", "value"],
+    &["name", "host", "cidr", "port", "address", "labels", "value"],
     &["problem"],
     &["wire"],
     &["model"],

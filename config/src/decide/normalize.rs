@@ -125,7 +125,9 @@ fn forward_client(parts: &mut Parts, downstream: &Downstream<'_>, snapshot: &Sna
             let edge = Edge {
                 scheme,
                 client: downstream.arrival.client.ip(),
-                port: own.forwarded_port.then_some(downstream.arrival.local.port()),
+                port: own
+                    .forwarded_port
+                    .then_some(downstream.arrival.local.port()),
                 topology,
             };
             forwarded::from_gateway(headers, edge);

@@ -2,10 +2,10 @@
 //! configured, so filling them neither allocates nor looks at the clock of the wall.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::address::{ClientAddress, EndpointAddress, LocalAddress, UpstreamLocalAddress};
 use egret_config::decide::flag::{Flag, Flags};
 use egret_config::decide::normalize::NormalizedRequest;
 use egret_config::decide::verdict::{Refusal, RouteName};
@@ -50,10 +50,10 @@ pub struct Facts {
 /// The client's side of a call.
 #[derive(Clone, Debug, Default)]
 pub struct DownstreamFacts {
-    /// The client's address: the peer's, or the one that a PROXY header names.
-    pub remote_address: Option<SocketAddr>,
+    /// The client's address.
+    pub remote_address: Option<ClientAddress>,
     /// The address that the client connected to: on a sidecar the original destination.
-    pub local_address: Option<SocketAddr>,
+    pub local_address: Option<LocalAddress>,
     /// The client's SNI.
     pub requested_server_name: Option<Arc<str>>,
     /// Why egret closed the client's connection.
@@ -103,9 +103,9 @@ pub struct DecisionFacts {
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// The endpoint; once it answered, the one of its addresses that did.
-    pub endpoint: SocketAddr,
+    pub endpoint: EndpointAddress,
     /// The local address of the connection to it.
-    pub local_address: Option<SocketAddr>,
+    pub local_address: Option<UpstreamLocalAddress>,
 }
 
 /// The attempts of one call. The first one needs no allocation.
@@ -178,7 +178,7 @@ impl RequestFacts {
 
 impl Attempts {
     /// Adds an attempt at this endpoint.
-    pub fn begin(&mut self, endpoint: SocketAddr) -> &mut Attempt {
+    pub fn begin(&mut self, endpoint: EndpointAddress) -> &mut Attempt {
         let attempt = Attempt {
             endpoint,
             local_address: None,

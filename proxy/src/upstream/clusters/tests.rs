@@ -329,6 +329,48 @@ async fn port_0_is_the_one_that_the_client_dialled() {
     assert_eq!(target.expect("target").address.to_string(), "10.0.0.7:8080");
 }
 
+/// Ejection after two failures.
+fn ejection() -> OutlierDetection {
+    OutlierDetection {
+        consecutive_5xx: 2,
+        consecutive_gateway_errors: 0,
+        consecutive_local_failures: None,
+        error_statuses: Vec::new(),
+        interval: Duration::from_secs(10),
+        base_ejection_time: Duration::from_secs(30),
+        ejection_percent_max: 50,
+        health_percent_min: 0,
+    }
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_ejected_under_its_path() {
+    let all = clusters();
+    let path = EndpointAddress::Unix("/run/a.sock".into());
+    let member = Member {
+        address: Address::Unix("/run/a.sock".into()),
+        port: 0,
+        weight: 1,
+        locality: "".into(),
+        priority: 0,
+    };
+    let mut unwell = Cluster::clone(&cluster(Discovery::Members(vec![member])));
+    unwell.policy.outlier_detection = Some(ejection());
+    let live = all.live(&Arc::new(unwell));
+    let target = live.pick(&wanted(V4), all.names(), &mut |_| 0).await;
+    assert_eq!(target.expect("target").address, path);
+    for _ in 0..2 {
+        live.report(&path, CallOutcome::Failed);
+    }
+    let ejected = all.shared_clusters.ejected("outbound|80||a.test");
+    assert_eq!(ejected, [path]);
+    assert_eq!(ejected[0].to_string(), "/run/a.sock");
+    assert_eq!(
+        picks(&live, &all, &wanted(V4)).await,
+        Err(Cause::NoEndpoint)
+    );
+}
+
 #[tokio::test]
 async fn what_failed_too_often_is_not_picked_by_any_worker() {
     let shared_clusters: Arc<SharedClusterStates> = Arc::default();
@@ -344,16 +386,7 @@ async fn what_failed_too_often_is_not_picked_by_any_worker() {
         )
     };
     let mut unwell = Cluster::clone(&cluster(names(&["10.0.0.1", "10.0.0.2"], false)));
-    unwell.policy.outlier_detection = Some(OutlierDetection {
-        consecutive_5xx: 2,
-        consecutive_gateway_errors: 0,
-        consecutive_local_failures: None,
-        error_statuses: Vec::new(),
-        interval: Duration::from_secs(10),
-        base_ejection_time: Duration::from_secs(30),
-        ejection_percent_max: 50,
-        health_percent_min: 0,
-    });
+    unwell.policy.outlier_detection = Some(ejection());
     let unwell = Arc::new(unwell);
     let (one, other) = (worker(), worker());
     let live = one.live(&unwell);

@@ -7,6 +7,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Labels(pub BTreeMap<Arc<str>, Arc<str>>);
 
+/// Istio's word for a revision that nothing names.
+pub const CANONICAL_REVISION_DEFAULT: &str = "latest";
+
 impl Labels {
     /// Reads `key=value,key=value`, as `kubectl -l` and the downward API write it. Blanks around items are dropped.
     ///
@@ -39,6 +42,28 @@ impl Labels {
     /// The value of one label.
     pub fn value(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(|value| &**value)
+    }
+
+    /// The service that these labels of a pod name for telemetry (Istio's canonical service); `None` where only the
+    /// name of its workload is left.
+    pub fn canonical_service(&self) -> Option<&str> {
+        let keys = [
+            "service.istio.io/canonical-name",
+            "app.kubernetes.io/name",
+            "app",
+        ];
+        keys.into_iter().find_map(|key| self.value(key))
+    }
+
+    /// The revision of that service: `latest` where no label names one.
+    pub fn canonical_revision(&self) -> &str {
+        let keys = [
+            "service.istio.io/canonical-revision",
+            "app.kubernetes.io/version",
+            "version",
+        ];
+        let named = keys.into_iter().find_map(|key| self.value(key));
+        named.unwrap_or(CANONICAL_REVISION_DEFAULT)
     }
 
     /// Whether there is none.
@@ -77,5 +102,27 @@ mod tests {
         );
         assert!(Labels::default().select(&labels));
         assert!(Labels::parse("istio").is_err());
+    }
+
+    #[test]
+    fn canonical_names_are_those_of_the_first_label_that_has_one() {
+        for (labels, service, revision) in [
+            ("", None, "latest"),
+            ("app=a,version=v1", Some("a"), "v1"),
+            (
+                "app=a,version=v1,app.kubernetes.io/name=b,app.kubernetes.io/version=v2",
+                Some("b"),
+                "v2",
+            ),
+            (
+                "app.kubernetes.io/name=b,service.istio.io/canonical-name=c,service.istio.io/canonical-revision=v3",
+                Some("c"),
+                "v3",
+            ),
+        ] {
+            let labels = Labels::parse(labels).unwrap();
+            assert_eq!(labels.canonical_service(), service, "{labels:?}");
+            assert_eq!(labels.canonical_revision(), revision, "{labels:?}");
+        }
     }
 }

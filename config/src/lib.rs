@@ -2,8 +2,9 @@
 //!
 //! This crate knows things and does nothing: no socket, no clock, no file, no thread. In reading order:
 //!
-//! - words: [`name`], [`host`], [`cidr`], [`port`], [`address`], [`labels`], [`value`]
+//! - words: [`name`], [`host`], [`cidr`], [`port`], [`address`], [`header_names`], [`grpc`], [`labels`], [`value`]
 //! - [`problem`]: what is wrong with a document, told so that its author can mend it
+//! - [`expression`]: filters and tags of telemetry, a part of CEL
 //! - [`wire`]: the exact shapes of the documents, as users write them
 //! - [`model`]: the validated types the rest of the crate works with
 //! - [`load`]: texts to [`model::objects::Objects`] and problems; one bad object never hides a good one
@@ -16,9 +17,12 @@ pub mod host;
 pub mod cidr;
 pub mod port;
 pub mod address;
+pub mod header_names;
+pub mod grpc;
 pub mod labels;
 pub mod value;
 pub mod problem;
+pub mod expression;
 pub mod wire;
 pub mod model;
 pub mod load;

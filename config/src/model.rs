@@ -20,6 +20,7 @@ pub mod instance;
 pub mod objects;
 pub mod secret;
 pub mod authorization;
+pub mod telemetry;
 
 mod host_name;
 mod read;

@@ -1,5 +1,7 @@
 //! Ports and the protocols spoken on them.
 
+pub mod well_known;
+
 use std::fmt;
 
 /// The application protocol of a service or server port.

@@ -11,6 +11,7 @@ pub(crate) mod location;
 pub mod table;
 pub mod addresses;
 pub mod names;
+pub mod telemetry;
 pub mod unenforced;
 mod findings;
 mod patterns;
@@ -41,6 +42,7 @@ use crate::snapshot::outbound::{Outbound, outbound};
 use crate::snapshot::routes::mesh_retries;
 use crate::snapshot::services::{Registry, TieBreak};
 use crate::snapshot::table::RouteTable;
+use crate::snapshot::telemetry::{Telemetry, telemetry};
 use crate::snapshot::visible::scope;
 use crate::snapshot::workload::{Mode, Workload};
 
@@ -55,6 +57,8 @@ pub struct Snapshot {
     pub clusters: BTreeMap<Arc<str>, Arc<Cluster>>,
     /// The names that captured DNS queries are answered for; empty where they are not captured, and on a gateway.
     pub names: NameTable,
+    /// What is logged, measured and traced.
+    pub telemetry: Telemetry,
     /// What a sidecar does with redirected calls; empty on a gateway.
     pub(crate) outbound: Outbound,
     /// Egress listeners of a sidecar that are not redirected to; empty on a gateway.
@@ -117,6 +121,7 @@ impl Snapshot {
                 TlsAction::Stream { .. } | TlsAction::Pass(_) | TlsAction::NamedBySni(_) => None,
             })
             .collect();
+        let telemetry = telemetry(objects, &workload, &mut findings);
         let clusters = clusters.finish();
         let own_ports = workload.own_ports.iter().chain(&workload.redirect_ports);
         let own_listeners = own_ports
@@ -131,6 +136,7 @@ impl Snapshot {
             mesh: objects.mesh.clone(),
             clusters,
             names,
+            telemetry,
             bound,
             own_listeners,
             own_addresses: workload.addresses.iter().copied().collect(),

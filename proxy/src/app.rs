@@ -15,7 +15,7 @@ use std::time::Duration;
 use egret_config::snapshot::workload::Mode;
 use jiff::Timestamp;
 use thiserror::Error;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 use tokio::{runtime, task};
@@ -119,6 +119,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         originator: Arc::new(Originator::new()),
         shared_clusters: Arc::default(),
         terminator: Arc::new(Terminator::new()),
+        probe_port: settings.probe_port,
         drain: Drain::new(),
     };
 
@@ -151,6 +152,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
 
     source.announce();
     access_log::configure(&access_log, &shared.current.load());
+    let (commands, received) = mpsc::unbounded_channel();
     let ready = Ready::new();
     let starting = ready.wait_for("start");
     let admin = Admin {
@@ -162,7 +164,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         shared_clusters: Arc::clone(&shared.shared_clusters),
         ready,
         drain: shared.drain.clone(),
-        quit: Arc::new(Notify::new()),
+        commands,
         started,
         threads: settings.threads.get(),
     };
@@ -194,16 +196,18 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         );
         let mut requests = Requests {
             signals,
-            quit: &admin.quit,
+            commands: received,
             look: &look,
             current: &shared.current,
             access_log: &access_log,
+            drain: &shared.drain,
+            drain_time: settings.drain_time,
+            has_inbound: settings.workload.mode == Mode::Sidecar,
+            closing: None,
+            drained: false,
         };
-        tokio::select! {
-            () = ports.follow(&shared.current) => {}
-            () = requests.until_end() => {}
-        }
-        end::drain(settings.drain_time, &shared, ports, requests.until_end()).await;
+        let end = requests.until_end(&mut ports).await;
+        end::drain(end, &shared, ports, requests).await;
     });
     end(workers);
     access_log.flush(WORKER_END);

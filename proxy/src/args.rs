@@ -1,13 +1,15 @@
 //! The only reader of the command line and the environment.
 
 mod check;
+mod end;
 mod explain;
 mod log_level;
 mod mode;
 mod variables;
+mod wait;
 
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 use egret_config::labels::Labels;
 use egret_config::name::DEFAULT_NAMESPACE;
+use egret_config::port::well_known;
 use egret_config::snapshot::workload::{Mode, Workload};
 use egret_config::value;
 
@@ -25,6 +28,7 @@ use crate::args::check::Check;
 use crate::args::explain::Explain;
 use crate::args::mode::TypedMode;
 use crate::args::variables::{IGNORE_POLICIES, boolean};
+use crate::args::wait::Wait;
 use crate::settings::{Log, LogFormat, Settings};
 use crate::source::files::Options;
 
@@ -35,6 +39,9 @@ const THREADS_DEFAULT_MAX: usize = 2;
 /// Where Istio's injector says that the pod's DNS queries are captured.
 const DNS_CAPTURE: &str = "ISTIO_META_DNS_CAPTURE";
 
+/// What egret-init reads, too.
+const PROBE_PORT: &str = "IPTABLES_PROBE_PORT";
+
 /// What the user wants done.
 #[derive(Debug)]
 pub enum Command {
@@ -44,6 +51,8 @@ pub enum Command {
     Explain(Box<crate::commands::explain::Options>),
     /// Say what is wrong with a configuration.
     Check(crate::commands::check::Options),
+    /// Wait until a proxy is ready.
+    Wait(crate::commands::wait::Options),
     /// Say which version this is.
     Version,
 }
@@ -70,6 +79,7 @@ pub fn read(
             let options = check.validate(environment).map_err(wrong)?;
             Ok(Command::Check(options))
         }
+        TypedCommand::Wait(wait) => Ok(Command::Wait(wait.options())),
         TypedCommand::Version => Ok(Command::Version),
     }
 }
@@ -109,6 +119,8 @@ enum TypedCommand {
     /// Say what is wrong with a configuration. Exit codes: 0 without errors (warnings are fine), 1 with errors, 2 for wrong
     /// usage.
     Check(Check),
+    /// Wait until the proxy is ready. Exit codes: 0 once it is, 1 when the time is over, 2 for wrong usage.
+    Wait(Wait),
     /// Print the version.
     Version,
 }
@@ -139,23 +151,27 @@ struct Run {
     #[arg(long)]
     ignore_authorization_policies: bool,
     /// The port that redirected outbound connections arrive on.
-    #[arg(long, value_name = "PORT", default_value_t = 15001, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", default_value_t = well_known::OUTBOUND, value_parser = clap::value_parser!(u16).range(1..))]
     outbound_port: u16,
     /// The port that redirected inbound connections arrive on.
-    #[arg(long, value_name = "PORT", default_value_t = 15006, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", default_value_t = well_known::INBOUND, value_parser = clap::value_parser!(u16).range(1..))]
     inbound_port: u16,
+    /// The port that egret-init's and istio-iptables' validation connects to, if theirs is another. A connection to it whose
+    /// client leaves at once is neither served nor logged [env: IPTABLES_PROBE_PORT] [default: 15002].
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    iptables_probe_port: Option<u16>,
     /// Answer the pod's DNS queries for the services that it sees, and give ServiceEntries without addresses one each
     /// (sidecar; redirect queries with egret-init --redirect-dns) [env: ISTIO_META_DNS_CAPTURE].
     #[arg(long)]
     dns_capture: bool,
     /// The port that captured DNS queries arrive on, UDP and TCP, on 127.0.0.1 and ::1.
-    #[arg(long, value_name = "PORT", default_value_t = 15053, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", default_value_t = well_known::DNS, value_parser = clap::value_parser!(u16).range(1..))]
     dns_port: u16,
     /// Where the admin pages are served.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15000")]
+    #[arg(long, value_name = "ADDRESS", default_value_t = (Ipv4Addr::LOCALHOST, well_known::ADMIN).into())]
     admin: SocketAddr,
     /// Where /healthz/ready is served.
-    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:15021")]
+    #[arg(long, value_name = "ADDRESS", default_value_t = (Ipv4Addr::UNSPECIFIED, well_known::HEALTH).into())]
     health: SocketAddr,
     /// Tell in the access log why each call was decided as it was: a last field `reasons`, which Istio's log has not.
     #[arg(long)]
@@ -163,9 +179,11 @@ struct Run {
     /// Worker threads [default: the cores this process may use, at most 2].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// How long requests in flight may take after SIGTERM or /quitquitquit.
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
-    drain_time: Duration,
+    /// How long the proxy goes on after SIGTERM; a second one ends it at once
+    /// [env: terminationDrainDuration in PROXY_CONFIG, TERMINATION_DRAIN_DURATION_SECONDS] [default: MeshConfig's
+    /// defaultConfig.terminationDrainDuration, else 5s].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    drain_time: Option<Duration>,
     /// What is logged: off, error (critical), warn (warning), info, debug or trace; or a list of levels, module=level and
     /// component:level [env: RUST_LOG] [default: info].
     #[arg(long, value_name = "LEVEL")]
@@ -216,6 +234,12 @@ impl Run {
         let ignored = set(IGNORE_POLICIES).map(|value| boolean(IGNORE_POLICIES, &value));
         let ignore_authorization_policies =
             self.ignore_authorization_policies || ignored.transpose()?.unwrap_or(false);
+        // As for egret-init, a value that is no port counts as absent.
+        let told = set(PROBE_PORT).and_then(|value| value.trim().parse().ok());
+        let probe_port = self
+            .iptables_probe_port
+            .or(told)
+            .unwrap_or(well_known::PROBE);
         let redirect_ports = match mode {
             Mode::Sidecar => vec![self.outbound_port, self.inbound_port],
             Mode::Gateway => Vec::new(),
@@ -237,12 +261,13 @@ impl Run {
             ignore_authorization_policies,
             outbound_port: self.outbound_port,
             inbound_port: self.inbound_port,
+            probe_port,
             dns_port: self.dns_port,
             admin: self.admin,
             health: self.health,
             access_log_reasons: self.access_log_reasons,
             threads: self.threads.unwrap_or_else(threads_default),
-            drain_time: self.drain_time,
+            drain_time: end::drain_time(self.drain_time, set)?,
         };
         let format = match self.log_format {
             TypedLogFormat::Text => LogFormat::Text,

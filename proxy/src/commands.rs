@@ -1,4 +1,5 @@
-//! Commands that print and end: `explain` and `check`.
+//! Commands that end by themselves: `explain`, `check` and `wait`.
 
 pub mod explain;
 pub mod check;
+pub mod wait;

@@ -47,10 +47,7 @@ use crate::tls::Alpn;
 /// How long a client of a gateway may take for its TLS handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
 
-/// Where `egret-init verify` connects to (`--iptables-probe-port`, Istio's default).
-const PROBE_PORT: u16 = 15002;
-
-/// How long it stays. Servers that speak first on this port wait as long.
+/// How long a connection of `egret-init verify` stays. Servers that speak first on its port wait as long.
 const PROBE_MAX: Duration = Duration::from_secs(1);
 
 /// What is left to do with a connection once it is known where it goes. It may last for days, so nothing of the
@@ -145,7 +142,8 @@ async fn relay<S>(
 ) where
     S: AsyncRead + AsyncWrite + HasTcpStream + Unpin,
 {
-    tcp::run(stream, server, &greeting, &mut facts).await;
+    let bytes = facts.opened();
+    tcp::run(stream, server, &greeting, &bytes, &mut facts).await;
     facts.end();
     drop(held);
 }
@@ -158,7 +156,7 @@ async fn walk(
 ) -> Result<NextStage, Failure> {
     let mut downstream =
         DownstreamConnection::of(identify(&socket, entrance, proxy.clusters.own(), facts)?);
-    if downstream.arrival.original_dst.port() == PROBE_PORT && is_probe(&socket).await {
+    if downstream.arrival.original_dst.port() == proxy.probe_port && is_probe(&socket).await {
         return Ok(NextStage::Nothing);
     }
     let snapshot = proxy.current.load();

@@ -3,6 +3,7 @@
 
 pub mod ready;
 pub mod drain;
+pub mod end;
 pub mod signal;
 pub mod service;
 pub mod files;

@@ -1,4 +1,4 @@
-//! `egret-proxy`: run | explain | check | version.
+//! `egret-proxy`: run | explain | check | wait | version.
 
 use std::io::Write;
 use std::panic::PanicHookInfo;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::{io, panic, thread};
 
 use egret_proxy::args::Command;
-use egret_proxy::commands::{check, explain};
+use egret_proxy::commands::{check, explain, wait};
 use egret_proxy::settings::{Log, LogFormat};
 use egret_proxy::{app, args};
 
@@ -28,6 +28,15 @@ fn main() -> ExitCode {
         }
         Ok(Command::Check(options)) => {
             return told(check::run(&options, &mut io::stdout().lock()), FAILED);
+        }
+        Ok(Command::Wait(options)) => {
+            return match wait::run(&options) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(words) => {
+                    let _ = writeln!(io::stderr(), "egret-proxy: {words}");
+                    ExitCode::from(FAILED)
+                }
+            };
         }
         Ok(Command::Version) => {
             // A closed standard output is its reader's business.

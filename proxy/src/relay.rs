@@ -2,7 +2,6 @@
 
 mod copy;
 
-use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
@@ -13,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use crate::relay::copy::{Copy, Stop};
+use crate::report::stream_bytes::StreamBytes;
 
 /// How long a direction may keep a grown buffer without using it.
 const BUFFER_IDLE_MAX: Duration = Duration::from_secs(1);
@@ -24,15 +24,6 @@ pub enum Side {
     Client,
     /// Whom we called.
     Upstream,
-}
-
-/// Bytes passed so far. Outlives the relay, so that one that is cut off is counted too.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// From the client, accepted by the upstream.
-    pub from_client: Cell<u64>,
-    /// From the upstream, accepted by the client.
-    pub from_upstream: Cell<u64>,
 }
 
 /// How a relay ended.
@@ -62,7 +53,7 @@ pub async fn relay<C, U>(
     client: &mut C,
     upstream: &mut U,
     idle_max: Option<Duration>,
-    counts: &Counts,
+    counts: &StreamBytes,
 ) -> End
 where
     C: AsyncRead + AsyncWrite + Unpin,

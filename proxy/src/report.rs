@@ -2,6 +2,7 @@
 //!
 //! Facts flow one way. The walk of a connection fills them; nothing reads them back to decide what happens next.
 
+pub mod stream_bytes;
 pub mod facts;
 pub mod access_log;
 pub mod reporter;

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use egret_config::snapshot::workload::Workload;
 use tracing_subscriber::EnvFilter;
 
+use crate::life::end::DrainTime;
 use crate::source::files::Options;
 
 /// Everything that `egret-proxy run` is told from outside.
@@ -22,6 +22,8 @@ pub struct Settings {
     pub outbound_port: u16,
     /// The port that redirected inbound calls arrive on (sidecar).
     pub inbound_port: u16,
+    /// The port that egret-init's validation connects to.
+    pub probe_port: u16,
     /// The port that captured DNS queries arrive on (sidecar whose workload has them captured).
     pub dns_port: u16,
     /// Where the admin pages are served.
@@ -32,8 +34,8 @@ pub struct Settings {
     pub access_log_reasons: bool,
     /// Worker threads.
     pub threads: NonZeroUsize,
-    /// How long work in flight may take when the process is told to end.
-    pub drain_time: Duration,
+    /// How long the process goes on when it is told to end.
+    pub drain_time: DrainTime,
 }
 
 /// How the log is written. The access log is not part of it: MeshConfig says where that goes.

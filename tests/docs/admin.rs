@@ -1,6 +1,6 @@
 //! Admin pages, from the help page.
 
-use egret_proxy::admin::pages::HELP;
+use egret_proxy::admin::pages::{HELP, HOST_RULE};
 
 use crate::{header, row};
 
@@ -31,7 +31,8 @@ pub(crate) fn page() -> String {
     for (path, about) in pages {
         text += &row([&path, &about]);
     }
-    text += "\nThe health address (0.0.0.0:15021, or `--health`) serves `/healthz/ready` alone: 200 once the configuration is in force and the \
-        listeners are open, 503 before and while draining.\n";
+    text += &format!("\n## Which requests are answered\n\n{HOST_RULE}\n\n## Health\n\n");
+    text += "The health address (0.0.0.0:15021, or `--health`) serves `/healthz/ready` alone, whatever the `Host`: 200 once the \
+        configuration is in force and the listeners are open, 503 before and while draining.\n";
     text
 }

@@ -80,6 +80,7 @@ pub fn redirect(
 #[derive(Clone, Debug)]
 pub struct Settings {
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     uid: u32,
     open_files: Option<u32>,
 }
@@ -126,6 +127,13 @@ impl Settings {
         self
     }
 
+    /// Sets a variable of the proxy's environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Limits the proxy's open files.
     #[must_use]
     pub fn open_files(self, limit: u32) -> Self {
@@ -137,12 +145,17 @@ impl Settings {
 
     fn command(&self, world: &World, pod: &Host) -> anyhow::Result<Command> {
         let program = world.program("egret-proxy")?;
-        let Some(limit) = self.open_files else {
-            return Ok(pod.command(self.uid, &program, &self.arguments));
+        let mut command = match self.open_files {
+            None => pod.command(self.uid, &program, &self.arguments),
+            Some(limit) => {
+                let limited = [format!("--nofile={limit}"), program.display().to_string()];
+                let arguments = [&limited, &self.arguments[..]].concat();
+                pod.command(self.uid, Path::new("prlimit"), &arguments)
+            }
         };
-        let limited = [format!("--nofile={limit}"), program.display().to_string()];
-        let arguments = [&limited, &self.arguments[..]].concat();
-        Ok(pod.command(self.uid, Path::new("prlimit"), &arguments))
+        let variables = self.environment.iter().map(|(name, value)| (name, value));
+        command.envs(variables);
+        Ok(command)
     }
 
     /// Runs the proxy to its end, for settings that it must refuse.
@@ -170,6 +183,7 @@ impl Settings {
         Self {
             arguments: vec!["run".to_owned(), "--mode".to_owned(), mode.to_owned()],
             uid: PROXY_UID,
+            environment: Vec::new(),
             open_files: None,
         }
     }
@@ -301,12 +315,12 @@ impl Proxy<'_> {
         }
     }
 
-    /// Sends SIGTERM and waits for the end; gives the exit code.
+    /// Sends SIGINT, which ends a proxy once nothing is in flight, and waits for the end; gives the exit code.
     ///
     /// # Errors
     /// When it does not end in time.
     pub fn terminate(mut self) -> anyhow::Result<i32> {
-        self.process.signal(nix::sys::signal::Signal::SIGTERM)?;
+        self.process.signal(nix::sys::signal::Signal::SIGINT)?;
         Ok(self.process.wait()?.code().unwrap_or(-1))
     }
 

@@ -1,26 +1,46 @@
-//! What is written in one place: how a poisoned lock is treated, and where chance comes from.
+//! What is written in one place: how a poisoned lock is treated, where chance comes from, and what headers, statuses of
+//! gRPC and well-known ports are called.
 
 use std::fs;
 use std::path::Path;
 
 use egret_tests::floors::outside_home;
 
-/// Words of the proxy, each with the one file that may write it.
+/// Words of the crates, each with the one file of the crate that may write it.
+const CONFIG: &[(&str, &str)] = &[
+    ("HeaderName::from_static", "header_names.rs"),
+    ("\"grpc-status\"", "header_names.rs"),
+    ("\"UNAVAILABLE\"", "grpc.rs"),
+    ("15000", "port/well_known.rs"),
+    ("15001", "port/well_known.rs"),
+    ("15002", "port/well_known.rs"),
+    ("15006", "port/well_known.rs"),
+    ("15008", "port/well_known.rs"),
+    ("15021", "port/well_known.rs"),
+    ("15053", "port/well_known.rs"),
+];
 const PROXY: &[(&str, &str)] = &[("PoisonError", "lock.rs"), ("fastrand::", "dice.rs")];
-
-/// Words that a crate does without.
-const OTHERS: &[(&str, &str)] = &[("PoisonError", "no file"), ("fastrand::", "no file")];
+const INIT: &[(&str, &str)] = &[];
 
 #[test]
 fn each_word_is_written_at_home() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for (folder, homes) in [("proxy", PROXY), ("config", OTHERS), ("init", OTHERS)] {
+    let crates = [("config", CONFIG), ("proxy", PROXY), ("init", INIT)];
+    for (folder, own) in crates {
         let src = root.join(folder).join("src");
-        assert_eq!(outside_home(&src, homes), Vec::<String>::new());
-    }
-    for (word, home) in PROXY {
-        let text = fs::read_to_string(root.join("proxy/src").join(home)).unwrap();
-        assert!(text.contains(word), "`{word}` is not in `{home}`");
+        for (word, home) in own {
+            let text = fs::read_to_string(src.join(home)).unwrap();
+            assert!(
+                text.contains(word),
+                "`{word}` is not in `{folder}/src/{home}`"
+            );
+        }
+        // What is at home in another crate is at home in no file of this one.
+        let others = crates.iter().filter(|(other, _)| *other != folder);
+        let others =
+            others.flat_map(|(_, words)| words.iter().map(|(word, _)| (*word, "another crate")));
+        let homes: Vec<_> = own.iter().copied().chain(others).collect();
+        assert_eq!(outside_home(&src, &homes), Vec::<String>::new());
     }
 }
 

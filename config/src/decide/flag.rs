@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A response flag. Named as the log shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flag {
     /// No healthy upstream; and refused byte streams.
     UH,
@@ -44,7 +44,7 @@ pub enum Flag {
 }
 
 /// Flags of one call, in the order they were raised; more than four are not kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flags {
     raised: [Option<Flag>; 4],
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::decide::bad_request::BadRequestKind;
 use crate::decide::flag::Flag;
 use crate::decide::verdict::Refusal;
+use crate::grpc::GrpcStatus;
 
 /// What follows where the proxy ends a call itself. Statuses, flags and details are Envoy's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub struct LocalReply {
     /// Whether a byte stream has the details in the log, too.
     pub stream_details: bool,
     /// `grpc-status` of the response to a gRPC client, in place of the status.
-    pub grpc_status: u8,
+    pub grpc_status: GrpcStatus,
     /// The reason code, in the header `x-egret-verdict`.
     pub code: &'static str,
     /// The body: Envoy's text where Envoy has one. It contains nothing that the caller may not know.
@@ -44,7 +45,7 @@ impl LocalReply {
             stream_flag: None,
             details,
             stream_details: false,
-            grpc_status: grpc_status(sent_status),
+            grpc_status: GrpcStatus::of_http(sent_status),
             code,
             body: "the proxy failed",
             closes: false,
@@ -64,18 +65,6 @@ impl LocalReply {
             stream_flag: Some(flag),
             ..Self::new(status, code, details)
         }
-    }
-}
-
-/// The `grpc-status` of an HTTP status (gRPC, "HTTP to gRPC Status Code Mapping").
-pub const fn grpc_status(status: u16) -> u8 {
-    match status {
-        400 => 13,
-        401 => 16,
-        403 => 7,
-        404 => 12,
-        429 | 502..=504 => 14,
-        _ => 2,
     }
 }
 
@@ -280,6 +269,9 @@ mod tests {
     #[test]
     fn a_status_that_is_not_logged_is_sent_as_502() {
         let reply = LocalReply::new(0, "code", "details");
-        assert_eq!((reply.sent_status, reply.grpc_status), (502, 14));
+        assert_eq!(
+            (reply.sent_status, reply.grpc_status),
+            (502, GrpcStatus::Unavailable)
+        );
     }
 }

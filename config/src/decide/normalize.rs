@@ -5,7 +5,6 @@ pub mod downstream;
 pub mod forwarded;
 pub mod hop;
 pub mod limits;
-pub mod names;
 mod steering;
 mod target;
 mod upgrade;
@@ -19,6 +18,7 @@ use crate::decide::bad_request::BadRequest;
 use crate::decide::call::{Request, path_for_rules};
 use crate::decide::normalize::downstream::Downstream;
 use crate::decide::normalize::forwarded::Edge;
+use crate::header_names::{FORWARDED_PROTO, REQUEST_ID};
 use crate::snapshot::Snapshot;
 use crate::snapshot::workload::Mode;
 
@@ -65,7 +65,7 @@ pub fn normalize(
     } = target;
     hop::strip_request(&mut parts.headers);
     if snapshot.mesh.proxy_headers.request_id
-        && let Entry::Vacant(place) = parts.headers.entry(names::REQUEST_ID)
+        && let Entry::Vacant(place) = parts.headers.entry(REQUEST_ID)
         && let Some(id) = request_id()
     {
         place.insert(id);
@@ -140,7 +140,7 @@ impl NormalizedRequest {
     pub fn question<'c>(&'c self, downstream: &Downstream<'c>) -> Request<'c> {
         let headers = &self.parts.headers;
         let forwarded = headers
-            .get(names::FORWARDED_PROTO)
+            .get(FORWARDED_PROTO)
             .and_then(|scheme| scheme.to_str().ok());
         // Of HTTP/1, only a URL has a scheme of its own for its target.
         let scheme = self.parts.uri.scheme_str().or(forwarded);

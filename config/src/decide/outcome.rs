@@ -7,6 +7,7 @@ use crate::decide::bad_request::BadRequestKind;
 use crate::decide::flag::Flags;
 use crate::decide::local_reply;
 use crate::decide::local_reply::LocalReply;
+use crate::decide::trail::Trail;
 use crate::decide::verdict::{
     Answer, ConnectionDecision, Refusal, RequestDecision, RequestVerdict, RouteName, Verdict,
 };
@@ -24,7 +25,7 @@ pub const CORS_RESPONSE: &str = "cors_response";
 const MILLION: u32 = 1_000_000;
 
 /// What kind of end a call has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OutcomeKind {
     /// It goes to a cluster, or to one that is missing.
     Route,
@@ -44,9 +45,72 @@ pub enum OutcomeKind {
     NoChain,
     /// It is not HTTP, or not as HTTP is written.
     BadRequest,
+    /// The policy for unknown calls sends it to the Sidecar's `egressProxy`.
+    EgressProxy,
+    /// A fault of a rule ends it.
+    Fault,
+    /// It goes to a cluster that is not there.
+    NoCluster,
+    /// It goes to a cluster without an endpoint that can be dialled.
+    NoEndpoint,
 }
 
 impl OutcomeKind {
+    /// All of them. The last four are told apart from [`OutcomeKind::Route`] once a call was made.
+    pub const ALL: [Self; 13] = [
+        Self::Route,
+        Self::Passthrough,
+        Self::Blackhole,
+        Self::DirectResponse,
+        Self::Redirect,
+        Self::NotFound,
+        Self::NoListener,
+        Self::NoChain,
+        Self::BadRequest,
+        Self::EgressProxy,
+        Self::Fault,
+        Self::NoCluster,
+        Self::NoEndpoint,
+    ];
+
+    /// What a decision about bytes comes to; `None` where what is inside is decided by itself.
+    pub fn of_stream(decision: &ConnectionDecision<'_>) -> Option<Self> {
+        match &decision.verdict {
+            Verdict::Http | Verdict::Terminate { .. } => None,
+            Verdict::Pass => Some(Self::Passthrough),
+            Verdict::Forward(_) => Some(Self::forwarded(&decision.trail)),
+            Verdict::Refuse(refusal) => Some(Self::refused(refusal)),
+        }
+    }
+
+    /// What a decision about a request comes to.
+    pub fn of_exchange(decision: &RequestDecision<'_>) -> Self {
+        match &decision.verdict {
+            RequestVerdict::Pass => Self::Passthrough,
+            RequestVerdict::Forward(_) => Self::forwarded(&decision.trail),
+            RequestVerdict::Answer(Answer::Redirect { .. }) => Self::Redirect,
+            RequestVerdict::Answer(Answer::Respond { .. }) => Self::DirectResponse,
+            RequestVerdict::Refuse(refusal) => Self::refused(refusal),
+        }
+    }
+
+    /// What a refusal comes to.
+    pub fn refused(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Blackhole | Refusal::OwnListener => Self::Blackhole,
+            Refusal::NoRoute => Self::NotFound,
+            Refusal::NoCluster(_) => Self::NoCluster,
+            Refusal::NoChain => Self::NoChain,
+        }
+    }
+
+    fn forwarded(trail: &Trail<'_>) -> Self {
+        match trail.policy {
+            Some(unknown) if unknown.proxy.is_some() => Self::EgressProxy,
+            _ => Self::Route,
+        }
+    }
+
     /// As it is written.
     pub fn name(self) -> &'static str {
         match self {
@@ -59,6 +123,10 @@ impl OutcomeKind {
             Self::NoListener => "no_listener",
             Self::NoChain => "no_chain",
             Self::BadRequest => "bad_request",
+            Self::EgressProxy => "egress_proxy",
+            Self::Fault => "fault",
+            Self::NoCluster => "no_cluster",
+            Self::NoEndpoint => "no_endpoint",
         }
     }
 }

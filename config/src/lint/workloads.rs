@@ -7,13 +7,8 @@ use crate::host::HostPattern;
 use crate::labels::Labels;
 use crate::model::meta::{ExportTo, Meta};
 use crate::model::objects::Objects;
+use crate::port::well_known;
 use crate::snapshot::workload::{Mode, Workload};
-
-/// Ports that egret listens on unless told otherwise.
-const OWN_PORTS: [u16; 2] = [15000, 15021];
-
-/// Where redirected connections arrive unless told otherwise.
-const REDIRECT_PORTS: [u16; 2] = [15001, 15006];
 
 /// A workload, and how many others see what it sees.
 #[derive(Clone, Debug)]
@@ -144,8 +139,8 @@ fn special(objects: &Objects) -> Option<BTreeSet<&str>> {
 fn sidecar(namespace: &Arc<str>, labels: Labels) -> Workload {
     Workload {
         labels,
-        own_ports: OWN_PORTS.to_vec(),
-        redirect_ports: REDIRECT_PORTS.to_vec(),
+        own_ports: well_known::OWN.to_vec(),
+        redirect_ports: well_known::REDIRECT.to_vec(),
         ..Workload::new(Mode::Sidecar, namespace.clone())
     }
 }
@@ -165,7 +160,7 @@ fn gateway_of(objects: &Objects, selector: &Labels) -> Workload {
     }
     Workload {
         labels,
-        own_ports: OWN_PORTS.to_vec(),
+        own_ports: well_known::OWN.to_vec(),
         ..Workload::new(Mode::Gateway, namespace.clone())
     }
 }

@@ -1,13 +1,14 @@
 //! Documents of istioctl and Helm, which may carry a MeshConfig. It is not taken from them: what they set passes through
 //! profiles, overlays and values first, and only the installation knows the result.
 
-use super::document::Source;
-use super::{Reader, format};
+use crate::load::document::Documents;
+use crate::load::format;
+use crate::load::source::Source;
 use crate::problem::Severity;
 use crate::wire::install::{Install, InstallSeed};
 
 /// Says what to take from an IstioOperator, called `title`, or from Helm values, which have no name.
-pub(super) fn tell(source: &Source<'_>, title: &str, reader: &mut Reader) {
+pub(super) fn tell(source: &Source<'_>, title: &str, documents: &mut Documents) {
     let mut install = Install::default();
     // What cannot be read shows nothing that is carried; a broken document was told before.
     let _ = format::parse(source.format, source.chunk.text, InstallSeed(&mut install));
@@ -17,10 +18,10 @@ pub(super) fn tell(source: &Source<'_>, title: &str, reader: &mut Reader) {
     };
     let Some((path, mesh)) = install.mesh_config() else {
         let reason = format!("{what} without meshConfig, which egret does not read, ignored");
-        return reader.tell(source.problem(Severity::Warning, reason).of(title));
+        return documents.tell(source.problem(Severity::Warning, reason).of(title));
     };
     if mesh.is_registry_only() {
-        reader.mesh_unread = Some(source.place.clone());
+        documents.mesh_unread = Some(source.place.clone());
     }
     let words = (
         format!("the mesh configuration is not read from {what}"),
@@ -29,7 +30,7 @@ pub(super) fn tell(source: &Source<'_>, title: &str, reader: &mut Reader) {
              that Istio's installation made of it (kubectl get configmap istio -n istio-system -o yaml)"
         ),
     );
-    reader.tell(
+    documents.tell(
         source
             .problem(Severity::Error, words)
             .of(title)

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::chunk::{Chunk, LineCounter};
-use super::format::Format;
-use super::{DOCUMENT_BYTES_MAX, format};
+use crate::load::chunk::{Chunk, LineCounter};
+use crate::load::format::{self, Format};
+use crate::load::limits::DOCUMENT_BYTES_MAX;
 use crate::wire::envelope::{Header, HeaderSeed};
 
 /// A list of documents.

@@ -1,6 +1,6 @@
 //! Which of several mesh configurations counts.
 
-use super::Document;
+use crate::load::document::Document;
 use crate::name::ROOT_NAMESPACE;
 use crate::problem::{Problem, Severity};
 use crate::wire::envelope::Body;

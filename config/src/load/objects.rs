@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use super::Document;
+use crate::load::document::Document;
 use crate::model;
 use crate::model::instance::Instance;
 use crate::model::meta::{Meta, Moment};
@@ -180,8 +180,8 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
             keep_instances(diagnostics, objects, read)
         }
         Body::VirtualService(wire) => {
-            let rules = model::virtual_service::parse::parse(wire, meta, diagnostics);
-            let rules = model::virtual_service::generated::interpret(rules, metadata);
+            let mut rules = model::virtual_service::parse(wire, meta, diagnostics);
+            model::route::generated::interpret(&mut rules.http, metadata);
             keep(
                 diagnostics,
                 &mut objects.virtual_services,

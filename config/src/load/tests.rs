@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::wire::envelope::{Body, Metadata};
 
 mod hostile;
 mod mesh;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::labels::Labels;
+use crate::model::tls::Hashed;
 
 /// Where an endpoint is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,4 +31,23 @@ pub struct Endpoint {
     pub weight: Option<u32>,
     /// `region/zone/subzone`, empty when unknown.
     pub locality: Arc<str>,
+    /// The workload, where it is a pod that is known.
+    pub workload: Option<Hashed<DestinationWorkload>>,
+}
+
+/// How metrics name the workload behind an endpoint (Istio's labels `destination_workload` and so on).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DestinationWorkload {
+    /// The owner of the pod: a Deployment rather than its ReplicaSet; the pod itself where it has none.
+    pub name: Arc<str>,
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// The label `app`.
+    pub app: Option<Arc<str>>,
+    /// The label `version`.
+    pub version: Option<Arc<str>>,
+    /// The canonical service.
+    pub canonical_service: Arc<str>,
+    /// The canonical revision.
+    pub canonical_revision: Arc<str>,
 }

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::labels::Labels;
-use crate::model::endpoint::{Address, Endpoint};
+use crate::model::endpoint::{Address, DestinationWorkload, Endpoint};
 use crate::model::meta::Meta;
+use crate::model::tls::Hashed;
 use crate::model::{host_name, read};
 use crate::name::Kind;
 use crate::problem::{Diagnostics, NO_VALUE};
-use crate::wire::envelope::Metadata;
+use crate::wire::envelope::{Metadata, OwnerReference};
 use crate::wire::kubernetes::Pod;
 use crate::wire::service_entry::WorkloadEntry;
 
@@ -70,18 +71,32 @@ impl Instances {
 
     /// The labels of a Pod by its name, or by its address where nothing of that name was loaded.
     pub(crate) fn labels(&self, namespace: &str, pod: Option<&str>, address: &Address) -> Labels {
+        self.pod(namespace, pod, address)
+            .map_or_else(Labels::default, |instance| instance.endpoint.labels.clone())
+    }
+
+    /// The workload of a Pod, found in the same way.
+    pub(crate) fn workload(
+        &self,
+        namespace: &str,
+        pod: Option<&str>,
+        address: &Address,
+    ) -> Option<Hashed<DestinationWorkload>> {
+        let instance = self.pod(namespace, pod, address)?;
+        instance.endpoint.workload.clone()
+    }
+
+    fn pod(&self, namespace: &str, pod: Option<&str>, address: &Address) -> Option<&Instance> {
         let named = || self.by_name.get(&(namespace.into(), pod?.into()));
         let addressed = || match address {
             Address::Ip(ip) => self.by_address.get(&(namespace.into(), *ip)),
             Address::Name(_) | Address::Unix(_) => None,
         };
         if self.list.is_empty() {
-            return Labels::default();
+            return None;
         }
-        named()
-            .or_else(addressed)
-            .and_then(|at| self.list.get(*at))
-            .map_or_else(Labels::default, |instance| instance.endpoint.labels.clone())
+        let at = named().or_else(addressed)?;
+        self.list.get(*at)
     }
 }
 
@@ -107,18 +122,51 @@ pub(crate) fn pod(
     let addresses = addresses
         .into_iter()
         .filter_map(|text| read::address(diagnostics, "status.podIP", text));
+    let labels = read::labels(&metadata.labels);
+    let workload = workload(meta, &labels, &metadata.owner_references);
     addresses
         .map(|ip| Instance {
             meta: Arc::clone(meta),
             endpoint: Endpoint {
                 address: Address::Ip(ip),
                 ports: BTreeMap::new(),
-                labels: read::labels(&metadata.labels),
+                labels: labels.clone(),
                 weight: None,
                 locality: "".into(),
+                workload: Some(workload.clone()),
             },
         })
         .collect()
+}
+
+/// How metrics name a Pod: by what controls it, by its labels.
+fn workload(
+    meta: &Meta,
+    labels: &Labels,
+    owners: &[OwnerReference],
+) -> Hashed<DestinationWorkload> {
+    let controller = owners.iter().find(|owner| owner.controller == Some(true));
+    let name: Arc<str> = match controller.or(owners.first()) {
+        None => Arc::clone(&meta.name.name),
+        Some(owner) if owner.kind == "ReplicaSet" => deployment(&owner.name).into(),
+        Some(owner) => owner.name.as_str().into(),
+    };
+    let canonical_service = labels.canonical_service().map(Arc::from);
+    Hashed::new(DestinationWorkload {
+        canonical_service: canonical_service.unwrap_or_else(|| Arc::clone(&name)),
+        canonical_revision: labels.canonical_revision().into(),
+        name,
+        namespace: Arc::clone(&meta.name.namespace),
+        app: labels.0.get("app").cloned(),
+        version: labels.0.get("version").cloned(),
+    })
+}
+
+/// The Deployment of a ReplicaSet: its name less the hash at its end.
+fn deployment(replica_set: &str) -> &str {
+    replica_set
+        .rsplit_once('-')
+        .map_or(replica_set, |(name, _)| name)
 }
 
 /// Reads a WorkloadEntry. Labels of its metadata count more than those of its spec.
@@ -152,6 +200,7 @@ pub(crate) fn workload_entry(
             labels,
             weight: (wire.weight > 0).then_some(wire.weight),
             locality: wire.locality.as_str().into(),
+            workload: None,
         },
     }]
 }
@@ -188,4 +237,51 @@ fn address(wire: &WorkloadEntry, diagnostics: &mut Diagnostics<'_>) -> Option<Ad
         diagnostics.error("address", text, fault);
     }
     Some(Address::Name(text.to_ascii_lowercase().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::{Kind, ObjectName};
+    use crate::problem::Place;
+
+    #[test]
+    fn a_pod_is_named_by_what_controls_it_and_by_its_labels() {
+        let owner = |kind: &str, name: &str, controller: Option<bool>| OwnerReference {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            controller,
+        };
+        let replica_set = owner("ReplicaSet", "reviews-v1-6d4b75cb6d", Some(true));
+        for (owners, labels, name, service, revision) in [
+            (vec![], "", "reviews-x", "reviews-x", "latest"),
+            (
+                vec![owner("Node", "n", None), replica_set.clone()],
+                "app=reviews,version=v1",
+                "reviews-v1",
+                "reviews",
+                "v1",
+            ),
+            (
+                vec![owner("StatefulSet", "db-0", None)],
+                "",
+                "db-0",
+                "db-0",
+                "latest",
+            ),
+        ] {
+            let meta = Meta {
+                kind: Kind::Pod,
+                name: ObjectName::new("shop", "reviews-x"),
+                created: None,
+                place: Place::default(),
+            };
+            let labels = Labels::parse(labels).unwrap();
+            let workload = workload(&meta, &labels, &owners);
+            assert_eq!((&*workload.name, &*workload.namespace), (name, "shop"));
+            assert_eq!(&*workload.canonical_service, service);
+            assert_eq!(&*workload.canonical_revision, revision);
+            assert_eq!(workload.app.as_deref(), labels.value("app"));
+        }
+    }
 }

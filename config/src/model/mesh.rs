@@ -1,9 +1,14 @@
 //! Mesh-wide settings, with Istio's defaults filled in.
 
 pub(crate) mod parse;
+mod providers;
 mod proxy_headers;
 mod settings;
 mod unread;
 
+pub use crate::model::mesh::providers::{
+    AccessLogFile, DefaultProviders, ExtensionProvider, FormatSource, ProviderKind, SecretValue,
+    Tracer, TracerProtocol,
+};
 pub use crate::model::mesh::proxy_headers::{ClientCert, ProxyHeaders, Topology};
 pub use crate::model::mesh::settings::{AccessLogEncoding, Mesh};

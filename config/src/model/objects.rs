@@ -10,6 +10,7 @@ use crate::model::mesh::Mesh;
 use crate::model::policy::DestinationRule;
 use crate::model::service::{EndpointGroup, Service};
 use crate::model::sidecar::Sidecar;
+use crate::model::telemetry::Telemetry;
 use crate::model::virtual_service::VirtualService;
 
 /// The validated objects of a configuration, each list in Istio's order of objects ([`crate::model::meta::Meta::by_age`]).
@@ -33,6 +34,8 @@ pub struct Objects {
     pub sidecars: Vec<Arc<Sidecar>>,
     /// AuthorizationPolicies, without their rules.
     pub authorization_policies: Vec<Arc<AuthorizationPolicy>>,
+    /// Telemetries.
+    pub telemetries: Vec<Arc<Telemetry>>,
     /// How many objects of each kind were understood, by kind.
     pub counts: BTreeMap<crate::name::Kind, usize>,
 }

@@ -1,9 +1,12 @@
 //! What rules ask of where a call comes from, whatever the call is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::labels::Labels;
+use crate::model::{host_name, read};
 use crate::name::ObjectName;
+use crate::problem::Diagnostics;
 
 /// A name in `gateways`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -114,4 +117,76 @@ impl SourceMatch {
             namespace: leaf.namespace.clone().or_else(|| namespace.clone()),
         })
     }
+}
+
+/// The word in `gateways` that means the sidecars.
+const MESH: &str = "mesh";
+
+/// What the match blocks of all kinds of rules say about the caller.
+pub(crate) struct Source<'a> {
+    pub(crate) port: u32,
+    pub(crate) gateways: &'a [String],
+    pub(crate) labels: &'a BTreeMap<String, String>,
+    pub(crate) namespace: &'a str,
+}
+
+/// Reads what a match block says about the caller.
+pub(crate) fn parse(
+    wire: &Source<'_>,
+    own: &Arc<str>,
+    diagnostics: &mut Diagnostics<'_>,
+) -> SourceMatch {
+    if !wire.namespace.is_empty() && !host_name::is_label(wire.namespace) {
+        diagnostics.error(
+            "sourceNamespace",
+            wire.namespace,
+            "not a valid name of a namespace",
+        );
+    }
+    SourceMatch {
+        port: read::optional_port(diagnostics, "port", wire.port),
+        gateways: gateways(diagnostics, wire.gateways, own),
+        labels: read::checked_labels(diagnostics, "sourceLabels", wire.labels),
+        namespace: read::optional(wire.namespace),
+    }
+}
+
+/// Names of gateways, in all the forms that Istio knows.
+pub(super) fn gateways(
+    diagnostics: &mut Diagnostics<'_>,
+    names: &[String],
+    own: &Arc<str>,
+) -> Vec<GatewayName> {
+    diagnostics.each("gateways", names, |diagnostics, text| {
+        if text == MESH {
+            return Some(GatewayName::Mesh);
+        }
+        let (namespace, name, bare) = match text.split_once('/') {
+            Some((".", name)) => (&**own, name, false),
+            Some((namespace, name)) => (namespace, name, false),
+            None => match text.split_once('.') {
+                Some((name, rest)) => {
+                    let namespace = rest.split('.').next().unwrap_or_default();
+                    diagnostics.warn(
+                        "",
+                        text,
+                        (
+                            "the old form of a gateway's name",
+                            format!("write {namespace}/{name}"),
+                        ),
+                    );
+                    (namespace, name, false)
+                }
+                None => (&**own, text.as_str(), true),
+            },
+        };
+        if !host_name::is_label(namespace) || !host_name::is_label(name) {
+            diagnostics.error("", text, "expected `mesh`, `name` or `namespace/name`");
+            return None;
+        }
+        Some(GatewayName::Gateway {
+            name: ObjectName::new(namespace, name),
+            bare,
+        })
+    })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::address::EndpointAddress;
 use crate::host::HostPattern;
-use crate::model::endpoint::Address;
+use crate::model::endpoint::{Address, DestinationWorkload};
 use crate::model::policy::{
     ConnectionPool, LoadBalancer, OutlierDetection, RetryBudget, Tunnel, Warmup,
 };
@@ -39,10 +39,23 @@ pub struct Cluster {
     pub policy: ClusterPolicy,
     /// Names verified when TLS is originated without any of its own (ServiceEntry `subjectAltNames`).
     pub service_names: Arc<[Arc<str>]>,
+    /// How metrics name the service.
+    pub service: Hashed<DestinationService>,
     /// The service's object, as `Kind namespace/name`.
     pub origin: Arc<str>,
     /// The DestinationRules folded in, first one decisive.
     pub destination_rules: Vec<ObjectName>,
+}
+
+/// How metrics name the service that is called (Istio's labels `destination_service` and so on).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DestinationService {
+    /// The host: `name.namespace.svc.cluster.local`, or a ServiceEntry's host.
+    pub host: Arc<str>,
+    /// The name: a Kubernetes Service's own, or a ServiceEntry's host.
+    pub name: Arc<str>,
+    /// The namespace of the object.
+    pub namespace: Arc<str>,
 }
 
 /// How the members of a cluster are found.
@@ -85,6 +98,8 @@ pub struct Member {
     pub locality: Arc<str>,
     /// How near it is: calls go to members of 0 as long as enough of them are well.
     pub priority: u32,
+    /// The workload, where it is a pod that is known.
+    pub workload: Option<Hashed<DestinationWorkload>>,
 }
 
 impl Member {

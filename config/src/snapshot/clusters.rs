@@ -10,8 +10,9 @@ use crate::model::objects::Objects;
 use crate::model::policy::{Keepalive, LoadBalancer, TrafficPolicy};
 use crate::model::service::{Resolution, Service, ServicePort};
 use crate::model::tls::Hashed;
+use crate::name::Kind;
 use crate::port::{PortClass, Protocol};
-use crate::snapshot::cluster::{Cluster, ClusterPolicy, Discovery, Member};
+use crate::snapshot::cluster::{Cluster, ClusterPolicy, DestinationService, Discovery, Member};
 use crate::snapshot::destination_rules::DestinationRules;
 use crate::snapshot::localities;
 use crate::snapshot::services::{Registry, host_text, port_of};
@@ -85,6 +86,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
         }
         let rules = self.rules.for_service(self.workload, service);
         let origin: Arc<str> = service.meta.title().into();
+        let destination = destination(service);
         let names: Vec<_> = rules
             .rules
             .iter()
@@ -134,6 +136,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
                     discovery,
                     policy,
                     service_names: service.subject_alt_names.as_slice().into(),
+                    service: destination.clone(),
                     origin: origin.clone(),
                     destination_rules: names.clone(),
                 };
@@ -242,6 +245,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
                         weight: 1,
                         locality: "".into(),
                         priority: 0,
+                        workload: None,
                     }]
                 } else {
                     members()
@@ -344,6 +348,20 @@ pub(crate) fn cluster_name(port: u16, subset: Option<&str>, host: &str) -> Arc<s
     format!("outbound|{port}|{}|{host}", subset.unwrap_or_default()).into()
 }
 
+/// How metrics name a service.
+fn destination(service: &Service) -> Hashed<DestinationService> {
+    let host = host_text(&service.host);
+    let name = match service.meta.kind {
+        Kind::Service => Arc::clone(&service.meta.name.name),
+        _ => Arc::clone(&host),
+    };
+    Hashed::new(DestinationService {
+        host,
+        name,
+        namespace: Arc::clone(&service.meta.name.namespace),
+    })
+}
+
 fn members<'e>(
     service: &Service,
     port: &ServicePort,
@@ -358,6 +376,7 @@ fn members<'e>(
                 weight: endpoint.weight.unwrap_or(1).max(1),
                 locality: endpoint.locality.clone(),
                 priority: 0,
+                workload: endpoint.workload.clone(),
             };
             Some((member, &endpoint.labels))
         })

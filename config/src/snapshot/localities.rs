@@ -204,6 +204,7 @@ mod tests {
             weight: 1,
             locality: locality.into(),
             priority: 0,
+            workload: None,
         };
         MEMBERS.map(member).to_vec()
     }

@@ -12,9 +12,10 @@ use crate::host::HostPattern;
 use crate::model::objects::Objects;
 use crate::model::outbound_policy::OutboundPolicy;
 use crate::model::source::GatewayName;
+use crate::model::tls::Hashed;
 use crate::port::Protocol;
 use crate::snapshot::chains::{FilterChains, StreamRoute};
-use crate::snapshot::cluster::{Cluster, ClusterPolicy, Discovery};
+use crate::snapshot::cluster::{Cluster, ClusterPolicy, DestinationService, Discovery};
 use crate::snapshot::clusters::Clusters;
 use crate::snapshot::findings::Findings;
 use crate::snapshot::outbound::build::{Build, Drafts};
@@ -170,6 +171,11 @@ fn unknown(
                 retry_budget: None,
             },
             service_names: Arc::default(),
+            service: Hashed::new(DestinationService {
+                host: "unknown".into(),
+                name: DYNAMIC_DNS_CLUSTER.into(),
+                namespace: "unknown".into(),
+            }),
             origin: scope.policy_source.clone(),
             destination_rules: Vec::new(),
         })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::header_names::is_authority;
 use crate::model::destination::Destination;
 use crate::model::http_match::HttpMatch;
 use crate::model::mesh::Mesh;
@@ -282,11 +283,6 @@ fn authority(route: &HttpRoute, own: &HeaderChanges) -> Option<Arc<str>> {
     rewritten
         .or_else(|| set(&route.headers))
         .or_else(|| set(own))
-}
-
-/// Whether a header name stands for the authority.
-fn is_authority(name: &str) -> bool {
-    name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
 }
 
 /// The cluster of a destination. `single` lets a service with one port decide the port that the rule leaves out.

@@ -28,6 +28,7 @@ object! {
         pub labels: BTreeMap<String, String>,
         pub annotations: BTreeMap<String, String>,
         pub creation_timestamp: Option<String>,
+        pub owner_references: Vec<OwnerReference>,
     }
     silent [
         "uid",
@@ -35,13 +36,22 @@ object! {
         "generation",
         "generateName",
         "managedFields",
-        "ownerReferences",
         "finalizers",
         "selfLink",
         "deletionTimestamp",
         "deletionGracePeriodSeconds",
         "clusterName",
     ]
+}
+
+object! {
+    /// `OwnerReference`: what made a Pod.
+    pub struct OwnerReference {
+        pub kind: String,
+        pub name: String,
+        pub controller: Option<bool>,
+    }
+    silent ["apiVersion", "uid", "blockOwnerDeletion"]
 }
 
 /// The body of a document, by kind.

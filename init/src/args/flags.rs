@@ -2,6 +2,8 @@
 //!
 //! Flags of our own also have a variable that begins with `EGRET_`, which no other program of a pod reads.
 
+use egret_config::port::well_known;
+
 use crate::args::duration;
 
 /// One flag.
@@ -85,21 +87,21 @@ pub const FLAGS: &[Flag] = &[
         long: "envoy-port",
         short: Some('p'),
         environment: &[],
-        kind: Kind::Text("15001"),
+        kind: Kind::Text(well_known::OUTBOUND_TEXT),
         help: "Port of the proxy's outbound listener",
     },
     Flag {
         long: "inbound-capture-port",
         short: Some('z'),
         environment: &["INBOUND_CAPTURE_PORT"],
-        kind: Kind::Text("15006"),
+        kind: Kind::Text(well_known::INBOUND_TEXT),
         help: "Port of the proxy's inbound listener",
     },
     Flag {
         long: "inbound-tunnel-port",
         short: Some('e'),
         environment: &["INBOUND_TUNNEL_PORT"],
-        kind: Kind::Text("15008"),
+        kind: Kind::Text(well_known::TUNNEL_TEXT),
         help: "HBONE port: inbound TCP to it is never captured",
     },
     Flag {
@@ -331,7 +333,7 @@ pub const FLAGS: &[Flag] = &[
         long: "iptables-probe-port",
         short: None,
         environment: &["IPTABLES_PROBE_PORT"],
-        kind: Kind::Port("15002"),
+        kind: Kind::Port(well_known::PROBE_TEXT),
         help: "Port that validation connects to",
     },
     Flag {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use egret_config::cidr::CidrSet;
+use egret_config::port::well_known::DNS;
 
 use crate::intent::model::{Dns, Groups, Inbound, Intent, Ipv6, Mode};
 use crate::rules::Interface;
@@ -37,13 +38,13 @@ impl fmt::Display for Intent {
         }
         match &self.dns {
             Dns::Off | Dns::NoServers => {}
-            Dns::Every => write!(out, "\nDNS to port 15053: questions to any server")?,
+            Dns::Every => write!(out, "\nDNS to port {DNS}: questions to any server")?,
             Dns::Servers { ipv4, ipv6 } => {
                 let ipv4 = ipv4.iter().map(|server| server.addr().to_string());
                 let ipv6 = ipv6.iter().map(|server| server.addr().to_string());
                 write!(
                     out,
-                    "\nDNS to port 15053: questions to {}",
+                    "\nDNS to port {DNS}: questions to {}",
                     list(ipv4.chain(ipv6))
                 )?;
             }

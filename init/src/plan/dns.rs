@@ -3,6 +3,8 @@
 //! Without zones, an application and the proxy that ask the same server from the same source port would share one
 //! tracked connection: the proxy's question would come back to itself, or the application's would escape.
 
+use egret_config::port::well_known;
+
 use crate::intent::{Dns, Intent, Ipv6};
 use crate::plan::parts::{Sets, base_chain};
 use crate::rules::{Action, Chain, ChainName, Elements, Match, Protocol, Reason, SetName};
@@ -11,7 +13,7 @@ use crate::rules::{Action, Chain, ChainName, Elements, Match, Protocol, Reason, 
 pub(super) const PORT: u16 = 53;
 
 /// Where the proxy answers DNS, over TCP and UDP.
-pub const LISTENER: u16 = 15053;
+pub const LISTENER: u16 = well_known::DNS;
 
 /// The proxy's questions to name servers, and the servers' answers.
 const UPSTREAM: u16 = 1;

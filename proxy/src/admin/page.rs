@@ -1,7 +1,9 @@
 //! A page, and the two forms it comes in.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::Value;
+
+use crate::life::end::Command;
 
 /// What is answered.
 #[derive(Debug)]
@@ -11,8 +13,8 @@ pub(super) struct Page {
     pub(super) body: String,
     /// The one method that is allowed, when the request had another.
     pub(super) allow: Option<&'static str>,
-    /// The process ends once it was sent.
-    pub(super) quits: bool,
+    /// What the process does once it was sent.
+    pub(super) then: Option<Command>,
 }
 
 /// Which form was asked for.
@@ -43,7 +45,7 @@ impl Page {
             content_type: Self::TEXT,
             body: body.into(),
             allow: None,
-            quits: false,
+            then: None,
         }
     }
 
@@ -55,7 +57,18 @@ impl Page {
             content_type: Self::JSON,
             body,
             allow: None,
-            quits: false,
+            then: None,
+        }
+    }
+
+    /// `OK`, and an order to the process. For POST alone.
+    pub(super) fn order(method: &Method, command: Command) -> Self {
+        if method != Method::POST {
+            return Self::not_allowed("POST");
+        }
+        Self {
+            then: Some(command),
+            ..Self::text(StatusCode::OK, "OK\n")
         }
     }
 

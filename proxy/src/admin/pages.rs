@@ -10,22 +10,31 @@ use crate::admin::state::Admin;
 use crate::admin::{clusters, config_dump, listeners, names, routes};
 use crate::commands::explain::{Output, live};
 use crate::life::drain::Phase;
+use crate::life::end::Command;
 
 /// The help page: a line for each page, its path behind two blanks.
 pub const HELP: &str = "\
 egret-proxy admin pages (add ?format=json for programs)
   /clusters        whom this proxy may call, and how
   /config_dump     what was loaded, what is wrong with it, what it was compiled to
+  /drain_listeners stop accepting (POST); ?graceful asks clients to leave first, ?inboundonly leaves outbound alone
   /explain         what becomes of a call, and why: /explain?to=1.2.3.4:443&protocol=tls&sni=a.com
                    (also host, method, path, alpn, header=name:value)
   /help            this page
   /listeners       what is listened on, and what is served there
   /names           the names that captured DNS queries are answered for
-  /quitquitquit    end in good order (POST)
+  /quitquitquit    end now, with exit code 0 (POST)
   /ready           LIVE when ready, 503 otherwise
+  /reopen_logs     reopen the files of the access log (POST)
   /routes          the routes of each listener
   /server_info     version, state, uptime
 ";
+
+/// Which requests the admin address answers, for the documentation of the pages. `admin::host` has the rule.
+pub const HOST_RULE: &str = "\
+A request must name the host `localhost`, `127.0.0.1` or `[::1]`, with any port, in `Host` and, where it has one, in `Origin`. Any other \
+request, one without a `Host` among them, is answered 403. So a web page whose own name resolves to 127.0.0.1 (DNS rebinding) cannot read \
+the pages. The one exception is `/ready`, for probes: it also answers a request without `Origin` whose `Host` is a name without a dot.";
 
 /// Whether the page grows with the configuration, so that rendering and reading it may take long.
 pub(super) fn is_large(path: &str) -> bool {
@@ -38,7 +47,9 @@ pub(super) fn is_large(path: &str) -> bool {
 /// A page of the admin address.
 pub(super) fn admin(admin: &Admin, method: &Method, path: &str, query: Option<&str>) -> Page {
     match path {
-        "/quitquitquit" => return quit(method),
+        "/quitquitquit" => return Page::order(method, Command::Quit),
+        "/reopen_logs" => return Page::order(method, Command::ReopenLogs),
+        "/drain_listeners" => return Page::order(method, drain_listeners(query)),
         "/explain" if matches!(*method, Method::GET | Method::HEAD) => {
             return explain(admin, query.unwrap_or_default());
         }
@@ -84,13 +95,15 @@ fn readiness(admin: &Admin, good: &str) -> Page {
     }
 }
 
-fn quit(method: &Method) -> Page {
-    if method != Method::POST {
-        return Page::not_allowed("POST");
-    }
-    Page {
-        quits: true,
-        ..Page::text(StatusCode::OK, "OK\n")
+/// Envoy's `/drain_listeners`, with `graceful` and `inboundonly` in its query.
+fn drain_listeners(query: Option<&str>) -> Command {
+    let asks = |word| {
+        let mut parts = query.unwrap_or_default().split('&');
+        parts.any(|part| part == word || part.strip_suffix('=') == Some(word))
+    };
+    Command::DrainListeners {
+        graceful: asks("graceful"),
+        inbound_only: asks("inboundonly"),
     }
 }
 

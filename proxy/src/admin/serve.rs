@@ -26,6 +26,7 @@ use crate::admin::paced::Paced;
 use crate::admin::page::Page;
 use crate::admin::state::Admin;
 use crate::admin::{host, pages};
+use crate::life::end::Command;
 
 /// A client that has not finished its request's head by now is sent away.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -91,10 +92,10 @@ pub async fn serve(listener: TcpListener, pages: Pages, admin: Admin, clients_ma
 async fn converse(stream: TcpStream, server: Rc<Server>) {
     let place = server.clients.admit();
     let client = Rc::clone(&place.client);
-    let quits = Rc::new(Cell::new(false));
+    let then = Rc::new(Cell::new(None));
     let service = service_fn(|request: Request<Incoming>| {
-        let (server, client, quits) = (Rc::clone(&server), Rc::clone(&client), Rc::clone(&quits));
-        async move { Ok::<_, Infallible>(answer(&server, client, &quits, request).await) }
+        let (server, client, then) = (Rc::clone(&server), Rc::clone(&client), Rc::clone(&then));
+        async move { Ok::<_, Infallible>(answer(&server, client, &then, request).await) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -116,9 +117,9 @@ async fn converse(stream: TcpStream, server: Rc<Server>) {
         () = overdue(&client) => debug!(?pages, "a client took too long"),
     }
     drop(place);
-    if quits.get() {
-        // Only now, so that the client has its answer.
-        server.admin.quit.notify_one();
+    if let Some(command) = then.take() {
+        // Only now, so that the client has its answer. A process that does not listen is about to end.
+        let _ = server.admin.commands.send(command);
     }
 }
 
@@ -139,7 +140,7 @@ async fn overdue(client: &Client) {
 async fn answer(
     server: &Server,
     client: Rc<Client>,
-    quits: &Cell<bool>,
+    then: &Cell<Option<Command>>,
     request: Request<Incoming>,
 ) -> Response<PageBody> {
     client.set_answering(true);
@@ -160,7 +161,7 @@ async fn answer(
     };
     // What the client does with it is its own time.
     client.set_answering(true);
-    quits.set(page.quits);
+    then.set(page.then);
     response(page, place, client)
 }
 
@@ -210,7 +211,7 @@ fn response(
     if page.status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    if page.quits {
+    if page.then.is_some() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::Notify;
 
 use crate::current::Current;
 use crate::dns::names::Names;
 use crate::life::drain::Drain;
+use crate::life::end::Commands;
 use crate::life::ready::Ready;
 use crate::listen::reconcile::ListenerStatus;
 use crate::source::files::Options;
@@ -33,8 +33,8 @@ pub struct Admin {
     pub ready: Ready,
     /// Whether it is on its way out.
     pub drain: Drain,
-    /// Notified when `/quitquitquit` is asked for.
-    pub quit: Arc<Notify>,
+    /// Where orders to the process go.
+    pub commands: Commands,
     /// When the process started.
     pub started: Timestamp,
     /// Worker threads.

@@ -1,16 +1,21 @@
 //! What the process is asked for while it runs, and how it ends.
 
-use std::future::Future;
+use std::future::pending;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::app::access_log;
 use crate::current::Current;
 use crate::life::drain::Drain;
+use crate::life::end::{Command, DrainLimit, DrainTime};
 use crate::life::signal::{Signal, Signals};
+use crate::listen::bind::Purpose;
 use crate::listen::reconcile::Ports;
 use crate::proxy::Shared;
 use crate::report::access_log::AccessLog;
@@ -18,78 +23,224 @@ use crate::report::access_log::AccessLog;
 /// How long cut connections may take to write their lines of the access log.
 const CUT_TIME: Duration = Duration::from_millis(500);
 
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// At once; what is in flight is cut.
+    Now,
+    /// After the drain time.
+    Drained,
+    /// Once nothing is in flight, after the drain time at the latest.
+    Idle,
+}
+
 /// Where requests to the process arrive, and what it takes to obey them.
 pub(super) struct Requests<'a> {
     pub(super) signals: Signals,
-    /// Notified by `/quitquitquit`.
-    pub(super) quit: &'a Notify,
+    pub(super) commands: UnboundedReceiver<Command>,
     /// Notified when the configuration is to be looked at.
     pub(super) look: &'a Notify,
     pub(super) current: &'a Current,
     pub(super) access_log: &'a AccessLog,
+    pub(super) drain: &'a Drain,
+    pub(super) drain_time: DrainTime,
+    /// Whether inbound connections are drained apart: on sidecars.
+    pub(super) has_inbound: bool,
+    /// When `/drain_listeners?graceful` stops accepting.
+    pub(super) closing: Option<Instant>,
+    /// The agent's `/drain` was asked for: the next signal ends the process at once.
+    pub(super) drained: bool,
+}
+
+/// What there is to do for the control thread.
+enum Order {
+    End(End),
+    CloseAll,
+    CloseInbound,
 }
 
 impl Requests<'_> {
-    /// Obeys until the process is to end.
-    pub(super) async fn until_end(&mut self) {
+    /// Obeys, and keeps the ports as the configuration wants them, until the process is to end.
+    pub(super) async fn until_end(&mut self, ports: &mut Ports) -> End {
+        let current = self.current;
         loop {
-            let signal = tokio::select! {
-                () = self.quit.notified() => {
-                    info!("ending: /quitquitquit");
-                    return;
-                }
-                signal = self.signals.next() => signal,
+            let order = tokio::select! {
+                order = self.next() => order,
+                () = ports.follow(current) => self.next().await,
             };
-            match signal {
-                Signal::End { name } => {
-                    info!(signal = name, "ending");
-                    return;
+            match order {
+                Order::End(end) => return end,
+                Order::CloseAll => ports.close().await,
+                Order::CloseInbound => ports.close_only(Purpose::Inbound).await,
+            }
+        }
+    }
+
+    /// Obeys until there is something to do for others. Cancel safe.
+    async fn next(&mut self) -> Order {
+        loop {
+            let order = tokio::select! {
+                Some(command) = self.commands.recv() => self.obey(command),
+                signal = self.signals.next() => self.signalled(signal),
+                () = sleep_until(self.closing) => {
+                    self.closing = None;
+                    Some(Order::CloseAll)
                 }
-                Signal::ReopenLogs => {
-                    info!("SIGUSR1: reopening the access log");
-                    access_log::configure(self.access_log, &self.current.load());
+            };
+            if let Some(order) = order {
+                return order;
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) -> Option<Order> {
+        match command {
+            Command::Quit => {
+                info!("ending: /quitquitquit");
+                Some(Order::End(End::Now))
+            }
+            Command::Drain => {
+                info!("draining: /drain");
+                self.drained = true;
+                self.drain_inbound()
+            }
+            Command::DrainListeners {
+                graceful,
+                inbound_only,
+            } => {
+                info!(graceful, inbound_only, "draining: /drain_listeners");
+                if inbound_only {
+                    return self.has_inbound.then(|| {
+                        self.drain.start_inbound();
+                        Order::CloseInbound
+                    });
                 }
-                Signal::Reload => {
-                    info!("SIGHUP: reading the configuration again and reopening the access log");
-                    access_log::configure(self.access_log, &self.current.load());
-                    self.look.notify_one();
+                self.drain.start();
+                if !graceful {
+                    return Some(Order::CloseAll);
                 }
+                let mesh = self.current.load().mesh.termination_drain;
+                self.closing = match self.drain_time.limit(mesh) {
+                    DrainLimit::Time(time) | DrainLimit::Idle { at_least: time } => {
+                        Some(Instant::now() + time)
+                    }
+                };
+                None
+            }
+            Command::ReopenLogs => {
+                info!("/reopen_logs: reopening the access log");
+                access_log::configure(self.access_log, &self.current.load());
+                None
+            }
+        }
+    }
+
+    /// A gateway's clients are asked to leave, and those that come are served: kube-proxy sends them a while longer.
+    fn drain_inbound(&self) -> Option<Order> {
+        if self.has_inbound {
+            self.drain.start_inbound();
+            return Some(Order::CloseInbound);
+        }
+        self.drain.start();
+        None
+    }
+
+    fn signalled(&self, signal: Signal) -> Option<Order> {
+        match signal {
+            Signal::End { name } => {
+                info!(signal = name, "ending");
+                Some(Order::End(match name {
+                    _ if self.drained => End::Now,
+                    "SIGINT" => End::Idle,
+                    _ => End::Drained,
+                }))
+            }
+            Signal::ReopenLogs => {
+                info!("SIGUSR1: reopening the access log");
+                access_log::configure(self.access_log, &self.current.load());
+                None
+            }
+            Signal::Reload => {
+                info!("SIGHUP: reading the configuration again and reopening the access log");
+                access_log::configure(self.access_log, &self.current.load());
+                self.look.notify_one();
+                None
+            }
+        }
+    }
+
+    /// Returns when the process is asked again to end.
+    async fn again(&mut self) {
+        loop {
+            if let Order::End(_) = self.next().await {
+                return;
             }
         }
     }
 }
 
-/// Takes no more inbound connections and waits for work in flight, up to `patience` or until `again` returns; then cuts it.
-/// Outbound connections are accepted until nothing is in flight: an application that ends may still have calls to make,
-/// and kube-proxy sends connections to a gateway a while longer.
-pub(super) async fn drain(
-    patience: Duration,
-    shared: &Shared,
-    mut ports: Ports,
-    again: impl Future<Output = ()>,
-) {
-    let drain: &Drain = &shared.drain;
-    drain.start();
-    let orderly = async {
-        tokio::select! {
-            () = drain.idle() => {}
-            () = ports.follow(&shared.current) => drain.idle().await,
-        }
-        ports.close().await;
-        drain.idle().await;
-    };
-    tokio::select! {
-        () = orderly => return,
-        () = time::sleep(patience) => {
-            let left = drain.held();
-            warn!(left, after = ?patience, "cutting connections: they took longer than --drain-time");
-        }
-        () = again => {
-            let left = drain.held();
-            warn!(left, "cutting connections: asked to end again");
+async fn sleep_until(when: Option<Instant>) {
+    match when {
+        Some(when) => time::sleep_until(when).await,
+        None => pending().await,
+    }
+}
+
+/// Takes no more inbound connections, and goes on with all else as long as `end` and the drain time say, or until it is
+/// asked again to end; then cuts what is left. Outbound connections are accepted until then: an application that ends may
+/// still have calls to make, and kube-proxy sends connections to a gateway a while longer.
+pub(super) async fn drain(end: End, shared: &Shared, mut ports: Ports, mut requests: Requests<'_>) {
+    if end != End::Now {
+        shared.drain.start();
+        let mesh = shared.current.load().mesh.termination_drain;
+        let limit = requests.drain_time.limit(mesh);
+        let left = tokio::select! {
+            left = drained(end, limit, shared, &mut ports) => left,
+            () = requests.again() => {
+                info!("asked again to end");
+                shared.drain.held()
+            }
+        };
+        if left > 0 {
+            warn!(
+                left,
+                "cutting connections: the drain time is over, or the process was asked again to end"
+            );
         }
     }
     // Without orders to wait for the workers end, and with them their connections.
     drop(ports);
-    drain.finish(CUT_TIME).await;
+    shared.drain.finish(CUT_TIME).await;
+}
+
+/// Serves until the drain time is over, and closes the ports. Gives how many connections are left.
+async fn drained(end: End, limit: DrainLimit, shared: &Shared, ports: &mut Ports) -> usize {
+    let drain = &shared.drain;
+    let mut over = pin!(over(end, limit, drain));
+    tokio::select! {
+        () = &mut over => {}
+        () = ports.follow(&shared.current) => over.await,
+    }
+    ports.close().await;
+    if let DrainLimit::Idle { .. } = limit {
+        // What waited to be accepted is served, too.
+        drain.idle().await;
+    }
+    drain.held()
+}
+
+/// Returns when the process need not go on.
+async fn over(end: End, limit: DrainLimit, drain: &Drain) {
+    match (end, limit) {
+        (End::Idle, DrainLimit::Time(time)) => {
+            // Either way it is over.
+            let _ = time::timeout(time, drain.idle()).await;
+        }
+        (End::Idle, DrainLimit::Idle { .. }) => drain.idle().await,
+        (_, DrainLimit::Time(time)) => time::sleep(time).await,
+        (_, DrainLimit::Idle { at_least }) => {
+            time::sleep(at_least).await;
+            drain.idle().await;
+        }
+    }
 }

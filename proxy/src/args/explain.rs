@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use egret_config::labels::Labels;
 use egret_config::name::DEFAULT_NAMESPACE;
+use egret_config::port::well_known;
 use egret_config::snapshot::workload::Workload;
 
 use crate::args::check::TypedOutput;
@@ -14,12 +15,6 @@ use crate::args::mode::TypedMode;
 use crate::commands::explain::call::{Call, Protocol, To};
 use crate::commands::explain::{Calls, Options, Output, call};
 use crate::source::files;
-
-/// Ports that egret listens on unless told otherwise.
-const OWN_PORTS: [u16; 2] = [15000, 15021];
-
-/// Where a sidecar's redirected connections arrive unless told otherwise.
-const REDIRECT_PORTS: [u16; 2] = [15001, 15006];
 
 /// What the user typed, no more.
 #[derive(clap::Args)]
@@ -104,7 +99,7 @@ impl Explain {
             return Err("--namespace is empty: leave it out or name one\n".to_owned());
         }
         let redirect_ports = match self.mode {
-            TypedMode::Sidecar => REDIRECT_PORTS.to_vec(),
+            TypedMode::Sidecar => well_known::REDIRECT.to_vec(),
             TypedMode::Gateway => Vec::new(),
         };
         let calls = match (self.calls, self.to, self.protocol) {
@@ -130,7 +125,7 @@ impl Explain {
                 namespace: Arc::from(self.namespace),
                 labels: self.labels,
                 addresses: self.pod_ips,
-                own_ports: OWN_PORTS.to_vec(),
+                own_ports: well_known::OWN.to_vec(),
                 redirect_ports,
                 dns_capture: false,
             },

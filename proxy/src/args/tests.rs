@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::life::end::DrainTime;
 
 fn read_with(line: &str, variables: &[(&str, &str)]) -> Result<(Settings, Log), clap::Error> {
     let argv = std::iter::once("egret-proxy")
@@ -38,7 +39,7 @@ fn run_alone_has_istios_defaults() {
     );
     assert_eq!(settings.admin.to_string(), "127.0.0.1:15000");
     assert_eq!(settings.health.to_string(), "0.0.0.0:15021");
-    assert_eq!(settings.drain_time, Duration::from_secs(5));
+    assert_eq!(settings.drain_time, DrainTime::default());
     assert!((1..=2).contains(&settings.threads.get()));
     assert_eq!(log.filter.to_string(), "info");
     assert_eq!(log.format, LogFormat::Text);
@@ -71,6 +72,20 @@ fn dns_capture_is_asked_for_by_flag_or_as_istio_does() {
 }
 
 #[test]
+fn the_probes_port_is_known_as_egret_init_knows_it() {
+    for (line, value, expected) in [
+        ("run", "", 15002),
+        ("run", "16002", 16002),
+        ("run", "many", 15002),
+        ("run --iptables-probe-port 17002", "16002", 17002),
+    ] {
+        let (settings, _) = read_with(line, &[("IPTABLES_PROBE_PORT", value)]).expect("settings");
+        assert_eq!(settings.probe_port, expected, "{line} {value}");
+    }
+    assert!(read_with("run --iptables-probe-port 0", &[]).is_err());
+}
+
+#[test]
 fn every_flag_arrives() {
     let (settings, log) = settings(
         "run --mode gateway --namespace istio-system --labels istio=egressgateway,app=gw --pod-ip 10.34.0.141 \
@@ -100,7 +115,7 @@ fn every_flag_arrives() {
     assert_eq!(settings.admin.to_string(), "[::1]:16000");
     assert_eq!(settings.health.to_string(), "127.0.0.1:16021");
     assert_eq!(settings.threads.get(), 3);
-    assert_eq!(settings.drain_time, Duration::from_secs(90));
+    assert_eq!(settings.drain_time.own, Some(Duration::from_secs(90)));
     assert_eq!(log.format, LogFormat::Json);
     // A gateway does not listen where a sidecar does, so a Gateway object may ask for those ports.
     assert_eq!(settings.workload.own_ports, [16000, 16021]);

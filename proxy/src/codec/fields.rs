@@ -1,9 +1,7 @@
 //! Header fields that HTTP/2 treats in its own way.
 
+use egret_config::header_names::{KEEP_ALIVE, PROXY_CONNECTION};
 use http::{HeaderMap, HeaderName, header};
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// What a HEADERS frame adds to the size of each field (RFC 9113, 6.5.2).
 const FIELD_OVERHEAD: usize = 32;

@@ -10,6 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use egret_config::header_names::{
+    AUTHENTICATION_INFO, EGRET_PREFIX, ENVOY_PREFIX, FORWARDED_PREFIX, KEEP_ALIVE,
+    PROXY_AUTHENTICATION_INFO, PROXY_CONNECTION, REAL_IP, REQUEST_ID,
+};
 use http::{HeaderMap, HeaderName, Version, header};
 use http_body::{Body, Frame};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -34,15 +38,15 @@ pub fn may_follow(version: Version, headers: &HeaderMap, body: &impl Body) -> bo
 /// acted on when they come (RFC 9110, 6.5.1), those that are about a connection, and those by which proxies tell what
 /// they know.
 pub fn may_be_one(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    if let Some(of_content) = name.strip_prefix("content-") {
+    let text = name.as_str();
+    if let Some(of_content) = text.strip_prefix("content-") {
         // These are for trailers (RFC 9530, 2).
         return matches!(of_content, "digest" | "md5");
     }
-    let by_proxies = ["x-forwarded-", "x-envoy-", "x-egret-"];
-    !(FORBIDDEN.contains(&name)
-        || name.starts_with("if-")
-        || by_proxies.iter().any(|prefix| name.starts_with(prefix)))
+    let by_proxies = [FORWARDED_PREFIX, ENVOY_PREFIX, EGRET_PREFIX];
+    !(FORBIDDEN.contains(name)
+        || text.starts_with("if-")
+        || by_proxies.iter().any(|prefix| text.starts_with(prefix)))
 }
 
 /// What came of a body over HTTP/1, without those trailers that may not be.
@@ -62,38 +66,38 @@ pub fn filtered(frame: Frame<Bytes>) -> Frame<Bytes> {
     }
 }
 
-const FORBIDDEN: [&str; 31] = [
-    "transfer-encoding",
-    "host",
-    "trailer",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "upgrade",
-    "te",
-    "cache-control",
-    "expect",
-    "max-forwards",
-    "pragma",
-    "range",
-    "authorization",
-    "proxy-authenticate",
-    "proxy-authentication-info",
-    "proxy-authorization",
-    "www-authenticate",
-    "authentication-info",
-    "cookie",
-    "set-cookie",
-    "age",
-    "expires",
-    "date",
-    "location",
-    "retry-after",
-    "vary",
-    "warning",
-    "forwarded",
-    "x-real-ip",
-    "x-request-id",
+static FORBIDDEN: [HeaderName; 31] = [
+    header::TRANSFER_ENCODING,
+    header::HOST,
+    header::TRAILER,
+    header::CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    header::UPGRADE,
+    header::TE,
+    header::CACHE_CONTROL,
+    header::EXPECT,
+    header::MAX_FORWARDS,
+    header::PRAGMA,
+    header::RANGE,
+    header::AUTHORIZATION,
+    header::PROXY_AUTHENTICATE,
+    PROXY_AUTHENTICATION_INFO,
+    header::PROXY_AUTHORIZATION,
+    header::WWW_AUTHENTICATE,
+    AUTHENTICATION_INFO,
+    header::COOKIE,
+    header::SET_COOKIE,
+    header::AGE,
+    header::EXPIRES,
+    header::DATE,
+    header::LOCATION,
+    header::RETRY_AFTER,
+    header::VARY,
+    header::WARNING,
+    header::FORWARDED,
+    REAL_IP,
+    REQUEST_ID,
 ];
 
 /// The end of a body with its trailers, as far as it has not been sent.

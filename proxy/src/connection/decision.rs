@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use egret_config::decide;
 use egret_config::decide::call::{Arrival, ClientHello, Connection, Layer};
+use egret_config::decide::outcome::OutcomeKind;
 use egret_config::decide::verdict::{ConnectionDecision, Refusal, Verdict};
 use egret_config::snapshot::Snapshot;
 
@@ -13,7 +14,7 @@ use crate::dice;
 use crate::failure::{Cause, Failure};
 use crate::http::downstream::DownstreamConnection;
 use crate::proxy::Proxy;
-use crate::report::facts::Facts;
+use crate::report::facts::{CallProtocol, Facts};
 use crate::report::reporter::FactsGuard;
 
 /// Asks what happens to a connection as it came in.
@@ -37,8 +38,10 @@ pub(super) fn set_decision(
     decision: &ConnectionDecision<'_>,
 ) {
     if let Layer::Tls(ClientHello { sni, .. }) = layer {
+        facts.protocol = CallProtocol::Tls;
         facts.downstream.requested_server_name.clone_from(sni);
     }
+    facts.decision.verdict = OutcomeKind::of_stream(decision);
     facts.set_reasons(&decision.trail);
     facts.decision.cluster = match decision.verdict {
         Verdict::Refuse(Refusal::NoCluster(_)) => None,

@@ -23,8 +23,9 @@ use crate::dice;
 use crate::failure::Failure;
 use crate::http::downstream::DownstreamConnection;
 use crate::proxy::Proxy;
-use crate::relay::{Counts, End, Side, relay};
+use crate::relay::{End, Side, relay};
 use crate::report::facts::Facts;
+use crate::report::stream_bytes::StreamBytes;
 use crate::sniff::rewind::Rewind;
 use crate::sys::socket;
 use crate::tls::{ACCESS_DENIED, Alpn};
@@ -142,6 +143,7 @@ pub async fn forward(
     snapshot: &Snapshot,
     facts: &mut Facts,
 ) -> Result<UpstreamConnection, Failure> {
+    facts.decision.service = Some(cluster.service.clone());
     let live = proxy.clusters.live(cluster);
     let permit = live.stream()?;
     let wanted = LoadBalancerContext {
@@ -157,6 +159,7 @@ pub async fn forward(
         .pick(&wanted, proxy.clusters.names(), &mut dice::roll)
         .await?;
     let attempt = facts.attempts.begin(target.address.clone());
+    attempt.workload = target.workload();
     let opening = Opening {
         live: &live,
         address: &target.address,
@@ -182,35 +185,28 @@ pub async fn forward(
     })
 }
 
-/// Relays until both sides are done. `early` is what the upstream said before it was known to be the right one. A
+/// Relays until both sides are done, and counts in `bytes`. `early` is what the upstream said before it was known to be the right one. A
 /// connection that one side resets is reset on the other.
 pub async fn run<S>(
     mut client: S,
     mut upstream: UpstreamConnection,
     early: &[u8],
+    bytes: &StreamBytes,
     facts: &mut Facts,
 ) where
     S: AsyncRead + AsyncWrite + HasTcpStream + Unpin,
 {
-    let counting = Counting {
-        facts,
-        counts: Counts::default(),
-    };
+    let counting = Counting { facts, bytes };
     if !early.is_empty() {
         if client.write_all(early).await.is_err() {
             reset(&upstream.stream);
             return;
         }
-        counting.counts.from_upstream.set(early.len() as u64);
+        bytes.from_upstream.add(early.len() as u64);
     }
     // No limit where the configuration says zero.
     let idle_max = Some(upstream.idle_max).filter(|limit| !limit.is_zero());
-    let relaying = relay(
-        &mut client,
-        &mut upstream.stream,
-        idle_max,
-        &counting.counts,
-    );
+    let relaying = relay(&mut client, &mut upstream.stream, idle_max, bytes);
     let end = match upstream.duration_max {
         None => relaying.await,
         Some(limit) => match timeout(limit, relaying).await {
@@ -277,13 +273,13 @@ impl<S: HasTcpStream> HasTcpStream for Box<S> {
 /// Sets the bytes in the facts, also when the relay is cut off.
 struct Counting<'r> {
     facts: &'r mut Facts,
-    counts: Counts,
+    bytes: &'r StreamBytes,
 }
 
 impl Drop for Counting<'_> {
     fn drop(&mut self) {
-        self.facts.bytes_received = self.counts.from_client.get();
-        self.facts.bytes_sent = self.counts.from_upstream.get();
+        self.facts.bytes_received = self.bytes.from_client.get();
+        self.facts.bytes_sent = self.bytes.from_upstream.get();
     }
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use egret_config::decide::flag::Flag;
-use egret_config::decide::local_reply;
-use egret_config::decide::local_reply::LocalReply;
+use egret_config::decide::local_reply::{LocalReply, fault_abort};
 use egret_config::decide::verdict::Refusal;
+use egret_config::grpc::GrpcStatus;
 
 use crate::failure::cause::{Blame, Cause, Retry, Step};
 
@@ -79,14 +79,14 @@ pub(super) fn consequences(cause: &Cause) -> Consequences<'_> {
         },
         Cause::BadRequest(kind) => Consequences::new(Client, Read, Never, kind.reply()),
         Cause::FaultAbort(status) => {
-            let reply = local_reply::fault_abort(status.as_u16());
+            let reply = fault_abort(status.as_u16());
             Consequences::new(Policy, Decide, Never, reply)
         }
         Cause::ClientGone => {
             let reply = LocalReply {
                 // It may only have ended its side of the connection, and read on.
                 sent_status: 400,
-                grpc_status: local_reply::grpc_status(400),
+                grpc_status: GrpcStatus::of_http(400),
                 flag: Some(Flag::DC),
                 body: "the request broke off before its end",
                 closes: true,

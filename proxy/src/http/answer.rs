@@ -5,14 +5,12 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use egret_config::decide::local_reply;
 use egret_config::decide::verdict::Answer;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use egret_config::grpc::GrpcStatus;
+use egret_config::header_names::{GRPC_MESSAGE, GRPC_STATUS, OVERLOADED, VERDICT};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use tokio::time::Instant;
 
 use crate::failure::{Blame, Failure};
-use crate::http::headers;
-
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// Whether a request speaks gRPC, whose clients read trailers and not statuses. gRPC-Web is not: its clients are pages,
 /// which read neither.
@@ -66,12 +64,12 @@ pub fn failed(failure: &Failure, grpc: bool, retried: bool) -> Response<Bytes> {
         response
     };
     let verdict = HeaderValue::from_static(reply.code);
-    response.headers_mut().insert(headers::VERDICT, verdict);
+    response.headers_mut().insert(VERDICT, verdict);
     response
 }
 
 /// The answer of a fault that has a gRPC status: 200 either way, with words for a client that does not speak gRPC.
-pub fn grpc_aborted(code: u16, grpc: bool) -> Response<Bytes> {
+pub fn grpc_aborted(status: GrpcStatus, grpc: bool) -> Response<Bytes> {
     let reply = local_reply::fault_abort(200);
     let (kind, body) = if grpc {
         ("application/grpc", "")
@@ -82,10 +80,10 @@ pub fn grpc_aborted(code: u16, grpc: bool) -> Response<Bytes> {
     let map = response.headers_mut();
     map.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     if grpc {
-        map.insert(GRPC_STATUS, HeaderValue::from(code));
+        map.insert(GRPC_STATUS, HeaderValue::from_static(status.text()));
         map.insert(GRPC_MESSAGE, HeaderValue::from_static(reply.body));
     }
-    map.insert(headers::VERDICT, HeaderValue::from_static(reply.code));
+    map.insert(VERDICT, HeaderValue::from_static(reply.code));
     response
 }
 
@@ -98,15 +96,21 @@ pub fn is_late(failure: &Failure, deadline: Option<Instant>) -> bool {
 
 /// Says DEADLINE_EXCEEDED in place of any other status of gRPC.
 pub fn tell_late(headers: &mut HeaderMap) {
-    headers.insert(GRPC_STATUS, HeaderValue::from_static("4"));
+    headers.insert(
+        GRPC_STATUS,
+        HeaderValue::from_static(GrpcStatus::DeadlineExceeded.text()),
+    );
 }
 
 /// What a gRPC client gets for the rest of an answer that broke off.
 pub fn broken_off(failure: &Failure) -> HeaderMap {
     let reply = failure.reply();
     let mut trailers = HeaderMap::with_capacity(3);
-    trailers.insert(GRPC_STATUS, HeaderValue::from(u16::from(reply.grpc_status)));
-    trailers.insert(headers::VERDICT, HeaderValue::from_static(reply.code));
+    trailers.insert(
+        GRPC_STATUS,
+        HeaderValue::from_static(reply.grpc_status.text()),
+    );
+    trailers.insert(VERDICT, HeaderValue::from_static(reply.code));
     tell(&mut trailers, body(failure, false).as_bytes());
     trailers
 }
@@ -114,23 +118,23 @@ pub fn broken_off(failure: &Failure) -> HeaderMap {
 /// What a gRPC client understands in place of a response of ours: 200 without a body, and the true status in the
 /// headers, with the body for its message. A `location` stays.
 fn as_grpc(response: Response<Bytes>) -> Response<Bytes> {
-    let code = local_reply::grpc_status(response.status().as_u16());
+    let status = GrpcStatus::of_http(response.status().as_u16());
     let (parts, body) = response.into_parts();
-    let mut response = grpc_only(code, &body);
+    let mut response = grpc_only(status, &body);
     let own = std::mem::replace(response.headers_mut(), parts.headers);
     response.headers_mut().extend(own);
     response
 }
 
 /// A response to a gRPC client: its status and message, nothing else.
-fn grpc_only(code: u8, message: &[u8]) -> Response<Bytes> {
+fn grpc_only(status: GrpcStatus, message: &[u8]) -> Response<Bytes> {
     let mut response = bare(200, Bytes::new());
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/grpc"),
     );
-    headers.insert(GRPC_STATUS, HeaderValue::from(u16::from(code)));
+    headers.insert(GRPC_STATUS, HeaderValue::from_static(status.text()));
     tell(headers, message);
     response
 }
@@ -191,8 +195,6 @@ fn body(failure: &Failure, retried: bool) -> Cow<'static, str> {
 pub fn tell_overloaded(headers: &mut HeaderMap) {
     headers.insert(OVERLOADED, HeaderValue::from_static("true"));
 }
-
-const OVERLOADED: HeaderName = HeaderName::from_static("x-envoy-overloaded");
 
 #[cfg(test)]
 mod tests {

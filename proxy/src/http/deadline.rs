@@ -4,12 +4,11 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use egret_config::header_names::GRPC_TIMEOUT;
+use http::{HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
 use crate::client::body::Received;
-
-const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// Waits for an outcome, from when the whole request has come not longer than `limit`. Gives the outcome, and the end of
 /// the time that is left after it; `None` when the time is over.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::client::body::Received;
 use crate::proxy::Proxy;
-use crate::report::facts::DownstreamFacts;
+use crate::report::facts::{CallProtocol, DownstreamFacts, WireBytes};
 use crate::report::reporter::FactsGuard;
 
 /// The client connection that requests come on.
@@ -44,11 +44,13 @@ impl DownstreamConnection {
     /// The facts of a request on this connection that begins now.
     pub fn facts(&self, proxy: &Proxy) -> Box<FactsGuard> {
         let mut facts = Box::new(proxy.reporter.begin());
+        facts.protocol = CallProtocol::Http;
         facts.downstream = DownstreamFacts {
             remote_address: Some(self.arrival.client),
             local_address: Some(self.arrival.local),
             requested_server_name: self.terminated.as_ref().and_then(|tls| tls.sni.clone()),
             termination_details: None,
+            wire: WireBytes::default(),
         };
         facts
     }

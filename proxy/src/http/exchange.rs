@@ -8,8 +8,9 @@ use egret_config::decide;
 use egret_config::decide::flag::Flag;
 use egret_config::decide::local_reply;
 use egret_config::decide::normalize::{hop, normalize};
-use egret_config::decide::outcome::{CORS_RESPONSE, DIRECT_RESPONSE};
+use egret_config::decide::outcome::{CORS_RESPONSE, DIRECT_RESPONSE, OutcomeKind};
 use egret_config::decide::verdict::{Answer, RequestDecision, RequestVerdict};
+use egret_config::grpc::GrpcStatus;
 use egret_config::model::mesh::ProxyHeaders;
 use egret_config::model::route::{Cors, HeaderChanges};
 use egret_config::snapshot::Snapshot;
@@ -30,15 +31,18 @@ use crate::http::informational::InformationalSender;
 use crate::http::outgoing::Outgoing;
 use crate::http::{answer, connect, cors, deadline, fault, forward, headers, upgrade};
 use crate::proxy::Proxy;
+use crate::report::reporter::RequestWire;
 
-/// Serves one request.
+/// Serves one request, whose bytes `wire` counts.
 pub async fn exchange(
     request: Request<Incoming>,
     informational: Option<InformationalSender>,
     downstream: &DownstreamConnection,
     proxy: &Rc<Proxy>,
+    wire: RequestWire,
 ) -> Response<ResponseBody> {
     let mut facts = downstream.facts(proxy);
+    facts.watch_wire(wire);
     if let Some(InformationalSender::Http2(interim)) = &informational {
         facts.watch_stream(interim.stream());
     }
@@ -67,14 +71,15 @@ pub async fn exchange(
         Err(failure) => return refuse(&failure, ResponseEdits::default(), context),
     };
     context.facts.watch_body(context.received.counter());
+    context.facts.decision.verdict = Some(OutcomeKind::of_exchange(&decision));
     context.facts.decision.route.clone_from(&decision.route);
     context.facts.set_reasons(&decision.trail);
     let mut edits = ResponseEdits {
         changes: changes(&decision),
         cors: None,
     };
-    match inject(&decision, &mut context).await {
-        Some(Aborted::Grpc(code)) => return grpc_aborted(code, edits, context),
+    match inject(&decision, &snapshot, &mut context).await {
+        Some(Aborted::Grpc(status)) => return grpc_aborted(status, edits, context),
         Some(Aborted::Http(failure)) => return refuse(&failure, edits, context),
         None => {}
     }
@@ -83,7 +88,7 @@ pub async fn exchange(
             cors::Verdict::Pass => {}
             cors::Verdict::Mark(origin) => edits.cors = Some((cors, origin)),
             cors::Verdict::Answer(response) => {
-                context.facts.decision.cluster = decision.trail.cluster.map(Arc::from);
+                set_cluster(&decision, &snapshot, &mut context);
                 return preflight(response, context);
             }
         }
@@ -186,21 +191,35 @@ fn changes<'s>(decision: &RequestDecision<'s>) -> [Option<&'s HeaderChanges>; 2]
 /// The faults of a rule, before anything else.
 async fn inject(
     decision: &RequestDecision<'_>,
+    snapshot: &Snapshot,
     context: &mut ExchangeContext<'_>,
 ) -> Option<Aborted> {
     let fault = decision.filters?.fault.as_ref()?;
-    context.facts.decision.cluster = decision.trail.cluster.map(Arc::from);
+    set_cluster(decision, snapshot, context);
     fault::inject(fault, &mut context.facts.flags, &mut dice::roll).await
+}
+
+/// Sets the cluster that a request was decided to go to, though it may be answered here.
+fn set_cluster(
+    decision: &RequestDecision<'_>,
+    snapshot: &Snapshot,
+    context: &mut ExchangeContext<'_>,
+) {
+    let name = decision.trail.cluster;
+    let cluster = name.and_then(|name| snapshot.clusters.get(name));
+    context.facts.decision.cluster = name.map(Arc::from);
+    context.facts.decision.service = cluster.map(|cluster| cluster.service.clone());
 }
 
 /// The answer of a fault that has a gRPC status.
 fn grpc_aborted(
-    code: u16,
+    status: GrpcStatus,
     edits: ResponseEdits<'_>,
     mut context: ExchangeContext<'_>,
 ) -> Response<ResponseBody> {
     context.facts.flags.raise(Flag::FI);
-    let mut response = answer::grpc_aborted(code, context.grpc);
+    context.facts.decision.verdict = Some(OutcomeKind::Fault);
+    let mut response = answer::grpc_aborted(status, context.grpc);
     edits.apply_to_local_reply(response.headers_mut(), context.own);
     let details = local_reply::fault_abort(200).details;
     context.facts.set_response(response.status(), details);
@@ -323,6 +342,7 @@ fn preflight(
     mut context: ExchangeContext<'_>,
 ) -> Response<ResponseBody> {
     headers::sign_response(response.headers_mut(), context.own);
+    context.facts.decision.verdict = Some(OutcomeKind::DirectResponse);
     context.facts.set_response(response.status(), CORS_RESPONSE);
     finish(response, context)
 }

@@ -2,6 +2,7 @@
 
 use egret_config::decide::Dice;
 use egret_config::decide::flag::{Flag, Flags};
+use egret_config::grpc::GrpcStatus;
 use egret_config::model::route::{Abort, Fault};
 use http::StatusCode;
 use tokio::time::sleep;
@@ -13,8 +14,8 @@ use crate::failure::{Cause, Failure};
 pub enum Aborted {
     /// An HTTP status.
     Http(Failure),
-    /// A gRPC status, by its number.
-    Grpc(u16),
+    /// A gRPC status.
+    Grpc(GrpcStatus),
 }
 
 /// Waits as long as the fault says, and says whether the request is to be aborted. Shares are rolled with `dice`.

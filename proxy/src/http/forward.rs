@@ -113,6 +113,7 @@ pub async fn forward(
     context: &mut ExchangeContext<'_>,
 ) -> Result<Answered, Failure> {
     context.facts.decision.cluster = Some(Arc::clone(&forward.cluster.name));
+    context.facts.decision.service = Some(forward.cluster.service.clone());
     rewrite(&mut outgoing, forward, context.own)?;
     if forward.authority.is_some() {
         context.facts.request.authority = Some(AuthorityFact::Header(outgoing.authority.clone()));

@@ -4,19 +4,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use egret_config::decide::normalize::names;
+use egret_config::header_names::{ATTEMPT_COUNT, EXPECTED_TIMEOUT, SERVICE_TIME, is_authority};
 use egret_config::model::mesh::ProxyHeaders;
 use egret_config::model::route::HeaderOperations;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
-
-/// Which try of the request this is, from 1.
-pub const ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-envoy-attempt-count");
-/// How long the upstream took until its response began, in milliseconds.
-pub const SERVICE_TIME: HeaderName = HeaderName::from_static("x-envoy-upstream-service-time");
-/// Why egret itself answered.
-pub const VERDICT: HeaderName = HeaderName::from_static("x-egret-verdict");
 
 /// A new `x-request-id`.
 pub fn new_request_id() -> Option<HeaderValue> {
@@ -53,7 +46,7 @@ pub fn count_attempt(headers: &mut HeaderMap, attempt: u32) {
 /// Says how long the upstream may take.
 pub fn expect_timeout(headers: &mut HeaderMap, timeout: Duration) {
     let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-    headers.insert(names::EXPECTED_TIMEOUT, HeaderValue::from(millis));
+    headers.insert(EXPECTED_TIMEOUT, HeaderValue::from(millis));
 }
 
 /// Finishes the headers of a response: whoever made it, it comes from us, unless the mesh says otherwise.
@@ -96,7 +89,7 @@ pub fn change<'o>(headers: &mut HeaderMap, operations: &'o HeaderOperations) -> 
     }
     for (changes, append) in [(&operations.set, false), (&operations.add, true)] {
         for (name, value) in changes {
-            if name.eq_ignore_ascii_case(":authority") || name.eq_ignore_ascii_case("host") {
+            if is_authority(name) {
                 authority = Some(&**value);
                 continue;
             }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use egret_config::decide::Dice;
 use egret_config::decide::call::Arrival;
-use egret_config::decide::normalize::{forwarded, names};
+use egret_config::decide::normalize::forwarded;
+use egret_config::header_names::{FORWARDED_FOR, INTERNAL};
 use egret_config::snapshot::cluster::Cluster;
 use egret_config::snapshot::workload::Mode;
 use http::{HeaderValue, header};
@@ -86,10 +87,10 @@ impl Copy {
             outgoing.body = body;
         }
         let map = &mut outgoing.parts.headers;
-        map.insert(names::INTERNAL, HeaderValue::from_static("true"));
+        map.insert(INTERNAL, HeaderValue::from_static("true"));
         headers::count_attempt(map, 1);
         map.remove(header::EXPECT);
-        if !map.contains_key(names::FORWARDED_FOR) {
+        if !map.contains_key(FORWARDED_FOR) {
             forwarded::append_client(map, self.arrival.client.ip());
         }
         let (arrival, mode) = (self.arrival, self.mode);

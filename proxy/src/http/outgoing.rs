@@ -1,7 +1,8 @@
 //! A request on its way out: what the client sent, made regular, and its form for the protocol of the upstream.
 
 use egret_config::decide::bad_request::BadRequestKind;
-use egret_config::decide::normalize::{NormalizedRequest, names};
+use egret_config::decide::normalize::NormalizedRequest;
+use egret_config::header_names::{ORIGINAL_HOST, ORIGINAL_PATH};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 use hyper::upgrade::OnUpgrade;
@@ -67,7 +68,7 @@ impl Outgoing {
         let path = PathAndQuery::try_from(path)
             .map_err(|error| Failure::new(Cause::Internal, format!("rewritten path: {error}")))?;
         if tell && let Ok(original) = HeaderValue::from_str(self.path.as_str()) {
-            self.parts.headers.insert(names::ORIGINAL_PATH, original);
+            self.parts.headers.insert(ORIGINAL_PATH, original);
         }
         self.path = path;
         Ok(())
@@ -80,7 +81,7 @@ impl Outgoing {
         };
         let original = std::mem::replace(&mut self.authority, authority.clone());
         if tell {
-            self.parts.headers.insert(names::ORIGINAL_HOST, original);
+            self.parts.headers.insert(ORIGINAL_HOST, original);
         }
         self.parts.headers.insert(header::HOST, authority);
     }

@@ -3,16 +3,15 @@
 use std::cell::LazyCell;
 use std::time::Duration;
 
+use egret_config::grpc::GrpcStatus;
+use egret_config::header_names::{GRPC_STATUS, RATE_LIMITED};
 use egret_config::model::route::Retries;
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, StatusCode};
 
 use crate::failure::{Cause, Failure, Retry};
 
 /// Istio's and Envoy's default base of the wait between tries.
 const BACKOFF: Duration = Duration::from_millis(25);
-
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const RATE_LIMITED: HeaderName = HeaderName::from_static("x-envoy-ratelimited");
 
 /// Whether a try that failed without a response may be followed by another. `unsent` tells whether nothing of the request
 /// left us.
@@ -38,14 +37,14 @@ pub fn after_failure(retries: &Retries, failure: &Failure, unsent: bool) -> bool
 
 /// Whether a response is to be thrown away for another try.
 pub fn after_response(retries: &Retries, status: StatusCode, headers: &HeaderMap) -> bool {
-    let grpc = LazyCell::new(|| headers.get(GRPC_STATUS));
+    let sent = LazyCell::new(|| headers.get(GRPC_STATUS));
     let wanted = retries.statuses.contains(&status.as_u16())
         || retries.on.iter().any(|on| match &**on {
             "5xx" => status.is_server_error(),
             "gateway-error" => matches!(status.as_u16(), 502..=504),
             "retriable-4xx" => status == StatusCode::CONFLICT,
-            word => grpc_code(word).is_some_and(|code| {
-                grpc.is_some_and(|status| status.as_bytes() == code.as_bytes())
+            word => grpc_status(word).is_some_and(|wanted| {
+                sent.is_some_and(|sent| sent.as_bytes() == wanted.text().as_bytes())
             }),
         });
     let insisted = retries.on.iter().any(|on| &**on == "envoy-ratelimited");
@@ -63,18 +62,19 @@ pub fn needs_copies(retries: &Retries, grpc: bool, http2: bool) -> bool {
         || retries.on.iter().any(|on| match &**on {
             "5xx" | "gateway-error" | "retriable-4xx" | "reset" | "envoy-ratelimited" => true,
             "refused-stream" => http2,
-            word => grpc && grpc_code(word).is_some(),
+            word => grpc && grpc_status(word).is_some(),
         })
 }
 
-fn grpc_code(word: &str) -> Option<&'static str> {
+/// The status of gRPC that a word of `retryOn` stands for.
+fn grpc_status(word: &str) -> Option<GrpcStatus> {
     Some(match word {
-        "cancelled" => "1",
-        "unknown" => "2",
-        "deadline-exceeded" => "4",
-        "resource-exhausted" => "8",
-        "internal" => "13",
-        "unavailable" => "14",
+        "cancelled" => GrpcStatus::Cancelled,
+        "unknown" => GrpcStatus::Unknown,
+        "deadline-exceeded" => GrpcStatus::DeadlineExceeded,
+        "resource-exhausted" => GrpcStatus::ResourceExhausted,
+        "internal" => GrpcStatus::Internal,
+        "unavailable" => GrpcStatus::Unavailable,
         _ => return None,
     })
 }

@@ -5,8 +5,9 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tracing::debug;
 
-use crate::relay::{Counts, relay};
+use crate::relay::relay;
 use crate::report::reporter::FactsGuard;
+use crate::report::stream_bytes::StreamBytes;
 
 /// An upgrade that a request asks for.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub fn renew(headers: &mut HeaderMap, token: HeaderValue) {
 pub async fn pass(client: OnUpgrade, upstream: OnUpgrade, mut facts: Box<FactsGuard>) {
     match futures_util::future::try_join(client, upstream).await {
         Ok((client, upstream)) => {
-            let counts = Counts::default();
+            let counts = StreamBytes::default();
             let end = relay(
                 &mut TokioIo::new(client),
                 &mut TokioIo::new(upstream),

@@ -134,8 +134,9 @@ impl<'l> UpstreamRequest<'l> {
                 });
             }
         };
+        let facts = attempts.begin(target.address.clone());
+        facts.workload = target.workload();
         let address = target.address;
-        let facts = attempts.begin(address.clone());
         self.trying_at.replace(Some(address.clone()));
         self.tried_at.replace(Some(address.clone()));
         let policy = &self.cluster.policy;

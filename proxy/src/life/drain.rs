@@ -17,6 +17,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub enum Phase {
     /// Work as usual.
     Running,
+    /// Take no new inbound connections; all else as usual.
+    DrainingInbound,
     /// Take no new inbound connections, finish what is under way, close what is idle.
     Draining,
     /// Stop now.
@@ -64,6 +66,11 @@ impl Drain {
     /// How many guards are held.
     pub fn held(&self) -> usize {
         self.phase.receiver_count()
+    }
+
+    /// Begins the drain of inbound connections alone. A second call changes nothing.
+    pub fn start_inbound(&self) {
+        self.advance(Phase::DrainingInbound);
     }
 
     /// Begins the drain without waiting for it. A second call changes nothing.
@@ -117,7 +124,12 @@ impl Guard {
         *self.phase.borrow()
     }
 
-    /// Returns once the drain has begun: accept no more, let keep-alive connections end after their request.
+    /// Returns once inbound connections are drained, at least: accept no more of them.
+    pub async fn inbound_draining(&mut self) {
+        self.reached(Phase::DrainingInbound).await;
+    }
+
+    /// Returns once the drain has begun: let keep-alive connections end after their request.
     pub async fn draining(&mut self) {
         self.reached(Phase::Draining).await;
     }
@@ -173,6 +185,19 @@ mod tests {
             drain.finish(Duration::from_secs(5)).await,
             Drained::Forced { left: 1 }
         );
+    }
+
+    #[tokio::test]
+    async fn inbound_connections_may_drain_first() {
+        let drain = Drain::new();
+        drain.start_inbound();
+        let mut guard = drain.guard();
+        guard.inbound_draining().await;
+        assert_eq!(guard.phase(), Phase::DrainingInbound);
+        drain.start();
+        drain.start_inbound();
+        guard.draining().await;
+        assert_eq!(guard.phase(), Phase::Draining);
     }
 
     #[tokio::test]

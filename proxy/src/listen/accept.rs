@@ -58,7 +58,7 @@ pub async fn accept(
     loop {
         let drained = async {
             match &mut until_drain {
-                Some(guard) => guard.draining().await,
+                Some(guard) => guard.inbound_draining().await,
                 None => pending().await,
             }
         };

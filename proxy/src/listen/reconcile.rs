@@ -28,6 +28,8 @@ pub struct Ports {
     configured: BTreeMap<BoundPort, Result<Open, String>>,
     /// Ports that stay open until the process drains.
     fixed: Vec<Open>,
+    /// All were closed: none is opened any more.
+    closed: bool,
     listener_status: ListenerStatus,
 }
 
@@ -70,6 +72,7 @@ impl Ports {
             workers,
             configured: BTreeMap::new(),
             fixed: Vec::new(),
+            closed: false,
             listener_status: ListenerStatus::default(),
         }
     }
@@ -96,8 +99,11 @@ impl Ports {
     }
 
     /// Opens and closes until exactly the `wanted` ports are open. One that cannot be opened does not stop the
-    /// others; its error is given, and given again by the next call while it lasts.
+    /// others; its error is given, and given again by the next call while it lasts. Once closed, they stay so.
     pub fn reconcile(&mut self, wanted: &[BoundPort]) -> Vec<BindError> {
+        if self.closed {
+            return Vec::new();
+        }
         let wanted: BTreeSet<BoundPort> = wanted.iter().copied().collect();
         self.configured.retain(|port, state| {
             let keep = wanted.contains(port);
@@ -150,11 +156,25 @@ impl Ports {
         }
     }
 
-    /// Closes all ports. What waits in their queues is still accepted; returns when that is done.
+    /// Closes all ports for good. What waits in their queues is still accepted; returns when that is done.
     pub async fn close(&mut self) {
+        self.closed = true;
         let configured = std::mem::take(&mut self.configured);
         let fixed = std::mem::take(&mut self.fixed);
-        let open: Vec<Open> = configured.into_values().flatten().chain(fixed).collect();
+        self.end(configured.into_values().flatten().chain(fixed).collect())
+            .await;
+    }
+
+    /// Closes the ports of this purpose, as [`Ports::close`] does, and leaves the others.
+    pub async fn close_only(&mut self, purpose: Purpose) {
+        let (ending, left) = std::mem::take(&mut self.fixed)
+            .into_iter()
+            .partition(|open| open.purpose == purpose);
+        self.fixed = left;
+        self.end(ending).await;
+    }
+
+    async fn end(&self, open: Vec<Open>) {
         self.show();
         for port in &open {
             port.until_dropped.send_replace(());

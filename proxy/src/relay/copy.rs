@@ -1,6 +1,5 @@
 //! One direction of a relay.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::pin::{Pin, pin};
@@ -8,6 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+use crate::report::stream_bytes::ByteCount;
 
 /// The buffer a direction starts with.
 pub(super) const BUFFER_MIN: usize = 8 << 10;
@@ -58,7 +59,7 @@ impl Copy {
         cx: &mut Context<'_>,
         from: &mut R,
         to: &mut W,
-        count: &Cell<u64>,
+        count: &ByteCount,
     ) -> Poll<Result<(), Stop>>
     where
         R: AsyncRead + Unpin,
@@ -71,7 +72,7 @@ impl Copy {
                     Ok(written) => {
                         self.buffer.advance(written);
                         self.unflushed = true;
-                        count.set(count.get() + written as u64);
+                        count.add(written as u64);
                     }
                     Err(error) => return Poll::Ready(Err(Stop::Writing(error))),
                 }

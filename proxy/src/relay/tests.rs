@@ -6,6 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::*;
+use crate::report::stream_bytes::ByteCount;
 
 /// A connection over loopback, both ends.
 async fn connection() -> (TcpStream, TcpStream) {
@@ -19,7 +20,7 @@ async fn connection() -> (TcpStream, TcpStream) {
 async fn an_end_is_passed_on_and_the_other_direction_goes_on() {
     let (mut client, mut ours) = connection().await;
     let (mut theirs, mut upstream) = connection().await;
-    let counts = Counts::default();
+    let counts = StreamBytes::default();
     let talk = async {
         client.write_all(b"question").await.expect("write");
         client.shutdown().await.expect("shutdown");
@@ -53,7 +54,7 @@ async fn much_passes_unchanged_both_ways_at_once() {
     const MUCH: usize = 5 << 20;
     let (client, mut ours) = connection().await;
     let (mut theirs, upstream) = connection().await;
-    let counts = Counts::default();
+    let counts = StreamBytes::default();
     let blob: Vec<u8> = (0..MUCH).map(|index| (index % 251) as u8).collect();
     let body_sender = async |stream: TcpStream| {
         let (mut read, mut write) = stream.into_split();
@@ -91,7 +92,7 @@ async fn a_reset_names_the_side_it_came_from() {
             .set_linger(Some(Duration::ZERO))
             .expect("linger");
         drop(resets);
-        let end = relay(&mut ours, &mut theirs, None, &Counts::default()).await;
+        let end = relay(&mut ours, &mut theirs, None, &StreamBytes::default()).await;
         let End::Broken { by: found, error } = end else {
             panic!("{end:?}")
         };
@@ -109,7 +110,7 @@ async fn silence_on_both_sides_ends_at_the_idle_limit_and_bytes_put_it_off() {
         client.write_all(b"x").await.expect("write");
         pending::<()>().await;
     };
-    let counts = Counts::default();
+    let counts = StreamBytes::default();
     tokio::select! {
         end = relay(&mut ours, &mut theirs, Some(Duration::from_secs(60)), &counts) => {
             assert!(matches!(end, End::Idle), "{end:?}");
@@ -124,7 +125,7 @@ async fn without_a_limit_silence_lasts_and_a_cut_relay_is_counted() {
     let (mut client, mut ours) = duplex(64);
     let (mut theirs, _upstream) = duplex(64);
     client.write_all(b"abc").await.expect("write");
-    let counts = Counts::default();
+    let counts = StreamBytes::default();
     let day = Duration::from_secs(86_400);
     assert!(
         timeout(day, relay(&mut ours, &mut theirs, None, &counts))
@@ -138,7 +139,7 @@ async fn without_a_limit_silence_lasts_and_a_cut_relay_is_counted() {
 async fn buffers_grow_while_they_are_filled_and_are_given_back() {
     let (mut client, mut ours) = duplex(1 << 20);
     let (mut theirs, mut upstream) = duplex(2 << 20);
-    let count = Cell::new(0);
+    let count = ByteCount::default();
     let mut copy = Copy::new();
     let mut poll = async |copy: &mut Copy| {
         poll_fn(|cx| {

@@ -1,6 +1,8 @@
 //! The facts about one call, as plain data by stage. They are filled for every call, whether or not a sink is
 //! configured, so filling them neither allocates nor looks at the clock of the wall.
 
+mod wire;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,25 +10,29 @@ use std::time::Duration;
 use egret_config::address::{ClientAddress, EndpointAddress, LocalAddress, UpstreamLocalAddress};
 use egret_config::decide::flag::{Flag, Flags};
 use egret_config::decide::normalize::NormalizedRequest;
+use egret_config::decide::outcome::OutcomeKind;
 use egret_config::decide::verdict::{Refusal, RouteName};
+use egret_config::header_names::{FORWARDED_FOR, REQUEST_ID};
+use egret_config::model::endpoint::DestinationWorkload;
+use egret_config::model::tls::Hashed;
+use egret_config::snapshot::cluster::DestinationService;
 use http::header::{HOST, USER_AGENT};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
 use crate::failure::{Cause, Failure};
-
-/// `x-forwarded-for`
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// `x-request-id`
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub use crate::report::facts::wire::WireBytes;
+use crate::report::stream_bytes::StreamBytes;
 
 /// One HTTP request, or one connection that carries no HTTP.
 #[derive(Debug)]
 pub struct Facts {
     /// When the connection was accepted, or the head of the request was read.
     pub began: Instant,
+    /// What the connection carries, as far as it was read.
+    pub protocol: CallProtocol,
     /// The client's side.
     pub downstream: DownstreamFacts,
     /// The request; empty for byte streams and for bytes that never became a request.
@@ -43,8 +49,22 @@ pub struct Facts {
     pub bytes_received: u64,
     /// Body bytes to the client; for byte streams all bytes to it.
     pub bytes_sent: u64,
+    /// The bytes of a byte stream that is relayed, while they pass.
+    pub stream: Option<Arc<StreamBytes>>,
     /// How the call ended; `None` while it is under way.
     pub end: Option<End>,
+}
+
+/// What a call's connection carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CallProtocol {
+    /// HTTP that is read: each request is a call.
+    Http,
+    /// TLS that is not ended here.
+    Tls,
+    /// Any other bytes.
+    #[default]
+    Tcp,
 }
 
 /// The client's side of a call.
@@ -58,6 +78,8 @@ pub struct DownstreamFacts {
     pub requested_server_name: Option<Arc<str>>,
     /// Why egret closed the client's connection.
     pub termination_details: Option<Cow<'static, str>>,
+    /// Bytes of the call on the client's connection, complete at its end.
+    pub wire: WireBytes,
 }
 
 /// The request's head, normalized; that of a bad request is as the client sent it.
@@ -91,8 +113,12 @@ pub enum AuthorityFact {
 /// What the configuration decided.
 #[derive(Clone, Debug, Default)]
 pub struct DecisionFacts {
+    /// What the decision comes to; `None` while nothing is decided, and for inbound connections.
+    pub verdict: Option<OutcomeKind>,
     /// The cluster's name.
     pub cluster: Option<Arc<str>>,
+    /// How metrics name the service of that cluster; `None` where there is no such cluster.
+    pub service: Option<Hashed<DestinationService>>,
     /// The route's name.
     pub route: Option<RouteName>,
     /// The trail's short form; only where a sink wants it, since it is a text of its own.
@@ -106,6 +132,8 @@ pub struct Attempt {
     pub endpoint: EndpointAddress,
     /// The local address of the connection to it.
     pub local_address: Option<UpstreamLocalAddress>,
+    /// The workload at the endpoint, where it is a pod that is known.
+    pub workload: Option<Hashed<DestinationWorkload>>,
 }
 
 /// The attempts of one call. The first one needs no allocation.
@@ -170,8 +198,8 @@ impl RequestFacts {
             protocol: Some(version),
             authority,
             user_agent: headers.get(USER_AGENT).cloned(),
-            x_forwarded_for: headers.get(X_FORWARDED_FOR).cloned(),
-            request_id: headers.get(X_REQUEST_ID).cloned(),
+            x_forwarded_for: headers.get(FORWARDED_FOR).cloned(),
+            request_id: headers.get(REQUEST_ID).cloned(),
         }
     }
 }
@@ -182,6 +210,7 @@ impl Attempts {
         let attempt = Attempt {
             endpoint,
             local_address: None,
+            workload: None,
         };
         let before = self.last.replace(attempt);
         self.earlier.extend(before);
@@ -204,6 +233,7 @@ impl Facts {
     pub fn begin() -> Self {
         Self {
             began: Instant::now(),
+            protocol: CallProtocol::default(),
             downstream: DownstreamFacts::default(),
             request: RequestFacts::default(),
             decision: DecisionFacts::default(),
@@ -212,6 +242,7 @@ impl Facts {
             flags: Flags::default(),
             bytes_received: 0,
             bytes_sent: 0,
+            stream: None,
             end: None,
         }
     }
@@ -285,6 +316,17 @@ impl Facts {
     }
 
     fn set_failure(&mut self, failure: &Failure, flag: Option<Flag>) {
+        match failure.cause() {
+            Cause::Refused(refusal) => {
+                self.decision.verdict = Some(OutcomeKind::refused(refusal));
+            }
+            Cause::BadRequest(_) => self.decision.verdict = Some(OutcomeKind::BadRequest),
+            Cause::FaultAbort(_) => self.decision.verdict = Some(OutcomeKind::Fault),
+            Cause::NoEndpoint | Cause::NoAddress(_) => {
+                self.decision.verdict = Some(OutcomeKind::NoEndpoint);
+            }
+            _ => {}
+        }
         if let Some(flag) = flag {
             self.flags.raise(flag);
         }

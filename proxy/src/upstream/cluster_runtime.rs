@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use egret_config::address::EndpointAddress;
 use egret_config::decide::Dice;
+use egret_config::model::endpoint::DestinationWorkload;
 use egret_config::model::policy::LoadBalancer;
+use egret_config::model::tls::Hashed;
 use egret_config::snapshot::cluster::{Cluster, Discovery};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -41,6 +43,13 @@ pub struct Target {
     pub others: Vec<SocketAddr>,
     /// Counts the call while it lives.
     pub active: Option<Active>,
+}
+
+impl Target {
+    /// The workload there, where it is a pod that is known.
+    pub fn workload(&self) -> Option<Hashed<DestinationWorkload>> {
+        self.active.as_ref()?.workload().cloned()
+    }
 }
 
 /// What is alive of one cluster.

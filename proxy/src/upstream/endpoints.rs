@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use egret_config::address::EndpointAddress;
+use egret_config::model::endpoint::DestinationWorkload;
+use egret_config::model::tls::Hashed;
 use egret_config::snapshot::cluster::Member;
 use tokio::time::Instant;
 
@@ -22,6 +24,8 @@ pub struct Endpoint {
     pub active: Cell<u32>,
     /// Since when it is known, where its share grows from then on.
     pub since: Cell<Option<Instant>>,
+    /// The workload, where it is a pod that is known.
+    pub workload: Option<Hashed<DestinationWorkload>>,
 }
 
 impl Endpoint {
@@ -33,6 +37,15 @@ impl Endpoint {
             priority,
             active: Cell::new(0),
             since: Cell::new(None),
+            workload: None,
+        }
+    }
+
+    /// The endpoint of a member at this address.
+    fn of(member: &Member, address: EndpointAddress) -> Self {
+        Self {
+            workload: member.workload.clone(),
+            ..Self::new(address, member.weight, member.priority)
         }
     }
 }
@@ -58,6 +71,11 @@ impl Active {
             _request: request,
         }
     }
+
+    /// The workload at the endpoint, where it is a pod that is known.
+    pub fn workload(&self) -> Option<&Hashed<DestinationWorkload>> {
+        self.endpoint.as_ref()?.workload.as_ref()
+    }
 }
 
 impl Drop for Active {
@@ -72,7 +90,7 @@ impl Drop for Active {
 pub fn of_addresses(members: &[Member]) -> Vec<Rc<Endpoint>> {
     let endpoints = members.iter().filter_map(|member| {
         let address = member.endpoint_address()?;
-        Some(Endpoint::new(address, member.weight, member.priority))
+        Some(Endpoint::of(member, address))
     });
     endpoints.map(Rc::new).collect()
 }
@@ -88,7 +106,7 @@ pub fn of_answer(
         if into.iter().any(|known| known.address == address) {
             continue;
         }
-        let new = Endpoint::new(address, member.weight, member.priority);
+        let new = Endpoint::of(member, address);
         let kept = before.iter().find(|old| {
             old.address == new.address && old.weight == new.weight && old.priority == new.priority
         });
@@ -124,6 +142,7 @@ mod tests {
             weight: 1,
             locality: "".into(),
             priority: 0,
+            workload: None,
         };
         let at = |last| EndpointAddress::Ip(([10, 0, 0, last], 80).into());
         let (mut before, mut after) = (Vec::new(), Vec::new());

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use egret_config::address::EndpointAddress;
+use egret_config::grpc::GrpcStatus;
+use egret_config::header_names::GRPC_STATUS;
 use egret_config::model::policy::OutlierDetection;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
@@ -32,12 +34,17 @@ pub enum CallOutcome {
 impl CallOutcome {
     /// What a response says. One of gRPC without a body has its status among the headers.
     pub fn of_response(status: StatusCode, headers: &HeaderMap) -> Self {
-        let grpc = headers.get("grpc-status").map(HeaderValue::as_bytes);
-        Self::Answered(match grpc {
-            // As Envoy translates: unavailable; cancelled, unknown, internal and data loss; deadline exceeded.
-            Some(b"14") => 503,
-            Some(b"1" | b"2" | b"13" | b"15") => 500,
-            Some(b"4") => 504,
+        let grpc = headers.get(GRPC_STATUS).map(HeaderValue::as_bytes);
+        Self::Answered(match grpc.and_then(GrpcStatus::of_header) {
+            // As Envoy translates.
+            Some(GrpcStatus::Unavailable) => 503,
+            Some(
+                GrpcStatus::Cancelled
+                | GrpcStatus::Unknown
+                | GrpcStatus::Internal
+                | GrpcStatus::DataLoss,
+            ) => 500,
+            Some(GrpcStatus::DeadlineExceeded) => 504,
             _ => status.as_u16(),
         })
     }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use egret_config::host::HostPattern;
 use egret_config::model::policy::{ConnectionPool, LoadBalancer};
+use egret_config::model::tls::Hashed;
 use egret_config::port::Protocol;
-use egret_config::snapshot::cluster::{Cluster, ClusterPolicy, Discovery};
+use egret_config::snapshot::cluster::{Cluster, ClusterPolicy, DestinationService, Discovery};
 
 /// `a.test` over HTTP on port 80, without any policy of its own.
 pub(crate) fn cluster(discovery: Discovery) -> Arc<Cluster> {
@@ -29,6 +30,11 @@ pub(crate) fn cluster(discovery: Discovery) -> Arc<Cluster> {
             retry_budget: None,
         },
         service_names: Arc::default(),
+        service: Hashed::new(DestinationService {
+            host: "a.test".into(),
+            name: "a.test".into(),
+            namespace: "default".into(),
+        }),
         origin: "ServiceEntry default/a".into(),
         destination_rules: Vec::new(),
     })

@@ -10,14 +10,15 @@ use egret_tests::places::{HTTPBIN_ORG, Located};
 use egret_tests::process::Process;
 
 use crate::proxy::load::Answered;
+use crate::proxy::results::Results;
 use crate::proxy::sidecar::{BIG_BODY, Contestant, ORIGIN, Stage};
-use crate::proxy::{load, meter};
+use crate::proxy::{load, machine, meter};
 
 /// One flow.
 pub(super) struct Flow {
     pub(super) name: &'static str,
     /// What is sent, for readers of the table.
-    pub(super) about: &'static str,
+    about: &'static str,
     /// The values that the table shows, by name.
     pub(super) shown: &'static [Value],
     kind: Kind,
@@ -59,8 +60,12 @@ enum Kind {
     Start,
 }
 
-/// How many idle connections are held.
-const IDLE: usize = 1000;
+/// How many idle connections are held, where the limit of open files allows as many.
+const IDLE_MAX: usize = 10_000;
+/// Files that a proxy has open without connections, and keeps for other uses.
+const FILES_BESIDES: usize = 1_000;
+/// Files that a proxy has open for a connection: the client's socket and the upstream's.
+const FILES_OF_A_CONNECTION: usize = 2;
 /// Connections of the steady flow, and requests a second over each.
 const STEADY: [u32; 2] = [40, 100];
 
@@ -87,6 +92,8 @@ const CPU: Value = less("cpu_us_per_request", "CPU µs/request", 1);
 const CPU_BYTES: Value = less("cpu_ms_per_gib", "CPU ms/GiB", 0);
 const THROUGHPUT: Value = more("gbit_per_second", "Gbit/s", 2);
 const MEMORY: Value = less("kib_per_connection", "KiB/connection", 1);
+/// How many connections were held; it precedes the flow's text.
+const CONNECTIONS: &str = "connections";
 
 /// All flows, in the order of the table.
 pub(super) const FLOWS: &[Flow] = &[
@@ -144,13 +151,13 @@ pub(super) const FLOWS: &[Flow] = &[
     },
     Flow {
         name: "idle-http1",
-        about: "1,000 idle HTTP/1.1 connections",
+        about: "idle HTTP/1.1 connections",
         shown: &[MEMORY],
         kind: Kind::Idle(80),
     },
     Flow {
         name: "idle-opaque",
-        about: "1,000 idle opaque connections",
+        about: "idle opaque connections",
         shown: &[MEMORY],
         kind: Kind::Idle(9080),
     },
@@ -169,6 +176,14 @@ pub(super) const FLOWS: &[Flow] = &[
 pub(super) type Values = BTreeMap<String, f64>;
 
 impl Flow {
+    /// What is sent, with the number of idle connections of this run.
+    pub(super) fn title(&self, results: &Results) -> String {
+        match results.median(self.name, Contestant::Egret, CONNECTIONS) {
+            Some(count) => format!("{count} {}", self.about),
+            None => self.about.to_owned(),
+        }
+    }
+
     /// Measures this flow once through a proxy, which is started when it does not run yet.
     pub(super) fn measure(
         &self,
@@ -268,18 +283,28 @@ fn idle(
     port: u16,
 ) -> anyhow::Result<Values> {
     let pod = stage.pod(contestant);
+    let room = machine::open_files()?.saturating_sub(FILES_BESIDES) / FILES_OF_A_CONNECTION;
+    let count = IDLE_MAX.min(room);
+    anyhow::ensure!(
+        count > 0,
+        "the limit of open files leaves no room for idle connections; raise it (ulimit -n)"
+    );
     let before = meter::memory_kib(process)?;
-    let held = pod.run(move || {
-        (0..IDLE)
-            .map(|_| one_request(port))
-            .collect::<std::io::Result<Vec<_>>>()
-    });
-    let held = held.context("an idle connection")?;
+    let open = pod.run(move || {
+        (0..count)
+            .map(|number| {
+                one_request(port).with_context(|| format!("idle connection {number} of {count}"))
+            })
+            .collect::<anyhow::Result<Vec<_>>>()
+    })?;
     let grown = meter::memory_kib(process)? - before;
-    drop(held);
-    #[allow(clippy::cast_precision_loss, reason = "a small constant")]
-    let count = IDLE as f64;
-    Ok(values(&[(MEMORY.name, grown / count)]))
+    drop(open);
+    #[allow(clippy::cast_precision_loss, reason = "at most IDLE_MAX")]
+    let count = count as f64;
+    Ok(values(&[
+        (MEMORY.name, grown / count),
+        (CONNECTIONS, count),
+    ]))
 }
 
 fn one_request(port: u16) -> std::io::Result<TcpStream> {

@@ -45,6 +45,20 @@ pub(super) fn pin(process: u32, processors: &[usize]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How many files a process that is started here may have open.
+pub(super) fn open_files() -> anyhow::Result<usize> {
+    let limits = fs::read_to_string("/proc/self/limits")?;
+    let limit = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .and_then(|line| line.split_whitespace().next())
+        .context("the kernel states the limit of open files")?;
+    match limit {
+        "unlimited" => Ok(usize::MAX),
+        number => Ok(number.parse()?),
+    }
+}
+
 /// The processor's model, the number of processors, and the kernel.
 pub(super) fn description() -> anyhow::Result<String> {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;

@@ -63,7 +63,7 @@ pub(super) fn table(results: &Results) -> String {
                 let _ = writeln!(
                     text,
                     "| {} | {} | {egret:.digits$} | {envoy:.digits$} | {:.1}x |",
-                    flow.about,
+                    flow.title(results),
                     value.about,
                     advantage(value, egret, envoy)
                 );
@@ -77,7 +77,12 @@ pub(super) fn table(results: &Results) -> String {
 fn chart(results: &Results) -> String {
     const ROW: usize = 34;
     const LEFT: usize = 330;
-    const FULL: f64 = 360.0;
+    /// Width of Envoy's bar, which is 100 %.
+    const FULL: f64 = 220.0;
+    /// The longest bar of egret's, as a share; the label states the share.
+    const SHARE_MAX: f64 = 1.3;
+    /// Where the labels begin: behind the longest bar.
+    const LABELS: usize = LEFT + 300;
     let rows: Vec<_> = FLOWS
         .iter()
         .filter_map(|flow| {
@@ -93,7 +98,7 @@ fn chart(results: &Results) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"860\" height=\"{height}\" viewBox=\"0 0 860 {height}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"860\" height=\"{height}\" fill=\"#ffffff\"/>\n\
-         <text x=\"12\" y=\"20\" font-weight=\"bold\">What a flow costs: egret (green) beside Envoy (grey = 100 %)</text>\n"
+         <text x=\"12\" y=\"20\" font-weight=\"bold\">Cost of each flow: egret (green) beside Envoy (grey, 100 %)</text>\n"
     );
     for (at, (flow, value, egret, envoy)) in rows.into_iter().enumerate() {
         let top = 34 + at * ROW;
@@ -103,14 +108,14 @@ fn chart(results: &Results) -> String {
             svg,
             "<text x=\"12\" y=\"{}\">{}</text>\n<rect x=\"{LEFT}\" y=\"{top}\" width=\"{FULL}\" height=\"11\" fill=\"#c4c8cc\"/>\n\
              <rect x=\"{LEFT}\" y=\"{}\" width=\"{:.1}\" height=\"11\" fill=\"#2e8b57\"/>\n\
-             <text x=\"{}\" y=\"{}\" fill=\"#333333\">{egret:.digits$} / {envoy:.digits$} {}</text>",
+             <text x=\"{LABELS}\" y=\"{}\" fill=\"#333333\">{egret:.digits$} / {envoy:.digits$} {} ({:.0} %)</text>",
             top + 16,
-            flow.about,
+            flow.title(results),
             top + 12,
-            FULL * share.min(1.3),
-            LEFT + 370,
+            FULL * share.min(SHARE_MAX),
             top + 16,
             value.about,
+            share * 100.0,
         );
     }
     svg + "</svg>\n"

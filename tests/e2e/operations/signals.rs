@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use egret_tests::client;
 use egret_tests::client::curl;
-use egret_tests::egret::{Proxy, Settings};
+use egret_tests::egret::{ADMIN, PROXY_UID, Proxy, Settings};
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
 use egret_tests::origin::{Answer, Origin, text};
 use egret_tests::places::{EGRESS_GATEWAY, ELSEWHERE, Family, Located, SLEEP};
+use egret_tests::process::Process;
+use egret_tests::scrape;
 use egret_tests::topology::World;
 use hyper::StatusCode;
 use nix::sys::signal::Signal;
@@ -25,6 +27,12 @@ const HELD: &str = "http://elsewhere.example/held";
 
 /// Longer than any test takes.
 const LONG_DRAIN: [&str; 2] = ["--drain-time", "10m"];
+
+/// The agent's words for a proxy that ends when nothing is in flight any more.
+const UNTIL_IDLE: [(&str, &str); 2] = [
+    ("EXIT_ON_ZERO_ACTIVE_CONNECTIONS", "true"),
+    ("MINIMUM_DRAIN_DURATION", "0s"),
+];
 
 /// An answer that waits for the word where the path is that of [`HELD`].
 fn held(go: &watch::Receiver<bool>) -> Answer {
@@ -54,6 +62,22 @@ fn sidecar<'p>(world: &World, pod: &'p Host, config: &Folder) -> anyhow::Result<
         .config(config.path())
         .with(&LONG_DRAIN)
         .start(world, pod)
+}
+
+fn sidecar_until_idle<'p>(
+    world: &World,
+    pod: &'p Host,
+    config: &Folder,
+) -> anyhow::Result<Proxy<'p>> {
+    stage::redirect(world, pod, &egret_tests::egret::INJECTED)?;
+    let settings = stage::sidecar_settings(world, "default").config(config.path());
+    until_idle(settings).start(world, pod)
+}
+
+fn until_idle(settings: Settings) -> Settings {
+    UNTIL_IDLE.iter().fold(settings, |settings, (name, value)| {
+        settings.env(name, value)
+    })
 }
 
 fn is_draining(proxy: &Proxy<'_>) -> anyhow::Result<()> {
@@ -144,6 +168,115 @@ fn a_second_signal_ends_the_drain() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What an application does at its end, after the signal that both got.
+#[test]
+fn a_sidecar_without_calls_goes_on_for_the_drain_time() -> anyhow::Result<()> {
+    let world = World::new("signals-goes-on", Family::V4)?;
+    let (_origin, _word) = origin(&world)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = stage::registered(
+        "elsewhere.yaml",
+        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
+    )?;
+    let sidecar = sidecar(&world, &pod, &config)?;
+    sidecar.signal(Signal::SIGTERM)?;
+    is_draining(&sidecar)?;
+    for _ in 0..3 {
+        let answer = curl(&pod, &[QUICK])?;
+        assert_eq!(answer.status, 200, "{}", sidecar.everything());
+    }
+    assert_eq!(sidecar.page("/ready")?.status, 503);
+    sidecar.signal(Signal::SIGTERM)?;
+    assert_eq!(sidecar.await_end()?, 0);
+    Ok(())
+}
+
+#[test]
+fn the_drain_time_of_the_pod_ends_a_sidecar() -> anyhow::Result<()> {
+    let world = World::new("signals-time", Family::V4)?;
+    let (origin, _word) = origin(&world)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = stage::registered(
+        "elsewhere.yaml",
+        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
+    )?;
+    stage::redirect(&world, &pod, &egret_tests::egret::INJECTED)?;
+    let sidecar = stage::sidecar_settings(&world, "default")
+        .config(config.path())
+        .env("PROXY_CONFIG", "{\"terminationDrainDuration\":\"0.2s\"}")
+        .env("TERMINATION_DRAIN_DURATION_SECONDS", "600")
+        .start(&world, &pod)?;
+    let held = client::start(&pod, &[HELD])?;
+    origin.requests.await_one(|_| true)?;
+    sidecar.signal(Signal::SIGTERM)?;
+    assert_eq!(sidecar.await_end()?, 0);
+    assert_ne!(held.finish()?.status, 200, "it was cut");
+    Ok(())
+}
+
+/// Kubernetes' native sidecars: `preStop` drains long before the application ends.
+#[test]
+fn inbound_listeners_drain_apart() -> anyhow::Result<()> {
+    let world = World::new("signals-inbound", Family::V4)?;
+    let (_origin, _word) = origin(&world)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = stage::registered(
+        "elsewhere.yaml",
+        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
+    )?;
+    let sidecar = sidecar(&world, &pod, &config)?;
+    let path = "/drain_listeners?graceful&inboundonly";
+    assert_eq!(scrape::post(&pod, ADMIN, path)?.status, 200);
+    is_draining(&sidecar)?;
+    stage::until(|| Ok(!sidecar.page("/listeners")?.body.contains("15006")))?;
+    let answer = curl(&pod, &[QUICK])?;
+    assert_eq!(answer.status, 200);
+    assert_ne!(answer.header("connection"), Some("close"));
+    Ok(())
+}
+
+#[test]
+fn listeners_are_closed_on_demand() -> anyhow::Result<()> {
+    let world = World::new("signals-close", Family::V4)?;
+    let (_origin, _word) = origin(&world)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = stage::registered(
+        "elsewhere.yaml",
+        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
+    )?;
+    let sidecar = sidecar(&world, &pod, &config)?;
+    assert_eq!(curl(&pod, &[QUICK])?.status, 200);
+    assert_eq!(scrape::post(&pod, ADMIN, "/drain_listeners")?.status, 200);
+    is_draining(&sidecar)?;
+    stage::until(|| Ok(!sidecar.page("/listeners")?.body.contains("15001")))?;
+    assert_eq!(curl(&pod, &[QUICK])?.status, 0, "nobody listens");
+    assert_eq!(
+        sidecar.page("/server_info")?.status,
+        200,
+        "the process stays"
+    );
+    Ok(())
+}
+
+#[test]
+fn wait_ends_once_the_proxy_is_ready() -> anyhow::Result<()> {
+    let world = World::new("signals-wait", Family::V4)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = Folder::with(&[REGISTRY_ONLY])?;
+    let program = world.program("egret-proxy")?;
+    let wait = |arguments: &[&str]| {
+        let arguments = [&["wait"], arguments].concat();
+        Process::run(&pod, pod.command(PROXY_UID, &program, &arguments))
+    };
+    let early = wait(&["--timeoutSeconds", "0"])?;
+    assert_eq!(early.code, 1, "{early:?}");
+    assert!(early.errors.contains("not ready after"), "{early:?}");
+    let _sidecar = sidecar(&world, &pod, &config)?;
+    let ready = wait(&[])?;
+    assert_eq!(ready.code, 0, "{ready:?}");
+    Ok(())
+}
+
 #[test]
 fn a_sidecar_that_drains_takes_outbound_calls() -> anyhow::Result<()> {
     let world = World::new("signals-drain", Family::V4)?;
@@ -153,7 +286,7 @@ fn a_sidecar_that_drains_takes_outbound_calls() -> anyhow::Result<()> {
         "elsewhere.yaml",
         &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
     )?;
-    let sidecar = sidecar(&world, &pod, &config)?;
+    let sidecar = sidecar_until_idle(&world, &pod, &config)?;
     let held = client::start(&pod, &[HELD])?;
     origin.requests.await_one(|_| true)?;
     sidecar.signal(Signal::SIGTERM)?;
@@ -200,11 +333,10 @@ spec:
 ",
     )?;
     let address = EGRESS_GATEWAY.v4();
-    let gateway = Settings::gateway("istio=egressgateway")
+    let settings = Settings::gateway("istio=egressgateway")
         .pod_ip(address)
-        .config(config.path())
-        .with(&LONG_DRAIN)
-        .start(&world, &gateway_pod)?;
+        .config(config.path());
+    let gateway = until_idle(settings).start(&world, &gateway_pod)?;
     let through = format!("elsewhere.example:80:{address}:8080");
     let through = ["--connect-to", &*through];
     let held = client::start(&pod, &[through[0], through[1], HELD])?;

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::address::OriginalDestination;
-use crate::decide::normalize::names::{
+use crate::decide::normalize::steering::{take_claims, take_steering};
+use crate::header_names::{
     CLIENT_CERT, EXTERNAL_ADDRESS, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO,
 };
-use crate::decide::normalize::steering::{take_claims, take_steering};
 use crate::model::mesh::{ClientCert, Topology};
 
 /// Sees to it that a request of HTTP/1.0, which needs none, has a host: where its client wants to go.

@@ -3,11 +3,10 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::decide::normalize::names::{FORWARDED_FOR, FORWARDED_PROTO};
-use crate::decide::normalize::steering::{PEER_METADATA, is_of_envoy, remove};
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+use crate::decide::normalize::steering::{is_of_envoy, remove};
+use crate::header_names::{
+    FORWARDED_FOR, FORWARDED_PROTO, KEEP_ALIVE, PEER_METADATA, PROXY_CONNECTION,
+};
 
 /// Takes out of a request what is meant for this hop only, including what its `connection` header names. `te` stays if
 /// it is `trailers`, and `trailer` stays, so that trailers reach the other side.

@@ -321,3 +321,56 @@ fn tls_origination() {
         ["d.test".into()]
     );
 }
+
+#[test]
+fn metrics_name_the_service_behind_a_cluster() {
+    let kubernetes = "---
+apiVersion: v1
+kind: Service
+metadata: {name: reviews, namespace: shop}
+spec: {clusterIP: 10.96.0.1, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: reviews-v1-6d4b75cb6d-x
+  namespace: shop
+  labels: {app: reviews, version: v1}
+  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: reviews-v1-6d4b75cb6d, uid: u, controller: true}]
+status: {podIP: 10.0.0.1}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: reviews-1, namespace: shop, labels: {kubernetes.io/service-name: reviews}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.0.1]}, {addresses: [10.0.0.2]}]
+ports: [{name: http, port: 8080}]
+";
+    let world = sidecar(REGISTRY_ONLY, &(entry("a", SERVICE) + kubernetes));
+    let names = |cluster: &str| {
+        let service = &world.cluster(cluster).service;
+        (
+            service.host.to_string(),
+            service.name.to_string(),
+            service.namespace.to_string(),
+        )
+    };
+    let of = |host: &str, name: &str, namespace: &str| {
+        (host.to_owned(), name.to_owned(), namespace.to_owned())
+    };
+    assert_eq!(
+        names("outbound|80||a.test"),
+        of("a.test", "a.test", "default")
+    );
+    let host = "reviews.shop.svc.cluster.local";
+    let cluster = format!("outbound|80||{host}");
+    assert_eq!(names(&cluster), of(host, "reviews", "shop"));
+    let Discovery::Members(members) = &world.cluster(&cluster).discovery else {
+        panic!("listed");
+    };
+    let workloads: Vec<_> = members
+        .iter()
+        .map(|member| member.workload.as_ref().map(|workload| &*workload.name))
+        .collect();
+    assert_eq!(workloads, [Some("reviews-v1"), None], "a pod, and nobody");
+}

@@ -1,6 +1,7 @@
 //! Texts that are no texts, too large or too deep, and those that hold secrets.
 
 use super::*;
+use crate::load::limits::JSON_BREAKS_MAX;
 
 #[test]
 fn secrets_stay_secret() {

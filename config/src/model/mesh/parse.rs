@@ -8,7 +8,7 @@ use crate::model::mesh::{proxy_headers, unread};
 use crate::model::meta::{ExportTo, Meta};
 use crate::model::outbound_policy::OutboundPolicy;
 use crate::model::policy::blocks;
-use crate::model::route::tries;
+use crate::model::route::retries;
 use crate::model::sidecar::EgressPort;
 use crate::model::{host_name, policy, read, tls};
 use crate::port::Protocol;
@@ -106,7 +106,7 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, diagnostics: &mut Diagnostics
     }
     mesh.retries = wire.default_http_retry_policy.as_ref().map(|wire| {
         diagnostics.within("defaultHttpRetryPolicy", |diagnostics| {
-            tries::parse(wire, diagnostics)
+            retries::parse(wire, diagnostics)
         })
     });
     let root = Arc::clone(&mesh.root_namespace);
@@ -173,6 +173,9 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, diagnostics: &mut Diagnostics
             proxy_headers::parse(headers, diagnostics)
         });
     }
+    let drain = config.and_then(|config| config.termination_drain_duration.as_ref());
+    mesh.termination_drain =
+        read::duration(diagnostics, "defaultConfig.terminationDrainDuration", drain);
     mesh
 }
 

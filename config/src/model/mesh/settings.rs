@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::mesh::providers::{DefaultProviders, ExtensionProvider};
 use crate::model::mesh::proxy_headers::{ProxyHeaders, Topology};
 use crate::model::meta::{ExportTo, Meta};
 use crate::model::outbound_policy::OutboundPolicy;
@@ -51,6 +52,10 @@ pub struct Mesh {
     pub access_log_encoding: AccessLogEncoding,
     /// `accessLogFormat`; empty is the default line or keys.
     pub access_log_format: Arc<str>,
+    /// `extensionProviders`, in order.
+    pub extension_providers: Vec<Arc<ExtensionProvider>>,
+    /// `defaultProviders`.
+    pub default_providers: DefaultProviders,
     /// `dnsRefreshRate`: how soon a failed name is asked again.
     pub dns_refresh_rate: Duration,
     /// `h2UpgradePolicy` UPGRADE.
@@ -69,6 +74,8 @@ pub struct Mesh {
     pub proxy_headers: ProxyHeaders,
     /// `defaultConfig.gatewayTopology`.
     pub topology: Topology,
+    /// `defaultConfig.terminationDrainDuration`: how long a proxy that was told to end goes on.
+    pub termination_drain: Option<Duration>,
 }
 
 impl Default for Mesh {
@@ -88,6 +95,8 @@ impl Default for Mesh {
             access_log_file: "".into(),
             access_log_encoding: AccessLogEncoding::Text,
             access_log_format: "".into(),
+            extension_providers: Vec::new(),
+            default_providers: DefaultProviders::default(),
             dns_refresh_rate: Duration::from_secs(60),
             h2_upgrade: false,
             locality: Locality::default(),
@@ -97,6 +106,7 @@ impl Default for Mesh {
             tls_defaults: TlsDefaults::default(),
             proxy_headers: ProxyHeaders::default(),
             topology: Topology::default(),
+            termination_drain: None,
         }
     }
 }

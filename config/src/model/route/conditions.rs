@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::model::condition::Condition;
 use crate::model::http_match::HttpMatch;
 use crate::model::route::headers;
-use crate::model::virtual_service::parse::{Source, source};
+use crate::model::source::{self, Source};
 use crate::model::{read, regex};
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::value::StringMatch;
@@ -56,7 +56,7 @@ pub(crate) fn parse(
         name: read::optional(&wire.name),
         conditions: conditions.into(),
         ignore_uri_case: wire.ignore_uri_case,
-        source: source(&caller, namespace, diagnostics),
+        source: source::parse(&caller, namespace, diagnostics),
     }
 }
 

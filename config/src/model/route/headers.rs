@@ -1,13 +1,42 @@
-//! Header changes of HTTP rules, read.
+//! `headers` of HTTP rules and their destinations.
 
+use crate::header_names::is_authority;
+use crate::problem::Diagnostics;
+use crate::wire::virtual_service as wire;
+use http::{HeaderName, HeaderValue};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue};
+/// `headers`: changes of a request and of its response; in each, removals come first, then sets, then adds.
+#[derive(Clone, Debug, Default)]
+pub struct HeaderChanges {
+    /// Of the request.
+    pub request: HeaderOperations,
+    /// Of the response.
+    pub response: HeaderOperations,
+}
 
-use crate::model::route::{HeaderChanges, HeaderOperations};
-use crate::problem::Diagnostics;
-use crate::wire::virtual_service as wire;
+/// Header operations.
+#[derive(Clone, Debug, Default)]
+pub struct HeaderOperations {
+    /// `remove`.
+    pub remove: Vec<Arc<str>>,
+    /// `set`.
+    pub set: BTreeMap<Arc<str>, Arc<str>>,
+    /// `add`.
+    pub add: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl HeaderChanges {
+    /// Whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        let Self { request, response } = self;
+        [request, response].into_iter().all(|operations| {
+            let HeaderOperations { remove, set, add } = operations;
+            remove.is_empty() && set.is_empty() && add.is_empty()
+        })
+    }
+}
 
 /// Reads `headers`.
 pub(crate) fn parse(
@@ -100,11 +129,6 @@ pub(crate) fn check_text(diagnostics: &mut Diagnostics<'_>, part: &str, text: &s
             "cannot have line breaks or other control characters",
         );
     }
-}
-
-/// Whether a header is the request's host.
-pub(crate) fn is_authority(name: &str) -> bool {
-    name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
 }
 
 /// Whether each `%` of a value is doubled, or begins a variable (`%NAME%`, `%NAME(argument)%`) that also ends.

@@ -150,6 +150,7 @@ pub(crate) fn slice(
             .into_iter()
             .map(|address| Endpoint {
                 labels: instances.labels(namespace, target, &address),
+                workload: instances.workload(namespace, target, &address),
                 address,
                 ports: ports.clone(),
                 weight: None,

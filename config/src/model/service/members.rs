@@ -131,5 +131,6 @@ fn endpoint(
         labels: read::checked_labels(diagnostics, "labels", &wire.labels),
         weight: (wire.weight > 0).then_some(wire.weight),
         locality: wire.locality.as_str().into(),
+        workload: None,
     })
 }

@@ -37,7 +37,7 @@ pub(crate) struct Ignored {
 #[derive(Clone, Debug)]
 pub(crate) enum Why {
     /// No shape knows it; maybe a known field of the same object has nearly the same name.
-    UnmatchedTraffic(Option<String>),
+    Unknown(Option<String>),
     /// egret does not act on it yet; what happens, and what to write instead.
     Unsupported(Words),
 }
@@ -75,7 +75,7 @@ impl Reading {
 
     /// Notes a field that is none of `names`.
     pub(crate) fn note_unknown(&self, key: &str, names: &[&[&'static str]]) {
-        self.note(key, Why::UnmatchedTraffic(nearest(key, names)));
+        self.note(key, Why::Unknown(nearest(key, names)));
     }
 
     /// Notes a known field that egret does not act on yet.

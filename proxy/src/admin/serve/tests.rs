@@ -9,7 +9,7 @@ use http::{Method, Uri};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Notify;
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use super::*;
@@ -55,7 +55,7 @@ fn admin(folder: &Path) -> Admin {
         shared_clusters: Arc::default(),
         ready: Ready::new(),
         drain: Drain::new(),
-        quit: Arc::new(Notify::new()),
+        commands: mpsc::unbounded_channel().0,
         started: Timestamp::now(),
         threads: 1,
     }
@@ -313,20 +313,44 @@ async fn said(client: &mut TcpStream, request: &str) -> String {
 }
 
 #[tokio::test]
-async fn quitting_ends_the_process_once_it_is_answered() {
+async fn orders_reach_the_process_once_they_are_answered() {
     let folder = tempfile::tempdir().expect("folder");
-    let admin = admin(folder.path());
-    served(&admin, 4, async |address| {
-        let mut client = connected(address).await;
-        let request = "POST /quitquitquit HTTP/1.1\r\nhost: localhost\r\n\r\n";
-        let answer = said(&mut client, request).await;
-        assert!(
-            answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("OK\n"),
-            "{answer}"
-        );
-        admin.quit.notified().await;
-    })
-    .await;
+    for (target, order) in [
+        ("/quitquitquit", Command::Quit),
+        ("/reopen_logs", Command::ReopenLogs),
+        (
+            "/drain_listeners",
+            Command::DrainListeners {
+                graceful: false,
+                inbound_only: false,
+            },
+        ),
+        (
+            "/drain_listeners?graceful&inboundonly=",
+            Command::DrainListeners {
+                graceful: true,
+                inbound_only: true,
+            },
+        ),
+    ] {
+        let (commands, mut received) = mpsc::unbounded_channel();
+        let admin = Admin {
+            commands,
+            ..admin(folder.path())
+        };
+        served(&admin, 4, async |address| {
+            let mut client = connected(address).await;
+            let request = format!("POST {target} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+            let answer = said(&mut client, &request).await;
+            assert!(
+                answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("OK\n"),
+                "{answer}"
+            );
+            assert_eq!(received.recv().await, Some(order));
+        })
+        .await;
+        assert_eq!(ask(&admin, "GET", target).0, 405);
+    }
 }
 
 #[tokio::test]

@@ -43,10 +43,12 @@ fn headline(answer: &Answer) -> String {
     }
     let cluster = answer.outcome.cluster.as_deref().unwrap_or_default();
     let becomes = match (answer.outcome.kind, answer.flag()) {
-        (OutcomeKind::Route, Some(Flag::NC)) => {
+        (OutcomeKind::Route, Some(Flag::NC)) | (OutcomeKind::NoCluster, _) => {
             format!("is refused: there is no cluster {cluster}")
         }
-        (OutcomeKind::Route, Some(Flag::UH)) => format!("is refused: {cluster} has no endpoint"),
+        (OutcomeKind::Route, Some(Flag::UH)) | (OutcomeKind::NoEndpoint, _) => {
+            format!("is refused: {cluster} has no endpoint")
+        }
         (OutcomeKind::Route, Some(Flag::UF)) => format!("fails: {cluster} cannot be called"),
         (OutcomeKind::Route, _) if answer.clusters.len() > 1 => {
             let total: u64 = answer
@@ -61,11 +63,12 @@ fn headline(answer: &Answer) -> String {
                 .collect();
             format!("goes to {}", each.join(", "))
         }
-        (OutcomeKind::Route, _) => format!("goes to {cluster}"),
+        (OutcomeKind::Route | OutcomeKind::EgressProxy, _) => format!("goes to {cluster}"),
         (OutcomeKind::Passthrough, _) => {
             "goes where it wanted to go (PassthroughCluster)".to_owned()
         }
         (OutcomeKind::Blackhole, _) => "is refused: nothing is registered for it".to_owned(),
+        (OutcomeKind::Fault, _) => "is ended by a fault of a rule".to_owned(),
         (OutcomeKind::DirectResponse, _) => "is answered by a rule".to_owned(),
         (OutcomeKind::Redirect, _) => format!(
             "is sent to {}",

@@ -35,10 +35,10 @@ fn a_request_is_known_as_its_client_sent_it_until_it_is_normalized() {
     assert_eq!(sent.request_id, None);
 
     let (mut parts, ()) = request().into_parts();
-    parts.headers.remove(X_FORWARDED_FOR);
+    parts.headers.remove(FORWARDED_FOR);
     parts
         .headers
-        .insert(X_REQUEST_ID, HeaderValue::from_static("5f0a"));
+        .insert(REQUEST_ID, HeaderValue::from_static("5f0a"));
     facts.set_normalized(&NormalizedRequest {
         parts,
         authority: HeaderValue::from_static("other.example"),

@@ -34,6 +34,7 @@ fn names(names: &[&str], single: bool) -> Discovery {
         weight: 1,
         locality: "".into(),
         priority: 0,
+        workload: None,
     };
     Discovery::Names {
         members: names.iter().map(member).collect(),
@@ -353,6 +354,7 @@ async fn a_unix_socket_is_ejected_under_its_path() {
         weight: 1,
         locality: "".into(),
         priority: 0,
+        workload: None,
     };
     let mut unwell = Cluster::clone(&cluster(Discovery::Members(vec![member])));
     unwell.policy.outlier_detection = Some(ejection());

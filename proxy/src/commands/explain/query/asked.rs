@@ -4,6 +4,7 @@ use egret_config::decide::bad_request::BadRequest;
 use egret_config::decide::call::Arrival;
 use egret_config::decide::outcome::Outcome;
 use egret_config::decide::trail::Shares;
+use egret_config::header_names::is_authority;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::Cluster;
 
@@ -37,17 +38,12 @@ impl Asked<'_> {
 
 /// The Host header: given, else the name that is dialled.
 pub(super) fn host(call: &Call) -> Option<String> {
-    let given = call.headers.iter().find(|(name, _)| is_host(name));
+    let given = call.headers.iter().find(|(name, _)| is_authority(name));
     let given = call.host.clone().or_else(|| Some(given?.1.clone()));
     given.or_else(|| match &call.to {
         To::Name(name, _) => Some(name.to_string()),
         To::Address(_) => None,
     })
-}
-
-/// Whether a header says the host.
-pub(super) fn is_host(name: &str) -> bool {
-    name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
 }
 
 /// The dice by which the first cluster of several is taken that exists.

@@ -7,6 +7,7 @@ use egret_config::decide::normalize::downstream::Downstream;
 use egret_config::decide::normalize::{limits, normalize};
 use egret_config::decide::outcome::{CORS_RESPONSE, Outcome, OutcomeKind};
 use egret_config::decide::verdict::{Refusal, RequestDecision, RequestVerdict};
+use egret_config::header_names::is_authority;
 use egret_config::host::split_authority;
 use egret_config::model::route::Abort;
 use http::request::Parts;
@@ -16,7 +17,7 @@ use crate::commands::explain::answer::Answer;
 use crate::commands::explain::call::{Protocol, WrongCall};
 use crate::commands::explain::description;
 use crate::commands::explain::description::Spoken;
-use crate::commands::explain::query::asked::{Asked, first_there, host, is_host, weighted};
+use crate::commands::explain::query::asked::{Asked, first_there, host, weighted};
 use crate::http::{connect, cors, headers};
 
 /// Shares of faults and mirrors are counted in millionths.
@@ -131,7 +132,7 @@ impl Asked<'_> {
             HeaderValue::from_str(text)
                 .map_err(|_| WrongCall::new(format!("{text:?} is not a value of header `{name}`")))
         };
-        let given = self.call.headers.iter().any(|(name, _)| is_host(name));
+        let given = self.call.headers.iter().any(|(name, _)| is_authority(name));
         let host = match &self.call.host {
             Some(host) => Some(host.clone()),
             None if given => None,
@@ -141,7 +142,7 @@ impl Asked<'_> {
             headers.append(header::HOST, value("host", &host)?);
         }
         for (name, text) in &self.call.headers {
-            let key = if is_host(name) {
+            let key = if is_authority(name) {
                 header::HOST
             } else {
                 HeaderName::from_bytes(name.as_bytes())
@@ -187,7 +188,7 @@ impl Asked<'_> {
 fn fault(share: u32, abort: Abort) -> String {
     let words = match abort {
         Abort::Http(status) => format!("status {status}"),
-        Abort::Grpc(code) => format!("gRPC status {code}"),
+        Abort::Grpc(status) => format!("gRPC status {}", status.text()),
     };
     let percent = f64::from(share) * 100.0 / f64::from(MILLION);
     format!("{percent}% of the requests are aborted with {words}")

@@ -14,6 +14,7 @@ fn warming(balancer: LoadBalancer, addresses: &[[u8; 4]]) -> Arc<Cluster> {
         weight: 1,
         locality: "".into(),
         priority: 0,
+        workload: None,
     };
     let members = addresses.iter().map(member).collect();
     let mut cluster = Cluster::clone(&cluster(Discovery::Members(members)));

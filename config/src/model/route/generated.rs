@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::model::condition::Condition;
 use crate::model::http_match::HttpMatch;
-use crate::model::route::{HttpAction, HttpRoute, PathRewrite, RedirectPath};
-use crate::model::virtual_service::VirtualService;
+use crate::model::route::redirect::RedirectPath;
+use crate::model::route::rewrite::PathRewrite;
+use crate::model::route::rule::{HttpAction, HttpRoute};
 use crate::value::StringMatch;
 use crate::wire::envelope::Metadata;
 
@@ -16,12 +17,12 @@ const SEMANTICS: &str = "internal.istio.io/route-semantics";
 /// The mark of a redirect that replaces only the matched prefix.
 const PREFIX_MARK: &str = "%PREFIX()%";
 
-/// Gives a VirtualService the meaning that its annotation asks for.
-pub(crate) fn interpret(mut rules: VirtualService, metadata: &Metadata) -> VirtualService {
+/// Gives the rules of a VirtualService the meaning that its annotation asks for.
+pub(crate) fn interpret(rules: &mut [Arc<HttpRoute>], metadata: &Metadata) {
     let semantics = metadata.annotations.get(SEMANTICS).map(String::as_str);
     let gateway = semantics == Some("gateway");
     if gateway || semantics == Some("ingress") {
-        for rule in &mut rules.http {
+        for rule in rules {
             let rule = Arc::make_mut(rule);
             rule.matches.iter_mut().for_each(whole_segments);
             if gateway {
@@ -29,7 +30,6 @@ pub(crate) fn interpret(mut rules: VirtualService, metadata: &Metadata) -> Virtu
             }
         }
     }
-    rules
 }
 
 /// A prefix is one of whole segments: `/a` has `/a/b`, and not `/ab`.

@@ -1,11 +1,30 @@
-//! `retries`, read. MeshConfig's default uses the same words.
+//! `retries` of an HTTP rule. MeshConfig's default uses the same words.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::read;
-use crate::model::route::Retries;
 use crate::problem::Diagnostics;
 use crate::wire::virtual_service::HttpRetry;
+
+/// `retries`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// Tries after the first; 0 is off.
+    pub attempts: u32,
+    /// `perTryTimeout`.
+    pub try_timeout: Option<Duration>,
+    /// `retryOn`, words only, lower case.
+    pub on: Vec<Arc<str>>,
+    /// Numbers of `retryOn`.
+    pub statuses: Vec<u16>,
+    /// `backoff`; `None` is 25 ms.
+    pub backoff: Option<Duration>,
+    /// `retryIgnorePreviousHosts`: endpoints that were tried are avoided; default true.
+    pub fresh_hosts: bool,
+    /// `retryRemoteLocalities`: after every second try other priorities have their turn.
+    pub other_priorities: bool,
+}
 
 /// The words of `retryOn` that Envoy knows.
 const WORDS: [&str; 17] = [

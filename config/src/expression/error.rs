@@ -1,0 +1,52 @@
+//! What can be wrong with an expression, and with an evaluation.
+
+use std::fmt;
+
+/// Why a text is no expression that egret can evaluate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    /// The word that is wrong; empty at the end of the text.
+    pub word: String,
+    /// What is wrong, as a lower-case phrase.
+    pub reason: String,
+}
+
+/// Why an evaluation has no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EvaluationError {
+    /// An attribute that the call does not have, or that nobody knows.
+    Absent,
+    /// An operator or a function that does not exist for these types.
+    Types,
+    /// A result that its type cannot hold.
+    Overflow,
+    /// A division by zero.
+    Division,
+    /// A text that does not say a value of the wanted type, or an index outside of a list.
+    Range,
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.word {
+            "" => f.write_str(&self.reason),
+            word => write!(f, "`{word}`: {}", self.reason),
+        }
+    }
+}
+
+impl std::error::Error for Flaw {}
+
+impl fmt::Display for EvaluationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "no such attribute",
+            Self::Types => "no such overload",
+            Self::Overflow => "overflow",
+            Self::Division => "division by zero",
+            Self::Range => "invalid value",
+        })
+    }
+}
+
+impl std::error::Error for EvaluationError {}

@@ -1,0 +1,197 @@
+//! One document's text to its wire shape, with everything that is doubtful about it told.
+
+use crate::load::chunk::Chunk;
+use crate::load::document::{Document, Documents};
+use crate::load::format::{self, Format};
+use crate::load::source::Source;
+use crate::load::{installs, mesh};
+use crate::name::DEFAULT_NAMESPACE;
+use crate::problem::Severity;
+use crate::wire::envelope::{Body, Draft, Halt, Header, HeaderSeed, Metadata};
+use crate::wire::istio_kinds::NoBody;
+
+/// What a document is taken for before it says so itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Expect<'a> {
+    /// A Kubernetes object, or a mesh configuration if it looks like one.
+    Anything,
+    /// An item of a list whose own kind tells `apiVersion` and `kind` of its items.
+    Kind(&'a str, &'a str),
+    /// A mesh configuration, unless it says that it is something else.
+    MeshConfig,
+}
+
+impl Expect<'_> {
+    fn is_mesh_config(self) -> bool {
+        matches!(self, Self::MeshConfig)
+    }
+}
+
+/// What became of a document.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It, or its problem, is among the documents that were read.
+    Read,
+    /// It is a list of documents, which must be taken apart.
+    IsList,
+}
+
+/// The key of a ConfigMap that holds the mesh configuration.
+const MESH_KEY: &str = "mesh";
+
+/// Reads one document, and hands it and its problems to `documents`.
+pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Documents) -> Outcome {
+    let mut draft = Draft::default();
+    if let Expect::Kind(api_version, kind) = expect {
+        draft.api_version = api_version.to_owned();
+        draft.kind = kind.to_owned();
+    }
+    let mut attempt = source.attempt(&mut draft);
+    if attempt.halt == Some(Halt::BodyBeforeKind) {
+        let (header, fault) = source.header();
+        if let Some(fault) = fault {
+            if expect.is_mesh_config() || header.looks_like_mesh_config {
+                documents.mesh_unread = Some(source.place.clone());
+            }
+            documents.tell(source.malformed(&header, &fault));
+            return Outcome::Read;
+        }
+        if header.looks_like_helm_values {
+            installs::tell(source, "", documents);
+            return Outcome::Read;
+        }
+        draft = match draft_of(header, expect) {
+            Ok(draft) => draft,
+            Err(reason) => {
+                documents.tell(source.problem(Severity::Error, reason));
+                return Outcome::Read;
+            }
+        };
+        attempt = source.attempt(&mut draft);
+    }
+    if attempt.halt == Some(Halt::List) {
+        return Outcome::IsList;
+    }
+    if let Some(fault) = attempt.fault {
+        let bare = matches!(draft.body, Some(Body::MeshConfig(_)));
+        if bare || expect.is_mesh_config() {
+            documents.mesh_unread = Some(source.place.clone());
+        }
+        documents.tell(source.fault(&draft, &attempt.reading, &fault));
+        return Outcome::Read;
+    }
+    let Some(body) = draft.body else {
+        let title = source.title(&draft.kind, &draft.metadata);
+        match draft.no_body {
+            Some(NoBody::IstioOperator) => installs::tell(source, &title, documents),
+            _ => {
+                if expect.is_mesh_config() {
+                    documents.mesh_unread = Some(source.place.clone());
+                }
+                documents.tell(source.no_body(&draft));
+            }
+        }
+        return Outcome::Read;
+    };
+    let title = source.title(&draft.kind, &draft.metadata);
+    for ignored in attempt.reading.take_ignored() {
+        documents.tell(source.ignored(&ignored, &title));
+    }
+    if let Body::ConfigMap(map) = &body
+        && let Some(mesh) = map.data.get(MESH_KEY)
+    {
+        if is_mesh_config(&draft.metadata, mesh) {
+            read_mesh(source, &title, &draft.metadata, mesh, documents);
+            return Outcome::Read;
+        }
+        let words = "not taken for a mesh configuration: it has no field of MeshConfig";
+        documents.tell(
+            source
+                .problem(Severity::Warning, words)
+                .of(title)
+                .at("data.mesh", ""),
+        );
+    }
+    documents.list.push(Document {
+        place: source.place.clone(),
+        metadata: draft.metadata,
+        body,
+    });
+    Outcome::Read
+}
+
+/// Whether the text under the key `mesh` of a ConfigMap is a mesh configuration: by the name of the ConfigMap, as
+/// installations write it (`istio`, `istio-REVISION`), or by what the text says. What cannot be read may be one.
+fn is_mesh_config(metadata: &Metadata, text: &str) -> bool {
+    let installed = metadata
+        .name
+        .strip_prefix(mesh::DEFAULT_NAME)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    let says = || {
+        let mut header = Header::default();
+        let fault = format::parse(Format::Yaml, text, HeaderSeed(&mut header)).is_err();
+        fault || header.looks_like_mesh_config
+    };
+    installed || says()
+}
+
+/// Reads the mesh configuration that stands as text under the key `mesh` of the ConfigMap that `metadata` is of.
+fn read_mesh(
+    outer: &Source<'_>,
+    title: &str,
+    metadata: &Metadata,
+    text: &str,
+    documents: &mut Documents,
+) {
+    // In a literal block the lines of the value are lines of the file, beginning below the key.
+    let literal = outer.chunk.line_of_key("mesh").filter(|line| {
+        let text = outer.chunk.line_text(*line).unwrap_or_default();
+        text.trim_end().ends_with(['|', '-', '+']) && text.contains('|')
+    });
+    let source = Source {
+        place: outer.place.clone(),
+        chunk: Chunk {
+            text,
+            line: literal.map_or(0, |line| line + 1),
+        },
+        format: Format::Yaml,
+        within: Some((title, "data.mesh")),
+    };
+    let before = documents.list.len();
+    if read(&source, Expect::MeshConfig, documents) == Outcome::IsList {
+        documents.mesh_unread = Some(source.place.clone());
+        documents
+            .tell(source.problem(Severity::Error, "expected a mesh configuration, not a list"));
+    }
+    // Only the ConfigMap has a name.
+    for document in documents.list.iter_mut().skip(before) {
+        document.metadata.name.clone_from(&metadata.name);
+        document.metadata.namespace = match &*metadata.namespace {
+            "" => DEFAULT_NAMESPACE.to_owned(),
+            namespace => namespace.to_owned(),
+        };
+    }
+}
+
+/// A draft that knows what it is, from a header read before the body; or why nobody knows.
+fn draft_of(header: Header, expect: Expect<'_>) -> Result<Draft, &'static str> {
+    let mut draft = Draft {
+        api_version: header.api_version,
+        kind: header.kind,
+        ..Draft::default()
+    };
+    match (draft.api_version.is_empty(), draft.kind.is_empty()) {
+        (true, true) if header.looks_like_mesh_config || matches!(expect, Expect::MeshConfig) => {
+            draft.body = Some(Body::MeshConfig(Box::default()));
+        }
+        (true, true) => {
+            return Err(
+                "neither apiVersion and kind, nor a field of MeshConfig: not a document that can be used",
+            );
+        }
+        (true, false) => return Err("apiVersion is missing"),
+        (false, true) => return Err("kind is missing"),
+        (false, false) => draft.open(),
+    }
+    Ok(draft)
+}

@@ -1,0 +1,35 @@
+//! The ports that Istio's proxies use unless told otherwise.
+
+macro_rules! ports {
+    ($($(#[$doc:meta])* $name:ident, $text:ident = $port:literal;)*) => {
+        $(
+            $(#[$doc])*
+            pub const $name: u16 = $port;
+            /// The same in decimal.
+            pub const $text: &str = stringify!($port);
+        )*
+    };
+}
+
+ports! {
+    /// The admin pages.
+    ADMIN, ADMIN_TEXT = 15000;
+    /// Where redirected outbound connections arrive.
+    OUTBOUND, OUTBOUND_TEXT = 15001;
+    /// Where the rules of a pod are probed; nothing listens there.
+    PROBE, PROBE_TEXT = 15002;
+    /// Where redirected inbound connections arrive.
+    INBOUND, INBOUND_TEXT = 15006;
+    /// HBONE: mutual TLS with HTTP/2 CONNECT.
+    TUNNEL, TUNNEL_TEXT = 15008;
+    /// Readiness.
+    HEALTH, HEALTH_TEXT = 15021;
+    /// Where captured DNS queries arrive.
+    DNS, DNS_TEXT = 15053;
+}
+
+/// Ports that a proxy serves itself.
+pub const OWN: [u16; 2] = [ADMIN, HEALTH];
+
+/// Where redirected connections arrive.
+pub const REDIRECT: [u16; 2] = [OUTBOUND, INBOUND];

@@ -1,0 +1,87 @@
+//! The telemetry of one workload, compiled.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::expression::Expression;
+use crate::model::mesh::{FormatSource, TracerProtocol};
+use crate::model::telemetry::{CustomTag, Metric, TagOverride};
+
+/// What is logged, measured and traced for a workload.
+#[derive(Clone, Debug, Default)]
+pub struct Telemetry {
+    /// Where access-log lines go; empty is off. Two of them may have one path.
+    pub access_logs: Vec<AccessLogTarget>,
+    /// What differs from Istio's metrics.
+    pub metrics: MetricOverrides,
+    /// `None`: no spans, and headers of traces are neither added, taken nor changed.
+    pub tracing: Option<Tracing>,
+}
+
+/// A file that access-log lines are written to, and which.
+#[derive(Clone, Debug)]
+pub struct AccessLogTarget {
+    /// The file.
+    pub path: Arc<str>,
+    /// What a line is.
+    pub format: FormatSource,
+    /// What has no value is left out.
+    pub omit_empty: bool,
+    /// Only calls for which it holds; `None` is all.
+    pub filter: Option<Arc<Expression>>,
+}
+
+/// What differs from Istio's metrics.
+#[derive(Clone, Debug, Default)]
+pub struct MetricOverrides {
+    settings: [MetricSettings; Metric::ALL.len()],
+    /// `reportingInterval`: how often the bytes of open streams are counted; `None` is the default pace.
+    pub reporting_interval: Option<Duration>,
+}
+
+/// What differs for one metric.
+#[derive(Clone, Debug, Default)]
+pub struct MetricSettings {
+    /// It is not counted.
+    pub disabled: bool,
+    /// Its labels that differ, by name; one that Istio does not have is added.
+    pub tags: BTreeMap<Arc<str>, TagOverride>,
+}
+
+impl MetricOverrides {
+    /// What differs for a metric.
+    pub fn of(&self, metric: Metric) -> &MetricSettings {
+        &self.settings[metric as usize]
+    }
+
+    /// What differs for a metric, to be changed.
+    pub fn of_mut(&mut self, metric: Metric) -> &mut MetricSettings {
+        &mut self.settings[metric as usize]
+    }
+}
+
+/// How calls are traced.
+#[derive(Clone, Debug)]
+pub struct Tracing {
+    /// The name of the provider.
+    pub provider: Arc<str>,
+    /// The cluster of the collector, one of the snapshot's.
+    pub cluster: Arc<str>,
+    /// The host of the collector.
+    pub authority: Arc<str>,
+    /// What is spoken with it.
+    pub protocol: TracerProtocol,
+    /// The share of calls that are sampled where nobody decided yet, in millionths.
+    pub sampling: u32,
+    /// Tags that the user adds, by name.
+    pub custom_tags: BTreeMap<Arc<str>, CustomTag>,
+    /// Spans have Istio's own tags.
+    pub istio_tags: bool,
+    /// The 15th character of `x-request-id` decides, and is set.
+    pub use_request_id: bool,
+    /// Headers of traces are sent to the destination.
+    pub context_propagation: bool,
+    /// Characters of the path in a span.
+    pub max_tag_length: u32,
+}

@@ -1,0 +1,54 @@
+//! What `egret-proxy wait` is told.
+
+use std::time::Duration;
+
+use http::Uri;
+
+use crate::commands::wait::Options;
+
+/// What the user typed, no more. The long names of Istio's agent are understood, too.
+#[derive(clap::Args)]
+pub(super) struct Wait {
+    /// The page that answers 200 when the proxy is ready.
+    #[arg(long, value_name = "URL", default_value = "http://localhost:15021/healthz/ready", value_parser = url)]
+    url: Uri,
+    /// Seconds until waiting is given up.
+    #[arg(
+        long,
+        alias = "timeoutSeconds",
+        value_name = "SECONDS",
+        default_value_t = 60
+    )]
+    timeout_seconds: u32,
+    /// Milliseconds from one question to the next.
+    #[arg(long, alias = "periodMillis", value_name = "MILLISECONDS", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    period_millis: u32,
+    /// Milliseconds for one answer.
+    #[arg(
+        long,
+        alias = "requestTimeoutMillis",
+        value_name = "MILLISECONDS",
+        default_value_t = 500
+    )]
+    request_timeout_millis: u32,
+}
+
+impl Wait {
+    pub(super) fn options(self) -> Options {
+        let millis = |number: u32| Duration::from_millis(number.into());
+        Options {
+            url: self.url,
+            timeout: Duration::from_secs(self.timeout_seconds.into()),
+            period: millis(self.period_millis),
+            request_timeout: millis(self.request_timeout_millis),
+        }
+    }
+}
+
+fn url(text: &str) -> Result<Uri, String> {
+    let url: Uri = text.parse().map_err(|error| format!("{error}"))?;
+    match (url.scheme_str(), url.host()) {
+        (Some("http"), Some(_)) => Ok(url),
+        _ => Err("expected a URL such as http://localhost:15021/healthz/ready".to_owned()),
+    }
+}

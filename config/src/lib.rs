@@ -22,6 +22,7 @@ pub mod grpc;
 pub mod labels;
 pub mod value;
 pub mod problem;
+pub(crate) mod re2;
 pub mod expression;
 pub mod wire;
 pub mod model;

@@ -103,7 +103,7 @@ pub fn environment(name: &str) -> Option<String> {
 #[command(
     name = "egret-proxy",
     version,
-    about = "A transparent egress sidecar and gateway that speaks Istio's networking API"
+    about = "A transparent egress sidecar and gateway for Istio's networking API"
 )]
 struct Typed {
     #[command(subcommand)]
@@ -112,11 +112,11 @@ struct Typed {
 
 #[derive(clap::Subcommand)]
 enum TypedCommand {
-    /// Run as a sidecar or as a gateway until told to stop.
+    /// Run as a sidecar or as a gateway.
     Run(Box<Run>),
-    /// Say what becomes of a call, offline, and why; of a refused one, what would allow it.
+    /// Explain offline how a call is decided; for a refused one print what would allow it.
     Explain(Box<Explain>),
-    /// Say what is wrong with a configuration. Exit codes: 0 without errors (warnings are fine), 1 with errors, 2 for wrong
+    /// Check a configuration. Exit codes: 0 without errors (warnings are fine), 1 with errors, 2 for wrong
     /// usage.
     Check(Check),
     /// Wait until the proxy is ready. Exit codes: 0 once it is, 1 when the time is over, 2 for wrong usage.
@@ -143,7 +143,7 @@ struct Run {
     /// A file or folder with Istio and Kubernetes objects (.yaml, .yml, .json); may be repeated. Changes are followed.
     #[arg(long = "config", value_name = "PATH")]
     config: Vec<PathBuf>,
-    /// A file with MeshConfig; it beats a MeshConfig found under --config.
+    /// A file with MeshConfig; it replaces a MeshConfig found under --config.
     #[arg(long, value_name = "FILE")]
     mesh_config: Option<PathBuf>,
     /// Start although AuthorizationPolicies apply to this workload: they are not enforced, and calls that they refuse pass
@@ -167,13 +167,13 @@ struct Run {
     /// The port that captured DNS queries arrive on, UDP and TCP, on 127.0.0.1 and ::1.
     #[arg(long, value_name = "PORT", default_value_t = well_known::DNS, value_parser = clap::value_parser!(u16).range(1..))]
     dns_port: u16,
-    /// Where the admin pages are served.
+    /// Address of the admin pages.
     #[arg(long, value_name = "ADDRESS", default_value_t = (Ipv4Addr::LOCALHOST, well_known::ADMIN).into())]
     admin: SocketAddr,
-    /// Where /healthz/ready is served.
+    /// Address of /healthz/ready.
     #[arg(long, value_name = "ADDRESS", default_value_t = (Ipv4Addr::UNSPECIFIED, well_known::HEALTH).into())]
     health: SocketAddr,
-    /// Tell in the access log why each call was decided as it was: a last field `reasons`, which Istio's log has not.
+    /// Append a field `reasons` to every access-log line: what decided the call (an extension of Istio's format).
     #[arg(long)]
     access_log_reasons: bool,
     /// Worker threads [default: the cores this process may use, at most 2].

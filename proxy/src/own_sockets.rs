@@ -119,7 +119,7 @@ impl OwnSockets {
     /// The failure of a call whose only addresses are this proxy's own; the operator is warned.
     pub fn refused(&self, refusal: DialRefusal) -> Failure {
         if self.warns(0) {
-            warn!(address = %refusal.address, "refused to dial an upstream address: {refusal}");
+            warn!(address = %refusal.address, "refused to connect to an upstream address: {refusal}");
         }
         Failure::new(Cause::Refused(Refusal::OwnListener), refusal.to_string())
     }

@@ -26,7 +26,7 @@ pub struct Settings {
     pub probe_port: u16,
     /// The port that captured DNS queries arrive on (sidecar whose workload has them captured).
     pub dns_port: u16,
-    /// Where the admin pages are served.
+    /// Address of the admin pages.
     pub admin: SocketAddr,
     /// Where `/healthz/ready` is served.
     pub health: SocketAddr,

@@ -17,7 +17,7 @@ const CONFIG: &[&[&str]] = &[
         "labels",
         "value",
     ],
-    &["problem"],
+    &["problem", "re2"],
     &["expression"],
     &["wire"],
     &["model"],

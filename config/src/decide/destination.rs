@@ -92,9 +92,11 @@ impl fmt::Display for DialRefusal {
         f.write_str(match rule {
             DialRule::OwnListener => "is a port that this proxy listens on",
             DialRule::GatewayLoopback => {
-                "is a loopback address, which a gateway does not dial for a name"
+                "is a loopback address, which a gateway does not connect to for a name"
             }
-            DialRule::ClientName => "is no address that a name chosen by the client may resolve to",
+            DialRule::ClientName => {
+                "is an address that a name chosen by the client may not resolve to"
+            }
         })
     }
 }

@@ -197,14 +197,14 @@ pub(super) async fn drain(end: End, shared: &Shared, mut ports: Ports, mut reque
         let left = tokio::select! {
             left = drained(end, limit, shared, &mut ports) => left,
             () = requests.again() => {
-                info!("asked again to end");
+                info!("a second request to end: the drain is over");
                 shared.drain.held()
             }
         };
         if left > 0 {
             warn!(
                 left,
-                "cutting connections: the drain time is over, or the process was asked again to end"
+                "closing connections: the drain time is over, or a second request to end came"
             );
         }
     }

@@ -108,7 +108,7 @@ impl Ports {
         self.configured.retain(|port, state| {
             let keep = wanted.contains(port);
             if let (false, Ok(open)) = (keep, &*state) {
-                info!(address = %open.address, "port closed: no Gateway or Sidecar asks for it any more");
+                info!(address = %open.address, "port closed: no Gateway or Sidecar configures it any more");
             }
             keep
         });
@@ -125,7 +125,7 @@ impl Ports {
                 port.port,
             ) {
                 Ok(open) => {
-                    info!(address = %open.address, "port open: a Gateway or Sidecar asks for it");
+                    info!(address = %open.address, "port open: a Gateway or Sidecar configures it");
                     self.configured.insert(port, Ok(open));
                 }
                 Err(error) => {

@@ -125,7 +125,7 @@ pub fn original(
 ) -> Result<SocketAddr, Failure> {
     if wanted.mode == Mode::Gateway {
         let words = format!(
-            "cluster `{}` goes where the caller wanted to go, which a gateway does not know",
+            "cluster `{}` needs an original destination, which a gateway does not have",
             cluster.name
         );
         return Err(Failure::new(Cause::NoEndpoint, words));

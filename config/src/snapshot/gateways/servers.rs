@@ -30,7 +30,7 @@ impl<'o> Build<'_, 'o, '_> {
                         "no Gateway {name} exists; taken as {} (Istio binds it to nothing): write {}",
                         gateway.meta.name, gateway.meta.name
                     ),
-                    None => "no such Gateway exists: the rules for it do nothing".to_owned(),
+                    None => "no such Gateway exists: the rules for it have no effect".to_owned(),
                 };
                 told.push(Problem {
                     field: format!("spec.gateways[{at}]"),

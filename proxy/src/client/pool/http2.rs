@@ -196,7 +196,7 @@ impl Running {
         while let Poll::Ready(beat) = http2_keepalive.poll(context) {
             match beat {
                 Beat::Lost => {
-                    debug!("the upstream says nothing any more");
+                    debug!("the upstream does not answer HTTP/2 pings");
                     return Poll::Ready(Ok(()));
                 }
                 Beat::Due if self.load.heard.take() || self.load.calls.get() == 0 => {

@@ -125,7 +125,7 @@ impl Asked<'_> {
                 }
                 let mut answer = self.bad(BadRequest::new(
                     BadRequestKind::Syntax,
-                    "the port speaks HTTP only, and this is not HTTP",
+                    "the port serves HTTP only, and this is not HTTP",
                 ));
                 answer.trail.extend(decision.trail.sentences());
                 Ok(answer)

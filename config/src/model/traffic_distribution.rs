@@ -9,7 +9,7 @@ const DISTRIBUTION: &str = "networking.istio.io/traffic-distribution";
 /// Whether the nearest endpoints of a service are preferred: by its field, else by its annotation.
 pub(super) fn near(field: &str, metadata: &Metadata, diagnostics: &mut Diagnostics<'_>) -> bool {
     let same_node = (
-        "which node a proxy is on is not known here: the nearest place counts",
+        "the proxy's node is not known: the nearest locality counts",
         "write PreferSameZone",
     );
     match field {
@@ -28,9 +28,7 @@ pub(super) fn near(field: &str, metadata: &Metadata, diagnostics: &mut Diagnosti
         "" | "any" => return false,
         "preferclose" | "prefersamezone" => return true,
         _ if near => same_node.into(),
-        _ => {
-            Message::from("changes nothing: expected PreferClose, PreferSameZone or PreferSameNode")
-        }
+        _ => Message::from("has no effect: expected PreferClose, PreferSameZone or PreferSameNode"),
     };
     diagnostics.warn_elsewhere(
         &format!("metadata.annotations[{DISTRIBUTION}]"),

@@ -1,13 +1,14 @@
 //! ServiceEntry, read: one service a host.
 
+mod members;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::host::HostPattern;
 use crate::model::meta::Meta;
-use crate::model::service::members;
-use crate::model::service::near::near;
-use crate::model::service::types::{Resolution, Service, ServicePort};
+use crate::model::service::{Resolution, Service, ServicePort};
+use crate::model::traffic_distribution::near;
 use crate::model::{host_name, read};
 use crate::port::{PortClass, Protocol};
 use crate::problem::{Diagnostics, NO_VALUE};
@@ -117,7 +118,7 @@ fn doubtful(
         }
         if *resolution == Resolution::None {
             let what = (
-                "resolution NONE dials where the caller wanted to go, so nothing is selected",
+                "resolution NONE connects to the original destination, so no workload is selected",
                 "write resolution STATIC",
             );
             diagnostics.warn("workloadSelector", NO_VALUE, what);
@@ -129,7 +130,7 @@ fn doubtful(
         && let Some(port) = ports.iter().find(captures)
     {
         let what = (
-            "without addresses this port takes calls to every address",
+            "without addresses this port accepts calls to every address",
             "add addresses",
         );
         diagnostics.warn("addresses", port.number, what);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::endpoint::{Address, Endpoint};
-use crate::model::service::types::{Resolution, ServicePort};
+use crate::model::service::{Resolution, ServicePort};
 use crate::model::{host_name, read};
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::service_entry::{ServiceEntry as Wire, WorkloadEntry};
@@ -32,7 +32,7 @@ pub(super) fn endpoints(
                 "endpoints",
                 NO_VALUE,
                 (
-                    "this resolution dials where the caller wanted to go",
+                    "this resolution connects to the original destination",
                     "leave endpoints out, or write resolution STATIC or DNS",
                 ),
             );
@@ -42,7 +42,7 @@ pub(super) fn endpoints(
                 "endpoints",
                 NO_VALUE,
                 (
-                    "resolution STATIC without endpoints, so calls will find nobody",
+                    "resolution STATIC without endpoints: calls fail with 503 (UH)",
                     "list endpoints",
                 ),
             );
@@ -73,7 +73,7 @@ fn endpoint(
     let text = wire.address.as_str();
     if text.is_empty() && !wire.network.is_empty() && *resolution == Resolution::Static {
         let what = (
-            "an endpoint of another network behind a gateway, which is not dialled",
+            "an endpoint of another network behind a gateway; egret does not connect to it",
             "give its address",
         );
         diagnostics.warn("address", NO_VALUE, what);

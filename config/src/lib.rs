@@ -2,7 +2,7 @@
 //!
 //! This crate knows things and does nothing: no socket, no clock, no file, no thread. In reading order:
 //!
-//! - words: [`name`], [`host`], [`cidr`], [`port`], [`header_names`], [`grpc`], [`labels`], [`value`]
+//! - words: [`name`], [`host`], [`cidr`], [`port`], [`address`], [`header_names`], [`grpc`], [`labels`], [`value`]
 //! - [`problem`]: what is wrong with a document, told so that its author can mend it
 //! - [`expression`]: filters and tags of telemetry, a part of CEL
 //! - [`wire`]: the exact shapes of the documents, as users write them
@@ -17,11 +17,13 @@ pub mod name;
 pub mod host;
 pub mod cidr;
 pub mod port;
+pub mod address;
 pub mod header_names;
 pub mod grpc;
 pub mod labels;
 pub mod value;
 pub mod problem;
+pub(crate) mod re2;
 pub mod expression;
 pub mod wire;
 pub mod model;

@@ -27,4 +27,3 @@ pub mod telemetry;
 mod traffic_distribution;
 mod host_name;
 mod read;
-mod regex;

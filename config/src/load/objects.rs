@@ -7,11 +7,12 @@ use std::sync::Arc;
 use crate::load::document::Document;
 use crate::model;
 use crate::model::instance::Instance;
-use crate::model::meta::{Meta, Moment};
+use crate::model::meta::Meta;
 use crate::model::objects::Objects;
 use crate::model::secret::Secrets;
 use crate::name::{DEFAULT_NAMESPACE, Kind, ObjectName};
 use crate::problem::{Diagnostics, Problem, Severity};
+use crate::value::moment::Moment;
 use crate::wire::envelope::Body;
 use crate::wire::kubernetes::Secret;
 

@@ -4,7 +4,6 @@
 pub mod addresses;
 pub mod orig_dst;
 pub mod socket;
-pub mod stand_in;
 pub mod limits;
 pub mod pipe;
 pub mod gather;

@@ -1,7 +1,19 @@
-//! `ecdhCurves`, read.
+//! Curves of key exchanges: `ecdhCurves`.
 
-use crate::model::tls::types::Curve;
 use crate::problem::Diagnostics;
+
+/// How the two sides of a handshake agree on keys, of what is spoken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Curve {
+    /// `P-256`.
+    P256,
+    /// `P-384`.
+    P384,
+    /// `X25519`.
+    X25519,
+    /// `X25519MLKEM768`, which holds against quantum computers; TLS 1.3 only.
+    X25519MlKem768,
+}
 
 /// Names, and what they mean where it is spoken here.
 const KNOWN: [(&str, Option<Curve>); 7] = [

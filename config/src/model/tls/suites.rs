@@ -1,7 +1,23 @@
-//! `cipherSuites`, read.
+//! Cipher suites of TLS 1.2: `cipherSuites`.
 
-use crate::model::tls::types::CipherSuite;
 use crate::problem::Diagnostics;
+
+/// The cipher suites of TLS 1.2 that are spoken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CipherSuite {
+    /// `ECDHE-ECDSA-AES128-GCM-SHA256`.
+    EcdsaAes128,
+    /// `ECDHE-ECDSA-AES256-GCM-SHA384`.
+    EcdsaAes256,
+    /// `ECDHE-ECDSA-CHACHA20-POLY1305`.
+    EcdsaChaCha20,
+    /// `ECDHE-RSA-AES128-GCM-SHA256`.
+    RsaAes128,
+    /// `ECDHE-RSA-AES256-GCM-SHA384`.
+    RsaAes256,
+    /// `ECDHE-RSA-CHACHA20-POLY1305`.
+    RsaChaCha20,
+}
 
 /// OpenSSL's name, the name in IANA's registry, and what it means.
 const SPOKEN: [(&str, &str, CipherSuite); 6] = [

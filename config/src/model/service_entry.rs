@@ -1,13 +1,14 @@
 //! ServiceEntry, read: one service a host.
 
+mod members;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::host::HostPattern;
 use crate::model::meta::Meta;
-use crate::model::service::members;
-use crate::model::service::near::near;
-use crate::model::service::types::{Resolution, Service, ServicePort};
+use crate::model::service::{Resolution, Service, ServicePort};
+use crate::model::traffic_distribution::near;
 use crate::model::{host_name, read};
 use crate::port::{PortClass, Protocol};
 use crate::problem::{Diagnostics, NO_VALUE};

@@ -20,12 +20,12 @@ const ASCII_CLASSES: [(&str, &str); 6] = [
 ];
 
 /// Compiles an expression that must match a whole text.
-pub(super) fn whole(text: &str) -> Result<StringMatch, String> {
+pub(crate) fn whole(text: &str) -> Result<StringMatch, String> {
     StringMatch::regex(&checked(text)?).map_err(|error| brief(&error))
 }
 
 /// Compiles an expression that is searched for.
-pub(super) fn part(text: &str) -> Result<regex::bytes::Regex, String> {
+pub(crate) fn part(text: &str) -> Result<regex::bytes::Regex, String> {
     value::compile(&checked(text)?).map_err(|error| brief(&error))
 }
 

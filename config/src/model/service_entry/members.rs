@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::endpoint::{Address, Endpoint};
-use crate::model::service::types::{Resolution, ServicePort};
+use crate::model::service::{Resolution, ServicePort};
 use crate::model::{host_name, read};
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::service_entry::{ServiceEntry as Wire, WorkloadEntry};

@@ -1,140 +1,75 @@
-//! Sidecar, read.
+//! Egress listeners of a Sidecar.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use crate::host;
 use crate::host::HostPattern;
-use crate::model::meta::Meta;
-use crate::model::outbound_policy::OutboundPolicy;
-use crate::model::service::entry;
-use crate::model::sidecar::ingress;
 use crate::model::sidecar::port::sidecar_port;
-use crate::model::sidecar::types::{
-    EgressListener, EgressPort, EgressProxy, Import, ImportFrom, Sidecar,
-};
-use crate::model::{host_name, read};
+use crate::model::{host_name, read, service_entry};
+use crate::port::Protocol;
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::shared::Port;
 use crate::wire::sidecar as wire;
 
-/// Reads a Sidecar. What comes back counts only if the review passed.
-pub(crate) fn parse(
-    wire: &wire::Sidecar,
-    meta: &Arc<Meta>,
-    diagnostics: &mut Diagnostics<'_>,
-) -> Sidecar {
-    let selects_only = wire::Sidecar {
-        workload_selector: wire.workload_selector.clone(),
-        ..wire::Sidecar::default()
-    };
-    if *wire == selects_only {
-        diagnostics.error(
-            "",
-            NO_VALUE,
-            (
-                "an empty Sidecar",
-                "set egress, ingress or outboundTrafficPolicy",
-            ),
-        );
-    }
-    let selector = wire.workload_selector.as_ref().map(|selector| {
-        if selector.labels.is_empty() {
-            diagnostics.warn(
-                "workloadSelector",
-                NO_VALUE,
-                "without labels it selects every workload of the namespace",
-            );
-        }
-        read::selector(diagnostics, "workloadSelector.labels", &selector.labels)
-    });
-    ingress::check(wire, diagnostics);
-    let last = wire.egress.len().saturating_sub(1);
-    let mut index = 0;
-    let mut ports = Taken::default();
-    let namespace = &meta.name.namespace;
-    let egress = diagnostics.each("egress", &wire.egress, |diagnostics, wire| {
-        if wire.port.is_none() && index != last {
-            diagnostics.error(
-                "port",
-                NO_VALUE,
-                (
-                    "only the last egress listener may be without a port",
-                    "move it to the end",
-                ),
-            );
-        }
-        index += 1;
-        listener(wire, namespace, &mut ports, diagnostics)
-    });
-    let mut sidecar = Sidecar {
-        meta: Arc::clone(meta),
-        selector: selector.filter(|labels| !labels.is_empty()),
-        egress,
-        outbound_policy: None,
-        egress_proxy: None,
-    };
-    if let Some(policy) = &wire.outbound_traffic_policy {
-        diagnostics.within("outboundTrafficPolicy", |diagnostics| {
-            outbound(&mut sidecar, policy, &meta.name.namespace, diagnostics);
-        });
-    }
-    sidecar
+/// One egress listener.
+#[derive(Clone, Debug)]
+pub struct EgressListener {
+    /// Only this port; `None` is every port of the imported services.
+    pub port: Option<EgressPort>,
+    /// An address to listen on instead of the service's.
+    pub bind: Option<IpAddr>,
+    /// `captureMode: NONE` with a port: applications dial `bind` themselves, so egret listens there.
+    pub dialled: bool,
+    /// Imported hosts.
+    pub hosts: Vec<Import>,
 }
 
-/// A policy that is written but says no mode means REGISTRY_ONLY: that is the enumeration's zero.
-fn outbound(
-    sidecar: &mut Sidecar,
-    wire: &wire::OutboundTrafficPolicy,
-    namespace: &str,
-    diagnostics: &mut Diagnostics<'_>,
-) {
-    let modes = [
-        ("REGISTRY_ONLY", OutboundPolicy::RegistryOnly),
-        ("ALLOW_ANY", OutboundPolicy::AllowAny),
-    ];
-    sidecar.outbound_policy = read::word(diagnostics, "mode", &wire.mode, &modes);
-    let Some(proxy) = &wire.egress_proxy else {
-        return;
-    };
-    if sidecar.outbound_policy != Some(OutboundPolicy::AllowAny) {
-        diagnostics.error(
-            "egressProxy",
-            NO_VALUE,
-            ("needs mode ALLOW_ANY", "write it, or leave egressProxy out"),
-        );
-    }
-    diagnostics.within("egressProxy", |diagnostics| {
-        if let Some(fault) = host_name::fault_of_name(&proxy.host) {
-            diagnostics.error("host", &proxy.host, fault);
-        }
-        if !proxy.subset.is_empty() && !host_name::is_label(&proxy.subset) {
-            diagnostics.error(
-                "subset",
-                &proxy.subset,
-                "not a valid name of a subset: expected letters, digits and dashes",
-            );
-        }
-        let number = proxy.port.as_ref().map_or(0, |port| port.number);
-        let Some(port) = read::port(diagnostics, "port.number", number) else {
-            return;
-        };
-        sidecar.egress_proxy = Some(EgressProxy {
-            host: host::complete(&proxy.host, namespace),
-            port,
-            subset: read::optional(&proxy.subset),
-        });
-    });
+/// The port of an egress listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EgressPort {
+    /// The number.
+    pub number: u16,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The name.
+    pub name: Arc<str>,
+    /// The protocol was HTTP_PROXY: services of every port are called here, by the port in their authority.
+    pub proxies: bool,
+}
+
+/// `namespace/host` of an egress listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// Whose services.
+    pub namespace: ImportFrom,
+    /// Which hosts.
+    pub host: HostPattern,
+    /// `~ns/host` or `~/host`: takes them out again.
+    pub exclude: bool,
+}
+
+/// The namespace part of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImportFrom {
+    /// `*`.
+    Any,
+    /// `~/*`: nothing at all.
+    Nothing,
+    /// A namespace; `.` has become the workload's own at selection, see [`ImportFrom::Own`].
+    Namespace(Arc<str>),
+    /// `.`: the namespace of the workload that the Sidecar is evaluated for.
+    Own,
 }
 
 /// Sockets and ports of egress listeners, each of which may be named once.
 #[derive(Default)]
-struct Taken {
+pub(super) struct Taken {
     ports: Vec<u16>,
     sockets: Vec<String>,
 }
 
-fn listener(
+/// Reads one egress listener.
+pub(super) fn parse(
     wire: &wire::EgressListener,
     namespace: &str,
     taken: &mut Taken,
@@ -156,7 +91,7 @@ fn listener(
     let port = match &wire.port {
         None => None,
         Some(port) if port.number == 0 => {
-            entry::protocol(diagnostics, &port.protocol);
+            service_entry::protocol(diagnostics, &port.protocol);
             if capture == Some(false) {
                 let what = (
                     "nothing is captured towards a unix socket",
@@ -192,7 +127,7 @@ fn egress_port(
 ) -> Option<EgressPort> {
     diagnostics.within("port", |diagnostics| {
         let number = sidecar_port(port, diagnostics);
-        let protocol = entry::protocol(diagnostics, &port.protocol);
+        let protocol = service_entry::protocol(diagnostics, &port.protocol);
         let number = number?;
         if taken.ports.contains(&number) {
             let what = (

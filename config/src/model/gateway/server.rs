@@ -1,70 +1,46 @@
-//! Gateway, read.
+//! One server of a Gateway.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::host::HostPattern;
-use crate::model::gateway::types::{Gateway, Server, ServerHost};
-use crate::model::meta::Meta;
 use crate::model::secret::Secrets;
 use crate::model::tls::ServerTlsMode;
 use crate::model::{host_name, read, tls};
 use crate::port::{PortClass, Protocol};
 use crate::problem::{Diagnostics, NO_VALUE};
-use crate::wire::envelope::Metadata;
 use crate::wire::gateway as wire;
 
-/// The annotation that names the services of a Gateway, as Istio writes it for the Gateway API.
-const SERVICES: &str = "internal.istio.io/gateway-service";
-
-/// Reads a Gateway. What comes back counts only if the review passed.
-pub(crate) fn parse(
-    wire: &wire::Gateway,
-    metadata: &Metadata,
-    meta: &Arc<Meta>,
-    secrets: &Secrets,
-    diagnostics: &mut Diagnostics<'_>,
-) -> Gateway {
-    if wire.servers.is_empty() {
-        diagnostics.error(
-            "servers",
-            NO_VALUE,
-            ("at least one is required", "list one"),
-        );
-    }
-    let mut names: Vec<&str> = Vec::new();
-    for server in &wire.servers {
-        let name = server.port.as_ref().map_or("", |port| port.name.as_str());
-        if !name.is_empty() && names.contains(&name) {
-            diagnostics.error(
-                "servers",
-                name,
-                "two servers have a port of this name; port names are unique within a Gateway",
-            );
-        }
-        names.push(name);
-    }
-    let namespace = &meta.name.namespace;
-    if !host_name::is_label(&meta.name.name) {
-        let what = (
-            "the name of a Gateway has no dots, as others could not name it",
-            "write letters, digits and dashes",
-        );
-        diagnostics.error_elsewhere("metadata.name", &meta.name.name, what);
-    }
-    Gateway {
-        meta: Arc::clone(meta),
-        selector: read::selector(diagnostics, "selector", &wire.selector),
-        services: metadata
-            .annotations
-            .get(SERVICES)
-            .map(|hosts| hosts.split(',').map(|host| host.trim().into()).collect()),
-        servers: diagnostics.each("servers", &wire.servers, |diagnostics, wire| {
-            server(wire, namespace, secrets, diagnostics)
-        }),
-    }
+/// One server of a Gateway.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// `port.number`.
+    pub port: u16,
+    /// `port.name`.
+    pub port_name: Arc<str>,
+    /// `port.protocol`.
+    pub protocol: Protocol,
+    /// `bind`: the address to listen on; `None` is all.
+    pub bind: Option<IpAddr>,
+    /// `hosts`.
+    pub hosts: Vec<ServerHost>,
+    /// What is done with TLS.
+    pub tls: ServerTlsMode,
+    /// `name`.
+    pub name: Option<Arc<str>>,
 }
 
-fn server(
+/// One host of a server: a pattern, maybe only for VirtualServices of one namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServerHost {
+    /// `ns/host`; `.` has become the Gateway's own namespace, `*` none.
+    pub namespace: Option<Arc<str>>,
+    /// The host.
+    pub host: HostPattern,
+}
+
+/// Reads one server.
+pub(super) fn parse(
     wire: &wire::Server,
     namespace: &Arc<str>,
     secrets: &Secrets,
@@ -166,7 +142,7 @@ fn host(text: &str, own: &Arc<str>, diagnostics: &mut Diagnostics<'_>) -> Option
             (Some(Arc::from(namespace)), host)
         }
     };
-    let is_address = host.parse::<std::net::IpAddr>().is_ok();
+    let is_address = host.parse::<IpAddr>().is_ok();
     if let Some(fault) = host_name::fault_of_pattern(host).filter(|_| !is_address) {
         diagnostics.error("", text, fault);
         return None;

@@ -1,14 +1,60 @@
-//! `consistentHash` of a load balancer, read.
+//! `consistentHash` of a load balancer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::model::policy::types::{ConsistentHash, HashOn, HashTable};
 use crate::model::read;
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::destination_rule as wire;
 
+/// `consistentHash`: equal calls go to equal endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsistentHash {
+    /// What is hashed.
+    pub on: HashOn,
+    /// Where hashes lead.
+    pub table: HashTable,
+}
+
+/// Where hashes lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashTable {
+    /// `ringHash`, the default.
+    Ring {
+        /// `minimumRingSize`, default 1024.
+        size_min: u64,
+    },
+    /// `maglev`.
+    Maglev {
+        /// `tableSize`, a prime; default 65537.
+        size: u64,
+    },
+}
+
+/// What `consistentHash` hashes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HashOn {
+    /// `httpHeaderName`, lower case.
+    Header(Arc<str>),
+    /// `httpCookie`.
+    Cookie {
+        /// Its name.
+        name: Arc<str>,
+        /// Its path.
+        path: Option<Arc<str>>,
+        /// Its life; a cookie is made when the client has none. Zero: a session cookie.
+        ttl: Option<Duration>,
+        /// `attributes` of a cookie that is made, such as `SameSite`; a value may be empty.
+        attributes: Vec<(Arc<str>, Arc<str>)>,
+    },
+    /// `useSourceIp`.
+    SourceIp,
+    /// `httpQueryParameterName`.
+    Query(Arc<str>),
+}
+
 /// Reads `consistentHash`; `None` where it says not one thing to hash on.
-pub(super) fn consistent_hash(
+pub(super) fn parse(
     wire: &wire::ConsistentHash,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<ConsistentHash> {

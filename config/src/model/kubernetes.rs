@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::host::{CLUSTER_DOMAIN, HostPattern};
-use crate::model::endpoint::{Address, Endpoint};
+use crate::model::endpoint::{Address, Endpoint, EndpointGroup};
 use crate::model::instance::Instances;
 use crate::model::meta::Meta;
 use crate::model::read;
-use crate::model::service::near::near;
-use crate::model::service::types::{EndpointGroup, Resolution, Service, ServicePort};
+use crate::model::service::{Resolution, Service, ServicePort};
+use crate::model::traffic_distribution::near;
 use crate::port::Protocol;
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::envelope::Metadata;

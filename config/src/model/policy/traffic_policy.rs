@@ -1,88 +1,55 @@
-//! DestinationRule, read.
+//! Traffic policies, with settings of their own for some ports.
 
-use std::sync::Arc;
-
-use crate::model::meta::{ExportTo, Meta};
-use crate::model::policy::blocks;
-use crate::model::policy::types::{
-    DestinationRule, Locality, PortPolicies, Subset, TrafficPolicy, Tunnel, Warmup,
-};
+use crate::model::policy::connection_pool::{self, ConnectionPool};
+use crate::model::policy::load_balancer::{self, LoadBalancer};
+use crate::model::policy::localities::{self, Locality};
+use crate::model::policy::outlier_detection::{self, OutlierDetection};
+use crate::model::policy::retry_budget::{self, RetryBudget};
+use crate::model::policy::tunnel::{self, Tunnel};
+use crate::model::policy::warmup::{self, Warmup};
 use crate::model::secret::Secrets;
 use crate::model::tls::ClientTls;
-use crate::model::{host_name, read, tls};
+use crate::model::{read, tls};
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::destination_rule as wire;
 
-/// What a policy's blocks may refer to.
-#[derive(Clone, Copy)]
-struct Context<'a> {
-    namespace: &'a str,
-    secrets: &'a Secrets,
+/// The blocks of one traffic policy; each is `None` when not written, so that merging can tell.
+#[derive(Clone, Debug, Default)]
+pub struct TrafficPolicy {
+    /// `loadBalancer`.
+    pub load_balancer: Option<LoadBalancer>,
+    /// `loadBalancer.localityLbSetting`; belongs to the block above.
+    pub locality: Option<Locality>,
+    /// `loadBalancer.warmup`; belongs to the same block.
+    pub warmup: Option<Warmup>,
+    /// `connectionPool`.
+    pub connection_pool: Option<ConnectionPool>,
+    /// `outlierDetection`.
+    pub outlier_detection: Option<OutlierDetection>,
+    /// `tls`; `Some(None)` is mode DISABLE.
+    pub tls: Option<Option<ClientTls>>,
+    /// `tunnel`.
+    pub tunnel: Option<Tunnel>,
+    /// `proxyProtocol` version, 1 or 2.
+    pub proxy_protocol: Option<u8>,
+    /// `retryBudget`.
+    pub retry_budget: Option<RetryBudget>,
 }
 
-/// Reads a DestinationRule. What comes back counts only if the review passed.
-pub(crate) fn parse(
-    wire: &wire::DestinationRule,
-    meta: &Arc<Meta>,
-    secrets: &Secrets,
-    diagnostics: &mut Diagnostics<'_>,
-) -> DestinationRule {
-    let namespace = &meta.name.namespace;
-    let context = Context { namespace, secrets };
-    if let Some(fault) = host_name::fault_of_pattern(&wire.host) {
-        diagnostics.error("host", &wire.host, fault);
-    }
-    let selector = wire.workload_selector.as_ref().map(|selector| {
-        if selector.match_labels.is_empty() {
-            let what = "without labels it selects every workload of the namespace";
-            diagnostics.warn("workloadSelector", NO_VALUE, what);
-        }
-        read::selector(
-            diagnostics,
-            "workloadSelector.matchLabels",
-            &selector.match_labels,
-        )
-    });
-    let export_to = read::export_to(diagnostics, &wire.export_to, namespace, false);
-    let own = ExportTo::Namespaces(vec![Arc::clone(namespace)]);
-    if selector.is_some()
-        && export_to
-            .as_ref()
-            .is_some_and(|export_to| *export_to != own)
-    {
-        let written = wire.export_to.join(", ");
-        diagnostics.error("exportTo", written, "with a workloadSelector only `.`");
-    }
-    let mut names = Vec::new();
-    DestinationRule {
-        meta: Arc::clone(meta),
-        host: read::completed(&wire.host, namespace),
-        policy: policies(wire.traffic_policy.as_ref(), context, diagnostics),
-        subsets: diagnostics.each("subsets", &wire.subsets, |diagnostics, wire| {
-            if !host_name::is_label(&wire.name) {
-                diagnostics.error(
-                    "name",
-                    &wire.name,
-                    "expected a name of letters, digits and dashes",
-                );
-            } else if names.contains(&&wire.name) {
-                diagnostics.error("name", &wire.name, "another subset has this name");
-            }
-            names.push(&wire.name);
-            Some(Subset {
-                name: wire.name.as_str().into(),
-                labels: read::checked_labels(diagnostics, "labels", &wire.labels),
-                policy: policies(wire.traffic_policy.as_ref(), context, diagnostics),
-            })
-        }),
-        // A rule for some workloads is private to its namespace.
-        export_to: if selector.is_some() {
-            Some(own)
-        } else {
-            export_to
-        },
-        selector,
-    }
+/// A policy with settings of its own for some ports.
+#[derive(Clone, Debug, Default)]
+pub struct PortPolicies {
+    /// For ports without an entry.
+    pub all: TrafficPolicy,
+    /// `portLevelSettings`, by service port number.
+    pub ports: Vec<(u16, TrafficPolicy)>,
+}
+
+/// What a policy's blocks may refer to.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) namespace: &'a str,
+    pub(super) secrets: &'a Secrets,
 }
 
 /// Reads MeshConfig's `defaultTrafficPolicy`. Settings for single ports mean nothing there.
@@ -100,7 +67,8 @@ pub(crate) fn mesh(
         .map(|policies| policies.all)
 }
 
-fn policies(
+/// Reads `trafficPolicy`.
+pub(super) fn policies(
     wire: Option<&wire::TrafficPolicy>,
     context: Context<'_>,
     diagnostics: &mut Diagnostics<'_>,
@@ -130,10 +98,9 @@ fn policies_at(
                 "only one of tunnel and proxyProtocol",
             );
         }
-        let tunnel = wire
-            .tunnel
-            .as_ref()
-            .and_then(|wire| diagnostics.within("tunnel", |diagnostics| tunnel(wire, diagnostics)));
+        let tunnel = wire.tunnel.as_ref().and_then(|wire| {
+            diagnostics.within("tunnel", |diagnostics| tunnel::parse(wire, diagnostics))
+        });
         let versions = [("V1", 1), ("V2", 2)];
         let proxy_protocol = wire.proxy_protocol.as_ref().and_then(|wire| {
             read::word(
@@ -151,25 +118,22 @@ fn policies_at(
         );
         Some(PortPolicies {
             all: TrafficPolicy {
-                load_balancer: blocks::load_balancer(wire.load_balancer.as_ref(), diagnostics),
+                load_balancer: load_balancer::parse(wire.load_balancer.as_ref(), diagnostics),
                 locality: locality(
                     wire.load_balancer.as_ref(),
                     wire.outlier_detection.is_some(),
                     diagnostics,
                 ),
                 warmup: warmup(wire.load_balancer.as_ref(), diagnostics),
-                connection_pool: blocks::connection_pool(
-                    wire.connection_pool.as_ref(),
-                    diagnostics,
-                ),
-                outlier_detection: blocks::outlier_detection(
+                connection_pool: connection_pool::parse(wire.connection_pool.as_ref(), diagnostics),
+                outlier_detection: outlier_detection::parse(
                     wire.outlier_detection.as_ref(),
                     diagnostics,
                 ),
                 tls: client_tls(wire.tls.as_ref(), context, diagnostics),
                 tunnel,
                 proxy_protocol,
-                retry_budget: blocks::retry_budget(wire.retry_budget.as_ref(), diagnostics),
+                retry_budget: retry_budget::parse(wire.retry_budget.as_ref(), diagnostics),
             },
             ports,
         })
@@ -192,15 +156,15 @@ fn port(
     }
     numbers.push(selector.number);
     let policy = TrafficPolicy {
-        load_balancer: blocks::load_balancer(wire.load_balancer.as_ref(), diagnostics),
+        load_balancer: load_balancer::parse(wire.load_balancer.as_ref(), diagnostics),
         locality: locality(
             wire.load_balancer.as_ref(),
             wire.outlier_detection.is_some(),
             diagnostics,
         ),
         warmup: warmup(wire.load_balancer.as_ref(), diagnostics),
-        connection_pool: blocks::connection_pool(wire.connection_pool.as_ref(), diagnostics),
-        outlier_detection: blocks::outlier_detection(wire.outlier_detection.as_ref(), diagnostics),
+        connection_pool: connection_pool::parse(wire.connection_pool.as_ref(), diagnostics),
+        outlier_detection: outlier_detection::parse(wire.outlier_detection.as_ref(), diagnostics),
         tls: client_tls(wire.tls.as_ref(), context, diagnostics),
         ..TrafficPolicy::default()
     };
@@ -223,7 +187,7 @@ fn port(
 
 fn warmup(wire: Option<&wire::LoadBalancer>, diagnostics: &mut Diagnostics<'_>) -> Option<Warmup> {
     diagnostics.within("loadBalancer", |diagnostics| {
-        blocks::warmup(wire?, diagnostics)
+        warmup::parse(wire?, diagnostics)
     })
 }
 
@@ -245,7 +209,7 @@ fn locality(
         diagnostics.warn("loadBalancer.localityLbSetting", NO_VALUE, what);
     }
     diagnostics.within("loadBalancer.localityLbSetting", |diagnostics| {
-        blocks::locality(Some(setting), diagnostics)
+        localities::parse(Some(setting), diagnostics)
     })
 }
 
@@ -258,25 +222,4 @@ fn client_tls(
     Some(diagnostics.within("tls", |diagnostics| {
         tls::client::parse(wire, diagnostics, context.secrets, context.namespace)
     }))
-}
-
-fn tunnel(wire: &wire::Tunnel, diagnostics: &mut Diagnostics<'_>) -> Option<Tunnel> {
-    let post = read::word(
-        diagnostics,
-        "protocol",
-        &wire.protocol,
-        &[("CONNECT", false), ("POST", true)],
-    );
-    let host = wire.target_host.as_str();
-    if host.parse::<std::net::IpAddr>().is_err()
-        && let Some(fault) = host_name::fault_of_name(host)
-    {
-        diagnostics.error("targetHost", host, fault);
-    }
-    let target_port = read::port(diagnostics, "targetPort", wire.target_port);
-    Some(Tunnel {
-        post: post?,
-        target_host: host.into(),
-        target_port: target_port?,
-    })
 }

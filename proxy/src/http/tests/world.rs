@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use egret_config::address::{ClientAddress, OriginalDestination};
 use egret_config::decide::call::{Arrival, HttpVersion};
 use egret_config::decide::verdict::Forward;
 use egret_config::load::{Text, load};
@@ -15,6 +16,7 @@ use egret_config::model::endpoint::Address;
 use egret_config::model::mesh::AccessLogEncoding;
 use egret_config::model::objects::Objects;
 use egret_config::model::route::Retries;
+use egret_config::port::well_known;
 use egret_config::problem::{Problem, Severity};
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::{Cluster, Discovery, Member};
@@ -103,6 +105,7 @@ impl World {
             originator: Arc::new(Originator::new()),
             shared_clusters: Arc::default(),
             terminator: Arc::new(Terminator::new()),
+            probe_port: well_known::PROBE,
             drain: crate::life::drain::Drain::new(),
         });
         Self {
@@ -180,10 +183,8 @@ fn read(mesh: &str, yaml: &str) -> Objects {
 }
 
 pub(super) fn arrival(to: SocketAddr) -> Arrival {
-    Arrival {
-        client: ([127, 0, 0, 1], 40_000).into(),
-        to,
-    }
+    let client = ClientAddress(([127, 0, 0, 1], 40_000).into());
+    Arrival::new(client, OriginalDestination(to))
 }
 
 /// Runs a test as a worker runs connections.

@@ -64,6 +64,7 @@ const HARNESS: &[&[&str]] = &[
         "folder",
         "floors",
         "places",
+        "exposition",
     ],
     &["netns", "origin"],
     &["topology"],

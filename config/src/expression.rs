@@ -3,19 +3,41 @@
 //! An expression is read once, when configuration is loaded: its attributes become values of [`Attribute`], so that it is
 //! known which facts of a call it needs. Evaluation borrows from the facts and has CEL's rules for errors: an absent
 //! attribute is an error, `true || error` is true, `false && error` is false.
+//!
+//! There are no maps but those of headers, no macros but `has`, and no time zones. `matches` wants its regular expression
+//! in quotes, and reads it as RE2 does, byte by byte.
 
+mod arithmetic;
 mod attribute;
+mod build;
+mod cursor;
 mod error;
+mod evaluate;
+mod functions;
+mod infix;
+mod literal;
+mod node;
+mod operand;
+mod parser;
+mod time;
+mod token;
 mod value;
 
 pub use crate::expression::attribute::{Attribute, Attributes};
 pub use crate::expression::error::{EvaluationError, Flaw};
 pub use crate::expression::value::Value;
 
+use crate::expression::node::Node;
+use crate::expression::parser::Parser;
+
+/// Bytes of an expression that are read.
+const LENGTH_MAX: usize = 16 << 10;
+
 /// An expression that was understood.
 #[derive(Clone, Debug)]
 pub struct Expression {
     text: Box<str>,
+    root: Node,
     attributes: Vec<Attribute>,
     unknown: Vec<Box<str>>,
 }
@@ -26,10 +48,22 @@ impl Expression {
     /// # Errors
     /// The word that is no CEL, or CEL that egret does not evaluate.
     pub fn parse(text: &str) -> Result<Self, Flaw> {
+        if text.len() > LENGTH_MAX {
+            let start: String = text.chars().take(20).collect();
+            let reason = format!("longer than {} KiB", LENGTH_MAX >> 10);
+            return Err(Flaw::new(start, reason));
+        }
+        let words = token::tokens(text)?;
+        let mut parser = Parser::new(text, &words);
+        let root = parser.whole()?;
+        let unknown = parser.unknown;
+        let mut attributes = Vec::new();
+        root.collect(&mut attributes);
         Ok(Self {
             text: text.into(),
-            attributes: Vec::new(),
-            unknown: Vec::new(),
+            root,
+            attributes,
+            unknown,
         })
     }
 
@@ -43,7 +77,7 @@ impl Expression {
         &self.attributes
     }
 
-    /// The attributes that nobody knows. They are errors in every evaluation.
+    /// The attributes that nobody knows, as they are written. They are absent in every call.
     pub fn unknown(&self) -> &[Box<str>] {
         &self.unknown
     }
@@ -54,9 +88,9 @@ impl Expression {
     /// Those of CEL: absent attributes, types that do not fit, overflow.
     pub fn evaluate<'v>(
         &'v self,
-        _attributes: &'v impl Attributes,
+        attributes: &'v impl Attributes,
     ) -> Result<Value<'v>, EvaluationError> {
-        Err(EvaluationError::Absent)
+        evaluate::evaluate(&self.root, attributes)
     }
 
     /// Whether the value for a call is `true`; an error and any other value are not.
@@ -64,3 +98,6 @@ impl Expression {
         matches!(self.evaluate(attributes), Ok(Value::Bool(true)))
     }
 }
+
+#[cfg(test)]
+mod tests;

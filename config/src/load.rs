@@ -56,8 +56,8 @@ pub fn documents(texts: &[Text], mesh_config: Option<&Text>) -> Documents {
         let is_there = read.list.iter().skip(before).any(mesh::is_mesh);
         if !is_there && read.mesh_unread.is_none() {
             let words = (
-                "no mesh configuration in it: Istio's defaults count, which allow calls to anywhere",
-                "write `outboundTrafficPolicy: {mode: ALLOW_ANY}` if that is meant",
+                "no mesh configuration in it: Istio's defaults apply, which allow all calls",
+                "write `outboundTrafficPolicy: {mode: ALLOW_ANY}` if that is intended",
             );
             let place = Place::file(text.file.clone(), 0);
             read.tell(Problem::new(Severity::Warning, place, words));

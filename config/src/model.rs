@@ -3,6 +3,8 @@
 
 pub mod meta;
 pub mod service;
+pub(crate) mod service_entry;
+pub(crate) mod kubernetes;
 pub mod endpoint;
 pub mod destination;
 pub mod source;
@@ -22,6 +24,6 @@ pub mod secret;
 pub mod authorization;
 pub mod telemetry;
 
+mod traffic_distribution;
 mod host_name;
 mod read;
-mod regex;

@@ -1,5 +1,6 @@
 //! Small values of Istio's objects: durations, string matches, paths.
 
+pub mod moment;
 pub mod path;
 
 use std::fmt;

@@ -296,12 +296,10 @@ impl Explanation<'_> {
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.fate {
-            Fate::Untouched => out.write_str("left alone: goes where it was going")?,
+            Fate::Untouched => out.write_str("not captured: goes to its original destination")?,
             Fate::Proxy(port) => write!(out, "captured: goes to the proxy's port {port}")?,
             Fate::Dropped => out.write_str("dropped")?,
-            Fate::Refused => {
-                out.write_str("refused: the sender is told that the port is unreachable")?
-            }
+            Fate::Refused => out.write_str("refused: the sender gets ICMP port unreachable")?,
         }
         out.write_str("\nbecause: ")?;
         match self.rule {

@@ -151,7 +151,7 @@ impl Probe<'_> {
                 let subject = format!("the proxy ({proxy}) to {destination} is left alone");
                 let outcome = direct.and_then(|socket| match listener.has_taken(&socket) {
                     true => Err(Trouble::Failed(
-                        "it came back, and would for ever".to_owned(),
+                        "it came back: the redirection loops".to_owned(),
                     )),
                     false => Ok(()),
                 });

@@ -157,7 +157,7 @@ fn apply(flags: &Flags) -> Result<(), Stop> {
         return dry_run(flags, &desired.intent, &desired.rules);
     }
     if flags.skip_rule_apply {
-        say("egret-init: nothing applied, as asked (--skip-rule-apply)");
+        say("egret-init: nothing applied (--skip-rule-apply)");
     } else {
         let besides = ApplyOptions {
             has_pass_through: desired.has_pass_through,

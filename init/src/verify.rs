@@ -57,7 +57,7 @@ pub fn drift(
             differences.push(format!("missing: {missing}"));
         }
         for extra in present.iter().filter(|command| !wanted.contains(command)) {
-            differences.push(format!("not wanted: {extra}"));
+            differences.push(format!("not expected: {extra}"));
         }
     }
     Ok(drift)
@@ -107,7 +107,9 @@ fn in_iptables(intent: &Intent, rules: &RuleSet) -> Result<Drift, Refusal> {
 
 impl Drift {
     fn not_wanted(&mut self, names: impl IntoIterator<Item = String>) {
-        let lines = names.into_iter().map(|name| format!("not wanted: {name}"));
+        let lines = names
+            .into_iter()
+            .map(|name| format!("not expected: {name}"));
         self.differences.extend(lines);
     }
 

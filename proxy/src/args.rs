@@ -39,6 +39,9 @@ const THREADS_DEFAULT_MAX: usize = 2;
 /// Where Istio's injector says that the pod's DNS queries are captured.
 const DNS_CAPTURE: &str = "ISTIO_META_DNS_CAPTURE";
 
+/// What egret-init reads, too.
+const PROBE_PORT: &str = "IPTABLES_PROBE_PORT";
+
 /// What the user wants done.
 #[derive(Debug)]
 pub enum Command {
@@ -100,7 +103,7 @@ pub fn environment(name: &str) -> Option<String> {
 #[command(
     name = "egret-proxy",
     version,
-    about = "A transparent egress sidecar and gateway that speaks Istio's networking API"
+    about = "A transparent egress sidecar and gateway for Istio's networking API"
 )]
 struct Typed {
     #[command(subcommand)]
@@ -109,11 +112,11 @@ struct Typed {
 
 #[derive(clap::Subcommand)]
 enum TypedCommand {
-    /// Run as a sidecar or as a gateway until told to stop.
+    /// Run as a sidecar or as a gateway.
     Run(Box<Run>),
-    /// Say what becomes of a call, offline, and why; of a refused one, what would allow it.
+    /// Explain offline how a call is decided; for a refused one print what would allow it.
     Explain(Box<Explain>),
-    /// Say what is wrong with a configuration. Exit codes: 0 without errors (warnings are fine), 1 with errors, 2 for wrong
+    /// Check a configuration. Exit codes: 0 without errors (warnings are fine), 1 with errors, 2 for wrong
     /// usage.
     Check(Check),
     /// Wait until the proxy is ready. Exit codes: 0 once it is, 1 when the time is over, 2 for wrong usage.
@@ -140,7 +143,7 @@ struct Run {
     /// A file or folder with Istio and Kubernetes objects (.yaml, .yml, .json); may be repeated. Changes are followed.
     #[arg(long = "config", value_name = "PATH")]
     config: Vec<PathBuf>,
-    /// A file with MeshConfig; it beats a MeshConfig found under --config.
+    /// A file with MeshConfig; it replaces a MeshConfig found under --config.
     #[arg(long, value_name = "FILE")]
     mesh_config: Option<PathBuf>,
     /// Start although AuthorizationPolicies apply to this workload: they are not enforced, and calls that they refuse pass
@@ -153,6 +156,10 @@ struct Run {
     /// The port that redirected inbound connections arrive on.
     #[arg(long, value_name = "PORT", default_value_t = well_known::INBOUND, value_parser = clap::value_parser!(u16).range(1..))]
     inbound_port: u16,
+    /// The port that egret-init's and istio-iptables' validation connects to, if theirs is another. A connection to it whose
+    /// client leaves at once is neither served nor logged [env: IPTABLES_PROBE_PORT] [default: 15002].
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    iptables_probe_port: Option<u16>,
     /// Answer the pod's DNS queries for the services that it sees, and give ServiceEntries without addresses one each
     /// (sidecar; redirect queries with egret-init --redirect-dns) [env: ISTIO_META_DNS_CAPTURE].
     #[arg(long)]
@@ -160,18 +167,22 @@ struct Run {
     /// The port that captured DNS queries arrive on, UDP and TCP, on 127.0.0.1 and ::1.
     #[arg(long, value_name = "PORT", default_value_t = well_known::DNS, value_parser = clap::value_parser!(u16).range(1..))]
     dns_port: u16,
-    /// Where the admin pages are served.
+    /// Address of the admin pages.
     #[arg(long, value_name = "ADDRESS", default_value_t = (Ipv4Addr::LOCALHOST, well_known::ADMIN).into())]
     admin: SocketAddr,
-    /// Where /healthz/ready is served.
+    /// Address of /healthz/ready.
     #[arg(long, value_name = "ADDRESS", default_value_t = (Ipv4Addr::UNSPECIFIED, well_known::HEALTH).into())]
     health: SocketAddr,
-    /// Tell in the access log why each call was decided as it was: a last field `reasons`, which Istio's log has not.
+    /// Append a field `reasons` to every access-log line: what decided the call (an extension of Istio's format).
     #[arg(long)]
     access_log_reasons: bool,
     /// Worker threads [default: the cores this process may use, at most 2].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Take the listening sockets over from the proxy that runs with the same path, which then drains and ends, and hand
+    /// them over to the next one. A Unix socket is made there.
+    #[arg(long, value_name = "PATH")]
+    hot_restart: Option<PathBuf>,
     /// How long the proxy goes on after SIGTERM; a second one ends it at once
     /// [env: terminationDrainDuration in PROXY_CONFIG, TERMINATION_DRAIN_DURATION_SECONDS] [default: MeshConfig's
     /// defaultConfig.terminationDrainDuration, else 5s].
@@ -227,6 +238,12 @@ impl Run {
         let ignored = set(IGNORE_POLICIES).map(|value| boolean(IGNORE_POLICIES, &value));
         let ignore_authorization_policies =
             self.ignore_authorization_policies || ignored.transpose()?.unwrap_or(false);
+        // As for egret-init, a value that is no port counts as absent.
+        let told = set(PROBE_PORT).and_then(|value| value.trim().parse().ok());
+        let probe_port = self
+            .iptables_probe_port
+            .or(told)
+            .unwrap_or(well_known::PROBE);
         let redirect_ports = match mode {
             Mode::Sidecar => vec![self.outbound_port, self.inbound_port],
             Mode::Gateway => Vec::new(),
@@ -248,11 +265,13 @@ impl Run {
             ignore_authorization_policies,
             outbound_port: self.outbound_port,
             inbound_port: self.inbound_port,
+            probe_port,
             dns_port: self.dns_port,
             admin: self.admin,
             health: self.health,
             access_log_reasons: self.access_log_reasons,
             threads: self.threads.unwrap_or_else(threads_default),
+            hot_restart: self.hot_restart,
             drain_time: end::drain_time(self.drain_time, set)?,
         };
         let format = match self.log_format {

@@ -6,4 +6,6 @@ pub mod incoming;
 pub mod fields;
 pub mod body_sender;
 pub mod trailers;
+pub mod metered;
 pub mod http2_keepalive;
+pub mod http2_meter;

@@ -10,11 +10,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use egret_config::address::{ClientAddress, LocalAddress};
 use egret_config::decide;
 use egret_config::decide::call::{Arrival, Connection, HttpVersion, Layer, Terminated};
 use egret_config::decide::verdict::{ConnectionDecision, Reading, Refusal, Verdict};
 use egret_config::model::tls::{Hashed, ServerTls};
-use egret_config::port::{Protocol, well_known};
+use egret_config::port::Protocol;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::{Cluster, Discovery};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -46,10 +47,7 @@ use crate::tls::Alpn;
 /// How long a client of a gateway may take for its TLS handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
 
-/// Where `egret-init verify` connects to (`--iptables-probe-port`, Istio's default).
-const PROBE_PORT: u16 = well_known::PROBE;
-
-/// How long it stays. Servers that speak first on this port wait as long.
+/// How long a connection of `egret-init verify` stays. Servers that speak first on its port wait as long.
 const PROBE_MAX: Duration = Duration::from_secs(1);
 
 /// What is left to do with a connection once it is known where it goes. It may last for days, so nothing of the
@@ -158,7 +156,7 @@ async fn walk(
 ) -> Result<NextStage, Failure> {
     let mut downstream =
         DownstreamConnection::of(identify(&socket, entrance, proxy.clusters.own(), facts)?);
-    if downstream.arrival.to.port() == PROBE_PORT && is_probe(&socket).await {
+    if downstream.arrival.original_dst.port() == proxy.probe_port && is_probe(&socket).await {
         return Ok(NextStage::Nothing);
     }
     let snapshot = proxy.current.load();
@@ -235,10 +233,11 @@ async fn client_in_front(
         Err(_) => return Err(Failure::new(Cause::ProxyHeader, "no PROXY header in time")),
     };
     if let Some(named) = named {
-        downstream.arrival.client = canonical(named.client);
-        downstream.dialled = canonical(named.dialled);
-        facts.downstream.remote_address = Some(downstream.arrival.client);
-        facts.downstream.local_address = Some(downstream.dialled);
+        let arrival = &mut downstream.arrival;
+        arrival.client = ClientAddress(canonical(named.client.0));
+        arrival.local = LocalAddress(canonical(named.local.0));
+        facts.downstream.remote_address = Some(arrival.client);
+        facts.downstream.local_address = Some(arrival.local);
     }
     Ok(())
 }

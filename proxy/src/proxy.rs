@@ -1,4 +1,4 @@
-//! What a connection needs to be served: five handles.
+//! What a connection needs to be served: its handles.
 
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub struct Shared {
     pub terminator: Arc<Terminator>,
     /// Its own sockets.
     pub own: Arc<OwnSockets>,
+    /// The port that egret-init's validation connects to.
+    pub probe_port: u16,
     /// Whether the process is on its way out.
     pub drain: Drain,
 }
@@ -53,6 +55,8 @@ pub struct Proxy {
     pub clusters: Clusters,
     /// TLS that gateways end.
     pub terminator: Arc<Terminator>,
+    /// The port that egret-init's validation connects to.
+    pub probe_port: u16,
     /// Whether the process is on its way out.
     pub drain: Drain,
 }
@@ -69,6 +73,7 @@ impl Proxy {
             shared_clusters,
             terminator,
             own,
+            probe_port,
             drain,
         } = shared;
         let clusters = Clusters::new(names, originator, shared_clusters, own);
@@ -77,6 +82,7 @@ impl Proxy {
             reporter,
             clusters,
             terminator,
+            probe_port,
             drain,
         });
         spawn_local(tend(Rc::downgrade(&proxy), proxy.current.changes()));

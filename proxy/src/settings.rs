@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use egret_config::snapshot::workload::Workload;
 use tracing_subscriber::EnvFilter;
@@ -22,9 +23,11 @@ pub struct Settings {
     pub outbound_port: u16,
     /// The port that redirected inbound calls arrive on (sidecar).
     pub inbound_port: u16,
+    /// The port that egret-init's validation connects to.
+    pub probe_port: u16,
     /// The port that captured DNS queries arrive on (sidecar whose workload has them captured).
     pub dns_port: u16,
-    /// Where the admin pages are served.
+    /// Address of the admin pages.
     pub admin: SocketAddr,
     /// Where `/healthz/ready` is served.
     pub health: SocketAddr,
@@ -32,6 +35,8 @@ pub struct Settings {
     pub access_log_reasons: bool,
     /// Worker threads.
     pub threads: NonZeroUsize,
+    /// Where another proxy takes over the listening sockets, and where this one took them over.
+    pub hot_restart: Option<PathBuf>,
     /// How long the process goes on when it is told to end.
     pub drain_time: DrainTime,
 }

@@ -117,11 +117,11 @@ impl Refusal {
             Self::OwnListener => {
                 "own_listener: the destination is a port that this proxy listens on"
             }
-            Self::NoRoute => "no virtual host or route fits",
+            Self::NoRoute => "no virtual host or route matches",
             Self::NoCluster(name) => {
                 return Cow::Owned(format!("cluster `{name}` does not exist"));
             }
-            Self::NoChain => "no server of the gateway fits the SNI",
+            Self::NoChain => "no server of the gateway matches the SNI",
         })
     }
 }
@@ -146,14 +146,14 @@ impl BadRequestKind {
             Self::Insecure => {
                 let details = "http1.https_url_on_plaintext_connection";
                 LocalReply {
-                    body: "an https URL was asked for on a connection without TLS",
+                    body: "an https URL was requested on a connection without TLS",
                     ..LocalReply::flagged(403, "insecure", details, Flag::DPE)
                 }
             }
             Self::Coding => {
                 let details = "http1.invalid_transfer_encoding";
                 LocalReply {
-                    body: "this transfer coding is not known here",
+                    body: "this transfer coding is not supported",
                     ..LocalReply::flagged(501, "transfer_coding", details, Flag::DPE)
                 }
             }

@@ -132,11 +132,11 @@ impl Trail<'_> {
     /// The long form: one sentence a step, in the order in which they were taken.
     pub fn sentences(&self) -> Vec<String> {
         let mut said = vec![match self.listener {
-            Some(key) => format!("listener {key} took the call"),
+            Some(key) => format!("listener {key} accepted the call"),
             None => "no listener is registered for the destination".to_owned(),
         }];
         if let Some(chain) = self.chain {
-            said.push(format!("its chain from {chain} fits"));
+            said.push(format!("its filter chain from {chain} matches"));
         }
         match (self.table, self.virtual_host) {
             (Some(table), Some(host)) => said.push(format!(
@@ -162,13 +162,13 @@ impl Trail<'_> {
             said.push("no rule of the virtual host matches".to_owned());
         }
         if let Some(policy) = self.policy {
-            said.push(format!("unknown calls are decided by {policy}"));
+            said.push(format!("unregistered calls are decided by {policy}"));
         }
         if let Some(cluster) = self.cluster {
             said.push(format!("the call goes to {cluster}"));
         }
         if let Some(refusal) = self.refused {
-            said.push(format!("the address may not be dialled: {refusal}"));
+            said.push(format!("the address is refused: {refusal}"));
         }
         said
     }

@@ -17,11 +17,11 @@ macro_rules! attributes {
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum Attribute {
             $($(#[$doc])* $variant,)*
-            /// `request.headers[NAME]`: text.
+            /// `request.headers[NAME]`: text; the values of a repeated header are joined by commas.
             RequestHeader(HeaderName),
-            /// `response.headers[NAME]`: text.
+            /// `response.headers[NAME]`: text, as that of a request.
             ResponseHeader(HeaderName),
-            /// `response.trailers[NAME]`: text.
+            /// `response.trailers[NAME]`: text, as that of a request.
             ResponseTrailer(HeaderName),
         }
 
@@ -113,23 +113,52 @@ attributes! {
     XdsNodeCluster = "xds.node.cluster",
 }
 
-/// The groups of attributes whose keys are names of headers.
-const KEYED: &[(&str, fn(HeaderName) -> Attribute)] = &[
-    ("request.headers", Attribute::RequestHeader),
-    ("response.headers", Attribute::ResponseHeader),
-    ("response.trailers", Attribute::ResponseTrailer),
-];
+/// The maps whose keys are names of headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeaderMap {
+    /// `request.headers`.
+    Request,
+    /// `response.headers`.
+    Response,
+    /// `response.trailers`.
+    Trailers,
+}
+
+impl HeaderMap {
+    /// The map of a dotted name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "request.headers" => Some(Self::Request),
+            "response.headers" => Some(Self::Response),
+            "response.trailers" => Some(Self::Trailers),
+            _ => None,
+        }
+    }
+
+    /// The attribute of a key.
+    pub(super) fn attribute(self, name: HeaderName) -> Attribute {
+        match self {
+            Self::Request => Attribute::RequestHeader(name),
+            Self::Response => Attribute::ResponseHeader(name),
+            Self::Trailers => Attribute::ResponseTrailer(name),
+        }
+    }
+}
 
 impl Attribute {
     /// The attribute of a dotted name without a key.
-    pub fn named(name: &str) -> Option<Self> {
+    pub(super) fn named(name: &str) -> Option<Self> {
         let found = NAMED.iter().find(|(known, _)| *known == name);
         found.map(|(_, attribute)| attribute.clone())
     }
 
-    /// What makes an attribute of a key, for a dotted name that has keys.
-    pub fn keyed(name: &str) -> Option<fn(HeaderName) -> Self> {
-        let found = KEYED.iter().find(|(known, _)| *known == name);
-        found.map(|(_, make)| *make)
+    /// Whether attributes have names that go on behind this one, as `xds.node`.
+    pub(super) fn is_group(name: &str) -> bool {
+        let goes_on = |known: &str| {
+            known
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
+        NAMED.iter().any(|(known, _)| goes_on(known))
     }
 }

@@ -26,6 +26,15 @@ pub enum EvaluationError {
     Range,
 }
 
+impl Flaw {
+    pub(super) fn new(word: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            word: word.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.word {

@@ -25,7 +25,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                     field,
                     &destination.host,
                     format!("no DestinationRule defines subset {subset} of this host: calls are answered 503 NC"),
-                    "define the subset in a DestinationRule of the caller's or the service's namespace, or leave it out",
+                    "define the subset in a DestinationRule of the client's or the service's namespace, or leave it out",
                 ));
             }
         }
@@ -48,7 +48,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                 &rule.meta,
                 "spec.host",
                 &rule.host.to_string(),
-                "no Service or ServiceEntry has this host: the rule does nothing",
+                "no Service or ServiceEntry has this host: the rule has no effect",
                 "write the host exactly as the ServiceEntry has it, or add a ServiceEntry",
             ));
         }

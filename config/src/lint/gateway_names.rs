@@ -46,7 +46,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                     &vs.meta,
                     field,
                     &name.to_string(),
-                    "no such Gateway exists: the rules for it do nothing",
+                    "no such Gateway exists: the rules for it have no effect",
                     "write the namespace/name of a Gateway, or `mesh` for sidecars",
                 )),
             }
@@ -74,7 +74,7 @@ fn servers(vs: &VirtualService, gateway: &Gateway, field: String, found: &mut Ve
             &vs.meta,
             field,
             &name,
-            "no server of this Gateway is for a host of this object: the rules for it do nothing",
+            "no server of this Gateway is for a host of this object: the rules for it have no effect",
             format!("add {} to `hosts` of a server", hosts.join(", ")),
         ));
         return;
@@ -92,7 +92,7 @@ fn servers(vs: &VirtualService, gateway: &Gateway, field: String, found: &mut Ve
             &vs.meta,
             field,
             &name,
-            "its servers for these hosts pass TLS through and never see a request: `http` rules do nothing there",
+            "its servers for these hosts pass TLS through and never see a request: `http` rules have no effect there",
             "write `tls` rules with sniHosts, or end TLS at the Gateway (tls.mode SIMPLE)",
         ));
     } else if tls_only && !shared.iter().any(passes) {
@@ -100,7 +100,7 @@ fn servers(vs: &VirtualService, gateway: &Gateway, field: String, found: &mut Ve
             &vs.meta,
             field,
             &name,
-            "none of its servers for these hosts passes TLS through: `tls` rules do nothing there",
+            "none of its servers for these hosts passes TLS through: `tls` rules have no effect there",
             "write `http` rules, or tls.mode PASSTHROUGH at the Gateway",
         ));
     }

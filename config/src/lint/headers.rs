@@ -24,7 +24,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                         &vs.meta,
                         field,
                         value,
-                        "Envoy replaces such a word by a fact of the call; egret sends the text as it is",
+                        "Envoy replaces such an operator by a value of the call; egret sends the text as it is",
                         "leave the header out, or write a fixed value",
                     ));
                 }

@@ -101,13 +101,13 @@ spec:
             "istio-system/egress",
             "b.org",
             http,
-            Some("`http` rules do nothing"),
+            Some("`http` rules have no effect"),
         ),
         (
             "istio-system/egress",
             "a.com",
             tls,
-            Some("`tls` rules do nothing"),
+            Some("`tls` rules have no effect"),
         ),
     ] {
         let yaml = format!(
@@ -162,7 +162,7 @@ spec:
         &[
             "VirtualService default/r | spec.http[0].route[1].destination | subset gone",
             "VirtualService default/r | spec.tcp[0].route[0].destination | subset there",
-            "DestinationRule default/lost | spec.host | does nothing",
+            "DestinationRule default/lost | spec.host | has no effect",
         ],
     );
 }
@@ -182,7 +182,7 @@ fn rules_that_are_never_reached() {
     let hidden = |matches: &[&str]| {
         check(
             &rules(matches),
-            &["VirtualService default/r | spec.http[1] | spec.http[0] takes all"],
+            &["VirtualService default/r | spec.http[1] | spec.http[0] matches all"],
         );
     };
     let open = |matches: &[&str]| check(&rules(matches), &[]);
@@ -215,11 +215,13 @@ fn rules_that_are_never_reached() {
             "[{uri: {prefix: /a}}]",
             "[{uri: {exact: /b}}, {uri: {exact: /a}}]",
         ]),
-        &["VirtualService default/r | spec.http[1].match[1] | spec.http[0] takes all"],
+        &["VirtualService default/r | spec.http[1].match[1] | spec.http[0] matches all"],
     );
     check(
         &rules(&["[{gateways: [elsewhere]}]"]),
-        &["VirtualService default/r | spec.http[0].match[0].gateways | nothing ever matches"],
+        &[
+            "VirtualService default/r | spec.http[0].match[0].gateways | spec.gateways has none of these: it never matches",
+        ],
     );
 }
 
@@ -251,7 +253,7 @@ fn hosts_that_a_wildcard_takes() {
     check(
         &format!("{A_COM}{}", rules("wide", "*.com")),
         &[
-            "VirtualService default/wide | spec.hosts[0] | takes the calls for a.com of ServiceEntry default/a",
+            "VirtualService default/wide | spec.hosts[0] | also matches calls for a.com of ServiceEntry default/a",
         ],
     );
     check(
@@ -302,7 +304,7 @@ fn tls_inside_of_tls_and_none_at_all() {
     let on = "trafficPolicy: {tls: {mode: DISABLE}, portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE}}]}";
     let doubled = |field: &str| {
         vec![format!(
-            "DestinationRule default/d | {field} | inside of a second TLS"
+            "DestinationRule default/d | {field} | wrapped in a second TLS"
         )]
     };
     for (protocol, policy, expected) in [

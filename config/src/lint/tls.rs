@@ -37,7 +37,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
     }
 }
 
-/// Ports whose callers bring TLS of their own, and DestinationRules that put it inside of another.
+/// Ports whose clients send TLS, and DestinationRules that wrap it in a second TLS.
 fn doubled(service: &Service, rules: &[&Arc<DestinationRule>], found: &mut Vec<Problem>) {
     for port in service.ports.iter().filter(|port| port.protocol.is_tls()) {
         for rule in rules {
@@ -57,8 +57,8 @@ fn doubled(service: &Service, rules: &[&Arc<DestinationRule>], found: &mut Vec<P
                     format!("{field}.{part}"),
                     &format!("{}:{} {}", service.host, port.number, port.protocol),
                     format!(
-                        "callers of {} bring TLS of their own to port {}, which {} declares {}: it is put inside of a \
-                         second TLS, and the server understands neither",
+                        "clients of {} send TLS to port {}, which {} declares {}: it is wrapped in a second TLS, which the \
+                         server does not expect",
                         service.host,
                         port.number,
                         service.meta.title(),
@@ -102,8 +102,8 @@ fn naked(service: &Service, rules: &[&Arc<DestinationRule>], found: &mut Vec<Pro
                 &service.meta,
                 format!("spec.ports[{at}].protocol"),
                 &format!("{} {}", port.number, port.protocol),
-                "plaintext is sent to port 443, where servers expect TLS; and callers who bring TLS are not understood",
-                "write protocol HTTPS when callers bring TLS, or a DestinationRule with trafficPolicy.tls.mode SIMPLE \
+                "plaintext is sent to port 443, where servers expect TLS; clients that send TLS fail",
+                "write protocol HTTPS when clients send TLS, or a DestinationRule with trafficPolicy.tls.mode SIMPLE \
                  when they do not",
             ));
         }

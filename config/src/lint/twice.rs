@@ -25,8 +25,8 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                 "spec.trafficPolicy",
                 &rule.host.to_string(),
                 format!(
-                    "{} has a trafficPolicy for this host too and wins, as the older one: this one does nothing, only the \
-                     subsets count",
+                    "{} has a trafficPolicy for this host too and wins, as the older one: of this one only the \
+                     subsets have an effect",
                     winner.meta.title()
                 ),
                 "put both into one DestinationRule",

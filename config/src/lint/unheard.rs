@@ -31,7 +31,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                 format!("spec.hosts[{at}]"),
                 &host.to_string(),
                 format!(
-                    "`http` rules do nothing for this host: {} has only ports whose clients bring TLS of their own",
+                    "`http` rules have no effect for this host: {} has only ports whose clients send TLS",
                     first.meta.title()
                 ),
                 "write `tls` rules with sniHosts; or declare a port 80 HTTP with targetPort 443, let clients call http://, \

@@ -37,23 +37,25 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                     &vs.meta,
                     format!("spec.http[{at}]"),
                     rule.name.as_deref().unwrap_or_default(),
-                    format!("never reached: spec.http[{taker}] takes all that it matches, and rules are tried in order"),
-                    "move it before that rule, or take it out",
+                    format!("never reached: spec.http[{taker}] matches all of its requests, and rules are tried in order"),
+                    "move it before that rule, or remove it",
                 ));
             } else {
                 for (place, taker) in takers.iter().enumerate() {
                     let within = || sibling(vs, own.get(..place)?, own.get(place)?);
                     let taker = match (taker, within()) {
-                        (Some(taker), _) => format!("spec.http[{taker}] takes"),
-                        (None, Some(sibling)) => format!("match[{sibling}] of the same rule takes"),
+                        (Some(taker), _) => format!("spec.http[{taker}] matches"),
+                        (None, Some(sibling)) => {
+                            format!("match[{sibling}] of the same rule matches")
+                        }
                         (None, None) => continue,
                     };
                     found.push(warning(
                         &vs.meta,
                         format!("spec.http[{at}].match[{place}]"),
                         rule.name.as_deref().unwrap_or_default(),
-                        format!("makes no difference: {taker} all that it matches"),
-                        "move it before what takes it, or take it out",
+                        format!("has no effect: {taker} all of its requests before it"),
+                        "move it before the rule that matches first, or remove it",
                     ));
                 }
             }
@@ -90,7 +92,7 @@ fn unbound(vs: &VirtualService, at: usize, matches: &[HttpMatch], found: &mut Ve
                 &vs.meta,
                 format!("spec.http[{at}].match[{place}].gateways"),
                 &named.iter().map(name_of).collect::<Vec<_>>().join(", "),
-                "spec.gateways has none of these: nothing ever matches",
+                "spec.gateways has none of these: it never matches",
                 "add the gateway to spec.gateways, or leave `gateways` of the match out",
             ));
         }

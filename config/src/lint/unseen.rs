@@ -40,7 +40,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                     &service.meta,
                     field,
                     "~",
-                    "exported to nobody: no workload sees it",
+                    "exported to no namespace: no workload sees it",
                     "list namespaces, or `*`",
                 ));
                 continue;

@@ -51,8 +51,8 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                 &vs.meta,
                 format!("spec.hosts[{at}]"),
                 &host.to_string(),
-                format!("the wildcard also takes the calls for {}", taken.join(", ")),
-                "give those hosts a VirtualService of their own, or narrow the wildcard, if that is not meant",
+                format!("the wildcard also matches calls for {}", taken.join(", ")),
+                "give those hosts a VirtualService of their own, or narrow the wildcard, if that is not intended",
             ));
         }
     }

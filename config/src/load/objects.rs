@@ -7,11 +7,12 @@ use std::sync::Arc;
 use crate::load::document::Document;
 use crate::model;
 use crate::model::instance::Instance;
-use crate::model::meta::{Meta, Moment};
+use crate::model::meta::Meta;
 use crate::model::objects::Objects;
 use crate::model::secret::Secrets;
 use crate::name::{DEFAULT_NAMESPACE, Kind, ObjectName};
 use crate::problem::{Diagnostics, Problem, Severity};
+use crate::value::moment::Moment;
 use crate::wire::envelope::Body;
 use crate::wire::kubernetes::Secret;
 
@@ -158,17 +159,16 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
     let diagnostics = &mut diagnostics;
     match &one.document.body {
         Body::ServiceEntry(wire) => {
-            let services = model::service::entry::parse(wire, metadata, meta, diagnostics);
+            let services = model::service_entry::parse(wire, metadata, meta, diagnostics);
             keep(diagnostics, &mut objects.services, services)
         }
         Body::Service(wire) => {
-            let service = model::service::kubernetes::service(wire, metadata, meta, diagnostics);
+            let service = model::kubernetes::service(wire, metadata, meta, diagnostics);
             keep(diagnostics, &mut objects.services, [service])
         }
         Body::EndpointSlice(wire) => {
             let instances = &objects.instances;
-            let group =
-                model::service::kubernetes::slice(wire, metadata, meta, instances, diagnostics);
+            let group = model::kubernetes::slice(wire, metadata, meta, instances, diagnostics);
             group.is_some() && keep(diagnostics, &mut objects.endpoints, group)
         }
         Body::Pod(wire) => {
@@ -189,7 +189,7 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
             )
         }
         Body::DestinationRule(wire) => {
-            let rule = model::policy::parse::parse(wire, meta, secrets, diagnostics);
+            let rule = model::policy::destination_rule::parse(wire, meta, secrets, diagnostics);
             keep(
                 diagnostics,
                 &mut objects.destination_rules,
@@ -197,11 +197,11 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
             )
         }
         Body::Gateway(wire) => {
-            let gateway = model::gateway::parse::parse(wire, metadata, meta, secrets, diagnostics);
+            let gateway = model::gateway::parse(wire, metadata, meta, secrets, diagnostics);
             keep(diagnostics, &mut objects.gateways, [Arc::new(gateway)])
         }
         Body::Sidecar(wire) => {
-            let sidecar = model::sidecar::parse::parse(wire, meta, diagnostics);
+            let sidecar = model::sidecar::parse(wire, meta, diagnostics);
             keep(diagnostics, &mut objects.sidecars, [Arc::new(sidecar)])
         }
         Body::AuthorizationPolicy(wire) => {

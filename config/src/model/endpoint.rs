@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::labels::Labels;
+use crate::model::meta::Meta;
 use crate::model::tls::Hashed;
 
 /// Where an endpoint is reached.
@@ -50,4 +51,15 @@ pub struct DestinationWorkload {
     pub canonical_service: Arc<str>,
     /// The canonical revision.
     pub canonical_revision: Arc<str>,
+}
+
+/// The endpoints of one EndpointSlice, to be joined with its service.
+#[derive(Clone, Debug)]
+pub struct EndpointGroup {
+    /// The slice it comes from.
+    pub meta: Arc<Meta>,
+    /// Name of the service (`kubernetes.io/service-name` label), in the slice's namespace.
+    pub service: Arc<str>,
+    /// Ready members; their `ports` come from the slice.
+    pub endpoints: Vec<Endpoint>,
 }

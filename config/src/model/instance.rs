@@ -209,7 +209,7 @@ fn address(wire: &WorkloadEntry, diagnostics: &mut Diagnostics<'_>) -> Option<Ad
     let text = wire.address.as_str();
     if text.is_empty() && !wire.network.is_empty() {
         let what = (
-            "a workload of another network behind a gateway, which is not dialled",
+            "a workload of another network behind a gateway; egret does not connect to it",
             "give its address",
         );
         diagnostics.warn("address", NO_VALUE, what);

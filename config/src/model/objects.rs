@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::authorization::AuthorizationPolicy;
+use crate::model::endpoint::EndpointGroup;
 use crate::model::gateway::Gateway;
 use crate::model::instance::Instances;
 use crate::model::mesh::Mesh;
 use crate::model::policy::DestinationRule;
-use crate::model::service::{EndpointGroup, Service};
+use crate::model::service::Service;
 use crate::model::sidecar::Sidecar;
 use crate::model::telemetry::Telemetry;
 use crate::model::virtual_service::VirtualService;

@@ -49,7 +49,7 @@ impl<'o> Delegates<'o> {
                     field: format!("spec.http[{place}].delegate"),
                     value: name.to_string(),
                     reason: "no VirtualService without hosts has this name, or it is not exported to this namespace: \
-                             the rule does nothing"
+                             the rule has no effect"
                         .to_owned(),
                     ..Findings::warning(&vs.meta)
                 });
@@ -68,7 +68,7 @@ impl<'o> Delegates<'o> {
                     None => findings.add(Problem {
                         field: format!("spec.http[{place}].match"),
                         reason: format!(
-                            "an alternative agrees with none of the rule of {} that delegates here: the rule does nothing",
+                            "an alternative agrees with none of the rule of {} that delegates here: the rule has no effect",
                             vs.meta.title()
                         ),
                         ..Findings::warning(&delegate.meta)

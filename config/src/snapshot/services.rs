@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::host::HostPattern;
-use crate::model::endpoint::{Address, Endpoint};
+use crate::model::endpoint::{Address, Endpoint, EndpointGroup};
 use crate::model::meta::ExportTo;
 use crate::model::objects::Objects;
-use crate::model::service::{EndpointGroup, Resolution, Service, ServicePort};
+use crate::model::service::{Resolution, Service, ServicePort};
 use crate::name::Kind;
 use crate::problem::Problem;
 use crate::snapshot::findings::Findings;

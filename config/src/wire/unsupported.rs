@@ -31,7 +31,7 @@ const UNSUPPORTED: &[Unsupported] = &[
         "WorkloadEntry",
         "network",
         (
-            "addresses of other networks are dialled directly",
+            "endpoints of other networks are connected to directly",
             "give the address of that network's gateway",
         ),
     ),
@@ -47,7 +47,7 @@ const UNSUPPORTED: &[Unsupported] = &[
         "TlsMatch",
         "source_subnet",
         (
-            "callers of every address match, as with Istio",
+            "clients of every address match, as with Istio",
             "use sourceLabels or sourceNamespace",
         ),
     ),
@@ -55,7 +55,7 @@ const UNSUPPORTED: &[Unsupported] = &[
         "L4Match",
         "source_subnet",
         (
-            "callers of every address match, as with Istio",
+            "clients of every address match, as with Istio",
             "use sourceLabels or sourceNamespace",
         ),
     ),
@@ -124,7 +124,7 @@ const UNSUPPORTED: &[Unsupported] = &[
         "proxy_inbound_listen_port",
         (
             "calls that arrive are not proxied",
-            "use --inbound-port to say which port is Istio's",
+            "use --inbound-port to state which port is Istio's",
         ),
     ),
     field(

@@ -57,7 +57,7 @@ fn command() -> Clap {
         ))
         .subcommand(with_flags(
             Clap::new("verify")
-                .about("Compare the kernel's rules with what the flags want, and connect through the redirect")
+                .about("Compare the kernel's rules with those that the flags describe, and connect through the redirect")
                 .after_help(OTHER_FLAGS),
             &["network-namespace", "iptables-probe-port", "probe-timeout"],
         ))
@@ -67,7 +67,7 @@ fn command() -> Clap {
 
 /// What the help of commands says that take all flags.
 const OTHER_FLAGS: &str =
-    "All flags of `egret-init --help` are taken, too: they say what the rules are.";
+    "All flags of `egret-init --help` are accepted, too: they state what the rules are.";
 
 /// A command that takes all flags, of which its help shows a few.
 fn with_flags(command: Clap, shown: &[&str]) -> Clap {
@@ -100,7 +100,7 @@ fn explain_command() -> Clap {
         Arg::new(name).long(name).value_name(value).help(help)
     };
     Clap::new("explain")
-        .about("Say what becomes of a connection under the rules the flags ask for, and which rule decides")
+        .about("Explain how a connection is handled under the rules that the flags describe, and which rule decides")
         .arg(
             value("uid", "UID", "The user of the process that connects")
                 .value_parser(value_parser!(u32))
@@ -122,7 +122,7 @@ fn explain_command() -> Clap {
                 .help("A UDP datagram instead of a TCP connection"),
         )
         .arg(
-            value("from", "IP", "The address it comes from")
+            value("from", "IP", "The source address")
                 .value_parser(value_parser!(IpAddr)),
         )
         .arg(

@@ -66,7 +66,7 @@ fn what_is_sent() {
             1337,
             Tcp,
             "93.184.216.34:80",
-            "left alone: goes where it was going\nbecause: the proxy's own connections (row outbound 4c)\nrule 3 of chain output",
+            "not captured: goes to its original destination\nbecause: the proxy's own connections (row outbound 4c)\nrule 3 of chain output",
         ),
         (
             injected,
@@ -80,28 +80,28 @@ fn what_is_sent() {
             1000,
             Udp,
             "9.9.9.9:443",
-            "left alone: goes where it was going\nbecause: no rule captures this destination (row outbound 12)\nrule 6 of chain output",
+            "not captured: goes to its original destination\nbecause: no rule captures this destination (row outbound 12)\nrule 6 of chain output",
         ),
         (
             "-u 1337 -i * --block-quic",
             1000,
             Udp,
             "9.9.9.9:443",
-            "refused: the sender is told that the port is unreachable\nbecause: QUIC would pass by the proxy: clients fall back to TCP\nrule 4 of chain quic",
+            "refused: the sender gets ICMP port unreachable\nbecause: QUIC would pass by the proxy: clients fall back to TCP\nrule 4 of chain quic",
         ),
         (
             "-u 1337 -c eth0",
             1000,
             Tcp,
             "9.9.9.9:443",
-            "left alone: goes where it was going\nbecause: excluded interface (row outbound 1)\nrule 1 of chain output",
+            "not captured: goes to its original destination\nbecause: excluded interface (row outbound 1)\nrule 1 of chain output",
         ),
         (
             injected,
             1000,
             Tcp,
             "[fd00::9]:443",
-            "left alone: goes where it was going\nbecause: IPv6 is off: left alone",
+            "not captured: goes to its original destination\nbecause: IPv6 is off: left alone",
         ),
         (
             "-u 1337 --redirect-dns",
@@ -137,12 +137,12 @@ fn what_arrives() {
         (
             "-b 81",
             "eth0",
-            "left alone: goes where it was going\nbecause: no rule matches (row inbound 7)",
+            "not captured: goes to its original destination\nbecause: no rule matches (row inbound 7)",
         ),
         (
             "-b *  -c eth0",
             "eth0",
-            "left alone: goes where it was going\nbecause: excluded interface (row inbound 3)\nrule 1 of chain prerouting",
+            "not captured: goes to its original destination\nbecause: excluded interface (row inbound 3)\nrule 1 of chain prerouting",
         ),
         (
             "-k vm0 -i *",
@@ -157,7 +157,7 @@ fn what_arrives() {
         (
             "-b * -m TPROXY -d 80",
             "eth0",
-            "left alone: goes where it was going\nbecause: excluded inbound ports (row inbound 6)\nrule 4 of chain arriving",
+            "not captured: goes to its original destination\nbecause: excluded inbound ports (row inbound 6)\nrule 4 of chain arriving",
         ),
     ] {
         assert_eq!(

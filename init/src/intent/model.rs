@@ -34,7 +34,7 @@ pub struct Intent {
     pub dns: Dns,
     /// Whether QUIC is refused to where TCP is captured.
     pub block_quic: bool,
-    /// Whether arriving packets of no known connection are dropped.
+    /// Whether arriving packets that belong to no tracked connection are dropped.
     pub drop_invalid: bool,
     /// Interfaces whose traffic is captured in neither direction.
     pub excluded_interfaces: Vec<Interface>,
@@ -212,7 +212,7 @@ impl Intent {
             (
                 self.dns == Dns::NoServers,
                 "/etc/resolv.conf names no server: DNS is not captured; \
-                 use --capture-all-dns to capture questions to any server",
+                 use --capture-all-dns to capture queries to any server",
             ),
             (
                 self.block_quic

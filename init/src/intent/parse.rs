@@ -165,7 +165,7 @@ impl<'a> Parser<'a> {
         let mark = self.number("--istio-inbound-tproxy-mark", &flags.tproxy_mark);
         if mark == Some(0) || mark == Some(OUTBOUND_MARK) {
             let reason = format!(
-                "`{}` is taken: 0 is no mark, and {OUTBOUND_MARK} marks the proxy's calls to its own pod",
+                "`{}` cannot be used: 0 is no mark, and {OUTBOUND_MARK} marks the proxy's calls to its own pod",
                 flags.tproxy_mark
             );
             self.fault("--istio-inbound-tproxy-mark", reason);

@@ -38,13 +38,13 @@ impl fmt::Display for Intent {
         }
         match &self.dns {
             Dns::Off | Dns::NoServers => {}
-            Dns::Every => write!(out, "\nDNS to port {DNS}: questions to any server")?,
+            Dns::Every => write!(out, "\nDNS to port {DNS}: queries to any server")?,
             Dns::Servers { ipv4, ipv6 } => {
                 let ipv4 = ipv4.iter().map(|server| server.addr().to_string());
                 let ipv6 = ipv6.iter().map(|server| server.addr().to_string());
                 write!(
                     out,
-                    "\nDNS to port {DNS}: questions to {}",
+                    "\nDNS to port {DNS}: queries to {}",
                     list(ipv4.chain(ipv6))
                 )?;
             }
@@ -56,7 +56,10 @@ impl fmt::Display for Intent {
             write!(out, "\nrefused: IPv6 but that of the proxy")?;
         }
         if self.drop_invalid {
-            write!(out, "\ndropped: arriving packets of no known connection")?;
+            write!(
+                out,
+                "\ndropped: arriving packets that belong to no tracked connection"
+            )?;
         }
         if !self.virtual_interfaces.is_empty() {
             let names = list(self.virtual_interfaces.iter().map(name));

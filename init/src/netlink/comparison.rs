@@ -51,7 +51,7 @@ pub fn differences(kernel: &mut Socket, wanted: &RuleSet) -> Result<Vec<String>,
             .iter()
             .all(|chain| chain.name.to_string() != name)
         {
-            differences.push(format!("chain {name} is not wanted"));
+            differences.push(format!("chain {name} is not expected"));
         }
     }
     for set in &wanted.sets {

@@ -56,9 +56,7 @@ impl Listener {
         match made {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                return Err(Trouble::Failed(format!(
-                    "{elsewhere}: nobody answered in time"
-                )));
+                return Err(Trouble::Failed(format!("{elsewhere}: no answer in time")));
             }
             Err(error) => {
                 return match Trouble::from(error) {
@@ -86,7 +84,7 @@ impl Listener {
             }
         }
         Err(Trouble::Failed(format!(
-            "{elsewhere}: somebody else took it"
+            "{elsewhere}: another listener accepted it"
         )))
     }
 

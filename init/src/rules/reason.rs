@@ -58,7 +58,7 @@ impl Reason {
     pub fn words(self) -> &'static str {
         match self {
             Self::Ipv6Off => "IPv6 is off: left alone",
-            Self::Invalid => "packets of no known connection",
+            Self::Invalid => "packets that belong to no tracked connection",
             Self::ExcludedInterface => "excluded interface",
             Self::ExcludedOutboundPort => "excluded outbound ports",
             Self::PassThrough => "proxy passes inbound calls on to the application",

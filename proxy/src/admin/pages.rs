@@ -15,19 +15,19 @@ use crate::life::end::Command;
 /// The help page: a line for each page, its path behind two blanks.
 pub const HELP: &str = "\
 egret-proxy admin pages (add ?format=json for programs)
-  /clusters        whom this proxy may call, and how
-  /config_dump     what was loaded, what is wrong with it, what it was compiled to
-  /drain_listeners stop accepting (POST); ?graceful asks clients to leave first, ?inboundonly leaves outbound alone
-  /explain         what becomes of a call, and why: /explain?to=1.2.3.4:443&protocol=tls&sni=a.com
-                   (also host, method, path, alpn, header=name:value)
-  /help            this page
-  /listeners       what is listened on, and what is served there
-  /names           the names that captured DNS queries are answered for
-  /quitquitquit    end now, with exit code 0 (POST)
-  /ready           LIVE when ready, 503 otherwise
-  /reopen_logs     reopen the files of the access log (POST)
-  /routes          the routes of each listener
-  /server_info     version, state, uptime
+  /clusters         clusters, their policies and endpoints
+  /config_dump      what was loaded, what is wrong with it, what it was compiled to
+  /drain_listeners  stop accepting (POST); ?graceful asks clients to close first, ?inboundonly keeps outbound listeners
+  /explain          how a call is decided, and why: /explain?to=1.2.3.4:443&protocol=tls&sni=a.com
+                    (also host, method, path, alpn, header=name:value)
+  /help             this page
+  /listeners        what is listened on, and what is served there
+  /names            the names that captured DNS queries are answered for
+  /quitquitquit     end now, with exit code 0 (POST)
+  /ready            LIVE when ready, 503 otherwise
+  /reopen_logs      reopen the files of the access log (POST)
+  /routes           the routes of each listener
+  /server_info      version, state, uptime
 ";
 
 /// Which requests the admin address answers, for the documentation of the pages. `admin::host` has the rule.

@@ -14,14 +14,14 @@ pub(super) struct Check {
     /// Files or folders with Istio and Kubernetes objects (.yaml, .yml, .json); may be repeated.
     #[arg(long = "config", value_name = "PATH", num_args = 1.., required_unless_present = "mesh_config")]
     config: Vec<PathBuf>,
-    /// A file with MeshConfig; it beats a MeshConfig found under --config.
+    /// A file with MeshConfig; it replaces a MeshConfig found under --config.
     #[arg(long, value_name = "FILE")]
     mesh_config: Option<PathBuf>,
     /// Tell AuthorizationPolicies, which are not enforced, as warnings, not as errors
     /// [env: EGRET_IGNORE_AUTHORIZATION_POLICIES].
     #[arg(long)]
     ignore_authorization_policies: bool,
-    /// Form of the findings.
+    /// Form of the problems.
     #[arg(long, value_enum, default_value_t = TypedOutput::Text)]
     output: TypedOutput,
 }

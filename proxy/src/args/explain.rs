@@ -19,7 +19,7 @@ use crate::source::files;
 /// What the user typed, no more.
 #[derive(clap::Args)]
 #[command(
-    after_help = "On a sidecar --to is whom the application dials; on a gateway it is the gateway pod's address and the port that \
+    after_help = "On a sidecar --to is the application's destination; on a gateway it is the gateway pod's address and the port that \
                   the call arrives on.\n\n\
                   JSON: verdict, status, response_flags, response_code_details, cluster, clusters, virtual_host, route, \
                   location, rewritten_path, rewritten_authority, tls, lb, timeout, retries, mirrors, fault, trail; what is absent has no key. verdict is \
@@ -31,10 +31,10 @@ pub(super) struct Explain {
     /// left out, as a running proxy leaves them out, and told on standard error.
     #[arg(long = "config", value_name = "PATH", num_args = 1.., required_unless_present = "mesh_config")]
     config: Vec<PathBuf>,
-    /// A file with MeshConfig; it beats a MeshConfig found under --config.
+    /// A file with MeshConfig; it replaces a MeshConfig found under --config.
     #[arg(long, value_name = "FILE")]
     mesh_config: Option<PathBuf>,
-    /// Who calls: the sidecar of an application, or a gateway.
+    /// Where the call is decided: the sidecar of an application, or a gateway.
     #[arg(long, value_enum, default_value_t = TypedMode::Sidecar)]
     mode: TypedMode,
     /// The pod's namespace.
@@ -43,16 +43,16 @@ pub(super) struct Explain {
     /// The pod's labels, as key=value,key=value.
     #[arg(long, value_name = "LABELS", default_value = "", hide_default_value = true, value_parser = Labels::parse)]
     labels: Labels,
-    /// An address of the pod; may be repeated. A gateway has the one that the call dials when none is given.
+    /// An address of the pod; may be repeated. Without it a gateway has the address of --to.
     #[arg(long = "pod-ip", value_name = "IP", value_delimiter = ',')]
     pod_ips: Vec<IpAddr>,
     /// The pod's DNS queries are captured: ServiceEntries without addresses have one of 240.240.0.0/16 and 2001:2::/48.
     #[arg(long)]
     dns_capture: bool,
-    /// Whom the call dials. A name stands for the address that the configuration gives it, or for one that no service has.
+    /// Original destination of the call. A name is replaced by the address that the configuration gives it, or by one that no service has.
     #[arg(long, value_name = "IP:PORT", value_parser = To::parse, required_unless_present = "calls")]
     to: Option<To>,
-    /// What the call speaks: http and http2 are plaintext, https is HTTP inside the client's TLS, tls is TLS with anything
+    /// Protocol of the call: http and http2 are plaintext, https is HTTP inside the client's TLS, tls is TLS with anything
     /// inside, tcp is anything else.
     #[arg(long, value_enum, required_unless_present = "calls")]
     protocol: Option<TypedProtocol>,

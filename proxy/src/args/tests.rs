@@ -72,6 +72,20 @@ fn dns_capture_is_asked_for_by_flag_or_as_istio_does() {
 }
 
 #[test]
+fn the_probes_port_is_known_as_egret_init_knows_it() {
+    for (line, value, expected) in [
+        ("run", "", 15002),
+        ("run", "16002", 16002),
+        ("run", "many", 15002),
+        ("run --iptables-probe-port 17002", "16002", 17002),
+    ] {
+        let (settings, _) = read_with(line, &[("IPTABLES_PROBE_PORT", value)]).expect("settings");
+        assert_eq!(settings.probe_port, expected, "{line} {value}");
+    }
+    assert!(read_with("run --iptables-probe-port 0", &[]).is_err());
+}
+
+#[test]
 fn every_flag_arrives() {
     let (settings, log) = settings(
         "run --mode gateway --namespace istio-system --labels istio=egressgateway,app=gw --pod-ip 10.34.0.141 \

@@ -155,7 +155,7 @@ fn size(line: &[u8]) -> io::Result<u64> {
 fn malformed() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        "the proxy's answer to POST is not in chunks as it said",
+        "the proxy's answer to POST is not chunked although it says so",
     )
 }
 

@@ -297,7 +297,7 @@ impl Shared {
             suppressed,
             "{failure}; {}",
             match outcome {
-                Ok(_) => "its last known addresses serve on",
+                Ok(_) => "its last known addresses stay in use",
                 Err(_) => "calls to it fail (503, UH)",
             }
         );

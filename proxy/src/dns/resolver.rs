@@ -77,10 +77,11 @@ impl System {
         {
             return Ok(client.clone());
         }
-        let (config, options) = parse_resolv_conf(&text)
-            .map_err(|error| format!("`{path}` names no server that can be asked: {error}"))?;
+        let (config, options) = parse_resolv_conf(&text).map_err(|error| {
+            format!("`{path}` names no name server that can be queried: {error}")
+        })?;
         let client = Client::new(config.name_servers(), options)
-            .map_err(|error| format!("the name servers of `{path}` cannot be asked: {error}"))?;
+            .map_err(|error| format!("the name servers of `{path}` cannot be queried: {error}"))?;
         *current = Some((text, client.clone()));
         Ok(client)
     }

@@ -121,7 +121,7 @@ impl ResponseBody {
         }
         if let Some((mut facts, received)) = self.call.take() {
             facts.bytes_received = received.bytes();
-            facts.end();
+            facts.end_when_sent();
         }
     }
 
@@ -134,7 +134,7 @@ impl ResponseBody {
                 facts.flags.raise(flag);
             }
             facts.response.details = Some(failure.details());
-            facts.end();
+            facts.end_when_sent();
         }
         let late = answer::is_late(&failure, self.deadline);
         if !self.grpc || (broken.is_reset() && !late) {

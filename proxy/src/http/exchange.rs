@@ -31,15 +31,18 @@ use crate::http::informational::InformationalSender;
 use crate::http::outgoing::Outgoing;
 use crate::http::{answer, connect, cors, deadline, fault, forward, headers, upgrade};
 use crate::proxy::Proxy;
+use crate::report::reporter::RequestWire;
 
-/// Serves one request.
+/// Serves one request, whose bytes `wire` counts.
 pub async fn exchange(
     request: Request<Incoming>,
     informational: Option<InformationalSender>,
     downstream: &DownstreamConnection,
     proxy: &Rc<Proxy>,
+    wire: RequestWire,
 ) -> Response<ResponseBody> {
     let mut facts = downstream.facts(proxy);
+    facts.watch_wire(wire);
     if let Some(InformationalSender::Http2(interim)) = &informational {
         facts.watch_stream(interim.stream());
     }

@@ -10,6 +10,7 @@
 
 mod chunks;
 mod head;
+mod sizes;
 mod step;
 pub mod target;
 
@@ -19,10 +20,12 @@ use memchr::memchr;
 
 use crate::http::framing::chunks::{Chunks, Next};
 use crate::http::framing::head::{Body, Head};
+use crate::http::framing::sizes::Sizes;
 use crate::http::framing::step::{Step, skip};
 use crate::http::framing::target::Odd;
 
 pub use crate::http::framing::head::Flaw;
+pub use crate::http::framing::sizes::RequestSize;
 
 /// Bytes of a line that is not complete, as far as they are kept. Hyper refuses longer heads.
 const LINE_MAX: usize = 64 << 10;
@@ -36,6 +39,7 @@ pub struct Framing {
     head: Head,
     /// Heads that came whole.
     heads: u64,
+    sizes: Sizes,
     /// The first of them that has a flaw, by its number from 1.
     flawed: Option<(u64, Flaw)>,
     /// What hyper does not get to see of targets that came.
@@ -107,6 +111,18 @@ impl Framing {
         odd
     }
 
+    /// The bytes of the request of this number, from 1, so far. Those of earlier ones are let go with
+    /// [`Framing::forget_before`].
+    pub fn size(&self, number: u64) -> RequestSize {
+        let between = matches!(self.at, At::Between | At::RequestLine | At::Field);
+        self.sizes.of(number, self.heads + u64::from(between))
+    }
+
+    /// The sizes of requests before the one of this number are no longer asked for.
+    pub fn forget_before(&mut self, number: u64) {
+        self.sizes.forget_before(number);
+    }
+
     /// What follows is not HTTP.
     pub fn stop(&mut self) {
         self.at = At::Lost;
@@ -119,7 +135,10 @@ impl Framing {
         let mut kept = Kept::default();
         while at < bytes.len() {
             self.replace(&mut bytes[at..]);
-            match self.step(&bytes[at..]) {
+            let before = (self.at, self.heads);
+            let step = self.step(&bytes[at..]);
+            self.count(&step, before);
+            match step {
                 Step::On(count) => at += count,
                 Step::Join(count, end) => {
                     kept.keep(bytes, at + count);
@@ -146,6 +165,17 @@ impl Framing {
         Fed {
             length: kept.length,
             held: b"",
+        }
+    }
+
+    /// Counts the bytes of a step that was taken from there, with so many heads.
+    fn count(&mut self, step: &Step, (from, heads): (At, u64)) {
+        self.sizes.count(step.taken());
+        if self.heads > heads {
+            self.sizes.head_came();
+        }
+        if self.at == At::Between && from != At::Between {
+            self.sizes.request_came(self.heads);
         }
     }
 

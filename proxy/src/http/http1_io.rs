@@ -24,6 +24,7 @@ use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::codec::metered::{HeadKind, Metered};
 use crate::codec::trailers;
 use crate::codec::trailers::Tail;
 use crate::http::framing::target::Odd;
@@ -31,6 +32,7 @@ use crate::http::framing::{Flaw, Framing};
 use crate::http::http1_io::interim::{Busy, InformationalHandle};
 use crate::http::http1_io::served::HyperIo;
 use crate::lock::lock;
+use crate::report::facts::WireBytes;
 
 /// Bytes that are read ahead of hyper to see whether the client is there. More is left where it is.
 const AHEAD_MAX: usize = 4096;
@@ -57,6 +59,8 @@ pub enum ConnectionEvent {
 /// A request that came.
 #[derive(Debug)]
 pub struct RequestStart {
+    /// Its number on the connection, from 1.
+    pub number: u64,
     /// The way to announce its answer.
     pub informational: InformationalHandle,
     /// What its framing hides.
@@ -67,7 +71,9 @@ pub struct RequestStart {
 
 #[derive(Debug)]
 struct Inner<S> {
-    stream: S,
+    stream: Metered<S>,
+    /// Bytes that were written, and those of heads among them, before the response to the request that began last.
+    written_before: (u64, u64),
     /// Read, but not yet by hyper.
     ahead: VecDeque<u8>,
     /// What hyper gets in front of the next bytes: the end of a line, as long as it may be none.
@@ -113,7 +119,8 @@ struct Inner<S> {
 /// A connection, watched.
 pub fn watched<S>(stream: S) -> ConnectionMonitor<S> {
     ConnectionMonitor(Arc::new(Mutex::new(Inner {
-        stream,
+        stream: Metered::new(stream),
+        written_before: (0, 0),
         ahead: VecDeque::new(),
         held: b"",
         ended: None,
@@ -155,12 +162,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
         inner.used = true;
         inner.begun += 1;
         let number = inner.begun;
+        inner.framing.forget_before(number);
+        inner.expect_response();
         let flaw = inner.framing.flaw(number);
         let odd = inner.framing.take_odd(number);
         let informational = inner
             .informational
             .get_or_insert_with(|| InformationalHandle::on(Arc::downgrade(&self.0)));
         RequestStart {
+            number,
             informational: informational.clone(),
             flaw,
             odd,
@@ -191,6 +201,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
             inner.lines = lines;
         }
         response.map(|body| Busy::new(body, informational))
+    }
+
+    /// The bytes so far of the request of this number, from 1, and of the response to it.
+    pub fn wire_bytes(&self, request: u64) -> WireBytes {
+        let inner = lock(&self.0);
+        let size = inner.framing.size(request);
+        let (bytes, heads) = inner.written_before;
+        WireBytes {
+            received: size.total,
+            sent: inner.stream.written.bytes() - bytes,
+            header_received: size.head,
+            header_sent: inner.stream.written.heads() - heads,
+        }
+    }
+
+    /// Whether no response is on its way to the socket.
+    pub fn is_sent(&self) -> bool {
+        let inner = lock(&self.0);
+        !inner.busy && !inner.answering
+    }
+
+    /// The same connection.
+    pub fn share(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 
     /// Whether a request ever came.
@@ -293,6 +327,15 @@ fn framing_lines<B>(response: &mut Response<B>, version: Version) -> Vec<u8> {
         }
     }
     lines
+}
+
+impl<S> Inner<S> {
+    /// What is written from now on is the response to the request that began last.
+    fn expect_response(&mut self) {
+        let written = &mut self.stream.written;
+        self.written_before = (written.bytes(), written.heads());
+        written.expect_head(HeadKind::Response);
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {

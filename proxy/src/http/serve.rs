@@ -1,6 +1,7 @@
 //! One client connection, served in its version of HTTP.
 
 mod date;
+mod wire;
 mod http1;
 mod http2;
 
@@ -20,6 +21,7 @@ use crate::http::downstream::DownstreamConnection;
 use crate::http::{answer, headers};
 use crate::life::files::FdPermit;
 use crate::proxy::Proxy;
+use crate::report::reporter::RequestWire;
 
 /// How long a client may say nothing between requests: Envoy's idle timeout of connections.
 const IDLE_MAX: Duration = Duration::from_secs(60 * 60);
@@ -68,9 +70,11 @@ fn report_malformed<B>(
     words: &'static str,
     downstream: &DownstreamConnection,
     proxy: &Proxy,
+    wire: RequestWire,
 ) {
     debug!(words, "malformed request");
     let mut facts = downstream.facts(proxy);
+    facts.watch_wire(wire);
     facts.set_request(request);
     facts.set_request_failure(&Failure::new(Cause::BadConnection, words));
     facts.end();
@@ -82,9 +86,11 @@ fn refuse<B>(
     failure: &Failure,
     downstream: &DownstreamConnection,
     proxy: &Proxy,
+    wire: RequestWire,
 ) -> Response<ResponseBody> {
     debug!(%failure, "request refused");
     let mut facts = downstream.facts(proxy);
+    facts.watch_wire(wire);
     facts.set_request(request);
     facts.set_request_failure(failure);
     let grpc = answer::is_grpc(request.headers());

@@ -17,3 +17,4 @@ mod trailers;
 mod answers;
 mod routes;
 mod explained;
+mod wire;

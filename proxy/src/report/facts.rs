@@ -1,11 +1,13 @@
 //! The facts about one call, as plain data by stage. They are filled for every call, whether or not a sink is
 //! configured, so filling them neither allocates nor looks at the clock of the wall.
 
+mod wire;
+
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::address::{ClientAddress, EndpointAddress, LocalAddress, UpstreamLocalAddress};
 use egret_config::decide::flag::{Flag, Flags};
 use egret_config::decide::normalize::NormalizedRequest;
 use egret_config::decide::outcome::OutcomeKind;
@@ -21,6 +23,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
 use crate::failure::{Cause, Failure};
+pub use crate::report::facts::wire::WireBytes;
 use crate::report::stream_bytes::StreamBytes;
 
 /// One HTTP request, or one connection that carries no HTTP.
@@ -67,14 +70,16 @@ pub enum CallProtocol {
 /// The client's side of a call.
 #[derive(Clone, Debug, Default)]
 pub struct DownstreamFacts {
-    /// The client's address: the peer's, or the one that a PROXY header names.
-    pub remote_address: Option<SocketAddr>,
+    /// The client's address.
+    pub remote_address: Option<ClientAddress>,
     /// The address that the client connected to: on a sidecar the original destination.
-    pub local_address: Option<SocketAddr>,
+    pub local_address: Option<LocalAddress>,
     /// The client's SNI.
     pub requested_server_name: Option<Arc<str>>,
     /// Why egret closed the client's connection.
     pub termination_details: Option<Cow<'static, str>>,
+    /// Bytes of the call on the client's connection, complete at its end.
+    pub wire: WireBytes,
 }
 
 /// The request's head, normalized; that of a bad request is as the client sent it.
@@ -124,9 +129,9 @@ pub struct DecisionFacts {
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// The endpoint; once it answered, the one of its addresses that did.
-    pub endpoint: SocketAddr,
+    pub endpoint: EndpointAddress,
     /// The local address of the connection to it.
-    pub local_address: Option<SocketAddr>,
+    pub local_address: Option<UpstreamLocalAddress>,
     /// The workload at the endpoint, where it is a pod that is known.
     pub workload: Option<Hashed<DestinationWorkload>>,
 }
@@ -201,7 +206,7 @@ impl RequestFacts {
 
 impl Attempts {
     /// Adds an attempt at this endpoint.
-    pub fn begin(&mut self, endpoint: SocketAddr) -> &mut Attempt {
+    pub fn begin(&mut self, endpoint: EndpointAddress) -> &mut Attempt {
         let attempt = Attempt {
             endpoint,
             local_address: None,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use egret_config::decide::flag::Flag;
 
-use crate::report::facts::{End, Facts, StreamReset};
+use crate::report::facts::{End, Facts, StreamReset, WireBytes};
 use crate::report::stream_bytes::StreamBytes;
 
 /// What takes the facts of each call at its end.
@@ -44,6 +44,25 @@ pub trait ResetState: Debug {
     fn reset(&self) -> Option<StreamReset>;
 }
 
+/// Counts the bytes of requests and responses on a client's connection.
+pub trait DownstreamWire: Debug {
+    /// The bytes of this request and of its response so far. Not asked again.
+    fn take(&self, request: u64) -> WireBytes;
+
+    /// Takes the facts of a request whose response is complete, but perhaps not all on the wire. Drops them, with its
+    /// bytes set, once it is, or once the connection is over.
+    fn hold(&self, request: u64, facts: Box<FactsGuard>);
+}
+
+/// A request on a client's connection whose bytes are counted.
+#[derive(Clone, Debug)]
+pub struct RequestWire {
+    /// The connection.
+    pub connection: Rc<dyn DownstreamWire>,
+    /// The request's number on it.
+    pub request: u64,
+}
+
 /// The facts of a call under way. Whoever holds this fills them; they are reported when it is dropped, whatever happened.
 /// A request that is dropped before [`FactsGuard::end`] was left by its client.
 #[derive(Debug)]
@@ -53,6 +72,7 @@ pub struct FactsGuard {
     dismissed: bool,
     body: Option<Rc<dyn ByteCounter>>,
     stream: Option<Arc<dyn ResetState>>,
+    wire: Option<RequestWire>,
 }
 
 impl Reporter {
@@ -76,6 +96,7 @@ impl Reporter {
             dismissed: false,
             body: None,
             stream: None,
+            wire: None,
         }
     }
 
@@ -95,6 +116,11 @@ impl FactsGuard {
     /// Has a reset of the request's HTTP/2 stream read from `stream`, should the call be dropped.
     pub fn watch_stream(&mut self, stream: Arc<dyn ResetState>) {
         self.stream = Some(stream);
+    }
+
+    /// Has the bytes of the call on the wire read from `wire` at its end.
+    pub fn watch_wire(&mut self, wire: RequestWire) {
+        self.wire = Some(wire);
     }
 
     /// Tells the sinks that the destination of a byte stream is connected. Gives the counts of its bytes.
@@ -118,9 +144,25 @@ impl FactsGuard {
         self.facts.end = Some(End::Complete);
     }
 
+    /// Ends the call of a request whose response is complete. It is reported once the response is on the wire.
+    pub fn end_when_sent(mut self: Box<Self>) {
+        self.facts.end = Some(End::Complete);
+        self.clear_unsent();
+        if let Some(wire) = self.wire.take() {
+            wire.connection.hold(wire.request, self);
+        }
+    }
+
     /// Reports nothing: for a connection whose requests have facts of their own.
     pub fn dismiss(&mut self) {
         self.dismissed = true;
+    }
+
+    fn clear_unsent(&mut self) {
+        if self.facts.is_request() && self.facts.response.code.is_none() {
+            // No client was there to read it.
+            self.facts.bytes_sent = 0;
+        }
     }
 
     /// Completes the facts of a call that was dropped.
@@ -165,9 +207,15 @@ impl Drop for FactsGuard {
         if self.facts.end.is_none() {
             self.client_left();
         }
-        if self.facts.is_request() && self.facts.response.code.is_none() {
-            // No client was there to read it.
-            self.facts.bytes_sent = 0;
+        self.clear_unsent();
+        if let Some(wire) = self.wire.take() {
+            self.facts.downstream.wire = wire.connection.take(wire.request);
+        } else if !self.facts.is_request() && self.facts.downstream.wire == WireBytes::default() {
+            self.facts.downstream.wire = WireBytes {
+                received: self.facts.bytes_received,
+                sent: self.facts.bytes_sent,
+                ..WireBytes::default()
+            };
         }
         self.reporter.report(&self.facts);
     }

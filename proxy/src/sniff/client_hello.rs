@@ -129,7 +129,7 @@ fn is_whole(message: &[u8]) -> bool {
 }
 
 fn read(hello: &mut Reader<'_>) -> Result<ClientHello, &'static str> {
-    let short = "shorter than it says";
+    let short = "shorter than its length field";
     let _version_and_random = hello.take(2 + 32).ok_or(short)?;
     let _session = hello.vector8().ok_or(short)?;
     let _cipher_suites = hello.vector16().ok_or(short)?;
@@ -140,7 +140,7 @@ fn read(hello: &mut Reader<'_>) -> Result<ClientHello, &'static str> {
     }
     let mut extensions = Reader(hello.vector16().ok_or(short)?);
     if !hello.0.is_empty() {
-        return Err("longer than it says");
+        return Err("longer than its length field");
     }
     let (mut named, mut offered) = (false, false);
     while !extensions.0.is_empty() {

@@ -110,7 +110,8 @@ impl Terminator {
         }
         let versions = versions(tls.only_tls13 == Some(true), tls.only_tls12);
         if versions.is_empty() {
-            let words = "no version of TLS is left: the mesh's tlsDefaults ask for 1.3, and the server for 1.2";
+            let words =
+                "no version of TLS is left: the mesh's tlsDefaults require 1.3, and the server 1.2";
             return Err(Unusable::new(words));
         }
         let builder = ServerConfig::builder_with_provider(speaking(&tls.suites, &tls.curves))

@@ -112,9 +112,7 @@ async fn a_failed_handshake_says_whose_fault_it_is() {
         .await
         .expect_err("no TLS");
     assert!(
-        failure
-            .to_string()
-            .starts_with("the peer does not speak TLS"),
+        failure.to_string().starts_with("the peer does not use TLS"),
         "{failure}"
     );
     assert!(matches!(failure.cause(), Cause::UpstreamTls(_)));

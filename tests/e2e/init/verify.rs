@@ -172,17 +172,22 @@ fn verify_leaves_no_line_in_the_access_log() -> anyhow::Result<()> {
         "elsewhere.yaml",
         &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
     )?;
-    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
-    let arguments = [&["verify"], &egret::INJECTED[..]].concat();
-    let verified = egret::init(&world, &pod, &arguments, &[])?;
-    assert_eq!(verified.code, 0, "{verified:?}");
-    assert_eq!(curl(&pod, &["http://elsewhere.example/"])?.status, 200);
-    // When it has ended, all lines are written.
-    sidecar.signal(Signal::SIGINT)?;
-    sidecar.await_log(&["INFO", "ended"])?;
-    stage::until(|| Ok(!sidecar.access_log().is_empty()))?;
-    let lines = sidecar.access_log();
-    assert_eq!(lines.len(), 1, "{lines:#?}");
-    assert_eq!(stage::field(&lines[0], "authority"), "elsewhere.example");
+    stage::redirect(&world, &pod, &egret::INJECTED)?;
+    // The port is Istio's unless both programs are given another one.
+    for port in [&[][..], &["--iptables-probe-port", "16002"]] {
+        let settings = stage::sidecar_settings(&world, "default").with(port);
+        let sidecar = settings.config(config.path()).start(&world, &pod)?;
+        let arguments = [&["verify"], &egret::INJECTED[..], port].concat();
+        let verified = egret::init(&world, &pod, &arguments, &[])?;
+        assert_eq!(verified.code, 0, "{verified:?}");
+        assert_eq!(curl(&pod, &["http://elsewhere.example/"])?.status, 200);
+        // When it has ended, all lines are written.
+        sidecar.signal(Signal::SIGINT)?;
+        sidecar.await_log(&["INFO", "ended"])?;
+        stage::until(|| Ok(!sidecar.access_log().is_empty()))?;
+        let lines = sidecar.access_log();
+        assert_eq!(lines.len(), 1, "{port:?} {lines:#?}");
+        assert_eq!(stage::field(&lines[0], "authority"), "elsewhere.example");
+    }
     Ok(())
 }

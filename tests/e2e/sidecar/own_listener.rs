@@ -167,7 +167,7 @@ fn a_gateway_does_not_dial_itself_for_a_name() -> anyhow::Result<()> {
     }
     let all = gateway.access_log();
     assert_eq!(all.len(), 2 * addresses.len(), "{all:#?}");
-    gateway.await_log(&["WARN", "refused to dial", "own_listener"])?;
+    gateway.await_log(&["WARN", "refused to connect", "own_listener"])?;
     Ok(())
 }
 
@@ -212,7 +212,7 @@ fn a_mirror_is_not_sent_back_to_the_gateway() -> anyhow::Result<()> {
     let (gateway, _config) = gateway(&world, &gateway_pod, &[host("real", mirrored)])?;
     let answer = through(&pod, "http", "real.loop.example")?;
     assert_eq!(answer.status, 404, "httpbin has no such page: {answer:?}");
-    gateway.await_log(&["refused to dial", "own_listener", "0.0.0.0:80"])?;
+    gateway.await_log(&["refused to connect", "own_listener", "0.0.0.0:80"])?;
     origin.only_request()?;
     gateway.await_access(|line| field(line, "authority") == "real.loop.example")?;
     let all = gateway.access_log();

@@ -169,7 +169,7 @@ fn why_a_name_has_no_address_is_seen() -> anyhow::Result<()> {
     let text = fs::read_to_string(&resolv_conf)?;
     fs::write(&resolv_conf, "")?;
     assert_eq!(status(&pod, unserved)?, 503);
-    sees(&sidecar, unserved, "no_name_server", "names no server")?;
+    sees(&sidecar, unserved, "no_name_server", "names no name server")?;
     fs::write(&resolv_conf, text)?;
     until(|| Ok(status(&pod, unserved)? == 200))?;
     sidecar.await_log(&["INFO", unserved, "resolves again"])?;

@@ -79,7 +79,7 @@ pub fn length_and_coding() -> BadRequest {
 
 /// A head with two lengths.
 pub fn two_lengths() -> BadRequest {
-    let message = "the request says its length twice";
+    let message = "the request states its length twice";
     BadRequest::new(BadRequestKind::Syntax, message)
 }
 

@@ -364,7 +364,7 @@ fn the_trail_says_what_may_not_be_dialled() {
     assert_eq!(
         long.last().map(String::as_str),
         Some(
-            "the address may not be dialled: own_listener: 127.0.0.1:9000 is a port that this proxy listens on"
+            "the address is refused: own_listener: 127.0.0.1:9000 is a port that this proxy listens on"
         )
     );
 }

@@ -47,7 +47,7 @@ fn trails_of_requests() {
     assert_eq!(
         long,
         [
-            "listener 0.0.0.0:80 took the call",
+            "listener 0.0.0.0:80 accepted the call",
             "in route table 80 the host chose virtual host a.test:80",
             "VirtualService default/vs http[0].match[0] does not match: method",
             "VirtualService default/vs http[0].match[1] does not match: headers.x",

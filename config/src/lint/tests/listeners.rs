@@ -94,7 +94,7 @@ fn http_rules_where_no_http_arrives() {
         )
     };
     let https = "{number: 443, name: tls, protocol: HTTPS}";
-    let unheard = "VirtualService default/v | spec.hosts[0] | `http` rules do nothing for this host: ServiceEntry default/a has only ports";
+    let unheard = "VirtualService default/v | spec.hosts[0] | `http` rules have no effect for this host: ServiceEntry default/a has only ports";
     check(&(entry(https) + &rules("")), &[unheard]);
     check(
         &(entry(&format!(

@@ -13,7 +13,7 @@ fn services_that_nobody_sees() {
     let nobody = A_COM.replace("resolution: DNS", "resolution: DNS, exportTo: ['~']");
     check(
         &nobody,
-        &["ServiceEntry default/a | spec.exportTo | exported to nobody"],
+        &["ServiceEntry default/a | spec.exportTo | exported to no namespace"],
     );
     check(&private, &[]);
     let other = sidecar("default", "['istio-system/*']");

@@ -7,10 +7,10 @@ use crate::model::mesh::settings::{AccessLogEncoding, Mesh};
 use crate::model::mesh::{proxy_headers, unread};
 use crate::model::meta::{ExportTo, Meta};
 use crate::model::outbound_policy::OutboundPolicy;
-use crate::model::policy::blocks;
+use crate::model::policy::{connection_pool, localities, traffic_policy};
 use crate::model::route::retries;
 use crate::model::sidecar::EgressPort;
-use crate::model::{host_name, policy, read, tls};
+use crate::model::{host_name, read, tls};
 use crate::port::Protocol;
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::value::path::PathNormalization;
@@ -113,7 +113,7 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, diagnostics: &mut Diagnostics
     mesh.traffic_policy = wire
         .default_traffic_policy
         .as_ref()
-        .and_then(|wire| policy::parse::mesh(wire, &root, diagnostics));
+        .and_then(|wire| traffic_policy::mesh(wire, &root, diagnostics));
     if let Some(normalization) = &wire.path_normalization {
         let modes = [
             ("DEFAULT", PathNormalization::Base),
@@ -129,7 +129,7 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, diagnostics: &mut Diagnostics
         let mode = read::word(diagnostics, part, &normalization.normalization, &modes);
         mesh.path_normalization = mode.unwrap_or_default();
     }
-    mesh.keepalive = blocks::keepalive(wire.tcp_keepalive.as_ref(), diagnostics);
+    mesh.keepalive = connection_pool::keepalive(wire.tcp_keepalive.as_ref(), diagnostics);
     if let Some(wire) = &wire.tls_defaults {
         mesh.tls_defaults = diagnostics.within("tlsDefaults", |diagnostics| {
             tls::defaults::parse(wire, diagnostics)
@@ -158,7 +158,7 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, diagnostics: &mut Diagnostics
         diagnostics.error("zoneAwareLbSetting", NO_VALUE, what);
     }
     if let Some(setting) = diagnostics.within("localityLbSetting", |diagnostics| {
-        blocks::locality(wire.locality_lb_setting.as_ref(), diagnostics)
+        localities::parse(wire.locality_lb_setting.as_ref(), diagnostics)
     }) {
         mesh.locality = setting;
     }

@@ -1,7 +1,49 @@
-//! What a `localityLbSetting` may say.
+//! `localityLbSetting`: which endpoints are near.
+
+use std::sync::Arc;
 
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::shared::LocalityLbSetting;
+
+/// `localityLbSetting`: which endpoints are near. `failover` and `priority_labels` count only beside outlier detection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Locality {
+    /// `enabled`; `None` is the mesh's.
+    pub enabled: Option<bool>,
+    /// `distribute`: from a locality, shares of localities in percent. Localities may end in `/*` or be `*`.
+    pub distribute: Vec<(Arc<str>, Shares)>,
+    /// `failover`: from a region to a region.
+    pub failover: Vec<(Arc<str>, Arc<str>)>,
+    /// `failoverPriority`: labels, or `label=value`, that make an endpoint near the more of them match from the first on.
+    pub priority_labels: Vec<Arc<str>>,
+}
+
+/// Localities, each with its share in percent.
+pub type Shares = Vec<(Arc<str>, u32)>;
+
+/// Reads a `localityLbSetting`.
+pub(crate) fn parse(
+    wire: Option<&LocalityLbSetting>,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<Locality> {
+    let wire = wire?;
+    check(wire, diagnostics);
+    let distribute = wire.distribute.iter().map(|wire| {
+        let to = wire.to.iter();
+        let to = to.map(|(locality, share)| (locality.as_str().into(), *share));
+        (wire.from.as_str().into(), to.collect())
+    });
+    let failover = wire.failover.iter();
+    let labels = wire.failover_priority.iter();
+    Some(Locality {
+        enabled: wire.enabled,
+        distribute: distribute.collect(),
+        failover: failover
+            .map(|wire| (wire.from.as_str().into(), wire.to.as_str().into()))
+            .collect(),
+        priority_labels: labels.map(|label| label.as_str().into()).collect(),
+    })
+}
 
 /// Labels of a place, which `failover` already speaks of.
 const PLACES: [&str; 3] = [
@@ -11,7 +53,7 @@ const PLACES: [&str; 3] = [
 ];
 
 /// Tells what Istio does not admit.
-pub(super) fn check(wire: &LocalityLbSetting, diagnostics: &mut Diagnostics<'_>) {
+fn check(wire: &LocalityLbSetting, diagnostics: &mut Diagnostics<'_>) {
     if !wire.distribute.is_empty() && !wire.failover.is_empty() {
         let what = ("contradicts failover", "leave one of them out");
         diagnostics.error("distribute", NO_VALUE, what);

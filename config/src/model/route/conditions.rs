@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::model::condition::Condition;
 use crate::model::http_match::HttpMatch;
+use crate::model::read;
 use crate::model::route::headers;
 use crate::model::source::{self, Source};
-use crate::model::{read, regex};
 use crate::problem::{Diagnostics, NO_VALUE};
+use crate::re2;
 use crate::value::StringMatch;
 use crate::wire::virtual_service as wire;
 
@@ -115,7 +116,7 @@ pub(crate) fn string(
         )),
         (None, Some(prefix), None) => Some(StringMatch::Prefix(prefix.as_str().into())),
         (None, None, Some(regex)) if regex == "*" => Some(StringMatch::Present),
-        (None, None, Some(regex)) => match regex::whole(regex) {
+        (None, None, Some(regex)) => match re2::whole(regex) {
             Ok(compiled) => Some(compiled),
             Err(fault) => {
                 diagnostics.error("regex", regex, fault);

@@ -94,7 +94,7 @@ pub(super) fn parse(wire: &wire::CorsPolicy, diagnostics: &mut Diagnostics<'_>) 
         diagnostics.error(
             "maxAge",
             age.as_secs_f64(),
-            "browsers know whole seconds only",
+            "browsers read whole seconds only",
         );
     }
     let preflights = [("UNSPECIFIED", false), ("FORWARD", false), ("IGNORE", true)];

@@ -1,11 +1,13 @@
 //! `headers` of HTTP rules and their destinations.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+
 use crate::header_names::is_authority;
 use crate::problem::Diagnostics;
 use crate::wire::virtual_service as wire;
-use http::{HeaderName, HeaderValue};
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// `headers`: changes of a request and of its response; in each, removals come first, then sets, then adds.
 #[derive(Clone, Debug, Default)]

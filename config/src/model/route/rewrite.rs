@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use ::regex::bytes::Regex;
+use regex::bytes::Regex;
 
+use crate::model::read;
 use crate::model::route::headers;
-use crate::model::{read, regex};
 use crate::problem::{Diagnostics, NO_VALUE};
+use crate::re2;
 use crate::wire::virtual_service as wire;
 
 /// `rewrite`.
@@ -56,7 +57,7 @@ pub(super) fn parse(
             if regex.rewrite.is_empty() {
                 diagnostics.error("uriRegexRewrite.rewrite", NO_VALUE, "required");
             }
-            match regex::part(&regex.matches) {
+            match re2::part(&regex.matches) {
                 Ok(pattern) => Some(PathRewrite::Regex {
                     pattern,
                     substitution: regex.rewrite.as_str().into(),

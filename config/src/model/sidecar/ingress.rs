@@ -1,9 +1,8 @@
 //! What a Sidecar says of calls that arrive. egret proxies calls that leave, so it is only checked.
 
-use crate::model::policy::blocks;
-use crate::model::read;
-use crate::model::service::entry;
+use crate::model::policy::connection_pool;
 use crate::model::sidecar::port::sidecar_port;
+use crate::model::{read, service_entry};
 use crate::port::{PortClass, Protocol};
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::gateway::ServerTls;
@@ -18,7 +17,7 @@ pub(super) fn check(wire: &wire::Sidecar, diagnostics: &mut Diagnostics<'_>) {
     });
     if let Some(pool) = &wire.inbound_connection_pool {
         diagnostics.within("inboundConnectionPool", |diagnostics| {
-            blocks::pool(pool, diagnostics);
+            connection_pool::pool(pool, diagnostics);
         });
     }
 }
@@ -40,7 +39,7 @@ fn listener(wire: &wire::IngressListener, ports: &mut Vec<u16>, diagnostics: &mu
             }
             ports.push(number);
         }
-        entry::protocol(diagnostics, &port.protocol)
+        service_entry::protocol(diagnostics, &port.protocol)
     });
     if !wire.bind.is_empty() {
         read::address(diagnostics, "bind", &wire.bind);
@@ -54,12 +53,12 @@ fn listener(wire: &wire::IngressListener, ports: &mut Vec<u16>, diagnostics: &mu
     }
     if let Some(pool) = &wire.connection_pool {
         diagnostics.within("connectionPool", |diagnostics| {
-            blocks::pool(pool, diagnostics)
+            connection_pool::pool(pool, diagnostics)
         });
         let http = protocol.and_then(|protocol| protocol.class()) == Some(PortClass::Http);
         if pool.http.is_some() && protocol.is_some() && !http {
             let what = (
-                "only means something for HTTP ports",
+                "has an effect on HTTP ports only",
                 "write protocol HTTP, or only tcp",
             );
             diagnostics.warn("connectionPool.http", NO_VALUE, what);

@@ -1,14 +1,50 @@
-//! DestinationRule `tls`, read.
+//! TLS that egret originates: `tls` of a DestinationRule.
 
 use std::sync::Arc;
 
 use crate::model::read::{optional, word};
 use crate::model::secret::Secrets;
-use crate::model::tls::types::{
-    ClientTls, ClientTlsMode, KeyFiles, Revoked, Roots, mesh_keys, mesh_roots,
-};
+use crate::model::tls::certificates::{KeyFiles, Revoked, Roots, mesh_keys, mesh_roots};
+use crate::model::tls::curves::Curve;
+use crate::model::tls::suites::CipherSuite;
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::destination_rule::ClientTls as Wire;
+
+/// TLS that egret originates (DestinationRule `trafficPolicy.tls`). `DISABLE` is the absence of this value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClientTls {
+    /// Who shows a certificate.
+    pub mode: ClientTlsMode,
+    /// `sni`: the name sent; `None` means the request's host for HTTP, none for byte streams.
+    pub sni: Option<Arc<str>>,
+    /// Names of which the certificate must have one. Empty: the SNI's name is verified.
+    pub subject_alt_names: Vec<Arc<str>>,
+    /// Where the trusted authorities are.
+    pub roots: Roots,
+    /// `caCrl`: certificates that their authorities took back.
+    pub revoked: Option<Revoked>,
+    /// `insecureSkipVerify`.
+    pub skip_verify: bool,
+    /// `ISTIO_MUTUAL`: the other end is a proxy of the mesh, which goes by Istio's application protocols.
+    pub in_mesh: bool,
+    /// The mesh's `cipherSuites` leave none for TLS 1.2.
+    pub only_tls13: bool,
+    /// The mesh's `cipherSuites` of TLS 1.2; empty for all.
+    pub suites: Vec<CipherSuite>,
+    /// The mesh's `ecdhCurves`; empty for all.
+    pub curves: Vec<Curve>,
+}
+
+/// Modes of [`ClientTls`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ClientTlsMode {
+    /// `SIMPLE`: only the server.
+    Simple,
+    /// `MUTUAL` and `ISTIO_MUTUAL` (with the mesh's own files): both.
+    Mutual(KeyFiles),
+    /// Cannot be honoured (a `credentialName` without its Secret); calls fail closed with this reason.
+    Unusable(Arc<str>),
+}
 
 /// Reads `tls`; the inner `None` is mode DISABLE.
 pub(crate) fn parse(
@@ -52,10 +88,7 @@ pub(crate) fn parse(
     let originates = matches!(mode, Mode::Simple | Mode::Mutual);
     let files_too = !wire.ca_crl.is_empty() || own[..3].iter().any(|(_, value)| !value.is_empty());
     if originates && !wire.credential_name.is_empty() && files_too {
-        let what = (
-            "stands alone, without files",
-            "leave the files out, also caCrl",
-        );
+        let what = ("excludes files", "leave the files out, also caCrl");
         diagnostics.error("credentialName", &wire.credential_name, what);
     }
     if skip_verify && originates {

@@ -1,7 +1,19 @@
-//! `ecdhCurves`, read.
+//! Curves of key exchanges: `ecdhCurves`.
 
-use crate::model::tls::types::Curve;
 use crate::problem::Diagnostics;
+
+/// How the two sides of a handshake agree on keys, of what is spoken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Curve {
+    /// `P-256`.
+    P256,
+    /// `P-384`.
+    P384,
+    /// `X25519`.
+    X25519,
+    /// `X25519MLKEM768`, which holds against quantum computers; TLS 1.3 only.
+    X25519MlKem768,
+}
 
 /// Names, and what they mean where it is spoken here.
 const KNOWN: [(&str, Option<Curve>); 7] = [
@@ -27,10 +39,10 @@ pub(super) fn parse(names: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<
         earlier.push(name);
         match KNOWN.iter().find(|(known, _)| known == name) {
             Some((_, Some(curve))) => curves.push(*curve),
-            Some((_, None)) => diagnostics.warn("", name, "not spoken here: passed over"),
+            Some((_, None)) => diagnostics.warn("", name, "not supported: ignored"),
             None => {
                 let what = (
-                    "no curve of this name is known: passed over",
+                    "no curve has this name: ignored",
                     "write one such as X25519 or P-256",
                 );
                 diagnostics.warn("", name, what);
@@ -40,7 +52,7 @@ pub(super) fn parse(names: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<
     });
     if !names.is_empty() && curves.is_empty() {
         let what = (
-            "none of these is spoken here, so the usual ones are",
+            "none of these is supported, so the default ones are used",
             "write one such as X25519 or P-256",
         );
         diagnostics.warn("ecdhCurves", names.join(", "), what);

@@ -1,8 +1,10 @@
 //! MeshConfig `tlsDefaults`: what TLS speaks where an object leaves it unsaid.
 
 use crate::model::read::word;
-use crate::model::tls::types::{CipherSuite, ClientTls, Curve, ServerTls};
-use crate::model::tls::{curves, suites};
+use crate::model::tls::client::ClientTls;
+use crate::model::tls::curves::{self, Curve};
+use crate::model::tls::server::ServerTls;
+use crate::model::tls::suites::{self, CipherSuite};
 use crate::problem::Diagnostics;
 use crate::wire::mesh_config::TlsConfig as Wire;
 

@@ -1,8 +1,10 @@
 //! Digests of certificates and of their keys, as a Gateway lists them.
 
 use crate::model::secret::base64;
-use crate::model::tls::types::Digest;
 use crate::problem::Diagnostics;
+
+/// A SHA-256 digest.
+pub type Digest = [u8; 32];
 
 /// Reads `verifyCertificateSpki`: base64.
 pub(super) fn of_keys(texts: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<Digest> {

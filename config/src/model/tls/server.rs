@@ -1,17 +1,51 @@
-//! Gateway `servers[].tls`, read.
+//! TLS of a Gateway's server: `servers[].tls`.
 
 use std::sync::Arc;
 
 use crate::model::read::word;
 use crate::model::secret::Secrets;
+use crate::model::tls::certificates::{KeyFiles, Roots, mesh_keys, mesh_roots};
+use crate::model::tls::client_verification::{ClientVerification, accepted, authorities};
+use crate::model::tls::curves::Curve;
 use crate::model::tls::hashed::Hashed;
-use crate::model::tls::types::{
-    Accepted, ClientVerification, KeyFiles, Revoked, Roots, ServerTls, ServerTlsMode, mesh_keys,
-    mesh_roots,
-};
-use crate::model::tls::{digests, suites};
+use crate::model::tls::server_keys::{own_sources, sources};
+use crate::model::tls::suites::{self, CipherSuite};
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::gateway::ServerTls as Wire;
+
+/// What a server does with TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerTlsMode {
+    /// Plaintext.
+    None,
+    /// Plaintext HTTP that is always answered with a redirect to https (`httpsRedirect`).
+    RedirectToHttps,
+    /// `PASSTHROUGH`: routed by SNI.
+    Passthrough,
+    /// `AUTO_PASSTHROUGH`: the SNI names the cluster.
+    AutoPassthrough,
+    /// Decrypted here.
+    Terminate(Hashed<ServerTls>),
+}
+
+/// TLS that a gateway terminates (`Gateway.servers[].tls`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServerTls {
+    /// The server's certificates; none while the Secret that has them is missing: then no handshake succeeds.
+    pub keys: Vec<KeyFiles>,
+    /// Whether and against what clients are verified.
+    pub clients: ClientVerification,
+    /// `ISTIO_MUTUAL`: with the mesh's own certificates.
+    pub in_mesh: bool,
+    /// Whether `minProtocolVersion` is TLS 1.3; `None` where nothing is said.
+    pub only_tls13: Option<bool>,
+    /// `maxProtocolVersion` is TLS 1.2.
+    pub only_tls12: bool,
+    /// `cipherSuites` of TLS 1.2; empty for all. TLS 1.3 has its own, which are not configurable.
+    pub suites: Vec<CipherSuite>,
+    /// The mesh's `ecdhCurves`; empty for all.
+    pub curves: Vec<Curve>,
+}
 
 #[derive(Clone, Copy, PartialEq)]
 enum Mode {
@@ -79,7 +113,7 @@ pub(crate) fn parse(
             "maxProtocolVersion",
             &wire.max_protocol_version,
             (
-                "leaves no version of TLS that can be spoken",
+                "leaves no version of TLS that is supported",
                 "write TLSV1_3 or leave it out",
             ),
         );
@@ -96,12 +130,12 @@ pub(crate) fn parse(
         diagnostics.error(
             "cipherSuites",
             wire.cipher_suites.join(", "),
-            "leaves none for TLS 1.2, the only version that may be spoken",
+            "leaves none for TLS 1.2, the only version that is allowed",
         );
     }
     if least == Version::Old {
         let what = (
-            "TLS 1.2 is the oldest that is spoken",
+            "TLS 1.2 is the oldest supported version",
             "write TLSV1_2 or leave it out",
         );
         diagnostics.warn("minProtocolVersion", &wire.min_protocol_version, what);
@@ -197,7 +231,7 @@ fn unused(wire: &Wire, diagnostics: &mut Diagnostics<'_>) {
 fn idle(wire: &Wire, diagnostics: &mut Diagnostics<'_>) {
     if !wire.ca_crl.is_empty() && !of_secret(wire) {
         let what = (
-            "not for mode SIMPLE, which asks clients for no certificate",
+            "not for mode SIMPLE, which requests no client certificate",
             "leave it out, or set mode MUTUAL",
         );
         diagnostics.error("caCrl", &wire.ca_crl, what);
@@ -209,7 +243,7 @@ fn idle(wire: &Wire, diagnostics: &mut Diagnostics<'_>) {
         let value = values.join(", ");
         if !value.is_empty() {
             let words = (
-                "has no effect in mode SIMPLE, which asks clients for no certificate",
+                "has no effect in mode SIMPLE, which requests no client certificate",
                 "leave it out",
             );
             diagnostics.warn(part, value, words);
@@ -235,151 +269,4 @@ fn unverifiable(wire: &Wire, keys: &mut Vec<KeyFiles>, diagnostics: &mut Diagnos
         );
     }
     keys.clear();
-}
-
-/// Which certificates of clients are accepted.
-fn accepted(
-    wire: &Wire,
-    diagnostics: &mut Diagnostics<'_>,
-    secrets: &Secrets,
-    namespace: &str,
-    roots: Roots,
-) -> Accepted {
-    // The lists stand beside the authorities.
-    let listed = std::iter::once(&wire.ca_cert_credential_name)
-        .chain([&wire.credential_name])
-        .chain(&wire.credential_names)
-        .find_map(|name| secrets.revoked(name, namespace));
-    Accepted {
-        roots,
-        names: wire
-            .subject_alt_names
-            .iter()
-            .map(|name| name.as_str().into())
-            .collect(),
-        revoked: Revoked::new(&wire.ca_crl, listed),
-        keys: digests::of_keys(&wire.verify_certificate_spki, diagnostics),
-        certificates: digests::of_certificates(&wire.verify_certificate_hash, diagnostics),
-    }
-}
-
-/// The ways of naming certificates, and whether each is used.
-fn own_sources(wire: &Wire) -> [(&'static str, bool); 6] {
-    [
-        ("credentialName", !wire.credential_name.is_empty()),
-        ("credentialNames", !wire.credential_names.is_empty()),
-        ("tlsCertificates", !wire.tls_certificates.is_empty()),
-        ("serverCertificate", !wire.server_certificate.is_empty()),
-        ("privateKey", !wire.private_key.is_empty()),
-        ("caCertificates", !wire.ca_certificates.is_empty()),
-    ]
-}
-
-/// The certificates of a server, and what clients are verified against. Without certificates no handshake succeeds.
-fn sources(
-    wire: &Wire,
-    diagnostics: &mut Diagnostics<'_>,
-    secrets: &Secrets,
-    namespace: &str,
-) -> (Vec<KeyFiles>, Option<Roots>) {
-    // A certificate or a key alone beside a Secret is passed over, as in Istio.
-    let pair = !wire.server_certificate.is_empty() && !wire.private_key.is_empty();
-    let used = own_sources(wire)
-        .into_iter()
-        .take(3)
-        .filter(|(_, used)| *used);
-    if used.count() + usize::from(pair) > 1 {
-        diagnostics.error(
-            "",
-            NO_VALUE,
-            ("only one of credentialName, credentialNames, tlsCertificates and serverCertificate", "leave out the others"),
-        );
-    }
-    if wire.tls_certificates.len() > 2 {
-        let what = (
-            "Envoy takes two certificates at most",
-            "list one for RSA and one for ECDSA",
-        );
-        diagnostics.warn("tlsCertificates", wire.tls_certificates.len(), what);
-    }
-    let mut names: Vec<&str> = wire.credential_names.iter().map(String::as_str).collect();
-    if !wire.credential_name.is_empty() {
-        names = vec![&wire.credential_name];
-    }
-    if !names.is_empty() {
-        let keys = names
-            .iter()
-            .map(|name| credential(name, diagnostics, secrets, namespace));
-        let keys: Option<Vec<_>> = keys.collect();
-        let roots = names.iter().find_map(|name| secrets.roots(name, namespace));
-        return (keys.unwrap_or_default(), roots.map(Roots::Pem));
-    }
-    let roots = |file: &str| (!file.is_empty()).then(|| Roots::File(file.into()));
-    if !wire.tls_certificates.is_empty() {
-        let keys = diagnostics.each(
-            "tlsCertificates",
-            &wire.tls_certificates,
-            |diagnostics, pair| files(diagnostics, &pair.server_certificate, &pair.private_key),
-        );
-        return (keys, roots(&wire.ca_certificates));
-    }
-    let keys = files(diagnostics, &wire.server_certificate, &wire.private_key);
-    (keys.into_iter().collect(), roots(&wire.ca_certificates))
-}
-
-fn files(diagnostics: &mut Diagnostics<'_>, certificate: &str, key: &str) -> Option<KeyFiles> {
-    for (part, value) in [("serverCertificate", certificate), ("privateKey", key)] {
-        if value.is_empty() {
-            diagnostics.error(
-                part,
-                NO_VALUE,
-                ("required", "give a file, or a credentialName"),
-            );
-        }
-    }
-    Some(KeyFiles::Files {
-        certificate: certificate.into(),
-        key: key.into(),
-    })
-}
-
-/// The authorities of `caCertCredentialName`. Without them no handshake succeeds, as clients cannot be verified.
-fn authorities(
-    name: &str,
-    diagnostics: &mut Diagnostics<'_>,
-    secrets: &Secrets,
-    namespace: &str,
-) -> Option<Roots> {
-    let roots = secrets.roots(name, namespace);
-    if roots.is_none() {
-        diagnostics.warn(
-            "caCertCredentialName",
-            name,
-            "no Secret of this name with ca.crt was loaded; every handshake is refused until it is there",
-        );
-    }
-    roots.map(Roots::Pem)
-}
-
-/// What a Secret holds.
-fn credential(
-    name: &str,
-    diagnostics: &mut Diagnostics<'_>,
-    secrets: &Secrets,
-    namespace: &str,
-) -> Option<KeyFiles> {
-    let keys = secrets.find(name, namespace).and_then(|secret| {
-        Some(KeyFiles::Pem {
-            certificate: secret.certificate.clone()?,
-            key: secret.key.clone()?,
-        })
-    });
-    if keys.is_none() {
-        diagnostics.warn(
-            "credentialName",
-            name,
-            "no Secret of this name with a certificate and its key was loaded; every handshake is refused until it is there",
-        );
-    }
-    keys
 }

@@ -1,7 +1,23 @@
-//! `cipherSuites`, read.
+//! Cipher suites of TLS 1.2: `cipherSuites`.
 
-use crate::model::tls::types::CipherSuite;
 use crate::problem::Diagnostics;
+
+/// The cipher suites of TLS 1.2 that are spoken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CipherSuite {
+    /// `ECDHE-ECDSA-AES128-GCM-SHA256`.
+    EcdsaAes128,
+    /// `ECDHE-ECDSA-AES256-GCM-SHA384`.
+    EcdsaAes256,
+    /// `ECDHE-ECDSA-CHACHA20-POLY1305`.
+    EcdsaChaCha20,
+    /// `ECDHE-RSA-AES128-GCM-SHA256`.
+    RsaAes128,
+    /// `ECDHE-RSA-AES256-GCM-SHA384`.
+    RsaAes256,
+    /// `ECDHE-RSA-CHACHA20-POLY1305`.
+    RsaChaCha20,
+}
 
 /// OpenSSL's name, the name in IANA's registry, and what it means.
 const SPOKEN: [(&str, &str, CipherSuite); 6] = [
@@ -79,7 +95,7 @@ pub(super) fn parse(
         diagnostics.warn(
             "cipherSuites",
             names.join(", "),
-            "leaves no cipher suite of TLS 1.2, so only TLS 1.3 is spoken",
+            "leaves no cipher suite of TLS 1.2, so only TLS 1.3 is used",
         );
         return None;
     }
@@ -108,11 +124,11 @@ fn one(element: &str) -> Result<Vec<CipherSuite>, &'static str> {
                 .find(|(openssl, iana, _)| [*openssl, *iana].contains(&name));
             match found {
                 Some((_, _, suite)) => Ok(*suite),
-                None if WEAK.contains(&name) => Err("too weak to be spoken here: passed over"),
+                None if WEAK.contains(&name) => Err("too weak to be supported: ignored"),
                 None if OF_TLS13.contains(&name) => {
                     Err("a suite of TLS 1.3, which always has all three: passed over")
                 }
-                None => Err("no cipher suite of this name is known: passed over"),
+                None => Err("no cipher suite has this name: ignored"),
             }
         })
         .collect()

@@ -80,11 +80,11 @@ fn single_faults() {
         ),
         (
             "-t 0",
-            "--istio-inbound-tproxy-mark: `0` is taken: 0 is no mark, and 1338 marks the proxy's calls to its own pod",
+            "--istio-inbound-tproxy-mark: `0` cannot be used: 0 is no mark, and 1338 marks the proxy's calls to its own pod",
         ),
         (
             "-t 0x53a",
-            "--istio-inbound-tproxy-mark: `0x53a` is taken: 0 is no mark, and 1338 marks the proxy's calls to its own pod",
+            "--istio-inbound-tproxy-mark: `0x53a` cannot be used: 0 is no mark, and 1338 marks the proxy's calls to its own pod",
         ),
         (
             "-t x",

@@ -65,7 +65,7 @@ pub(super) fn cluster(
         if let ClientTlsMode::Unusable(why) = &origination.mode {
             fail(answer, Cause::UpstreamTls(Arc::clone(why)), spoken);
             answer.trail.push(format!(
-                "TLS cannot be originated, so nothing is sent: {why}"
+                "TLS cannot be originated, so the call fails: {why}"
             ));
         }
     }
@@ -74,7 +74,7 @@ pub(super) fn cluster(
     {
         if !listed(cluster) {
             answer.trail.push(
-                "no EndpointSlice of the Service was loaded, so its endpoints are not known here; without any, calls \
+                "no EndpointSlice of the Service was loaded, so its endpoints are unknown; without any, calls \
                  are refused (503, UH)"
                     .to_owned(),
             );
@@ -115,7 +115,7 @@ pub(super) fn dialable(
     for refusal in &refused {
         answer
             .trail
-            .push(format!("an endpoint may not be dialled: {refusal}"));
+            .push(format!("an endpoint is refused: {refusal}"));
     }
     if members.is_empty() || refused.len() < members.len() {
         return;
@@ -153,14 +153,14 @@ pub(super) fn retries(retries: &route::Retries) -> Retries {
 fn dialled(discovery: &Discovery) -> String {
     let members = match discovery {
         Discovery::Original { port: None } => {
-            return "where the caller wanted to go is dialled".to_owned();
+            return "connects to the original destination".to_owned();
         }
         Discovery::Original { port: Some(port) } => {
-            return format!("where the caller wanted to go is dialled, on port {port}");
+            return format!("connects to the original destination, on port {port}");
         }
         Discovery::PerCall { allowed, port } => {
             return format!(
-                "the name of the call is resolved if it is one of {allowed}, and dialled on port {port}"
+                "resolves the name of the call if it is one of {allowed}, and connects to it on port {port}"
             );
         }
         Discovery::Members(members) | Discovery::Names { members, .. } => members,
@@ -178,9 +178,9 @@ fn dialled(discovery: &Discovery) -> String {
         names.push(format!("{} more", members.len() - names.len()));
     }
     if names.is_empty() {
-        return "nobody is dialled".to_owned();
+        return "no endpoints".to_owned();
     }
-    format!("dialled is {}", names.join(" or "))
+    format!("connects to {}", names.join(" or "))
 }
 
 fn tls(tls: &ClientTls, service_names: &[Arc<str>], host: Option<&str>) -> Tls {

@@ -40,7 +40,7 @@ pub fn explain(
             let found = snapshot.names.find(name).and_then(|found| found.first());
             let ip = *found.ok_or_else(|| {
                 WrongCall::new(format!(
-                    "{name} has no address here: say IP:PORT, as a caller would dial it"
+                    "{name} has no address here: write IP:PORT, as a client would connect to it"
                 ))
             })?;
             let words = format!("{name} has address {ip}");

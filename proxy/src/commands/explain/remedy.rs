@@ -44,7 +44,7 @@ pub(super) fn remedy<'s>(
             yaml: gateway(workload, answer),
         }),
         (OutcomeKind::NoChain, _) => Some(Remedy {
-            advice: "This would let it through (the destination needs a ServiceEntry or Service of its own):".to_owned(),
+            advice: "This would allow it (the destination also needs a ServiceEntry or Service):".to_owned(),
             yaml: format!("{}---\n{}", gateway(workload, answer), virtual_service(workload, answer)),
         }),
         _ => None,
@@ -104,7 +104,7 @@ fn registration<'s>(
             .any(|cluster| cluster.ends_with(&format!("||{}", service.host)));
         return words(if seen {
             format!(
-                "{title} has the host and port {port}, but for {declared}: its protocol is not what this call speaks. Declare the port \
+                "{title} has the host and port {port}, but for {declared}: its protocol is not that of this call. Declare the port \
                  as {}, or call it as {declared}.",
                 protocol(answer)
             )
@@ -250,7 +250,8 @@ fn not_found(workload: &Workload, answer: &Answer) -> Option<Remedy> {
     }
     called(answer)?;
     Some(Remedy {
-        advice: "This would let it through (the destination needs a ServiceEntry or Service of its own):".to_owned(),
+        advice: "This would allow it (the destination also needs a ServiceEntry or Service):"
+            .to_owned(),
         yaml: virtual_service(workload, answer),
     })
 }

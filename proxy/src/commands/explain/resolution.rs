@@ -50,7 +50,7 @@ pub(super) fn add(
         if index < NAMES_SHOWN {
             answer.trail.push(match known {
                 Some(facts) => facts.describe(now),
-                None => format!("`{name}` was not asked for yet; the first call asks"),
+                None => format!("`{name}` was not resolved yet; the first call resolves it"),
             });
         }
     }

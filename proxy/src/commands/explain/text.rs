@@ -65,7 +65,7 @@ fn headline(answer: &Answer) -> String {
         }
         (OutcomeKind::Route | OutcomeKind::EgressProxy, _) => format!("goes to {cluster}"),
         (OutcomeKind::Passthrough, _) => {
-            "goes where it wanted to go (PassthroughCluster)".to_owned()
+            "passes through to its original destination (PassthroughCluster)".to_owned()
         }
         (OutcomeKind::Blackhole, _) => "is refused: nothing is registered for it".to_owned(),
         (OutcomeKind::Fault, _) => "is ended by a fault of a rule".to_owned(),

@@ -59,18 +59,18 @@ impl NameFacts {
         let failing = self.failing().is_some();
         // Writing to a string does not fail.
         let _ = match (failing, self.addresses.is_empty()) {
-            (false, true) => write!(text, " is being asked for"),
+            (false, true) => write!(text, " is being resolved"),
             (false, false) => write!(text, " has address {addresses}"),
             (true, true) => write!(text, "; calls to it fail (503, UH)"),
-            (true, false) => write!(text, "; its last known addresses serve on: {addresses}"),
+            (true, false) => write!(text, "; its last known addresses stay in use: {addresses}"),
         };
         let _ = match self.next_refresh {
             Some(next) => write!(
                 text,
-                "; asked for again by the first call in {} s or later",
+                "; resolved again by the first call in {} s or later",
                 seconds_until(next, now)
             ),
-            None if failing => write!(text, "; a question is under way"),
+            None if failing => write!(text, "; a query is in progress"),
             None => Ok(()),
         };
         text

@@ -390,7 +390,7 @@ async fn the_facts_of_a_name_are_known() {
     assert_eq!(facts().next_refresh, Some(start + 30 * SECOND));
     assert_eq!(
         facts().describe(start),
-        "`a.example` has address 10.0.0.1; asked for again by the first call in 30 s or later"
+        "`a.example` has address 10.0.0.1; resolved again by the first call in 30 s or later"
     );
     advance(31 * SECOND).await;
     assert_eq!(scripted.now().await, Ok(1));
@@ -405,7 +405,7 @@ async fn the_facts_of_a_name_are_known() {
     assert_eq!(
         known.describe(Instant::now()),
         "`a.example` cannot be resolved: server failure (servfail, 1 s ago, failures in a row: 1); its last known \
-         addresses serve on: 10.0.0.1; asked for again by the first call in 1 s or later"
+         addresses stay in use: 10.0.0.1; resolved again by the first call in 1 s or later"
     );
     advance(SECOND).await;
     assert_eq!(scripted.now().await, Ok(1));

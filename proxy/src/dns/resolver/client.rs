@@ -92,7 +92,7 @@ impl Client {
             (b"localhost", _) => Some(Ok(found(vec![Ipv6Addr::LOCALHOST.into()]))),
             (b"invalid" | b"onion", _) => Some(Err((
                 Reason::NoSuchName,
-                "names below .invalid and .onion are never asked for",
+                "names below .invalid and .onion are never resolved",
             ))),
             _ => None,
         }

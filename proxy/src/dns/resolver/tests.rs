@@ -233,7 +233,7 @@ async fn a_missing_or_useless_file_says_so_and_a_later_one_is_read() {
         format!("there is no `{}` to name a server", path.display())
     );
     std::fs::write(&path, "search example.com\n").expect("write");
-    assert!(why(system.client()).contains("names no server"));
+    assert!(why(system.client()).contains("names no name server"));
     let asked = system.ask(&"a.example".into()).await;
     assert_eq!(asked.expect_err("no server").reason, Reason::NoServer);
     std::fs::write(

@@ -14,7 +14,7 @@ pub(in crate::http::attempt) fn framed_once(
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let length = lengths.next().map(HeaderValue::as_bytes);
     if lengths.next().is_some() || length.is_some_and(|length| length.contains(&b',')) {
-        return Err("the response says its length twice");
+        return Err("the response states its length twice");
     }
     let no_content = status == StatusCode::NO_CONTENT;
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();

@@ -12,6 +12,17 @@ pub(super) enum Step {
     Spoil(usize),
 }
 
+impl Step {
+    /// How many bytes it takes; those that are held come again.
+    pub(super) fn taken(&self) -> usize {
+        match self {
+            Self::On(count) | Self::Hold(count) => *count,
+            Self::Join(_, end) => *end,
+            Self::Spoil(count) => count + 1,
+        }
+    }
+}
+
 /// How many of the next `left` bytes are here, and what is left of those.
 pub(super) fn skip(bytes: &[u8], left: u64) -> (usize, u64) {
     let here = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));

@@ -18,6 +18,11 @@ pub(in crate::http::http1_io) const LINGER_MAX: (Duration, Duration) =
     (Duration::from_secs(5), Duration::from_secs(1));
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
+    /// The number of the request that hyper could not read.
+    pub fn unread_number(&self) -> u64 {
+        lock(&self.0).begun + 1
+    }
+
     /// What is wrong with the request that hyper could not read, if it is that.
     pub fn unread_flaw(&self) -> Option<Flaw> {
         let inner = lock(&self.0);
@@ -35,6 +40,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
     /// Those of writing.
     pub async fn refuse(&self, answer: &[u8]) -> io::Result<()> {
         let mut written = 0;
+        lock(&self.0).expect_response();
         poll_fn(|context| {
             let mut inner = lock(&self.0);
             while written < answer.len() {

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::{poll_fn, ready};
+use std::future::{Future, poll_fn, ready};
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,6 +32,7 @@ use crate::http::http1_io;
 use crate::http::http1_io::interim::written;
 use crate::http::http1_io::{ConnectionEvent, ConnectionMonitor};
 use crate::http::informational::InformationalSender;
+use crate::http::serve::wire::Http1Wire;
 use crate::http::serve::{IDLE_MAX, date, overloaded, refusal, refuse};
 use crate::life::drain::{Guard, Phase};
 use crate::life::files::FdPermit;
@@ -43,7 +44,8 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
 /// A connection whose client speaks again within this is lively: hyper waits with it for as long.
 const LIVELY: Duration = Duration::from_millis(250);
 
-/// Serves until either side ends the connection, or, once the process drains, to the end of the request under way.
+/// Serves until either side ends the connection. Once the process drains, the next answer is the last one; a connection that
+/// idles then waits for one more request, until idle connections are closed.
 pub(super) async fn serve<S>(
     stream: S,
     downstream: &DownstreamConnection,
@@ -54,10 +56,11 @@ pub(super) async fn serve<S>(
 {
     let monitor = http1_io::watched(stream);
     let mut guard = proxy.drain.guard();
-    // Who comes while the process drains gets one answer.
-    let is_late = guard.phase() >= Phase::Draining;
+    // Who comes while idle connections are closed gets one answer.
+    let is_late = guard.phase() >= Phase::Closing;
     let mut serving = Serving {
         monitor: &monitor,
+        wire: Http1Wire::of(&monitor),
         downstream,
         proxy,
         lively: false,
@@ -68,16 +71,17 @@ pub(super) async fn serve<S>(
     loop {
         // Boxed, to be let go.
         if let After::Over = Box::pin(serving.busy(&mut guard)).await {
+            serving.wire.report();
             return;
         }
         held.rest();
         let since = Instant::now();
-        let drains = !serving.waits_for_first();
+        let closes = !serving.waits_for_first();
         let spoken = tokio::select! {
             biased;
             spoken = timeout(IDLE_MAX, monitor.spoken()) => spoken.unwrap_or(false),
             () = poll_fn(|context| held.poll_dismissed(context)) => return monitor.hang_up().await,
-            () = guard.draining(), if drains => false,
+            () = guard.closing(), if closes => false,
         };
         if !spoken {
             return monitor.close().await;
@@ -88,8 +92,12 @@ pub(super) async fn serve<S>(
 }
 
 /// What serves the requests of a connection.
-struct Serving<'c, S> {
+struct Serving<'c, S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     monitor: &'c ConnectionMonitor<S>,
+    wire: Rc<Http1Wire<S>>,
     downstream: &'c DownstreamConnection,
     proxy: &'c Rc<Proxy>,
     /// The client speaks soon after it was answered.
@@ -98,7 +106,7 @@ struct Serving<'c, S> {
     room: bool,
     /// The next answer is the last one.
     leaving: Cell<bool>,
-    /// The connection came while the process drained.
+    /// The connection came while idle ones were closed.
     is_late: bool,
 }
 
@@ -114,7 +122,7 @@ impl<S> Serving<'_, S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    /// Whether the connection, though the process drains, stays for its first request.
+    /// Whether the connection, though idle ones are closed, stays for its first request.
     fn waits_for_first(&self) -> bool {
         self.is_late && !self.monitor.has_begun()
     }
@@ -141,24 +149,27 @@ where
         let mut idle_matters = !self.lively;
         // Not a timer for each request: it is looked now and then whether there was one.
         let mut look = pin!(sleep(LIVELY));
+        let mut phase = Phase::Running;
         loop {
             tokio::select! {
                 biased;
                 ended = &mut serving => {
-                    end(ended, monitor, self.downstream, self.proxy).await;
+                    self.wire.report();
+                    self.end(ended).await;
                     return After::Over;
                 }
-                seen = monitor.next_event(head_max, idle_matters) => {
+                seen = self.next_event(head_max, idle_matters) => {
                     if seen == ConnectionEvent::Idle {
                         return After::Idle;
                     }
                     debug!(?seen, "client connection ended");
                     return After::Over;
                 }
-                () = guard.draining(), if !self.leaving.get() => {
-                    self.leaving.set(true);
-                    // Hyper would end a connection at once on which nothing was read yet.
-                    if !self.waits_for_first() {
+                reached = guard.beyond(phase), if phase < Phase::Closing => {
+                    phase = reached;
+                    self.leaving.set(phase >= Phase::Draining);
+                    // Hyper ends a connection at once on which nothing was read yet.
+                    if phase >= Phase::Closing && !self.waits_for_first() {
                         serving.as_mut().graceful_shutdown();
                     }
                 }
@@ -170,12 +181,24 @@ where
         }
     }
 
+    /// The next event of the connection. What is written by now is reported meanwhile.
+    async fn next_event(&self, head_max: Option<Duration>, idle_matters: bool) -> ConnectionEvent {
+        let mut event = pin!(self.monitor.next_event(head_max, idle_matters));
+        poll_fn(|context| {
+            self.wire.report_sent();
+            event.as_mut().poll(context)
+        })
+        .await
+    }
+
     async fn answer_to(
         &self,
         mut request: Request<Incoming>,
     ) -> Result<Response<http1_io::interim::Busy<ResponseBody>>, Infallible> {
         let (monitor, downstream, proxy) = (self.monitor, self.downstream, self.proxy);
+        self.wire.report();
         let begun = monitor.begin();
+        let wire = self.wire.request(begun.number);
         let version = request.version();
         let mut wrong = begun.flaw.map(Failure::from);
         if !self.room {
@@ -194,7 +217,7 @@ where
             }
         }
         let answering = match wrong {
-            Some(wrong) => Either::Left(ready(refuse(&request, &wrong, downstream, proxy))),
+            Some(wrong) => Either::Left(ready(refuse(&request, &wrong, downstream, proxy, wire))),
             None => {
                 let informational = (version == Version::HTTP_11)
                     .then(|| InformationalSender::Http1(begun.informational.clone()));
@@ -203,6 +226,7 @@ where
                     informational,
                     downstream,
                     proxy,
+                    wire,
                 ))
             }
         };
@@ -215,51 +239,46 @@ where
         }
         Ok(monitor.answered(response, version, begun.informational))
     }
-}
 
-/// Ends a connection that hyper is done with.
-async fn end<S>(
-    ended: hyper::Result<()>,
-    monitor: &ConnectionMonitor<S>,
-    downstream: &DownstreamConnection,
-    proxy: &Rc<Proxy>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let Err(error) = ended else {
-        return monitor.close().await;
-    };
-    debug!(%error, "client connection ended");
-    let failure = match monitor.unread_flaw() {
-        Some(flaw) if error.is_parse() => Failure::from(flaw),
-        _ => match unreadable(&error) {
-            Some(cause) => Failure::new(cause, error.to_string()),
-            // What came behind a request is not the next one.
-            None if error.is_incomplete_message() && monitor.has_served() => {
-                Failure::new(Cause::BadRequest(BadRequestKind::Syntax), error.to_string())
+    /// Ends a connection that hyper is done with.
+    async fn end(&self, ended: hyper::Result<()>) {
+        let (monitor, proxy) = (self.monitor, self.proxy);
+        let Err(error) = ended else {
+            return monitor.close().await;
+        };
+        debug!(%error, "client connection ended");
+        let failure = match monitor.unread_flaw() {
+            Some(flaw) if error.is_parse() => Failure::from(flaw),
+            _ => match unreadable(&error) {
+                Some(cause) => Failure::new(cause, error.to_string()),
+                // What came behind a request is not the next one.
+                None if error.is_incomplete_message() && monitor.has_served() => {
+                    Failure::new(Cause::BadRequest(BadRequestKind::Syntax), error.to_string())
+                }
+                None => return,
+            },
+        };
+        // A request that is not HTTP never becomes one of ours. The log has it all the same.
+        let mut facts = self.downstream.facts(proxy);
+        facts.watch_wire(self.wire.request(monitor.unread_number()));
+        facts.request.protocol = Some(Version::HTTP_11);
+        facts.set_request_failure(&failure);
+        if monitor.may_refuse() || error.is_incomplete_message() {
+            let (parts, body) = refusal(&failure, false, proxy).into_parts();
+            let mut headers = parts.headers;
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+            if let Some(now) = date::now() {
+                headers.insert(header::DATE, now);
             }
-            None => return,
-        },
-    };
-    // A request that is not HTTP never becomes one of ours. The log has it all the same.
-    let mut facts = downstream.facts(proxy);
-    facts.request.protocol = Some(Version::HTTP_11);
-    facts.set_request_failure(&failure);
-    if monitor.may_refuse() || error.is_incomplete_message() {
-        let (parts, body) = refusal(&failure, false, proxy).into_parts();
-        let mut headers = parts.headers;
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        if let Some(now) = date::now() {
-            headers.insert(header::DATE, now);
+            let mut answer = written(parts.status, &headers);
+            answer.extend_from_slice(&body);
+            if monitor.refuse(&answer).await.is_ok() {
+                facts.bytes_sent = body.len() as u64;
+            }
         }
-        let mut answer = written(parts.status, &headers);
-        answer.extend_from_slice(&body);
-        if monitor.refuse(&answer).await.is_ok() {
-            facts.bytes_sent = body.len() as u64;
-        }
+        facts.end();
+        monitor.close().await;
     }
-    facts.end();
-    monitor.close().await;
 }
 
 /// What is wrong with a request that hyper could not read.

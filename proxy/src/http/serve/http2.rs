@@ -21,14 +21,17 @@ use tokio::time::Instant;
 
 use crate::client::pool::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::codec::http2_keepalive::{Beat, Keepalive};
+use crate::codec::http2_meter::{FramesMetered, Role};
 use crate::http::downstream::DownstreamConnection;
 use crate::http::serve::IDLE_MAX;
 use crate::http::serve::http2::checked::Checked;
 use crate::http::serve::http2::stream::StreamJob;
 use crate::http::serve::http2::task_pool::TaskPool;
+use crate::http::serve::wire::set_bytes;
 use crate::life::drain::Phase;
 use crate::life::files::FdPermit;
 use crate::proxy::Proxy;
+use crate::report::reporter::DownstreamWire;
 
 /// Requests under way at a time.
 const STREAMS_MAX: u32 = 1024;
@@ -60,14 +63,16 @@ pub(super) async fn serve<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut connection: Connection<Checked<S>, Bytes> = h2::server::Builder::new()
+    let metered = FramesMetered::new(stream, Role::Server, set_bytes);
+    let wire: Rc<dyn DownstreamWire> = metered.streams();
+    let mut connection: Connection<Checked<_>, Bytes> = h2::server::Builder::new()
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(READ_MAX)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_pending_accept_reset_streams(RESET_MAX)
         .max_local_error_reset_streams(Some(ERRORS_MAX))
-        .handshake(Checked::new(stream))
+        .handshake(Checked::new(metered))
         .await?;
     let _employer = TaskPool::new();
     let streams = Rc::new(Streams::default());
@@ -91,6 +96,7 @@ where
                         downstream: Rc::clone(downstream),
                         proxy: Rc::clone(proxy),
                         open: Streams::begin(&streams),
+                        wire: Rc::clone(&wire),
                     });
                     continue;
                 }

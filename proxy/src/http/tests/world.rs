@@ -5,9 +5,10 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use egret_config::address::{ClientAddress, OriginalDestination};
 use egret_config::decide::call::{Arrival, HttpVersion};
 use egret_config::decide::verdict::Forward;
 use egret_config::load::{Text, load};
@@ -15,6 +16,7 @@ use egret_config::model::endpoint::Address;
 use egret_config::model::mesh::AccessLogEncoding;
 use egret_config::model::objects::Objects;
 use egret_config::model::route::Retries;
+use egret_config::port::well_known;
 use egret_config::problem::{Problem, Severity};
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::{Cluster, Discovery, Member};
@@ -39,6 +41,7 @@ use crate::life::files::FdBudget;
 use crate::own_sockets::OwnSockets;
 use crate::proxy::{Proxy, Shared};
 use crate::report::access_log::AccessLog;
+use crate::report::facts::{Facts, WireBytes};
 use crate::report::reporter::{Reporter, Sink};
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
@@ -48,6 +51,7 @@ use crate::upstream::sample;
 pub(super) struct World {
     pub(super) proxy: Rc<Proxy>,
     access_log: Arc<AccessLog>,
+    wire: Arc<WireRecorder>,
     pub(super) log: PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -82,7 +86,8 @@ impl World {
         let folder = tempfile::tempdir().expect("folder");
         let log = folder.path().join("access.log");
         let access_log = Arc::new(AccessLog::start().expect("access log"));
-        let sink: Arc<dyn Sink> = access_log.clone();
+        let wire = Arc::new(WireRecorder::default());
+        let sinks: [Arc<dyn Sink>; 2] = [access_log.clone(), wire.clone()];
         let path = log.to_str().expect("utf-8").into();
         access_log
             .configure(&path, AccessLogEncoding::Json)
@@ -92,7 +97,7 @@ impl World {
         let proxy = Proxy::start(Shared {
             own: Arc::new(OwnSockets::new(Arc::clone(&current))),
             current,
-            reporter: Reporter::new([sink]),
+            reporter: Reporter::new(sinks),
             names: Arc::new(Names::system(
                 folder.path().join("resolv.conf"),
                 Handle::current(),
@@ -100,11 +105,13 @@ impl World {
             originator: Arc::new(Originator::new()),
             shared_clusters: Arc::default(),
             terminator: Arc::new(Terminator::new()),
+            probe_port: well_known::PROBE,
             drain: crate::life::drain::Drain::new(),
         });
         Self {
             proxy,
             access_log,
+            wire,
             log,
             _folder: folder,
         }
@@ -138,6 +145,11 @@ impl World {
         client
     }
 
+    /// The bytes on the wire of each call that was reported since this was last asked.
+    pub(super) fn wire_bytes(&self) -> Vec<WireBytes> {
+        std::mem::take(&mut *self.wire.0.lock().expect("lock"))
+    }
+
     /// The lines of the access log so far.
     pub(super) fn lines(&self) -> Vec<serde_json::Value> {
         assert!(self.access_log.flush(Duration::from_secs(5)));
@@ -145,6 +157,16 @@ impl World {
         text.lines()
             .map(|line| serde_json::from_str(line).expect("json"))
             .collect()
+    }
+}
+
+/// Keeps the bytes of calls on their clients' connections.
+#[derive(Debug, Default)]
+struct WireRecorder(Mutex<Vec<WireBytes>>);
+
+impl Sink for WireRecorder {
+    fn report(&self, facts: &Facts) {
+        self.0.lock().expect("lock").push(facts.downstream.wire);
     }
 }
 
@@ -161,10 +183,8 @@ fn read(mesh: &str, yaml: &str) -> Objects {
 }
 
 pub(super) fn arrival(to: SocketAddr) -> Arrival {
-    Arrival {
-        client: ([127, 0, 0, 1], 40_000).into(),
-        to,
-    }
+    let client = ClientAddress(([127, 0, 0, 1], 40_000).into());
+    Arrival::new(client, OriginalDestination(to))
 }
 
 /// Runs a test as a worker runs connections.

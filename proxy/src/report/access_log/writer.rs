@@ -223,7 +223,7 @@ fn write(shared: &Shared, target: &Arc<Target>, mut lines: &[u8]) {
                 if superseded > OLDER_PATIENCE {
                     shared.lose(lines);
                     tracing::warn!(
-                        "an access log of before takes no lines; those left are dropped"
+                        "a replaced access log accepts no lines; its queued lines are dropped"
                     );
                     return;
                 }

@@ -110,7 +110,7 @@ fn malformed_hellos_are_told_from_hellos_without_a_name() {
         (&[(0, b"\0\x08\0\0\x05a\0com")], "malformed server name"),
         (&[(0, b"\0\x03\0\0\0")], "malformed server name"),
         (&[(0, b"")], "malformed server name"),
-        (&[(16, b"\0\x09\x02h2")], "shorter than it says"),
+        (&[(16, b"\0\x09\x02h2")], "shorter than its length field"),
     ] {
         assert_eq!(
             parse(&with_extensions(extensions)),

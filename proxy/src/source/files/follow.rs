@@ -76,7 +76,7 @@ impl FileSource {
     pub fn announce(&self) {
         if self.options.paths.is_empty() && self.options.mesh_config.is_none() {
             warn!(
-                "no configuration (--config, --mesh-config): calls to anywhere are allowed, and nothing is registered"
+                "no configuration (--config, --mesh-config): all calls pass through, and nothing is registered"
             );
         }
         self.publisher.announce();

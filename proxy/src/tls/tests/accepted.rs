@@ -59,7 +59,7 @@ async fn a_server_whose_certificate_was_taken_back_is_refused() {
             Some("renew it by 2021-01-01T00:00:00Z"),
         ),
         (other.list(&[8], 2100), Some("has no list of an authority")),
-        (namesake.list(&[8], 2100), Some("does not tell whether")),
+        (namesake.list(&[8], 2100), Some("does not state whether")),
     ] {
         policy.revoked = Some(Revoked::Pem(list.into()));
         let met = meet(&policy, &[], HOST, &server).await;

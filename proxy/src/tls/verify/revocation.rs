@@ -97,7 +97,7 @@ impl Revocation {
                 at(*next_update)
             ),
             error => format!(
-                "{name} does not tell whether the certificate of {} was taken back: {error}",
+                "{name} does not state whether the certificate of {} is revoked: {error}",
                 whole(end_entity, Part::Subject)
             ),
         })

@@ -111,7 +111,7 @@ pub(in crate::tls) fn reason(error: &std::io::Error) -> String {
     };
     match inner {
         Error::InvalidCertificate(CertificateError::Other(other)) => other.to_string(),
-        Error::InvalidMessage(_) => format!("the peer does not speak TLS: {inner}"),
+        Error::InvalidMessage(_) => format!("the peer does not use TLS: {inner}"),
         Error::AlertReceived(alert) => format!("the peer refused the TLS handshake: {alert:?}"),
         inner => inner.to_string(),
     }

@@ -72,11 +72,11 @@ fn service_entries_are_checked() {
         ),
         (
             format!("{{hosts: [a.b], {PORTS}, endpoints: [{{address: 1.2.3.4}}]}}"),
-            "spec.endpoints: this resolution dials where the caller wanted to go",
+            "spec.endpoints: this resolution connects to the original destination",
         ),
         (
             format!("{{hosts: [a.b], {PORTS}, resolution: STATIC}}"),
-            "spec.endpoints: resolution STATIC without endpoints, so calls will find nobody",
+            "spec.endpoints: resolution STATIC without endpoints: calls fail with 503 (UH)",
         ),
         (
             format!("{{hosts: [a.b], {PORTS}, resolution: STATIC, endpoints: [{{address: c.d}}]}}"),

@@ -141,7 +141,7 @@ async fn what_a_name_resolves_to_now_is_said() {
     let tcp = "to=192.0.2.2:90&protocol=tcp";
     let text = |query| said_with(&|name| names.facts(name), query, Output::Text).expect(query);
     assert!(
-        text(http).contains("`named.example` was not asked for yet"),
+        text(http).contains("`named.example` was not resolved yet"),
         "{}",
         text(http)
     );

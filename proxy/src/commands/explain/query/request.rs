@@ -70,7 +70,7 @@ impl Asked<'_> {
             answer.trail.extend(decision.trail.sentences());
             answer
                 .trail
-                .push("it is a preflight, and answered as corsPolicy says".to_owned());
+                .push("it is a preflight, which corsPolicy answers".to_owned());
             return Ok(answer);
         }
         let mut answer = self.decided(outcome, &decision, question.authority);

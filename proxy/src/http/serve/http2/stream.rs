@@ -26,6 +26,7 @@ use crate::http::serve::http2::Open;
 use crate::http::serve::http2::task_pool::Worker;
 use crate::http::serve::{date, overloaded, refuse, report_malformed};
 use crate::proxy::Proxy;
+use crate::report::reporter::{DownstreamWire, RequestWire};
 
 /// A stream to be served.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(super) struct StreamJob {
     pub(super) downstream: Rc<DownstreamConnection>,
     pub(super) proxy: Rc<Proxy>,
     pub(super) open: Open,
+    /// Counts the bytes of the connection's streams.
+    pub(super) wire: Rc<dyn DownstreamWire>,
     /// There are descriptors for it.
     pub(super) room: bool,
 }
@@ -48,11 +51,22 @@ pub(super) async fn serve_each(worker: Rc<Worker>) {
             downstream,
             proxy,
             open: _open,
+            wire,
             room,
         } = job;
+        let wire = RequestWire {
+            connection: wire,
+            request: u32::from(respond.stream_id()).into(),
+        };
         if has_user(&request) {
             respond.send_reset(Reason::PROTOCOL_ERROR);
-            report_malformed(&request, "`:authority` names a user", &downstream, &proxy);
+            report_malformed(
+                &request,
+                "`:authority` names a user",
+                &downstream,
+                &proxy,
+                wire,
+            );
             continue;
         }
         let head_only = request.method() == Method::HEAD;
@@ -64,12 +78,13 @@ pub(super) async fn serve_each(worker: Rc<Worker>) {
             Err(overloaded())
         };
         let response = match servable {
-            Err(failure) => Some(refuse(&request, &failure, &downstream, &proxy)),
+            Err(failure) => Some(refuse(&request, &failure, &downstream, &proxy, wire)),
             Ok(()) => {
                 let length = fields::length(request.headers());
                 let request = request.map(|stream| Incoming::two(stream, length, None));
                 let informational = Some(InformationalSender::Http2(interim.clone()));
-                let mut answering = pin!(exchange(request, informational, &downstream, &proxy));
+                let mut answering =
+                    pin!(exchange(request, informational, &downstream, &proxy, wire));
                 // A reset comes first: the request's body breaks off with it, which is no answer for anybody.
                 poll_fn(|context| match waiting.poll_reset(context) {
                     Poll::Ready(()) => Poll::Ready(None),

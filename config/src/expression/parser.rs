@@ -1,0 +1,391 @@
+//! Words to a tree, by precedence. Nesting is bounded, so that neither reading nor evaluating needs much stack.
+
+use crate::expression::attribute::Attribute;
+use crate::expression::cursor::Cursor;
+use crate::expression::error::Flaw;
+use crate::expression::infix::{Infix, infix};
+use crate::expression::node::{Deep, Node};
+use crate::expression::operand::{Operand, Path, header, map_at};
+use crate::expression::token::{Place, Token};
+use crate::expression::value::Value;
+use crate::expression::{build, token};
+
+/// How deep a tree may be. CEL asks of implementations at least 32.
+const DEPTH_MAX: usize = 64;
+
+/// Reads the words of one text.
+pub(super) struct Parser<'t> {
+    cursor: Cursor<'t>,
+    nesting: usize,
+    /// The attributes that nobody knows, as they are written.
+    pub(super) unknown: Vec<Box<str>>,
+}
+
+impl<'t> Parser<'t> {
+    pub(super) fn new(text: &'t str, words: &'t [Place<'t>]) -> Self {
+        Self {
+            cursor: Cursor { text, words, at: 0 },
+            nesting: 0,
+            unknown: Vec::new(),
+        }
+    }
+
+    /// Reads the whole text.
+    pub(super) fn whole(&mut self) -> Result<Node, Flaw> {
+        let (node, _) = self.expression()?;
+        match self.cursor.peek() {
+            None => Ok(node),
+            Some(_) => Err(self.cursor.flaw("not expected here")),
+        }
+    }
+
+    /// `a ? b : c`, or what stands in its place.
+    fn expression(&mut self) -> Result<Deep, Flaw> {
+        self.nesting += 1;
+        if self.nesting > DEPTH_MAX {
+            return Err(self.cursor.flaw("nested too deeply"));
+        }
+        let mut tree = self.infixes(1)?;
+        if self.cursor.take("?") {
+            let yes = self.infixes(1)?;
+            self.cursor.expect(":")?;
+            let no = self.expression()?;
+            let depth = tree.1.max(yes.1).max(no.1);
+            let node = Node::Conditional(Box::new([tree.0, yes.0, no.0]));
+            tree = self.deeper(node, depth)?;
+        }
+        self.nesting -= 1;
+        Ok(tree)
+    }
+
+    /// Trees joined by operators that bind at least as tightly as `least`.
+    fn infixes(&mut self, least: u8) -> Result<Deep, Flaw> {
+        let mut left = self.prefixed()?;
+        while let Some((operator, binding)) = self.cursor.peek().and_then(infix)
+            && binding >= least
+        {
+            self.cursor.at += 1;
+            if matches!(operator, Infix::In)
+                && let Some(attribute) = self.header_of(&left.0)?
+            {
+                left = self.deeper(Node::Has(attribute), 0)?;
+                continue;
+            }
+            let right = self.infixes(binding + 1)?;
+            let depth = left.1.max(right.1);
+            let both = |left: Deep, right: Deep| Box::new([left.0, right.0]);
+            left = match operator {
+                Infix::Or | Infix::And => self.joined(operator, left, right)?,
+                Infix::Compare(comparison) => {
+                    self.deeper(Node::Compare(comparison, both(left, right)), depth)?
+                }
+                Infix::In => self.deeper(Node::In(both(left, right)), depth)?,
+                Infix::Arithmetic(operator) => {
+                    let node = Node::Arithmetic(operator, both(left, right));
+                    self.deeper(build::folded(node), depth)?
+                }
+            };
+        }
+        Ok(left)
+    }
+
+    /// Chains of `&&` and of `||` are one node, however long they are.
+    fn joined(&self, operator: Infix, left: Deep, right: Deep) -> Result<Deep, Flaw> {
+        let or = matches!(operator, Infix::Or);
+        match left {
+            (Node::Any(mut parts), depth) if or => {
+                parts.push(right.0);
+                Ok((Node::Any(parts), depth.max(right.1 + 1)))
+            }
+            (Node::All(mut parts), depth) if !or => {
+                parts.push(right.0);
+                Ok((Node::All(parts), depth.max(right.1 + 1)))
+            }
+            left => {
+                let parts = vec![left.0, right.0];
+                let node = if or {
+                    Node::Any(parts)
+                } else {
+                    Node::All(parts)
+                };
+                self.deeper(node, left.1.max(right.1))
+            }
+        }
+    }
+
+    /// `'name' in request.headers`: the header, when the words that follow name a map of headers.
+    fn header_of(&mut self, left: &Node) -> Result<Option<Attribute>, Flaw> {
+        let start = self.cursor.at;
+        let words = self.cursor.words.get(start..).unwrap_or_default();
+        let Some((map, length)) = map_at(words) else {
+            return Ok(None);
+        };
+        let attribute = match left {
+            Node::Literal(Value::String(name)) => header(map, name),
+            _ => None,
+        };
+        if attribute.is_none() {
+            return Err(self
+                .cursor
+                .flaw("before `in` of headers stands the name of a header, in quotes"));
+        }
+        self.cursor.at += length;
+        Ok(attribute)
+    }
+
+    /// `!a`, `-a`, or what stands in their place.
+    fn prefixed(&mut self) -> Result<Deep, Flaw> {
+        let start = self.cursor.at;
+        while self.cursor.take("!") {}
+        let mut not = self.cursor.at - start;
+        let start = self.cursor.at;
+        while self.cursor.take("-") {}
+        let mut minus = self.cursor.at - start;
+        let mut tree = match self.cursor.peek() {
+            // The smallest number has no positive counterpart.
+            Some(Token::Int(number)) if minus > 0 => {
+                minus -= 1;
+                let number = 0_i64.checked_sub_unsigned(*number);
+                let number = number.ok_or_else(|| self.cursor.flaw("not a number of 64 bits"))?;
+                self.cursor.at += 1;
+                let literal = Node::Literal(Value::Int(number));
+                self.members(Operand::Node((literal, 1)))?
+            }
+            _ => {
+                let first = self.primary()?;
+                self.members(first)?
+            }
+        };
+        while minus > 0 {
+            minus -= 1;
+            let node = build::folded(Node::Negate(Box::new(tree.0)));
+            tree = self.deeper(node, tree.1)?;
+        }
+        while not > 0 {
+            not -= 1;
+            tree = self.deeper(Node::Not(Box::new(tree.0)), tree.1)?;
+        }
+        Ok(tree)
+    }
+
+    /// A literal, a name, a call, a list, or an expression in brackets.
+    fn primary(&mut self) -> Result<Operand<'t>, Flaw> {
+        let Some(place) = self.cursor.words.get(self.cursor.at) else {
+            return Err(self.cursor.flaw("ends too soon"));
+        };
+        let start = self.cursor.at;
+        let literal = |value| Ok(Operand::Node((Node::Literal(value), 1)));
+        self.cursor.at += 1;
+        match &place.token {
+            Token::Int(number) => match i64::try_from(*number) {
+                Ok(number) => literal(Value::Int(number)),
+                Err(_) => self.cursor.back("not a number of 64 bits"),
+            },
+            Token::Uint(number) => literal(Value::Uint(*number)),
+            Token::Double(number) => literal(Value::Double(*number)),
+            Token::String(text) => literal(Value::from(text.clone())),
+            Token::Bytes(bytes) => literal(Value::Bytes(bytes.clone().into())),
+            Token::Name("true") => literal(Value::Bool(true)),
+            Token::Name("false") => literal(Value::Bool(false)),
+            Token::Name("null") => literal(Value::Null),
+            Token::Name("in") => self.cursor.back("not expected here"),
+            Token::Name(word) if token::is_reserved(word) => {
+                self.cursor.back("a word that CEL keeps for itself")
+            }
+            Token::Name("has") if self.cursor.take("(") => self.presence(),
+            Token::Name(name) if self.cursor.take("(") => {
+                let arguments = self.arguments(")")?;
+                self.call(start, name, None, arguments)
+            }
+            Token::Name(name) => Ok(Operand::Path(Path::new(name, place))),
+            Token::Mark("(") => {
+                let tree = self.expression()?;
+                self.cursor.expect(")")?;
+                Ok(Operand::Node(tree))
+            }
+            Token::Mark("[") => {
+                let elements = self.arguments("]")?;
+                let depth = elements.iter().map(|(_, depth)| *depth).max().unwrap_or(0);
+                let nodes = elements.into_iter().map(|(node, _)| node).collect();
+                Ok(Operand::Node(self.deeper(Node::List(nodes), depth)?))
+            }
+            Token::Mark("{") => self.cursor.back("maps and messages are not supported"),
+            Token::Mark(".") => self
+                .cursor
+                .back("names with a leading dot are not supported"),
+            Token::Mark(_) => self.cursor.back("not expected here"),
+        }
+    }
+
+    /// `has(a.b)`, behind its bracket: whether an attribute is there.
+    fn presence(&mut self) -> Result<Operand<'t>, Flaw> {
+        let start = self.cursor.at;
+        let wanted = "`has` is asked of an attribute, as in has(response.code)";
+        let Some(Token::Name(name)) = self.cursor.peek() else {
+            return Err(self.cursor.flaw(wanted));
+        };
+        let mut path = Path::new(name, &self.cursor.words[start]);
+        self.cursor.at += 1;
+        while self.cursor.take(".") {
+            self.field(&mut path)?;
+        }
+        if !path.has_fields() || !self.cursor.take(")") {
+            self.cursor.at = start;
+            return Err(self.cursor.flaw(wanted));
+        }
+        let node = path.presence().unwrap_or_else(|| {
+            self.note_unknown(&path);
+            Node::Literal(Value::Bool(false))
+        });
+        Ok(Operand::Node(self.deeper(node, 0)?))
+    }
+
+    /// What follows an operand: fields, keys and methods.
+    fn members(&mut self, first: Operand<'t>) -> Result<Deep, Flaw> {
+        let mut operand = first;
+        loop {
+            if self.cursor.take(".") {
+                let next = self.cursor.words.get(self.cursor.at + 1);
+                let method = next.is_some_and(|place| place.token == Token::Mark("("));
+                operand = match operand {
+                    Operand::Path(mut path) if !method => {
+                        self.field(&mut path)?;
+                        Operand::Path(path)
+                    }
+                    receiver => self.method(receiver)?,
+                };
+            } else if self.cursor.take("[") {
+                let start = self.cursor.at;
+                let key = self.expression()?;
+                self.cursor.expect("]")?;
+                operand = self.keyed(operand, key, start)?;
+            } else {
+                return self.resolved(operand);
+            }
+        }
+    }
+
+    /// A field of an attribute's name, behind its dot.
+    fn field(&mut self, path: &mut Path<'t>) -> Result<(), Flaw> {
+        match self.cursor.words.get(self.cursor.at) {
+            Some(place) => match place.token {
+                Token::Name(name) if name != "in" => {
+                    path.push(name, place);
+                    self.cursor.at += 1;
+                    Ok(())
+                }
+                _ => Err(self.cursor.flaw("a name is expected after a dot")),
+            },
+            None => Err(self.cursor.flaw("ends too soon")),
+        }
+    }
+
+    fn method(&mut self, receiver: Operand<'t>) -> Result<Operand<'t>, Flaw> {
+        let tree = self.resolved(receiver)?;
+        let start = self.cursor.at;
+        let Some(Token::Name(name)) = self.cursor.peek() else {
+            return Err(self.cursor.flaw("a name is expected after a dot"));
+        };
+        self.cursor.at += 1;
+        if !self.cursor.take("(") {
+            self.cursor.at = start;
+            return Err(self.cursor.flaw("values have no fields"));
+        }
+        let arguments = self.arguments(")")?;
+        self.call(start, name, Some(tree), arguments)
+    }
+
+    /// `operand[key]`, with the key at the word `start`.
+    fn keyed(
+        &mut self,
+        operand: Operand<'t>,
+        key: Deep,
+        start: usize,
+    ) -> Result<Operand<'t>, Flaw> {
+        let path = match operand {
+            Operand::Node(tree) => {
+                let depth = tree.1.max(key.1);
+                let node = Node::Index(Box::new([tree.0, key.0]));
+                return Ok(Operand::Node(self.deeper(node, depth)?));
+            }
+            Operand::Path(path) => path,
+        };
+        let end = self
+            .cursor
+            .words
+            .get(self.cursor.at - 1)
+            .map_or(self.cursor.text.len(), |place| place.to);
+        match path.keyed(key, end) {
+            Ok(operand) => Ok(operand),
+            Err(reason) => {
+                self.cursor.at = start;
+                Err(self.cursor.flaw(reason))
+            }
+        }
+    }
+
+    /// What an operand is, once nothing follows.
+    fn resolved(&mut self, operand: Operand<'t>) -> Result<Deep, Flaw> {
+        match operand {
+            Operand::Node(tree) => Ok(tree),
+            Operand::Path(path) => match path.attribute() {
+                Some(node) => Ok((node, 1)),
+                None if path.is_map() => Err(Flaw::new(
+                    path.word(self.cursor.text),
+                    "headers are asked for by name, as in request.headers['x-name']",
+                )),
+                None => {
+                    self.note_unknown(&path);
+                    Ok((Node::Unknown, 1))
+                }
+            },
+        }
+    }
+
+    fn call(
+        &self,
+        start: usize,
+        name: &str,
+        receiver: Option<Deep>,
+        arguments: Vec<Deep>,
+    ) -> Result<Operand<'t>, Flaw> {
+        let all = receiver.iter().chain(&arguments);
+        let depth = all.map(|(_, depth)| *depth).max().unwrap_or(0);
+        let receiver = receiver.map(|(node, _)| node);
+        let arguments = arguments.into_iter().map(|(node, _)| node).collect();
+        match build::call(name, receiver, arguments) {
+            Ok(node) => Ok(Operand::Node(self.deeper(build::folded(node), depth)?)),
+            Err(reason) => Err(Flaw::new(self.cursor.word(start), reason)),
+        }
+    }
+
+    /// Expressions separated by commas, up to `end`, which is taken. A comma may stand before the end of a list.
+    fn arguments(&mut self, end: &'static str) -> Result<Vec<Deep>, Flaw> {
+        let mut found = Vec::new();
+        while !self.cursor.take(end) {
+            if !found.is_empty() {
+                self.cursor.expect(",")?;
+                if end == "]" && self.cursor.take(end) {
+                    break;
+                }
+            }
+            found.push(self.expression()?);
+        }
+        Ok(found)
+    }
+
+    fn note_unknown(&mut self, path: &Path<'_>) {
+        let word = path.word(self.cursor.text);
+        if !self.unknown.iter().any(|known| **known == *word) {
+            self.unknown.push(word.into());
+        }
+    }
+
+    /// A tree over others, the deepest of which has `depth`.
+    fn deeper(&self, node: Node, depth: usize) -> Result<Deep, Flaw> {
+        if depth >= DEPTH_MAX {
+            return Err(self.cursor.flaw("nested too deeply"));
+        }
+        Ok((node, depth + 1))
+    }
+}

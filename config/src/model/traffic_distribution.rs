@@ -1,0 +1,39 @@
+//! `trafficDistribution`, read.
+
+use crate::problem::{Diagnostics, Message};
+use crate::wire::envelope::Metadata;
+
+/// The annotation that says what `trafficDistribution` of a Service says, of a ServiceEntry too.
+const DISTRIBUTION: &str = "networking.istio.io/traffic-distribution";
+
+/// Whether the nearest endpoints of a service are preferred: by its field, else by its annotation.
+pub(super) fn near(field: &str, metadata: &Metadata, diagnostics: &mut Diagnostics<'_>) -> bool {
+    let same_node = (
+        "the proxy's node is not known: the nearest locality counts",
+        "write PreferSameZone",
+    );
+    match field {
+        "PreferClose" | "PreferSameZone" => return true,
+        "PreferSameNode" => {
+            diagnostics.warn("trafficDistribution", field, same_node);
+            return true;
+        }
+        _ => {}
+    }
+    let Some(word) = metadata.annotations.get(DISTRIBUTION) else {
+        return false;
+    };
+    let near = word.eq_ignore_ascii_case("PreferSameNode");
+    let wrong = match word.to_ascii_lowercase().as_str() {
+        "" | "any" => return false,
+        "preferclose" | "prefersamezone" => return true,
+        _ if near => same_node.into(),
+        _ => Message::from("has no effect: expected PreferClose, PreferSameZone or PreferSameNode"),
+    };
+    diagnostics.warn_elsewhere(
+        &format!("metadata.annotations[{DISTRIBUTION}]"),
+        word,
+        wrong,
+    );
+    near
+}

@@ -97,6 +97,8 @@ impl Unrouted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use egret_config::address::LocalAddress;
+
     use crate::report::facts::AuthorityFact;
 
     #[test]
@@ -112,7 +114,7 @@ mod tests {
             let mut facts = Facts::begin();
             let authority = authority.parse().expect("an authority");
             facts.request.authority = Some(AuthorityFact::Header(authority));
-            facts.downstream.local_address = Some(([192, 0, 2, 1], own).into());
+            facts.downstream.local_address = Some(LocalAddress(([192, 0, 2, 1], own).into()));
             assert_eq!(host(&facts).as_deref(), Some(expected));
         }
     }

@@ -7,6 +7,7 @@ mod exposition;
 
 use std::sync::Arc;
 
+use egret_config::address::{EndpointAddress, LocalAddress};
 use egret_config::decide::flag::{Flag, Flags};
 use egret_config::decide::outcome::OutcomeKind;
 use egret_config::decide::verdict::{ALLOW_ANY, BLOCK_ALL, RouteName};
@@ -70,7 +71,7 @@ fn scrape(metrics: &Metrics) -> Exposition {
 fn request(host: &str, verdict: OutcomeKind) -> Facts {
     let mut facts = Facts::begin();
     facts.protocol = CallProtocol::Http;
-    facts.downstream.local_address = Some(([192, 0, 2, 1], 80).into());
+    facts.downstream.local_address = Some(LocalAddress(([192, 0, 2, 1], 80).into()));
     let request = Request::get("/").header("host", host);
     facts.set_request(&request.body(()).expect("a request"));
     facts.decision.verdict = Some(verdict);
@@ -82,7 +83,7 @@ fn request(host: &str, verdict: OutcomeKind) -> Facts {
 fn stream(protocol: CallProtocol, verdict: OutcomeKind) -> Facts {
     let mut facts = Facts::begin();
     facts.protocol = protocol;
-    facts.downstream.local_address = Some(([192, 0, 2, 1], 443).into());
+    facts.downstream.local_address = Some(LocalAddress(([192, 0, 2, 1], 443).into()));
     facts.decision.verdict = Some(verdict);
     facts
 }
@@ -108,15 +109,17 @@ fn a_request_has_all_of_istios_labels() {
     let mut facts = routed(request("a.test", OutcomeKind::Route));
     facts.flags = Flags::of([Flag::URX, Flag::UF]);
     facts.response.code = Some(StatusCode::SERVICE_UNAVAILABLE);
-    facts.attempts.begin(([10, 0, 0, 1], 80).into()).workload =
-        Some(Hashed::new(DestinationWorkload {
-            name: "reviews-v1".into(),
-            namespace: "books".into(),
-            app: Some("reviews".into()),
-            version: None,
-            canonical_service: "reviews".into(),
-            canonical_revision: "v1".into(),
-        }));
+    facts
+        .attempts
+        .begin(EndpointAddress::Ip(([10, 0, 0, 1], 80).into()))
+        .workload = Some(Hashed::new(DestinationWorkload {
+        name: "reviews-v1".into(),
+        namespace: "books".into(),
+        app: Some("reviews".into()),
+        version: None,
+        canonical_service: "reviews".into(),
+        canonical_revision: "v1".into(),
+    }));
     shard.report(&facts);
     let scraped = scrape(&metrics);
     let labels = [

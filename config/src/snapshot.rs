@@ -3,7 +3,6 @@
 
 pub mod workload;
 pub mod cluster;
-pub mod view;
 pub mod outbound;
 pub mod target;
 pub mod chains;
@@ -13,6 +12,7 @@ pub mod addresses;
 pub mod names;
 pub mod telemetry;
 pub mod unenforced;
+mod bound_port;
 mod findings;
 mod patterns;
 mod services;
@@ -46,6 +46,8 @@ use crate::snapshot::telemetry::{Telemetry, telemetry};
 use crate::snapshot::visible::scope;
 use crate::snapshot::workload::{Mode, Workload};
 
+pub use crate::snapshot::bound_port::BoundPort;
+
 /// What the configuration means for one workload.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -73,15 +75,6 @@ pub struct Snapshot {
     pub(crate) terminated: HashMap<Arc<str>, Arc<RouteTable>>,
     /// Retries of routes that say nothing.
     pub(crate) retries: Option<Retries>,
-}
-
-/// A port of the configuration that egret itself must listen on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BoundPort {
-    /// The address; `None` is all.
-    pub bind: Option<IpAddr>,
-    /// The port listened on (a Service's target port when one selects the gateway).
-    pub port: u16,
 }
 
 impl Snapshot {

@@ -7,11 +7,11 @@ mod connect_once;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::address::EndpointAddress;
 use egret_config::model::policy::ConnectionPool;
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_local;
@@ -45,7 +45,7 @@ pub const CONNECTION_WINDOW: u32 = 16 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// The endpoint.
-    pub address: SocketAddr,
+    pub address: EndpointAddress,
     /// The name sent and verified, where it depends on the request.
     pub name: Option<Arc<str>>,
     /// Whom a PROXY header names, where one is sent: such a connection is one client's. Boxed: it is rare.

@@ -4,13 +4,13 @@ mod send;
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use egret_config::address::{EndpointAddress, UpstreamLocalAddress};
 use h2::client::{Connection, SendRequest};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -39,9 +39,9 @@ pub struct Http2Connection {
     /// The way into it.
     sender: SendRequest<Bytes>,
     /// The endpoint's address.
-    pub address: SocketAddr,
+    pub address: EndpointAddress,
     /// Our address on it.
-    pub local: SocketAddr,
+    pub local: UpstreamLocalAddress,
     pub(in crate::client::pool) load: Rc<Load>,
 }
 
@@ -100,8 +100,8 @@ impl Http2Connection {
     /// [`Cause::UpstreamProtocol`] when the other side does not speak it.
     pub async fn begin(
         stream: Stream,
-        address: SocketAddr,
-        local: SocketAddr,
+        address: EndpointAddress,
+        local: UpstreamLocalAddress,
     ) -> Result<Self, Failure> {
         let (sender, mut connection) = h2::client::Builder::new()
             .initial_max_send_streams(STREAMS_BEFORE)

@@ -7,3 +7,4 @@ pub mod socket;
 pub mod limits;
 pub mod pipe;
 pub mod gather;
+pub mod pass;

@@ -65,6 +65,7 @@ const HARNESS: &[&[&str]] = &[
         "folder",
         "floors",
         "places",
+        "exposition",
     ],
     &["netns", "origin"],
     &["topology"],

@@ -10,4 +10,4 @@ mod values;
 
 pub(crate) use names::{distance, is_field, nearest};
 pub(crate) use shape::{Ignored, Key, Reading, Shape, Why};
-pub(crate) use values::{Loose, NumberOrWord};
+pub(crate) use values::{Json, Loose, NumberOrWord};

@@ -146,6 +146,16 @@ impl<'de> Shape<'de> for Loose {
     }
 }
 
+/// A value of any shape, whose keys and words belong to the user.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Json(pub serde_json::Value);
+
+impl<'de> Shape<'de> for Json {
+    fn read<D: Deserializer<'de>>(from: D, _: &Reading) -> Result<Self, D::Error> {
+        serde_json::Value::deserialize(from).map(Self)
+    }
+}
+
 /// Either a number or a word, as Kubernetes' `targetPort` is; kept as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NumberOrWord(pub String);

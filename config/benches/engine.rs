@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::net::SocketAddr;
 
 use criterion::{BatchSize, Criterion};
+use egret_config::address::{ClientAddress, OriginalDestination};
 use egret_config::decide;
 use egret_config::decide::call::{Arrival, ClientHello, Connection, HttpVersion, Layer, Request};
 use egret_config::load::{Text, load};
@@ -95,10 +96,8 @@ fn workload() -> Workload {
 
 fn arrival(to: &str) -> Arrival {
     let to: SocketAddr = to.parse().expect("an address");
-    Arrival {
-        client: SocketAddr::from(([10, 0, 0, 1], 40_000)),
-        to,
-    }
+    let client = ClientAddress(SocketAddr::from(([10, 0, 0, 1], 40_000)));
+    Arrival::new(client, OriginalDestination(to))
 }
 
 fn decisions(criterion: &mut Criterion) {

@@ -140,6 +140,25 @@ pub fn split_authority(authority: &str) -> (&str, Option<u16>) {
     }
 }
 
+/// The shorter names of a Kubernetes host, as a pod of `namespace` may write them.
+pub(crate) fn short_forms(host: &str, namespace: &str) -> impl Iterator<Item = String> {
+    let tail = format!(".svc.{CLUSTER_DOMAIN}");
+    let parts = host
+        .strip_suffix(&*tail)
+        .and_then(|rest| rest.split_once('.').map(|parts| (rest, parts)));
+    let forms = match parts {
+        Some((rest, (name, of))) => {
+            let mut forms = vec![rest.to_owned(), format!("{rest}.svc")];
+            if of == namespace {
+                forms.push(name.to_owned());
+            }
+            forms
+        }
+        None => Vec::new(),
+    };
+    forms.into_iter()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

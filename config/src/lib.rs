@@ -2,13 +2,15 @@
 //!
 //! This crate knows things and does nothing: no socket, no clock, no file, no thread. In reading order:
 //!
-//! - words: [`name`], [`host`], [`cidr`], [`port`], [`header_names`], [`grpc`], [`labels`], [`value`]
+//! - words: [`name`], [`host`], [`cidr`], [`port`], [`address`], [`header_names`], [`grpc`], [`labels`], [`value`]
 //! - [`problem`]: what is wrong with a document, told so that its author can mend it
 //! - [`expression`]: filters and tags of telemetry, a part of CEL
+//! - [`log_format`]: Envoy's command operators, of which lines of the access log are made
 //! - [`wire`]: the exact shapes of the documents, as users write them
 //! - [`model`]: the validated types the rest of the crate works with
 //! - [`load`]: texts to [`model::objects::Objects`] and problems; one bad object never hides a good one
 //! - [`snapshot`]: the merged, immutable, indexed view for one workload
+//! - [`view`]: plain pictures of a snapshot, for admin pages
 //! - [`decide`]: the questions a proxy asks of a snapshot, with the reasons for each answer
 //! - [`lint`]: what Istio accepts and users regret
 
@@ -16,6 +18,7 @@ pub mod name;
 pub mod host;
 pub mod cidr;
 pub mod port;
+pub mod address;
 pub mod header_names;
 pub mod grpc;
 pub mod labels;
@@ -23,9 +26,11 @@ pub mod value;
 pub mod problem;
 pub(crate) mod re2;
 pub mod expression;
+pub mod log_format;
 pub mod wire;
 pub mod model;
 pub mod load;
 pub mod snapshot;
+pub mod view;
 pub mod decide;
 pub mod lint;

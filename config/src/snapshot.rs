@@ -3,7 +3,6 @@
 
 pub mod workload;
 pub mod cluster;
-pub mod view;
 pub mod outbound;
 pub mod target;
 pub mod chains;
@@ -13,6 +12,7 @@ pub mod addresses;
 pub mod names;
 pub mod telemetry;
 pub mod unenforced;
+mod bound_port;
 mod findings;
 mod patterns;
 mod services;
@@ -25,10 +25,11 @@ mod delegates;
 mod virtual_hosts;
 pub(crate) mod gateways;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::host::HostPattern;
 use crate::model::mesh::Mesh;
 use crate::model::objects::Objects;
 use crate::model::route::Retries;
@@ -45,6 +46,8 @@ use crate::snapshot::table::RouteTable;
 use crate::snapshot::telemetry::{Telemetry, telemetry};
 use crate::snapshot::visible::scope;
 use crate::snapshot::workload::{Mode, Workload};
+
+pub use crate::snapshot::bound_port::BoundPort;
 
 /// What the configuration means for one workload.
 #[derive(Debug)]
@@ -73,15 +76,8 @@ pub struct Snapshot {
     pub(crate) terminated: HashMap<Arc<str>, Arc<RouteTable>>,
     /// Retries of routes that say nothing.
     pub(crate) retries: Option<Retries>,
-}
-
-/// A port of the configuration that egret itself must listen on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BoundPort {
-    /// The address; `None` is all.
-    pub bind: Option<IpAddr>,
-    /// The port listened on (a Service's target port when one selects the gateway).
-    pub port: u16,
+    /// The names of services and VirtualServices, without wildcards.
+    hosts: HashSet<Arc<str>>,
 }
 
 impl Snapshot {
@@ -133,6 +129,7 @@ impl Snapshot {
             .chain(gateways.keys().copied())
             .collect();
         let snapshot = Self {
+            hosts: hosts(objects, &clusters),
             mesh: objects.mesh.clone(),
             clusters,
             names,
@@ -156,9 +153,22 @@ impl Snapshot {
         self.gateways.keys().copied().chain(listeners).collect()
     }
 
+    /// Whether a service that the workload may call, or a VirtualService, has this very name, in lower case.
+    pub fn names_host(&self, host: &str) -> bool {
+        self.hosts.contains(host)
+    }
+
     /// Whether every connection begins with a PROXY header: on a gateway, where MeshConfig says that something in front
     /// sends one (`gatewayTopology.proxyProtocol`).
     pub fn reads_proxy_headers(&self) -> bool {
         self.workload.mode == Mode::Gateway && self.mesh.topology.proxy_protocol
     }
+}
+
+/// The hosts that a configuration names.
+fn hosts(objects: &Objects, clusters: &BTreeMap<Arc<str>, Arc<Cluster>>) -> HashSet<Arc<str>> {
+    let services = clusters.values().map(|cluster| &cluster.host);
+    let rules = objects.virtual_services.iter();
+    let all = services.chain(rules.flat_map(|rules| &rules.hosts));
+    all.filter_map(HostPattern::exact).cloned().collect()
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use allocation_counter::measure;
+use egret_config::address::{ClientAddress, OriginalDestination};
 use egret_config::decide;
 use egret_config::decide::call::{Arrival, ClientHello, Connection, HttpVersion, Layer, Request};
 use egret_config::decide::normalize::downstream::Downstream;
@@ -57,10 +58,8 @@ fn snapshot() -> Snapshot {
 
 fn arrival(to: &str) -> Arrival {
     let to: SocketAddr = to.parse().expect("an address");
-    Arrival {
-        client: SocketAddr::from(([10, 0, 0, 1], 40_000)),
-        to,
-    }
+    let client = ClientAddress(SocketAddr::from(([10, 0, 0, 1], 40_000)));
+    Arrival::new(client, OriginalDestination(to))
 }
 
 #[test]
@@ -151,11 +150,7 @@ fn head(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
 #[test]
 fn a_request_with_nothing_to_change_is_normalized_for_nothing() {
     let snapshot = snapshot();
-    let arrival = Arrival {
-        client: ([10, 0, 0, 9], 40_000).into(),
-        to: ([192, 0, 2, 1], 80).into(),
-    };
-    let downstream = Downstream::of(arrival, None);
+    let downstream = Downstream::of(arrival("192.0.2.1:80"), None);
     let (mut request, ()) = http::Request::new(()).into_parts();
     request.headers = head(&[("host", "a.test"), ("accept", "*/*"), ("x-own", "1")]);
     let id = HeaderValue::from_static("made");

@@ -6,6 +6,7 @@
 
 mod access_log;
 mod end;
+mod handover;
 mod services;
 
 use std::io;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use egret_config::snapshot::workload::Mode;
 use jiff::Timestamp;
 use thiserror::Error;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 use tokio::{runtime, task};
@@ -32,8 +33,8 @@ use crate::life::ready::Ready;
 use crate::life::signal::Signals;
 use crate::listen::bind::{BindError, Purpose};
 use crate::listen::reconcile::Ports;
+use crate::listen::worker;
 use crate::listen::worker::{WorkerExit, WorkerHandle, WorkerId};
-use crate::listen::{bind, worker};
 use crate::own_sockets::OwnSockets;
 use crate::proxy::{Proxy, Shared};
 use crate::report::access_log::AccessLog;
@@ -82,6 +83,9 @@ pub enum StartError {
         /// The kernel's words.
         source: io::Error,
     },
+    /// The proxy at `--hot-restart` does not hand over its sockets.
+    #[error("cannot take over from the proxy at --hot-restart: {0}; end it, or give another path")]
+    Handover(io::Error),
 }
 
 /// Runs until a signal or `/quitquitquit` ends it, in good order.
@@ -124,14 +128,16 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     };
 
     // The pages' ports come first: a second proxy with the same ones must not get as far as taking calls.
-    let admin_socket = bind::alone(Purpose::Admin, settings.admin)?;
-    let health_socket = bind::alone(Purpose::Health, settings.health)?;
+    let (predecessor, mut binder) =
+        handover::predecessor(settings.hot_restart.as_deref()).map_err(StartError::Handover)?;
+    let admin_socket = binder.alone(Purpose::Admin, settings.admin)?;
+    let health_socket = binder.alone(Purpose::Health, settings.health)?;
     let dns_sockets = match settings.workload.dns_capture {
-        true => bind::dns(settings.dns_port)?,
+        true => binder.dns(settings.dns_port)?,
         false => Vec::new(),
     };
     let (orders, workers) = start_workers(settings, open_files, &shared)?;
-    let mut ports = Ports::new(orders);
+    let mut ports = Ports::new(orders, binder);
     if settings.workload.mode == Mode::Sidecar {
         ports.open(
             Purpose::Outbound,
@@ -169,10 +175,12 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         threads: settings.threads.get(),
     };
     let clients_max = open_files.page_clients();
+    let (pages, open) = watch::channel(());
     for (socket, pages) in [(admin_socket, Pages::Admin), (health_socket, Pages::Health)] {
-        services::pages(socket, pages, &admin, clients_max).map_err(refused("serve the pages"))?;
+        services::pages(socket, pages, &admin, clients_max, open.clone())
+            .map_err(refused("serve the pages"))?;
     }
-    services::dns(dns_sockets, &shared.current, RESOLV_CONF)
+    services::dns(dns_sockets, &shared.current, RESOLV_CONF, open)
         .map_err(refused("wait for DNS queries"))?;
     // From now on: what was opened before is needed by all calls.
     open_files.keep_reserve();
@@ -194,9 +202,11 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
             open_files = open_files.limit,
             "ready"
         );
+        let handovers = handover::begin(predecessor, settings.hot_restart.as_deref(), &mut ports);
         let mut requests = Requests {
             signals,
             commands: received,
+            handovers,
             look: &look,
             current: &shared.current,
             access_log: &access_log,
@@ -207,7 +217,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
             drained: false,
         };
         let end = requests.until_end(&mut ports).await;
-        end::drain(end, &shared, ports, requests).await;
+        end::drain(end, &shared, ports, pages, requests).await;
     });
     end(workers);
     access_log.flush(WORKER_END);

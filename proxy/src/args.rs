@@ -179,6 +179,10 @@ struct Run {
     /// Worker threads [default: the cores this process may use, at most 2].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Take the listening sockets over from the proxy that runs with the same path, which then drains and ends, and hand
+    /// them over to the next one. A Unix socket is made there.
+    #[arg(long, value_name = "PATH")]
+    hot_restart: Option<PathBuf>,
     /// How long the proxy goes on after SIGTERM; a second one ends it at once
     /// [env: terminationDrainDuration in PROXY_CONFIG, TERMINATION_DRAIN_DURATION_SECONDS] [default: MeshConfig's
     /// defaultConfig.terminationDrainDuration, else 5s].
@@ -267,6 +271,7 @@ impl Run {
             health: self.health,
             access_log_reasons: self.access_log_reasons,
             threads: self.threads.unwrap_or_else(threads_default),
+            hot_restart: self.hot_restart,
             drain_time: end::drain_time(self.drain_time, set)?,
         };
         let format = match self.log_format {

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use egret_config::address::{ClientAddress, LocalAddress};
 use egret_config::decide;
 use egret_config::decide::call::{Arrival, Connection, HttpVersion, Layer, Terminated};
 use egret_config::decide::verdict::{ConnectionDecision, Reading, Refusal, Verdict};
@@ -155,7 +156,7 @@ async fn walk(
 ) -> Result<NextStage, Failure> {
     let mut downstream =
         DownstreamConnection::of(identify(&socket, entrance, proxy.clusters.own(), facts)?);
-    if downstream.arrival.to.port() == proxy.probe_port && is_probe(&socket).await {
+    if downstream.arrival.original_dst.port() == proxy.probe_port && is_probe(&socket).await {
         return Ok(NextStage::Nothing);
     }
     let snapshot = proxy.current.load();
@@ -232,10 +233,11 @@ async fn client_in_front(
         Err(_) => return Err(Failure::new(Cause::ProxyHeader, "no PROXY header in time")),
     };
     if let Some(named) = named {
-        downstream.arrival.client = canonical(named.client);
-        downstream.dialled = canonical(named.dialled);
-        facts.downstream.remote_address = Some(downstream.arrival.client);
-        facts.downstream.local_address = Some(downstream.dialled);
+        let arrival = &mut downstream.arrival;
+        arrival.client = ClientAddress(canonical(named.client.0));
+        arrival.local = LocalAddress(canonical(named.local.0));
+        facts.downstream.remote_address = Some(arrival.client);
+        facts.downstream.local_address = Some(arrival.local);
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 //! gateway, which come and go with the configuration.
 
 pub mod bind;
+pub mod binder;
+pub mod handover;
 pub mod accept;
 pub mod worker;
 pub mod reconcile;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use egret_config::address::{ClientAddress, LocalAddress, OriginalDestination};
 use egret_config::decide::destination;
 use egret_config::decide::destination::{AddressSource, DialRefusal, Dialable};
 use egret_config::decide::verdict::Refusal;
@@ -129,22 +130,23 @@ impl OwnSockets {
     }
 
     /// Registers an upstream socket from `local` to `remote` as long as the answer lives.
-    pub fn register(&self, local: SocketAddr, remote: SocketAddr) -> Registered {
-        self.upstream.register(canonical(local), canonical(remote))
+    pub fn register(&self, local: LocalAddress, remote: SocketAddr) -> Registered {
+        let local = LocalAddress(canonical(local.0));
+        self.upstream.register(local, canonical(remote))
     }
 
-    /// Whether an upstream socket of ours has this local address, wherever it leads.
-    pub fn has_upstream_at(&self, local: SocketAddr) -> bool {
-        self.upstream.has_local(local)
+    /// Whether an upstream socket of ours is at this client's address, wherever it leads.
+    pub fn has_upstream_at(&self, client: ClientAddress) -> bool {
+        self.upstream.has_local(LocalAddress(client.0))
     }
 
-    /// Whether an upstream socket of ours leads from `local` to `remote`.
-    pub fn has_upstream(&self, local: SocketAddr, remote: SocketAddr) -> bool {
-        self.upstream.contains(local, remote)
+    /// Whether an upstream socket of ours is at this client's address and leads to `to`.
+    pub fn has_upstream(&self, client: ClientAddress, to: OriginalDestination) -> bool {
+        self.upstream.contains(LocalAddress(client.0), to.0)
     }
 
     /// The failure of a connection that comes from an upstream socket of ours; the operator is warned.
-    pub fn client_refused(&self, client: SocketAddr, to: SocketAddr) -> Failure {
+    pub fn client_refused(&self, client: ClientAddress, to: OriginalDestination) -> Failure {
         let uid = Uid::effective();
         let words = format!(
             "own_listener: the client {client} is this proxy's own upstream socket to {to}: its connections are redirected \

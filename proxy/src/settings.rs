@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use egret_config::snapshot::workload::Workload;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use crate::life::end::DrainTime;
 use crate::source::files::Options;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub access_log_reasons: bool,
     /// Worker threads.
     pub threads: NonZeroUsize,
+    /// Where another proxy takes over the listening sockets, and where this one took them over.
+    pub hot_restart: Option<PathBuf>,
     /// How long the process goes on when it is told to end.
     pub drain_time: DrainTime,
 }
@@ -42,7 +45,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Log {
     /// What is written.
-    pub filter: EnvFilter,
+    pub filter: Targets,
     /// How it is written.
     pub format: LogFormat,
 }

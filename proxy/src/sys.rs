@@ -4,7 +4,7 @@
 pub mod addresses;
 pub mod orig_dst;
 pub mod socket;
-pub mod stand_in;
 pub mod limits;
 pub mod pipe;
 pub mod gather;
+pub mod pass;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use allocation_counter::measure;
+use egret_config::address::EndpointAddress;
 use egret_config::decide::normalize::NormalizedRequest;
 use egret_config::decide::verdict::RouteName;
 use egret_proxy::http::headers;
@@ -67,7 +68,9 @@ fn facts_are_filled_without_allocating() {
         facts.set_normalized(&normalized);
         facts.decision.route = Some(RouteName::BuiltIn("allow_any"));
         facts.set_reasons(&"a reason");
-        facts.attempts.begin(([192, 0, 2, 1], 80).into());
+        facts
+            .attempts
+            .begin(EndpointAddress::Ip(([192, 0, 2, 1], 80).into()));
         facts.end();
     });
     assert_eq!(count, 0);

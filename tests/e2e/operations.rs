@@ -5,5 +5,6 @@ pub(crate) mod sandbox;
 pub(crate) mod access_log;
 pub(crate) mod admin;
 pub(crate) mod signals;
+pub(crate) mod hot_restart;
 pub(crate) mod descriptors;
 pub(crate) mod bad_input;

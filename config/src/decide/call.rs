@@ -1,17 +1,30 @@
 //! What is known about a call, as data.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::address::{ClientAddress, LocalAddress, OriginalDestination};
 use crate::model::gateway::Server;
 
-/// Where a connection came in and whom it wants.
+/// The addresses of a client's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// The caller.
-    pub client: SocketAddr,
-    /// Whom the caller dialled: the original destination on a sidecar, the gateway's own address on a gateway.
-    pub to: SocketAddr,
+    /// The client's.
+    pub client: ClientAddress,
+    /// The one that is decided by: the original destination on a sidecar, the gateway's own address on a gateway.
+    pub original_dst: OriginalDestination,
+    /// The one that peers and reports are told. Behind a PROXY header it is another than the gateway's own.
+    pub local: LocalAddress,
+}
+
+impl Arrival {
+    /// The addresses of a connection without a PROXY header.
+    pub fn new(client: ClientAddress, original_dst: OriginalDestination) -> Self {
+        Self {
+            client,
+            original_dst,
+            local: original_dst.as_local(),
+        }
+    }
 }
 
 /// What the first bytes of a connection turned out to be.

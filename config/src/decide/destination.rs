@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::address::OriginalDestination;
 use crate::model::policy::LoadBalancer;
 use crate::snapshot::cluster::{Cluster, Discovery};
 use crate::snapshot::workload::Mode;
@@ -148,9 +149,9 @@ pub fn own_sockets(snapshot: &Snapshot) -> OwnSockets<'_> {
 }
 
 /// Why the original destination `to` may not be dialled; `None` where it may be.
-pub(crate) fn original(snapshot: &Snapshot, to: SocketAddr) -> Option<DialRefusal> {
+pub(crate) fn original(snapshot: &Snapshot, to: OriginalDestination) -> Option<DialRefusal> {
     let source = AddressSource::OriginalDst;
-    match dialable(to, source, snapshot.workload.mode, own_sockets(snapshot)) {
+    match dialable(to.0, source, snapshot.workload.mode, own_sockets(snapshot)) {
         Dialable::Refused(refusal) => Some(refusal),
         Dialable::Allowed => None,
     }
@@ -161,7 +162,7 @@ pub(crate) fn original(snapshot: &Snapshot, to: SocketAddr) -> Option<DialRefusa
 pub(crate) fn original_of(
     snapshot: &Snapshot,
     cluster: &Cluster,
-    to: SocketAddr,
+    to: OriginalDestination,
 ) -> Option<DialRefusal> {
     let port = match &cluster.discovery {
         _ if cluster.policy.load_balancer == LoadBalancer::Passthrough => None,
@@ -170,7 +171,10 @@ pub(crate) fn original_of(
     };
     let port = port.unwrap_or(to.port());
     match snapshot.workload.mode {
-        Mode::Sidecar => original(snapshot, SocketAddr::new(to.ip(), port)),
+        Mode::Sidecar => {
+            let to = SocketAddr::new(to.ip(), port);
+            original(snapshot, OriginalDestination(to))
+        }
         // A gateway does not know where the client wanted to go.
         Mode::Gateway => None,
     }

@@ -31,7 +31,9 @@ pub(crate) fn connection<'s>(
         return inside(listener, terminated, trail, dice);
     }
     if let Layer::Tls(hello) = call.layer
-        && let Some(chain) = listener.tls.find(call.arrival.to.ip(), wire(call.layer))
+        && let Some(chain) = listener
+            .tls
+            .find(call.arrival.original_dst.ip(), wire(call.layer))
     {
         trail.chain = Some(&chain.origin);
         return tls(snapshot, &chain.act, hello, trail, dice);
@@ -49,7 +51,10 @@ pub(crate) fn connection<'s>(
         (None, Layer::Opaque | Layer::Silent) if http => {
             ConnectionDecision::new(Verdict::Http, trail)
         }
-        (None, layer) => match listener.tls.find(call.arrival.to.ip(), wire(layer)) {
+        (None, layer) => match listener
+            .tls
+            .find(call.arrival.original_dst.ip(), wire(layer))
+        {
             // Rules for every server name do not ask whether there is one.
             Some(chain) if let TlsAction::Pass(route) = &chain.act => {
                 trail.chain = Some(&chain.origin);
@@ -162,7 +167,7 @@ fn cluster_of(sni: &str) -> Option<String> {
 
 /// The listener of an arrival: of its address, else of all.
 fn listener<'s>(snapshot: &'s Snapshot, arrival: &Arrival) -> Option<&'s GatewayListener> {
-    let port = arrival.to.port();
+    let (ip, port) = (arrival.original_dst.ip(), arrival.original_dst.port());
     let of = |bind| snapshot.gateways.get(&BoundPort { bind, port });
-    of(Some(arrival.to.ip().to_canonical())).or_else(|| of(None))
+    of(Some(ip.to_canonical())).or_else(|| of(None))
 }

@@ -96,7 +96,7 @@ fn read_target(
     limits::known_coding(&parts.headers)?;
     let upgrade = upgrade::requested(&parts.headers)?;
     if parts.version < Version::HTTP_11 && parts.uri.authority().is_none() {
-        forwarded::ensure_host(&mut parts.headers, downstream.arrival.to);
+        forwarded::ensure_host(&mut parts.headers, downstream.arrival.original_dst);
     }
     let secure = downstream.terminated.is_some();
     let authority = target::take_authority(&parts.uri, parts.version, secure, &mut parts.headers)?;
@@ -125,7 +125,9 @@ fn forward_client(parts: &mut Parts, downstream: &Downstream<'_>, snapshot: &Sna
             let edge = Edge {
                 scheme,
                 client: downstream.arrival.client.ip(),
-                port: own.forwarded_port.then_some(downstream.dialled.port()),
+                port: own
+                    .forwarded_port
+                    .then_some(downstream.arrival.local.port()),
                 topology,
             };
             forwarded::from_gateway(headers, edge);

@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::address::OriginalDestination;
 use crate::decide::call::{Arrival, Connection, Layer, Request};
 use crate::decide::destination::DialRefusal;
 use crate::decide::dice::Dice;
 use crate::decide::stream::{forward, to_target, wire};
 use crate::decide::trail::Trail;
 use crate::decide::verdict::{
-    ConnectionDecision, Forward, Refusal, RequestDecision, RequestVerdict, RouteName, Verdict,
+    ALLOW_ANY, BLOCK_ALL, ConnectionDecision, Forward, Refusal, RequestDecision, RequestVerdict,
+    RouteName, Verdict,
 };
 use crate::decide::{destination, http};
 use crate::model::outbound_policy::OutboundPolicy;
@@ -66,7 +68,7 @@ fn route_connection<'s>(
     let mut trail = Trail::default();
     if snapshot.workload.is_own(to) {
         trail.cluster = Some(BLACK_HOLE_CLUSTER);
-        trail.refused = Some(DialRefusal::own_listener(to));
+        trail.refused = Some(DialRefusal::own_listener(to.0));
         return ConnectionDecision::new(Verdict::Refuse(Refusal::OwnListener), trail);
     }
     let http = matches!(call.layer, Layer::Http(_));
@@ -121,7 +123,7 @@ fn route_request<'s>(
     let (to, port) = original_dst(&call.arrival);
     let mut trail = Trail::default();
     if snapshot.workload.is_own(to) {
-        trail.refused = Some(DialRefusal::own_listener(to));
+        trail.refused = Some(DialRefusal::own_listener(to.0));
         return RequestDecision::refused(Refusal::OwnListener, None, trail);
     }
     let listener = snapshot.outbound.listener(to.ip(), port);
@@ -148,7 +150,7 @@ enum Taken<'s> {
 }
 
 /// The most specific address range whose chain fits; then HTTP; then chains for every address.
-fn stream_chain<'s>(listener: &'s Listener, to: SocketAddr, layer: &Layer) -> Taken<'s> {
+fn stream_chain<'s>(listener: &'s Listener, to: OriginalDestination, layer: &Layer) -> Taken<'s> {
     let wire = wire(layer);
     if listener.http_only {
         return Taken::Http;
@@ -189,12 +191,6 @@ fn unknown<'s>(
         },
     }
 }
-
-/// The route, and its virtual host, of requests that pass since the policy for unmatched traffic lets them.
-const ALLOW_ANY: &str = "allow_any";
-
-/// The same for those that it refuses.
-const BLOCK_ALL: &str = "block_all";
 
 /// The policy for a request that nothing is registered for. `dynamic` resolves its host, where the port is read so.
 fn unknown_request<'s>(
@@ -241,9 +237,9 @@ fn unknown_request<'s>(
     }
 }
 
-/// Where a caller wanted to go; an IPv4 address inside of an IPv6 one is taken out.
-fn original_dst(arrival: &Arrival) -> (SocketAddr, u16) {
-    let port = arrival.to.port();
-    let to = SocketAddr::new(arrival.to.ip().to_canonical(), port);
-    (to, port)
+/// The original destination, and its port; an IPv4 address inside of an IPv6 one is taken out.
+fn original_dst(arrival: &Arrival) -> (OriginalDestination, u16) {
+    let (ip, port) = (arrival.original_dst.ip(), arrival.original_dst.port());
+    let to = SocketAddr::new(ip.to_canonical(), port);
+    (OriginalDestination(to), port)
 }

@@ -21,6 +21,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::address::{ClientAddress, OriginalDestination};
 use crate::decide::call::{
     Arrival, ClientHello, Connection, HttpVersion, Layer, Request, Terminated,
 };
@@ -226,10 +227,8 @@ impl World {
 }
 
 fn arrival(to: SocketAddr) -> Arrival {
-    Arrival {
-        client: "10.34.0.140:41000".parse().unwrap(),
-        to,
-    }
+    let client = ClientAddress("10.34.0.140:41000".parse().unwrap());
+    Arrival::new(client, OriginalDestination(to))
 }
 
 fn stream(verdict: &Verdict<'_>) -> String {

@@ -22,6 +22,13 @@ pub enum GatewayName {
     },
 }
 
+impl GatewayName {
+    /// Whether it means the sidecars.
+    pub fn is_mesh(&self) -> bool {
+        *self == Self::Mesh
+    }
+}
+
 /// What a match asks of the workload and the port that a call passes, whatever the bytes say.
 #[derive(Clone, Debug, Default)]
 pub struct SourceMatch {

@@ -1,8 +1,10 @@
 //! Clusters: a service's port, maybe a subset of it, with the policy for calling it folded in.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::address::EndpointAddress;
 use crate::host::HostPattern;
 use crate::model::endpoint::{Address, DestinationWorkload};
 use crate::model::policy::{
@@ -98,6 +100,17 @@ pub struct Member {
     pub priority: u32,
     /// The workload, where it is a pod that is known.
     pub workload: Option<Hashed<DestinationWorkload>>,
+}
+
+impl Member {
+    /// The address of its one endpoint; `None` for a name, whose endpoints are where it resolves to.
+    pub fn endpoint_address(&self) -> Option<EndpointAddress> {
+        match &self.address {
+            Address::Ip(ip) => Some(EndpointAddress::Ip(SocketAddr::new(*ip, self.port))),
+            Address::Unix(path) => Some(EndpointAddress::Unix(Arc::clone(path))),
+            Address::Name(_) => None,
+        }
+    }
 }
 
 /// How the members of a cluster are called: the merged DestinationRule policy, defaults filled in where they are Istio's.

@@ -1,5 +1,6 @@
 //! What a sidecar does with redirected calls: its listeners, by address and port and by port alone.
 
+mod listener;
 mod build;
 mod streams;
 
@@ -11,19 +12,18 @@ use std::sync::Arc;
 use crate::host::HostPattern;
 use crate::model::objects::Objects;
 use crate::model::outbound_policy::OutboundPolicy;
-use crate::model::source::GatewayName;
 use crate::model::tls::Hashed;
 use crate::port::Protocol;
-use crate::snapshot::chains::{FilterChains, StreamRoute};
 use crate::snapshot::cluster::{Cluster, ClusterPolicy, DestinationService, Discovery};
 use crate::snapshot::clusters::Clusters;
 use crate::snapshot::findings::Findings;
 use crate::snapshot::outbound::build::{Build, Drafts};
-use crate::snapshot::table::RouteTable;
 use crate::snapshot::target::Target;
 use crate::snapshot::virtual_hosts::index::VirtualServices;
 use crate::snapshot::visible::Scope;
 use crate::snapshot::workload::Workload;
+
+pub(crate) use crate::snapshot::outbound::listener::Listener;
 
 /// The name under which Istio shows calls that ALLOW_ANY_DYNAMIC_DNS resolves.
 pub const DYNAMIC_DNS_CLUSTER: &str = "AllowAnyDynamicDNSCluster";
@@ -37,19 +37,6 @@ pub(crate) struct Outbound {
     pub(crate) by_port: HashMap<u16, Listener>,
     /// The policy for calls that no listener or chain takes.
     pub(crate) unknown: UnmatchedTraffic,
-}
-
-/// One listener.
-#[derive(Debug)]
-pub(crate) struct Listener {
-    /// `address:port`.
-    pub(crate) key: Arc<str>,
-    /// What it does with plaintext HTTP.
-    pub(crate) http: Option<Arc<RouteTable>>,
-    /// Bytes are HTTP whatever they look like (a Sidecar's `bind`).
-    pub(crate) http_only: bool,
-    /// What it does with other streams, and with HTTP when it has no table.
-    pub(crate) streams: FilterChains<StreamRoute>,
 }
 
 /// What happens to calls that nothing is registered for, and who says so.
@@ -97,11 +84,6 @@ impl Outbound {
             .get(&(to, port))
             .or_else(|| self.by_port.get(&port))
     }
-}
-
-/// The name of a sidecar among `gateways`.
-pub(crate) fn is_mesh(name: &GatewayName) -> bool {
-    *name == GatewayName::Mesh
 }
 
 /// Builds the listeners of a sidecar.

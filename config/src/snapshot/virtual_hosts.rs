@@ -9,11 +9,11 @@ use std::sync::Arc;
 use crate::host::HostPattern;
 use crate::model::objects::Objects;
 use crate::model::service::{Resolution, Service};
+use crate::model::source::GatewayName;
 use crate::model::virtual_service::VirtualService;
 use crate::problem::Problem;
 use crate::snapshot::clusters::Clusters;
 use crate::snapshot::findings::Findings;
-use crate::snapshot::outbound::is_mesh;
 use crate::snapshot::routes::{Site, http_rules};
 use crate::snapshot::services::host_text;
 use crate::snapshot::table::{Action, RouteTable, Rule, RuleOrigin, VirtualHost};
@@ -222,7 +222,7 @@ fn site<'a>(objects: &'a Objects, workload: &'a Workload, port: u16) -> Site<'a>
         workload,
         mesh: &objects.mesh,
         port,
-        here: &is_mesh,
+        here: &GatewayName::is_mesh,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::model::service::Service;
 use crate::model::sidecar::{EgressListener, EgressPort, EgressProxy, Import, ImportFrom, Sidecar};
 use crate::model::source::GatewayName;
 use crate::model::virtual_service::VirtualService;
-use crate::snapshot::BoundPort;
+use crate::snapshot::bound_port::BoundPort;
 use crate::snapshot::services::{Registry, TieBreak, includes, is_public};
 use crate::snapshot::workload::Workload;
 

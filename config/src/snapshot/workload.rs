@@ -1,8 +1,9 @@
 //! The workload that a snapshot is for.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::address::OriginalDestination;
 use crate::labels::Labels;
 
 /// Whether egret runs beside an application or as a gateway.
@@ -51,7 +52,7 @@ impl Workload {
     }
 
     /// Whether a call is addressed to egret itself.
-    pub fn is_own(&self, to: SocketAddr) -> bool {
+    pub fn is_own(&self, to: OriginalDestination) -> bool {
         let ip = to.ip();
         let here = || ip.is_loopback() || ip.is_unspecified() || self.addresses.contains(&ip);
         self.redirect_ports.contains(&to.port()) || (self.own_ports.contains(&to.port()) && here())

@@ -2,8 +2,10 @@
 //! each cluster, under Istio's names.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::address::EndpointAddress;
 use egret_config::model::endpoint::Address;
 use egret_config::model::policy::{ConnectionPool, HashOn, LoadBalancer, OutlierDetection};
 use egret_config::model::tls::{ClientTls, ClientTlsMode, KeyFiles, Roots};
@@ -47,7 +49,7 @@ pub(super) fn values(
     values
 }
 
-fn value(cluster: &Cluster, resolved: &Resolved, ejected: &[SocketAddr]) -> Value {
+fn value(cluster: &Cluster, resolved: &Resolved, ejected: &[EndpointAddress]) -> Value {
     let policy = &cluster.policy;
     let rules: Vec<String> = cluster
         .destination_rules
@@ -83,15 +85,16 @@ fn value(cluster: &Cluster, resolved: &Resolved, ejected: &[SocketAddr]) -> Valu
         },
         "origin": *cluster.origin,
         "destination_rules": rules,
-        "ejected": ejected,
+        "ejected": ejected.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 
 /// The endpoints of a member: one for each address of a name. A name without addresses is one, by its name.
-fn hosts(member: &Member, resolved: &Resolved, ejected: &[SocketAddr]) -> Vec<Value> {
+fn hosts(member: &Member, resolved: &Resolved, ejected: &[EndpointAddress]) -> Vec<Value> {
     let port = member.port;
     let known = |ip: &IpAddr, name: &str| {
-        let is_ejected = ejected.contains(&SocketAddr::new(*ip, port));
+        let address = EndpointAddress::Ip(SocketAddr::new(*ip, port));
+        let is_ejected = ejected.contains(&address);
         host(
             socket_address(&ip.to_string(), port),
             name,
@@ -107,7 +110,8 @@ fn hosts(member: &Member, resolved: &Resolved, ejected: &[SocketAddr]) -> Vec<Va
         },
         Address::Unix(path) => {
             let address = json!({ "pipe": { "path": **path } });
-            vec![host(address, "", member, false)]
+            let endpoint = EndpointAddress::Unix(Arc::clone(path));
+            vec![host(address, "", member, ejected.contains(&endpoint))]
         }
     }
 }

@@ -2,7 +2,7 @@
 //! it. A sidecar listens on two ports; the others in the table are those that callers dial.
 
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::view::{ChainView, ListenerView};
+use egret_config::view::{ChainView, ListenerView};
 use http::StatusCode;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! `/routes`: the routes of each listener, as `istioctl proxy-config route` shows them.
 
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::view::{RouteView, WeightView};
+use egret_config::view::{RouteView, WeightView};
 use http::StatusCode;
 use serde_json::json;
 

@@ -1,11 +1,13 @@
 //! What the process is asked for while it runs, and how it ends.
 
 use std::future::pending;
+use std::io;
 use std::pin::pin;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Notify, watch};
 use tokio::time;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -16,11 +18,14 @@ use crate::life::drain::Drain;
 use crate::life::end::{Command, DrainLimit, DrainTime};
 use crate::life::signal::{Signal, Signals};
 use crate::listen::bind::Purpose;
+use crate::listen::binder::Handed;
+use crate::listen::handover::Event;
 use crate::listen::reconcile::Ports;
 use crate::proxy::Shared;
 use crate::report::access_log::AccessLog;
 
-/// How long cut connections may take to write their lines of the access log.
+/// How long work in flight may take when the drain time is over, and how long cut connections may take to write their lines of
+/// the access log.
 const CUT_TIME: Duration = Duration::from_millis(500);
 
 /// How the process ends.
@@ -32,12 +37,16 @@ pub(super) enum End {
     Drained,
     /// Once nothing is in flight, after the drain time at the latest.
     Idle,
+    /// Another proxy takes the calls: as soon as this one has none left, after the drain time at the latest.
+    Replaced,
 }
 
 /// Where requests to the process arrive, and what it takes to obey them.
 pub(super) struct Requests<'a> {
     pub(super) signals: Signals,
     pub(super) commands: UnboundedReceiver<Command>,
+    /// Where a proxy that replaces this one is heard of.
+    pub(super) handovers: UnboundedReceiver<Event>,
     /// Notified when the configuration is to be looked at.
     pub(super) look: &'a Notify,
     pub(super) current: &'a Current,
@@ -54,6 +63,7 @@ pub(super) struct Requests<'a> {
 
 /// What there is to do for the control thread.
 enum Order {
+    HandOver(Sender<io::Result<Vec<Handed>>>),
     End(End),
     CloseAll,
     CloseInbound,
@@ -70,6 +80,8 @@ impl Requests<'_> {
             };
             match order {
                 Order::End(end) => return end,
+                // Who asked may have given up.
+                Order::HandOver(wanted) => drop(wanted.send(ports.copies())),
                 Order::CloseAll => ports.close().await,
                 Order::CloseInbound => ports.close_only(Purpose::Inbound).await,
             }
@@ -81,6 +93,13 @@ impl Requests<'_> {
         loop {
             let order = tokio::select! {
                 Some(command) = self.commands.recv() => self.obey(command),
+                Some(event) = self.handovers.recv() => Some(match event {
+                    Event::Wanted(wanted) => Order::HandOver(wanted),
+                    Event::Replaced => {
+                        info!("ending: another proxy has taken over");
+                        Order::End(End::Replaced)
+                    }
+                }),
                 signal = self.signals.next() => self.signalled(signal),
                 () = sleep_until(self.closing) => {
                     self.closing = None;
@@ -189,7 +208,17 @@ async fn sleep_until(when: Option<Instant>) {
 /// Takes no more inbound connections, and goes on with all else as long as `end` and the drain time say, or until it is
 /// asked again to end; then cuts what is left. Outbound connections are accepted until then: an application that ends may
 /// still have calls to make, and kube-proxy sends connections to a gateway a while longer.
-pub(super) async fn drain(end: End, shared: &Shared, mut ports: Ports, mut requests: Requests<'_>) {
+pub(super) async fn drain(
+    end: End,
+    shared: &Shared,
+    mut ports: Ports,
+    pages: watch::Sender<()>,
+    mut requests: Requests<'_>,
+) {
+    if end == End::Replaced {
+        pages.send_replace(());
+        ports.close().await;
+    }
     if end != End::Now {
         shared.drain.start();
         let mesh = shared.current.load().mesh.termination_drain;
@@ -221,10 +250,13 @@ async fn drained(end: End, limit: DrainLimit, shared: &Shared, ports: &mut Ports
         () = &mut over => {}
         () = ports.follow(&shared.current) => over.await,
     }
+    drain.close_idle();
     ports.close().await;
-    if let DrainLimit::Idle { .. } = limit {
-        // What waited to be accepted is served, too.
-        drain.idle().await;
+    // What waited to be accepted is served, too.
+    match limit {
+        DrainLimit::Idle { .. } => drain.idle().await,
+        // Either way it is over.
+        DrainLimit::Time(_) => drop(time::timeout(CUT_TIME, drain.idle()).await),
     }
     drain.held()
 }
@@ -233,13 +265,22 @@ async fn drained(end: End, limit: DrainLimit, shared: &Shared, ports: &mut Ports
 async fn over(end: End, limit: DrainLimit, drain: &Drain) {
     match (end, limit) {
         (End::Idle, DrainLimit::Time(time)) => {
+            drain.close_idle();
             // Either way it is over.
             let _ = time::timeout(time, drain.idle()).await;
         }
-        (End::Idle, DrainLimit::Idle { .. }) => drain.idle().await,
+        (End::Replaced, limit) => {
+            let (DrainLimit::Time(time) | DrainLimit::Idle { at_least: time }) = limit;
+            let _ = time::timeout(time, drain.idle()).await;
+        }
+        (End::Idle, DrainLimit::Idle { .. }) => {
+            drain.close_idle();
+            drain.idle().await;
+        }
         (_, DrainLimit::Time(time)) => time::sleep(time).await,
         (_, DrainLimit::Idle { at_least }) => {
             time::sleep(at_least).await;
+            drain.close_idle();
             drain.idle().await;
         }
     }

@@ -1,16 +1,22 @@
 //! What `egret-proxy wait` is told.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use egret_config::port::well_known;
 use http::Uri;
 
 use crate::commands::wait::Options;
+
+/// Where a proxy says whether it is ready.
+static READINESS: LazyLock<String> =
+    LazyLock::new(|| format!("http://localhost:{}/healthz/ready", well_known::HEALTH));
 
 /// What the user typed, no more. The long names of Istio's agent are understood, too.
 #[derive(clap::Args)]
 pub(super) struct Wait {
     /// The page that answers 200 when the proxy is ready.
-    #[arg(long, value_name = "URL", default_value = "http://localhost:15021/healthz/ready", value_parser = url)]
+    #[arg(long, value_name = "URL", default_value = READINESS.as_str(), value_parser = url)]
     url: Uri,
     /// Seconds until waiting is given up.
     #[arg(
@@ -49,6 +55,6 @@ fn url(text: &str) -> Result<Uri, String> {
     let url: Uri = text.parse().map_err(|error| format!("{error}"))?;
     match (url.scheme_str(), url.host()) {
         (Some("http"), Some(_)) => Ok(url),
-        _ => Err("expected a URL such as http://localhost:15021/healthz/ready".to_owned()),
+        _ => Err(format!("expected a URL such as {}", *READINESS)),
     }
 }

@@ -1,8 +1,8 @@
 //! Who calls, and whom did it want to reach.
 
 use std::io;
-use std::net::SocketAddr;
 
+use egret_config::address::{ClientAddress, LocalAddress, OriginalDestination};
 use egret_config::decide::call::Arrival;
 use egret_config::decide::verdict::Refusal;
 use egret_config::snapshot::cluster::BLACK_HOLE_CLUSTER;
@@ -38,15 +38,16 @@ pub fn identify(
     own: &OwnSockets,
     facts: &mut Facts,
 ) -> Result<Arrival, Failure> {
-    let client = canonical(socket.peer_addr().map_err(gone)?);
-    let local = canonical(socket.local_addr().map_err(gone)?);
+    let client = ClientAddress(canonical(socket.peer_addr().map_err(gone)?));
+    let local = LocalAddress(canonical(socket.local_addr().map_err(gone)?));
     facts.downstream.remote_address = Some(client);
     facts.downstream.local_address = Some(local);
     let to = match entrance {
-        ListenerKind::Dialled => local,
+        ListenerKind::Dialled => OriginalDestination(local.0),
         ListenerKind::Outbound | ListenerKind::Inbound => redirected(socket, client, facts)?,
     };
-    facts.downstream.local_address = Some(to);
+    let arrival = Arrival::new(client, to);
+    facts.downstream.local_address = Some(arrival.local);
     let from_us = match entrance {
         // Calls of the application's own services come back here, by way of the redirection, and go on to it.
         ListenerKind::Inbound => false,
@@ -57,12 +58,17 @@ pub fn identify(
         facts.decision.cluster = Some(BLACK_HOLE_CLUSTER.into());
         return Err(own.client_refused(client, to));
     }
-    Ok(Arrival { client, to })
+    Ok(arrival)
 }
 
 /// Whether an upstream socket of ours at `client` is this connection's other end: it dialled the address that was accepted
 /// here, or one that netfilter redirected to it.
-fn leads_here(socket: &TcpStream, own: &OwnSockets, client: SocketAddr, to: SocketAddr) -> bool {
+fn leads_here(
+    socket: &TcpStream,
+    own: &OwnSockets,
+    client: ClientAddress,
+    to: OriginalDestination,
+) -> bool {
     let redirected = || match orig_dst::origin(socket) {
         Ok(Origin::Redirected(to)) => own.has_upstream(client, to),
         Ok(Origin::Direct) | Err(_) => false,
@@ -72,9 +78,9 @@ fn leads_here(socket: &TcpStream, own: &OwnSockets, client: SocketAddr, to: Sock
 
 fn redirected(
     socket: &TcpStream,
-    client: SocketAddr,
+    client: ClientAddress,
     facts: &mut Facts,
-) -> Result<SocketAddr, Failure> {
+) -> Result<OriginalDestination, Failure> {
     match orig_dst::origin(socket).map_err(gone)? {
         Origin::Redirected(to) => Ok(to),
         Origin::Direct => {
@@ -114,9 +120,10 @@ mod tests {
         }
         let dialled = |facts: &mut Facts| identify(&socket, ListenerKind::Dialled, &own, facts);
         let arrival = dialled(&mut facts).expect("arrival");
-        assert_eq!(arrival.to, SocketAddr::from(([127, 0, 0, 1], port)));
-        assert_eq!(arrival.client, client.local_addr().expect("address"));
-        let _registered = own.register(arrival.client, arrival.to);
+        let to = OriginalDestination(([127, 0, 0, 1], port).into());
+        let client = ClientAddress(client.local_addr().expect("address"));
+        assert_eq!(arrival, Arrival::new(client, to));
+        let _registered = own.register(LocalAddress(client.0), to.0);
         let failure = dialled(&mut facts).expect_err("our own");
         assert_eq!(*failure.cause(), Cause::Refused(Refusal::OwnListener));
         assert!(failure.to_string().contains("uid 1337"), "{failure}");

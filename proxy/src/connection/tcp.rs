@@ -4,12 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::address::EndpointAddress;
 use egret_config::decide::call::Arrival;
 use egret_config::decide::destination::DialRefusal;
 use egret_config::decide::flag::Flag;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::Cluster;
-use egret_config::snapshot::workload::Mode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -81,8 +81,9 @@ pub async fn pass(
         keepalive: snapshot.mesh.keepalive.as_ref(),
         own: proxy.clusters.own(),
     };
-    let attempt = facts.attempts.begin(arrival.to);
-    let connected = connect(&[arrival.to], dial).await?;
+    let to = arrival.original_dst.0;
+    let attempt = facts.attempts.begin(EndpointAddress::Ip(to));
+    let connected = connect(&[to], dial).await?;
     attempt.local_address = Some(connected.local);
     Ok(UpstreamConnection {
         stream: Stream::plain(connected.stream),
@@ -102,7 +103,8 @@ pub async fn inbound(
     snapshot: &Snapshot,
     facts: &mut Facts,
 ) -> Result<UpstreamConnection, Failure> {
-    let from: IpAddr = match arrival.to {
+    let to = arrival.original_dst.0;
+    let from: IpAddr = match to {
         SocketAddr::V4(_) => INBOUND_FROM_V4.into(),
         SocketAddr::V6(_) => INBOUND_FROM_V6.into(),
     };
@@ -113,16 +115,12 @@ pub async fn inbound(
         own: proxy.clusters.own(),
     };
     facts.decision.cluster = Some(INBOUND_CLUSTER.into());
-    if snapshot
-        .workload
-        .redirect_ports
-        .contains(&arrival.to.port())
-    {
-        let refusal = DialRefusal::own_listener(arrival.to);
+    if snapshot.workload.redirect_ports.contains(&to.port()) {
+        let refusal = DialRefusal::own_listener(to);
         return Err(proxy.clusters.own().refused(refusal));
     }
-    let attempt = facts.attempts.begin(arrival.to);
-    let connected = connect_application(arrival.to, dial).await?;
+    let attempt = facts.attempts.begin(EndpointAddress::Ip(to));
+    let connected = connect_application(to, dial).await?;
     attempt.local_address = Some(connected.local);
     Ok(UpstreamConnection {
         stream: Stream::plain(connected.stream),
@@ -149,8 +147,8 @@ pub async fn forward(
     let live = proxy.clusters.live(cluster);
     let permit = live.stream()?;
     let wanted = LoadBalancerContext {
-        to: downstream.arrival.to,
-        to_is_original: snapshot.workload.mode == Mode::Sidecar,
+        original_dst: downstream.arrival.original_dst,
+        mode: snapshot.workload.mode,
         name,
         tried: AttemptHistory::default(),
         hash: hash_key::policy(cluster)
@@ -160,22 +158,22 @@ pub async fn forward(
     let target = live
         .pick(&wanted, proxy.clusters.names(), &mut dice::roll)
         .await?;
-    let attempt = facts.attempts.begin(target.address);
+    let attempt = facts.attempts.begin(target.address.clone());
     attempt.workload = target.workload();
     let opening = Opening {
         live: &live,
-        address: target.address,
+        address: &target.address,
         others: &target.others,
         host: None,
         alpn: Alpn::None,
         ends: Some(Ends {
             client: downstream.arrival.client,
-            to: downstream.dialled,
+            local: downstream.arrival.local,
         }),
         permit,
     };
     let opened = proxy.clusters.open(opening).await?;
-    live.report(opened.address, CallOutcome::Connected);
+    live.report(&opened.address, CallOutcome::Connected);
     attempt.endpoint = opened.address;
     attempt.local_address = Some(opened.local);
     let limits = &cluster.policy.pool;

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::address::{EndpointAddress, LocalAddress, UpstreamLocalAddress};
 use egret_config::model::policy;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -13,8 +15,7 @@ use tokio::time::timeout;
 use crate::dial::stream::Socket;
 use crate::failure::{Cause, Failure};
 use crate::own_sockets::{OwnSockets, Registered};
-use crate::sys::stand_in::Shown;
-use crate::sys::{limits, socket, stand_in};
+use crate::sys::{limits, socket};
 
 /// How long one address may stay silent before the next is tried beside it (RFC 8305).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -38,9 +39,9 @@ pub struct Connected {
     /// The connection.
     pub stream: Socket,
     /// The address that answered.
-    pub address: SocketAddr,
+    pub address: EndpointAddress,
     /// Our address on it.
-    pub local: SocketAddr,
+    pub local: UpstreamLocalAddress,
 }
 
 /// Connects to the first of `addresses` that answers; they are tried in order, each with a head start on the next. Those
@@ -66,11 +67,6 @@ pub async fn connect_application(
 }
 
 async fn connect_any(addresses: &[SocketAddr], dial: Dial<'_>) -> Result<Connected, Failure> {
-    if let [only] = addresses
-        && let Some(path) = stand_in::path(only)
-    {
-        return to_path(*only, &path, dial.limit).await;
-    }
     let outcome = match addresses {
         [only] => timeout(dial.limit, one(*only, dial)).await,
         several => timeout(dial.limit, race(several, dial)).await,
@@ -85,7 +81,7 @@ async fn connect_any(addresses: &[SocketAddr], dial: Dial<'_>) -> Result<Connect
         local,
     } = match outcome {
         Ok(Ok(connected)) => connected,
-        Ok(Err((address, error))) => return Err(refused(address, &error)),
+        Ok(Err((address, error))) => return Err(refused(&EndpointAddress::Ip(address), &error)),
         Err(_) => {
             return Err(Failure::new(
                 Cause::ConnectTimeout,
@@ -107,22 +103,26 @@ async fn connect_any(addresses: &[SocketAddr], dial: Dial<'_>) -> Result<Connect
     }
     Ok(Connected {
         stream: Socket::Tcp(stream, registered),
-        address,
-        local,
+        address: EndpointAddress::Ip(address),
+        local: UpstreamLocalAddress(EndpointAddress::Ip(local.0)),
     })
 }
 
-/// Connects to a Unix socket; a path that begins with `@` is a name in the kernel's own table.
-async fn to_path(stand_in: SocketAddr, path: &str, limit: Duration) -> Result<Connected, Failure> {
+/// Connects to a Unix socket within `limit`; a path that begins with `@` is a name in the kernel's own table.
+///
+/// # Errors
+/// [`Cause::Connect`], or [`Cause::ConnectTimeout`].
+pub async fn connect_unix(path: &Arc<str>, limit: Duration) -> Result<Connected, Failure> {
+    let address = EndpointAddress::Unix(Arc::clone(path));
     let name = path.strip_prefix('@').map(|name| format!("\0{name}"));
-    let connecting = UnixStream::connect(name.as_deref().unwrap_or(path));
+    let connecting = UnixStream::connect(name.as_deref().unwrap_or(&**path));
     match timeout(limit, connecting).await {
         Ok(Ok(stream)) => Ok(Connected {
             stream: Socket::Unix(stream),
-            address: stand_in,
-            local: stand_in,
+            local: UpstreamLocalAddress(address.clone()),
+            address,
         }),
-        Ok(Err(error)) => Err(refused(stand_in, &error)),
+        Ok(Err(error)) => Err(refused(&address, &error)),
         Err(_) => {
             let words = format!("{path} did not accept the connection within {limit:?}");
             Err(Failure::new(Cause::ConnectTimeout, words))
@@ -135,7 +135,7 @@ struct Dialled {
     stream: TcpStream,
     registered: Registered,
     address: SocketAddr,
-    local: SocketAddr,
+    local: LocalAddress,
 }
 
 async fn one(address: SocketAddr, dial: Dial<'_>) -> Result<Dialled, (SocketAddr, io::Error)> {
@@ -143,7 +143,7 @@ async fn one(address: SocketAddr, dial: Dial<'_>) -> Result<Dialled, (SocketAddr
         let announced = dial.own.connecting();
         let socket = socket::begin_connect(address, dial.from)?;
         let local = socket.local_addr()?.as_socket();
-        let local = local.ok_or_else(|| io::Error::other("not an internet socket"))?;
+        let local = LocalAddress(local.ok_or_else(|| io::Error::other("not an internet socket"))?);
         // Before anything else runs here: a listener of ours may have it in its queue.
         let registered = dial.own.register(local, address);
         drop(announced);
@@ -185,12 +185,12 @@ async fn race(
     }
 }
 
-fn refused(address: SocketAddr, error: &io::Error) -> Failure {
+fn refused(address: &EndpointAddress, error: &io::Error) -> Failure {
     if limits::is_lack_of_files(error) {
-        let words = format!("no descriptor is left to connect to {}", Shown(address));
+        let words = format!("no descriptor is left to connect to {address}");
         return Failure::new(Cause::Overloaded, words);
     }
-    let words = format!("cannot connect to {}: {error}", Shown(address));
+    let words = format!("cannot connect to {address}: {error}");
     Failure::new(Cause::Connect(envoys_words(error).into()), words)
 }
 
@@ -203,6 +203,7 @@ fn envoys_words(error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use egret_config::address::{ClientAddress, OriginalDestination};
     use egret_config::decide::verdict::Refusal;
     use egret_config::snapshot::workload::Mode;
     use tokio::net::TcpListener;
@@ -232,7 +233,7 @@ mod tests {
         let (good, bad) = (listener.local_addr().expect("address"), nobody().await);
         let own = listening_on(&[], Mode::Sidecar);
         let connected = connect(&[bad, good], dial(&own)).await.expect("connected");
-        assert_eq!(connected.address, good);
+        assert_eq!(connected.address, EndpointAddress::Ip(good));
         let Socket::Tcp(stream, _) = connected.stream else {
             panic!("{connected:?} is not TCP");
         };
@@ -265,8 +266,9 @@ mod tests {
         let connected = connect_application(address, dial(&own)).await;
         let (connected, accepted) = (connected.expect("connected"), listener.accept().await);
         let (_, peer) = accepted.expect("accepted");
-        assert!(own.has_upstream(peer, address));
+        let client = ClientAddress(peer);
+        assert!(own.has_upstream(client, OriginalDestination(address)));
         drop(connected);
-        assert!(!own.has_upstream_at(peer));
+        assert!(!own.has_upstream_at(client));
     }
 }

@@ -36,20 +36,29 @@ pub fn in_turns(
     addresses
 }
 
+/// An address that did not answer, and the one that did instead.
+#[derive(Clone, Copy, Debug)]
+pub struct Failover {
+    /// The picked address.
+    pub failed: SocketAddr,
+    /// The one that answered.
+    pub answered: SocketAddr,
+}
+
 /// Addresses in whose place another one answered lately. So only the first call waits for what does not answer, and
 /// those after it find its connection.
 #[derive(Debug, Default)]
 pub struct FailedAddressCache(RefCell<HashMap<SocketAddr, (SocketAddr, Instant)>>);
 
 impl FailedAddressCache {
-    /// Notes that `instead` answered and `picked` did not.
-    pub fn note(&self, picked: SocketAddr, instead: SocketAddr) {
+    /// Notes which address answered instead of which.
+    pub fn note(&self, Failover { failed, answered }: Failover) {
         let now = Instant::now();
         let mut all = self.0.borrow_mut();
         all.retain(|_, (_, until)| *until > now);
-        all.insert(picked, (instead, now + PASSED_OVER));
+        all.insert(failed, (answered, now + PASSED_OVER));
         // It answered, whatever was noted of it.
-        all.remove(&instead);
+        all.remove(&answered);
     }
 
     /// The address to try instead of `picked`, or `picked` itself.
@@ -93,10 +102,16 @@ mod tests {
     async fn another_stands_in_for_a_while() {
         let failed_addresses = FailedAddressCache::default();
         assert_eq!(failed_addresses.instead_of(address(1)), address(1));
-        failed_addresses.note(address(1), address(2));
+        let note = |failed: u8, answered: u8| {
+            failed_addresses.note(Failover {
+                failed: address(failed),
+                answered: address(answered),
+            });
+        };
+        note(1, 2);
         assert_eq!(failed_addresses.instead_of(address(1)), address(2));
         assert_eq!(failed_addresses.instead_of(address(2)), address(2));
-        failed_addresses.note(address(2), address(1));
+        note(2, 1);
         assert_eq!(failed_addresses.instead_of(address(1)), address(1));
         assert_eq!(failed_addresses.instead_of(address(2)), address(1));
         tokio::time::advance(PASSED_OVER).await;

@@ -4,6 +4,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use egret_config::address::{ClientAddress, LocalAddress};
+
 /// What a header of version 2 begins with.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Version 2, and a connection that is made for somebody else.
@@ -14,60 +16,70 @@ const TCP_V6: u8 = 0x21;
 /// The two ends of a client's connection, as a PROXY header tells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ends {
-    /// Who calls.
-    pub client: SocketAddr,
-    /// Whom the client dialled.
-    pub to: SocketAddr,
+    /// The client's address.
+    pub client: ClientAddress,
+    /// The address that the client connected to.
+    pub local: LocalAddress,
 }
 
-/// The header of a version, 1 or 2, for a call from `client` to `to`.
-pub fn header(version: u8, client: SocketAddr, to: SocketAddr) -> Vec<u8> {
-    let (client, to) = one_family(client, to);
+/// The header of a version, 1 or 2, for a connection with these ends.
+pub fn header(version: u8, ends: Ends) -> Vec<u8> {
+    let ends = one_family(ends);
     if version == 1 {
-        text(client, to)
+        text(ends)
     } else {
-        binary(client, to)
+        binary(ends)
     }
 }
 
-fn text(client: SocketAddr, to: SocketAddr) -> Vec<u8> {
-    let family = if client.is_ipv4() { "TCP4" } else { "TCP6" };
+fn text(Ends { client, local }: Ends) -> Vec<u8> {
+    let family = family(client, "TCP4", "TCP6");
     let (from, from_port) = (client.ip(), client.port());
-    let (ip, port) = (to.ip(), to.port());
+    let (ip, port) = (local.ip(), local.port());
     format!("PROXY {family} {from} {ip} {from_port} {port}\r\n").into_bytes()
 }
 
-fn binary(client: SocketAddr, to: SocketAddr) -> Vec<u8> {
+/// What is said of ends of one family.
+fn family<T>(client: ClientAddress, v4: T, v6: T) -> T {
+    if client.0.is_ipv4() { v4 } else { v6 }
+}
+
+fn binary(Ends { client, local }: Ends) -> Vec<u8> {
     let mut addresses = Vec::new();
-    for address in [client, to] {
-        match address.ip() {
+    for ip in [client.ip(), local.ip()] {
+        match ip {
             IpAddr::V4(ip) => addresses.extend(ip.octets()),
             IpAddr::V6(ip) => addresses.extend(ip.octets()),
         }
     }
-    for address in [client, to] {
-        addresses.extend(address.port().to_be_bytes());
+    for port in [client.port(), local.port()] {
+        addresses.extend(port.to_be_bytes());
     }
-    let family = if client.is_ipv4() { TCP_V4 } else { TCP_V6 };
     let mut header = SIGNATURE.to_vec();
-    header.extend([PROXIED, family]);
+    header.extend([PROXIED, family(client, TCP_V4, TCP_V6)]);
     header.extend((addresses.len() as u16).to_be_bytes());
     header.extend(addresses);
     header
 }
 
 /// A header has room for one family: when they differ, both are written as IPv6.
-fn one_family(client: SocketAddr, to: SocketAddr) -> (SocketAddr, SocketAddr) {
+fn one_family(Ends { client, local }: Ends) -> Ends {
     let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
-    let (client, to) = (plain(client), plain(to));
-    if client.is_ipv4() == to.is_ipv4() {
-        return (client, to);
+    let (client, local) = (plain(client.0), plain(local.0));
+    if client.is_ipv4() == local.is_ipv4() {
+        return Ends {
+            client: ClientAddress(client),
+            local: LocalAddress(local),
+        };
     }
     let wide = |address: SocketAddr| match address.ip() {
         IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
         IpAddr::V6(_) => address,
     };
-    (wide(client), wide(to))
+    Ends {
+        client: ClientAddress(wide(client)),
+        local: LocalAddress(wide(local)),
+    }
 }
 
 #[cfg(test)]
@@ -76,7 +88,11 @@ mod tests {
 
     fn header_of(version: u8, client: &str, to: &str) -> Vec<u8> {
         let address = |text: &str| text.parse().expect("address");
-        header(version, address(client), address(to))
+        let ends = Ends {
+            client: ClientAddress(address(client)),
+            local: LocalAddress(address(to)),
+        };
+        header(version, ends)
     }
 
     #[test]

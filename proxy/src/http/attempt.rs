@@ -11,7 +11,7 @@ use http::Request;
 use crate::client::body::RequestBody;
 use crate::http::attempt::over_http1::over_single;
 use crate::http::attempt::over_http2::over_shared;
-pub use crate::http::attempt::target::{AttemptError, AttemptTarget, UpstreamResponse};
+pub use crate::http::attempt::target::{AttemptError, AttemptTarget, ConnectBy, UpstreamResponse};
 use crate::upstream::clusters::Clusters;
 
 /// Tries once. Where the upstream closed an idle connection while the request was on its way, the request is repeated on

@@ -28,7 +28,7 @@ pub fn refuse(
     if !matches!(decision.verdict, RequestVerdict::Refuse(Refusal::Blackhole)) {
         return Failure::new(Cause::Refused(Refusal::NoRoute), NO_ROUTE);
     }
-    let to = downstream.arrival.to;
+    let to = downstream.arrival.original_dst;
     Failure::from(Refusal::Blackhole).telling(format!(
         "no service is registered for the proxy {to} and the outbound policy is REGISTRY_ONLY; a ServiceEntry with address \
          {} and port {} of protocol TCP allows it",

@@ -1,7 +1,5 @@
 //! Who asks, and what is gathered about one of its requests on the way.
 
-use std::net::SocketAddr;
-
 use egret_config::decide::call::{Arrival, Terminated};
 use egret_config::decide::normalize::downstream::Downstream;
 use egret_config::model::mesh::ProxyHeaders;
@@ -16,10 +14,8 @@ use crate::report::reporter::FactsGuard;
 /// The client connection that requests come on.
 #[derive(Debug)]
 pub struct DownstreamConnection {
-    /// Where it came in.
+    /// Its addresses.
     pub arrival: Arrival,
-    /// Whom the client dialled, where somebody in front says it; otherwise where it came in.
-    pub dialled: SocketAddr,
     /// TLS that a gateway ended on it.
     pub terminated: Option<Terminated>,
     /// What the certificate says that the client showed, as an element of `x-forwarded-client-cert`.
@@ -31,7 +27,6 @@ impl DownstreamConnection {
     pub fn of(arrival: Arrival) -> Self {
         Self {
             arrival,
-            dialled: arrival.to,
             terminated: None,
             shown: None,
         }
@@ -41,7 +36,6 @@ impl DownstreamConnection {
     pub fn downstream(&self) -> Downstream<'_> {
         Downstream {
             arrival: self.arrival,
-            dialled: self.dialled,
             terminated: self.terminated.as_ref(),
             client_cert: self.shown.as_ref(),
         }
@@ -53,7 +47,7 @@ impl DownstreamConnection {
         facts.protocol = CallProtocol::Http;
         facts.downstream = DownstreamFacts {
             remote_address: Some(self.arrival.client),
-            local_address: Some(self.dialled),
+            local_address: Some(self.arrival.local),
             requested_server_name: self.terminated.as_ref().and_then(|tls| tls.sni.clone()),
             termination_details: None,
             wire: WireBytes::default(),

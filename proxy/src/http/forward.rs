@@ -6,14 +6,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_config::decide::call::Arrival;
+use egret_config::address::EndpointAddress;
 use egret_config::decide::flag::Flag;
 use egret_config::decide::normalize::forwarded;
 use egret_config::decide::verdict::Forward;
 use egret_config::model::mesh::ProxyHeaders;
 use egret_config::model::route::Retries;
 use egret_config::snapshot::Snapshot;
-use egret_config::snapshot::workload::Mode;
 use http::uri::Scheme;
 use http::{Request, Version};
 use hyper::upgrade::OnUpgrade;
@@ -26,7 +25,7 @@ use crate::dial::connect::Dial;
 use crate::dice;
 use crate::failure::{Cause, Failure};
 use crate::http::attempt::replayable_head::copy;
-use crate::http::attempt::{AttemptError, AttemptTarget, UpstreamResponse, attempt};
+use crate::http::attempt::{AttemptError, AttemptTarget, ConnectBy, UpstreamResponse, attempt};
 use crate::http::downstream::{DownstreamConnection, ExchangeContext};
 use crate::http::outgoing::Outgoing;
 use crate::http::upstream_request::UpstreamRequest;
@@ -58,7 +57,8 @@ pub async fn pass(
     snapshot: &Snapshot,
     context: &mut ExchangeContext<'_>,
 ) -> Result<Answered, Failure> {
-    let address = downstream.arrival.to;
+    let original_dst = downstream.arrival.original_dst;
+    let address = EndpointAddress::Ip(original_dst.0);
     context.facts.decision.cluster = Some(proxy.clusters.passthrough_name());
     context.tries = 1;
     let http2 = outgoing.parts.version == Version::HTTP_2;
@@ -68,23 +68,23 @@ pub async fn pass(
         headers::count_attempt(request.headers_mut(), 1);
     }
     let repeat = Cell::new(true);
+    let dial = Dial {
+        from: None,
+        limit: snapshot.mesh.connect_timeout,
+        keepalive: snapshot.mesh.keepalive.as_ref(),
+        own: proxy.clusters.own(),
+    };
     let way = AttemptTarget {
         pool: proxy.clusters.passthrough(),
         key: Key {
-            address,
+            address: address.clone(),
             name: None,
             ends: None,
         },
         others: Vec::new(),
         active: None,
-        live: None,
+        connect: ConnectBy::Original(original_dst, dial),
         http2,
-        dial: Dial {
-            from: None,
-            limit: snapshot.mesh.connect_timeout,
-            keepalive: snapshot.mesh.keepalive.as_ref(),
-            own: proxy.clusters.own(),
-        },
         host: None,
         informational: informational.as_ref(),
         facts: context.facts.attempts.begin(address),
@@ -119,24 +119,18 @@ pub async fn forward(
         context.facts.request.authority = Some(AuthorityFact::Header(outgoing.authority.clone()));
     }
     let limit = deadline::limit(forward.timeout, context.grpc, &mut outgoing.parts.headers);
-    // The upstream may be told who called whom. On a sidecar, that is where the call wants to go.
-    let arrival = Arrival {
-        client: downstream.arrival.client,
-        to: downstream.dialled,
-    };
-    let to_is_original = snapshot.workload.mode == Mode::Sidecar;
+    let (arrival, mode) = (downstream.arrival, snapshot.workload.mode);
     let mirrors: Vec<_> = mirror::struck(forward.mirrors, &mut dice::roll)
         .into_iter()
         .map(|cluster| mirror::Copy {
             cluster,
             outgoing: outgoing.copy(),
-            client: arrival.client,
-            to: (arrival.to, to_is_original),
+            arrival,
+            mode,
             limit,
         })
         .collect();
-    let upstream_request =
-        UpstreamRequest::new(forward.cluster, &outgoing, arrival, to_is_original, proxy);
+    let upstream_request = UpstreamRequest::new(forward.cluster, &outgoing, arrival, mode, proxy);
     let (mut request, upgrade) = upstream_request.build(outgoing)?;
     let retries = forward.retries.filter(|retries| retries.attempts > 0);
     let copies = retries

@@ -1,6 +1,5 @@
 //! Mirrors: copies of a request, sent and forgotten. Their answers are read and thrown away, their failures are nobody's.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use egret_config::decide::call::Arrival;
 use egret_config::decide::normalize::forwarded;
 use egret_config::header_names::{FORWARDED_FOR, INTERNAL};
 use egret_config::snapshot::cluster::Cluster;
+use egret_config::snapshot::workload::Mode;
 use http::{HeaderValue, header};
 use http_body_util::BodyExt;
 use tokio::task::spawn_local;
@@ -48,10 +48,10 @@ pub struct Copy {
     pub cluster: Arc<Cluster>,
     /// The request as it goes to the route's own destination, without a body.
     pub outgoing: Outgoing,
-    /// The caller, told to the mirror if nobody did.
-    pub client: SocketAddr,
-    /// Whom the caller dialled, and whether it wants to go there.
-    pub to: (SocketAddr, bool),
+    /// The client's connection; its address is told to the mirror if nobody did.
+    pub arrival: Arrival,
+    /// What this proxy is.
+    pub mode: Mode,
     /// The route's limit.
     pub limit: Option<Duration>,
 }
@@ -91,13 +91,10 @@ impl Copy {
         headers::count_attempt(map, 1);
         map.remove(header::EXPECT);
         if !map.contains_key(FORWARDED_FOR) {
-            forwarded::append_client(map, self.client.ip());
+            forwarded::append_client(map, self.arrival.client.ip());
         }
-        let (to, to_is_original) = self.to;
-        let client = self.client;
-        let arrival = Arrival { client, to };
-        let upstream_request =
-            UpstreamRequest::new(&self.cluster, &outgoing, arrival, to_is_original, proxy);
+        let (arrival, mode) = (self.arrival, self.mode);
+        let upstream_request = UpstreamRequest::new(&self.cluster, &outgoing, arrival, mode, proxy);
         let (request, _) = upstream_request.build(outgoing)?;
         // A mirrored request has no facts of its own yet: nothing reports them.
         let mut attempts = Attempts::default();

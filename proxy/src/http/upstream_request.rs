@@ -1,26 +1,26 @@
 //! A request's way to one cluster: which member, which connection, in which form of HTTP.
 
-use std::cell::Cell;
-use std::net::SocketAddr;
+use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::address::EndpointAddress;
 use egret_config::decide::call::Arrival;
 use egret_config::port::Protocol;
 use egret_config::snapshot::cluster::{Cluster, ClusterPolicy, Discovery};
+use egret_config::snapshot::workload::Mode;
 use http::uri::Scheme;
 use http::{Request, Version};
 use hyper::upgrade::OnUpgrade;
 
 use crate::client::body::{Received, RequestBody};
 use crate::client::pool::Key;
-use crate::dial::connect::Dial;
 use crate::dial::proxy_protocol::Ends;
 use crate::dice;
 use crate::failure::{Cause, Failure};
-use crate::http::attempt::{AttemptError, AttemptTarget, UpstreamResponse, attempt};
+use crate::http::attempt::{AttemptError, AttemptTarget, ConnectBy, UpstreamResponse, attempt};
 use crate::http::deadline::within;
 use crate::http::informational::InformationalSender;
 use crate::http::outgoing::Outgoing;
@@ -42,29 +42,29 @@ pub struct UpstreamRequest<'l> {
     host: Option<Arc<str>>,
     /// HTTP/2 instead of HTTP/1.
     pub http2: bool,
-    ends: Ends,
-    to_is_original: bool,
+    arrival: Arrival,
+    mode: Mode,
     informational: Option<InformationalSender>,
     /// What a cookie for consistent hashing says, should one be made.
     token: u64,
     /// How far the request has come.
     received: Received,
     /// Where a try is under way.
-    trying_at: Cell<Option<SocketAddr>>,
+    trying_at: RefCell<Option<EndpointAddress>>,
     /// Whether the request may still be repeated outside of the retry policy.
     repeat: Cell<bool>,
     /// Where the last try was made.
-    tried_at: Cell<Option<SocketAddr>>,
+    tried_at: RefCell<Option<EndpointAddress>>,
     proxy: &'l Proxy,
 }
 
 impl<'l> UpstreamRequest<'l> {
-    /// The way of a request of this arrival, whose `to` on a sidecar is where it wants to go.
+    /// The way of a request that came on a connection with these addresses to a proxy of this mode.
     pub fn new(
         cluster: &'l Arc<Cluster>,
         outgoing: &Outgoing,
         arrival: Arrival,
-        to_is_original: bool,
+        mode: Mode,
         proxy: &'l Proxy,
     ) -> Self {
         let policy = &cluster.policy;
@@ -75,17 +75,14 @@ impl<'l> UpstreamRequest<'l> {
             live: proxy.clusters.live(cluster),
             host: by_host.then(|| lowered(outgoing.host())),
             http2: speaks_http2(cluster.protocol, policy, outgoing),
-            ends: Ends {
-                client: arrival.client,
-                to: arrival.to,
-            },
-            to_is_original,
+            arrival,
+            mode,
             informational: outgoing.informational.clone(),
             token: dice::number(),
             received: outgoing.body.received(),
-            trying_at: Cell::new(None),
+            trying_at: RefCell::default(),
             repeat: Cell::new(true),
-            tried_at: Cell::new(None),
+            tried_at: RefCell::default(),
             proxy,
         }
     }
@@ -120,8 +117,8 @@ impl<'l> UpstreamRequest<'l> {
         let host = self.host.as_deref();
         let key = self.hash_key(&request);
         let wanted = LoadBalancerContext {
-            to: self.ends.to,
-            to_is_original: self.to_is_original,
+            original_dst: self.arrival.original_dst,
+            mode: self.mode,
             name: host,
             tried: before,
             hash: key.hash,
@@ -137,28 +134,23 @@ impl<'l> UpstreamRequest<'l> {
                 });
             }
         };
-        let facts = attempts.begin(target.address);
+        let facts = attempts.begin(target.address.clone());
         facts.workload = target.workload();
-        self.trying_at.set(Some(target.address));
-        self.tried_at.set(Some(target.address));
+        let address = target.address;
+        self.trying_at.replace(Some(address.clone()));
+        self.tried_at.replace(Some(address.clone()));
         let policy = &self.cluster.policy;
         let way = AttemptTarget {
             pool: &self.live.pool,
             key: Key {
-                address: target.address,
+                address: address.clone(),
                 name: self.host.clone().filter(|_| is_named_by_host(policy)),
-                ends: policy.proxy_protocol.map(|_| Box::new(self.ends)),
+                ends: policy.proxy_protocol.map(|_| Box::new(self.ends())),
             },
             others: target.others,
             active: target.active,
-            live: Some(&self.live),
+            connect: ConnectBy::Cluster(&self.live),
             http2: self.http2,
-            dial: Dial {
-                from: None,
-                limit: policy.connect_timeout,
-                keepalive: policy.pool.keepalive.as_ref(),
-                own: self.proxy.clusters.own(),
-            },
             host,
             informational: self.informational.as_ref(),
             facts,
@@ -176,8 +168,8 @@ impl<'l> UpstreamRequest<'l> {
                 }),
             },
         };
-        self.trying_at.set(None);
-        self.tell(target.address, &outcome);
+        self.trying_at.replace(None);
+        self.tell(&address, &outcome);
         outcome.map(|reply| UpstreamResponse {
             cookie: key.cookie,
             ..reply
@@ -185,14 +177,22 @@ impl<'l> UpstreamRequest<'l> {
     }
 
     /// The endpoint of the last try, if one was chosen.
-    pub fn tried_at(&self) -> Option<SocketAddr> {
-        self.tried_at.get()
+    pub fn tried_at(&self) -> Option<EndpointAddress> {
+        self.tried_at.borrow().clone()
     }
 
     /// Tells ejection that the time of the request was over while a try was under way.
     pub fn timed_out(&self) {
         if let Some(address) = self.trying_at.take() {
-            self.live.report(address, CallOutcome::TimedOut);
+            self.live.report(&address, CallOutcome::TimedOut);
+        }
+    }
+
+    /// What a PROXY header tells the upstream.
+    fn ends(&self) -> Ends {
+        Ends {
+            client: self.arrival.client,
+            local: self.arrival.local,
         }
     }
 
@@ -202,11 +202,11 @@ impl<'l> UpstreamRequest<'l> {
             return HashKey::default();
         };
         let (headers, query) = (request.headers(), request.uri().query());
-        hash_key::of_request(on, headers, query, self.ends.client.ip(), self.token)
+        hash_key::of_request(on, headers, query, self.arrival.client.ip(), self.token)
     }
 
     /// Tells ejection how a try went. A connection that could not be made was told of where it was tried.
-    fn tell(&self, address: SocketAddr, outcome: &Result<UpstreamResponse, AttemptError>) {
+    fn tell(&self, address: &EndpointAddress, outcome: &Result<UpstreamResponse, AttemptError>) {
         if self.cluster.policy.outlier_detection.is_none() {
             return;
         }
@@ -214,7 +214,7 @@ impl<'l> UpstreamRequest<'l> {
             Ok(reply) => {
                 let response = &reply.response;
                 let seen = CallOutcome::of_response(response.status(), response.headers());
-                self.live.report(reply.address, seen);
+                self.live.report(&reply.address, seen);
             }
             Err(failed) => {
                 if let Some(seen) = CallOutcome::of_failure(&failed.failure) {

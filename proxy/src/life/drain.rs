@@ -19,8 +19,11 @@ pub enum Phase {
     Running,
     /// Take no new inbound connections; all else as usual.
     DrainingInbound,
-    /// Take no new inbound connections, finish what is under way, close what is idle.
+    /// Take no new inbound connections, finish what is under way, and ask clients to leave with their next answer: one that
+    /// sends a request on an idle connection while that is closed would lose it.
     Draining,
+    /// Close what is idle.
+    Closing,
     /// Stop now.
     Forced,
 }
@@ -78,14 +81,19 @@ impl Drain {
         self.advance(Phase::Draining);
     }
 
+    /// Begins the drain if need be, and has idle connections closed.
+    pub fn close_idle(&self) {
+        self.advance(Phase::Closing);
+    }
+
     /// Returns once no guard is held.
     pub async fn idle(&self) {
         self.phase.closed().await;
     }
 
-    /// Begins the drain if need be, waits up to `patience` for all guards to be dropped, then forces.
+    /// Begins the drain if need be, has idle connections closed, waits up to `patience` for all guards to be dropped, then forces.
     pub async fn finish(&self, patience: Duration) -> Drained {
-        self.start();
+        self.close_idle();
         if timeout(patience, self.phase.closed()).await.is_ok() {
             return Drained::Finished;
         }
@@ -134,6 +142,20 @@ impl Guard {
         self.reached(Phase::Draining).await;
     }
 
+    /// Returns once idle connections are to be closed.
+    pub async fn closing(&mut self) {
+        self.reached(Phase::Closing).await;
+    }
+
+    /// Returns the phase once it is further than `seen`.
+    pub async fn beyond(&mut self, seen: Phase) -> Phase {
+        match self.phase.wait_for(|phase| *phase > seen).await {
+            Ok(phase) => *phase,
+            // The handle is gone: the process ends.
+            Err(_) => Phase::Forced,
+        }
+    }
+
     /// Returns once patience is over: stop now.
     pub async fn forced(&mut self) {
         self.reached(Phase::Forced).await;
@@ -155,7 +177,7 @@ mod tests {
         let mut guard = drain.guard();
         let worker = tokio::spawn(async move {
             guard.draining().await;
-            assert_eq!(guard.phase(), Phase::Draining);
+            assert_eq!(guard.beyond(Phase::Draining).await, Phase::Closing);
         });
         assert_eq!(
             drain.finish(Duration::from_secs(5)).await,

@@ -28,6 +28,16 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Outbound,
+        Self::Inbound,
+        Self::Configured,
+        Self::Admin,
+        Self::Health,
+        Self::Dns,
+    ];
+
     /// The flag that moves the port, where one does.
     fn flag(self) -> Option<&'static str> {
         match self {
@@ -63,31 +73,55 @@ pub struct BindError {
     source: io::Error,
 }
 
-/// One socket for each worker on `port` of all addresses, or of `bind` where one is given. The kernel spreads
-/// connections over them. Gives the address too: `[::]`, which takes IPv4 as well, or `0.0.0.0` where IPv6 is missing.
+impl BindError {
+    pub(super) fn new(purpose: Purpose, address: SocketAddr, source: io::Error) -> Self {
+        Self {
+            address,
+            purpose,
+            source,
+        }
+    }
+
+    /// Whether this machine has no IPv6.
+    pub(super) fn is_for_want_of_ipv6(&self) -> bool {
+        self.address.is_ipv6() && no_ipv6(&self.source)
+    }
+}
+
+/// `bind` where one is given, else all addresses: `[::]`, which takes IPv4 as well, or `0.0.0.0` where IPv6 is missing.
+pub fn address(bind: Option<IpAddr>, port: u16) -> SocketAddr {
+    match bind {
+        Some(ip) => SocketAddr::new(ip, port),
+        None => everywhere(port),
+    }
+}
+
+/// One socket for each worker on `address`. The kernel spreads connections over them.
 ///
 /// # Errors
 /// A port that anybody else listens on, even one who would share it, and whatever the kernel refuses.
 pub fn shared(
     purpose: Purpose,
-    bind: Option<IpAddr>,
-    port: u16,
+    address: SocketAddr,
     workers: NonZeroUsize,
-) -> Result<(SocketAddr, Vec<TcpListener>), BindError> {
-    let address = match bind {
-        Some(ip) => SocketAddr::new(ip, port),
-        None => everywhere(port),
-    };
-    let error = |source| BindError {
-        address,
-        purpose,
-        source,
-    };
-    socket::probe(address).map_err(error)?;
-    let sockets: io::Result<Vec<_>> = (0..workers.get())
+) -> Result<Vec<TcpListener>, BindError> {
+    socket::probe(address).map_err(|source| BindError::new(purpose, address, source))?;
+    more(purpose, address, workers)
+}
+
+/// Sockets on `address` beside those that this process has there.
+///
+/// # Errors
+/// Whatever the kernel refuses.
+pub fn more(
+    purpose: Purpose,
+    address: SocketAddr,
+    count: NonZeroUsize,
+) -> Result<Vec<TcpListener>, BindError> {
+    let sockets: io::Result<Vec<_>> = (0..count.get())
         .map(|_| socket::bind_listener(address, ReusePort::Shared))
         .collect();
-    Ok((address, sockets.map_err(error)?))
+    sockets.map_err(|source| BindError::new(purpose, address, source))
 }
 
 /// One socket on `address`, for a page server.
@@ -95,34 +129,24 @@ pub fn shared(
 /// # Errors
 /// As for [`shared`].
 pub fn alone(purpose: Purpose, address: SocketAddr) -> Result<TcpListener, BindError> {
-    socket::bind_listener(address, ReusePort::Alone).map_err(|source| BindError {
-        address,
-        purpose,
-        source,
-    })
+    socket::bind_listener(address, ReusePort::Alone)
+        .map_err(|source| BindError::new(purpose, address, source))
 }
 
-/// The sockets of captured DNS queries on loopback, where the kernel redirects them to: one for datagrams and one for
-/// connections of each family that this machine has.
+/// A socket for datagrams on `address`.
 ///
 /// # Errors
 /// As for [`shared`].
-pub fn dns(port: u16) -> Result<Vec<(UdpSocket, TcpListener)>, BindError> {
-    let v4 = dns_of(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
-    match dns_of(SocketAddr::from((Ipv6Addr::LOCALHOST, port))) {
-        Ok(v6) => Ok(vec![v4, v6]),
-        Err(error) if no_ipv6(&error.source) => Ok(vec![v4]),
-        Err(error) => Err(error),
-    }
+pub fn datagrams(purpose: Purpose, address: SocketAddr) -> Result<UdpSocket, BindError> {
+    socket::bind_datagrams(address).map_err(|source| BindError::new(purpose, address, source))
 }
 
-fn dns_of(address: SocketAddr) -> Result<(UdpSocket, TcpListener), BindError> {
-    let datagrams = socket::bind_datagrams(address).map_err(|source| BindError {
-        address,
-        purpose: Purpose::Dns,
-        source,
-    })?;
-    Ok((datagrams, alone(Purpose::Dns, address)?))
+/// Loopback of both families.
+pub fn loopback(port: u16) -> [SocketAddr; 2] {
+    [
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
+    ]
 }
 
 /// All addresses: of both families where the kernel has IPv6.

@@ -1,7 +1,8 @@
 //! Opens and closes ports: those of the process once, those of the configuration as the snapshot asks for them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,8 +14,8 @@ use tracing::{error, info};
 
 use crate::connection::ListenerKind;
 use crate::current::Current;
-use crate::listen::bind;
 use crate::listen::bind::{BindError, Purpose};
+use crate::listen::binder::{Binder, Handed};
 use crate::listen::worker::{Order, WorkerHandle};
 use crate::lock::lock;
 
@@ -25,6 +26,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Ports {
     workers: Vec<WorkerHandle>,
+    binder: Binder,
     configured: BTreeMap<BoundPort, Result<Open, String>>,
     /// Ports that stay open until the process drains.
     fixed: Vec<Open>,
@@ -67,9 +69,10 @@ impl ListenerStatus {
 
 impl Ports {
     /// Nothing open yet. There must be at least one worker.
-    pub fn new(workers: Vec<WorkerHandle>) -> Self {
+    pub fn new(workers: Vec<WorkerHandle>, binder: Binder) -> Self {
         Self {
             workers,
+            binder,
             configured: BTreeMap::new(),
             fixed: Vec::new(),
             closed: false,
@@ -92,7 +95,7 @@ impl Ports {
         entrance: ListenerKind,
         port: u16,
     ) -> Result<(), BindError> {
-        let open = hand_out(&self.workers, purpose, entrance, None, port)?;
+        let open = self.hand_out(purpose, entrance, None, port)?;
         self.fixed.push(open);
         self.show();
         Ok(())
@@ -108,6 +111,7 @@ impl Ports {
         self.configured.retain(|port, state| {
             let keep = wanted.contains(port);
             if let (false, Ok(open)) = (keep, &*state) {
+                self.binder.forget(open.purpose, open.address);
                 info!(address = %open.address, "port closed: no Gateway or Sidecar configures it any more");
             }
             keep
@@ -117,13 +121,13 @@ impl Ports {
             if matches!(self.configured.get(&port), Some(Ok(_))) {
                 continue;
             }
-            match hand_out(
-                &self.workers,
+            let opened = self.hand_out(
                 Purpose::Configured,
                 ListenerKind::Dialled,
                 port.bind,
                 port.port,
-            ) {
+            );
+            match opened {
                 Ok(open) => {
                     info!(address = %open.address, "port open: a Gateway or Sidecar configures it");
                     self.configured.insert(port, Ok(open));
@@ -174,14 +178,58 @@ impl Ports {
         self.end(ending).await;
     }
 
-    async fn end(&self, open: Vec<Open>) {
+    async fn end(&mut self, open: Vec<Open>) {
         self.show();
         for port in &open {
+            self.binder.forget(port.purpose, port.address);
             port.until_dropped.send_replace(());
         }
         for port in &open {
             port.until_dropped.closed().await;
         }
+    }
+
+    /// Binds a socket for each worker and hands them out.
+    fn hand_out(
+        &mut self,
+        purpose: Purpose,
+        entrance: ListenerKind,
+        bind: Option<IpAddr>,
+        port: u16,
+    ) -> Result<Open, BindError> {
+        let count = NonZeroUsize::new(self.workers.len()).expect("there is a worker");
+        let (address, sockets) = self.binder.shared(purpose, bind, port, count)?;
+        let (until_dropped, open) = watch::channel(());
+        for (worker, socket) in self.workers.iter().cycle().zip(sockets) {
+            if worker
+                .send(Order {
+                    socket,
+                    entrance,
+                    open: open.clone(),
+                })
+                .is_err()
+            {
+                error!(%address, "a worker has ended; its share of connections is not served");
+            }
+        }
+        Ok(Open {
+            address,
+            purpose,
+            until_dropped,
+        })
+    }
+
+    /// Copies of all listening sockets, those of pages among them, for another proxy.
+    ///
+    /// # Errors
+    /// The kernel's, for want of descriptors.
+    pub fn copies(&self) -> io::Result<Vec<Handed>> {
+        self.binder.copies()
+    }
+
+    /// Closes inherited sockets that nobody asked for.
+    pub fn settle(&mut self) {
+        self.binder.settle();
     }
 
     fn show(&self) {
@@ -201,36 +249,6 @@ impl Ports {
         let entries = self.fixed.iter().map(opened).chain(configured).collect();
         *lock(&self.listener_status.entries) = entries;
     }
-}
-
-/// Binds a socket for each worker and hands them out.
-fn hand_out(
-    workers: &[WorkerHandle],
-    purpose: Purpose,
-    entrance: ListenerKind,
-    bind: Option<std::net::IpAddr>,
-    port: u16,
-) -> Result<Open, BindError> {
-    let count = NonZeroUsize::new(workers.len()).expect("there is a worker");
-    let (address, sockets) = bind::shared(purpose, bind, port, count)?;
-    let (until_dropped, open) = watch::channel(());
-    for (worker, socket) in workers.iter().zip(sockets) {
-        if worker
-            .send(Order {
-                socket,
-                entrance,
-                open: open.clone(),
-            })
-            .is_err()
-        {
-            error!(%address, "a worker has ended; its share of connections is not served");
-        }
-    }
-    Ok(Open {
-        address,
-        purpose,
-        until_dropped,
-    })
 }
 
 #[cfg(test)]

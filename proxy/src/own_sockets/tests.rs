@@ -18,6 +18,11 @@ fn at(address: &str) -> SocketAddr {
     address.parse().expect("an address")
 }
 
+/// The ends of an upstream socket, as a listener of ours sees them that the socket comes back to.
+fn seen(local: &str, remote: &str) -> (ClientAddress, OriginalDestination) {
+    (ClientAddress(at(local)), OriginalDestination(at(remote)))
+}
+
 #[test]
 fn an_address_of_this_host_is_its_own_though_nobody_named_it() {
     let own = listening_on(&[80], Mode::Gateway);
@@ -50,40 +55,47 @@ fn the_other_addresses_of_a_name_are_dialled() {
 #[test]
 fn an_upstream_socket_is_known_while_it_lives_by_both_addresses() {
     let own = listening_on(&[], Mode::Sidecar);
-    let (local, remote) = (at("10.0.0.5:40000"), at("192.0.2.1:80"));
+    let local = LocalAddress(at("10.0.0.5:40000"));
     let registered = own.register(local, at("[::ffff:192.0.2.1]:80"));
     let other = own.register(local, at("192.0.2.2:80"));
-    assert!(own.has_upstream(local, remote));
-    assert!(own.has_upstream_at(local));
+    let (client, to) = seen("10.0.0.5:40000", "192.0.2.1:80");
+    assert!(own.has_upstream(client, to));
+    assert!(own.has_upstream_at(client));
     // The port of another client is not ours, nor is the same port towards another address.
-    assert!(!own.has_upstream(local, at("192.0.2.3:80")));
-    assert!(!own.has_upstream(at("10.0.0.5:40064"), remote));
-    assert!(!own.has_upstream_at(at("10.0.0.5:40064")));
-    assert!(!own.has_upstream_at(at("10.0.0.4:40000")));
+    for (client, to) in [
+        seen("10.0.0.5:40000", "192.0.2.3:80"),
+        seen("10.0.0.5:40064", "192.0.2.1:80"),
+    ] {
+        assert!(!own.has_upstream(client, to), "{client} {to}");
+    }
+    for client in ["10.0.0.5:40064", "10.0.0.4:40000"] {
+        assert!(!own.has_upstream_at(ClientAddress(at(client))), "{client}");
+    }
     drop(registered);
-    assert!(!own.has_upstream(local, remote));
-    assert!(own.has_upstream_at(local));
+    assert!(!own.has_upstream(client, to));
+    assert!(own.has_upstream_at(client));
     drop(other);
-    assert!(!own.has_upstream_at(local));
+    assert!(!own.has_upstream_at(client));
 }
 
 #[test]
 fn who_asks_for_a_socket_that_is_connecting_waits_until_it_is_registered() {
     let own = listening_on(&[], Mode::Sidecar);
-    let (local, remote) = (at("10.0.0.5:40000"), at("192.0.2.1:80"));
+    let (client, to) = seen("10.0.0.5:40000", "192.0.2.1:80");
     let announced = own.connecting();
-    assert!(!own.has_upstream(local, remote), "nobody waits for ever");
-    let registered = own.register(local, remote);
+    assert!(!own.has_upstream(client, to), "nobody waits for ever");
+    let registered = own.register(LocalAddress(client.0), to.0);
     drop(announced);
-    assert!(own.has_upstream(local, remote));
+    assert!(own.has_upstream(client, to));
     drop(registered);
-    assert!(!own.has_upstream(local, remote));
+    assert!(!own.has_upstream(client, to));
 }
 
 #[test]
 fn a_refused_client_hears_of_both_users() {
     let own = listening_on(&[], Mode::Sidecar);
-    let failure = own.client_refused(at("10.0.0.5:40000"), at("192.0.2.1:80"));
+    let (client, to) = seen("10.0.0.5:40000", "192.0.2.1:80");
+    let failure = own.client_refused(client, to);
     let words = failure.to_string();
     let uid = format!("uid {}", Uid::effective());
     for part in ["own_listener", "uid 1337", &uid, "10.0.0.5:40000"] {

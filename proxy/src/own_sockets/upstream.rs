@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
+use egret_config::address::LocalAddress;
+
 use crate::lock::lock;
 
 /// Parts of the set, each with a lock of its own; a socket is in the one of its local port.
@@ -72,7 +74,11 @@ impl Upstream {
         find()
     }
 
-    pub(super) fn register(self: &Arc<Self>, local: SocketAddr, remote: SocketAddr) -> Registered {
+    pub(super) fn register(
+        self: &Arc<Self>,
+        local: LocalAddress,
+        remote: SocketAddr,
+    ) -> Registered {
         let ends = (local.ip(), local.port(), remote.ip(), remote.port());
         self.shard(local.port()).insert(ends);
         Registered {
@@ -81,12 +87,12 @@ impl Upstream {
         }
     }
 
-    pub(super) fn contains(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+    pub(super) fn contains(&self, local: LocalAddress, remote: SocketAddr) -> bool {
         let ends = (local.ip(), local.port(), remote.ip(), remote.port());
         self.settled(|| self.shard(local.port()).contains(&ends))
     }
 
-    pub(super) fn has_local(&self, local: SocketAddr) -> bool {
+    pub(super) fn has_local(&self, local: LocalAddress) -> bool {
         let first = (
             local.ip(),
             local.port(),

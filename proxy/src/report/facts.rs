@@ -4,10 +4,10 @@
 mod wire;
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::address::{ClientAddress, EndpointAddress, LocalAddress, UpstreamLocalAddress};
 use egret_config::decide::flag::{Flag, Flags};
 use egret_config::decide::normalize::NormalizedRequest;
 use egret_config::decide::outcome::OutcomeKind;
@@ -70,10 +70,10 @@ pub enum CallProtocol {
 /// The client's side of a call.
 #[derive(Clone, Debug, Default)]
 pub struct DownstreamFacts {
-    /// The client's address: the peer's, or the one that a PROXY header names.
-    pub remote_address: Option<SocketAddr>,
+    /// The client's address.
+    pub remote_address: Option<ClientAddress>,
     /// The address that the client connected to: on a sidecar the original destination.
-    pub local_address: Option<SocketAddr>,
+    pub local_address: Option<LocalAddress>,
     /// The client's SNI.
     pub requested_server_name: Option<Arc<str>>,
     /// Why egret closed the client's connection.
@@ -129,9 +129,9 @@ pub struct DecisionFacts {
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// The endpoint; once it answered, the one of its addresses that did.
-    pub endpoint: SocketAddr,
+    pub endpoint: EndpointAddress,
     /// The local address of the connection to it.
-    pub local_address: Option<SocketAddr>,
+    pub local_address: Option<UpstreamLocalAddress>,
     /// The workload at the endpoint, where it is a pod that is known.
     pub workload: Option<Hashed<DestinationWorkload>>,
 }
@@ -206,7 +206,7 @@ impl RequestFacts {
 
 impl Attempts {
     /// Adds an attempt at this endpoint.
-    pub fn begin(&mut self, endpoint: SocketAddr) -> &mut Attempt {
+    pub fn begin(&mut self, endpoint: EndpointAddress) -> &mut Attempt {
         let attempt = Attempt {
             endpoint,
             local_address: None,

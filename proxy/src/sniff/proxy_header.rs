@@ -6,6 +6,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Buf;
+use egret_config::address::{ClientAddress, LocalAddress};
 use tokio::io::AsyncRead;
 
 use crate::sniff::read::{SNIFFED_MAX, read};
@@ -23,9 +24,9 @@ const LINE_MAX: usize = 107;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Named {
     /// Who made it.
-    pub client: SocketAddr,
-    /// Whom it was made to.
-    pub dialled: SocketAddr,
+    pub client: ClientAddress,
+    /// The address that it was made to.
+    pub local: LocalAddress,
 }
 
 /// What the first bytes of a connection are.
@@ -114,8 +115,8 @@ fn named_by_line(text: &str) -> Option<Option<Named>> {
         _ => false,
     };
     let named = Named {
-        client: SocketAddr::new(from, from_port),
-        dialled: SocketAddr::new(to, to_port),
+        client: ClientAddress(SocketAddr::new(from, from_port)),
+        local: LocalAddress(SocketAddr::new(to, to_port)),
     };
     (fits && words.next().is_none()).then_some(Some(named))
 }
@@ -160,8 +161,8 @@ where
         SocketAddr::new((*ip).into(), u16::from_be_bytes(*port))
     };
     Some(Named {
-        client: end(from, from_port),
-        dialled: end(to, to_port),
+        client: ClientAddress(end(from, from_port)),
+        local: LocalAddress(end(to, to_port)),
     })
 }
 
@@ -171,10 +172,10 @@ mod tests {
 
     use super::*;
 
-    fn whole(length: usize, client: &str, dialled: &str) -> Header {
+    fn whole(length: usize, client: &str, local: &str) -> Header {
         let named = Named {
-            client: client.parse().expect("address"),
-            dialled: dialled.parse().expect("address"),
+            client: ClientAddress(client.parse().expect("address")),
+            local: LocalAddress(local.parse().expect("address")),
         };
         Header::Whole(length, Some(named))
     }
@@ -268,7 +269,7 @@ mod tests {
         let named = proxy_header(&mut stream).await.expect("header");
         assert_eq!(
             named.map(|named| named.client),
-            Some(([10, 0, 0, 1], 1).into())
+            Some(ClientAddress(([10, 0, 0, 1], 1).into()))
         );
         let mut rest = String::new();
         stream.read_to_string(&mut rest).await.expect("read");

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 
+use egret_config::address::OriginalDestination;
 use nix::errno::Errno;
 use socket2::SockRef;
 
@@ -11,7 +12,7 @@ use socket2::SockRef;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// Netfilter redirected it: the caller asked for this address. Never an IPv4-mapped IPv6 address.
-    Redirected(SocketAddr),
+    Redirected(OriginalDestination),
     /// The caller connected to the listener itself, so there is nowhere to forward to; dialling would be a loop.
     Direct,
 }
@@ -31,7 +32,7 @@ pub fn origin(socket: &impl AsFd) -> io::Result<Origin> {
     match answer {
         Ok(address) => match internet(&address)? {
             wanted if wanted == local => Ok(Origin::Direct),
-            wanted => Ok(Origin::Redirected(wanted)),
+            wanted => Ok(Origin::Redirected(OriginalDestination(wanted))),
         },
         // No connection-tracking entry, or no connection tracking at all in this namespace: nothing redirected it.
         Err(error) if [Errno::ENOENT, Errno::ENOPROTOOPT].contains(&errno(&error)) => {

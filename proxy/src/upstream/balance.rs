@@ -6,9 +6,9 @@ pub mod priority;
 pub mod warmup;
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
+use egret_config::address::EndpointAddress;
 use egret_config::decide::Dice;
 
 use crate::upstream::balance::warmup::Shares;
@@ -30,7 +30,7 @@ pub enum Balance {
 pub fn pick<'e>(
     balance: Balance,
     endpoints: &'e [Rc<Endpoint>],
-    avoid: &[SocketAddr],
+    avoid: &[EndpointAddress],
     shares: &Shares,
     turn: &Cell<u64>,
     dice: Dice<'_>,
@@ -44,11 +44,10 @@ pub fn pick<'e>(
         .filter(|endpoint| !avoid.contains(&endpoint.address))
         .cloned()
         .collect();
-    let picked = once(balance, &fresh, shares, turn, dice).map(|endpoint| endpoint.address);
-    match picked {
-        Some(address) => endpoints
+    match once(balance, &fresh, shares, turn, dice) {
+        Some(picked) => endpoints
             .iter()
-            .find(|endpoint| endpoint.address == address),
+            .find(|endpoint| endpoint.address == picked.address),
         None => once(balance, endpoints, shares, turn, dice),
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::address::EndpointAddress;
 use egret_config::decide::Dice;
 use egret_config::model::endpoint::DestinationWorkload;
 use egret_config::model::policy::LoadBalancer;
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::client::pool::Pool;
 use crate::dial::failed_addresses;
-use crate::dial::failed_addresses::FailedAddressCache;
+use crate::dial::failed_addresses::{FailedAddressCache, Failover};
 use crate::dns::names::Names;
 use crate::failure::Failure;
 use crate::own_sockets::OwnSockets;
@@ -37,7 +38,7 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub struct Target {
     /// Where it is.
-    pub address: SocketAddr,
+    pub address: EndpointAddress,
     /// Where the name of the call is, too, where that says whom it is for.
     pub others: Vec<SocketAddr>,
     /// Counts the call while it lives.
@@ -136,7 +137,7 @@ impl ClusterRuntime {
     }
 
     /// Notes how a call to an endpoint went, for ejection.
-    pub fn report(&self, address: SocketAddr, seen: CallOutcome) {
+    pub fn report(&self, address: &EndpointAddress, seen: CallOutcome) {
         let cluster = self.cluster.borrow();
         if let Some(policy) = &cluster.policy.outlier_detection {
             let hosts = self.found.borrow().endpoints().len();
@@ -195,7 +196,7 @@ impl ClusterRuntime {
         let cluster = self.cluster();
         let request = self.admit(&cluster, wanted.carries)?;
         let at = |address| Target {
-            address,
+            address: EndpointAddress::Ip(address),
             others: Vec::new(),
             active: None,
         };
@@ -208,7 +209,7 @@ impl ClusterRuntime {
                 let all =
                     resolve::per_call(&cluster, allowed, *port, wanted, (names, &*self.own)).await;
                 all.map(|(first, others)| Target {
-                    address: self.failed_addresses.instead_of(first),
+                    address: EndpointAddress::Ip(self.failed_addresses.instead_of(first)),
                     others,
                     active: None,
                 })
@@ -224,9 +225,9 @@ impl ClusterRuntime {
                     );
                 }
                 let among = if *single {
-                    FamilyFilter::First(wanted.to)
+                    FamilyFilter::First(wanted.original_dst)
                 } else {
-                    FamilyFilter::Family(wanted.to)
+                    FamilyFilter::Family(wanted.original_dst)
                 };
                 return self.one_of(&cluster, among, wanted, request, dice);
             }
@@ -247,13 +248,18 @@ impl ClusterRuntime {
         }
         let found = self.found.borrow();
         let ejected = self.standing.ejected();
-        let all = found.endpoints().iter().map(|endpoint| endpoint.address);
-        failed_addresses::in_turns(picked, all.filter(|address| !ejected.contains(address)))
+        let fit = found.endpoints().iter().filter_map(|endpoint| {
+            let EndpointAddress::Ip(address) = endpoint.address else {
+                return None;
+            };
+            (!ejected.contains(&endpoint.address)).then_some(address)
+        });
+        failed_addresses::in_turns(picked, fit)
     }
 
-    /// Notes that `instead` answered while `picked` did not.
-    pub fn passes_over(&self, picked: SocketAddr, instead: SocketAddr) {
-        self.failed_addresses.note(picked, instead);
+    /// Notes which address answered instead of which.
+    pub fn passes_over(&self, failover: Failover) {
+        self.failed_addresses.note(failover);
     }
 
     /// A place among the requests that there may be. A budget of retries needs them counted.
@@ -296,22 +302,23 @@ impl ClusterRuntime {
         };
         let picked = picked.ok_or_else(|| resolve::nobody(cluster, found.endpoints().len()))?;
         Ok(Target {
-            address: self.failed_addresses.instead_of(picked.address),
+            address: match &picked.address {
+                EndpointAddress::Ip(address) => {
+                    EndpointAddress::Ip(self.failed_addresses.instead_of(*address))
+                }
+                unix @ EndpointAddress::Unix(_) => unix.clone(),
+            },
             others: Vec::new(),
             active: Some(Active::begin(Some(picked), request)),
         })
     }
 
     fn learn(&self, found: EndpointSet) {
-        let addresses = |found: &EndpointSet| -> Vec<SocketAddr> {
-            let all = found.endpoints().iter().map(|endpoint| endpoint.address);
-            all.collect()
-        };
-        let new = addresses(&found);
-        if self.cluster.borrow().policy.outlier_detection.is_some()
-            && addresses(&self.found.borrow()) != new
-        {
-            self.standing.keep_hosts(&new);
+        if self.cluster.borrow().policy.outlier_detection.is_some() {
+            let new = found.addresses();
+            if self.found.borrow().addresses() != new {
+                self.standing.keep_hosts(&new);
+            }
         }
         self.meet(found);
     }
@@ -322,8 +329,7 @@ impl ClusterRuntime {
             && !found.endpoints().is_empty()
         {
             let endpoints = found.endpoints();
-            let addresses: Vec<_> = endpoints.iter().map(|one| one.address).collect();
-            let known = self.standing.known(&addresses);
+            let known = self.standing.known(&found.addresses());
             for (endpoint, since) in endpoints.iter().zip(&known) {
                 endpoint.since.set(Some(*since));
             }

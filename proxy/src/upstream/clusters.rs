@@ -7,13 +7,15 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use egret_config::address::{EndpointAddress, UpstreamLocalAddress};
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::{Cluster, ClusterPolicy, PASSTHROUGH_CLUSTER};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 
 use crate::client::pool::Pool;
-use crate::dial::connect::{Connected, Dial, connect};
+use crate::dial::connect::{Connected, Dial, connect, connect_unix};
+use crate::dial::failed_addresses::Failover;
 use crate::dial::post_tunnel::PostTunnel;
 use crate::dial::proxy_protocol::Ends;
 use crate::dial::stream::Stream;
@@ -49,7 +51,7 @@ pub struct Opening<'o> {
     /// The cluster.
     pub live: &'o ClusterRuntime,
     /// The endpoint.
-    pub address: SocketAddr,
+    pub address: &'o EndpointAddress,
     /// Where the call's own name is, too.
     pub others: &'o [SocketAddr],
     /// The name sent and verified where TLS is originated and its policy names none.
@@ -68,9 +70,9 @@ pub struct Opened {
     /// The connection.
     pub stream: Stream,
     /// The address that answered.
-    pub address: SocketAddr,
+    pub address: EndpointAddress,
     /// Our address on it.
-    pub local: SocketAddr,
+    pub local: UpstreamLocalAddress,
 }
 
 impl Clusters {
@@ -149,12 +151,23 @@ impl Clusters {
             keepalive: policy.pool.keepalive.as_ref(),
             own: &self.own,
         };
-        let addresses = opening.live.alternates(opening.address, opening.others);
-        let connected = connect(&addresses, dial).await?;
-        if connected.address != opening.address {
-            opening.live.passes_over(opening.address, connected.address);
+        let connected = match opening.address {
+            EndpointAddress::Ip(picked) => {
+                let addresses = opening.live.alternates(*picked, opening.others);
+                connect(&addresses, dial).await?
+            }
+            EndpointAddress::Unix(path) => connect_unix(path, dial.limit).await?,
+        };
+        let (address, local) = (connected.address.clone(), connected.local.clone());
+        if let (EndpointAddress::Ip(failed), EndpointAddress::Ip(answered)) =
+            (opening.address, &address)
+            && failed != answered
+        {
+            opening.live.passes_over(Failover {
+                failed: *failed,
+                answered: *answered,
+            });
         }
-        let (address, local) = (connected.address, connected.local);
         if policy.tls.is_none() && policy.tunnel.is_none() && policy.proxy_protocol.is_none() {
             return Ok(Opened {
                 stream: Stream::plain(connected.stream).guarded(opening.permit),
@@ -189,7 +202,7 @@ impl Clusters {
         let policy = &cluster.policy;
         let mut stream = connected.stream;
         if let (Some(version), Some(ends)) = (policy.proxy_protocol, opening.ends) {
-            let header = proxy_protocol::header(version, ends.client, ends.to);
+            let header = proxy_protocol::header(version, ends);
             stream.write_all(&header).await.map_err(|error| {
                 let words = format!(
                     "cannot send a PROXY header to {}: {error}",

@@ -1,9 +1,9 @@
 //! The endpoints of a cluster as far as they are known, and which of them are fit to be called.
 
 use std::cell::{OnceCell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 
+use egret_config::address::{EndpointAddress, OriginalDestination};
 use egret_config::decide::Dice;
 use egret_config::model::policy::HashTable;
 use tokio::time::Instant;
@@ -34,9 +34,9 @@ pub enum FamilyFilter {
     /// All.
     All,
     /// Those of the family that this address has, or all when there are none of it.
-    Family(SocketAddr),
+    Family(OriginalDestination),
     /// The first of that family.
-    First(SocketAddr),
+    First(OriginalDestination),
 }
 
 /// Endpoints that are fit to be called, by priority.
@@ -59,7 +59,7 @@ pub struct PriorityLevel {
 impl EndpointSet {
     /// These endpoints, to be asked for again at `until`.
     pub fn new(mut endpoints: Vec<Rc<Endpoint>>, until: Option<Instant>) -> Self {
-        endpoints.sort_by_key(|endpoint| endpoint.address.is_ipv6());
+        endpoints.sort_by_key(|endpoint| !endpoint.address.is_ipv4());
         let v4 = endpoints
             .iter()
             .filter(|endpoint| endpoint.address.is_ipv4())
@@ -77,6 +77,12 @@ impl EndpointSet {
         &self.endpoints
     }
 
+    /// Their addresses.
+    pub fn addresses(&self) -> Vec<EndpointAddress> {
+        let all = self.endpoints.iter();
+        all.map(|endpoint| endpoint.address.clone()).collect()
+    }
+
     /// Whether they have to be asked for again.
     pub fn is_stale(&self) -> bool {
         self.until.is_some_and(|until| until <= Instant::now())
@@ -88,12 +94,12 @@ impl EndpointSet {
         &self,
         among: FamilyFilter,
         version: u64,
-        ejected: impl FnOnce() -> Vec<SocketAddr>,
+        ejected: impl FnOnce() -> Vec<EndpointAddress>,
         health_min: u32,
     ) -> Rc<HealthyEndpoints> {
         let place = match among {
             FamilyFilter::All => 0,
-            FamilyFilter::Family(to) | FamilyFilter::First(to) => 1 + usize::from(to.is_ipv6()),
+            FamilyFilter::Family(to) | FamilyFilter::First(to) => 1 + usize::from(to.0.is_ipv6()),
         };
         if let Some((made_of, usable)) = &self.usable.borrow()[place]
             && *made_of == version
@@ -110,9 +116,9 @@ impl EndpointSet {
     }
 
     fn among(&self, among: FamilyFilter) -> &[Rc<Endpoint>] {
-        let family = |to: SocketAddr| {
+        let family = |to: OriginalDestination| {
             let (v4, v6) = self.endpoints.split_at(self.v4);
-            let (wanted, other) = if to.is_ipv4() { (v4, v6) } else { (v6, v4) };
+            let (wanted, other) = if to.0.is_ipv4() { (v4, v6) } else { (v6, v4) };
             if wanted.is_empty() { other } else { wanted }
         };
         match among {
@@ -124,7 +130,7 @@ impl EndpointSet {
 }
 
 impl HealthyEndpoints {
-    fn new(endpoints: &[Rc<Endpoint>], ejected: &[SocketAddr], health_min: u32) -> Self {
+    fn new(endpoints: &[Rc<Endpoint>], ejected: &[EndpointAddress], health_min: u32) -> Self {
         let mut levels: Vec<PriorityLevel> = Vec::new();
         let well = |endpoint: &Endpoint| !ejected.contains(&endpoint.address);
         let well_count = endpoints.iter().filter(|endpoint| well(endpoint)).count();
@@ -152,13 +158,13 @@ impl HealthyEndpoints {
 
     /// The priority that a call goes to; `None` when nobody is fit. Priorities that endpoints in `done` are of are left
     /// out, unless nobody else is fit.
-    pub fn level(&self, done: &[SocketAddr], dice: Dice<'_>) -> Option<&PriorityLevel> {
+    pub fn level(&self, done: &[EndpointAddress], dice: Dice<'_>) -> Option<&PriorityLevel> {
         let chosen = self.other(done, dice);
         let chosen = chosen.or_else(|| priority::choose(&self.loads, dice));
         self.levels.get(chosen?)
     }
 
-    fn other(&self, done: &[SocketAddr], dice: Dice<'_>) -> Option<usize> {
+    fn other(&self, done: &[EndpointAddress], dice: Dice<'_>) -> Option<usize> {
         if done.is_empty() {
             return None;
         }

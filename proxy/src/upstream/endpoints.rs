@@ -1,23 +1,21 @@
 //! Who is behind a cluster: addresses with what this worker has going on at each.
 
 use std::cell::Cell;
-use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
 
-use egret_config::model::endpoint::{Address, DestinationWorkload};
+use egret_config::address::EndpointAddress;
+use egret_config::model::endpoint::DestinationWorkload;
 use egret_config::model::tls::Hashed;
 use egret_config::snapshot::cluster::Member;
 use tokio::time::Instant;
 
-use crate::sys::stand_in;
 use crate::upstream::limits::Permit;
 
 /// One address behind a cluster.
 #[derive(Debug)]
 pub struct Endpoint {
     /// Where it is.
-    pub address: SocketAddr,
+    pub address: EndpointAddress,
     /// Its share relative to the others, at least 1.
     pub weight: u32,
     /// How near it is; 0 is nearest.
@@ -32,7 +30,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// An endpoint with nothing under way.
-    pub fn new(address: SocketAddr, weight: u32, priority: u32) -> Self {
+    pub fn new(address: EndpointAddress, weight: u32, priority: u32) -> Self {
         Self {
             address,
             weight: weight.max(1),
@@ -44,7 +42,7 @@ impl Endpoint {
     }
 
     /// The endpoint of a member at this address.
-    fn of(member: &Member, address: SocketAddr) -> Self {
+    fn of(member: &Member, address: EndpointAddress) -> Self {
         Self {
             workload: member.workload.clone(),
             ..Self::new(address, member.weight, member.priority)
@@ -88,42 +86,29 @@ impl Drop for Active {
     }
 }
 
-/// The endpoint of a member that is a Unix socket.
-pub fn of_path(member: &Member, path: &Arc<str>) -> Rc<Endpoint> {
-    let address = stand_in::of(path);
-    Rc::new(Endpoint::of(member, address))
-}
-
 /// The endpoints of members that are addresses or Unix sockets. Names are left out.
 pub fn of_addresses(members: &[Member]) -> Vec<Rc<Endpoint>> {
-    members
-        .iter()
-        .filter_map(|member| match member.address {
-            Address::Ip(ip) => {
-                let address = SocketAddr::new(ip, member.port);
-                Some(Rc::new(Endpoint::of(member, address)))
-            }
-            Address::Unix(ref path) => Some(of_path(member, path)),
-            Address::Name(_) => None,
-        })
-        .collect()
+    let endpoints = members.iter().filter_map(|member| {
+        let address = member.endpoint_address()?;
+        Some(Endpoint::of(member, address))
+    });
+    endpoints.map(Rc::new).collect()
 }
 
-/// The endpoints of what a name resolves to. An address that was there before keeps its state.
+/// The endpoints of a member at these addresses. An address that was there before keeps its state.
 pub fn of_answer(
     member: &Member,
-    addresses: impl IntoIterator<Item = IpAddr>,
+    addresses: impl IntoIterator<Item = EndpointAddress>,
     before: &[Rc<Endpoint>],
     into: &mut Vec<Rc<Endpoint>>,
 ) {
-    for ip in addresses {
-        let address = SocketAddr::new(ip, member.port);
+    for address in addresses {
         if into.iter().any(|known| known.address == address) {
             continue;
         }
         let new = Endpoint::of(member, address);
         let kept = before.iter().find(|old| {
-            old.address == address && old.weight == new.weight && old.priority == new.priority
+            old.address == new.address && old.weight == new.weight && old.priority == new.priority
         });
         into.push(kept.map_or_else(|| Rc::new(new), Rc::clone));
     }
@@ -131,11 +116,17 @@ pub fn of_answer(
 
 #[cfg(test)]
 mod tests {
+    use egret_config::model::endpoint::Address;
+
     use super::*;
 
     #[test]
     fn calls_count_while_they_live() {
-        let endpoint = Rc::new(Endpoint::new(([10, 0, 0, 1], 80).into(), 0, 0));
+        let endpoint = Rc::new(Endpoint::new(
+            EndpointAddress::Ip(([10, 0, 0, 1], 80).into()),
+            0,
+            0,
+        ));
         let begin = || Active::begin(Some(&endpoint), Permit::default());
         let (one, two) = (begin(), begin());
         assert_eq!(endpoint.active.get(), 2);
@@ -153,11 +144,11 @@ mod tests {
             priority: 0,
             workload: None,
         };
-        let ips: [IpAddr; 2] = [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()];
+        let at = |last| EndpointAddress::Ip(([10, 0, 0, last], 80).into());
         let (mut before, mut after) = (Vec::new(), Vec::new());
-        of_answer(&member, ips, &[], &mut before);
+        of_answer(&member, [at(1), at(2)], &[], &mut before);
         let _call = Active::begin(Some(&before[1]), Permit::default());
-        of_answer(&member, [ips[1], ips[1]], &before, &mut after);
+        of_answer(&member, [at(2), at(2)], &before, &mut after);
         assert_eq!(after.len(), 1);
         assert_eq!(after[0].active.get(), 1);
     }

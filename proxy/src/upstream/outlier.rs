@@ -4,9 +4,9 @@
 //! over, and forgives one ejection of those that behave.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use egret_config::address::EndpointAddress;
 use egret_config::grpc::GrpcStatus;
 use egret_config::header_names::GRPC_STATUS;
 use egret_config::model::policy::OutlierDetection;
@@ -83,7 +83,7 @@ pub struct Ejection {
 /// The endpoints of a cluster that failed lately.
 #[derive(Debug, Default)]
 pub struct Outlier {
-    hosts: HashMap<SocketAddr, Host>,
+    hosts: HashMap<EndpointAddress, Host>,
     sweep_at: Option<Instant>,
 }
 
@@ -105,20 +105,24 @@ impl Outlier {
         &mut self,
         policy: &OutlierDetection,
         hosts: usize,
-        at: SocketAddr,
+        at: &EndpointAddress,
         seen: CallOutcome,
         now: Instant,
     ) -> Option<Ejection> {
         self.sweep(policy, now);
-        if !self.hosts.contains_key(&at) && is_good(policy, seen) {
+        if !self.hosts.contains_key(at) && is_good(policy, seen) {
             return None;
         }
-        let reason = self.hosts.entry(at).or_default().note(policy, seen)?;
+        let reason = self
+            .hosts
+            .entry(at.clone())
+            .or_default()
+            .note(policy, seen)?;
         // Calls that began before the ejection may still fail.
         if self.is_ejected(at) || !self.may_eject(policy, hosts) {
             return None;
         }
-        let host = self.hosts.entry(at).or_default();
+        let host = self.hosts.entry(at.clone()).or_default();
         host.times += 1;
         let max = EJECTION_MAX.max(policy.base_ejection_time);
         let time = policy
@@ -160,21 +164,22 @@ impl Outlier {
     }
 
     /// Forgets endpoints that are no longer there.
-    pub fn keep_only(&mut self, hosts: &[SocketAddr]) {
+    pub fn keep_only(&mut self, hosts: &[EndpointAddress]) {
         self.hosts.retain(|address, _| hosts.contains(address));
     }
 
     /// Whether an endpoint is left out, as of the last sweep.
-    pub fn is_ejected(&self, at: SocketAddr) -> bool {
+    pub fn is_ejected(&self, at: &EndpointAddress) -> bool {
         self.hosts
-            .get(&at)
+            .get(at)
             .is_some_and(|host| host.ejected_until.is_some())
     }
 
     /// The endpoints that are left out, in order.
     #[allow(clippy::disallowed_methods, reason = "sorted below")]
-    pub fn ejected(&self) -> Vec<SocketAddr> {
-        let ejected = |(at, host): (&SocketAddr, &Host)| host.ejected_until.map(|_| *at);
+    pub fn ejected(&self) -> Vec<EndpointAddress> {
+        let ejected =
+            |(at, host): (&EndpointAddress, &Host)| host.ejected_until.map(|_| at.clone());
         let mut all: Vec<_> = self.hosts.iter().filter_map(ejected).collect();
         all.sort_unstable();
         all

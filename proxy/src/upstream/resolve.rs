@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use egret_config::address::EndpointAddress;
 use egret_config::decide::destination::{AddressSource, DialRefusal, DialRule, Dialable};
 use egret_config::host::HostPattern;
 use egret_config::model::endpoint::Address;
 use egret_config::snapshot::cluster::{Cluster, Member};
+use egret_config::snapshot::workload::Mode;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout_at};
@@ -62,21 +64,21 @@ pub async fn members(
     let mut soonest = |at: Instant| until = Some(until.map_or(at, |until| until.min(at)));
     let again = Instant::now() + AGAIN;
     let (mut failed, mut refused) = (None, None);
-    let mut is_allowed = |ip, port| {
-        let refusal = refusal(own, SocketAddr::new(ip, port), AddressSource::Name);
+    let mut allowed = |ip, port| {
+        let address = SocketAddr::new(ip, port);
+        let refusal = refusal(own, address, AddressSource::Name);
         let is_allowed = refusal.is_none();
         refused = refused.or(refusal);
-        is_allowed
+        is_allowed.then_some(EndpointAddress::Ip(address))
     };
     for (member, answer) in members.iter().zip(answers) {
         match (&member.address, answer) {
-            (Address::Ip(ip), _) => {
-                endpoints::of_answer(member, [*ip], before, &mut endpoints);
+            (Address::Ip(_) | Address::Unix(_), _) => {
+                endpoints::of_answer(member, member.endpoint_address(), before, &mut endpoints);
             }
-            (Address::Unix(path), _) => endpoints.push(endpoints::of_path(member, path)),
             (Address::Name(_), Some(Ok(answer))) => {
                 let addresses = answer.addresses.iter().copied();
-                let addresses = addresses.filter(|ip| is_allowed(*ip, member.port));
+                let addresses = addresses.filter_map(|ip| allowed(ip, member.port));
                 endpoints::of_answer(member, addresses, before, &mut endpoints);
                 soonest(answer.valid_until);
             }
@@ -87,7 +89,7 @@ pub async fn members(
             (Address::Name(name), None) => {
                 let old = names.facts(name).map(|facts| facts.addresses);
                 let old = old.iter().flat_map(|addresses| addresses.iter().copied());
-                let old = old.filter(|ip| is_allowed(*ip, member.port));
+                let old = old.filter_map(|ip| allowed(ip, member.port));
                 endpoints::of_answer(member, old, before, &mut endpoints);
                 soonest(again);
             }
@@ -121,15 +123,15 @@ pub fn original(
     wanted: &LoadBalancerContext<'_>,
     port: Option<u16>,
 ) -> Result<SocketAddr, Failure> {
-    if !wanted.to_is_original {
+    if wanted.mode == Mode::Gateway {
         let words = format!(
             "cluster `{}` needs an original destination, which a gateway does not have",
             cluster.name
         );
         return Err(Failure::new(Cause::NoEndpoint, words));
     }
-    let port = port.unwrap_or(wanted.to.port());
-    Ok(SocketAddr::new(wanted.to.ip(), port))
+    let port = port.unwrap_or(wanted.original_dst.port());
+    Ok(SocketAddr::new(wanted.original_dst.ip(), port))
 }
 
 /// What the call's own name resolves to, if it is one that is allowed: the address to call, and all of them where there
@@ -156,7 +158,7 @@ pub async fn per_call(
             ))
         })?;
     let port = match port {
-        0 => wanted.to.port(),
+        0 => wanted.original_dst.port(),
         port => port,
     };
     let answer = names
@@ -164,7 +166,8 @@ pub async fn per_call(
         .await
         .map_err(|unresolved| no_address(&unresolved))?;
     // A gateway is not to be reached by way of itself either, wherever it listens.
-    let is_gateway = |address: SocketAddr| !wanted.to_is_original && address == wanted.to;
+    let is_gateway =
+        |address: SocketAddr| wanted.mode == Mode::Gateway && address == wanted.original_dst.0;
     let mut refused = None;
     let mut fit = Vec::new();
     for ip in answer.addresses.iter() {
@@ -180,7 +183,7 @@ pub async fn per_call(
     }
     let of_family = fit
         .iter()
-        .find(|address| address.is_ipv4() == wanted.to.is_ipv4());
+        .find(|address| address.is_ipv4() == wanted.original_dst.0.is_ipv4());
     let Some(first) = of_family.or(fit.first()).copied() else {
         let why = refused.map_or_else(|| "it has no address".to_owned(), |it| it.to_string());
         return Err(no_endpoint(format!("`{name}` leads nowhere: {why}")));

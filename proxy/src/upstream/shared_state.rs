@@ -1,10 +1,10 @@
 //! What all workers know together of a cluster: what its calls use, and which endpoints are ejected. Outlives reloads.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use egret_config::address::EndpointAddress;
 use egret_config::model::policy::OutlierDetection;
 use egret_config::snapshot::Snapshot;
 use tokio::time::Instant;
@@ -32,7 +32,7 @@ pub struct SharedClusterState {
     /// Changes with the ejected ones.
     version: AtomicU64,
     /// Since when each endpoint is known, where the policy asks for it.
-    known: Mutex<HashMap<SocketAddr, Instant>>,
+    known: Mutex<HashMap<EndpointAddress, Instant>>,
 }
 
 impl SharedClusterStates {
@@ -60,7 +60,7 @@ impl SharedClusterStates {
     }
 
     /// The ejected endpoints of a cluster, for the admin page.
-    pub fn ejected(&self, cluster: &str) -> Vec<SocketAddr> {
+    pub fn ejected(&self, cluster: &str) -> Vec<EndpointAddress> {
         let standing = lock(&self.by_cluster).get(cluster).cloned();
         standing.map_or_else(Vec::new, |standing| lock(&standing.outlier).ejected())
     }
@@ -68,7 +68,13 @@ impl SharedClusterStates {
 
 impl SharedClusterState {
     /// Notes what a call saw of one of `hosts` endpoints.
-    pub fn note(&self, policy: &OutlierDetection, hosts: usize, at: SocketAddr, seen: CallOutcome) {
+    pub fn note(
+        &self,
+        policy: &OutlierDetection,
+        hosts: usize,
+        at: &EndpointAddress,
+        seen: CallOutcome,
+    ) {
         let mut outlier = lock(&self.outlier);
         self.sweep(&mut outlier, policy);
         let ejection = outlier.note(policy, hosts, at, seen, Instant::now());
@@ -90,7 +96,7 @@ impl SharedClusterState {
     }
 
     /// The endpoints that are ejected.
-    pub fn ejected(&self) -> Vec<SocketAddr> {
+    pub fn ejected(&self) -> Vec<EndpointAddress> {
         if self.ejected.load(Ordering::Acquire) == 0 {
             return Vec::new();
         }
@@ -98,16 +104,18 @@ impl SharedClusterState {
     }
 
     /// Since when each of these endpoints is known, which are all that there are.
-    pub fn known(&self, hosts: &[SocketAddr]) -> Vec<Instant> {
+    pub fn known(&self, hosts: &[EndpointAddress]) -> Vec<Instant> {
         let now = Instant::now();
         let mut known = lock(&self.known);
         known.retain(|host, _| hosts.contains(host));
-        let since = hosts.iter().map(|host| *known.entry(*host).or_insert(now));
+        let since = hosts
+            .iter()
+            .map(|host| *known.entry(host.clone()).or_insert(now));
         since.collect()
     }
 
     /// Forgets endpoints that are no longer there.
-    pub fn keep_hosts(&self, hosts: &[SocketAddr]) {
+    pub fn keep_hosts(&self, hosts: &[EndpointAddress]) {
         let mut outlier = lock(&self.outlier);
         outlier.keep_only(hosts);
         self.publish(&outlier);

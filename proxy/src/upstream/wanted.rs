@@ -1,14 +1,15 @@
 //! What is known about a call when an endpoint is looked for.
 
-use std::net::SocketAddr;
+use egret_config::address::{EndpointAddress, OriginalDestination};
+use egret_config::snapshot::workload::Mode;
 
 /// What is known about a call when an endpoint is looked for.
 #[derive(Clone, Copy, Debug)]
 pub struct LoadBalancerContext<'w> {
-    /// Whom the client dialled. Its family is preferred where a name has addresses of both.
-    pub to: SocketAddr,
-    /// Whether `to` is where the caller wants to go, as on a sidecar, and not a gateway's own address.
-    pub to_is_original: bool,
+    /// The original destination. Its family is preferred where a name has addresses of both.
+    pub original_dst: OriginalDestination,
+    /// On a gateway the original destination is the gateway's own address.
+    pub mode: Mode,
     /// The request's host without port, or the SNI.
     pub name: Option<&'w str>,
     /// Where this call was tried already.
@@ -23,7 +24,7 @@ pub struct LoadBalancerContext<'w> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AttemptHistory<'w> {
     /// The endpoints, in order.
-    pub at: &'w [SocketAddr],
+    pub at: &'w [EndpointAddress],
     /// They are taken only when there are no others.
     pub avoid: bool,
     /// Other priorities have their turn when every other try has failed.
@@ -32,7 +33,7 @@ pub struct AttemptHistory<'w> {
 
 impl<'w> AttemptHistory<'w> {
     /// Endpoints whose priorities have had their turn: Envoy looks at them after every second try.
-    pub(in crate::upstream) fn done(&self) -> &'w [SocketAddr] {
+    pub(in crate::upstream) fn done(&self) -> &'w [EndpointAddress] {
         match self.other_priorities {
             true => &self.at[..self.at.len() / 2 * 2],
             false => &[],

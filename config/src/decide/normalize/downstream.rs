@@ -1,7 +1,5 @@
 //! The client's side of a request.
 
-use std::net::SocketAddr;
-
 use http::HeaderValue;
 
 use crate::decide::call::{Arrival, Terminated};
@@ -9,10 +7,8 @@ use crate::decide::call::{Arrival, Terminated};
 /// The client connection that a request head comes on.
 #[derive(Clone, Copy, Debug)]
 pub struct Downstream<'c> {
-    /// Where it came in.
+    /// Its addresses.
     pub arrival: Arrival,
-    /// The address that the client dialled: a PROXY header may name another than where the connection came in.
-    pub dialled: SocketAddr,
     /// TLS that a gateway terminated on it.
     pub terminated: Option<&'c Terminated>,
     /// What the client's certificate says, as an element of `x-forwarded-client-cert`.
@@ -20,11 +16,10 @@ pub struct Downstream<'c> {
 }
 
 impl<'c> Downstream<'c> {
-    /// A connection that came in here, without PROXY header and client certificate.
+    /// A connection with these addresses, without a client certificate.
     pub fn of(arrival: Arrival, terminated: Option<&'c Terminated>) -> Self {
         Self {
             arrival,
-            dialled: arrival.to,
             terminated,
             client_cert: None,
         }

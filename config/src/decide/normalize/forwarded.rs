@@ -1,9 +1,10 @@
 //! What a request says about its client: `x-forwarded-*`, which the proxy puts in, believes or takes out.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::address::OriginalDestination;
 use crate::decide::normalize::steering::{take_claims, take_steering};
 use crate::header_names::{
     CLIENT_CERT, EXTERNAL_ADDRESS, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO,
@@ -11,7 +12,7 @@ use crate::header_names::{
 use crate::model::mesh::{ClientCert, Topology};
 
 /// Sees to it that a request of HTTP/1.0, which needs none, has a host: where its client wants to go.
-pub fn ensure_host(headers: &mut HeaderMap, to: SocketAddr) {
+pub fn ensure_host(headers: &mut HeaderMap, to: OriginalDestination) {
     if !headers.contains_key(header::HOST)
         && let Ok(host) = HeaderValue::from_str(&to.to_string())
     {

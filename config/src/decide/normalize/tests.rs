@@ -1,6 +1,7 @@
 use http::{HeaderMap, Method, header};
 
 use super::*;
+use crate::address::{ClientAddress, OriginalDestination};
 use crate::decide::bad_request::BadRequestKind;
 use crate::decide::call::Arrival;
 use crate::load::{Text, load};
@@ -16,10 +17,8 @@ fn snapshot(mode: Mode, mesh: &str) -> Snapshot {
 }
 
 fn arrival() -> Arrival {
-    Arrival {
-        client: ([10, 0, 0, 9], 40_000).into(),
-        to: ([192, 0, 2, 1], 8080).into(),
-    }
+    let client = ClientAddress(([10, 0, 0, 9], 40_000).into());
+    Arrival::new(client, OriginalDestination(([192, 0, 2, 1], 8080).into()))
 }
 
 fn head(method: Method, target: &str, version: Version, headers: &[(&str, &str)]) -> Parts {

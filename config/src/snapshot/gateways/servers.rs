@@ -11,9 +11,10 @@ use crate::model::source::GatewayName;
 use crate::model::tls::{Hashed, ServerTlsMode};
 use crate::port::Protocol;
 use crate::problem::{Problem, Severity};
-use crate::snapshot::BoundPort;
+use crate::snapshot::bound_port::BoundPort;
 use crate::snapshot::findings::Findings;
-use crate::snapshot::gateways::{Build, ServerKind, Serving, kind_of};
+use crate::snapshot::gateways::build::Build;
+use crate::snapshot::gateways::serving::{ServerKind, Serving, kind_of};
 
 impl<'o> Build<'_, 'o, '_> {
     /// Tells of gateway names that fall back or bind to nothing.

@@ -12,7 +12,9 @@ use crate::port::Protocol;
 use crate::problem::Problem;
 use crate::snapshot::chains::{Chain, ChainOrigin, StreamRoute};
 use crate::snapshot::findings::Findings;
-use crate::snapshot::gateways::{Build, GatewayListener, Serving, TlsAction, narrowed, origin};
+use crate::snapshot::gateways::build::{Build, narrowed};
+use crate::snapshot::gateways::listener::{GatewayListener, TlsAction};
+use crate::snapshot::gateways::serving::{Serving, origin};
 use crate::snapshot::routes::{Site, stream_route};
 use crate::snapshot::services::TieBreak;
 

@@ -16,7 +16,7 @@ use crate::problem::Problem;
 use crate::snapshot::chains::{ChainOrigin, FilterChains};
 use crate::snapshot::clusters::Clusters;
 use crate::snapshot::findings::Findings;
-use crate::snapshot::outbound::Listener;
+use crate::snapshot::outbound::listener::Listener;
 use crate::snapshot::table::RouteTable;
 use crate::snapshot::virtual_hosts::index::VirtualServices;
 use crate::snapshot::virtual_hosts::{Rules, own_table, proxy_table, shared_table};

@@ -7,9 +7,9 @@ use ipnet::IpNet;
 
 use crate::host::HostPattern;
 use crate::model::service::{Service, ServicePort};
+use crate::model::source::GatewayName;
 use crate::snapshot::chains::{Chain, ChainOrigin, StreamRoute};
 use crate::snapshot::outbound::build::Build;
-use crate::snapshot::outbound::is_mesh;
 use crate::snapshot::routes::{Site, stream_route};
 use crate::snapshot::target::Target;
 
@@ -26,7 +26,7 @@ impl Build<'_, '_, '_> {
             workload: self.workload,
             mesh: &self.objects.mesh,
             port: port.number,
-            here: &is_mesh,
+            here: &GatewayName::is_mesh,
         };
         let mut handled = HashSet::new();
         for vs in self.virtual_services.streams_for(&service.host) {
@@ -104,7 +104,7 @@ impl Build<'_, '_, '_> {
             workload: self.workload,
             mesh: &self.objects.mesh,
             port: port.number,
-            here: &is_mesh,
+            here: &GatewayName::is_mesh,
         };
         for vs in self.virtual_services.streams_for(&service.host) {
             for (at, rule) in vs.tcp.iter().enumerate() {

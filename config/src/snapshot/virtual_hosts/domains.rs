@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::host::{CLUSTER_DOMAIN, HostPattern};
+use crate::host::{HostPattern, short_forms};
 use crate::model::service::Service;
 use crate::name::Kind;
 use crate::snapshot::virtual_hosts::index::VirtualServices;
@@ -43,23 +43,4 @@ pub(super) fn domains(
     }
     domains.extend(virtual_services.aliases(service, &workload.namespace));
     domains
-}
-
-/// The shorter names of a Kubernetes host, as a pod of `namespace` may write them.
-pub(super) fn short_forms(host: &str, namespace: &str) -> impl Iterator<Item = String> {
-    let tail = format!(".svc.{CLUSTER_DOMAIN}");
-    let parts = host
-        .strip_suffix(&*tail)
-        .and_then(|rest| rest.split_once('.').map(|parts| (rest, parts)));
-    let forms = match parts {
-        Some((rest, (name, of))) => {
-            let mut forms = vec![rest.to_owned(), format!("{rest}.svc")];
-            if of == namespace {
-                forms.push(name.to_owned());
-            }
-            forms
-        }
-        None => Vec::new(),
-    };
-    forms.into_iter()
 }

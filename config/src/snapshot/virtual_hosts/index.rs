@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::host::HostPattern;
+use crate::host::{HostPattern, short_forms};
 use crate::model::objects::Objects;
 use crate::model::service::{Resolution, Service};
 use crate::model::virtual_service::VirtualService;
@@ -13,7 +13,6 @@ use crate::snapshot::findings::Findings;
 use crate::snapshot::patterns::PatternMap;
 use crate::snapshot::routes::Written;
 use crate::snapshot::services::host_text;
-use crate::snapshot::virtual_hosts::domains::short_forms;
 use crate::snapshot::visible::Imports;
 
 /// The VirtualServices and services of one egress listener, indexed.

@@ -1,8 +1,8 @@
 //! A connection of HTTP/1.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use egret_config::address::UpstreamLocalAddress;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::task::spawn_local;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::client::body::RequestBody;
-use crate::client::pool::HEAD_MAX;
+use crate::client::pool::limits::HEAD_MAX;
 use crate::codec::incoming::Incoming;
 use crate::codec::trailers;
 use crate::codec::trailers::{Place, Trailing};
@@ -27,7 +27,7 @@ pub struct Http1Connection {
     /// Where the request under way leaves its trailers.
     trailers: Place,
     /// Our address on it.
-    pub local: SocketAddr,
+    pub local: UpstreamLocalAddress,
     /// Requests it has carried.
     pub(in crate::client::pool) served: u32,
     pub(in crate::client::pool) made: Instant,
@@ -41,7 +41,7 @@ impl Http1Connection {
     ///
     /// # Errors
     /// Hyper's, which has none to give at this point.
-    pub async fn begin(stream: Stream, local: SocketAddr) -> Result<Self, Failure> {
+    pub async fn begin(stream: Stream, local: UpstreamLocalAddress) -> Result<Self, Failure> {
         let (stream, trailers) = Trailing::new(stream);
         let (sender, connection) = http1::Builder::new()
             .preserve_header_case(true)

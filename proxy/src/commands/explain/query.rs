@@ -6,6 +6,7 @@ mod request;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use egret_config::address::{ClientAddress, OriginalDestination};
 use egret_config::decide;
 use egret_config::decide::bad_request::{BadRequest, BadRequestKind};
 use egret_config::decide::call::{
@@ -47,10 +48,9 @@ pub(super) fn ask_snapshot(
     listed: &dyn Fn(&Cluster) -> bool,
 ) -> Result<Answer, WrongCall> {
     let client = snapshot.workload.addresses.first().copied();
-    let arrival = Arrival {
-        client: SocketAddr::new(client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), 40_000),
-        to,
-    };
+    let client = client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let client = ClientAddress(SocketAddr::new(client, 40_000));
+    let arrival = Arrival::new(client, OriginalDestination(to));
     let sni = sni(call);
     let layer = layer(call, sni.as_deref());
     let asked = Asked {

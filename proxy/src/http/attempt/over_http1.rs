@@ -11,7 +11,7 @@ use crate::failure::{Cause, Failure};
 use crate::http::attempt::framed::framed_once;
 use crate::http::attempt::replayable_head::ReplayableHead;
 use crate::http::attempt::target::{
-    AttemptError, AttemptTarget, Carrier, UpstreamResponse, open, reply,
+    AttemptError, AttemptTarget, Carrier, ConnectBy, UpstreamResponse, open, reply,
 };
 use crate::tls::Alpn;
 use crate::upstream::clusters::Clusters;
@@ -35,7 +35,7 @@ pub(super) async fn over_single(
                 });
             }
         };
-        target.facts.local_address = Some(single.local);
+        target.facts.local_address = Some(single.local.clone());
         let spare = target
             .repeat
             .get()
@@ -80,7 +80,7 @@ pub(super) async fn over_single(
             });
         }
     };
-    let mut single = match Http1Connection::begin(stream, local).await {
+    let mut single = match Http1Connection::begin(stream, local.clone()).await {
         Ok(single) => single,
         Err(failure) => {
             return Err(AttemptError {
@@ -126,9 +126,9 @@ async fn next(
     if let Some(single) = idle() {
         return Ok(NextConnection::Idle(single));
     }
-    match target.live {
-        Some(live) => live.connection(idle).await,
-        None => Ok(NextConnection::New(Permit::default())),
+    match target.connect {
+        ConnectBy::Cluster(live) => live.connection(idle).await,
+        ConnectBy::Original(..) => Ok(NextConnection::New(Permit::default())),
     }
 }
 

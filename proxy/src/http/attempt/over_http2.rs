@@ -10,7 +10,7 @@ use crate::client::pool::{Call, ConnectTurn, Http2Connection, Unanswered, Why};
 use crate::failure::{Cause, Failure};
 use crate::http::attempt::replayable_head::head;
 use crate::http::attempt::target::{
-    AttemptError, AttemptTarget, Carrier, UpstreamResponse, open, reply,
+    AttemptError, AttemptTarget, Carrier, ConnectBy, UpstreamResponse, open, reply,
 };
 use crate::http::outgoing::hear;
 use crate::tls::Alpn;
@@ -38,7 +38,7 @@ pub(super) async fn over_shared(
                 });
             }
         };
-        target.facts.local_address = Some(shared.local);
+        target.facts.local_address = Some(shared.local.clone());
         let spare = request.body().is_empty().then(|| head(&request));
         let go = request.body().held().cloned();
         let informational = target.informational;
@@ -54,7 +54,7 @@ pub(super) async fn over_shared(
         let Unanswered { why, unsent } = match sending.await {
             Ok(response) => {
                 target.pool.answered();
-                target.key.address = shared.address;
+                target.key.address = shared.address.clone();
                 let carrier = Carrier::Http2Connection(call);
                 return Ok(reply(response, began, carrier, target));
             }
@@ -158,13 +158,13 @@ async fn make_shared(
     target: &mut AttemptTarget<'_>,
     clusters: &Clusters,
 ) -> Result<Http2Connection, Failure> {
-    let permit = match target.live {
-        Some(live) => match live.connection(|| None::<()>).await? {
+    let permit = match target.connect {
+        ConnectBy::Cluster(live) => match live.connection(|| None::<()>).await? {
             NextConnection::Idle(()) => Permit::default(),
             NextConnection::New(permit) => permit,
         },
-        None => Permit::default(),
+        ConnectBy::Original(..) => Permit::default(),
     };
     let (stream, local) = open(target, clusters, Alpn::Http2, permit).await?;
-    Http2Connection::begin(stream, target.key.address, local).await
+    Http2Connection::begin(stream, target.key.address.clone(), local).await
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use egret_config::address::{EndpointAddress, OriginalDestination, UpstreamLocalAddress};
 use http::{HeaderValue, Request, Response};
 use tokio::time::Instant;
 
@@ -34,12 +35,10 @@ pub struct AttemptTarget<'w> {
     pub others: Vec<SocketAddr>,
     /// Counts the call at the endpoint.
     pub active: Option<Active>,
-    /// The cluster, for other addresses to try; none where the address is given.
-    pub live: Option<&'w ClusterRuntime>,
+    /// How a new connection is made.
+    pub connect: ConnectBy<'w>,
     /// HTTP/2 instead of HTTP/1.
     pub http2: bool,
-    /// How a new connection is made where there is no cluster to say it.
-    pub dial: Dial<'w>,
     /// The name to send where TLS is originated.
     pub host: Option<&'w str>,
     /// Hears of the interim responses of HTTP/2.
@@ -50,6 +49,15 @@ pub struct AttemptTarget<'w> {
     pub repeat: &'w Cell<bool>,
 }
 
+/// How a new connection is made.
+#[derive(Clone, Copy, Debug)]
+pub enum ConnectBy<'w> {
+    /// As the policy of the endpoint's cluster says, to other addresses, too, where it has them.
+    Cluster(&'w ClusterRuntime),
+    /// To the original destination.
+    Original(OriginalDestination, Dial<'w>),
+}
+
 /// The head of a response, with what is needed to read the rest.
 #[derive(Debug)]
 pub struct UpstreamResponse {
@@ -58,7 +66,7 @@ pub struct UpstreamResponse {
     /// The connection.
     pub lease: Lease,
     /// The endpoint that answered.
-    pub address: SocketAddr,
+    pub address: EndpointAddress,
     /// From the request handed over to the head received.
     pub took: Duration,
     /// A cookie for the client, by which its next requests go to the same endpoint.
@@ -80,17 +88,18 @@ pub(super) async fn open(
     clusters: &Clusters,
     alpn: Alpn,
     permit: Permit,
-) -> Result<(Stream, SocketAddr), Failure> {
-    let Some(live) = target.live else {
-        let connected = connect(&[target.key.address], target.dial).await?;
-        return Ok((
-            Stream::plain(connected.stream).guarded(permit),
-            connected.local,
-        ));
+) -> Result<(Stream, UpstreamLocalAddress), Failure> {
+    let live = match target.connect {
+        ConnectBy::Cluster(live) => live,
+        ConnectBy::Original(to, dial) => {
+            let connected = connect(&[to.0], dial).await?;
+            let stream = Stream::plain(connected.stream).guarded(permit);
+            return Ok((stream, connected.local));
+        }
     };
     let opening = Opening {
         live,
-        address: target.key.address,
+        address: &target.key.address,
         others: &target.others,
         host: target.host,
         alpn,
@@ -115,8 +124,8 @@ pub(super) fn reply(
     carrier: Carrier,
     target: AttemptTarget<'_>,
 ) -> UpstreamResponse {
-    let address = target.key.address;
-    target.facts.endpoint = address;
+    let address = target.key.address.clone();
+    target.facts.endpoint = address.clone();
     let (single, call) = match carrier {
         Carrier::Http1Connection(single) => (Some(single), None),
         Carrier::Http2Connection(call) => (None, Some(call)),

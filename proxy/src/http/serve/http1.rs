@@ -32,8 +32,10 @@ use crate::http::http1_io;
 use crate::http::http1_io::interim::written;
 use crate::http::http1_io::{ConnectionEvent, ConnectionMonitor};
 use crate::http::informational::InformationalSender;
+use crate::http::serve::date;
+use crate::http::serve::limits::IDLE_MAX;
+use crate::http::serve::refusal::{overloaded, refusal, refuse};
 use crate::http::serve::wire::Http1Wire;
-use crate::http::serve::{IDLE_MAX, date, overloaded, refusal, refuse};
 use crate::life::drain::{Guard, Phase};
 use crate::life::files::FdPermit;
 use crate::proxy::Proxy;
@@ -44,7 +46,8 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
 /// A connection whose client speaks again within this is lively: hyper waits with it for as long.
 const LIVELY: Duration = Duration::from_millis(250);
 
-/// Serves until either side ends the connection, or, once the process drains, to the end of the request under way.
+/// Serves until either side ends the connection. Once the process drains, the next answer is the last one; a connection that
+/// idles then waits for one more request, until idle connections are closed.
 pub(super) async fn serve<S>(
     stream: S,
     downstream: &DownstreamConnection,
@@ -55,8 +58,8 @@ pub(super) async fn serve<S>(
 {
     let monitor = http1_io::watched(stream);
     let mut guard = proxy.drain.guard();
-    // Who comes while the process drains gets one answer.
-    let is_late = guard.phase() >= Phase::Draining;
+    // Who comes while idle connections are closed gets one answer.
+    let is_late = guard.phase() >= Phase::Closing;
     let mut serving = Serving {
         monitor: &monitor,
         wire: Http1Wire::of(&monitor),
@@ -75,12 +78,12 @@ pub(super) async fn serve<S>(
         }
         held.rest();
         let since = Instant::now();
-        let drains = !serving.waits_for_first();
+        let closes = !serving.waits_for_first();
         let spoken = tokio::select! {
             biased;
             spoken = timeout(IDLE_MAX, monitor.spoken()) => spoken.unwrap_or(false),
             () = poll_fn(|context| held.poll_dismissed(context)) => return monitor.hang_up().await,
-            () = guard.draining(), if drains => false,
+            () = guard.closing(), if closes => false,
         };
         if !spoken {
             return monitor.close().await;
@@ -105,7 +108,7 @@ where
     room: bool,
     /// The next answer is the last one.
     leaving: Cell<bool>,
-    /// The connection came while the process drained.
+    /// The connection came while idle ones were closed.
     is_late: bool,
 }
 
@@ -121,7 +124,7 @@ impl<S> Serving<'_, S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    /// Whether the connection, though the process drains, stays for its first request.
+    /// Whether the connection, though idle ones are closed, stays for its first request.
     fn waits_for_first(&self) -> bool {
         self.is_late && !self.monitor.has_begun()
     }
@@ -148,6 +151,7 @@ where
         let mut idle_matters = !self.lively;
         // Not a timer for each request: it is looked now and then whether there was one.
         let mut look = pin!(sleep(LIVELY));
+        let mut phase = Phase::Running;
         loop {
             tokio::select! {
                 biased;
@@ -163,10 +167,11 @@ where
                     debug!(?seen, "client connection ended");
                     return After::Over;
                 }
-                () = guard.draining(), if !self.leaving.get() => {
-                    self.leaving.set(true);
-                    // Hyper would end a connection at once on which nothing was read yet.
-                    if !self.waits_for_first() {
+                reached = guard.beyond(phase), if phase < Phase::Closing => {
+                    phase = reached;
+                    self.leaving.set(phase >= Phase::Draining);
+                    // Hyper ends a connection at once on which nothing was read yet.
+                    if phase >= Phase::Closing && !self.waits_for_first() {
                         serving.as_mut().graceful_shutdown();
                     }
                 }

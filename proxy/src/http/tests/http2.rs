@@ -63,7 +63,6 @@ fn http2_clients_reach_http2_and_http1_origins() {
         let (client, server) = tokio::io::duplex(1 << 16);
         let downstream = DownstreamConnection {
             arrival: arrival(two),
-            dialled: two,
             terminated: None,
             shown: None,
         };

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use egret_config::address::{ClientAddress, OriginalDestination};
 use egret_config::decide::call::{Arrival, HttpVersion};
 use egret_config::decide::verdict::Forward;
 use egret_config::load::{Text, load};
@@ -182,10 +183,8 @@ fn read(mesh: &str, yaml: &str) -> Objects {
 }
 
 pub(super) fn arrival(to: SocketAddr) -> Arrival {
-    Arrival {
-        client: ([127, 0, 0, 1], 40_000).into(),
-        to,
-    }
+    let client = ClientAddress(([127, 0, 0, 1], 40_000).into());
+    Arrival::new(client, OriginalDestination(to))
 }
 
 /// Runs a test as a worker runs connections.

@@ -12,9 +12,10 @@ fn free_port() -> u16 {
 #[test]
 fn workers_share_a_port_and_nobody_else_gets_it() {
     let port = free_port();
-    let (address, sockets) = shared(Purpose::Outbound, None, port, TWO).expect("bind");
+    let address = address(None, port);
+    let sockets = shared(Purpose::Outbound, address, TWO).expect("bind");
     assert_eq!((address.port(), sockets.len()), (port, 2));
-    let error = shared(Purpose::Outbound, None, port, TWO)
+    let error = shared(Purpose::Outbound, address, TWO)
         .expect_err("taken")
         .to_string();
     for part in [&port.to_string(), "outbound", "in use", "--outbound-port"] {
@@ -22,13 +23,14 @@ fn workers_share_a_port_and_nobody_else_gets_it() {
     }
     assert!(!error.contains('\n'), "{error}");
     drop(sockets);
-    shared(Purpose::Outbound, None, port, TWO).expect("free again");
+    shared(Purpose::Outbound, address, TWO).expect("free again");
 }
 
 #[test]
 fn an_ipv4_caller_reaches_the_socket_on_all_addresses() {
     let port = free_port();
-    let (_, sockets) = shared(Purpose::Configured, None, port, NonZeroUsize::MIN).expect("bind");
+    let sockets =
+        shared(Purpose::Configured, address(None, port), NonZeroUsize::MIN).expect("bind");
     let client = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connect");
     sockets[0].set_nonblocking(false).expect("blocking");
     let (_, peer) = sockets[0].accept().expect("accept");

@@ -8,7 +8,7 @@ use super::*;
 /// Ports of a process whose workers accept nothing: their orders stay in the queues.
 fn ports() -> (Ports, Vec<UnboundedReceiver<Order>>) {
     let (workers, queues) = (0..2).map(|_| mpsc::unbounded_channel()).unzip();
-    (Ports::new(workers), queues)
+    (Ports::new(workers, Binder::default()), queues)
 }
 
 /// A port that nobody listened on a moment ago, with the socket that still has it.

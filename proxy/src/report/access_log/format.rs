@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::report::facts::{AuthorityFact, Facts};
-use crate::sys::stand_in::Shown;
 
 /// The moment at which a line is made, by both clocks: facts know only the one that never jumps.
 #[derive(Clone, Copy, Debug)]
@@ -110,13 +109,7 @@ pub fn text(facts: &Facts, now: Now, line: &mut Vec<u8>) {
     out.raw(" ");
     out.quoted(authority(facts));
     out.raw(" \"");
-    out.maybe(
-        facts
-            .attempts
-            .last()
-            .map(|attempt| attempt.endpoint)
-            .map(Shown),
-    );
+    out.maybe(facts.attempts.last().map(|attempt| &attempt.endpoint));
     out.raw("\" ");
     out.word(facts.decision.cluster.as_deref().map(str::as_bytes));
     out.raw(" ");
@@ -124,8 +117,7 @@ pub fn text(facts: &Facts, now: Now, line: &mut Vec<u8>) {
         facts
             .attempts
             .last()
-            .and_then(|attempt| attempt.local_address)
-            .map(Shown),
+            .and_then(|attempt| attempt.local_address.as_ref()),
     );
     out.raw(" ");
     out.maybe(facts.downstream.local_address);
@@ -233,11 +225,7 @@ pub fn json(facts: &Facts, now: Now, line: &mut Vec<u8>) {
     out.string("authority", authority(facts));
     out.shown(
         "upstream_host",
-        facts
-            .attempts
-            .last()
-            .map(|attempt| attempt.endpoint)
-            .map(Shown),
+        facts.attempts.last().map(|attempt| &attempt.endpoint),
     );
     out.string(
         "upstream_cluster",
@@ -248,8 +236,7 @@ pub fn json(facts: &Facts, now: Now, line: &mut Vec<u8>) {
         facts
             .attempts
             .last()
-            .and_then(|attempt| attempt.local_address)
-            .map(Shown),
+            .and_then(|attempt| attempt.local_address.as_ref()),
     );
     out.shown("downstream_local_address", facts.downstream.local_address);
     out.shown("downstream_remote_address", facts.downstream.remote_address);

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
+use egret_config::address::{ClientAddress, EndpointAddress, LocalAddress, UpstreamLocalAddress};
 use egret_config::decide::flag::Flag;
 use egret_config::decide::verdict::RouteName;
 use http::uri::PathAndQuery;
@@ -49,10 +50,12 @@ fn full() -> Facts {
     facts.bytes_sent = 345;
     facts.decision.cluster = Some("outbound|80||httpbin.org".into());
     facts.decision.route = Some(RouteName::Named("default".into()));
-    facts.attempts.begin(address("10.1.0.8:80"));
-    facts.attempts.begin(address("10.1.0.9:80")).local_address = Some(address("10.1.0.2:40000"));
-    facts.downstream.local_address = Some(address("10.1.0.9:80"));
-    facts.downstream.remote_address = Some(address("10.1.0.2:39999"));
+    let endpoint = |text| EndpointAddress::Ip(address(text));
+    facts.attempts.begin(endpoint("10.1.0.8:80"));
+    let last = facts.attempts.begin(endpoint("10.1.0.9:80"));
+    last.local_address = Some(UpstreamLocalAddress(endpoint("10.1.0.2:40000")));
+    facts.downstream.local_address = Some(LocalAddress(address("10.1.0.9:80")));
+    facts.downstream.remote_address = Some(ClientAddress(address("10.1.0.2:39999")));
     facts
 }
 

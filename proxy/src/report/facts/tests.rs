@@ -9,8 +9,8 @@ fn request() -> Request<()> {
         .expect("request")
 }
 
-fn endpoint(last: u8) -> SocketAddr {
-    SocketAddr::from(([192, 0, 2, last], 80))
+fn endpoint(last: u8) -> EndpointAddress {
+    EndpointAddress::Ip(([192, 0, 2, last], 80).into())
 }
 
 #[test]
@@ -61,12 +61,14 @@ fn attempts_are_kept_in_order() {
     let mut attempts = Attempts::default();
     assert!(attempts.last().is_none());
     for last in 1..=3 {
-        attempts.begin(endpoint(last)).local_address = Some(endpoint(100 + last));
+        let local = UpstreamLocalAddress(endpoint(100 + last));
+        attempts.begin(endpoint(last)).local_address = Some(local);
     }
-    let endpoints: Vec<_> = attempts.iter().map(|attempt| attempt.endpoint).collect();
-    assert_eq!(endpoints, [endpoint(1), endpoint(2), endpoint(3)]);
+    let endpoints: Vec<_> = attempts.iter().map(|attempt| &attempt.endpoint).collect();
+    assert_eq!(endpoints, [&endpoint(1), &endpoint(2), &endpoint(3)]);
     let last = attempts.last().expect("an attempt");
-    assert_eq!(last.local_address, Some(endpoint(103)));
+    let local = UpstreamLocalAddress(endpoint(103));
+    assert_eq!(last.local_address, Some(local));
 }
 
 #[test]

@@ -41,6 +41,8 @@ fn percent(warmup: &Warmup, age: f64) -> u64 {
 mod tests {
     use std::time::Duration;
 
+    use egret_config::address::EndpointAddress;
+
     use super::*;
 
     #[test]
@@ -66,7 +68,8 @@ mod tests {
 
     #[test]
     fn an_endpoint_that_was_always_there_has_its_whole_share() {
-        let endpoint = Endpoint::new(([10, 0, 0, 1], 80).into(), 3, 0);
+        let address = EndpointAddress::Ip(([10, 0, 0, 1], 80).into());
+        let endpoint = Endpoint::new(address, 3, 0);
         let warmup = Warmup {
             duration: Duration::from_secs(10),
             percent_min: 10.0,

@@ -1,5 +1,6 @@
 mod warmup;
 
+use egret_config::address::OriginalDestination;
 use egret_config::host::HostPattern;
 use egret_config::model::endpoint::Address;
 use egret_config::model::policy::OutlierDetection;
@@ -46,12 +47,20 @@ const V6: &str = "[2001:db8::9]:80";
 
 fn wanted(to: &str) -> LoadBalancerContext<'_> {
     LoadBalancerContext {
-        to: to.parse().expect("address"),
-        to_is_original: true,
+        original_dst: OriginalDestination(to.parse().expect("address")),
+        mode: Mode::Sidecar,
         name: Some("x.a.test"),
         tried: AttemptHistory::default(),
         hash: None,
         carries: Carries::Request,
+    }
+}
+
+/// The IP address of an endpoint.
+fn ip(address: &EndpointAddress) -> String {
+    match address {
+        EndpointAddress::Ip(address) => address.ip().to_string(),
+        EndpointAddress::Unix(path) => panic!("{path} is no IP address"),
     }
 }
 
@@ -64,7 +73,7 @@ async fn picks(
     let mut picked = Vec::new();
     for _ in 0..4 {
         match live.pick(wanted, all.names(), &mut |_| 0).await {
-            Ok(target) => picked.push(target.address.ip().to_string()),
+            Ok(target) => picked.push(ip(&target.address)),
             Err(failure) => return Err(failure.cause().clone()),
         }
     }
@@ -156,7 +165,7 @@ async fn the_original_destination_is_a_sidecars() {
         .expect("target");
     assert_eq!(target.address.to_string(), "192.0.2.1:8080");
     let gateway = LoadBalancerContext {
-        to_is_original: false,
+        mode: Mode::Gateway,
         ..wanted(V4)
     };
     assert_eq!(picks(&live, &all, &gateway).await, Err(Cause::NoEndpoint));
@@ -282,18 +291,18 @@ async fn a_name_of_the_call_is_no_way_into_this_machine() {
         allowed: HostPattern::parse("*"),
         port: 80,
     }));
-    for (name, to_is_original, cause) in [
-        ("127.0.0.1", true, Some(Cause::NoEndpoint)),
-        ("::1", true, Some(Cause::NoEndpoint)),
-        ("::ffff:127.0.0.1", true, Some(Cause::NoEndpoint)),
-        ("0.0.0.0", true, Some(Cause::NoEndpoint)),
-        ("192.0.2.1", false, Some(Cause::NoEndpoint)),
-        ("192.0.2.1", true, None),
-        ("192.0.2.2", false, None),
+    for (name, mode, cause) in [
+        ("127.0.0.1", Mode::Sidecar, Some(Cause::NoEndpoint)),
+        ("::1", Mode::Sidecar, Some(Cause::NoEndpoint)),
+        ("::ffff:127.0.0.1", Mode::Sidecar, Some(Cause::NoEndpoint)),
+        ("0.0.0.0", Mode::Sidecar, Some(Cause::NoEndpoint)),
+        ("192.0.2.1", Mode::Gateway, Some(Cause::NoEndpoint)),
+        ("192.0.2.1", Mode::Sidecar, None),
+        ("192.0.2.2", Mode::Gateway, None),
     ] {
         let call = LoadBalancerContext {
             name: Some(name),
-            to_is_original,
+            mode,
             ..wanted(V4)
         };
         let picked = picks(&live, &all, &call).await;
@@ -321,6 +330,49 @@ async fn port_0_is_the_one_that_the_client_dialled() {
     assert_eq!(target.expect("target").address.to_string(), "10.0.0.7:8080");
 }
 
+/// Ejection after two failures.
+fn ejection() -> OutlierDetection {
+    OutlierDetection {
+        consecutive_5xx: 2,
+        consecutive_gateway_errors: 0,
+        consecutive_local_failures: None,
+        error_statuses: Vec::new(),
+        interval: Duration::from_secs(10),
+        base_ejection_time: Duration::from_secs(30),
+        ejection_percent_max: 50,
+        health_percent_min: 0,
+    }
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_ejected_under_its_path() {
+    let all = clusters();
+    let path = EndpointAddress::Unix("/run/a.sock".into());
+    let member = Member {
+        address: Address::Unix("/run/a.sock".into()),
+        port: 0,
+        weight: 1,
+        locality: "".into(),
+        priority: 0,
+        workload: None,
+    };
+    let mut unwell = Cluster::clone(&cluster(Discovery::Members(vec![member])));
+    unwell.policy.outlier_detection = Some(ejection());
+    let live = all.live(&Arc::new(unwell));
+    let target = live.pick(&wanted(V4), all.names(), &mut |_| 0).await;
+    assert_eq!(target.expect("target").address, path);
+    for _ in 0..2 {
+        live.report(&path, CallOutcome::Failed);
+    }
+    let ejected = all.shared_clusters.ejected("outbound|80||a.test");
+    assert_eq!(ejected, [path]);
+    assert_eq!(ejected[0].to_string(), "/run/a.sock");
+    assert_eq!(
+        picks(&live, &all, &wanted(V4)).await,
+        Err(Cause::NoEndpoint)
+    );
+}
+
 #[tokio::test]
 async fn what_failed_too_often_is_not_picked_by_any_worker() {
     let shared_clusters: Arc<SharedClusterStates> = Arc::default();
@@ -336,16 +388,7 @@ async fn what_failed_too_often_is_not_picked_by_any_worker() {
         )
     };
     let mut unwell = Cluster::clone(&cluster(names(&["10.0.0.1", "10.0.0.2"], false)));
-    unwell.policy.outlier_detection = Some(OutlierDetection {
-        consecutive_5xx: 2,
-        consecutive_gateway_errors: 0,
-        consecutive_local_failures: None,
-        error_statuses: Vec::new(),
-        interval: Duration::from_secs(10),
-        base_ejection_time: Duration::from_secs(30),
-        ejection_percent_max: 50,
-        health_percent_min: 0,
-    });
+    unwell.policy.outlier_detection = Some(ejection());
     let unwell = Arc::new(unwell);
     let (one, other) = (worker(), worker());
     let live = one.live(&unwell);
@@ -353,9 +396,9 @@ async fn what_failed_too_often_is_not_picked_by_any_worker() {
         picks(&live, &one, &wanted(V4)).await.expect("picks").len(),
         4
     );
-    let first = "10.0.0.1:80".parse().expect("address");
-    live.report(first, CallOutcome::Failed);
-    live.report(first, CallOutcome::Answered(500));
+    let first = EndpointAddress::Ip(([10, 0, 0, 1], 80).into());
+    live.report(&first, CallOutcome::Failed);
+    live.report(&first, CallOutcome::Answered(500));
     let left = Ok(vec!["10.0.0.2".into()]);
     assert_eq!(picks(&live, &one, &wanted(V4)).await, left);
     assert_eq!(picks(&other.live(&unwell), &other, &wanted(V4)).await, left);

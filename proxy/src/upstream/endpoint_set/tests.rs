@@ -1,3 +1,5 @@
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use super::*;
 
 /// Endpoints `10.0.0.N` of these priorities, and one more, of IPv6.
@@ -10,38 +12,45 @@ fn found(priorities: &[u32]) -> EndpointSet {
     EndpointSet::new(std::iter::once(v6).chain(v4).collect(), None)
 }
 
-fn v4(number: u8) -> SocketAddr {
-    ([10, 0, 0, number], 80).into()
+fn v4(number: u8) -> EndpointAddress {
+    EndpointAddress::Ip(([10, 0, 0, number], 80).into())
 }
 
-fn v6() -> SocketAddr {
-    SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, 1], 80))
+fn v6() -> EndpointAddress {
+    EndpointAddress::Ip(([0xfd00, 0, 0, 0, 0, 0, 0, 1], 80).into())
 }
+
+/// Original destinations of both families.
+const TO_V4: OriginalDestination =
+    OriginalDestination(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9)), 80));
+const TO_V6: OriginalDestination =
+    OriginalDestination(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 80));
 
 /// The endpoints of the priority that a roll falls into.
 fn level(
     found: &EndpointSet,
     among: FamilyFilter,
-    ejected: &[SocketAddr],
+    ejected: &[EndpointAddress],
     health_min: u32,
     roll: u64,
-) -> Vec<SocketAddr> {
+) -> Vec<EndpointAddress> {
     let version = ejected.len() as u64;
     let usable = found.usable(among, version, || ejected.to_vec(), health_min);
     addresses(usable.level(&[], &mut |_| roll))
 }
 
-fn addresses(level: Option<&PriorityLevel>) -> Vec<SocketAddr> {
+fn addresses(level: Option<&PriorityLevel>) -> Vec<EndpointAddress> {
     level.map_or_else(Vec::new, |level| {
-        level.endpoints.iter().map(|one| one.address).collect()
+        let endpoints = level.endpoints.iter();
+        endpoints.map(|one| one.address.clone()).collect()
     })
 }
 
 #[test]
 fn priorities_that_were_tried_leave_their_turn_to_others() {
     let found = found(&[0, 0, 1, 2]);
-    let usable = found.usable(FamilyFilter::Family(v4(9)), 0, Vec::new, 0);
-    let other = |done: &[SocketAddr]| addresses(usable.level(done, &mut |_| 0));
+    let usable = found.usable(FamilyFilter::Family(TO_V4), 0, Vec::new, 0);
+    let other = |done: &[EndpointAddress]| addresses(usable.level(done, &mut |_| 0));
     assert_eq!(other(&[]), [v4(0), v4(1)]);
     assert_eq!(other(&[v4(0), v4(1)]), [v4(2)]);
     assert_eq!(other(&[v4(0), v4(0), v4(2), v4(2)]), [v4(3)]);
@@ -53,9 +62,9 @@ fn priorities_that_were_tried_leave_their_turn_to_others() {
 fn a_family_or_all() {
     let families = [
         (FamilyFilter::All, vec![v4(0), v4(1), v6()]),
-        (FamilyFilter::Family(v4(9)), vec![v4(0), v4(1)]),
-        (FamilyFilter::First(v4(9)), vec![v4(0)]),
-        (FamilyFilter::Family(v6()), vec![v6()]),
+        (FamilyFilter::Family(TO_V4), vec![v4(0), v4(1)]),
+        (FamilyFilter::First(TO_V4), vec![v4(0)]),
+        (FamilyFilter::Family(TO_V6), vec![v6()]),
     ];
     for (among, expected) in families {
         let found = found(&[0, 0]);
@@ -63,7 +72,7 @@ fn a_family_or_all() {
     }
     let only_v4 = EndpointSet::new(vec![Rc::new(Endpoint::new(v4(0), 1, 0))], None);
     assert_eq!(
-        level(&only_v4, FamilyFilter::Family(v6()), &[], 0, 0),
+        level(&only_v4, FamilyFilter::Family(TO_V6), &[], 0, 0),
         [v4(0)]
     );
 }
@@ -71,7 +80,7 @@ fn a_family_or_all() {
 #[test]
 fn the_ejected_are_left_out_until_too_few_are_well() {
     let found = found(&[0, 0]);
-    let v4s = FamilyFilter::Family(v4(9));
+    let v4s = FamilyFilter::Family(TO_V4);
     assert_eq!(level(&found, v4s, &[v4(0)], 0, 0), [v4(1)]);
     let all = [v4(0), v4(1)];
     assert!(level(&found, v4s, &all, 0, 0).is_empty());
@@ -81,7 +90,7 @@ fn the_ejected_are_left_out_until_too_few_are_well() {
 #[test]
 fn the_next_priority_takes_what_the_first_cannot_carry() {
     let found = found(&[0, 0, 1]);
-    let v4s = FamilyFilter::Family(v4(9));
+    let v4s = FamilyFilter::Family(TO_V4);
     assert_eq!(level(&found, v4s, &[], 0, 99), [v4(0), v4(1)]);
     let half = [v4(0)];
     assert_eq!(level(&found, v4s, &half, 0, 69), [v4(1)]);

@@ -15,8 +15,8 @@ fn policy() -> OutlierDetection {
     }
 }
 
-fn host(number: u8) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, number], 80))
+fn host(number: u8) -> EndpointAddress {
+    EndpointAddress::Ip(([10, 0, 0, number], 80).into())
 }
 
 /// The ejection that this run of calls to one of four endpoints ends in.
@@ -24,7 +24,7 @@ fn run(policy: &OutlierDetection, seen: &[CallOutcome]) -> Option<Reason> {
     let (mut outlier, now) = (Outlier::default(), Instant::now());
     let mut reasons: Vec<_> = seen
         .iter()
-        .map(|seen| outlier.note(policy, 4, host(1), *seen, now))
+        .map(|seen| outlier.note(policy, 4, &host(1), *seen, now))
         .collect();
     let last = reasons.pop().flatten();
     assert!(reasons.iter().all(Option::is_none), "too early: {seen:?}");
@@ -147,7 +147,15 @@ fn fail(
     now: Instant,
 ) -> Option<Ejection> {
     let notes: Vec<_> = (0..policy.consecutive_5xx)
-        .map(|_| outlier.note(policy, hosts, host(number), CallOutcome::Answered(500), now))
+        .map(|_| {
+            outlier.note(
+                policy,
+                hosts,
+                &host(number),
+                CallOutcome::Answered(500),
+                now,
+            )
+        })
         .collect();
     notes.last().copied().flatten()
 }
@@ -174,9 +182,9 @@ fn times_grow_and_a_sweep_takes_back() {
     let first = fail(&mut outlier, &policy, 4, 1, start).expect("ejected");
     assert_eq!(first.time, 30 * SECOND);
     assert!(!outlier.sweep(&policy, start + 29 * SECOND));
-    assert!(outlier.is_ejected(host(1)));
+    assert!(outlier.is_ejected(&host(1)));
     assert!(outlier.sweep(&policy, start + 30 * SECOND));
-    assert!(!outlier.is_ejected(host(1)));
+    assert!(!outlier.is_ejected(&host(1)));
 
     let again = fail(&mut outlier, &policy, 4, 1, start + 31 * SECOND).expect("ejected");
     assert_eq!(again.time, 60 * SECOND);
@@ -225,9 +233,9 @@ fn who_left_is_not_counted() {
 #[test]
 fn good_endpoints_take_no_memory() {
     let (policy, mut outlier, now) = (policy(), Outlier::default(), Instant::now());
-    outlier.note(&policy, 4, host(1), CallOutcome::Answered(200), now);
-    outlier.note(&policy, 4, host(2), CallOutcome::Answered(500), now);
-    outlier.note(&policy, 4, host(2), CallOutcome::Answered(200), now);
+    outlier.note(&policy, 4, &host(1), CallOutcome::Answered(200), now);
+    outlier.note(&policy, 4, &host(2), CallOutcome::Answered(500), now);
+    outlier.note(&policy, 4, &host(2), CallOutcome::Answered(200), now);
     outlier.sweep(&policy, now + policy.interval);
     assert!(outlier.hosts.is_empty());
 }

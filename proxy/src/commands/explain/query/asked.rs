@@ -23,7 +23,7 @@ pub(super) struct Asked<'a> {
 impl Asked<'_> {
     /// An answer with this outcome.
     pub(super) fn answer(&self, outcome: Outcome) -> Answer {
-        let mut answer = Answer::new(self.call, self.arrival.to, outcome);
+        let mut answer = Answer::new(self.call, self.arrival.original_dst.0, outcome);
         answer.trail.extend(self.resolved.clone());
         answer
     }

@@ -1,10 +1,12 @@
+use egret_config::address::EndpointAddress;
+
 use super::*;
 
 const RING: HashTable = HashTable::Ring { size_min: 1024 };
 const MAGLEV: HashTable = HashTable::Maglev { size: 65537 };
 
 fn endpoints(weights: &[u32]) -> Vec<Rc<Endpoint>> {
-    let address = |number: usize| ([10, 0, 0, number as u8], 80).into();
+    let address = |number: usize| EndpointAddress::Ip(([10, 0, 0, number as u8], 80).into());
     let weights = weights.iter().enumerate();
     weights
         .map(|(number, weight)| Rc::new(Endpoint::new(address(number), *weight, 0)))

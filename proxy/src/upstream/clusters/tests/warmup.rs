@@ -37,7 +37,7 @@ async fn second(all: &Clusters, cluster: &Arc<Cluster>) -> usize {
             .pick(&wanted(V4), all.names(), &mut |n| dice.u64(..n))
             .await
             .expect("target");
-        count += usize::from(target.address.ip().to_string() == "10.0.0.2");
+        count += usize::from(target.address.to_string() == "10.0.0.2:80");
     }
     count
 }

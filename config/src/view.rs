@@ -15,8 +15,8 @@ use crate::snapshot::gateways::{GatewayListener, TlsAction};
 use crate::snapshot::outbound::Listener;
 use crate::snapshot::table::{Action, RouteTable, Rule, RuleOrigin, VirtualHost};
 use crate::snapshot::target::Target;
-use crate::snapshot::view::words::{joined, summary};
 use crate::snapshot::workload::Mode;
+use crate::view::words::{joined, summary};
 
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

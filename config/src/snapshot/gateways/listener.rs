@@ -1,0 +1,63 @@
+//! Ports of a gateway, and what they do.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use crate::host::HostPattern;
+use crate::model::gateway::Server;
+use crate::model::tls::{Hashed, ServerTls};
+use crate::snapshot::bound_port::BoundPort;
+use crate::snapshot::chains::{ChainOrigin, FilterChains, StreamRoute};
+use crate::snapshot::table::RouteTable;
+
+/// The listeners of a gateway, by port.
+pub(crate) type Gateways = BTreeMap<BoundPort, GatewayListener>;
+
+/// One port of a gateway.
+#[derive(Debug)]
+pub(crate) struct GatewayListener {
+    /// `address:port`.
+    pub(crate) key: Arc<str>,
+    /// Plaintext HTTP.
+    pub(crate) http: Option<Arc<RouteTable>>,
+    /// The servers that plaintext HTTP is for.
+    pub(crate) http_origins: Vec<ChainOrigin>,
+    /// TLS, by server name.
+    pub(crate) tls: FilterChains<TlsAction>,
+    /// Any byte stream.
+    pub(crate) tcp: Option<(StreamRoute, ChainOrigin)>,
+}
+
+/// What a gateway does with a TLS connection.
+#[derive(Debug)]
+pub(crate) enum TlsAction {
+    /// Ends TLS and treats what is inside as HTTP.
+    Http {
+        /// How TLS is ended.
+        tls: Hashed<ServerTls>,
+        /// The server.
+        server: Arc<Server>,
+        /// Where requests are routed.
+        table: Arc<RouteTable>,
+    },
+    /// Ends TLS and forwards what is inside.
+    Stream {
+        /// How TLS is ended.
+        tls: Hashed<ServerTls>,
+        /// The server.
+        server: Arc<Server>,
+        /// Where to.
+        route: StreamRoute,
+    },
+    /// Forwards it as it is.
+    Pass(StreamRoute),
+    /// The SNI names the cluster: `outbound_.port_.subset_.host`, of these hosts.
+    NamedBySni(HashSet<HostPattern>),
+}
+
+impl GatewayListener {
+    /// Whether it does nothing, so that nobody should listen.
+    pub(super) fn is_idle(&self) -> bool {
+        self.http.is_none() && self.tls.is_empty() && self.tcp.is_none()
+    }
+}

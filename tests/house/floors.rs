@@ -19,6 +19,7 @@ const CONFIG: &[&[&str]] = &[
     ],
     &["problem", "re2"],
     &["expression"],
+    &["log_format"],
     &["wire"],
     &["model"],
     &["load"],

@@ -29,6 +29,7 @@ pub mod frames;
 pub mod nginx;
 pub mod scrape;
 pub mod folder;
+pub mod objects;
 pub mod floors;
 
 use std::time::Duration;

@@ -63,6 +63,7 @@ const HARNESS: &[&[&str]] = &[
         "certs",
         "names",
         "folder",
+        "objects",
         "floors",
         "places",
     ],

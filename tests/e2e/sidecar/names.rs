@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use egret_tests::client::curl;
 use egret_tests::names::Answer;
 use egret_tests::netns::Host;
+use egret_tests::objects::ServiceEntry;
 use egret_tests::origin::{at_once, text};
 use egret_tests::places::{CNN, ELSEWHERE, Family, Located, SLEEP, Site};
 use egret_tests::topology::World;
@@ -20,11 +21,7 @@ const NOWHERE: Site = Site {
 };
 
 fn entry(name: &str) -> String {
-    format!(
-        "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {}}}\nspec:\n  hosts: [{name}]\n  \
-         ports: [{{number: 80, name: http, protocol: HTTP}}]\n  resolution: DNS\n",
-        name.replace('.', "-")
-    )
+    format!("---\n{}", ServiceEntry::new(name).port(80, "HTTP"))
 }
 
 /// The status of a call to `name`, for which the application itself asks nobody.

@@ -13,6 +13,7 @@ use egret_tests::egret::Proxy;
 use egret_tests::folder::Folder;
 use egret_tests::ledger::Ledger;
 use egret_tests::netns::Host;
+use egret_tests::objects::MeshConfig;
 use egret_tests::origin::{Answer, Origin, at_once, text};
 use egret_tests::places::{ELSEWHERE, Family, Located, SLEEP, Site};
 use egret_tests::process::Process;
@@ -279,8 +280,9 @@ fn the_meshs_keepalive_is_that_of_every_connection() -> anyhow::Result<()> {
     folder.write("elsewhere.yaml", &config("tcp: {connectTimeout: 5s}"))?;
     folder.write(
         "mesh.yaml",
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    \
-         tcpKeepalive: {time: 75s, interval: 15s, probes: 3}\n",
+        &MeshConfig::new()
+            .set("tcpKeepalive: {time: 75s, interval: 15s, probes: 3}")
+            .to_string(),
     )?;
     let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
     for (site, port) in [(ELSEWHERE, 7000), (FRONT, 7001)] {

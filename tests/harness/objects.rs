@@ -69,6 +69,7 @@ pub struct ServiceEntry {
     meta: Meta,
     hosts: Vec<String>,
     ports: Vec<String>,
+    location: &'static str,
     resolution: &'static str,
     endpoints: Option<Vec<String>>,
 }
@@ -83,6 +84,7 @@ impl ServiceEntry {
             meta: Meta::of("ServiceEntry", host),
             hosts: vec![host.to_owned()],
             ports: Vec::new(),
+            location: "MESH_EXTERNAL",
             resolution: "DNS",
             endpoints: None,
         }
@@ -107,6 +109,13 @@ impl ServiceEntry {
     pub fn port_to(mut self, number: u16, protocol: &str, target: u16) -> Self {
         let target = format!(", targetPort: {target}");
         self.ports.push(port(number, protocol, &target));
+        self
+    }
+
+    /// Makes its hosts part of the mesh.
+    #[must_use]
+    pub fn internal(mut self) -> Self {
+        self.location = "MESH_INTERNAL";
         self
     }
 
@@ -139,6 +148,7 @@ impl Display for ServiceEntry {
         let Self { meta, .. } = self;
         writeln!(f, "{meta}  hosts: {}", list(&self.hosts))?;
         writeln!(f, "  ports: [{}]", self.ports.join(", "))?;
+        writeln!(f, "  location: {}", self.location)?;
         writeln!(f, "  resolution: {}", self.resolution)?;
         match &self.endpoints {
             Some(endpoints) => writeln!(f, "  endpoints: [{}]", endpoints.join(", ")),

@@ -20,7 +20,10 @@ fn config() -> String {
         .port(443, "TLS");
     documents(&[
         &gateway.tls(15443, "TLS", &["*.local"], "{mode: AUTO_PASSTHROUGH}"),
-        &inner.at([HTTPBIN_ORG.v4()]).namespace("istio-system"),
+        &inner
+            .internal()
+            .at([HTTPBIN_ORG.v4()])
+            .namespace("istio-system"),
     ])
 }
 

@@ -121,7 +121,7 @@ fn bytes_are_dialled_too() -> anyhow::Result<()> {
         Ok(heard)
     })?;
     assert_eq!(heard, "hello world");
-    config.remove(&["dialled.yaml"])?;
+    config.remove(&["listeners.yaml"])?;
     sidecar.await_log(&["port closed", "127.0.0.1:9000"])?;
     Ok(())
 }

@@ -143,8 +143,7 @@ fn the_other_family_is_tried_where_one_leads_nowhere() -> anyhow::Result<()> {
 
 #[test]
 fn another_address_is_tried_of_a_name_that_a_caller_thought_of() -> anyhow::Result<()> {
-    let wild = entry("'*.shop.example'")
-        .replace("name: '*-shop-example'", "name: wild")
-        .replace("resolution: DNS", "resolution: DYNAMIC_DNS");
+    let wild = ServiceEntry::new("*.shop.example").port(80, "HTTP");
+    let wild = wild.resolution("DYNAMIC_DNS").to_string();
     lost("names-wildcard", &[NOWHERE.v4(), CNN.v4()], &wild)
 }

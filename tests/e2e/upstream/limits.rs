@@ -13,7 +13,7 @@ use egret_tests::egret::Proxy;
 use egret_tests::folder::Folder;
 use egret_tests::ledger::Ledger;
 use egret_tests::netns::Host;
-use egret_tests::objects::MeshConfig;
+use egret_tests::objects::{DestinationRule, MeshConfig, ServiceEntry, documents};
 use egret_tests::origin::{Answer, Origin, at_once, text};
 use egret_tests::places::{ELSEWHERE, Family, Located, SLEEP, Site};
 use egret_tests::process::Process;
@@ -114,9 +114,12 @@ impl Stage {
         let world = World::new(name, Family::V4)?;
         let (word, go) = watch::channel(false);
         world.resolve("elsewhere.example", &[FRONT.v4()]);
-        let policy = format!("connectionPool: {{{pool}}}");
-        let config = elsewhere(&[FRONT.v4()], &policy)
-            .replace("name: http, protocol: HTTP", "name: http, protocol: HTTP2");
+        let entry = ServiceEntry::new("elsewhere.example").port(80, "HTTP2");
+        let policy = format!("{{connectionPool: {{{pool}}}}}");
+        let config = documents(&[
+            &entry.port(7000, "TCP").at([FRONT.v4()]),
+            &DestinationRule::new("elsewhere.example", &policy),
+        ]);
         Ok(Self {
             config: stage::registered("elsewhere.yaml", &config)?,
             pod: world.pod(SLEEP, "default")?,

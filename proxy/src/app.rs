@@ -166,6 +166,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         status,
         source: Arc::new(settings.source.clone()),
         listener_status: ports.listener_status(),
+        access_log: Arc::clone(&access_log),
         names: Arc::clone(&shared.names),
         shared_clusters: Arc::clone(&shared.shared_clusters),
         ready,

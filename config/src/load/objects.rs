@@ -52,6 +52,7 @@ pub(super) fn build(documents: Vec<Document>, problems: &mut Vec<Problem>) -> Ob
         .sort_by(|a, b| a.meta.by_age(&b.meta));
     objects.gateways.sort_by(|a, b| a.meta.by_age(&b.meta));
     objects.sidecars.sort_by(|a, b| a.meta.by_age(&b.meta));
+    objects.telemetries.sort_by(|a, b| a.meta.by_age(&b.meta));
     objects
         .authorization_policies
         .sort_by(|a, b| a.meta.by_age(&b.meta));
@@ -128,6 +129,7 @@ fn kind(body: &Body) -> Kind {
         Body::Gateway(_) => Kind::Gateway,
         Body::Sidecar(_) => Kind::Sidecar,
         Body::AuthorizationPolicy(_) => Kind::AuthorizationPolicy,
+        Body::Telemetry(_) => Kind::Telemetry,
         Body::Service(_) => Kind::Service,
         Body::EndpointSlice(_) => Kind::EndpointSlice,
         Body::Pod(_) => Kind::Pod,
@@ -210,6 +212,14 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
                 diagnostics,
                 &mut objects.authorization_policies,
                 [Arc::new(policy)],
+            )
+        }
+        Body::Telemetry(wire) => {
+            let telemetry = model::telemetry::parse(wire, meta, diagnostics);
+            keep(
+                diagnostics,
+                &mut objects.telemetries,
+                telemetry.map(Arc::new),
             )
         }
         Body::MeshConfig(wire) => {

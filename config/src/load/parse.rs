@@ -95,7 +95,12 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
         }
         return Outcome::Read;
     };
-    let title = source.title(&draft.kind, &draft.metadata);
+    // A bare mesh configuration does not say what it is.
+    let kind = match body {
+        Body::MeshConfig(_) => "MeshConfig",
+        _ => &draft.kind,
+    };
+    let title = source.title(kind, &draft.metadata);
     for ignored in attempt.reading.take_ignored() {
         documents.tell(source.ignored(&ignored, &title));
     }

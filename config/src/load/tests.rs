@@ -348,8 +348,8 @@ fn the_mesh_configuration_bare_and_in_its_config_map() {
     assert_eq!(
         told,
         [
-            "bare:3: meshMTLS: not supported yet, ignored: it is for calls that arrive, which are not proxied; leave it out",
-            "bare:4: accesLogFile: unknown field, ignored; did you mean `accessLogFile`?",
+            "bare:3: MeshConfig: meshMTLS: not supported yet, ignored: it is for calls that arrive, which are not proxied; leave it out",
+            "bare:4: MeshConfig: accesLogFile: unknown field, ignored; did you mean `accessLogFile`?",
             "map:9: ConfigMap istio-system/istio: data.mesh.outboundTrafficPolicy.mod: unknown field, ignored; did you mean `mode`?",
             "other:1: ConfigMap default/shapes: data.mesh: not taken for a mesh configuration: it has no field of MeshConfig",
             "broken:6: ConfigMap istio-system/istio: data.mesh: \"accessLogFile: [\": not well-formed YAML, left out: unclosed bracket '['",

@@ -15,6 +15,7 @@ use super::reading::{AnyMap, AnyValue, Broken, Reading, Target, Visit, Want, is_
 use super::security::AuthorizationPolicy;
 use super::service_entry::{ServiceEntry, WorkloadEntry};
 use super::sidecar::Sidecar;
+use super::telemetry::Telemetry;
 use super::virtual_service::VirtualService;
 
 object! {
@@ -68,6 +69,8 @@ pub enum Body {
     Sidecar(Box<Sidecar>),
     /// `spec` of an AuthorizationPolicy.
     AuthorizationPolicy(Box<AuthorizationPolicy>),
+    /// `spec` of a Telemetry.
+    Telemetry(Box<Telemetry>),
     /// `spec` of a Kubernetes Service.
     Service(Box<Service>),
     /// A Kubernetes EndpointSlice.
@@ -88,6 +91,9 @@ const ISTIO_VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
 /// The versions of security.istio.io.
 const SECURITY_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
 
+/// The versions of telemetry.istio.io.
+const TELEMETRY_VERSIONS: [&str; 2] = ["v1", "v1alpha1"];
+
 impl Body {
     /// An empty body of the kind that `api_version` and `kind` name.
     pub(crate) fn of(api_version: &str, kind: &str) -> Result<Self, NoBody> {
@@ -102,6 +108,7 @@ impl Body {
             ("security.istio.io", "AuthorizationPolicy") => {
                 Self::AuthorizationPolicy(Box::default())
             }
+            ("telemetry.istio.io", "Telemetry") => Self::Telemetry(Box::default()),
             ("", "Service") => Self::Service(Box::default()),
             ("", "Pod") => Self::Pod(Box::default()),
             ("", "Secret") => Self::Secret(Box::default()),
@@ -115,6 +122,9 @@ impl Body {
             }
             "security.istio.io" if !SECURITY_VERSIONS.contains(&version) => {
                 Err(NoBody::UnknownVersion("security.istio.io/v1"))
+            }
+            "telemetry.istio.io" if !TELEMETRY_VERSIONS.contains(&version) => {
+                Err(NoBody::UnknownVersion("telemetry.istio.io/v1"))
             }
             "discovery.k8s.io" if version != "v1" => {
                 Err(NoBody::UnknownVersion("discovery.k8s.io/v1"))
@@ -146,6 +156,7 @@ impl Body {
             Self::Gateway(spec) => reading.spec(map, spec),
             Self::Sidecar(spec) => reading.spec(map, spec),
             Self::AuthorizationPolicy(spec) => reading.spec(map, spec),
+            Self::Telemetry(spec) => reading.spec(map, spec),
             Self::Service(spec) => reading.spec(map, spec),
         }
     }

@@ -29,7 +29,7 @@ pub(super) fn build(documents: Vec<Document>, problems: &mut Vec<Problem>) -> Ob
     let named = latest(documents, problems);
     let mut secrets = Secrets::default();
     for one in &named {
-        if let Body::Secret(wire) = &one.document.body {
+        if let Body::Secret(wire) = &*one.document.body {
             secret(wire, one, &mut secrets, problems);
         }
     }
@@ -151,7 +151,7 @@ fn secret(wire: &Secret, one: &Named, secrets: &mut Secrets, problems: &mut Vec<
 fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec<Problem>) -> bool {
     let meta = &one.meta;
     let metadata = &one.document.metadata;
-    let root = match &one.document.body {
+    let root = match &*one.document.body {
         Body::EndpointSlice(_) | Body::Pod(_) | Body::Secret(_) | Body::ConfigMap(_) => "",
         Body::MeshConfig(_) if metadata.name.is_empty() => "",
         Body::MeshConfig(_) => "data.mesh",
@@ -159,7 +159,7 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
     };
     let mut diagnostics = Diagnostics::new(&meta.place, &one.title, root, problems);
     let diagnostics = &mut diagnostics;
-    match &one.document.body {
+    match &*one.document.body {
         Body::ServiceEntry(wire) => {
             let services = model::service_entry::parse(wire, metadata, meta, diagnostics);
             keep(diagnostics, &mut objects.services, services)

@@ -1,5 +1,7 @@
 //! One document's text to its wire shape, with everything that is doubtful about it told.
 
+use std::sync::Arc;
+
 use crate::load::chunk::Chunk;
 use crate::load::document::{Document, Documents};
 use crate::load::format::{self, Format};
@@ -120,7 +122,7 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
     documents.list.push(Document {
         place: source.place.clone(),
         metadata: draft.metadata,
-        body,
+        body: Arc::new(body),
     });
     Outcome::Read
 }

@@ -155,7 +155,7 @@ fn both_spellings_nulls_and_loose_numbers() {
         panic!("two documents, not {documents:?}");
     };
     assert_eq!(camel.body, snake.body);
-    let Body::ServiceEntry(entry) = &camel.body else {
+    let Body::ServiceEntry(entry) = &*camel.body else {
         panic!("a ServiceEntry");
     };
     assert_eq!(entry.ports[0].target_port, 81);
@@ -334,7 +334,7 @@ fn the_mesh_configuration_bare_and_in_its_config_map() {
     ]);
     let modes: Vec<_> = documents
         .iter()
-        .filter_map(|document| match &document.body {
+        .filter_map(|document| match &*document.body {
             Body::MeshConfig(mesh) => Some(
                 mesh.outbound_traffic_policy
                     .as_ref()

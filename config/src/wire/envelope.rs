@@ -53,7 +53,7 @@ object! {
 }
 
 /// The body of a document, by kind.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub enum Body {
     /// `spec` of a ServiceEntry.
     ServiceEntry(Box<ServiceEntry>),
@@ -178,7 +178,7 @@ impl Body {
 const ENVELOPE: &[&str] = &["apiVersion", "kind", "metadata", "status"];
 
 /// A document while it is read. What was read stays, when a later value cannot be.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) api_version: String,
     pub(crate) kind: String,
@@ -282,6 +282,21 @@ impl<'de> Visit<'de> for DraftSeed<'_> {
 }
 
 impl Draft {
+    /// The draft as it was before anything of the document was read into it: with its kind, where that was known.
+    pub(crate) fn unread(&self) -> Self {
+        let mut draft = Self {
+            api_version: self.api_version.clone(),
+            kind: self.kind.clone(),
+            ..Self::default()
+        };
+        match self.body {
+            Some(Body::MeshConfig(_)) => draft.body = Some(Body::MeshConfig(Box::default())),
+            Some(_) => draft.open(),
+            None => {}
+        }
+        draft
+    }
+
     /// Chooses the body's shape by apiVersion and kind.
     pub(crate) fn open(&mut self) {
         match Body::of(&self.api_version, &self.kind) {

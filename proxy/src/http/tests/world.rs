@@ -72,7 +72,12 @@ impl World {
         Self::of(&read(mesh, yaml), Mode::Sidecar)
     }
 
-    /// The same, where redirected connections arrive at this port.
+    /// A gateway, with objects read without an error.
+    pub(super) fn gateway(yaml: &str) -> Self {
+        Self::of(&read("", yaml), Mode::Gateway)
+    }
+
+    /// A sidecar with mesh settings, where redirected connections arrive at this port.
     pub(super) fn redirected(mesh: &str, yaml: &str, port: u16) -> Self {
         let mut workload = Workload::new(Mode::Sidecar, "default");
         workload.redirect_ports.push(port);
@@ -91,6 +96,7 @@ impl World {
         let sinks: [Arc<dyn Sink>; 2] = [access_log.clone(), wire.clone()];
         let path = log.to_str().expect("utf-8").into();
         let (_, errors) = access_log.configure(&[AccessLogTarget {
+            provider: None,
             path,
             format: FormatSource::DefaultJson,
             omit_empty: false,

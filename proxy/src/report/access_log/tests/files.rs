@@ -15,6 +15,7 @@ const WAIT: Duration = Duration::from_secs(10);
 
 fn target(path: &Path, format: &str) -> AccessLogTarget {
     AccessLogTarget {
+        provider: None,
         path: path.to_str().expect("UTF-8").into(),
         format: FormatSource::Text(format.into()),
         omit_empty: false,

@@ -9,6 +9,16 @@ use crate::value::StringMatch;
 /// Length of an expression that Istio admits.
 const LENGTH_MAX: usize = 1_024;
 
+/// Escapes for classes, and what they stand for in RE2.
+const ASCII_CLASSES: [(&str, &str); 6] = [
+    (r"\d", "[0-9]"),
+    (r"\D", "[^0-9]"),
+    (r"\s", r"[\t\n\f\r ]"),
+    (r"\S", r"[^\t\n\f\r ]"),
+    (r"\w", "[0-9A-Za-z_]"),
+    (r"\W", "[^0-9A-Za-z_]"),
+];
+
 /// Compiles an expression that must match a whole text.
 pub(crate) fn whole(text: &str) -> Result<StringMatch, String> {
     StringMatch::regex(&checked(text)?).map_err(|error| brief(&error))
@@ -93,7 +103,7 @@ fn translated(text: &str) -> String {
         let unicode = has_property(token);
         out.push_str(if unicode { "(?u:" } else { "" });
         match c {
-            '[' => out.push_str(&class_translated(token)),
+            '[' => out.push_str(&class_translated(token, unicode)),
             '{' if !is_count(rest) => out.push_str("\\{"),
             _ => out.push_str(token),
         }
@@ -103,7 +113,8 @@ fn translated(text: &str) -> String {
     out
 }
 
-fn class_translated(class: &str) -> String {
+/// A class. With `unicode` its `\d`, `\s` and `\w` are written out, since they are ASCII to RE2 beside a property, too.
+fn class_translated(class: &str, unicode: bool) -> String {
     let mut out = String::with_capacity(class.len() + 4);
     let mut rest = class;
     while let Some(c) = rest.chars().next() {
@@ -116,7 +127,10 @@ fn class_translated(class: &str) -> String {
         if nested || matches!(c, '&' | '~') {
             out.push('\\');
         }
-        out.push_str(&rest[..length]);
+        let ascii = ASCII_CLASSES
+            .iter()
+            .find(|(escape, _)| unicode && rest[..length] == **escape);
+        out.push_str(ascii.map_or(&rest[..length], |(_, class)| class));
         rest = &rest[length..];
     }
     out

@@ -25,10 +25,11 @@ mod delegates;
 mod virtual_hosts;
 pub(crate) mod gateways;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::host::HostPattern;
 use crate::model::mesh::Mesh;
 use crate::model::objects::Objects;
 use crate::model::route::Retries;
@@ -75,6 +76,8 @@ pub struct Snapshot {
     pub(crate) terminated: HashMap<Arc<str>, Arc<RouteTable>>,
     /// Retries of routes that say nothing.
     pub(crate) retries: Option<Retries>,
+    /// The names of services and VirtualServices, without wildcards.
+    hosts: HashSet<Arc<str>>,
 }
 
 impl Snapshot {
@@ -126,6 +129,7 @@ impl Snapshot {
             .chain(gateways.keys().copied())
             .collect();
         let snapshot = Self {
+            hosts: hosts(objects, &clusters),
             mesh: objects.mesh.clone(),
             clusters,
             names,
@@ -149,9 +153,22 @@ impl Snapshot {
         self.gateways.keys().copied().chain(listeners).collect()
     }
 
+    /// Whether a service that the workload may call, or a VirtualService, has this very name, in lower case.
+    pub fn names_host(&self, host: &str) -> bool {
+        self.hosts.contains(host)
+    }
+
     /// Whether every connection begins with a PROXY header: on a gateway, where MeshConfig says that something in front
     /// sends one (`gatewayTopology.proxyProtocol`).
     pub fn reads_proxy_headers(&self) -> bool {
         self.workload.mode == Mode::Gateway && self.mesh.topology.proxy_protocol
     }
+}
+
+/// The hosts that a configuration names.
+fn hosts(objects: &Objects, clusters: &BTreeMap<Arc<str>, Arc<Cluster>>) -> HashSet<Arc<str>> {
+    let services = clusters.values().map(|cluster| &cluster.host);
+    let rules = objects.virtual_services.iter();
+    let all = services.chain(rules.flat_map(|rules| &rules.hosts));
+    all.filter_map(HostPattern::exact).cloned().collect()
 }

@@ -4,6 +4,7 @@
 pub mod cut;
 pub mod incoming;
 pub mod fields;
+pub mod chunks;
 pub mod body_sender;
 pub mod trailers;
 pub mod metered;

@@ -9,6 +9,9 @@ use egret_proxy::args::Command;
 use egret_proxy::commands::{check, explain, wait};
 use egret_proxy::settings::{Log, LogFormat};
 use egret_proxy::{app, args};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Exit code of a start that failed, and of a configuration with errors.
 const FAILED: u8 = 1;
@@ -76,14 +79,14 @@ fn told(result: Result<bool, String>, otherwise: u8) -> ExitCode {
 }
 
 fn start_log(log: Log) {
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(log.filter)
-        .with_writer(io::stderr);
+    let lines = fmt::layer().with_writer(io::stderr);
+    let filtered = tracing_subscriber::registry().with(log.filter);
     match log.format {
-        LogFormat::Text => lines
-            .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
-            .init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Text => {
+            let is_terminal = io::IsTerminal::is_terminal(&io::stderr());
+            filtered.with(lines.with_ansi(is_terminal)).init();
+        }
+        LogFormat::Json => filtered.with(lines.json().flatten_event(true)).init(),
     }
 }
 

@@ -6,3 +6,4 @@ pub mod stream_bytes;
 pub mod facts;
 pub mod access_log;
 pub mod reporter;
+pub mod metrics;

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use egret_config::snapshot::workload::Workload;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use crate::life::end::DrainTime;
 use crate::source::files::Options;
@@ -45,7 +45,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Log {
     /// What is written.
-    pub filter: EnvFilter,
+    pub filter: Targets,
     /// How it is written.
     pub format: LogFormat,
 }

@@ -28,6 +28,7 @@ pub mod client;
 pub mod frames;
 pub mod nginx;
 pub mod scrape;
+pub mod exposition;
 pub mod folder;
 pub mod floors;
 

@@ -10,7 +10,8 @@ use crate::decide::dice::Dice;
 use crate::decide::stream::{forward, to_target, wire};
 use crate::decide::trail::Trail;
 use crate::decide::verdict::{
-    ConnectionDecision, Forward, Refusal, RequestDecision, RequestVerdict, RouteName, Verdict,
+    ALLOW_ANY, BLOCK_ALL, ConnectionDecision, Forward, Refusal, RequestDecision, RequestVerdict,
+    RouteName, Verdict,
 };
 use crate::decide::{destination, http};
 use crate::model::outbound_policy::OutboundPolicy;
@@ -190,12 +191,6 @@ fn unknown<'s>(
         },
     }
 }
-
-/// The route, and its virtual host, of requests that pass since the policy for unmatched traffic lets them.
-const ALLOW_ANY: &str = "allow_any";
-
-/// The same for those that it refuses.
-const BLOCK_ALL: &str = "block_all";
 
 /// The policy for a request that nothing is registered for. `dynamic` resolves its host, where the port is read so.
 fn unknown_request<'s>(

@@ -11,6 +11,12 @@ use crate::model::tls::{Hashed, ServerTls};
 use crate::snapshot::cluster::Cluster;
 use crate::snapshot::table::Filters;
 
+/// The route, and its virtual host, of requests that pass since the policy for unmatched traffic lets them.
+pub const ALLOW_ANY: &str = "allow_any";
+
+/// The same for those that it refuses.
+pub const BLOCK_ALL: &str = "block_all";
+
 /// How to read the start of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {

@@ -44,7 +44,7 @@ impl Source<'_> {
         let plain = (self.format == Format::Yaml)
             .then(|| plain::read(self.chunk.text))
             .flatten();
-        if plain.is_some_and(|tree| tree.deserialize(HeaderSeed(&mut header)).is_ok()) {
+        if plain.is_some_and(|tree| tree.read_into(HeaderSeed(&mut header)).is_ok()) {
             return (header, None);
         }
         let mut header = Header::default();
@@ -63,7 +63,7 @@ impl Source<'_> {
             reading: &reading,
             halt: &halt,
         };
-        if tree.deserialize(seed).is_err() && halt.get().is_none() {
+        if tree.read_into(seed).is_err() && halt.get().is_none() {
             return None;
         }
         *draft = plain;

@@ -1,8 +1,8 @@
 //! The one door to the YAML and JSON parsers: a text of one document and a seed in, a value or a fault out.
 
-use std::marker::PhantomData;
+use serde::de::DeserializeSeed;
 
-use serde::de::{DeserializeSeed, IgnoredAny};
+use crate::wire::reading::{AnyValue, Broken, Seed, Target};
 
 /// How a document is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,17 @@ pub(super) struct Fault {
 /// Depth of nesting that is read. Nothing that Kubernetes serves comes near.
 const DEPTH_MAX: usize = 128;
 
-/// Reads one document.
-pub(super) fn parse<'de, S: DeserializeSeed<'de>>(
+/// Reads one document into `target`.
+pub(super) fn parse<'de>(
+    format: Format,
+    text: &'de str,
+    mut target: impl Target<'de>,
+) -> Result<(), Fault> {
+    deserialize(format, text, Seed(&mut |from| target.read(from)))
+}
+
+/// Reads one document as serde does. It is compiled for each seed, and the parser with it.
+pub(super) fn deserialize<'de, S: DeserializeSeed<'de>>(
     format: Format,
     text: &'de str,
     seed: S,
@@ -49,7 +58,13 @@ pub(super) fn parse<'de, S: DeserializeSeed<'de>>(
 
 /// Whether a text keeps the rules of its format.
 pub(super) fn is_well_formed(format: Format, text: &str) -> bool {
-    parse(format, text, PhantomData::<IgnoredAny>).is_ok()
+    struct Nothing;
+    impl<'de> Target<'de> for Nothing {
+        fn read(&mut self, from: &mut dyn AnyValue<'de>) -> Result<(), Broken> {
+            from.skip()
+        }
+    }
+    parse(format, text, Nothing).is_ok()
 }
 
 /// What the parser may spend on a text: in proportion to its length, so that aliases cannot multiply the work.

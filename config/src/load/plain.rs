@@ -13,6 +13,7 @@ mod values;
 pub(super) use values::NotPlain;
 
 use crate::load::plain::node::{Kind, Node};
+use crate::wire::reading::{Seed, Target};
 use values::At;
 
 /// Depth of nesting that is read here.
@@ -55,11 +56,13 @@ pub(super) fn read(text: &str) -> Option<Tree<'_>> {
 }
 
 impl<'t> Tree<'t> {
-    /// Reads the document into `seed`. An error says no more than that the YAML parser must look at it.
-    pub(super) fn deserialize<S: DeserializeSeed<'t>>(
-        &self,
-        seed: S,
-    ) -> Result<S::Value, NotPlain> {
+    /// Reads the document into `target`. An error says no more than that the YAML parser must look at it.
+    pub(super) fn read_into(&self, mut target: impl Target<'t>) -> Result<(), NotPlain> {
+        self.deserialize(Seed(&mut |from| target.read(from)))
+    }
+
+    /// Reads the document as serde does.
+    fn deserialize<S: DeserializeSeed<'t>>(&self, seed: S) -> Result<S::Value, NotPlain> {
         seed.deserialize(At::root(&self.nodes))
     }
 }

@@ -256,7 +256,7 @@ mod tests {
         for (owners, labels, name, service, revision) in [
             (vec![], "", "reviews-x", "reviews-x", "latest"),
             (
-                vec![owner("Node", "n", None), replica_set.clone()],
+                vec![owner("Node", "n", None), replica_set],
                 "app=reviews,version=v1",
                 "reviews-v1",
                 "reviews",

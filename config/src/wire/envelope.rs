@@ -4,9 +4,6 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
-
 use super::destination_rule::DestinationRule;
 use super::gateway::Gateway;
 use super::istio_kinds;
@@ -14,7 +11,7 @@ use super::istio_kinds::NoBody;
 use super::kubernetes::{ConfigMap, EndpointSlice, Pod, Secret, Service};
 use super::mesh_config::MeshConfig;
 use super::object::{Fields, Seen, read_field};
-use super::reading::{Key, Reading, is_field};
+use super::reading::{AnyMap, AnyValue, Broken, Reading, Target, Visit, Want, is_field};
 use super::security::AuthorizationPolicy;
 use super::service_entry::{ServiceEntry, WorkloadEntry};
 use super::sidecar::Sidecar;
@@ -128,13 +125,13 @@ impl Body {
     }
 
     /// Reads the value of the top-level `key`; `false` when a body of this kind has no such key.
-    fn field<'de, A: MapAccess<'de>>(
+    fn field<'de>(
         &mut self,
         key: &str,
         seen: &mut Seen,
-        map: &mut A,
+        map: &mut dyn AnyMap<'de>,
         reading: &Reading,
-    ) -> Result<bool, A::Error> {
+    ) -> Result<bool, Broken> {
         match self {
             Self::EndpointSlice(slice) => read_field(&mut **slice, seen, key, map, reading),
             Self::Pod(pod) => read_field(&mut **pod, seen, key, map, reading),
@@ -196,22 +193,18 @@ pub(crate) struct DraftSeed<'a> {
     pub(crate) halt: &'a Cell<Option<Halt>>,
 }
 
-impl<'de> DeserializeSeed<'de> for DraftSeed<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_map(self)
+impl<'de> Target<'de> for DraftSeed<'_> {
+    fn read(&mut self, from: &mut dyn AnyValue<'de>) -> Result<(), Broken> {
+        from.read(Want::Mapping, self)
     }
 }
 
-impl<'de> Visitor<'de> for DraftSeed<'_> {
-    type Value = ();
-
+impl<'de> Visit<'de> for DraftSeed<'_> {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a mapping with apiVersion, kind, metadata and spec")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn mapping(&mut self, map: &mut dyn AnyMap<'de>) -> Result<(), Broken> {
         let Self {
             draft,
             reading,
@@ -220,7 +213,7 @@ impl<'de> Visitor<'de> for DraftSeed<'_> {
         let mut envelope = Seen::default();
         let mut seen = Seen::default();
         let mut spec = false;
-        while let Some(Key(key)) = map.next_key()? {
+        while let Some(key) = map.key()? {
             let bare = matches!(draft.body, Some(Body::MeshConfig(_)));
             // The status of a Pod is the only one that tells egret something.
             if key == "status" && draft.kind == "Pod" && draft.body.is_none() {
@@ -235,39 +228,39 @@ impl<'de> Visitor<'de> for DraftSeed<'_> {
                     return Err(twice(&key));
                 }
                 match at {
-                    0 => draft.api_version = reading.field(&mut map, "apiVersion")?,
-                    1 => draft.kind = reading.field(&mut map, "kind")?,
-                    2 => draft.metadata = reading.field(&mut map, "metadata")?,
+                    0 => draft.api_version = reading.field(map, "apiVersion")?,
+                    1 => draft.kind = reading.field(map, "kind")?,
+                    2 => draft.metadata = reading.field(map, "metadata")?,
                     // Its author is Istio: nothing in it is told of.
                     _ if let Some(Body::ServiceEntry(entry)) = &mut draft.body => {
-                        entry.status = Reading::default().field(&mut map, "status")?;
+                        entry.status = Reading::default().field(map, "status")?;
                     }
-                    _ => drop(map.next_value::<IgnoredAny>()?),
+                    _ => map.skip()?,
                 }
                 continue;
             }
             if key == "items" && (draft.kind.is_empty() || draft.kind.ends_with("List")) {
                 halt.set(Some(Halt::List));
-                return Err(A::Error::custom("a list of documents"));
+                return Err(Broken::Rule("a list of documents".to_owned()));
             }
             if draft.body.is_none() && draft.no_body.is_none() {
                 if draft.kind.is_empty() || draft.api_version.is_empty() {
                     halt.set(Some(Halt::BodyBeforeKind));
-                    return Err(A::Error::custom("the body stands before the kind"));
+                    return Err(Broken::Rule("the body stands before the kind".to_owned()));
                 }
                 draft.open();
             }
             let Some(body) = &mut draft.body else {
-                map.next_value::<IgnoredAny>()?;
+                map.skip()?;
                 continue;
             };
             if key == "spec" && std::mem::replace(&mut spec, true) {
                 return Err(twice(&key));
             }
-            if !body.field(&key, &mut seen, &mut map, reading)? {
+            if !body.field(&key, &mut seen, map, reading)? {
                 let envelope = if bare { &[] } else { ENVELOPE };
                 reading.note_unknown(&key, &[envelope, body.names()]);
-                map.next_value::<IgnoredAny>()?;
+                map.skip()?;
             }
         }
         if draft.body.is_none() && draft.no_body.is_none() {
@@ -302,28 +295,24 @@ pub(crate) struct Header {
 /// Reads a [`Header`], leaving in it what could be read when the document breaks off.
 pub(crate) struct HeaderSeed<'a>(pub(crate) &'a mut Header);
 
-impl<'de> DeserializeSeed<'de> for HeaderSeed<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_map(self)
+impl<'de> Target<'de> for HeaderSeed<'_> {
+    fn read(&mut self, from: &mut dyn AnyValue<'de>) -> Result<(), Broken> {
+        from.read(Want::Mapping, self)
     }
 }
 
-impl<'de> Visitor<'de> for HeaderSeed<'_> {
-    type Value = ();
-
+impl<'de> Visit<'de> for HeaderSeed<'_> {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a mapping with apiVersion, kind, metadata and spec")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let header = self.0;
+    fn mapping(&mut self, map: &mut dyn AnyMap<'de>) -> Result<(), Broken> {
+        let header = &mut *self.0;
         // Unknown and doubtful things are told when the body is read.
         let reading = Reading::default();
         let mut mesh = false;
         let mut values = false;
-        while let Some(Key(key)) = map.next_key()? {
+        while let Some(key) = map.key()? {
             values |= is_field(&key, "mesh_config");
             mesh |= MeshConfig::NAMES
                 .iter()
@@ -334,10 +323,10 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
             header.looks_like_mesh_config = bare && mesh && !values;
             header.looks_like_helm_values = bare && values;
             match &*key {
-                "apiVersion" => header.api_version = reading.field(&mut map, "apiVersion")?,
-                "kind" => header.kind = reading.field(&mut map, "kind")?,
-                "metadata" => header.metadata = reading.field(&mut map, "metadata")?,
-                _ => drop(map.next_value::<IgnoredAny>()?),
+                "apiVersion" => header.api_version = reading.field(map, "apiVersion")?,
+                "kind" => header.kind = reading.field(map, "kind")?,
+                "metadata" => header.metadata = reading.field(map, "metadata")?,
+                _ => map.skip()?,
             }
         }
         let bare = header.kind.is_empty() && header.api_version.is_empty();
@@ -347,6 +336,6 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
     }
 }
 
-fn twice<E: Error>(key: &str) -> E {
-    E::custom(format_args!("field `{key}` is set twice"))
+fn twice(key: &str) -> Broken {
+    Broken::Rule(format!("field `{key}` is set twice"))
 }

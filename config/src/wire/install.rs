@@ -1,11 +1,8 @@
 //! What istioctl and Helm read: documents that may carry a MeshConfig, which egret does not take from them.
 
-use serde::Deserializer;
-use serde::de::DeserializeSeed;
-
 use super::mesh_config::OutboundTrafficPolicy;
 use super::object::read_object;
-use super::reading::Reading;
+use super::reading::{AnyValue, Broken, Reading, Target};
 
 object! {
     /// An IstioOperator, or the values of a Helm chart, as far as the MeshConfig in it goes.
@@ -53,10 +50,8 @@ impl Install {
 /// Reads an [`Install`]; what else the document says is passed over.
 pub(crate) struct InstallSeed<'a>(pub(crate) &'a mut Install);
 
-impl<'de> DeserializeSeed<'de> for InstallSeed<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+impl<'de> Target<'de> for InstallSeed<'_> {
+    fn read(&mut self, from: &mut dyn AnyValue<'de>) -> Result<(), Broken> {
         *self.0 = read_object(from, &Reading::default())?;
         Ok(())
     }

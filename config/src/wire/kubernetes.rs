@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserializer;
-
-use super::reading::{Loose, NumberOrWord, Reading, Shape};
+use super::reading::{AnyValue, Broken, Loose, NumberOrWord, Reading, Shape};
 
 object! {
     /// `spec` of a Service.
@@ -160,7 +158,7 @@ impl fmt::Debug for Hidden {
 }
 
 impl<'de> Shape<'de> for Hidden {
-    fn read<D: Deserializer<'de>>(from: D, reading: &Reading) -> Result<Self, D::Error> {
+    fn read(from: &mut dyn AnyValue<'de>, reading: &Reading) -> Result<Self, Broken> {
         String::read(from, reading).map(Self)
     }
 }

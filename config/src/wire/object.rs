@@ -1,12 +1,8 @@
 //! `object!`: a struct whose fields are read by name in either spelling, with unknown ones noted.
 
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::Deserializer;
-use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
-
-use crate::wire::reading::{Key, Reading, is_field};
+use crate::wire::reading::{AnyMap, AnyValue, Broken, Reading, Visit, Want, is_field};
 use crate::wire::unsupported;
 
 /// What `object!` implements: fields that can be read one at a time.
@@ -19,12 +15,52 @@ pub(crate) trait Fields<'de>: Default {
     const SILENT: &'static [&'static str];
 
     /// Reads the value of the field `NAMES[index]`.
-    fn set<A: MapAccess<'de>>(
+    fn set(
         &mut self,
         index: usize,
-        map: &mut A,
+        map: &mut dyn AnyMap<'de>,
         reading: &Reading,
-    ) -> Result<(), A::Error>;
+    ) -> Result<(), Broken>;
+}
+
+/// [`Fields`] whose type is not known.
+pub(crate) trait Object<'de> {
+    /// [`Fields::NAMES`], [`Fields::SHAPE`] and [`Fields::SILENT`].
+    fn names(&self) -> Names;
+    /// [`Fields::set`].
+    fn set(
+        &mut self,
+        index: usize,
+        map: &mut dyn AnyMap<'de>,
+        reading: &Reading,
+    ) -> Result<(), Broken>;
+}
+
+/// The names that an object has.
+#[derive(Clone, Copy)]
+pub(crate) struct Names {
+    fields: &'static [&'static str],
+    shape: &'static str,
+    silent: &'static [&'static str],
+}
+
+impl<'de, T: Fields<'de>> Object<'de> for T {
+    fn names(&self) -> Names {
+        Names {
+            fields: T::NAMES,
+            shape: T::SHAPE,
+            silent: T::SILENT,
+        }
+    }
+
+    fn set(
+        &mut self,
+        index: usize,
+        map: &mut dyn AnyMap<'de>,
+        reading: &Reading,
+    ) -> Result<(), Broken> {
+        Fields::set(self, index, map, reading)
+    }
 }
 
 /// Which fields of an object were read already: a second time is an error.
@@ -43,54 +79,63 @@ impl Seen {
 
 /// Reads the value that belongs to `key` into `object`; `false` when the object has no such field, and then the value
 /// is still unread.
-pub(crate) fn read_field<'de, T: Fields<'de>, A: MapAccess<'de>>(
-    object: &mut T,
+pub(crate) fn read_field<'de>(
+    object: &mut dyn Object<'de>,
     seen: &mut Seen,
     key: &str,
-    map: &mut A,
+    map: &mut dyn AnyMap<'de>,
     reading: &Reading,
-) -> Result<bool, A::Error> {
-    if let Some(index) = T::NAMES.iter().position(|name| is_field(key, name)) {
+) -> Result<bool, Broken> {
+    let names = object.names();
+    if let Some(index) = names.fields.iter().position(|name| is_field(key, name)) {
         if !seen.first(index) {
-            return Err(A::Error::custom(format_args!("field `{key}` is set twice")));
+            return Err(Broken::Rule(format!("field `{key}` is set twice")));
         }
-        if let Some(words) = unsupported::words(T::SHAPE, T::NAMES[index]) {
+        if let Some(words) = unsupported::words(names.shape, names.fields[index]) {
             reading.note_unsupported(key, words);
         }
         object.set(index, map, reading)?;
         return Ok(true);
     }
-    if T::SILENT.iter().any(|name| is_field(key, name)) {
-        map.next_value::<IgnoredAny>()?;
+    if names.silent.iter().any(|name| is_field(key, name)) {
+        map.skip()?;
         return Ok(true);
     }
     Ok(false)
 }
 
 /// Reads a whole object; `null` gives one with nothing set.
-pub(crate) fn read_object<'de, T: Fields<'de>, D: Deserializer<'de>>(
-    from: D,
+pub(crate) fn read_object<'de, T: Fields<'de>>(
+    from: &mut dyn AnyValue<'de>,
     reading: &Reading,
-) -> Result<T, D::Error> {
-    struct Object<'a, T>(&'a Reading, PhantomData<T>);
-    impl<'de, T: Fields<'de>> Visitor<'de> for Object<'_, T> {
-        type Value = T;
+) -> Result<T, Broken> {
+    let mut object = T::default();
+    read_fields(from, &mut object, reading)?;
+    Ok(object)
+}
+
+fn read_fields<'de>(
+    from: &mut dyn AnyValue<'de>,
+    object: &mut dyn Object<'de>,
+    reading: &Reading,
+) -> Result<(), Broken> {
+    struct Mapping<'o, 'r, 'de>(&'o mut dyn Object<'de>, &'r Reading);
+    impl<'de> Visit<'de> for Mapping<'_, '_, 'de> {
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a mapping")
         }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
-            let mut object = T::default();
+        fn mapping(&mut self, map: &mut dyn AnyMap<'de>) -> Result<(), Broken> {
             let mut seen = Seen::default();
-            while let Some(Key(key)) = map.next_key()? {
-                if !read_field(&mut object, &mut seen, &key, &mut map, self.0)? {
-                    self.0.note_unknown(&key, &[T::NAMES]);
-                    map.next_value::<IgnoredAny>()?;
+            while let Some(key) = map.key()? {
+                if !read_field(self.0, &mut seen, &key, map, self.1)? {
+                    self.1.note_unknown(&key, &[self.0.names().fields]);
+                    map.skip()?;
                 }
             }
-            Ok(object)
+            Ok(())
         }
     }
-    from.deserialize_map(Object(reading, PhantomData))
+    from.read(Want::Mapping, &mut Mapping(object, reading))
 }
 
 /// Declares a struct with its fields. `name as "spelling"` gives a field a spelling that is not the camel case of its
@@ -114,12 +159,12 @@ macro_rules! object {
             const SHAPE: &'static str = stringify!($object);
             const SILENT: &'static [&'static str] = &[$($($silent),*)?];
 
-            fn set<A: serde::de::MapAccess<'de>>(
+            fn set(
                 &mut self,
                 index: usize,
-                map: &mut A,
+                map: &mut dyn $crate::wire::reading::AnyMap<'de>,
                 reading: &$crate::wire::reading::Reading,
-            ) -> Result<(), A::Error> {
+            ) -> Result<(), $crate::wire::reading::Broken> {
                 let mut at = 0;
                 $(
                     if index == at {
@@ -134,10 +179,10 @@ macro_rules! object {
         }
 
         impl<'de> $crate::wire::reading::Shape<'de> for $object {
-            fn read<D: serde::Deserializer<'de>>(
-                from: D,
+            fn read(
+                from: &mut dyn $crate::wire::reading::AnyValue<'de>,
                 reading: &$crate::wire::reading::Reading,
-            ) -> Result<Self, D::Error> {
+            ) -> Result<Self, $crate::wire::reading::Broken> {
                 $crate::wire::object::read_object(from, reading)
             }
 

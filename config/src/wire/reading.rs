@@ -3,11 +3,13 @@
 //! serde derives know neither the path of an error nor which other names a field could have been, so the shapes are
 //! read through [`Shape`], which carries a [`Reading`] along.
 
+pub(crate) mod any;
 pub(crate) mod names;
 mod numbers;
 mod shape;
 mod values;
 
+pub(crate) use any::{AnyMap, AnyValue, Broken, Seed, Target, Visit, Want};
 pub(crate) use names::{distance, is_field, nearest};
-pub(crate) use shape::{Ignored, Key, Reading, Shape, Why};
+pub(crate) use shape::{Ignored, Reading, Shape, Why};
 pub(crate) use values::{Loose, NumberOrWord};

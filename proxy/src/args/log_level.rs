@@ -2,7 +2,7 @@
 //! Istio's flags of this kind (`--log-level`, `--component-log-level`; pilot-agent's `--proxyLogLevel`,
 //! `--proxyComponentLogLevel`), `module=level` as for `RUST_LOG`.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 /// Words for levels, Envoy's and Istio's among them, and what they are here.
 const LEVELS: [(&str, &str); 10] = [
@@ -76,7 +76,7 @@ const TYPING_ERRORS: usize = 2;
 ///
 /// # Errors
 /// Words that are neither levels nor components nor modules, with what may have been meant.
-pub(super) fn filter(list: &str) -> Result<EnvFilter, String> {
+pub(super) fn filter(list: &str) -> Result<Targets, String> {
     let wrong = |words: String| format!("--log-level (or RUST_LOG) {list:?}: {words}\n");
     let items: Vec<&str> = list
         .split(',')
@@ -103,7 +103,10 @@ pub(super) fn filter(list: &str) -> Result<EnvFilter, String> {
     if !has_default {
         directives.insert(0, "info".to_owned());
     }
-    EnvFilter::try_new(directives.join(",")).map_err(|error| wrong(error.to_string()))
+    let directives = directives.join(",");
+    directives
+        .parse::<Targets>()
+        .map_err(|error| wrong(error.to_string()))
 }
 
 /// What a level is for.

@@ -18,14 +18,9 @@ use http::{HeaderMap, HeaderName, Version, header};
 use http_body::{Body, Frame};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::codec::chunks::{END_OF_LINE, LAST_CHUNK, LAST_SIZE};
 use crate::lock::lock;
 use crate::sys::gather;
-
-/// The chunk by which hyper ends a body, behind the end of another chunk or of the head.
-const END: &[u8] = b"\r\n0\r\n\r\n";
-
-/// The chunk alone.
-const LAST_CHUNK: &[u8] = END.split_at(2).1;
 
 /// Whether hyper sends a message with this body in chunks, so that it may have trailers.
 pub fn may_follow(version: Version, headers: &HeaderMap, body: &impl Body) -> bool {
@@ -110,14 +105,14 @@ pub struct Tail {
 impl Tail {
     /// With those trailers that may be; none without any.
     pub fn of(trailers: &HeaderMap) -> Option<Self> {
-        let mut bytes = b"0\r\n".to_vec();
+        let mut bytes = LAST_SIZE.to_vec();
         for (name, value) in trailers.iter().filter(|(name, _)| may_be_one(name)) {
             bytes.extend_from_slice(name.as_str().as_bytes());
             bytes.extend_from_slice(b": ");
             bytes.extend_from_slice(value.as_bytes());
-            bytes.extend_from_slice(b"\r\n");
+            bytes.extend_from_slice(END_OF_LINE);
         }
-        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(END_OF_LINE);
         (bytes.len() > LAST_CHUNK.len()).then_some(Self { bytes, sent: 0 })
     }
 }
@@ -160,13 +155,13 @@ pub fn poll_write<S: AsyncWrite + Unpin>(
     }
 }
 
-/// How many bytes there are before the last chunk, if they end in it.
+/// How many bytes there are before the last chunk, if they end in it, behind the end of another chunk or of the head.
 fn before_last_chunk(pieces: &[IoSlice<'_>]) -> Option<usize> {
     let total: usize = pieces.iter().map(|piece| piece.len()).sum();
     let before = total.checked_sub(LAST_CHUNK.len())?;
     let bytes = pieces.iter().rev().flat_map(|piece| piece.iter().rev());
     bytes
-        .zip(END.iter().rev())
+        .zip(LAST_CHUNK.iter().rev().chain(END_OF_LINE.iter().rev()))
         .all(|(own, wanted)| own == wanted)
         .then_some(before)
 }

@@ -7,11 +7,11 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::codec::chunks;
+use crate::codec::chunks::{ChunkReader, LAST_CHUNK, Part, TrailersEnd};
+
 /// Bytes of one chunk at most.
 const CHUNK_MAX: usize = 16 << 10;
-
-/// Bytes of a line between chunks at most.
-const LINE_MAX: usize = 4 << 10;
 
 /// How the end of an answer's body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct PostTunnel<S> {
     out: BytesMut,
     /// The body we send has its last chunk.
     ended: bool,
-    /// Bytes read that are not understood yet.
+    /// Bytes read that are not taken yet.
     unread: BytesMut,
     state: State,
 }
@@ -40,14 +40,10 @@ pub struct PostTunnel<S> {
 /// What comes next of the answer's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// The line with a chunk's size.
-    Size,
-    /// So many bytes of a chunk.
-    Chunk(u64),
-    /// The empty line behind a chunk.
-    Behind,
+    /// Chunks.
+    Chunks(ChunkReader),
     /// Trailers, to an empty line.
-    Trailers,
+    Trailers(TrailersEnd),
     /// So many bytes.
     Length(u64),
     /// Bytes until the connection is closed.
@@ -65,8 +61,8 @@ impl<S> PostTunnel<S> {
             ended: false,
             unread: early.into(),
             state: match framing {
-                Framing::Chunked => State::Size,
-                Framing::Length(left) => State::Length(left),
+                Framing::Chunked => State::Chunks(ChunkReader::default()),
+                Framing::Length(left) => length(left),
                 Framing::Close => State::Close,
             },
         }
@@ -80,76 +76,58 @@ impl<S> PostTunnel<S> {
     /// Takes what is known of the body; `false` when more has to be read first.
     fn take(&mut self, buffer: &mut ReadBuf<'_>) -> io::Result<bool> {
         loop {
-            self.state = match self.state {
+            match &mut self.state {
                 State::End => return Ok(true),
-                State::Chunk(0) => State::Behind,
-                State::Length(0) => State::End,
-                State::Chunk(left) | State::Length(left) => {
-                    let whole = usize::try_from(left).unwrap_or(usize::MAX);
-                    let count = self.give(whole, buffer);
-                    if count == 0 {
-                        return Ok(false);
-                    }
-                    let left = left - count as u64;
-                    self.state = match self.state {
-                        State::Chunk(_) => State::Chunk(left),
-                        _ => State::Length(left),
-                    };
+                _ if self.unread.is_empty() => return Ok(false),
+                State::Close => {
+                    self.give(usize::MAX, buffer);
                     return Ok(true);
                 }
-                State::Close => return Ok(self.give(usize::MAX, buffer) > 0),
-                State::Size | State::Behind | State::Trailers => {
-                    let Some(line) = self.line()? else {
-                        return Ok(false);
-                    };
-                    match self.state {
-                        State::Size => match size(&line)? {
-                            0 => State::Trailers,
-                            size => State::Chunk(size),
-                        },
-                        State::Behind if line.is_empty() => State::Size,
-                        State::Behind => return Err(malformed()),
-                        _ if line.is_empty() => State::End,
-                        _ => State::Trailers,
+                State::Length(left) => {
+                    let left = *left;
+                    let whole = usize::try_from(left).unwrap_or(usize::MAX);
+                    let left = left - self.give(whole, buffer) as u64;
+                    self.state = length(left);
+                    return Ok(true);
+                }
+                State::Chunks(reader) => {
+                    let room = self.unread.len().min(buffer.remaining());
+                    match reader.next(&self.unread[..room]) {
+                        Part::Content(count) => {
+                            self.give(count, buffer);
+                            return Ok(true);
+                        }
+                        Part::Framing(count) => self.unread.advance(count),
+                        Part::Last(count) => {
+                            self.unread.advance(count);
+                            self.state = State::Trailers(TrailersEnd::default());
+                        }
+                        Part::Malformed => return Err(malformed()),
                     }
                 }
-            };
+                State::Trailers(trailers) => match trailers.find(&self.unread) {
+                    Some(_) => self.state = State::End,
+                    None => self.unread.clear(),
+                },
+            }
         }
     }
 
+    /// Gives up to so many bytes, as many as there are and as there is room for.
     fn give(&mut self, most: usize, buffer: &mut ReadBuf<'_>) -> usize {
         let count = self.unread.len().min(most).min(buffer.remaining());
         buffer.put_slice(&self.unread[..count]);
         self.unread.advance(count);
         count
     }
-
-    /// The next line without its end.
-    fn line(&mut self) -> io::Result<Option<BytesMut>> {
-        let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') else {
-            return match self.unread.len() {
-                LINE_MAX.. => Err(malformed()),
-                _ => Ok(None),
-            };
-        };
-        let mut line = self.unread.split_to(end + 1);
-        line.truncate(line.len() - 1);
-        if line.last() == Some(&b'\r') {
-            line.truncate(line.len() - 1);
-        }
-        Ok(Some(line))
-    }
 }
 
-/// The size in the line before a chunk; extensions are passed over.
-fn size(line: &[u8]) -> io::Result<u64> {
-    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
-    let digits = digits.trim_ascii();
-    if digits.is_empty() || digits.len() > 15 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return Err(malformed());
+/// What comes next where this many bytes are left.
+fn length(left: u64) -> State {
+    match left {
+        0 => State::End,
+        left => State::Length(left),
     }
-    let digits = std::str::from_utf8(digits).map_err(|_| malformed())?;
-    u64::from_str_radix(digits, 16).map_err(|_| malformed())
 }
 
 fn malformed() -> io::Error {
@@ -210,10 +188,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PostTunnel<S> {
         if chunk.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let size = format!("{:x}\r\n", chunk.len());
-        this.out.extend_from_slice(size.as_bytes());
-        this.out.extend_from_slice(chunk);
-        this.out.extend_from_slice(b"\r\n");
+        chunks::write(chunk, &mut this.out);
         // The chunk is taken; what does not go out now goes out before the next one.
         if let Poll::Ready(Err(error)) = this.poll_out(context) {
             return Poll::Ready(Err(error));
@@ -232,7 +207,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PostTunnel<S> {
         let this = self.get_mut();
         if !this.ended {
             this.ended = true;
-            this.out.extend_from_slice(b"0\r\n\r\n");
+            this.out.extend_from_slice(LAST_CHUNK);
         }
         ready!(this.poll_out(context))?;
         Pin::new(&mut this.inner).poll_flush(context)
@@ -313,7 +288,7 @@ mod tests {
                 assert_eq!(got, expected, "{framing:?} {piece}");
             }
         }
-        let endless = vec![b'1'; LINE_MAX * 2];
+        let endless = vec![b'1'; 4096];
         assert_eq!(
             read(Framing::Chunked, &endless, 64).await,
             Err(io::ErrorKind::InvalidData)

@@ -8,21 +8,22 @@
 //! Only lines that frame are looked at, and bodies are skipped. Hyper reads the same bytes with a stricter eye: what it
 //! refuses by itself need not be understood here.
 
-mod chunks;
 mod head;
 mod sizes;
 mod step;
 pub mod target;
+mod trailers;
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
-use crate::http::framing::chunks::{Chunks, Next};
+use crate::codec::chunks::{ChunkReader, Part};
 use crate::http::framing::head::{Body, Head};
 use crate::http::framing::sizes::Sizes;
 use crate::http::framing::step::{Step, skip};
 use crate::http::framing::target::Odd;
+use crate::http::framing::trailers::Trailers;
 
 pub use crate::http::framing::head::Flaw;
 pub use crate::http::framing::sizes::RequestSize;
@@ -69,8 +70,10 @@ enum At {
     Field,
     /// A body with this much left of it.
     Body(u64),
-    /// A body in chunks.
-    Chunks(Chunks),
+    /// A body in chunks; also what should be one and is not, which hyper refuses.
+    Chunks(ChunkReader),
+    /// The trailers of such a body.
+    Trailers(Trailers),
     /// What cannot be followed.
     Lost,
 }
@@ -202,13 +205,17 @@ impl Framing {
                 };
                 Step::On(count)
             }
-            At::Chunks(chunks) => {
-                let (step, next) = chunks.step(bytes, self.untouched);
-                match next {
-                    Next::In(chunks) => self.at = At::Chunks(chunks),
-                    Next::Over => self.at = At::Between,
-                    Next::Lost => self.stop(),
+            At::Chunks(ref mut chunks) => match chunks.next(bytes) {
+                Part::Framing(count) | Part::Content(count) => Step::On(count),
+                Part::Last(count) => {
+                    self.at = At::Trailers(Trailers::default());
+                    Step::On(count)
                 }
+                Part::Malformed => Step::On(bytes.len()),
+            },
+            At::Trailers(trailers) => {
+                let (step, next) = trailers.step(bytes, self.untouched);
+                self.at = next.map_or(At::Between, At::Trailers);
                 step
             }
             At::Lost => Step::On(bytes.len()),
@@ -322,7 +329,7 @@ impl Framing {
         self.at = match head.body() {
             Body::Nothing => At::Between,
             Body::Bytes(length) => At::Body(length),
-            Body::Chunks => At::Chunks(Chunks::default()),
+            Body::Chunks => At::Chunks(ChunkReader::default()),
             Body::Endless => At::Lost,
         };
     }

@@ -80,7 +80,7 @@ fn same<T: for<'de> Deserialize<'de> + PartialEq + fmt::Debug>(text: &str) -> Op
     let plain: T = read(text)?
         .deserialize(std::marker::PhantomData::<T>)
         .ok()?;
-    let yaml = format::parse(Format::Yaml, text, std::marker::PhantomData::<T>);
+    let yaml = format::deserialize(Format::Yaml, text, std::marker::PhantomData::<T>);
     assert_eq!(Ok(&plain), yaml.as_ref(), "{text:?}");
     Some(plain)
 }

@@ -112,7 +112,7 @@ impl Metric {
     ];
 
     /// The name of the family that is scraped.
-    pub fn family(self) -> &'static str {
+    pub const fn family(self) -> &'static str {
         match self {
             Self::RequestCount => "istio_requests_total",
             Self::RequestDuration => "istio_request_duration_milliseconds",

@@ -1,51 +1,45 @@
 //! Numbers, also as protobuf's JSON form writes them.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserializer;
-use serde::de::{Error, Visitor};
-
+use crate::wire::reading::any::{AnyValue, Broken, Visit, Want};
 use crate::wire::reading::shape::{Reading, Shape};
 
 /// Numbers may be written as strings, as protobuf's JSON form allows; whole numbers also as `5.0`.
 macro_rules! number {
     ($type:ty, $expected:literal, $from_float:expr) => {
         impl<'de> Shape<'de> for $type {
-            fn read<D: Deserializer<'de>>(from: D, _: &Reading) -> Result<Self, D::Error> {
-                struct Digits;
-                impl Visitor<'_> for Digits {
-                    type Value = $type;
+            fn read(from: &mut dyn AnyValue<'de>, _: &Reading) -> Result<Self, Broken> {
+                struct Digits($type);
+                impl Visit<'_> for Digits {
                     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                         f.write_str($expected)
                     }
-                    fn visit_unit<E: Error>(self) -> Result<$type, E> {
-                        Ok(<$type>::default())
+                    fn null(&mut self) -> Result<(), Broken> {
+                        Ok(())
                     }
-                    fn visit_u64<E: Error>(self, number: u64) -> Result<$type, E> {
-                        let exact: Option<$type> = Exact::exact(number as i128);
-                        exact.ok_or_else(|| {
-                            E::invalid_value(serde::de::Unexpected::Unsigned(number), &self)
-                        })
+                    fn unsigned(&mut self, number: u64) -> Result<(), Broken> {
+                        self.0 = Exact::exact(number as i128).ok_or(Broken::Range)?;
+                        Ok(())
                     }
-                    fn visit_i64<E: Error>(self, number: i64) -> Result<$type, E> {
-                        let exact: Option<$type> = Exact::exact(number as i128);
-                        exact.ok_or_else(|| {
-                            E::invalid_value(serde::de::Unexpected::Signed(number), &self)
-                        })
+                    fn signed(&mut self, number: i64) -> Result<(), Broken> {
+                        self.0 = Exact::exact(number as i128).ok_or(Broken::Range)?;
+                        Ok(())
                     }
-                    fn visit_f64<E: Error>(self, number: f64) -> Result<$type, E> {
+                    fn float(&mut self, number: f64) -> Result<(), Broken> {
                         let convert: fn(f64) -> Option<$type> = $from_float;
-                        convert(number).ok_or_else(|| {
-                            E::invalid_value(serde::de::Unexpected::Float(number), &self)
-                        })
+                        self.0 = convert(number).ok_or(Broken::Range)?;
+                        Ok(())
                     }
-                    fn visit_str<E: Error>(self, text: &str) -> Result<$type, E> {
-                        text.trim()
-                            .parse()
-                            .map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+                    fn text(&mut self, text: Cow<'_, str>) -> Result<(), Broken> {
+                        self.0 = text.trim().parse().map_err(|_| Broken::Range)?;
+                        Ok(())
                     }
                 }
-                from.deserialize_any(Digits)
+                let mut digits = Digits(<$type>::default());
+                from.read(Want::Any, &mut digits)?;
+                Ok(digits.0)
             }
         }
     };

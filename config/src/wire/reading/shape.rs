@@ -1,13 +1,8 @@
 //! How a value of a document is read, and what was met on the way.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
-use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-
+use crate::wire::reading::any::{AnyMap, AnyValue, Broken};
 use crate::wire::reading::names::{camel_case, nearest};
 use crate::wire::unsupported::Words;
 
@@ -94,33 +89,37 @@ impl Reading {
     }
 
     /// Reads the value of the known field `name`.
-    pub(crate) fn field<'de, A, T>(&self, map: &mut A, name: &'static str) -> Result<T, A::Error>
-    where
-        A: MapAccess<'de>,
-        T: Shape<'de>,
-    {
-        self.path.borrow_mut().push(Step::Field(name));
-        let value = map.next_value_seed(Seed::new(self))?;
-        self.path.borrow_mut().pop();
-        Ok(value)
+    pub(crate) fn field<'de, T: Shape<'de>>(
+        &self,
+        map: &mut dyn AnyMap<'de>,
+        name: &'static str,
+    ) -> Result<T, Broken> {
+        let mut value = None;
+        self.step(Step::Field(name), || {
+            map.value(&mut |from| {
+                value = Some(T::read(from, self)?);
+                Ok(())
+            })
+        })?;
+        value.ok_or_else(|| Broken::Rule("a field has a value".to_owned()))
     }
 
     /// Reads `spec` into the shape that its kind chose.
-    pub(crate) fn spec<'de, A, T>(&self, map: &mut A, spec: &mut T) -> Result<bool, A::Error>
-    where
-        A: MapAccess<'de>,
-        T: Shape<'de>,
-    {
+    pub(crate) fn spec<'de, T: Shape<'de>>(
+        &self,
+        map: &mut dyn AnyMap<'de>,
+        spec: &mut T,
+    ) -> Result<bool, Broken> {
         *spec = self.field(map, "spec")?;
         Ok(true)
     }
 
     /// Reads with one step more in the path.
-    pub(super) fn step<T, E>(
+    pub(super) fn step<T>(
         &self,
         step: Step,
-        read: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, E> {
+        read: impl FnOnce() -> Result<T, Broken>,
+    ) -> Result<T, Broken> {
         self.path.borrow_mut().push(step);
         let value = read()?;
         self.path.borrow_mut().pop();
@@ -137,58 +136,12 @@ fn push_key(path: &mut String, key: &str) {
 
 /// Something that can be read from a document; `null` gives the unset value.
 pub(crate) trait Shape<'de>: Sized {
-    /// Reads it where the deserializer stands.
-    fn read<D: Deserializer<'de>>(from: D, reading: &Reading) -> Result<Self, D::Error>;
+    /// Reads it from a value.
+    fn read(from: &mut dyn AnyValue<'de>, reading: &Reading) -> Result<Self, Broken>;
 
     /// What it is made of, for the comparison with Istio's schema.
     #[cfg(test)]
     fn schema() -> crate::wire::schema::Schema {
         crate::wire::schema::Schema::Scalar
-    }
-}
-
-/// [`Shape::read`] as serde wants it.
-pub(crate) struct Seed<'a, T> {
-    reading: &'a Reading,
-    shape: PhantomData<T>,
-}
-
-impl<'a, T> Seed<'a, T> {
-    /// A seed that reads one `T`.
-    pub(crate) fn new(reading: &'a Reading) -> Self {
-        Self {
-            reading,
-            shape: PhantomData,
-        }
-    }
-}
-
-impl<'de, T: Shape<'de>> DeserializeSeed<'de> for Seed<'_, T> {
-    type Value = T;
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<T, D::Error> {
-        T::read(from, self.reading)
-    }
-}
-
-/// A key, borrowed from the text where possible.
-pub(crate) struct Key<'de>(pub(crate) Cow<'de, str>);
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Words;
-        impl<'de> Visitor<'de> for Words {
-            type Value = Key<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a field name")
-            }
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-        from.deserialize_str(Words)
     }
 }

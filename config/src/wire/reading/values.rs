@@ -1,47 +1,75 @@
-//! Words, switches, lists and tables, and what may be left out.
+//! Texts, switches, lists and tables, and what may be left out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::{Error, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-
-use crate::wire::reading::shape::{Reading, Seed, Shape, Step};
+use crate::wire::reading::any::{AnyList, AnyMap, AnyValue, Broken, Read, Visit, Want};
+use crate::wire::reading::shape::{Reading, Shape, Step};
 #[cfg(test)]
 use crate::wire::schema::Schema;
 
+/// Reads a value that may be null; `read` is called when it is not.
+fn optional<'de>(from: &mut dyn AnyValue<'de>, read: Read<'_, 'de>) -> Result<(), Broken> {
+    struct Optional<'r, 'de>(Read<'r, 'de>);
+    impl<'de> Visit<'de> for Optional<'_, 'de> {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a value or null")
+        }
+        fn null(&mut self) -> Result<(), Broken> {
+            Ok(())
+        }
+        fn some(&mut self, value: &mut dyn AnyValue<'de>) -> Result<(), Broken> {
+            (self.0)(value)
+        }
+    }
+    from.read(Want::Option, &mut Optional(read))
+}
+
 impl<'de> Shape<'de> for String {
-    fn read<D: Deserializer<'de>>(from: D, _: &Reading) -> Result<Self, D::Error> {
-        Ok(Option::deserialize(from)?.unwrap_or_default())
+    fn read(from: &mut dyn AnyValue<'de>, _: &Reading) -> Result<Self, Broken> {
+        struct Text(String);
+        impl Visit<'_> for Text {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn text(&mut self, text: Cow<'_, str>) -> Result<(), Broken> {
+                self.0 = text.into_owned();
+                Ok(())
+            }
+        }
+        let mut text = Text(Self::new());
+        optional(from, &mut |from| from.read(Want::Text, &mut text))?;
+        Ok(text.0)
     }
 }
 
 impl<'de> Shape<'de> for bool {
-    fn read<D: Deserializer<'de>>(from: D, _: &Reading) -> Result<Self, D::Error> {
-        Ok(Option::deserialize(from)?.unwrap_or_default())
+    fn read(from: &mut dyn AnyValue<'de>, _: &Reading) -> Result<Self, Broken> {
+        struct Switch(bool);
+        impl Visit<'_> for Switch {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a boolean")
+            }
+            fn boolean(&mut self, value: bool) -> Result<(), Broken> {
+                self.0 = value;
+                Ok(())
+            }
+        }
+        let mut switch = Switch(false);
+        optional(from, &mut |from| from.read(Want::Boolean, &mut switch))?;
+        Ok(switch.0)
     }
 }
 
 impl<'de, T: Shape<'de>> Shape<'de> for Option<T> {
-    fn read<D: Deserializer<'de>>(from: D, reading: &Reading) -> Result<Self, D::Error> {
-        struct Maybe<'a, T>(&'a Reading, PhantomData<T>);
-        impl<'de, T: Shape<'de>> Visitor<'de> for Maybe<'_, T> {
-            type Value = Option<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value or null")
-            }
-            fn visit_none<E: Error>(self) -> Result<Option<T>, E> {
-                Ok(None)
-            }
-            fn visit_unit<E: Error>(self) -> Result<Option<T>, E> {
-                Ok(None)
-            }
-            fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Option<T>, D::Error> {
-                T::read(from, self.0).map(Some)
-            }
-        }
-        from.deserialize_option(Maybe(reading, PhantomData))
+    fn read(from: &mut dyn AnyValue<'de>, reading: &Reading) -> Result<Self, Broken> {
+        let mut value = None;
+        optional(from, &mut |from| {
+            value = Some(T::read(from, reading)?);
+            Ok(())
+        })?;
+        Ok(value)
     }
 
     #[cfg(test)]
@@ -51,7 +79,7 @@ impl<'de, T: Shape<'de>> Shape<'de> for Option<T> {
 }
 
 impl<'de, T: Shape<'de>> Shape<'de> for Box<T> {
-    fn read<D: Deserializer<'de>>(from: D, reading: &Reading) -> Result<Self, D::Error> {
+    fn read(from: &mut dyn AnyValue<'de>, reading: &Reading) -> Result<Self, Broken> {
         T::read(from, reading).map(Self::new)
     }
 
@@ -62,8 +90,15 @@ impl<'de, T: Shape<'de>> Shape<'de> for Box<T> {
 }
 
 impl<'de, T: Shape<'de>> Shape<'de> for Vec<T> {
-    fn read<D: Deserializer<'de>>(from: D, reading: &Reading) -> Result<Self, D::Error> {
-        Ok(Option::<List<T>>::read(from, reading)?.map_or_else(Self::new, |list| list.0))
+    fn read(from: &mut dyn AnyValue<'de>, reading: &Reading) -> Result<Self, Broken> {
+        let mut list = Self::new();
+        optional(from, &mut |from| {
+            read_list(from, reading, &mut |element| {
+                list.push(T::read(element, reading)?);
+                Ok(())
+            })
+        })?;
+        Ok(list)
     }
 
     #[cfg(test)]
@@ -72,33 +107,38 @@ impl<'de, T: Shape<'de>> Shape<'de> for Vec<T> {
     }
 }
 
-struct List<T>(Vec<T>);
-
-impl<'de, T: Shape<'de>> Shape<'de> for List<T> {
-    fn read<D: Deserializer<'de>>(from: D, reading: &Reading) -> Result<Self, D::Error> {
-        struct Elements<'a, T>(&'a Reading, PhantomData<T>);
-        impl<'de, T: Shape<'de>> Visitor<'de> for Elements<'_, T> {
-            type Value = List<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
-                let mut list = Vec::new();
-                while let Some(element) = self.0.step(Step::Index(list.len()), || {
-                    seq.next_element_seed(Seed::new(self.0))
-                })? {
-                    list.push(element);
-                }
-                Ok(List(list))
-            }
+/// Reads a list, element by element.
+fn read_list<'de>(
+    from: &mut dyn AnyValue<'de>,
+    reading: &Reading,
+    read: Read<'_, 'de>,
+) -> Result<(), Broken> {
+    struct Elements<'a, 'r, 'de>(&'a Reading, Read<'r, 'de>);
+    impl<'de> Visit<'de> for Elements<'_, '_, 'de> {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
         }
-        from.deserialize_seq(Elements(reading, PhantomData))
+        fn list(&mut self, list: &mut dyn AnyList<'de>) -> Result<(), Broken> {
+            let mut index = 0;
+            while self.0.step(Step::Index(index), || list.next(self.1))? {
+                index += 1;
+            }
+            Ok(())
+        }
     }
+    from.read(Want::List, &mut Elements(reading, read))
 }
 
 impl<'de, T: Shape<'de>> Shape<'de> for BTreeMap<String, T> {
-    fn read<D: Deserializer<'de>>(from: D, reading: &Reading) -> Result<Self, D::Error> {
-        Ok(Option::<Table<T>>::read(from, reading)?.map_or_else(Self::new, |table| table.0))
+    fn read(from: &mut dyn AnyValue<'de>, reading: &Reading) -> Result<Self, Broken> {
+        let mut table = Self::new();
+        optional(from, &mut |from| {
+            read_table(from, reading, &mut |key, value| {
+                let value = T::read(value, reading)?;
+                Ok(table.insert(key, value).is_none())
+            })
+        })?;
+        Ok(table)
     }
 
     #[cfg(test)]
@@ -107,32 +147,38 @@ impl<'de, T: Shape<'de>> Shape<'de> for BTreeMap<String, T> {
     }
 }
 
-struct Table<T>(BTreeMap<String, T>);
+/// Puts a value under a key; `false` when the key has one already.
+type Insert<'r, 'de> = &'r mut dyn FnMut(String, &mut dyn AnyValue<'de>) -> Result<bool, Broken>;
 
-impl<'de, T: Shape<'de>> Shape<'de> for Table<T> {
-    fn read<D: Deserializer<'de>>(from: D, reading: &Reading) -> Result<Self, D::Error> {
-        struct Entries<'a, T>(&'a Reading, PhantomData<T>);
-        impl<'de, T: Shape<'de>> Visitor<'de> for Entries<'_, T> {
-            type Value = Table<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mapping")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Table<T>, A::Error> {
-                let mut table = BTreeMap::new();
-                while let Some(key) = map.next_key::<String>()? {
-                    let value = self.0.step(Step::Key(key.clone()), || {
-                        map.next_value_seed(Seed::new(self.0))
-                    })?;
-                    if table.contains_key(&key) {
-                        return Err(A::Error::custom(format_args!("key `{key}` is set twice")));
-                    }
-                    table.insert(key, value);
-                }
-                Ok(Table(table))
-            }
+/// Reads a mapping whose keys belong to the user, entry by entry.
+fn read_table<'de>(
+    from: &mut dyn AnyValue<'de>,
+    reading: &Reading,
+    insert: Insert<'_, 'de>,
+) -> Result<(), Broken> {
+    struct Entries<'a, 'r, 'de>(&'a Reading, Insert<'r, 'de>);
+    impl<'de> Visit<'de> for Entries<'_, '_, 'de> {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a mapping")
         }
-        from.deserialize_map(Entries(reading, PhantomData))
+        fn mapping(&mut self, map: &mut dyn AnyMap<'de>) -> Result<(), Broken> {
+            while let Some(key) = map.key()? {
+                let key = key.into_owned();
+                let mut first = true;
+                self.0.step(Step::Key(key.clone()), || {
+                    map.value(&mut |value| {
+                        first = (self.1)(key.clone(), value)?;
+                        Ok(())
+                    })
+                })?;
+                if !first {
+                    return Err(Broken::Rule(format!("key `{key}` is set twice")));
+                }
+            }
+            Ok(())
+        }
     }
+    from.read(Want::Mapping, &mut Entries(reading, insert))
 }
 
 /// A value that is read over without a word. Its presence is all that is known of it.
@@ -140,8 +186,8 @@ impl<'de, T: Shape<'de>> Shape<'de> for Table<T> {
 pub struct Loose;
 
 impl<'de> Shape<'de> for Loose {
-    fn read<D: Deserializer<'de>>(from: D, _: &Reading) -> Result<Self, D::Error> {
-        serde::de::IgnoredAny::deserialize(from)?;
+    fn read(from: &mut dyn AnyValue<'de>, _: &Reading) -> Result<Self, Broken> {
+        from.skip()?;
         Ok(Self)
     }
 }
@@ -151,26 +197,30 @@ impl<'de> Shape<'de> for Loose {
 pub struct NumberOrWord(pub String);
 
 impl<'de> Shape<'de> for NumberOrWord {
-    fn read<D: Deserializer<'de>>(from: D, _: &Reading) -> Result<Self, D::Error> {
-        struct Either;
-        impl Visitor<'_> for Either {
-            type Value = NumberOrWord;
+    fn read(from: &mut dyn AnyValue<'de>, _: &Reading) -> Result<Self, Broken> {
+        struct Either(String);
+        impl Visit<'_> for Either {
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a number or a word")
             }
-            fn visit_unit<E: Error>(self) -> Result<NumberOrWord, E> {
-                Ok(NumberOrWord::default())
+            fn null(&mut self) -> Result<(), Broken> {
+                Ok(())
             }
-            fn visit_u64<E: Error>(self, number: u64) -> Result<NumberOrWord, E> {
-                Ok(NumberOrWord(number.to_string()))
+            fn unsigned(&mut self, number: u64) -> Result<(), Broken> {
+                self.0 = number.to_string();
+                Ok(())
             }
-            fn visit_i64<E: Error>(self, number: i64) -> Result<NumberOrWord, E> {
-                Ok(NumberOrWord(number.to_string()))
+            fn signed(&mut self, number: i64) -> Result<(), Broken> {
+                self.0 = number.to_string();
+                Ok(())
             }
-            fn visit_str<E: Error>(self, word: &str) -> Result<NumberOrWord, E> {
-                Ok(NumberOrWord(word.to_owned()))
+            fn text(&mut self, word: Cow<'_, str>) -> Result<(), Broken> {
+                self.0 = word.into_owned();
+                Ok(())
             }
         }
-        from.deserialize_any(Either)
+        let mut either = Either(String::new());
+        from.read(Want::Any, &mut either)?;
+        Ok(Self(either.0))
     }
 }

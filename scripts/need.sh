@@ -58,8 +58,8 @@ need_space() {
     folder=$(target_folder)
     mkdir -p "$folder"
     left=$(df --output=avail --block-size=1G "$folder" | tail -n 1)
-    if [ "$left" -lt "$1" ]; then
-        echo "only $left GB are left in $folder: a first build takes $1 GB" >&2
+    if [ "$((left))" -lt "$1" ]; then
+        echo "only $((left)) GB are left in $folder: a first build takes $1 GB" >&2
     fi
 }
 

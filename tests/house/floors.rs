@@ -64,6 +64,7 @@ const HARNESS: &[&[&str]] = &[
         "certs",
         "names",
         "folder",
+        "objects",
         "floors",
         "places",
         "exposition",

@@ -16,7 +16,8 @@ use crate::life::end::Command;
 pub const HELP: &str = "\
 egret-proxy admin pages (add ?format=json for programs)
   /clusters         clusters, their policies and endpoints
-  /config_dump      what was loaded, what is wrong with it, what it was compiled to
+  /config_dump      what was loaded, what is wrong with it, what it was compiled to;
+                    how many lines of the access log were written and dropped
   /drain_listeners  stop accepting (POST); ?graceful asks clients to close first, ?inboundonly keeps outbound listeners
   /explain          how a call is decided, and why: /explain?to=1.2.3.4:443&protocol=tls&sni=a.com
                     (also host, method, path, alpn, header=name:value)

@@ -10,6 +10,7 @@ use crate::life::drain::Drain;
 use crate::life::end::Commands;
 use crate::life::ready::Ready;
 use crate::listen::reconcile::ListenerStatus;
+use crate::report::access_log::AccessLog;
 use crate::source::files::Options;
 use crate::source::status::Status;
 use crate::upstream::shared_state::SharedClusterStates;
@@ -25,6 +26,8 @@ pub struct Admin {
     pub source: Arc<Options>,
     /// What is listened on.
     pub listener_status: ListenerStatus,
+    /// The access log.
+    pub access_log: Arc<AccessLog>,
     /// What names resolved to.
     pub names: Arc<Names>,
     /// What all workers know together of each cluster.

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use egret_config::labels::Labels;
+use egret_config::model::mesh::AccessLogEncoding;
 use egret_config::snapshot::workload::{Mode, Workload};
 use futures_util::FutureExt;
 use http::{Method, Uri};
@@ -18,6 +19,8 @@ use crate::dns::names::Names;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::listen::reconcile::ListenerStatus;
+use crate::report::access_log::AccessLog;
+use crate::report::reporter::{Reporter, Sink};
 use crate::source::compile::Terms;
 use crate::source::files::Options;
 use crate::source::files::follow::FileSource;
@@ -51,6 +54,7 @@ fn admin(folder: &Path) -> Admin {
         status,
         source: Arc::new(options),
         listener_status: ListenerStatus::default(),
+        access_log: Arc::new(AccessLog::start().expect("a thread")),
         names: Arc::new(names),
         shared_clusters: Arc::default(),
         ready: Ready::new(),
@@ -289,6 +293,42 @@ fn a_rejected_edit_is_told_with_its_reasons() {
     assert_eq!(value["rejected"]["problems"][0], "a.yaml:3: the reason");
     assert_eq!(value["rejected"]["since"], "1970-01-01T00:00:00Z");
     assert_eq!(value["loaded"]["version"], 1);
+}
+
+#[test]
+fn lines_of_the_access_log_are_counted() {
+    let folder = tempfile::tempdir().expect("folder");
+    let admin = admin(folder.path());
+    let counted = || {
+        let (_, _, text) = ask(&admin, "GET", "/config_dump");
+        let (_, _, json) = ask(&admin, "GET", "/config_dump?format=json");
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        let (_, counts) = text.split_once("ACCESS LOG\n").expect("counts");
+        let (counts, _) = counts.split_once("\n\n").expect("more");
+        (counts.to_owned(), json["access_log"].clone())
+    };
+    let counts = |written: u64, dropped: u64| {
+        (
+            format!("  lines written: {written}\n  lines dropped: {dropped}"),
+            json!({ "lines_written": written, "lines_dropped": dropped }),
+        )
+    };
+    let log: Arc<dyn Sink> = admin.access_log.clone();
+    let reporter = Reporter::new([log]);
+    // A file that takes no bytes.
+    for (file, expected) in [
+        ("log".as_ref(), counts(2, 0)),
+        (Path::new("/dev/full"), counts(2, 2)),
+    ] {
+        let path = folder.path().join(file).to_str().expect("UTF-8").into();
+        let configured = admin.access_log.configure(&path, AccessLogEncoding::Json);
+        configured.expect("a log");
+        for _ in 0..2 {
+            reporter.begin().end();
+        }
+        assert!(admin.access_log.flush(Duration::from_secs(60)));
+        assert_eq!(counted(), expected);
+    }
 }
 
 /// Serves the admin pages to so many clients at a time, while `talk` talks to them.

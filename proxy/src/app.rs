@@ -6,6 +6,7 @@
 
 mod access_log;
 mod end;
+mod refresh_rate;
 mod handover;
 mod services;
 
@@ -191,6 +192,10 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         task::spawn_local(access_log::keep_configured(
             Arc::clone(&shared.current),
             Arc::clone(&access_log),
+        ));
+        task::spawn_local(refresh_rate::keep_configured(
+            Arc::clone(&shared.current),
+            Arc::clone(&shared.names),
         ));
         starting.done();
         info!(

@@ -22,7 +22,7 @@ pub enum Template {
     /// An object.
     Object(JsonFormat),
     /// A list.
-    List(Vec<Template>),
+    List(Vec<Self>),
 }
 
 impl JsonFormat {

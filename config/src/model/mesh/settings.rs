@@ -61,7 +61,7 @@ pub struct Mesh {
     pub default_providers: DefaultProviders,
     /// `enableTracing` and `defaultConfig.tracing`.
     pub tracing: MeshTracing,
-    /// `dnsRefreshRate`: how soon a failed name is asked again.
+    /// `dnsRefreshRate`: how soon at the latest a name that failed is asked for again.
     pub dns_refresh_rate: Duration,
     /// `h2UpgradePolicy` UPGRADE.
     pub h2_upgrade: bool,

@@ -1,5 +1,7 @@
 //! What `explain` says of a request is what the proxy does with it.
 
+mod gateway;
+
 use egret_config::decide;
 use egret_config::decide::call::{Connection, Layer};
 use egret_config::decide::verdict::Verdict;

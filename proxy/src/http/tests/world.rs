@@ -71,7 +71,12 @@ impl World {
         Self::of(&read(mesh, yaml), Mode::Sidecar)
     }
 
-    /// The same, where redirected connections arrive at this port.
+    /// A gateway, with objects read without an error.
+    pub(super) fn gateway(yaml: &str) -> Self {
+        Self::of(&read("", yaml), Mode::Gateway)
+    }
+
+    /// A sidecar with mesh settings, where redirected connections arrive at this port.
     pub(super) fn redirected(mesh: &str, yaml: &str, port: u16) -> Self {
         let mut workload = Workload::new(Mode::Sidecar, "default");
         workload.redirect_ports.push(port);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
+use crate::log_format::TextFormat;
 use crate::model::read;
 use crate::model::telemetry::types::CustomTag;
 use crate::problem::{Diagnostics, NO_VALUE};
@@ -29,7 +30,17 @@ fn custom_tag(wire: &wire::CustomTag, diagnostics: &mut Diagnostics<'_>) -> Opti
         return Some(CustomTag::Literal(literal.value.as_str().into()));
     }
     if let Some(formatter) = &wire.formatter {
-        return Some(CustomTag::Formatter(formatter.value.as_str().into()));
+        return match TextFormat::parse(&formatter.value) {
+            Ok(_) => Some(CustomTag::Formatter(formatter.value.as_str().into())),
+            Err(flaw) => {
+                let what = (
+                    format!("not a format, the tag is left out: {}", flaw.reason),
+                    "use the operators of docs/access-log.md",
+                );
+                diagnostics.warn("formatter.value", flaw.word, what);
+                None
+            }
+        };
     }
     if let Some(wire) = &wire.environment {
         if wire.name.is_empty() {

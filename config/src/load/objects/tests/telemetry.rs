@@ -96,8 +96,8 @@ fn telemetries_are_checked() {
                 "spec.tracing[0].providers[1].name: \"b\": only the first provider counts; leave out the others\nspec.tracing[0].randomSamplingPercentage: \"101\": not a percentage: what is inherited counts; write a number from 0 to 100",
             ),
             (
-                "{tracing: [{customTags: {a: {}, b: {header: {name: 'x y'}}, c: {environment: {}}}}]}",
-                "spec.tracing[0].customTags.a: a tag without a value is left out; write literal, environment, header or formatter\nspec.tracing[0].customTags.b.header.name: \"x y\": not the name of a header, the tag is left out; write a name such as x-team\nspec.tracing[0].customTags.c.environment.name: the tag is left out; write the name of a variable",
+                "{tracing: [{customTags: {a: {}, b: {header: {name: 'x y'}}, c: {environment: {}}, d: {formatter: {value: '%X%'}}}}]}",
+                "spec.tracing[0].customTags.a: a tag without a value is left out; write literal, environment, header or formatter\nspec.tracing[0].customTags.b.header.name: \"x y\": not the name of a header, the tag is left out; write a name such as x-team\nspec.tracing[0].customTags.c.environment.name: the tag is left out; write the name of a variable\nspec.tracing[0].customTags.d.formatter.value: \"X\": not a format, the tag is left out: no operator that is known; use the operators of docs/access-log.md",
             ),
             (
                 "{targetRefs: [{kind: Gateway, name: g, group: gateway.networking.k8s.io}]}",
@@ -173,6 +173,10 @@ fn providers_are_checked() {
             (
                 "extensionProviders: [{name: a, zipkin: {service: 'z test', port: 1}}, {name: b, zipkin: {service: z.test}}]\n",
                 "extensionProviders[0].zipkin.service: \"z test\": not a host: calls are not traced; write `host` or `namespace/host`, such as otel.monitoring.svc.cluster.local\nextensionProviders[1].zipkin.port: \"0\": not a port: calls are not traced; write a number from 1 to 65535",
+            ),
+            (
+                "accessLogFormat: '%PROTOCOL% %NOPE%'\nextensionProviders: [{name: a, envoyFileAccessLog: {logFormat: {labels: {a: {b: '%REQ%'}}}}}, {name: b, envoyFileAccessLog: {logFormat: {text: '100%'}}}, {name: c, envoyFileAccessLog: {logFormat: {labels: [a], text: x}}}]\n",
+                "accessLogFormat: \"NOPE\": not a format, Istio's default text is logged: no operator that is known; use the operators of docs/access-log.md\nextensionProviders[0].envoyFileAccessLog.logFormat.labels: \"REQ\": not a format, Istio's keys are logged: this operator needs an argument: REQ(A?B); use the operators of docs/access-log.md\nextensionProviders[1].envoyFileAccessLog.logFormat.text: \"%\": not a format, Istio's default text is logged: no operator begins here; a percent sign is written `%%`; use the operators of docs/access-log.md\nextensionProviders[2].envoyFileAccessLog.logFormat.labels: text and labels: labels are ignored; leave one of them out",
             ),
             (
                 "accessLogEncoding: JSON\naccessLogFormat: '[%START_TIME%]'\n",

@@ -164,7 +164,6 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     let admin = Admin {
         current: Arc::clone(&shared.current),
         status,
-        source: Arc::new(settings.source.clone()),
         listener_status: ports.listener_status(),
         access_log: Arc::clone(&access_log),
         names: Arc::clone(&shared.names),

@@ -115,9 +115,9 @@ fn explain(admin: &Admin, query: &str) -> Page {
         Form::Json => (Output::Json, Page::JSON),
     };
     let names = |name: &str| admin.names.facts(name);
-    // Objects are not kept in memory; what is read here is what the files say now.
-    let services = || live::services(&admin.source);
-    match live::explain(&snapshot, &names, query, output, &services) {
+    let loaded = admin.status.state().loaded;
+    let services = loaded.as_ref().map_or(&[][..], |loaded| &loaded.services);
+    match live::explain(&snapshot, &names, query, output, services) {
         Ok(body) => Page {
             content_type,
             ..Page::text(StatusCode::OK, body)

@@ -11,7 +11,6 @@ use crate::life::end::Commands;
 use crate::life::ready::Ready;
 use crate::listen::reconcile::ListenerStatus;
 use crate::report::access_log::AccessLog;
-use crate::source::files::Options;
 use crate::source::status::Status;
 use crate::upstream::shared_state::SharedClusterStates;
 
@@ -22,8 +21,6 @@ pub struct Admin {
     pub current: Arc<Current>,
     /// Where it came from.
     pub status: Status,
-    /// Where it is read from.
-    pub source: Arc<Options>,
     /// What is listened on.
     pub listener_status: ListenerStatus,
     /// The access log.

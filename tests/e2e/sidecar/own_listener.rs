@@ -208,7 +208,7 @@ fn a_gateway_dials_no_loopback_address_of_a_name() -> anyhow::Result<()> {
     let gateway_pod = world.gateway_pod(EGRESS_GATEWAY)?;
     let page = at_once(|_| text(StatusCode::OK, "secret\n"));
     let here = Ipv4Addr::LOCALHOST.into();
-    let secret = world.serve(&gateway_pod, &[here], 81, None, &page)?;
+    let secret = world.serve(&gateway_pod, &[here], 81, &page)?;
     world.resolve("inner.loop.example", &[here]);
     let rule = "route: [{destination: {host: inner.loop.example, port: {number: 81}}}]";
     let (gateway, _config) = gateway(&world, &gateway_pod, &[host("inner", rule)])?;

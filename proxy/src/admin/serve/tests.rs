@@ -44,7 +44,7 @@ fn admin(folder: &Path) -> Admin {
         workload,
         ignore_authorization_policies: false,
     };
-    let (_, snapshot) = FileSource::load(options.clone(), terms, status.clone()).expect("load");
+    let (_, snapshot) = FileSource::load(options, terms, status.clone()).expect("load");
     let names = Names::new(runtime.handle().clone(), |_| {
         Box::pin(std::future::pending())
     });
@@ -53,7 +53,6 @@ fn admin(folder: &Path) -> Admin {
     Admin {
         current: Arc::new(Current::new(snapshot)),
         status,
-        source: Arc::new(options),
         listener_status: ListenerStatus::default(),
         access_log: Arc::new(AccessLog::new(false)),
         names: Arc::new(names),
@@ -336,6 +335,37 @@ fn lines_of_the_access_log_are_counted() {
         assert!(admin.access_log.flush(Duration::from_secs(60)));
         assert_eq!(counted(), expected);
     }
+}
+
+#[test]
+fn a_call_is_explained_by_what_is_in_force_and_not_by_the_files() {
+    const QUERY: &str = "/explain?to=203.0.113.9:443&protocol=tls&sni=hidden.example";
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("a.yaml");
+    let registry_only = "
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data: {mesh: 'outboundTrafficPolicy: {mode: REGISTRY_ONLY}'}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: hidden, namespace: other}
+spec:
+  hosts: [hidden.example]
+  exportTo: ['.']
+  ports: [{number: 443, name: tls, protocol: TLS}]
+  resolution: DNS
+";
+    std::fs::write(&file, registry_only).expect("write");
+    let admin = admin(folder.path());
+    let told = ask(&admin, "GET", QUERY).2;
+    assert!(
+        told.contains("ServiceEntry other/hidden has the host and port 443"),
+        "{told}"
+    );
+    std::fs::remove_file(&file).expect("remove");
+    assert_eq!(ask(&admin, "GET", QUERY).2, told);
 }
 
 /// Serves the admin pages to so many clients at a time, while `talk` talks to them.

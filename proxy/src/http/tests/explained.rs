@@ -287,7 +287,7 @@ const ASKED: &[(Asked, &str, &str)] = &[
 /// What `explain` says of a call.
 fn said(world: &World, query: &str) -> serde_json::Value {
     let snapshot = world.proxy.current.load();
-    let said = live::explain(&snapshot, &|_| None, query, Output::Json, &Vec::new);
+    let said = live::explain(&snapshot, &|_| None, query, Output::Json, &[]);
     let said = said.unwrap_or_else(|wrong| panic!("{query}: {wrong}"));
     serde_json::from_str(&said).expect("JSON")
 }

@@ -321,7 +321,10 @@ pub(super) async fn get_as(
     let downstream = DownstreamConnection::of(arrival(([127, 0, 0, 1], 80).into()));
     let facts = downstream.facts(&world.proxy);
     let snapshot = world.proxy.current.load();
-    let mut told = ExchangeContext {
+    let mut context = ExchangeContext {
+        downstream: &downstream,
+        snapshot: &snapshot,
+        proxy: &world.proxy,
         facts,
         client_version: Version::HTTP_11,
         received: Received::default(),
@@ -329,17 +332,8 @@ pub(super) async fn get_as(
         head: false,
         grpc: false,
         deadline: None,
-        own: &snapshot.mesh.proxy_headers,
     };
-    let answered = forward(
-        outgoing,
-        &to,
-        &downstream,
-        &world.proxy,
-        &snapshot,
-        &mut told,
-    )
-    .await;
+    let answered = forward(outgoing, &to, &mut context).await;
     let status = match answered {
         Ok(Answered { reply, .. }) => {
             let status = reply.response.status().as_u16();
@@ -349,7 +343,7 @@ pub(super) async fn get_as(
         }
         Err(failure) => Err(failure),
     };
-    (status, told.tries)
+    (status, context.tries)
 }
 
 pub(super) fn retries(on: &[&str], attempts: u32) -> Retries {

@@ -17,7 +17,7 @@ use crate::http::tests::explained::said;
 use crate::http::tests::world::*;
 use crate::life::files::FdBudget;
 use crate::tls::Alpn;
-use crate::tls::originate::Originator;
+use crate::tls::originate::{Handshake, Originator};
 
 /// How a client calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,7 +184,13 @@ async fn request_in_tls(stream: TcpStream, sni: &str, inside: Option<(&str, &str
     });
     let names = Arc::new([]) as Arc<[Arc<str>]>;
     let originator = Originator::new();
-    let stream = originator.connect(stream, &tls, &names, Some(sni), Alpn::None);
+    let handshake = Handshake {
+        tls: &tls,
+        service_names: &names,
+        host: Some(sni),
+        alpn: Alpn::None,
+    };
+    let stream = originator.connect(stream, handshake);
     if let (Ok(stream), Some((host, path))) = (stream.await, inside) {
         request(stream, host, path).await;
     }

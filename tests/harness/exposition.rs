@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A family with the labels of one of its series.
+type SeriesName = (String, BTreeMap<String, String>);
+
 /// One line that is no comment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
@@ -151,8 +154,7 @@ impl Exposition {
 
     /// Buckets grow, the last one is the count, and there is a sum.
     fn histograms(&self) -> Result<(), String> {
-        let mut buckets: BTreeMap<(String, BTreeMap<String, String>), Vec<(f64, f64)>> =
-            BTreeMap::new();
+        let mut buckets: BTreeMap<SeriesName, Vec<(f64, f64)>> = BTreeMap::new();
         for sample in &self.samples {
             let Some(family) = sample.name.strip_suffix("_bucket") else {
                 continue;

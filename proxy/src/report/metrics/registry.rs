@@ -52,7 +52,7 @@ impl Metrics {
     pub fn families(&self) -> Vec<Family> {
         let shards = lock(&self.shards).clone();
         let mut istio = IstioFamilies::new(&self.context.identity);
-        let mut own = own::OwnFamilies::new();
+        let mut own = own::OwnFamilies::default();
         for shard in &shards {
             let copy = shard.copy();
             for series in &copy.calls {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// Trusted authorities of [`ClientTls`].
+/// Trusted authorities of [`ClientTls`](super::ClientTls).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Roots {
     /// The operating system's bundle.

@@ -121,12 +121,12 @@ impl<'m, 'f> Providers<'m, 'f> {
         });
     }
 
-    /// Tells of overrides of metrics, which are kept for the time when metrics can be read.
-    pub(super) fn tell_unread_overrides(&mut self, meta: &Meta, index: usize) {
+    /// Tells of what is said of metrics, which is kept for the time when they can be read.
+    pub(super) fn tell_unread(&mut self, meta: &Meta, index: usize) {
         self.findings.add(Problem {
-            field: format!("spec.metrics[{index}].overrides"),
+            field: format!("spec.metrics[{index}]"),
             reason: "not supported yet: no metrics can be read from this proxy".to_owned(),
-            instead: "leave them out, or keep them for later".to_owned(),
+            instead: "leave it out, or keep it for later".to_owned(),
             ..Findings::warning(meta)
         });
     }

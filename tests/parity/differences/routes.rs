@@ -30,11 +30,6 @@ pub(super) const OF_ROUTES: &[Difference] = &[
         reason: "no endpoint is chosen for a request that none may have",
     },
     Difference {
-        exchanges: &["many headers"],
-        facts: &["log user_agent"],
-        reason: "the log tells what the client said, not what the route made of it",
-    },
-    Difference {
         exchanges: &["any origin, preflight"],
         facts: &["header access-control-allow-headers"],
         reason: "nothing is not listed",

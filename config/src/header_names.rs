@@ -43,7 +43,7 @@ pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// The client's address, for upstreams behind a gateway.
 pub const EXTERNAL_ADDRESS: HeaderName = HeaderName::from_static("x-envoy-external-address");
-/// Marks a request that the proxy itself made.
+/// Whether a request comes from inside the mesh.
 pub const INTERNAL: HeaderName = HeaderName::from_static("x-envoy-internal");
 /// How long the upstream may take, in milliseconds.
 pub const EXPECTED_TIMEOUT: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
@@ -55,9 +55,9 @@ pub const ORIGINAL_HOST: HeaderName = HeaderName::from_static("x-envoy-original-
 pub const ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-envoy-attempt-count");
 /// How long the upstream took, in milliseconds.
 pub const SERVICE_TIME: HeaderName = HeaderName::from_static("x-envoy-upstream-service-time");
-/// Marks a response that was given because a limit was reached.
+/// Set on a local reply to a request that is over a limit.
 pub const OVERLOADED: HeaderName = HeaderName::from_static("x-envoy-overloaded");
-/// Marks a response of an upstream that limits its clients.
+/// Set on the response of an upstream that limits its clients.
 pub const RATE_LIMITED: HeaderName = HeaderName::from_static("x-envoy-ratelimited");
 /// Why egret answered itself.
 pub const VERDICT: HeaderName = HeaderName::from_static("x-egret-verdict");

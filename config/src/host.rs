@@ -75,7 +75,7 @@ impl HostPattern {
         }
     }
 
-    /// Orders the more specific pattern first: exact names, then longer suffixes, then `*`; ties by text.
+    /// Compares: the more specific pattern is first: exact names, then longer suffixes, then `*`; ties by text.
     pub fn by_specificity(&self, other: &Self) -> Ordering {
         let rank = |pattern: &Self| match pattern {
             Self::Exact(_) => (0, 0),

@@ -68,7 +68,7 @@ impl<'de, T: Fields<'de>> Object<'de> for T {
 pub(crate) struct Seen(u128);
 
 impl Seen {
-    /// Marks a field; `false` when it was marked before.
+    /// Notes that a field was read; `false` when it was read before.
     pub(crate) fn first(&mut self, index: usize) -> bool {
         let bit = 1_u128 << (index % 128);
         let first = self.0 & bit == 0;

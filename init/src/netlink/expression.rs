@@ -185,7 +185,7 @@ impl List {
         }
     }
 
-    /// Marks are in host byte order.
+    /// The packet's mark (fwmark) is in host byte order.
     fn mark(&mut self, mark: u32) {
         self.value(&mark.to_ne_bytes());
         self.set_mark();

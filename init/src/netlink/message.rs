@@ -305,10 +305,10 @@ impl Attributes {
 /// Room for the attributes of an expression.
 const USUAL_LENGTH: usize = 64;
 
-/// Marks an attribute that holds attributes.
+/// Flag of an attribute that holds attributes.
 const NESTED: u16 = 0x8000;
 
-/// Marks an attribute in network byte order; the kernel sets it rarely.
+/// Flag of an attribute in network byte order; the kernel sets it rarely.
 const ENDIAN: u16 = 0x4000;
 
 #[cfg(test)]

@@ -101,6 +101,7 @@ pub fn serve(path: &Path, control: UnboundedSender<Event>) -> io::Result<()> {
                 Ok(false) => {}
                 Err(error) => {
                     warn!(%error, "the listening sockets were not handed over");
+                    // This thread does nothing else: a process that fails again and again must not fill the log.
                     thread::sleep(BACKOFF);
                 }
             }

@@ -139,6 +139,7 @@ fn what_is_no_request_and_what_is_left_is_counted_too() {
             header_received: request.len() as u64,
             ..WireBytes::default()
         };
+        // The paused clock is moved past the time that a client which sends no more may still read: HALF_CLOSED_MAX.
         tokio::time::pause();
         tokio::time::sleep(Duration::from_secs(6)).await;
         assert_eq!(next(&world).await, expected);

@@ -39,6 +39,7 @@ use crate::listen::worker::{WorkerExit, WorkerHandle, WorkerId};
 use crate::own_sockets::OwnSockets;
 use crate::proxy::{Proxy, Shared};
 use crate::report::access_log::AccessLog;
+use crate::report::overload::OverloadWarning;
 use crate::report::reporter::{Reporter, Sink};
 use crate::settings::Settings;
 use crate::source::compile::Terms;
@@ -113,12 +114,12 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     };
     let (source, snapshot) = FileSource::load(settings.source.clone(), terms, status.clone())?;
     let access_log = Arc::new(AccessLog::new(settings.access_log_reasons));
-    let sink: Arc<dyn Sink> = access_log.clone();
+    let sinks: [Arc<dyn Sink>; 2] = [access_log.clone(), Arc::new(OverloadWarning::default())];
     let current = Arc::new(Current::new(snapshot));
     let shared = Shared {
         own: Arc::new(OwnSockets::new(Arc::clone(&current))),
         current,
-        reporter: Reporter::new([sink]),
+        reporter: Reporter::new(sinks),
         names: Arc::new(Names::system(RESOLV_CONF, control.handle().clone())),
         originator: Arc::new(Originator::new()),
         shared_clusters: Arc::default(),

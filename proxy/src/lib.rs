@@ -2,7 +2,7 @@
 //! modules below follow its steps. What a configuration *means* is `egret-config`'s business; here are sockets, time
 //! and processes. In reading order, from the ground up:
 //!
-//! - [`lock`], [`dice`]: locks whose poison is passed over, and chance
+//! - [`lock`], [`dice`], [`warning_interval`]: locks whose poison is passed over, chance, and how often to warn
 //! - [`sys`]: what std and tokio do not ask the kernel
 //! - [`life`]: readiness, signals, draining, and room for open files
 //! - [`failure`]: why a call was not served, and whose fault that is
@@ -28,6 +28,7 @@
 
 pub mod lock;
 pub mod dice;
+pub mod warning_interval;
 pub mod sys;
 pub mod life;
 pub mod failure;

@@ -5,7 +5,7 @@ mod upstream;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -19,18 +19,15 @@ use tracing::warn;
 
 use crate::current::Current;
 use crate::failure::{Cause, Failure};
-use crate::lock::lock;
 use crate::own_sockets::upstream::Upstream;
 use crate::sys::addresses;
 use crate::sys::orig_dst::canonical;
+use crate::warning_interval::WarningInterval;
 
 pub use crate::own_sockets::upstream::{Connecting, Registered};
 
 /// How old the known addresses of this host may be before a dial of a listener's port reads them again.
 const ADDRESSES_AGE_MAX: Duration = Duration::from_secs(5);
-
-/// Distance between two warnings of the same kind.
-const WARNING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The uid whose connections egret-init leaves alone by default, as istio-iptables does.
 const EXCLUDED_UID: u32 = 1337;
@@ -41,8 +38,8 @@ pub struct OwnSockets {
     current: Arc<Current>,
     addresses: ArcSwap<Addresses>,
     upstream: Arc<Upstream>,
-    /// When a refused dial and a refused client were warned of last.
-    warned: [Mutex<Option<Instant>>; 2],
+    dial_warning: WarningInterval,
+    client_warning: WarningInterval,
 }
 
 #[derive(Debug, Default)]
@@ -59,7 +56,8 @@ impl OwnSockets {
             current,
             addresses: ArcSwap::default(),
             upstream: Arc::default(),
-            warned: Default::default(),
+            dial_warning: WarningInterval::default(),
+            client_warning: WarningInterval::default(),
         }
     }
 
@@ -118,7 +116,7 @@ impl OwnSockets {
 
     /// The failure of a call whose only addresses are this proxy's own; the operator is warned.
     pub fn refused(&self, refusal: DialRefusal) -> Failure {
-        if self.warns(0) {
+        if self.dial_warning.is_due() {
             warn!(address = %refusal.address, "refused to connect to an upstream address: {refusal}");
         }
         Failure::new(Cause::Refused(Refusal::OwnListener), refusal.to_string())
@@ -153,19 +151,10 @@ impl OwnSockets {
              back to it. egret-init excludes uid {EXCLUDED_UID} and this proxy runs as uid {uid}: run it as uid \
              {EXCLUDED_UID}, or start egret-init with --proxy-uid {uid}"
         );
-        if self.warns(1) {
+        if self.client_warning.is_due() {
             warn!("{words}");
         }
         Failure::new(Cause::Refused(Refusal::OwnListener), words)
-    }
-
-    fn warns(&self, kind: usize) -> bool {
-        let mut warned = lock(&self.warned[kind]);
-        let due = warned.is_none_or(|last| last.elapsed() >= WARNING_INTERVAL);
-        if due {
-            *warned = Some(Instant::now());
-        }
-        due
     }
 }
 

@@ -9,4 +9,5 @@ pub mod attributes;
 pub mod needs;
 pub mod access_log;
 pub mod reporter;
+pub mod overload;
 pub mod metrics;

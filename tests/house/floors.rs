@@ -30,6 +30,7 @@ const CONFIG: &[&[&str]] = &[
 
 const PROXY: &[&[&str]] = &[
     &["lock", "dice"],
+    &["warning_interval"],
     &["sys", "life", "current", "failure"],
     &["report", "own_sockets"],
     &["sniff", "relay", "tls", "dns", "codec"],

@@ -11,7 +11,6 @@ use futures_util::FutureExt;
 use nix::errno::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio::{task, time};
 use tracing::{Instrument, debug, debug_span, warn};
 
@@ -24,9 +23,6 @@ use crate::sys::{limits, socket};
 /// Waits after an accept that failed for want of resources: the first, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
-/// Refusals for want of descriptors are logged once in this time.
-const WARNING_INTERVAL: Duration = Duration::from_secs(1);
-
 /// What the accept loops of one worker have in common.
 #[derive(Clone)]
 pub struct AcceptContext {
@@ -38,8 +34,6 @@ pub struct AcceptContext {
     pub last_id: Rc<Cell<u64>>,
     /// Distance between the ids of one worker.
     pub id_step: u64,
-    /// When a refusal for want of descriptors was logged last.
-    pub warned: Rc<Cell<Option<Instant>>>,
 }
 
 /// Accepts until `open`'s sender is dropped or sends; the inbound port until the process drains: an application that is
@@ -97,10 +91,7 @@ fn begin_or_refuse(
 ) {
     match reception.room_for(&socket) {
         Some(held) => begin(socket, peer, entrance, reception, held),
-        None => {
-            reception.warn_of_refusals();
-            connection::refuse(socket, entrance, &reception.proxy);
-        }
+        None => connection::refuse(socket, entrance, &reception.proxy),
     }
 }
 
@@ -119,17 +110,6 @@ impl AcceptContext {
     fn make_room(&self) -> bool {
         let upstream = self.proxy.clusters.close_idle();
         self.files.dismiss_idle() || upstream > 0
-    }
-
-    fn warn_of_refusals(&self) {
-        let recent = |warned: Instant| warned.elapsed() < WARNING_INTERVAL;
-        if !self.warned.get().is_some_and(recent) {
-            self.warned.set(Some(Instant::now()));
-            warn!(
-                "refusing connections: there are as many as the limit of open files allows, and none of them idles; \
-                 raise the limit of open files of this container"
-            );
-        }
     }
 }
 

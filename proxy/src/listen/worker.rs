@@ -93,7 +93,6 @@ async fn work(
         files: FdBudget::new(place.files_max),
         last_id: Rc::new(Cell::new(place.index as u64)),
         id_step: place.of as u64,
-        warned: Rc::default(),
     };
     while let Some(Order {
         socket,

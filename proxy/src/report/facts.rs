@@ -1,8 +1,10 @@
 //! The facts about one call, as plain data by stage. They are filled for every call, whether or not a sink is
 //! configured, so filling them neither allocates nor looks at the clock of the wall.
 
+mod attempts;
 mod captured;
 mod connection;
+mod request;
 mod times;
 mod tls;
 mod wire;
@@ -14,27 +16,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use egret_config::address::{ClientAddress, EndpointAddress, LocalAddress, UpstreamLocalAddress};
+use egret_config::address::{ClientAddress, LocalAddress};
 use egret_config::decide::flag::{Flag, Flags};
 use egret_config::decide::normalize::NormalizedRequest;
 use egret_config::decide::outcome::OutcomeKind;
 use egret_config::decide::verdict::{Refusal, RouteName};
-use egret_config::header_names::{
-    FORWARDED_FOR, GRPC_STATUS, ORIGINAL_HOST, ORIGINAL_PATH, REQUEST_ID, SERVICE_TIME,
-};
-use egret_config::model::endpoint::DestinationWorkload;
+use egret_config::header_names::{FORWARDED_FOR, GRPC_STATUS, REQUEST_ID};
 use egret_config::model::tls::Hashed;
 use egret_config::snapshot::cluster::DestinationService;
 use http::header::{HOST, USER_AGENT};
 use http::request::Parts;
-use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::failure::{Cause, Failure};
+pub use crate::report::facts::attempts::{Attempt, Attempts};
 pub use crate::report::facts::captured::{Captured, HeaderPlan, Part, Wanted};
 pub use crate::report::facts::connection::{UpstreamConnectionFacts, next_connection_id};
+pub use crate::report::facts::request::{AuthorityFact, RequestFacts, is_known_header};
 pub use crate::report::facts::times::Times;
 pub use crate::report::facts::tls::{CertificateNames, TlsFacts};
 pub use crate::report::facts::wire::WireBytes;
@@ -123,40 +124,6 @@ pub struct DownstreamFacts {
     pub wire: WireBytes,
 }
 
-/// The request's head, normalized; that of a bad request is as the client sent it.
-#[derive(Clone, Debug, Default)]
-pub struct RequestFacts {
-    /// The method.
-    pub method: Option<Method>,
-    /// Path and query before any rewrite.
-    pub path: Option<PathAndQuery>,
-    /// Path and query as they were sent upstream, where a route rewrote them.
-    pub rewritten_path: Option<PathAndQuery>,
-    /// The client's version of HTTP.
-    pub protocol: Option<Version>,
-    /// The Host header or `:authority`, as it was sent upstream.
-    pub authority: Option<AuthorityFact>,
-    /// The same before a route rewrote it, where one did.
-    pub original_authority: Option<AuthorityFact>,
-    /// Whether it is a gRPC call.
-    pub grpc: bool,
-    /// `user-agent`.
-    pub user_agent: Option<HeaderValue>,
-    /// `x-forwarded-for`.
-    pub x_forwarded_for: Option<HeaderValue>,
-    /// `x-request-id`, the client's or ours.
-    pub request_id: Option<HeaderValue>,
-}
-
-/// Where a request names its host. Either is a shared text, so that nothing is copied.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AuthorityFact {
-    /// In the Host header.
-    Header(HeaderValue),
-    /// In its target: `:authority`, or an absolute URL.
-    Target(Authority),
-}
-
 /// What the configuration decided.
 #[derive(Clone, Debug, Default)]
 pub struct DecisionFacts {
@@ -170,36 +137,6 @@ pub struct DecisionFacts {
     pub route: Option<RouteName>,
     /// The trail's short form; only where a sink wants it, since it is a text of its own.
     pub reasons: Option<Box<str>>,
-}
-
-/// One attempt to reach an endpoint.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    /// The endpoint; once it answered, the one of its addresses that did.
-    pub endpoint: EndpointAddress,
-    /// The local address of the connection to it.
-    pub local_address: Option<UpstreamLocalAddress>,
-    /// The workload at the endpoint, where it is a pod that is known.
-    pub workload: Option<Hashed<DestinationWorkload>>,
-    /// The DNS name that the endpoint's address is of; `None` where the configuration has the address.
-    pub host_name: Option<Arc<str>>,
-    /// The connection to it, once there is one.
-    pub connection: Option<Arc<UpstreamConnectionFacts>>,
-    /// The version of HTTP on it; `None` for byte streams.
-    pub protocol: Option<Version>,
-    /// Bytes of the call on it; complete at the end of the call.
-    pub wire: WireBytes,
-    /// When the request began to be sent on it.
-    pub sent: Option<Instant>,
-    /// When the head of its response came.
-    pub answered: Option<Instant>,
-}
-
-/// The attempts of one call. The first one needs no allocation.
-#[derive(Clone, Debug, Default)]
-pub struct Attempts {
-    earlier: Vec<Attempt>,
-    last: Option<Attempt>,
 }
 
 /// What the client got.
@@ -243,93 +180,6 @@ impl DownstreamFacts {
         self.tls
             .as_ref()
             .is_some_and(|tls| tls.has_peer_certificate)
-    }
-}
-
-impl AuthorityFact {
-    /// The host, with its port if it has one.
-    pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Header(value) => value.as_bytes(),
-            Self::Target(authority) => authority.as_str().as_bytes(),
-        }
-    }
-}
-
-/// Whether the facts of each call have this header anyhow.
-pub fn is_known_header(part: Part, name: &HeaderName) -> bool {
-    match part {
-        Part::Request => [
-            FORWARDED_FOR,
-            USER_AGENT,
-            REQUEST_ID,
-            ORIGINAL_PATH,
-            ORIGINAL_HOST,
-        ]
-        .contains(name),
-        Part::Response => *name == SERVICE_TIME,
-        Part::Trailers => false,
-    }
-}
-
-impl RequestFacts {
-    fn new(
-        method: &Method,
-        path: Option<PathAndQuery>,
-        version: Version,
-        authority: Option<AuthorityFact>,
-        headers: &HeaderMap,
-    ) -> Self {
-        Self {
-            method: Some(method.clone()),
-            path,
-            rewritten_path: None,
-            protocol: Some(version),
-            authority,
-            original_authority: None,
-            grpc: false,
-            user_agent: headers.get(USER_AGENT).cloned(),
-            x_forwarded_for: headers.get(FORWARDED_FOR).cloned(),
-            request_id: headers.get(REQUEST_ID).cloned(),
-        }
-    }
-}
-
-impl Attempt {
-    /// Notes that the request begins to be sent, over this version of HTTP.
-    pub fn begin_request(&mut self, protocol: Version, at: Instant) {
-        self.protocol = Some(protocol);
-        self.sent = Some(at);
-    }
-}
-
-impl Attempts {
-    /// Adds an attempt at this endpoint.
-    pub fn begin(&mut self, endpoint: EndpointAddress) -> &mut Attempt {
-        let attempt = Attempt {
-            endpoint,
-            local_address: None,
-            workload: None,
-            host_name: None,
-            connection: None,
-            protocol: None,
-            wire: WireBytes::default(),
-            sent: None,
-            answered: None,
-        };
-        let before = self.last.replace(attempt);
-        self.earlier.extend(before);
-        self.last.as_mut().expect("it was put there just now")
-    }
-
-    /// The last one.
-    pub fn last(&self) -> Option<&Attempt> {
-        self.last.as_ref()
-    }
-
-    /// All of them, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Attempt> {
-        self.earlier.iter().chain(&self.last)
     }
 }
 

@@ -91,7 +91,7 @@ fn calls_too_many_are_refused_at_once() -> anyhow::Result<()> {
         "overload",
         "{line:#}"
     );
-    sidecar.await_log(&["refusing connections", "limit of open files"])?;
+    sidecar.await_log(&["refusing calls", "limit of open files"])?;
     assert_pages_answer(&pod, &sidecar)?;
     drop(open);
     stage::until(|| Ok(greeted(&pod)?.is_some()))

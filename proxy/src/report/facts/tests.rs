@@ -1,3 +1,5 @@
+use egret_config::address::{EndpointAddress, UpstreamLocalAddress};
+
 use super::*;
 
 fn request() -> Request<()> {

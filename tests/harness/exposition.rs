@@ -13,6 +13,9 @@ pub struct Sample {
     pub value: f64,
 }
 
+/// What a series is found by: its name and its labels.
+type SeriesName = (String, BTreeMap<String, String>);
+
 /// What was scraped.
 #[derive(Clone, Debug, Default)]
 pub struct Exposition {
@@ -23,7 +26,7 @@ pub struct Exposition {
     /// All samples, in order.
     pub samples: Vec<Sample>,
     /// Where each series is.
-    index: BTreeMap<(String, BTreeMap<String, String>), usize>,
+    index: BTreeMap<SeriesName, usize>,
 }
 
 impl Exposition {
@@ -151,8 +154,7 @@ impl Exposition {
 
     /// Buckets grow, the last one is the count, and there is a sum.
     fn histograms(&self) -> Result<(), String> {
-        let mut buckets: BTreeMap<(String, BTreeMap<String, String>), Vec<(f64, f64)>> =
-            BTreeMap::new();
+        let mut buckets: BTreeMap<SeriesName, Vec<(f64, f64)>> = BTreeMap::new();
         for sample in &self.samples {
             let Some(family) = sample.name.strip_suffix("_bucket") else {
                 continue;

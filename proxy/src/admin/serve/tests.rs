@@ -1,3 +1,5 @@
+mod metrics;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,8 +18,11 @@ use super::*;
 use crate::current::Current;
 use crate::dns::names::Names;
 use crate::life::drain::Drain;
+use crate::life::end::Command;
 use crate::life::ready::Ready;
 use crate::listen::reconcile::ListenerStatus;
+use crate::report::metrics::identity::Identity;
+use crate::report::metrics::registry::Metrics;
 use crate::source::compile::Terms;
 use crate::source::files::Options;
 use crate::source::files::follow::FileSource;
@@ -46,8 +51,12 @@ fn admin(folder: &Path) -> Admin {
     });
     // Nothing runs there. Dropping it would wait, which async tests may not.
     runtime.shutdown_background();
+    let current = Arc::new(Current::new(snapshot));
+    let metrics = Metrics::new(Mode::Sidecar, Identity::unknown(), Arc::clone(&current));
     Admin {
-        current: Arc::new(Current::new(snapshot)),
+        current,
+        metrics: Arc::new(metrics),
+        application: Arc::default(),
         status,
         source: Arc::new(options),
         listener_status: ListenerStatus::default(),
@@ -293,9 +302,19 @@ fn a_rejected_edit_is_told_with_its_reasons() {
 
 /// Serves the admin pages to so many clients at a time, while `talk` talks to them.
 async fn served<F: Future>(admin: &Admin, clients_max: usize, talk: impl FnOnce(SocketAddr) -> F) {
+    served_as(Pages::Admin, admin, clients_max, talk).await;
+}
+
+/// The same with other pages.
+async fn served_as<F: Future>(
+    pages: Pages,
+    admin: &Admin,
+    clients_max: usize,
+    talk: impl FnOnce(SocketAddr) -> F,
+) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("address");
-    let serving = serve(listener, Pages::Admin, admin.clone(), clients_max);
+    let serving = serve(listener, pages, admin.clone(), clients_max);
     let talking = LocalSet::new();
     talking.spawn_local(serving);
     talking.run_until(talk(address)).await;

@@ -16,11 +16,11 @@ use crate::report::metrics::names::NameCache;
 use crate::report::metrics::series::{Destination, Name, Unrouted};
 
 /// Whom a call goes to. `host` is the host that it named, where it goes to no service.
-pub fn destination<'f>(
-    facts: &'f Facts,
+pub fn destination(
+    facts: &Facts,
     mode: Mode,
     host: Option<Name>,
-) -> Destination<&'f Hashed<DestinationService>> {
+) -> Destination<&Hashed<DestinationService>> {
     match (unrouted(facts), &facts.decision.service) {
         (None, Some(service)) => Destination::Service(service),
         (Some(kind), _) => Destination::Unrouted(kind, host),

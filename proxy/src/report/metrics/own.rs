@@ -61,9 +61,9 @@ pub struct OwnFamilies {
     refused_other: u64,
 }
 
-impl OwnFamilies {
+impl Default for OwnFamilies {
     /// No shard yet.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             verdicts: Family::new(&VERDICTS),
             refused: Family::new(&REFUSED_CALLS),
@@ -71,7 +71,9 @@ impl OwnFamilies {
             refused_other: 0,
         }
     }
+}
 
+impl OwnFamilies {
     /// Adds a shard.
     pub fn shard(&mut self, shard: &Shard, copy: &Copy) {
         for (place, verdict) in OutcomeKind::ALL.iter().enumerate() {

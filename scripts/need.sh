@@ -52,6 +52,17 @@ target_folder() {
     cargo metadata --format-version 1 --no-deps --locked | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'
 }
 
+# Says so when less than so many GB are left for what cargo builds.
+need_space() {
+    local folder left
+    folder=$(target_folder)
+    mkdir -p "$folder"
+    left=$(df --output=avail --block-size=1G "$folder" | tail -n 1)
+    if [ "$((left))" -lt "$1" ]; then
+        echo "only $((left)) GB are left in $folder: a first build takes $1 GB" >&2
+    fi
+}
+
 # The name of this machine's target with musl, whose programs are static files.
 musl_target() {
     rustc -vV | sed -n 's/^host: \([^-]*\)-.*/\1-unknown-linux-musl/p'

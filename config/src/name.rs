@@ -26,6 +26,8 @@ pub enum Kind {
     Sidecar,
     /// `security.istio.io` AuthorizationPolicy, which is read and not enforced.
     AuthorizationPolicy,
+    /// `telemetry.istio.io` Telemetry.
+    Telemetry,
     /// Istio's MeshConfig, bare or inside a ConfigMap.
     MeshConfig,
     /// Kubernetes `v1` Service.

@@ -117,7 +117,7 @@ impl Snapshot {
                 TlsAction::Stream { .. } | TlsAction::Pass(_) | TlsAction::NamedBySni(_) => None,
             })
             .collect();
-        let telemetry = telemetry(objects, &workload, &mut findings);
+        let telemetry = telemetry(objects, &workload, &mut clusters, &mut findings);
         let clusters = clusters.finish();
         let own_ports = workload.own_ports.iter().chain(&workload.redirect_ports);
         let own_listeners = own_ports

@@ -1,5 +1,6 @@
 //! Small values of Istio's objects: durations, string matches, paths.
 
+pub mod base64;
 pub mod moment;
 pub mod path;
 

@@ -25,6 +25,8 @@ pub mod virtual_service;
 pub mod destination_rule;
 pub mod gateway;
 pub mod sidecar;
+pub mod telemetry;
+pub mod providers;
 pub mod mesh_config;
 pub mod kubernetes;
 pub mod security;

@@ -148,7 +148,7 @@ impl Probe<'_> {
                 .into();
             checks.push(Check { subject, outcome });
             if let Some(direct) = direct {
-                let subject = format!("the proxy ({proxy}) to {destination} is left alone");
+                let subject = format!("the proxy ({proxy}) to {destination} is not captured");
                 let outcome = direct.and_then(|socket| match listener.has_taken(&socket) {
                     true => Err(Trouble::Failed(
                         "it came back: the redirection loops".to_owned(),

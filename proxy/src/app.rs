@@ -6,6 +6,7 @@
 
 mod access_log;
 mod end;
+mod refresh_rate;
 mod handover;
 mod services;
 
@@ -180,8 +181,8 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         application: Arc::clone(application),
         current: Arc::clone(&shared.current),
         status,
-        source: Arc::new(settings.source.clone()),
         listener_status: ports.listener_status(),
+        access_log: Arc::clone(&access_log),
         names: Arc::clone(&shared.names),
         shared_clusters: Arc::clone(&shared.shared_clusters),
         ready,
@@ -213,6 +214,10 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         task::spawn_local(access_log::keep_configured(
             Arc::clone(&shared.current),
             Arc::clone(&access_log),
+        ));
+        task::spawn_local(refresh_rate::keep_configured(
+            Arc::clone(&shared.current),
+            Arc::clone(&shared.names),
         ));
         starting.done();
         info!(

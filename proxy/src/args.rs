@@ -197,8 +197,8 @@ struct Run {
     /// defaultConfig.terminationDrainDuration, else 5s].
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     drain_time: Option<Duration>,
-    /// What is logged: off, error (critical), warn (warning), info, debug or trace; or a list of levels, module=level and
-    /// component:level [env: RUST_LOG] [default: info].
+    /// What is logged: off, error (critical), warn (warning), info, debug or trace (as debug in released programs); or a
+    /// list of levels, module=level and component:level [env: RUST_LOG] [default: info].
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
     /// Form of the log's lines (not of the access log).

@@ -1,6 +1,6 @@
 //! The walk of one connection: identify, read, decide, act, report.
 
-mod decision;
+mod context;
 mod first_speaker;
 pub mod identify;
 pub mod tcp;
@@ -12,11 +12,10 @@ use std::time::Duration;
 
 use egret_config::address::{ClientAddress, LocalAddress};
 use egret_config::decide;
-use egret_config::decide::call::{Arrival, Connection, HttpVersion, Layer, Terminated};
-use egret_config::decide::verdict::{ConnectionDecision, Reading, Refusal, Verdict};
+use egret_config::decide::call::{HttpVersion, Layer, Terminated};
+use egret_config::decide::verdict::{Reading, Refusal, Verdict};
 use egret_config::model::tls::{Hashed, ServerTls};
 use egret_config::port::Protocol;
-use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::{Cluster, Discovery};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -24,18 +23,16 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
-use crate::connection::decision::{connect_upstream, decide_layer, set_decision};
+use crate::connection::context::ConnectionContext;
 use crate::connection::first_speaker::{Dialled, FirstSpeaker, first_speaker};
 pub use crate::connection::identify::ListenerKind;
 use crate::connection::identify::identify;
-use crate::connection::tcp::{HasTcpStream, UpstreamConnection};
-use crate::dice;
+use crate::connection::tcp::{HasTcpStream, UpstreamConnection, connect_upstream};
 use crate::failure::{Cause, Failure};
 use crate::http::downstream::DownstreamConnection;
 use crate::http::serve;
 use crate::life::files::FdPermit;
 use crate::proxy::Proxy;
-use crate::report::facts::Facts;
 use crate::report::reporter::FactsGuard;
 use crate::sniff::proxy_header::proxy_header;
 use crate::sniff::read_layer;
@@ -154,14 +151,19 @@ async fn walk(
     proxy: &Proxy,
     facts: &mut FactsGuard,
 ) -> Result<NextStage, Failure> {
-    let mut downstream =
-        DownstreamConnection::of(identify(&socket, entrance, proxy.clusters.own(), facts)?);
-    if downstream.arrival.original_dst.port() == proxy.probe_port && is_probe(&socket).await {
+    let arrival = identify(&socket, entrance, proxy.clusters.own(), facts)?;
+    if arrival.original_dst.port() == proxy.probe_port && is_probe(&socket).await {
         return Ok(NextStage::Nothing);
     }
     let snapshot = proxy.current.load();
+    let mut context = ConnectionContext {
+        downstream: DownstreamConnection::of(arrival),
+        snapshot: &snapshot,
+        proxy,
+        facts,
+    };
     if entrance == ListenerKind::Inbound {
-        let application = tcp::inbound(downstream.arrival, proxy, &snapshot, facts).await?;
+        let application = tcp::inbound(&mut context).await?;
         return Ok(NextStage::Relay(
             Rewind::new(socket),
             application,
@@ -170,18 +172,18 @@ async fn walk(
     }
     let mut stream = Rewind::new(socket);
     if snapshot.reads_proxy_headers() {
-        client_in_front(&mut stream, &mut downstream, facts).await?;
+        client_in_front(&mut stream, &mut context).await?;
     }
-    let mut layer = match decide::reading(&snapshot, &downstream.arrival) {
+    let mut layer = match decide::reading(&snapshot, &context.downstream.arrival) {
         Reading::Opaque => Layer::Opaque,
         Reading::Sniff { silence_max } => match read_layer(&mut stream, Some(silence_max)).await {
             Ok(Some(layer)) => layer,
-            Ok(None) | Err(_) => return left(downstream.arrival, &snapshot, facts),
+            Ok(None) | Err(_) => return left(&mut context),
         },
     };
     let mut dialled = None;
     if layer == Layer::Silent {
-        match first_speaker(&mut stream, &downstream, proxy, &snapshot, facts).await? {
+        match first_speaker(&mut stream, &mut context).await? {
             FirstSpeaker::Server(server, greeting) => {
                 return Ok(NextStage::Relay(stream, server, greeting));
             }
@@ -191,7 +193,11 @@ async fn walk(
     }
     // Reading may have taken a while: what is decided now is decided by what holds now.
     let snapshot = proxy.current.load();
-    dispatch(stream, &layer, downstream, proxy, &snapshot, dialled, facts).await
+    let context = ConnectionContext {
+        snapshot: &snapshot,
+        ..context
+    };
+    dispatch(stream, &layer, dialled, context).await
 }
 
 /// Whether a connection is one of those with which `egret-init verify` and istio-iptables' validation look for the
@@ -202,17 +208,13 @@ async fn is_probe(socket: &TcpStream) -> bool {
 
 /// A client left before it sent a byte. That is reported only where nothing that it could have sent would have been
 /// allowed.
-fn left(
-    arrival: Arrival,
-    snapshot: &Snapshot,
-    facts: &mut FactsGuard,
-) -> Result<NextStage, Failure> {
-    let decision = decide_layer(&Layer::Silent, arrival, snapshot);
+fn left(context: &mut ConnectionContext<'_>) -> Result<NextStage, Failure> {
+    let decision = context.decide(&Layer::Silent, None);
     match &decision.verdict {
         Verdict::Refuse(refusal)
             if decision.trail.listener.is_none() && *refusal != Refusal::NoChain =>
         {
-            set_decision(facts, &Layer::Silent, &decision);
+            context.set_decision(&Layer::Silent, &decision);
             Err(refusal.clone().into())
         }
         _ => Ok(NextStage::Nothing),
@@ -223,8 +225,7 @@ fn left(
 /// to.
 async fn client_in_front(
     stream: &mut Rewind<TcpStream>,
-    downstream: &mut DownstreamConnection,
-    facts: &mut Facts,
+    context: &mut ConnectionContext<'_>,
 ) -> Result<(), Failure> {
     let read = timeout(HANDSHAKE_MAX, proxy_header(stream)).await;
     let named = match read {
@@ -233,11 +234,12 @@ async fn client_in_front(
         Err(_) => return Err(Failure::new(Cause::ProxyHeader, "no PROXY header in time")),
     };
     if let Some(named) = named {
-        let arrival = &mut downstream.arrival;
+        let arrival = &mut context.downstream.arrival;
         arrival.client = ClientAddress(canonical(named.client.0));
         arrival.local = LocalAddress(canonical(named.local.0));
-        facts.downstream.remote_address = Some(arrival.client);
-        facts.downstream.local_address = Some(arrival.local);
+        let facts = &mut context.facts.downstream;
+        facts.remote_address = Some(arrival.client);
+        facts.local_address = Some(arrival.local);
     }
     Ok(())
 }
@@ -245,29 +247,27 @@ async fn client_in_front(
 async fn dispatch(
     stream: Rewind<TcpStream>,
     layer: &Layer,
-    downstream: DownstreamConnection,
-    proxy: &Proxy,
-    snapshot: &Snapshot,
     dialled: Option<Dialled>,
-    facts: &mut FactsGuard,
+    mut context: ConnectionContext<'_>,
 ) -> Result<NextStage, Failure> {
-    let decision = decide_layer(layer, downstream.arrival, snapshot);
-    set_decision(facts, layer, &decision);
+    let decision = context.decide(layer, None);
+    context.set_decision(layer, &decision);
     let destination = decision.cluster.unwrap_or_default();
     let dialled = dialled
         .filter(|dialled| *dialled.cluster == *destination)
         .map(|dialled| dialled.server);
     match (decision.verdict, layer) {
-        (Verdict::Http, layer) => Ok(NextStage::Http(stream, http_version(layer), downstream)),
+        (Verdict::Http, layer) => {
+            let downstream = context.downstream;
+            Ok(NextStage::Http(stream, http_version(layer), downstream))
+        }
         (Verdict::Terminate { tls, terminated }, Layer::Tls(_)) => {
-            terminate(stream, tls, terminated, downstream, proxy, snapshot, facts).await
+            terminate(stream, tls, terminated, context).await
         }
         (verdict, _) => {
             let server = match dialled {
                 Some(server) => Ok(server),
-                None => {
-                    connect_upstream(verdict, sni(layer), &downstream, proxy, snapshot, facts).await
-                }
+                None => connect_upstream(verdict, sni(layer), &mut context).await,
             };
             match server {
                 Ok(server) => Ok(NextStage::Relay(stream, server, Vec::new())),
@@ -287,10 +287,7 @@ async fn terminate(
     stream: Rewind<TcpStream>,
     tls: &Hashed<ServerTls>,
     terminated: Terminated,
-    downstream: DownstreamConnection,
-    proxy: &Proxy,
-    snapshot: &Snapshot,
-    facts: &mut FactsGuard,
+    mut context: ConnectionContext<'_>,
 ) -> Result<NextStage, Failure> {
     // Inside the TLS protocol anything may be carried; HTTPS says what is inside, hence can offer it.
     let alpn = if terminated.server.protocol == Protocol::Https {
@@ -298,7 +295,8 @@ async fn terminate(
     } else {
         Alpn::None
     };
-    let accepted = timeout(HANDSHAKE_MAX, proxy.terminator.accept(stream, tls, alpn)).await;
+    let accepting = context.proxy.terminator.accept(stream, tls, alpn);
+    let accepted = timeout(HANDSHAKE_MAX, accepting).await;
     let (stream, shown) = accepted.map_err(|_| {
         Failure::new(
             Cause::ClientTls,
@@ -308,25 +306,23 @@ async fn terminate(
     let mut stream = Rewind::new(stream);
     // Bytes go the same way whoever speaks first; only HTTP has to be read.
     let mut layer = Layer::Silent;
-    let mut decision = decide_inside(&layer, &terminated, downstream.arrival, snapshot);
+    let mut decision = context.decide(&layer, Some(&terminated));
     if let Verdict::Http = decision.verdict {
         match read_layer(&mut stream, None).await {
             Ok(Some(read)) => layer = read,
             Ok(None) | Err(_) => return Ok(NextStage::Nothing),
         }
-        decision = decide_inside(&layer, &terminated, downstream.arrival, snapshot);
+        decision = context.decide(&layer, Some(&terminated));
     }
-    set_decision(facts, &layer, &decision);
-    facts
-        .downstream
-        .requested_server_name
-        .clone_from(&terminated.sni);
+    context.set_decision(&layer, &decision);
+    let facts = &mut context.facts.downstream;
+    facts.requested_server_name.clone_from(&terminated.sni);
     match decision.verdict {
         Verdict::Http => {
             let downstream = DownstreamConnection {
                 terminated: Some(terminated),
                 shown,
-                ..downstream
+                ..context.downstream
             };
             Ok(NextStage::Https(
                 Box::new(stream),
@@ -337,15 +333,14 @@ async fn terminate(
         verdict => {
             let inside = match &verdict {
                 Verdict::Forward(cluster) if by_name_of_call(cluster) => {
-                    let limit = decide::silence_max(snapshot);
+                    let limit = decide::silence_max(context.snapshot);
                     read_layer(&mut stream, Some(limit)).await.ok().flatten()
                 }
                 _ => None,
             };
             // The application's own TLS knows better whom it wants than that of the mesh around it.
             let name = inside.as_ref().and_then(sni).or(terminated.sni.as_deref());
-            let server =
-                connect_upstream(verdict, name, &downstream, proxy, snapshot, facts).await?;
+            let server = connect_upstream(verdict, name, &mut context).await?;
             Ok(NextStage::RelayTls(Box::new(stream), server))
         }
     }
@@ -354,21 +349,6 @@ async fn terminate(
 /// Whether the name of a call says where it goes.
 fn by_name_of_call(cluster: &Cluster) -> bool {
     matches!(cluster.discovery, Discovery::PerCall { .. })
-}
-
-/// Asks what happens to what is inside TLS that ended here.
-fn decide_inside<'s>(
-    layer: &Layer,
-    terminated: &Terminated,
-    arrival: Arrival,
-    snapshot: &'s Snapshot,
-) -> ConnectionDecision<'s> {
-    let call = Connection {
-        arrival,
-        layer,
-        terminated: Some(terminated),
-    };
-    decide::connection(snapshot, &call, &mut dice::roll)
 }
 
 fn sni(layer: &Layer) -> Option<&str> {

@@ -4,6 +4,7 @@
 //! snapshot of it off the workers' threads, keeps the last good one where the new one is broken, publishes, and writes
 //! the log and the [`status`] of the admin pages. Sources are files and folders ([`files`]).
 
+pub mod registered;
 pub mod status;
 pub mod problem_json;
 pub mod input;

@@ -30,6 +30,7 @@ pub mod nginx;
 pub mod scrape;
 pub mod exposition;
 pub mod folder;
+pub mod objects;
 pub mod floors;
 
 use std::time::Duration;

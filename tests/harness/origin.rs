@@ -250,6 +250,14 @@ where
     Ok(())
 }
 
+/// What is known of a connection before its requests.
+#[derive(Clone)]
+struct Caller {
+    peer: SocketAddr,
+    local: SocketAddr,
+    sni: Option<String>,
+}
+
 async fn connection(
     origin: Origin,
     answer: Answer,
@@ -259,12 +267,18 @@ async fn connection(
 ) -> io::Result<()> {
     let local = stream.local_addr()?;
     let Some(acceptor) = tls else {
-        return requests(origin, answer, stream, peer, local, None).await;
+        let caller = Caller {
+            peer,
+            local,
+            sni: None,
+        };
+        return requests(origin, answer, stream, caller).await;
     };
     match acceptor.accept(stream).await {
         Ok(stream) => {
             let sni = stream.get_ref().1.server_name().map(str::to_owned);
-            requests(origin, answer, stream, peer, local, sni).await
+            let caller = Caller { peer, local, sni };
+            requests(origin, answer, stream, caller).await
         }
         Err(error) => {
             origin.refusals.push(error.to_string());
@@ -273,19 +287,13 @@ async fn connection(
     }
 }
 
-async fn requests<S>(
-    origin: Origin,
-    answer: Answer,
-    stream: S,
-    peer: SocketAddr,
-    local: SocketAddr,
-    sni: Option<String>,
-) -> io::Result<()>
+async fn requests<S>(origin: Origin, answer: Answer, stream: S, caller: Caller) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
-        let (origin, answer, sni) = (origin.clone(), Arc::clone(&answer), sni.clone());
+        let (origin, answer) = (origin.clone(), Arc::clone(&answer));
+        let Caller { peer, local, sni } = caller.clone();
         async move {
             let (head, body) = request.into_parts();
             let body = body.collect().await?.to_bytes();

@@ -3,7 +3,7 @@
 //! There is no address translation anywhere, so an origin sees who called: the pod or a gateway.
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpListener};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -156,7 +156,7 @@ impl World {
     /// # Errors
     /// When the port is taken.
     pub fn http(&self, site: Site, port: u16, answer: &Answer) -> anyhow::Result<Origin> {
-        self.serve(&self.internet, &[site.v4(), site.v6()], port, None, answer)
+        self.serve(&self.internet, &[site.v4(), site.v6()], port, answer)
     }
 
     /// Serves HTTPS at both of the site's addresses, on port 443.
@@ -169,16 +169,12 @@ impl World {
         tls: Arc<ServerConfig>,
         answer: &Answer,
     ) -> anyhow::Result<Origin> {
-        self.serve(
-            &self.internet,
-            &[site.v4(), site.v6()],
-            443,
-            Some(tls),
-            answer,
-        )
+        let listeners = listeners(&self.internet, &[site.v4(), site.v6()], 443)?;
+        let runtime = self.runtime.handle();
+        Ok(Origin::serve(runtime, listeners, Some(tls), answer)?)
     }
 
-    /// Serves HTTP, or HTTPS when `tls` is given, at addresses of any host.
+    /// Serves HTTP at addresses of any host.
     ///
     /// # Errors
     /// When an address cannot be bound.
@@ -187,19 +183,11 @@ impl World {
         host: &Host,
         addresses: &[IpAddr],
         port: u16,
-        tls: Option<Arc<ServerConfig>>,
         answer: &Answer,
     ) -> anyhow::Result<Origin> {
-        let listeners = addresses
-            .iter()
-            .map(|&address| host.listen(address, port))
-            .collect::<anyhow::Result<_>>()?;
-        Ok(Origin::serve(
-            self.runtime.handle(),
-            listeners,
-            tls,
-            answer,
-        )?)
+        let listeners = listeners(host, addresses, port)?;
+        let runtime = self.runtime.handle();
+        Ok(Origin::serve(runtime, listeners, None, answer)?)
     }
 
     /// Serves bytes at addresses of any host: `greeting` first, then an echo.
@@ -213,10 +201,7 @@ impl World {
         port: u16,
         greeting: &'static [u8],
     ) -> anyhow::Result<Origin> {
-        let listeners = addresses
-            .iter()
-            .map(|&address| host.listen(address, port))
-            .collect::<anyhow::Result<_>>()?;
+        let listeners = listeners(host, addresses, port)?;
         Ok(Origin::echo(self.runtime.handle(), listeners, greeting)?)
     }
 
@@ -345,9 +330,12 @@ fn serve_names(internet: &Host, names: &Names, runtime: &Runtime) -> anyhow::Res
             .map(|&address| std::net::UdpSocket::bind((address, 53)))
             .collect::<Result<_, _>>()
     })?;
-    let tcp = addresses
-        .iter()
-        .map(|&address| internet.listen(address, 53))
-        .collect::<anyhow::Result<_>>()?;
+    let tcp = listeners(internet, &addresses, 53)?;
     names.serve(runtime.handle(), udp, tcp)
+}
+
+/// Listeners on a port of some addresses.
+fn listeners(host: &Host, addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
+    let listeners = addresses.iter().map(|address| host.listen(*address, port));
+    listeners.collect()
 }

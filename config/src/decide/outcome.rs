@@ -318,3 +318,6 @@ impl Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -226,7 +226,7 @@ impl World {
     }
 }
 
-fn arrival(to: SocketAddr) -> Arrival {
+pub(crate) fn arrival(to: SocketAddr) -> Arrival {
     let client = ClientAddress("10.34.0.140:41000".parse().unwrap());
     Arrival::new(client, OriginalDestination(to))
 }

@@ -19,7 +19,7 @@ pub struct Viewer {
     pub alike: usize,
 }
 
-/// A sidecar in each namespace that has objects of its own, one more for each Sidecar with a selector, and a gateway for each
+/// A sidecar in each namespace that has objects of its own, one more for each selector of a Sidecar or a Telemetry, and a gateway for each
 /// selector of a Gateway. Of namespaces that see the same the first stands for all.
 pub fn workloads(objects: &Objects) -> Vec<Viewer> {
     let root = &objects.mesh.root_namespace;
@@ -35,11 +35,14 @@ pub fn workloads(objects: &Objects) -> Vec<Viewer> {
     let first = common.first().cloned();
     let looked_at: BTreeSet<_> = own_view.into_iter().chain(first.clone()).collect();
     for namespace in looked_at {
-        let selectors = objects
-            .sidecars
-            .iter()
-            .filter(|sidecar| sidecar.meta.name.namespace == namespace)
-            .filter_map(|sidecar| sidecar.selector.clone());
+        let sidecars = objects.sidecars.iter();
+        let sidecars = sidecars.map(|sidecar| (&sidecar.meta, &sidecar.selector));
+        let telemetries = objects.telemetries.iter();
+        let selectors = telemetries
+            .map(|telemetry| (&telemetry.meta, &telemetry.selector))
+            .chain(sidecars)
+            .filter(|(meta, _)| meta.name.namespace == namespace)
+            .filter_map(|(_, selector)| selector.clone());
         // The root namespace holds settings for all, and gateways, which are looked at as such.
         let general = (namespace != *root).then(Labels::default);
         let labels: BTreeSet<BTreeMap<Arc<str>, Arc<str>>> = general
@@ -121,6 +124,11 @@ fn special(objects: &Objects) -> Option<BTreeSet<&str>> {
     }
     let sidecars = objects.sidecars.iter();
     special.extend(sidecars.map(|sidecar| &*sidecar.meta.name.namespace));
+    // A Telemetry of the root namespace without selector is the same for all.
+    let telemetries = objects.telemetries.iter().filter(|telemetry| {
+        telemetry.selector.is_some() || telemetry.meta.name.namespace != mesh.root_namespace
+    });
+    special.extend(telemetries.map(|telemetry| &*telemetry.meta.name.namespace));
     for rule in &objects.destination_rules {
         let own = &*rule.meta.name.namespace;
         // A rule beside its service is the same for all callers.
@@ -170,7 +178,8 @@ fn namespaces(objects: &Objects) -> BTreeSet<Arc<str>> {
     let metas = services
         .chain(objects.virtual_services.iter().map(|one| &one.meta))
         .chain(objects.destination_rules.iter().map(|one| &one.meta))
-        .chain(objects.sidecars.iter().map(|one| &one.meta));
+        .chain(objects.sidecars.iter().map(|one| &one.meta))
+        .chain(objects.telemetries.iter().map(|one| &one.meta));
     metas
         .map(|meta: &Arc<Meta>| meta.name.namespace.clone())
         .collect()

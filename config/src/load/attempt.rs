@@ -55,7 +55,7 @@ impl Source<'_> {
     /// The quick way, for a document that is written plainly and without a fault.
     fn attempt_plain(&self, draft: &mut Draft) -> Option<Attempt> {
         let tree = plain::read(self.chunk.text)?;
-        let mut plain = draft.clone();
+        let mut plain = draft.unread();
         let reading = Reading::default();
         let halt = Cell::new(None);
         let seed = DraftSeed {

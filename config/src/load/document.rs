@@ -1,5 +1,7 @@
 //! Documents, as their authors wrote them.
 
+use std::sync::Arc;
+
 use crate::problem::{Place, Problem};
 use crate::wire::envelope::{Body, Metadata};
 
@@ -10,8 +12,8 @@ pub struct Document {
     pub place: Place,
     /// Who it is; empty for a bare MeshConfig.
     pub metadata: Metadata,
-    /// What it says.
-    pub body: Body,
+    /// What it says. Shared, so that keeping a document copies none of it.
+    pub body: Arc<Body>,
 }
 
 /// Documents, whatever they come from, with one mesh configuration at the most.

@@ -10,7 +10,7 @@ pub(super) const DEFAULT_NAME: &str = "istio";
 
 /// Whether a document is a mesh configuration.
 pub fn is_mesh(document: &Document) -> bool {
-    matches!(document.body, Body::MeshConfig(_))
+    matches!(*document.body, Body::MeshConfig(_))
 }
 
 /// Leaves one mesh configuration among `documents`; each of the others is a warning. First comes a bare MeshConfig, then

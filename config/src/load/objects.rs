@@ -29,7 +29,7 @@ pub(super) fn build(documents: Vec<Document>, problems: &mut Vec<Problem>) -> Ob
     let named = latest(documents, problems);
     let mut secrets = Secrets::default();
     for one in &named {
-        if let Body::Secret(wire) = &one.document.body {
+        if let Body::Secret(wire) = &*one.document.body {
             secret(wire, one, &mut secrets, problems);
         }
     }
@@ -52,6 +52,7 @@ pub(super) fn build(documents: Vec<Document>, problems: &mut Vec<Problem>) -> Ob
         .sort_by(|a, b| a.meta.by_age(&b.meta));
     objects.gateways.sort_by(|a, b| a.meta.by_age(&b.meta));
     objects.sidecars.sort_by(|a, b| a.meta.by_age(&b.meta));
+    objects.telemetries.sort_by(|a, b| a.meta.by_age(&b.meta));
     objects
         .authorization_policies
         .sort_by(|a, b| a.meta.by_age(&b.meta));
@@ -128,6 +129,7 @@ fn kind(body: &Body) -> Kind {
         Body::Gateway(_) => Kind::Gateway,
         Body::Sidecar(_) => Kind::Sidecar,
         Body::AuthorizationPolicy(_) => Kind::AuthorizationPolicy,
+        Body::Telemetry(_) => Kind::Telemetry,
         Body::Service(_) => Kind::Service,
         Body::EndpointSlice(_) => Kind::EndpointSlice,
         Body::Pod(_) => Kind::Pod,
@@ -149,7 +151,7 @@ fn secret(wire: &Secret, one: &Named, secrets: &mut Secrets, problems: &mut Vec<
 fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec<Problem>) -> bool {
     let meta = &one.meta;
     let metadata = &one.document.metadata;
-    let root = match &one.document.body {
+    let root = match &*one.document.body {
         Body::EndpointSlice(_) | Body::Pod(_) | Body::Secret(_) | Body::ConfigMap(_) => "",
         Body::MeshConfig(_) if metadata.name.is_empty() => "",
         Body::MeshConfig(_) => "data.mesh",
@@ -157,7 +159,7 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
     };
     let mut diagnostics = Diagnostics::new(&meta.place, &one.title, root, problems);
     let diagnostics = &mut diagnostics;
-    match &one.document.body {
+    match &*one.document.body {
         Body::ServiceEntry(wire) => {
             let services = model::service_entry::parse(wire, metadata, meta, diagnostics);
             keep(diagnostics, &mut objects.services, services)
@@ -210,6 +212,14 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
                 diagnostics,
                 &mut objects.authorization_policies,
                 [Arc::new(policy)],
+            )
+        }
+        Body::Telemetry(wire) => {
+            let telemetry = model::telemetry::parse(wire, meta, diagnostics);
+            keep(
+                diagnostics,
+                &mut objects.telemetries,
+                telemetry.map(Arc::new),
             )
         }
         Body::MeshConfig(wire) => {

@@ -1,5 +1,7 @@
 //! One document's text to its wire shape, with everything that is doubtful about it told.
 
+use std::sync::Arc;
+
 use crate::load::chunk::Chunk;
 use crate::load::document::{Document, Documents};
 use crate::load::format::{self, Format};
@@ -93,7 +95,12 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
         }
         return Outcome::Read;
     };
-    let title = source.title(&draft.kind, &draft.metadata);
+    // A bare mesh configuration does not say what it is.
+    let kind = match body {
+        Body::MeshConfig(_) => "MeshConfig",
+        _ => &draft.kind,
+    };
+    let title = source.title(kind, &draft.metadata);
     for ignored in attempt.reading.take_ignored() {
         documents.tell(source.ignored(&ignored, &title));
     }
@@ -115,7 +122,7 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
     documents.list.push(Document {
         place: source.place.clone(),
         metadata: draft.metadata,
-        body,
+        body: Arc::new(body),
     });
     Outcome::Read
 }

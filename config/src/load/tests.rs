@@ -155,7 +155,7 @@ fn both_spellings_nulls_and_loose_numbers() {
         panic!("two documents, not {documents:?}");
     };
     assert_eq!(camel.body, snake.body);
-    let Body::ServiceEntry(entry) = &camel.body else {
+    let Body::ServiceEntry(entry) = &*camel.body else {
         panic!("a ServiceEntry");
     };
     assert_eq!(entry.ports[0].target_port, 81);
@@ -334,7 +334,7 @@ fn the_mesh_configuration_bare_and_in_its_config_map() {
     ]);
     let modes: Vec<_> = documents
         .iter()
-        .filter_map(|document| match &document.body {
+        .filter_map(|document| match &*document.body {
             Body::MeshConfig(mesh) => Some(
                 mesh.outbound_traffic_policy
                     .as_ref()
@@ -348,8 +348,8 @@ fn the_mesh_configuration_bare_and_in_its_config_map() {
     assert_eq!(
         told,
         [
-            "bare:3: meshMTLS: not supported yet, ignored: it is for calls that arrive, which are not proxied; leave it out",
-            "bare:4: accesLogFile: unknown field, ignored; did you mean `accessLogFile`?",
+            "bare:3: MeshConfig: meshMTLS: not supported yet, ignored: it is for calls that arrive, which are not proxied; leave it out",
+            "bare:4: MeshConfig: accesLogFile: unknown field, ignored; did you mean `accessLogFile`?",
             "map:9: ConfigMap istio-system/istio: data.mesh.outboundTrafficPolicy.mod: unknown field, ignored; did you mean `mode`?",
             "other:1: ConfigMap default/shapes: data.mesh: not taken for a mesh configuration: it has no field of MeshConfig",
             "broken:6: ConfigMap istio-system/istio: data.mesh: \"accessLogFile: [\": not well-formed YAML, left out: unclosed bracket '['",

@@ -1,9 +1,12 @@
 //! Mesh-wide settings, with Istio's defaults filled in.
 
 pub(crate) mod parse;
+mod formats;
+mod provider_parse;
 mod providers;
 mod proxy_headers;
 mod settings;
+mod tracing;
 mod unread;
 
 pub use crate::model::mesh::providers::{
@@ -12,3 +15,4 @@ pub use crate::model::mesh::providers::{
 };
 pub use crate::model::mesh::proxy_headers::{ClientCert, ProxyHeaders, Topology};
 pub use crate::model::mesh::settings::{AccessLogEncoding, Mesh};
+pub use crate::model::mesh::tracing::{MeshTracing, TracingServiceName};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::name::{ObjectName, ROOT_NAMESPACE};
 use crate::problem::{Diagnostics, NO_VALUE};
+use crate::value::base64;
 use crate::wire::kubernetes::{Hidden, Secret as Wire};
 
 /// PEM texts of one Secret, by the keys that Istio knows.
@@ -93,7 +94,7 @@ pub(crate) fn parse(wire: &Wire, diagnostics: &mut Diagnostics<'_>) -> Secret {
                 return Some(Arc::from(plain.as_str()));
             }
             let Hidden(encoded) = wire.data.get(*name)?;
-            let decoded = base64(encoded).and_then(|bytes| String::from_utf8(bytes).ok());
+            let decoded = base64::decode(encoded).and_then(|bytes| String::from_utf8(bytes).ok());
             if decoded.is_none() {
                 diagnostics.error(&format!("data.{name}"), NO_VALUE, "expected text in base64");
             }
@@ -108,52 +109,9 @@ pub(crate) fn parse(wire: &Wire, diagnostics: &mut Diagnostics<'_>) -> Secret {
     }
 }
 
-/// Decodes base64 with or without padding; line breaks are passed over.
-pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let mut bits = 0_u32;
-    let mut count = 0;
-    let mut digits = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
-    for digit in digits.by_ref() {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            b'=' => break,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count & 0xff) as u8);
-        }
-    }
-    // What is left after the last whole byte is padding: fewer than six bits, and none but `=` after it.
-    (count < 6 && digits.all(|digit| digit == b'=')).then_some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_is_decoded() {
-        for (text, plain) in [
-            ("", ""),
-            ("YQ==", "a"),
-            ("YWI=", "ab"),
-            ("YWJj", "abc"),
-            ("YWJj\nZA", "abcd"),
-        ] {
-            assert_eq!(base64(text).as_deref(), Some(plain.as_bytes()), "{text}");
-        }
-        for bad in ["Y", "YWJjZ", "Y Q=a", "!"] {
-            assert_eq!(base64(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn secrets_are_found_by_name() {

@@ -110,8 +110,8 @@ impl<'o, 'b> Clusters<'o, 'b> {
                     Some(mesh) => over(rules.policy(port.number, subset), mesh),
                     None => rules.policy(port.number, subset),
                 };
-                let Some(discovery) = self.discovery(service, port, &selected, unlisted, &policy)
-                else {
+                let selected = (!unlisted).then_some(&*selected);
+                let Some(discovery) = self.discovery(service, port, selected, &policy) else {
                     continue;
                 };
                 let policy = self.policy(policy, port.protocol);
@@ -209,15 +209,17 @@ impl<'o, 'b> Clusters<'o, 'b> {
         host
     }
 
-    /// How the members are found; `None` when a cluster cannot exist: DNS without any name.
+    /// How the members are found; `None` when a cluster cannot exist: DNS without any name. A service that lists no
+    /// endpoints has `None`: its host stands for them.
     fn discovery(
         &self,
         service: &Service,
         port: &ServicePort,
-        endpoints: &[&Endpoint],
-        unlisted: bool,
+        endpoints: Option<&[&Endpoint]>,
         policy: &TrafficPolicy,
     ) -> Option<Discovery> {
+        let unlisted = endpoints.is_none();
+        let endpoints = endpoints.unwrap_or_default();
         let gateway = self.workload.mode == Mode::Gateway;
         let dialled = port.target.unwrap_or(port.number);
         let wildcard = service.host.exact().is_none();

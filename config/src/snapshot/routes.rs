@@ -31,6 +31,14 @@ pub(crate) struct Site<'a> {
     pub(crate) here: &'a dyn Fn(&GatewayName) -> bool,
 }
 
+/// What rules are compiled with.
+pub(crate) struct Compiler<'c, 'o, 'b> {
+    /// The clusters that they lead to.
+    pub(crate) clusters: &'c mut Clusters<'o, 'b>,
+    /// What is wrong with them.
+    pub(crate) findings: &'c mut Findings,
+}
+
 /// An `http` rule with the object and place it comes from: a delegate's rule comes from the delegate.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
@@ -48,8 +56,7 @@ pub(crate) fn http_rules(
     vs: &VirtualService,
     written: &[Written],
     site: &Site<'_>,
-    clusters: &mut Clusters<'_, '_>,
-    findings: &mut Findings,
+    compiler: &mut Compiler<'_, '_, '_>,
 ) -> Vec<Arc<Rule>> {
     let mut rules: Vec<Arc<Rule>> = Vec::new();
     for written in written {
@@ -63,7 +70,7 @@ pub(crate) fn http_rules(
         let filters = filters(route);
         for matching in alternatives {
             let wanted = matching.map(|at| &route.matches[at]);
-            let Some(action) = action(vs, written, wanted, site, clusters, findings) else {
+            let Some(action) = action(vs, written, wanted, site, compiler) else {
                 continue;
             };
             let rule = Rule {
@@ -93,17 +100,17 @@ pub(crate) fn stream_route(
     destinations: &[WeightedDestination],
     port: u16,
     field: &str,
-    clusters: &mut Clusters<'_, '_>,
-    findings: &mut Findings,
+    compiler: &mut Compiler<'_, '_, '_>,
 ) -> Option<StreamRoute> {
     let alone = destinations.len() == 1;
+    let default = DefaultPort { port, single: true };
     let targets = destinations
         .iter()
         .enumerate()
         .filter(|(_, one)| alone || one.weight > 0)
         .map(|(at, one)| {
             let field = format!("{field}.route[{at}].destination");
-            let target = target(vs, &one.destination, port, true, &field, clusters, findings);
+            let target = target(vs, &one.destination, default, &field, compiler);
             (target, if alone { 1 } else { one.weight })
         });
     Split::new(targets)
@@ -186,8 +193,7 @@ fn action(
     written: &Written,
     wanted: Option<&HttpMatch>,
     site: &Site<'_>,
-    clusters: &mut Clusters<'_, '_>,
-    findings: &mut Findings,
+    compiler: &mut Compiler<'_, '_, '_>,
 ) -> Option<Action> {
     let route = &written.route;
     let path = wanted.and_then(HttpMatch::path);
@@ -197,7 +203,7 @@ fn action(
                 let rewrite = rewrite.path.as_ref()?;
                 Some(PathRewrite::new(rewrite, path))
             });
-            routing(vs, written, destinations, site, clusters, findings)
+            routing(vs, written, destinations, site, compiler)
                 .map(|routing| Action::Route(Box::new(Routing { path, ..routing })))
         }
         HttpAction::Redirect(redirect) => {
@@ -215,22 +221,16 @@ fn routing(
     written: &Written,
     destinations: &[HttpDestination],
     site: &Site<'_>,
-    clusters: &mut Clusters<'_, '_>,
-    findings: &mut Findings,
+    compiler: &mut Compiler<'_, '_, '_>,
 ) -> Option<Routing> {
     let route = &written.route;
-    let sidecar = site.workload.mode == Mode::Sidecar;
+    let default = DefaultPort {
+        port: site.port,
+        single: site.workload.mode == Mode::Gateway,
+    };
     let mut resolve = |destination: &Destination, field: String| {
         let field = format!("spec.http[{}].{field}", written.place);
-        target(
-            vs,
-            destination,
-            site.port,
-            !sidecar,
-            &field,
-            clusters,
-            findings,
-        )
+        target(vs, destination, default, &field, compiler)
     };
     let alone = destinations.len() == 1;
     let with_share = destinations.iter().enumerate();
@@ -285,16 +285,23 @@ fn authority(route: &HttpRoute, own: &HeaderChanges) -> Option<Arc<str>> {
         .or_else(|| set(own))
 }
 
-/// The cluster of a destination. `single` lets a service with one port decide the port that the rule leaves out.
+/// The port of destinations that name none.
+#[derive(Clone, Copy)]
+struct DefaultPort {
+    port: u16,
+    /// The only port of a service with one goes before.
+    single: bool,
+}
+
+/// The cluster of a destination.
 fn target(
     vs: &VirtualService,
     destination: &Destination,
-    port: u16,
-    single: bool,
+    default: DefaultPort,
     field: &str,
-    clusters: &mut Clusters<'_, '_>,
-    findings: &mut Findings,
+    compiler: &mut Compiler<'_, '_, '_>,
 ) -> Target {
+    let Compiler { clusters, findings } = compiler;
     let host = &*destination.host;
     let seen = clusters.import(host, &vs.meta.name.namespace);
     if seen == Seen::FromRule {
@@ -309,8 +316,8 @@ fn target(
             ..Findings::warning(&vs.meta)
         });
     }
-    let only = single.then(|| clusters.only_port(host)).flatten();
-    let port = destination.port.or(only).unwrap_or(port);
+    let only = default.single.then(|| clusters.only_port(host)).flatten();
+    let port = destination.port.or(only).unwrap_or(default.port);
     let target = clusters.target(host, destination.subset.as_deref(), port);
     let unknown = !clusters.knows(host);
     let reason = if unknown {

@@ -138,6 +138,23 @@ impl<'o> Registry<'o> {
         Some(merged(winner, &rivals))
     }
 
+    /// The service of a host in `wanted` namespace, whoever may see it; without one, as `namespace` sees it, else in any.
+    pub(crate) fn named(
+        &self,
+        host: &HostPattern,
+        wanted: Option<&str>,
+        namespace: &str,
+    ) -> Option<Cow<'o, Service>> {
+        let all = self.by_host.get(host)?;
+        if let Some(wanted) = wanted {
+            let mut own = all.iter().copied();
+            let own = own.find(|service| *service.meta.name.namespace == *wanted)?;
+            return Some(merged(own, all));
+        }
+        let seen = self.seen_from(namespace, host);
+        seen.or_else(|| Some(merged(all.first()?, all)))
+    }
+
     /// The members of a service: from its document or its EndpointSlices, and the instances that it selects. Pods of a
     /// Kubernetes Service are in its slices already.
     pub(crate) fn endpoints<'s>(&self, service: &'s Service) -> Vec<&'s Endpoint>

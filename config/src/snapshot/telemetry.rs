@@ -1,40 +1,42 @@
 //! What is logged, measured and traced for one workload: MeshConfig and the Telemetry objects of three levels, merged.
 
+mod access_logs;
+mod collectors;
+mod levels;
+mod metrics;
+mod providers;
+mod tracing;
 mod types;
 
 pub use crate::snapshot::telemetry::types::{
     AccessLogTarget, MetricOverrides, MetricSettings, Telemetry, Tracing,
 };
 
-use std::sync::Arc;
-
-use crate::model::mesh::{AccessLogEncoding, FormatSource, Mesh};
 use crate::model::objects::Objects;
+use crate::snapshot::clusters::Clusters;
 use crate::snapshot::findings::Findings;
+use crate::snapshot::telemetry::access_logs::access_logs;
+use crate::snapshot::telemetry::levels::levels;
+use crate::snapshot::telemetry::metrics::metrics;
+use crate::snapshot::telemetry::providers::Providers;
+use crate::snapshot::telemetry::tracing::tracing;
 use crate::snapshot::workload::Workload;
 
-/// Merges what MeshConfig and Telemetry objects say for a workload.
+/// Merges what MeshConfig and Telemetry objects say for a workload. The cluster of a collector is added to `clusters`.
 pub(crate) fn telemetry(
     objects: &Objects,
-    _workload: &Workload,
-    _findings: &mut Findings,
+    workload: &Workload,
+    clusters: &mut Clusters<'_, '_>,
+    findings: &mut Findings,
 ) -> Telemetry {
+    let levels = levels(objects, workload, findings);
+    let mut providers = Providers::new(&objects.mesh, findings);
     Telemetry {
-        access_logs: of_mesh(&objects.mesh).into_iter().collect(),
-        metrics: MetricOverrides::default(),
-        tracing: None,
+        access_logs: access_logs(&levels, &mut providers),
+        metrics: metrics(&levels, &mut providers),
+        tracing: tracing(&levels, &workload.namespace, &mut providers, clusters),
     }
 }
 
-/// The log of `accessLogFile`.
-fn of_mesh(mesh: &Mesh) -> Option<AccessLogTarget> {
-    (!mesh.access_log_file.is_empty()).then(|| AccessLogTarget {
-        path: Arc::clone(&mesh.access_log_file),
-        format: match mesh.access_log_encoding {
-            AccessLogEncoding::Text => FormatSource::DefaultText,
-            AccessLogEncoding::Json => FormatSource::DefaultJson,
-        },
-        omit_empty: false,
-        filter: None,
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use crate::model::virtual_service::VirtualService;
 use crate::problem::Problem;
 use crate::snapshot::clusters::Clusters;
 use crate::snapshot::findings::Findings;
-use crate::snapshot::routes::{Site, http_rules};
+use crate::snapshot::routes::{Compiler, Site, http_rules};
 use crate::snapshot::services::host_text;
 use crate::snapshot::table::{Action, RouteTable, Rule, RuleOrigin, VirtualHost};
 use crate::snapshot::virtual_hosts::domains::domains;
@@ -30,167 +30,161 @@ pub(crate) struct Rules {
     compiled: HashMap<(usize, u16), Vec<Arc<Rule>>>,
 }
 
-/// The table of a port that every HTTP service of the port shares.
-pub(crate) fn shared_table(
-    (objects, workload): (&Objects, &Workload),
-    virtual_services: &VirtualServices<'_>,
-    port: u16,
-    rules: &mut Rules,
-    clusters: &mut Clusters<'_, '_>,
-    findings: &mut Findings,
-) -> RouteTable {
-    let site = site(objects, workload, port);
-    let places = virtual_services
-        .by_port
-        .get(&port)
-        .map_or(&[][..], Vec::as_slice);
-    let services: Vec<&Service> = places
-        .iter()
-        .map(|at| virtual_services.services[*at])
-        .collect();
-    let taking_part: BTreeSet<usize> = if port == DEFAULT_PORT {
-        (0..virtual_services.list.len()).collect()
-    } else {
-        services
+/// The route tables of one egress listener, while they are built.
+pub(crate) struct Tables<'t, 'o, 'b> {
+    pub(crate) objects: &'t Objects,
+    pub(crate) workload: &'t Workload,
+    pub(crate) virtual_services: &'t VirtualServices<'t>,
+    /// The rules that were compiled for an earlier table.
+    pub(crate) rules: Rules,
+    pub(crate) compiler: Compiler<'t, 'o, 'b>,
+}
+
+impl Tables<'_, '_, '_> {
+    /// The table of a port that every HTTP service of the port shares.
+    pub(crate) fn shared(&mut self, port: u16) -> RouteTable {
+        let (virtual_services, workload) = (self.virtual_services, self.workload);
+        let site = site(self.objects, workload, port);
+        let places = virtual_services
+            .by_port
+            .get(&port)
+            .map_or(&[][..], Vec::as_slice);
+        let services: Vec<&Service> = places
             .iter()
-            .flat_map(|service| virtual_services.matching(&service.host))
-            .collect()
-    };
-    for at in &taking_part {
-        rules.compile(*at, virtual_services, &site, clusters, findings);
-    }
-    let others = virtual_services.others.get(&port).into_iter().flatten();
-    let registered: HashSet<&HostPattern> = services
-        .iter()
-        .copied()
-        .chain(others.map(|at| virtual_services.services[*at]))
-        .map(|service| &service.host)
-        .collect();
-    let mut owned: HashMap<usize, Vec<&Service>> = HashMap::new();
-    let mut owners: HashMap<&HostPattern, usize> = HashMap::new();
-    let mut unowned = Vec::new();
-    for service in &services {
-        match virtual_services.owner(service, &mut |at| rules.has(at, port)) {
-            Some(at) => {
-                owned.entry(at).or_default().push(service);
-                owners.insert(&service.host, at);
-            }
-            // An alias without rules of its own is a further name of what it stands for.
-            None if matches!(service.resolution, Resolution::Alias(_)) => {}
-            None => unowned.push(*service),
+            .map(|at| virtual_services.services[*at])
+            .collect();
+        let taking_part: BTreeSet<usize> = if port == DEFAULT_PORT {
+            (0..virtual_services.list.len()).collect()
+        } else {
+            services
+                .iter()
+                .flat_map(|service| virtual_services.matching(&service.host))
+                .collect()
+        };
+        for at in &taking_part {
+            self.rules
+                .compile(*at, virtual_services, &site, &mut self.compiler);
         }
-    }
-    let mut unregistered: HashMap<&HostPattern, usize> = HashMap::new();
-    let mut table = RouteTable::new(port.to_string());
-    for at in taking_part {
-        let vs = virtual_services.list[at].0;
-        let compiled = rules.of(at, port);
-        if compiled.is_empty() {
-            continue;
-        }
-        for host in &vs.hosts {
-            if registered.contains(host) {
-                if let Some(first) = owners.get(host).filter(|first| **first != at) {
-                    let first = virtual_services.list[*first].0;
-                    shadowed(&first.meta.title(), vs, host, findings);
+        let others = virtual_services.others.get(&port).into_iter().flatten();
+        let registered: HashSet<&HostPattern> = services
+            .iter()
+            .copied()
+            .chain(others.map(|at| virtual_services.services[*at]))
+            .map(|service| &service.host)
+            .collect();
+        let mut owned: HashMap<usize, Vec<&Service>> = HashMap::new();
+        let mut owners: HashMap<&HostPattern, usize> = HashMap::new();
+        let mut unowned = Vec::new();
+        for service in &services {
+            match virtual_services.owner(service, &mut |at| self.rules.has(at, port)) {
+                Some(at) => {
+                    owned.entry(at).or_default().push(service);
+                    owners.insert(&service.host, at);
                 }
-                continue;
+                // An alias without rules of its own is a further name of what it stands for.
+                None if matches!(service.resolution, Resolution::Alias(_)) => {}
+                None => unowned.push(*service),
             }
-            if let Some(first) = unregistered.get(host).filter(|first| **first != at) {
-                let first = virtual_services.list[*first].0;
-                shadowed(&first.meta.title(), vs, host, findings);
-                continue;
-            }
-            unregistered.insert(host, at);
-            table.add(VirtualHost {
-                name: format!("{host}:{port}").into(),
-                domains: vec![host.clone()],
-                rules: compiled.to_vec(),
-                to_https: false,
-            });
         }
-        for service in owned.get(&at).into_iter().flatten() {
+        let mut unregistered: HashMap<&HostPattern, usize> = HashMap::new();
+        let mut table = RouteTable::new(port.to_string());
+        for at in taking_part {
+            let vs = virtual_services.list[at].0;
+            let compiled = self.rules.of(at, port);
+            if compiled.is_empty() {
+                continue;
+            }
+            for host in &vs.hosts {
+                if registered.contains(host) {
+                    if let Some(first) = owners.get(host).filter(|first| **first != at) {
+                        let first = virtual_services.list[*first].0;
+                        shadowed(&first.meta.title(), vs, host, self.compiler.findings);
+                    }
+                    continue;
+                }
+                if let Some(first) = unregistered.get(host).filter(|first| **first != at) {
+                    let first = virtual_services.list[*first].0;
+                    shadowed(&first.meta.title(), vs, host, self.compiler.findings);
+                    continue;
+                }
+                unregistered.insert(host, at);
+                table.add(VirtualHost {
+                    name: format!("{host}:{port}").into(),
+                    domains: vec![host.clone()],
+                    rules: compiled.to_vec(),
+                    to_https: false,
+                });
+            }
+            for service in owned.get(&at).into_iter().flatten() {
+                let domains = domains(service, virtual_services, &registered, workload);
+                table.add(VirtualHost {
+                    name: format!("{}:{port}", service.host).into(),
+                    domains,
+                    rules: compiled.to_vec(),
+                    to_https: false,
+                });
+            }
+        }
+        for service in unowned {
             let domains = domains(service, virtual_services, &registered, workload);
             table.add(VirtualHost {
                 name: format!("{}:{port}", service.host).into(),
                 domains,
-                rules: compiled.to_vec(),
+                rules: vec![default_rule(service, port, self.compiler.clusters)],
                 to_https: false,
             });
         }
+        table
     }
-    for service in unowned {
-        let domains = domains(service, virtual_services, &registered, workload);
+
+    /// The table of an HTTP_PROXY listener on `port`: services of every port, each by its names with the port; those of port 80
+    /// by their names alone too.
+    #[allow(clippy::disallowed_methods, reason = "collected into an ordered set")]
+    pub(crate) fn proxy(&mut self, port: u16) -> RouteTable {
+        let mut table = RouteTable::with_ports(port.to_string());
+        let ports: BTreeSet<u16> = self.virtual_services.by_port.keys().copied().collect();
+        for port in ports {
+            let of_port = self.shared(port);
+            for mut host in of_port.hosts {
+                let named = host.domains.iter().map(|domain| domain.with_port(port));
+                let named: Vec<HostPattern> = named.collect();
+                if port == DEFAULT_PORT {
+                    host.domains.extend(named);
+                } else {
+                    host.domains = named;
+                }
+                table.add(host);
+            }
+        }
+        table
+    }
+
+    /// The table of a service of undeclared protocol on its own address: whatever the host says, it is this service.
+    pub(crate) fn own(&mut self, port: u16, host: &HostPattern) -> RouteTable {
+        let virtual_services = self.virtual_services;
+        let site = site(self.objects, self.workload, port);
+        let name: Arc<str> = format!("{host}:{port}").into();
+        let mut table = RouteTable::new(name.clone());
+        let Some(service) = virtual_services.by_service_host.get(host) else {
+            return table;
+        };
+        let service = virtual_services.services[*service];
+        for at in virtual_services.matching(host) {
+            self.rules
+                .compile(at, virtual_services, &site, &mut self.compiler);
+        }
+        let owner = virtual_services.owner(service, &mut |at| self.rules.has(at, port));
         table.add(VirtualHost {
-            name: format!("{}:{port}", service.host).into(),
-            domains,
-            rules: vec![default_rule(service, port, clusters)],
+            name,
+            domains: vec![HostPattern::Any],
+            rules: match owner {
+                Some(at) => self.rules.of(at, port).to_vec(),
+                None => vec![default_rule(service, port, self.compiler.clusters)],
+            },
             to_https: false,
         });
+        table
     }
-    table
-}
-
-/// The table of an HTTP_PROXY listener on `port`: services of every port, each by its names with the port; those of port 80
-/// by their names alone too.
-#[allow(clippy::disallowed_methods, reason = "collected into an ordered set")]
-pub(crate) fn proxy_table(
-    world: (&Objects, &Workload),
-    virtual_services: &VirtualServices<'_>,
-    port: u16,
-    rules: &mut Rules,
-    clusters: &mut Clusters<'_, '_>,
-    findings: &mut Findings,
-) -> RouteTable {
-    let mut table = RouteTable::with_ports(port.to_string());
-    let ports: BTreeSet<u16> = virtual_services.by_port.keys().copied().collect();
-    for port in ports {
-        let of_port = shared_table(world, virtual_services, port, rules, clusters, findings);
-        for mut host in of_port.hosts {
-            let named = host.domains.iter().map(|domain| domain.with_port(port));
-            let named: Vec<HostPattern> = named.collect();
-            if port == DEFAULT_PORT {
-                host.domains.extend(named);
-            } else {
-                host.domains = named;
-            }
-            table.add(host);
-        }
-    }
-    table
-}
-
-/// The table of a service of undeclared protocol on its own address: whatever the host says, it is this service.
-pub(crate) fn own_table(
-    (objects, workload): (&Objects, &Workload),
-    virtual_services: &VirtualServices<'_>,
-    port: u16,
-    host: &HostPattern,
-    rules: &mut Rules,
-    clusters: &mut Clusters<'_, '_>,
-    findings: &mut Findings,
-) -> RouteTable {
-    let site = site(objects, workload, port);
-    let name: Arc<str> = format!("{host}:{port}").into();
-    let mut table = RouteTable::new(name.clone());
-    let Some(service) = virtual_services.by_service_host.get(host) else {
-        return table;
-    };
-    let service = virtual_services.services[*service];
-    for at in virtual_services.matching(host) {
-        rules.compile(at, virtual_services, &site, clusters, findings);
-    }
-    let owner = virtual_services.owner(service, &mut |at| rules.has(at, port));
-    table.add(VirtualHost {
-        name,
-        domains: vec![HostPattern::Any],
-        rules: match owner {
-            Some(at) => rules.of(at, port).to_vec(),
-            None => vec![default_rule(service, port, clusters)],
-        },
-        to_https: false,
-    });
-    table
 }
 
 impl Rules {
@@ -199,13 +193,12 @@ impl Rules {
         at: usize,
         virtual_services: &VirtualServices<'_>,
         site: &Site<'_>,
-        clusters: &mut Clusters<'_, '_>,
-        findings: &mut Findings,
+        compiler: &mut Compiler<'_, '_, '_>,
     ) {
         let (vs, written) = &virtual_services.list[at];
         self.compiled
             .entry((at, site.port))
-            .or_insert_with(|| http_rules(vs, written, site, clusters, findings));
+            .or_insert_with(|| http_rules(vs, written, site, compiler));
     }
 
     fn of(&self, at: usize, port: u16) -> &[Arc<Rule>] {

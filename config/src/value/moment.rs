@@ -2,9 +2,13 @@
 
 use std::fmt;
 
-/// A point in time: seconds and nanoseconds since 1970, in UTC.
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
+use jiff::fmt::temporal::Pieces;
+
+/// A point in time, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(i64, u32);
+pub struct Moment(DateTime);
 
 /// A day and a time of the Gregorian calendar, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,148 +31,99 @@ pub struct Calendar {
     pub second: i64,
 }
 
+/// The beginning of 1970.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
 const NANOS: i128 = 1_000_000_000;
+
+/// Digits of a fraction of a second that count.
+const FRACTION_DIGITS: usize = 9;
 
 impl Moment {
     /// Reads RFC 3339, with any offset and any fraction of a second; `None` when the text is something else.
     pub fn parse(text: &str) -> Option<Self> {
-        let number = |part: Option<&str>| -> Option<i64> {
-            part.filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))?
-                .parse()
-                .ok()
-        };
-        let at = |from: usize, mark: &str| text.get(from..from + 1).filter(|it| mark.contains(it));
-        at(4, "-").and(at(7, "-")).and(at(10, "Tt "))?;
-        at(13, ":").and(at(16, ":"))?;
-        let (year, month) = (number(text.get(0..4))?, number(text.get(5..7))?);
-        let date = number(text.get(8..10))?;
-        let day = days(year, month, date);
-        let calendar = Calendar::of_day(day);
-        if (calendar.year, calendar.month, calendar.day) != (year, month, date) {
-            return None;
-        }
-        let (hours, minutes) = (number(text.get(11..13))?, number(text.get(14..16))?);
-        let second = number(text.get(17..19))?;
-        if hours > 23 || minutes > 59 || second > 60 {
-            return None;
-        }
-        let seconds = ((day * 24 + hours) * 60 + minutes) * 60 + second;
-        let rest = text.get(19..)?;
-        let zone = rest.find(['Z', 'z', '+', '-'])?;
-        let (fraction, zone) = rest.split_at(zone);
-        let nanos = match fraction {
-            "" => 0,
-            _ => number(format!("{:0<9.9}", fraction.strip_prefix('.')?).get(..9))?,
-        };
-        let (sign, hours, minutes) = match zone {
-            "Z" | "z" => (0, 0, 0),
-            _ => {
-                let sign = if zone.starts_with('-') { -1 } else { 1 };
-                zone.get(3..4).filter(|colon| *colon == ":")?;
-                (sign, number(zone.get(1..3))?, number(zone.get(4..6))?)
-            }
-        };
-        if zone.len() > 6 {
-            return None;
-        }
-        let offset = sign * (hours * 60 + minutes) * 60;
-        Some(Self(seconds - offset, u32::try_from(nanos).ok()?))
+        let (time, fraction, offset) = parts(text)?;
+        let fraction = &fraction[..fraction.len().min(1 + FRACTION_DIGITS)];
+        let whole = format!("{time}{fraction}{offset}");
+        let pieces = Pieces::parse(&whole).ok()?;
+        let local = pieces.date().to_datetime(pieces.time()?);
+        let offset = pieces.to_numeric_offset()?;
+        let utc = local.checked_sub(SignedDuration::from_secs(offset.seconds().into()));
+        Some(Self(utc.ok()?))
     }
 
-    /// The point that many nanoseconds after the beginning of 1970; `None` where the number of seconds has no 64 bits.
+    /// The point that many nanoseconds after the beginning of 1970; `None` where its year has more than four digits.
     pub fn from_nanos(nanos: i128) -> Option<Self> {
         let seconds = i64::try_from(nanos.div_euclid(NANOS)).ok()?;
-        Some(Self(seconds, u32::try_from(nanos.rem_euclid(NANOS)).ok()?))
+        let rest = i32::try_from(nanos.rem_euclid(NANOS)).ok()?;
+        let moment = EPOCH.checked_add(SignedDuration::new(seconds, rest));
+        Some(Self(moment.ok()?))
     }
 
     /// Nanoseconds since the beginning of 1970.
     pub fn nanos(self) -> i128 {
-        i128::from(self.0) * NANOS + i128::from(self.1)
+        self.0.duration_since(EPOCH).as_nanos()
     }
 
     /// Nanoseconds of the second.
     pub fn subsec_nanos(self) -> u32 {
-        self.1
+        self.0.subsec_nanosecond().unsigned_abs()
     }
 
     /// Seconds since the beginning of 1970, without the fraction.
     pub fn seconds(self) -> i64 {
-        self.0
+        let whole = self.nanos().div_euclid(NANOS);
+        i64::try_from(whole).unwrap_or_default()
     }
 
     /// The day and the time.
     pub fn calendar(self) -> Calendar {
-        let second = self.0.rem_euclid(86_400);
+        let Self(moment) = self;
         Calendar {
-            hour: second / 3_600,
-            minute: second / 60 % 60,
-            second: second % 60,
-            ..Calendar::of_day(self.0.div_euclid(86_400))
+            year: moment.year().into(),
+            month: moment.month().into(),
+            day: moment.day().into(),
+            day_of_year: i64::from(moment.day_of_year()) - 1,
+            day_of_week: moment.weekday().to_sunday_zero_offset().into(),
+            hour: moment.hour().into(),
+            minute: moment.minute().into(),
+            second: moment.second().into(),
         }
     }
+}
+
+/// The day and the time to the second, the fraction, and the offset of a text in the form of RFC 3339. Jiff reads other
+/// forms of ISO 8601, too.
+fn parts(text: &str) -> Option<(&str, &str, &str)> {
+    const FORM: &[u8] = b"0000-00-00T00:00:00";
+    let (time, rest) = text.split_at_checked(FORM.len())?;
+    let zone = rest.find(['Z', 'z', '+', '-'])?;
+    let (fraction, offset) = rest.split_at(zone);
+    let digits = fraction.strip_prefix('.').unwrap_or(fraction);
+    let fits = follows(time, FORM)
+        && digits.bytes().all(|digit| digit.is_ascii_digit())
+        && (fraction.is_empty() || fraction.len() > 1)
+        && fraction.len() - digits.len() == usize::from(!fraction.is_empty())
+        && (offset.eq_ignore_ascii_case("Z") || follows(&offset[1..], b"00:00"));
+    fits.then_some((time, fraction, offset))
+}
+
+/// Whether a text has a digit for each zero of a form, and its other characters; a space may be written for the `T`.
+fn follows(text: &str, form: &[u8]) -> bool {
+    let mut pairs = text.bytes().zip(form);
+    text.len() == form.len()
+        && pairs.all(|(byte, form)| match form {
+            b'0' => byte.is_ascii_digit(),
+            b'T' => matches!(byte, b'T' | b't' | b' '),
+            form => byte == *form,
+        })
 }
 
 /// RFC 3339 in UTC, with the digits of the fraction that are needed.
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Calendar {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-            ..
-        } = self.calendar();
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
-        )?;
-        if self.1 > 0 {
-            let fraction = format!("{:09}", self.1);
-            write!(f, ".{}", fraction.trim_end_matches('0'))?;
-        }
-        f.write_str("Z")
+        write!(f, "{}Z", self.0)
     }
-}
-
-impl Calendar {
-    /// The midnight that begins a day, counted from 1970.
-    fn of_day(day: i64) -> Self {
-        // Years begin in March here, as in `days`; eras have 400 years.
-        let shifted = day + 719_468;
-        let (era, in_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-        let of_era = (in_era - in_era / 1_460 + in_era / 36_524 - in_era / 146_096) / 365;
-        let in_year = in_era - (365 * of_era + of_era / 4 - of_era / 100);
-        let of_march = (5 * in_year + 2) / 153;
-        let month = if of_march < 10 {
-            of_march + 3
-        } else {
-            of_march - 9
-        };
-        let year = era * 400 + of_era + i64::from(month <= 2);
-        Self {
-            year,
-            month,
-            day: in_year - (153 * of_march + 2) / 5 + 1,
-            day_of_year: day - days(year, 1, 1),
-            // 1970 began on a Thursday.
-            day_of_week: (day + 4).rem_euclid(7),
-            hour: 0,
-            minute: 0,
-            second: 0,
-        }
-    }
-}
-
-/// Days from 1970 to a day of the Gregorian calendar. Years begin in March here, so that the day that comes only every
-/// fourth year is the last one.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month > 2 { year } else { year - 1 };
-    let month = (month + 9) % 12;
-    let leap = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    let in_year = (153 * month + 2) / 5 + day - 1;
-    year * 365 + leap + in_year - 719_468
 }
 
 #[cfg(test)]
@@ -176,7 +131,7 @@ mod tests {
     use super::*;
 
     fn seconds(text: &str) -> Option<(i64, u32)> {
-        Moment::parse(text).map(|Moment(seconds, nanos)| (seconds, nanos))
+        Moment::parse(text).map(|moment| (moment.seconds(), moment.subsec_nanos()))
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::reading::{AnyMap, AnyValue, Broken, Reading, Target, Visit, Want, is_
 use super::security::AuthorizationPolicy;
 use super::service_entry::{ServiceEntry, WorkloadEntry};
 use super::sidecar::Sidecar;
+use super::telemetry::Telemetry;
 use super::virtual_service::VirtualService;
 
 object! {
@@ -52,7 +53,7 @@ object! {
 }
 
 /// The body of a document, by kind.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub enum Body {
     /// `spec` of a ServiceEntry.
     ServiceEntry(Box<ServiceEntry>),
@@ -68,6 +69,8 @@ pub enum Body {
     Sidecar(Box<Sidecar>),
     /// `spec` of an AuthorizationPolicy.
     AuthorizationPolicy(Box<AuthorizationPolicy>),
+    /// `spec` of a Telemetry.
+    Telemetry(Box<Telemetry>),
     /// `spec` of a Kubernetes Service.
     Service(Box<Service>),
     /// A Kubernetes EndpointSlice.
@@ -88,6 +91,9 @@ const ISTIO_VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
 /// The versions of security.istio.io.
 const SECURITY_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
 
+/// The versions of telemetry.istio.io.
+const TELEMETRY_VERSIONS: [&str; 2] = ["v1", "v1alpha1"];
+
 impl Body {
     /// An empty body of the kind that `api_version` and `kind` name.
     pub(crate) fn of(api_version: &str, kind: &str) -> Result<Self, NoBody> {
@@ -102,6 +108,7 @@ impl Body {
             ("security.istio.io", "AuthorizationPolicy") => {
                 Self::AuthorizationPolicy(Box::default())
             }
+            ("telemetry.istio.io", "Telemetry") => Self::Telemetry(Box::default()),
             ("", "Service") => Self::Service(Box::default()),
             ("", "Pod") => Self::Pod(Box::default()),
             ("", "Secret") => Self::Secret(Box::default()),
@@ -115,6 +122,9 @@ impl Body {
             }
             "security.istio.io" if !SECURITY_VERSIONS.contains(&version) => {
                 Err(NoBody::UnknownVersion("security.istio.io/v1"))
+            }
+            "telemetry.istio.io" if !TELEMETRY_VERSIONS.contains(&version) => {
+                Err(NoBody::UnknownVersion("telemetry.istio.io/v1"))
             }
             "discovery.k8s.io" if version != "v1" => {
                 Err(NoBody::UnknownVersion("discovery.k8s.io/v1"))
@@ -146,6 +156,7 @@ impl Body {
             Self::Gateway(spec) => reading.spec(map, spec),
             Self::Sidecar(spec) => reading.spec(map, spec),
             Self::AuthorizationPolicy(spec) => reading.spec(map, spec),
+            Self::Telemetry(spec) => reading.spec(map, spec),
             Self::Service(spec) => reading.spec(map, spec),
         }
     }
@@ -167,7 +178,7 @@ impl Body {
 const ENVELOPE: &[&str] = &["apiVersion", "kind", "metadata", "status"];
 
 /// A document while it is read. What was read stays, when a later value cannot be.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) api_version: String,
     pub(crate) kind: String,
@@ -271,6 +282,21 @@ impl<'de> Visit<'de> for DraftSeed<'_> {
 }
 
 impl Draft {
+    /// The draft as it was before anything of the document was read into it: with its kind, where that was known.
+    pub(crate) fn unread(&self) -> Self {
+        let mut draft = Self {
+            api_version: self.api_version.clone(),
+            kind: self.kind.clone(),
+            ..Self::default()
+        };
+        match self.body {
+            Some(Body::MeshConfig(_)) => draft.body = Some(Body::MeshConfig(Box::default())),
+            Some(_) => draft.open(),
+            None => {}
+        }
+        draft
+    }
+
     /// Chooses the body's shape by apiVersion and kind.
     pub(crate) fn open(&mut self) {
         match Body::of(&self.api_version, &self.kind) {

@@ -1,6 +1,7 @@
 //! `MeshConfig`: a bare document, or text under the key `mesh` of the ConfigMap `istio`.
 
 use super::destination_rule::TrafficPolicy;
+use super::providers::{DefaultProviders, ExtensionProvider, ProxyTracing};
 use super::reading::Loose;
 use super::shared::{LocalityLbSetting, TcpKeepalive};
 use super::virtual_service::HttpRetry;
@@ -40,15 +41,15 @@ object! {
         pub zone_aware_lb_setting: Option<Loose>,
         pub service_settings: Vec<ServiceSettings>,
         pub discovery_selectors: Vec<Loose>,
-        pub extension_providers: Vec<Loose>,
-        pub default_providers: Option<Loose>,
+        pub extension_providers: Vec<ExtensionProvider>,
+        pub default_providers: Option<DefaultProviders>,
+        pub enable_tracing: Option<bool>,
     }
     silent [
         "ingress_class",
         "ingress_service",
         "ingress_selector",
         "ingress_controller_mode",
-        "enable_tracing",
         "enable_envoy_access_log_service",
         "enable_prometheus_merge",
         "config_sources",
@@ -121,16 +122,17 @@ object! {
         pub proxy_headers: Option<ProxyHeaders>,
         pub drain_duration: Option<String>,
         pub termination_drain_duration: Option<String>,
+        pub tracing: Option<ProxyTracing>,
+        pub tracing_service_name: String,
+        pub zipkin_address: String,
     }
     silent [
         "config_path",
         "binary_path",
         "service_cluster",
-        "tracing_service_name",
         "parent_shutdown_duration",
         "discovery_address",
         "discovery_refresh_delay",
-        "zipkin_address",
         "statsd_udp_address",
         "proxy_admin_port",
         "availability_zone",
@@ -139,7 +141,6 @@ object! {
         "stat_name_length",
         "proxy_bootstrap_template_path",
         "interception_mode",
-        "tracing",
         "sds",
         "envoy_access_log_service",
         "envoy_metrics_service",

@@ -4,12 +4,14 @@
 //! read through [`Shape`], which carries a [`Reading`] along.
 
 pub(crate) mod any;
+mod json;
 pub(crate) mod names;
 mod numbers;
 mod shape;
 mod values;
 
 pub(crate) use any::{AnyMap, AnyValue, Broken, Seed, Target, Visit, Want};
+pub(crate) use json::Json;
 pub(crate) use names::{distance, is_field, nearest};
 pub(crate) use shape::{Ignored, Reading, Shape, Why};
 pub(crate) use values::{Loose, NumberOrWord};

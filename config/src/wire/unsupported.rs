@@ -23,7 +23,7 @@ const fn field(shape: &'static str, field: &'static str, words: Words) -> Unsupp
 
 /// The fields that egret does not act on.
 ///
-/// Left out on purpose are fields that never change where a call goes: those of `ProxyConfig` and of telemetry. Nor does
+/// Left out on purpose are fields that never change where a call goes: those of `ProxyConfig`. Nor does
 /// `setCurrentClientCertDetails`: it is for sidecars whose callers show certificates, which egret's never do. What
 /// `serviceSettings` asks for holds by itself: all endpoints that egret reads are of one cluster.
 const UNSUPPORTED: &[Unsupported] = &[
@@ -161,6 +161,145 @@ const UNSUPPORTED: &[Unsupported] = &[
         "preserve_http1_header_case",
         ("names of headers are sent in lower case", "leave it out"),
     ),
+    field(
+        "ExtensionProvider",
+        "envoy_http_als",
+        ("logs go to files alone", "use envoyFileAccessLog"),
+    ),
+    field(
+        "ExtensionProvider",
+        "envoy_tcp_als",
+        ("logs go to files alone", "use envoyFileAccessLog"),
+    ),
+    field(
+        "ExtensionProvider",
+        "envoy_otel_als",
+        ("logs go to files alone", "use envoyFileAccessLog"),
+    ),
+    field(
+        "ExtensionProvider",
+        "stackdriver",
+        (
+            "neither logs nor metrics nor spans go there",
+            "use envoyFileAccessLog, prometheus or opentelemetry",
+        ),
+    ),
+    field(
+        "ExtensionProvider",
+        "datadog",
+        ("no spans go there", "use opentelemetry or zipkin"),
+    ),
+    field(
+        "ExtensionProvider",
+        "skywalking",
+        ("no spans go there", "use opentelemetry or zipkin"),
+    ),
+    field(
+        "ExtensionProvider",
+        "lightstep",
+        ("no spans go there", "use opentelemetry or zipkin"),
+    ),
+    field(
+        "ExtensionProvider",
+        "opencensus",
+        ("no spans go there", "use opentelemetry or zipkin"),
+    ),
+    field(
+        "ExtensionProvider",
+        "envoy_ext_authz_http",
+        (
+            "no other service is asked whether a call is allowed",
+            "leave it out",
+        ),
+    ),
+    field(
+        "ExtensionProvider",
+        "envoy_ext_authz_grpc",
+        (
+            "no other service is asked whether a call is allowed",
+            "leave it out",
+        ),
+    ),
+    field(
+        "ExtensionProvider",
+        "sds",
+        (
+            "certificates come from files and from Secrets",
+            "leave it out",
+        ),
+    ),
+    field(
+        "OpenTelemetry",
+        "resource_detectors",
+        (
+            "spans say nothing about where the proxy runs but its service",
+            "leave it out",
+        ),
+    ),
+    field(
+        "OpenTelemetry",
+        "dynatrace_sampler",
+        (
+            "the percentage decides what is sampled",
+            "use randomSamplingPercentage of a Telemetry",
+        ),
+    ),
+    field(
+        "ProxyTracing",
+        "lightstep",
+        (
+            "no spans go there",
+            "write an extensionProvider opentelemetry or zipkin",
+        ),
+    ),
+    field(
+        "ProxyTracing",
+        "datadog",
+        (
+            "no spans go there",
+            "write an extensionProvider opentelemetry or zipkin",
+        ),
+    ),
+    field(
+        "ProxyTracing",
+        "stackdriver",
+        (
+            "no spans go there",
+            "write an extensionProvider opentelemetry or zipkin",
+        ),
+    ),
+    field(
+        "ProxyTracing",
+        "open_census_agent",
+        (
+            "no spans go there",
+            "write an extensionProvider opentelemetry or zipkin",
+        ),
+    ),
+    field(
+        "ProxyTracing",
+        "tls_settings",
+        (
+            "TLS towards a collector follows the DestinationRule of its host",
+            "write a DestinationRule",
+        ),
+    ),
+    field(
+        "Telemetry",
+        "target_ref",
+        (
+            "it means neither a sidecar nor an ordinary gateway, and nothing of this object counts",
+            "use selector",
+        ),
+    ),
+    field(
+        "Telemetry",
+        "target_refs",
+        (
+            "it means neither a sidecar nor an ordinary gateway, and nothing of this object counts",
+            "use selector",
+        ),
+    ),
 ];
 
 /// What happens instead when the field `name` of the shape `shape` is not acted on yet.
@@ -176,8 +315,8 @@ mod tests {
     use super::*;
     use crate::wire::object::Fields;
     use crate::wire::{
-        destination_rule as rule, gateway, mesh_config as mesh, service_entry as entry, shared,
-        sidecar, virtual_service as route,
+        destination_rule as rule, gateway, mesh_config as mesh, providers, service_entry as entry,
+        shared, sidecar, telemetry, virtual_service as route,
     };
 
     fn shape<'de, T: Fields<'de>>() -> (&'static str, &'static [&'static str]) {
@@ -213,6 +352,10 @@ mod tests {
             shape::<mesh::ProxyHeaders>(),
             shape::<mesh::Topology>(),
             shape::<shared::LocalityLbSetting>(),
+            shape::<telemetry::Telemetry>(),
+            shape::<providers::ExtensionProvider>(),
+            shape::<providers::OpenTelemetry>(),
+            shape::<providers::ProxyTracing>(),
         ];
         for Unsupported { shape, field, .. } in UNSUPPORTED {
             let known = shapes.iter().find(|(name, _)| name == shape);

@@ -101,7 +101,7 @@ fn what_is_sent() {
             1000,
             Tcp,
             "[fd00::9]:443",
-            "not captured: goes to its original destination\nbecause: IPv6 is off: left alone",
+            "not captured: goes to its original destination\nbecause: IPv6 is off: not captured",
         ),
         (
             "-u 1337 --redirect-dns",

@@ -67,7 +67,7 @@ impl fmt::Display for Intent {
         }
         if !self.excluded_interfaces.is_empty() {
             let names = list(self.excluded_interfaces.iter().map(name));
-            write!(out, "\nleft alone: interface {names}")?;
+            write!(out, "\nnot captured: interface {names}")?;
         }
         Ok(())
     }

@@ -57,7 +57,7 @@ impl Reason {
     /// The comment a user sees in a listing of the rules.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Ipv6Off => "IPv6 is off: left alone",
+            Self::Ipv6Off => "IPv6 is off: not captured",
             Self::Invalid => "packets that belong to no tracked connection",
             Self::ExcludedInterface => "excluded interface",
             Self::ExcludedOutboundPort => "excluded outbound ports",

@@ -1,4 +1,4 @@
-//! `/config_dump`: what was loaded, what is wrong with it, and what it was compiled to.
+//! `/config_dump`: what was loaded, what is wrong with it, what it was compiled to, and how many lines the access log has.
 
 use std::fmt::Write;
 
@@ -63,6 +63,12 @@ fn text(admin: &Admin) -> String {
     for (name, value) in mesh(&snapshot.mesh).as_object().into_iter().flatten() {
         let _ = writeln!(text, "  {name}: {value}");
     }
+    let lines = admin.access_log.counts();
+    let _ = writeln!(
+        text,
+        "\nACCESS LOG\n  lines written: {}\n  lines dropped: {}",
+        lines.written, lines.dropped
+    );
     for (title, table) in [
         (
             "LISTENERS",
@@ -82,11 +88,13 @@ fn text(admin: &Admin) -> String {
 fn value(admin: &Admin) -> Value {
     let state = admin.status.state();
     let snapshot = admin.current.load();
+    let lines = admin.access_log.counts();
     json!({
         "status": if state.rejected.is_some() { "rejected" } else { "accepted" },
         "rejected": state.rejected.as_deref().map(rejected),
         "loaded": state.loaded.as_deref().map(loaded),
         "mesh": mesh(&snapshot.mesh),
+        "access_log": { "lines_written": lines.written, "lines_dropped": lines.dropped },
         "sockets": listeners::sockets(&admin.listener_status.listeners()),
         "listeners": snapshot.listeners(),
         "routes": snapshot.routes(),

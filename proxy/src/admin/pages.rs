@@ -18,7 +18,8 @@ use crate::life::end::Command;
 pub const HELP: &str = "\
 egret-proxy admin pages (add ?format=json for programs)
   /clusters         clusters, their policies and endpoints
-  /config_dump      what was loaded, what is wrong with it, what it was compiled to
+  /config_dump      what was loaded, what is wrong with it, what it was compiled to;
+                    how many lines of the access log were written and dropped
   /drain_listeners  stop accepting (POST); ?graceful asks clients to close first, ?inboundonly keeps outbound listeners
   /explain          how a call is decided, and why: /explain?to=1.2.3.4:443&protocol=tls&sni=a.com
                     (also host, method, path, alpn, header=name:value)
@@ -138,9 +139,9 @@ fn explain(admin: &Admin, query: &str) -> Page {
         Form::Json => (Output::Json, Page::JSON),
     };
     let names = |name: &str| admin.names.facts(name);
-    // Objects are not kept in memory; what is read here is what the files say now.
-    let services = || live::services(&admin.source);
-    match live::explain(&snapshot, &names, query, output, &services) {
+    let loaded = admin.status.state().loaded;
+    let services = loaded.as_ref().map_or(&[][..], |loaded| &loaded.services);
+    match live::explain(&snapshot, &names, query, output, services) {
         Ok(body) => Page {
             content_type,
             ..Page::text(StatusCode::OK, body)

@@ -11,8 +11,8 @@ use crate::life::drain::Drain;
 use crate::life::end::Commands;
 use crate::life::ready::Ready;
 use crate::listen::reconcile::ListenerStatus;
+use crate::report::access_log::AccessLog;
 use crate::report::metrics::registry::Metrics;
-use crate::source::files::Options;
 use crate::source::status::Status;
 use crate::upstream::shared_state::SharedClusterStates;
 
@@ -23,10 +23,10 @@ pub struct Admin {
     pub current: Arc<Current>,
     /// Where it came from.
     pub status: Status,
-    /// Where it is read from.
-    pub source: Arc<Options>,
     /// What is listened on.
     pub listener_status: ListenerStatus,
+    /// The access log.
+    pub access_log: Arc<AccessLog>,
     /// What names resolved to.
     pub names: Arc<Names>,
     /// What all workers know together of each cluster.

@@ -1,8 +1,11 @@
 //! Connections kept for the next request: HTTP/1 ones while idle, HTTP/2 ones shared.
 
+mod limits;
+mod key;
 mod http1;
 mod stream_limiter;
 mod http2;
+mod shared;
 mod connect_once;
 
 use std::cell::{Cell, RefCell};
@@ -11,53 +14,27 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_config::address::EndpointAddress;
 use egret_config::model::policy::ConnectionPool;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::Instant;
 
-use crate::dial::proxy_protocol::Ends;
+use crate::client::pool::shared::SharedConnections;
 
 pub use crate::client::pool::connect_once::{ConnectOnce, ConnectTurn};
 pub use crate::client::pool::http1::Http1Connection;
 pub use crate::client::pool::http2::{Call, Http2Connection, Unanswered, Why};
-
-use crate::client::pool::connect_once::Made;
+pub use crate::client::pool::key::Key;
+pub use crate::client::pool::limits::{CONNECTION_WINDOW, STREAM_WINDOW};
 
 /// Idle connections kept for one address; more are closed.
 const IDLE_MAX: usize = 1024;
-
-/// Bytes of a response's header block that are read before giving up.
-const HEAD_MAX: usize = 256 * 1024;
-
-/// Connections of HTTP/2 to one address at most, however many requests are under way.
-const SHARED_MAX: usize = 16;
-
-/// Bytes that may be under way, unread by us, on one HTTP/2 stream; and on a connection, so that a few streams whose
-/// readers are slow do not hold up the others.
-pub const STREAM_WINDOW: u32 = 1 << 20;
-/// See [`STREAM_WINDOW`].
-pub const CONNECTION_WINDOW: u32 = 16 << 20;
-
-/// What makes two connections of one cluster interchangeable. The rest of the TLS identity is the cluster's policy, and
-/// each cluster has a pool of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    /// The endpoint.
-    pub address: EndpointAddress,
-    /// The name sent and verified, where it depends on the request.
-    pub name: Option<Arc<str>>,
-    /// Whom a PROXY header names, where one is sent: such a connection is one client's. Boxed: it is rare.
-    pub ends: Option<Box<Ends>>,
-}
 
 /// The connections of one cluster on one worker.
 #[derive(Debug)]
 pub struct Pool {
     idle: RefCell<HashMap<Key, Vec<Http1Connection>>>,
-    shared: RefCell<HashMap<Key, Vec<Http2Connection>>>,
-    making: RefCell<HashMap<Key, watch::Receiver<Option<Made>>>>,
+    shared: Rc<SharedConnections>,
     idle_timeout: Duration,
     /// Requests a connection may carry.
     served_max: u32,
@@ -76,8 +53,7 @@ impl Pool {
     pub fn new(idle_timeout: Duration, served_max: Option<u32>) -> Self {
         Self {
             idle: RefCell::default(),
-            shared: RefCell::default(),
-            making: RefCell::default(),
+            shared: Rc::default(),
             idle_timeout,
             served_max: served_max.filter(|max| *max > 0).unwrap_or(u32::MAX),
             streams_max: None,
@@ -99,7 +75,6 @@ impl Pool {
     }
 
     /// Closes the connection that idled longest.
-    #[allow(clippy::iter_over_hash_type, reason = "any idle connection will do")]
     pub fn close_idle(&self) {
         let mut idle = self.idle.borrow_mut();
         let oldest = idle
@@ -111,32 +86,14 @@ impl Pool {
             return;
         }
         drop(idle);
-        let mut shared = self.shared.borrow_mut();
-        for connections in shared.values_mut() {
-            let place = connections
-                .iter()
-                .position(|shared| shared.load.calls.get() == 0);
-            if let Some(place) = place {
-                connections.remove(place);
-                return;
-            }
-        }
+        self.shared.close_idle();
     }
 
     /// Closes all connections that carry nothing, and says how many.
-    #[allow(
-        clippy::disallowed_methods,
-        clippy::iter_over_hash_type,
-        reason = "all are closed, and counted"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "all are closed, and counted")]
     pub fn close_all_idle(&self) -> usize {
-        let mut closed: usize = self.idle.take().values().map(Vec::len).sum();
-        for connections in self.shared.borrow_mut().values_mut() {
-            let before = connections.len();
-            connections.retain(|shared| shared.load.calls.get() > 0);
-            closed += before - connections.len();
-        }
-        closed
+        let closed: usize = self.idle.take().values().map(Vec::len).sum();
+        closed + self.shared.close_all_idle()
     }
 
     /// The connection used last, if a live one is idle. The last one is the warmest, and the others can grow old.
@@ -191,27 +148,8 @@ impl Pool {
     /// A shared connection with room for one more request, and the request's place on it. With as many connections as
     /// there may be, the least busy one.
     pub fn shared(&self, key: &Key) -> Option<(Http2Connection, Call)> {
-        let mut all = self.shared.borrow_mut();
-        let connections = all.get_mut(key)?;
-        connections.retain(|shared| {
-            !shared.is_closed()
-                && shared.load.served.get() < self.served_max
-                && (self.age_max == Duration::MAX || shared.load.made.elapsed() < self.age_max)
-        });
-        let least = connections
-            .iter()
-            .min_by_key(|shared| shared.load.calls.get())?;
-        let room = least
-            .load
-            .gate
-            .room()
-            .min(self.streams_max.unwrap_or(usize::MAX));
-        let full = least.load.calls.get() >= room;
-        // What the policy limits is held to, what the other side does is queued for.
-        if full && (self.streams_max.is_some() || connections.len() < SHARED_MAX) {
-            return None;
-        }
-        Some((least.clone(), least.call()))
+        self.shared
+            .take(key, self.served_max, self.streams_max, self.age_max)
     }
 
     /// Notes an answer that came on a shared connection.
@@ -225,18 +163,8 @@ impl Pool {
     }
 
     /// Asks for the right to make a shared connection.
-    pub fn turn(self: &Rc<Self>, key: &Key) -> ConnectTurn {
-        let mut making = self.making.borrow_mut();
-        if let Some(others) = making.get(key) {
-            return ConnectTurn::Wait(others.clone());
-        }
-        let (told, others) = watch::channel(None);
-        making.insert(key.clone(), others);
-        ConnectTurn::Make(ConnectOnce {
-            pool: Rc::clone(self),
-            key: key.clone(),
-            told,
-        })
+    pub fn turn(&self, key: &Key) -> ConnectTurn {
+        ConnectTurn::of(&self.shared, key)
     }
 
     /// Closes what idled too long, and forgets what is closed.
@@ -248,14 +176,6 @@ impl Pool {
             });
             !connections.is_empty()
         });
-        self.shared.borrow_mut().retain(|_, connections| {
-            connections.retain(|shared| {
-                let load = &shared.load;
-                let idle = load.calls.get() == 0;
-                let rested = idle && now.duration_since(load.idle_since.get()) >= self.idle_timeout;
-                !rested && !shared.is_closed()
-            });
-            !connections.is_empty()
-        });
+        self.shared.sweep(now, self.idle_timeout);
     }
 }

@@ -15,6 +15,7 @@ mod remedy;
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fs, io};
 
 use egret_config::problem::Severity;
@@ -144,6 +145,7 @@ impl<O: Write, C: Write> Teller<'_, O, C> {
 
     fn answer(&mut self, call: &Call) -> Result<(), Trouble> {
         let dns_capture = call.dns_capture.unwrap_or(self.options.dns_capture);
+        let registered = Arc::clone(&self.world.registered);
         let view = self.world.view(dns_capture, &call.to);
         let answer = match ask(view, call) {
             Ok(answer) => answer,
@@ -158,8 +160,7 @@ impl<O: Write, C: Write> Teller<'_, O, C> {
                 if self.told > 0 {
                     writeln!(self.out).map_err(Trouble::Write)?;
                 }
-                let services = || &*view.objects.services;
-                let remedy = remedy::remedy(&view.snapshot, &services, &answer);
+                let remedy = remedy::remedy(&view.snapshot, &registered, &answer);
                 self.out
                     .write_all(text::text(&answer, remedy.as_ref()).as_bytes())
             }

@@ -6,17 +6,13 @@ use std::time::Duration;
 use egret_config::decide;
 use egret_config::decide::call::{HttpVersion, Layer};
 use egret_config::decide::verdict::{Refusal, Verdict};
-use egret_config::snapshot::Snapshot;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::connection::decision::{connect_upstream, decide_layer, set_decision};
-use crate::connection::tcp::UpstreamConnection;
+use crate::connection::context::ConnectionContext;
+use crate::connection::tcp::{UpstreamConnection, connect_upstream};
 use crate::failure::{Cause, Failure};
-use crate::http::downstream::DownstreamConnection;
-use crate::proxy::Proxy;
-use crate::report::reporter::FactsGuard;
 use crate::sniff::read_layer;
 use crate::sniff::rewind::Rewind;
 
@@ -54,26 +50,19 @@ pub(in crate::connection) struct Dialled {
 /// listens to both sides. So nobody waits for a time limit, and a client that is only slow is still read.
 pub(in crate::connection) async fn first_speaker(
     client: &mut Rewind<TcpStream>,
-    downstream: &DownstreamConnection,
-    proxy: &Proxy,
-    snapshot: &Snapshot,
-    facts: &mut FactsGuard,
+    context: &mut ConnectionContext<'_>,
 ) -> Result<FirstSpeaker, Failure> {
-    let decision = decide_layer(&Layer::Silent, downstream.arrival, snapshot);
+    let decision = context.decide(&Layer::Silent, None);
     if let Verdict::Http | Verdict::Terminate { .. } = decision.verdict {
         return spoken(read_layer(client, None).await, None);
     }
-    set_decision(facts, &Layer::Silent, &decision);
-    let http = decide_layer(
-        &Layer::Http(HttpVersion::Http1),
-        downstream.arrival,
-        snapshot,
-    );
+    context.set_decision(&Layer::Silent, &decision);
+    let http = context.decide(&Layer::Http(HttpVersion::Http1), None);
     let patience = match (&decision.verdict, http.verdict) {
         // A gateway's client may take its time for the ClientHello that chooses a chain.
         (Verdict::Refuse(Refusal::NoChain), _) => UNREACHED_MAX,
         (Verdict::Refuse(_), _) => {
-            REFUSED_SILENCE_MAX.saturating_sub(decide::silence_max(snapshot))
+            REFUSED_SILENCE_MAX.saturating_sub(decide::silence_max(context.snapshot))
         }
         // Out of reach is only the destination as it stands; the client may still speak HTTP, which goes elsewhere.
         (_, Verdict::Http) => SILENCE_MAX,
@@ -81,7 +70,7 @@ pub(in crate::connection) async fn first_speaker(
     };
     let cluster: Arc<str> = decision.cluster.unwrap_or_default().into();
     let reached = {
-        let reaching = connect_upstream(decision.verdict, None, downstream, proxy, snapshot, facts);
+        let reaching = connect_upstream(decision.verdict, None, context);
         tokio::select! {
             biased;
             layer = read_layer(client, None) => return spoken(layer, None),

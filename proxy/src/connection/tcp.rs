@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::address::EndpointAddress;
-use egret_config::decide::call::Arrival;
 use egret_config::decide::destination::DialRefusal;
 use egret_config::decide::flag::Flag;
-use egret_config::snapshot::Snapshot;
+use egret_config::decide::verdict::Verdict;
 use egret_config::snapshot::cluster::Cluster;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -16,13 +15,12 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
+use crate::connection::context::ConnectionContext;
 use crate::dial::connect::{Dial, connect, connect_application};
 use crate::dial::proxy_protocol::Ends;
 use crate::dial::stream::Stream;
 use crate::dice;
-use crate::failure::Failure;
-use crate::http::downstream::DownstreamConnection;
-use crate::proxy::Proxy;
+use crate::failure::{Cause, Failure};
 use crate::relay::{End, Side, relay};
 use crate::report::facts::Facts;
 use crate::report::stream_bytes::StreamBytes;
@@ -65,24 +63,37 @@ impl UpstreamConnection {
     }
 }
 
-/// Connects to where the caller wanted to go.
+/// Connects to where a verdict for bytes sends them. `name` is the client's SNI.
 ///
 /// # Errors
-/// It cannot be reached.
-pub async fn pass(
-    arrival: Arrival,
-    proxy: &Proxy,
-    snapshot: &Snapshot,
-    facts: &mut Facts,
+/// The verdict refuses the connection, or its upstream cannot be reached.
+pub async fn connect_upstream(
+    verdict: Verdict<'_>,
+    name: Option<&str>,
+    context: &mut ConnectionContext<'_>,
 ) -> Result<UpstreamConnection, Failure> {
+    match verdict {
+        Verdict::Pass => pass(context).await,
+        Verdict::Forward(cluster) => forward(cluster, name, context).await,
+        Verdict::Refuse(refusal) => Err(refusal.into()),
+        Verdict::Http | Verdict::Terminate { .. } => Err(Failure::new(
+            Cause::Internal,
+            "bytes were decided to be what they are not",
+        )),
+    }
+}
+
+/// Connects to the original destination.
+async fn pass(context: &mut ConnectionContext<'_>) -> Result<UpstreamConnection, Failure> {
+    let mesh = &context.snapshot.mesh;
     let dial = Dial {
         from: None,
-        limit: snapshot.mesh.connect_timeout,
-        keepalive: snapshot.mesh.keepalive.as_ref(),
-        own: proxy.clusters.own(),
+        limit: mesh.connect_timeout,
+        keepalive: mesh.keepalive.as_ref(),
+        own: context.proxy.clusters.own(),
     };
-    let to = arrival.original_dst.0;
-    let attempt = facts.attempts.begin(EndpointAddress::Ip(to));
+    let to = context.downstream.arrival.original_dst.0;
+    let attempt = context.facts.attempts.begin(EndpointAddress::Ip(to));
     let connected = connect(&[to], dial).await?;
     attempt.local_address = Some(connected.local);
     Ok(UpstreamConnection {
@@ -97,13 +108,9 @@ pub async fn pass(
 ///
 /// # Errors
 /// It cannot be reached.
-pub async fn inbound(
-    arrival: Arrival,
-    proxy: &Proxy,
-    snapshot: &Snapshot,
-    facts: &mut Facts,
-) -> Result<UpstreamConnection, Failure> {
-    let to = arrival.original_dst.0;
+pub async fn inbound(context: &mut ConnectionContext<'_>) -> Result<UpstreamConnection, Failure> {
+    let (snapshot, own) = (context.snapshot, context.proxy.clusters.own());
+    let to = context.downstream.arrival.original_dst.0;
     let from: IpAddr = match to {
         SocketAddr::V4(_) => INBOUND_FROM_V4.into(),
         SocketAddr::V6(_) => INBOUND_FROM_V6.into(),
@@ -112,14 +119,14 @@ pub async fn inbound(
         from: Some(from),
         limit: snapshot.mesh.connect_timeout,
         keepalive: None,
-        own: proxy.clusters.own(),
+        own,
     };
-    facts.decision.cluster = Some(INBOUND_CLUSTER.into());
+    context.facts.decision.cluster = Some(INBOUND_CLUSTER.into());
     if snapshot.workload.redirect_ports.contains(&to.port()) {
         let refusal = DialRefusal::own_listener(to);
-        return Err(proxy.clusters.own().refused(refusal));
+        return Err(own.refused(refusal));
     }
-    let attempt = facts.attempts.begin(EndpointAddress::Ip(to));
+    let attempt = context.facts.attempts.begin(EndpointAddress::Ip(to));
     let connected = connect_application(to, dial).await?;
     attempt.local_address = Some(connected.local);
     Ok(UpstreamConnection {
@@ -130,35 +137,29 @@ pub async fn inbound(
     })
 }
 
-/// Connects to a member of a cluster, with what its policy says comes between: TLS, a PROXY header, a tunnel. `name` is
+/// Connects to an endpoint of a cluster, with what its policy says comes between: TLS, a PROXY header, a tunnel. `name` is
 /// the client's SNI.
-///
-/// # Errors
-/// The cluster has no member, or none that can be reached, or as many connections as it may.
-pub async fn forward(
+async fn forward(
     cluster: &Arc<Cluster>,
-    downstream: &DownstreamConnection,
     name: Option<&str>,
-    proxy: &Proxy,
-    snapshot: &Snapshot,
-    facts: &mut Facts,
+    context: &mut ConnectionContext<'_>,
 ) -> Result<UpstreamConnection, Failure> {
-    facts.decision.service = Some(cluster.service.clone());
-    let live = proxy.clusters.live(cluster);
+    let (arrival, clusters) = (context.downstream.arrival, &context.proxy.clusters);
+    context.facts.decision.service = Some(cluster.service.clone());
+    let live = clusters.live(cluster);
     let permit = live.stream()?;
     let wanted = LoadBalancerContext {
-        original_dst: downstream.arrival.original_dst,
-        mode: snapshot.workload.mode,
+        original_dst: arrival.original_dst,
+        mode: context.snapshot.workload.mode,
         name,
         tried: AttemptHistory::default(),
-        hash: hash_key::policy(cluster)
-            .and_then(|on| hash_key::of_stream(on, downstream.arrival.client.ip())),
+        hash: hash_key::policy(cluster).and_then(|on| hash_key::of_stream(on, arrival.client.ip())),
         carries: Carries::Stream,
     };
     let target = live
-        .pick(&wanted, proxy.clusters.names(), &mut dice::roll)
+        .pick(&wanted, clusters.names(), &mut dice::roll)
         .await?;
-    let attempt = facts.attempts.begin(target.address.clone());
+    let attempt = context.facts.attempts.begin(target.address.clone());
     attempt.workload = target.workload();
     let opening = Opening {
         live: &live,
@@ -167,12 +168,12 @@ pub async fn forward(
         host: None,
         alpn: Alpn::None,
         ends: Some(Ends {
-            client: downstream.arrival.client,
-            local: downstream.arrival.local,
+            client: arrival.client,
+            local: arrival.local,
         }),
         permit,
     };
-    let opened = proxy.clusters.open(opening).await?;
+    let opened = clusters.open(opening).await?;
     live.report(&opened.address, CallOutcome::Connected);
     attempt.endpoint = opened.address;
     attempt.local_address = Some(opened.local);

@@ -7,9 +7,11 @@ mod entry;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use egret_config::model::mesh::Mesh;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -43,13 +45,18 @@ pub struct Names {
     /// Apart, so that callers who ask for ever new names cannot drive out those of the configuration.
     called: Arc<Shared>,
     runtime: Handle,
+    refresh_rate: RefreshRate,
 }
+
+/// The longest pause after a failure, in milliseconds.
+type RefreshRate = Arc<AtomicU64>;
 
 struct Shared {
     ask: Ask,
     entries: Mutex<HashMap<Arc<str>, Entry>>,
     whose: Whose,
     log_limit: Arc<LogLimit>,
+    refresh_rate: RefreshRate,
 }
 
 /// Who thought of a name.
@@ -79,25 +86,37 @@ impl Names {
     ) -> Self {
         let ask: Ask = Arc::new(ask);
         let log_limit = Arc::new(LogLimit::new(LOG_LINES_MAX, LOG_INTERVAL));
+        let refresh_rate = RefreshRate::default();
         let shared = |whose| {
             Arc::new(Shared {
                 ask: Arc::clone(&ask),
                 entries: Mutex::new(HashMap::new()),
                 whose,
                 log_limit: Arc::clone(&log_limit),
+                refresh_rate: Arc::clone(&refresh_rate),
             })
         };
-        Self {
+        let names = Self {
             declared: shared(Whose::Declared),
             called: shared(Whose::Called),
             runtime,
-        }
+            refresh_rate,
+        };
+        names.set_refresh_rate(Mesh::default().dns_refresh_rate);
+        names
+    }
+
+    /// Takes MeshConfig's `dnsRefreshRate`: a name that fails is asked for again after no longer pause. As with Istio, it
+    /// does not shorten what a TTL says.
+    pub fn set_refresh_rate(&self, rate: Duration) {
+        let millis = u64::try_from(rate.as_millis()).unwrap_or(u64::MAX);
+        self.refresh_rate.store(millis.max(1), Ordering::Relaxed);
     }
 
     /// The addresses of a name of the configuration; of an address itself. TTLs are honoured between [`TTL_MIN`] and
     /// [`TTL_MAX`]. An answer that is no longer valid serves while the next one takes long, and while name servers fail;
     /// when they say that the name is gone, for half a minute more (RFC 8767 has the idea). A name that fails is asked for
-    /// again after ever longer pauses.
+    /// again after ever longer pauses, up to the refresh rate.
     ///
     /// # Errors
     /// Why there are none, when there is no earlier answer either.
@@ -269,7 +288,8 @@ impl Shared {
         let failure = found.as_ref().err().cloned();
         let mut entries = self.lock();
         let entry = entries.entry(name.clone()).or_default();
-        let outcome = entry.take(now, found);
+        let refresh_rate = Duration::from_millis(self.refresh_rate.load(Ordering::Relaxed));
+        let outcome = entry.take(now, found, refresh_rate);
         let Some(failure) = failure else {
             let was_logged = entry.logged.take().is_some();
             drop(entries);

@@ -1,9 +1,7 @@
 //! CONNECT, which is refused.
 
 use egret_config::decide;
-use egret_config::decide::normalize::downstream::Downstream;
 use egret_config::decide::verdict::{Refusal, RequestVerdict};
-use egret_config::snapshot::Snapshot;
 use http::request::Parts;
 
 use crate::client::body::Received;
@@ -14,17 +12,13 @@ use crate::http::downstream::ExchangeContext;
 pub const NO_ROUTE: &str = "no route allows CONNECT";
 
 /// Why a CONNECT is refused. The caller is told which entry registers the proxy that it called: it knows the address.
-pub fn refuse(
-    parts: &Parts,
-    downstream: &Downstream<'_>,
-    snapshot: &Snapshot,
-    told: &mut ExchangeContext<'_>,
-) -> Failure {
+pub fn refuse(parts: &Parts, context: &mut ExchangeContext<'_>) -> Failure {
     // What a client sends behind its CONNECT is for the other side, and read by nobody.
-    told.received = Received::begin();
-    let decision = decide::connect(snapshot, downstream, &parts.uri, &parts.headers);
-    told.facts.decision.route.clone_from(&decision.route);
-    told.facts.set_reasons(&decision.trail);
+    context.received = Received::begin();
+    let downstream = context.downstream.downstream();
+    let decision = decide::connect(context.snapshot, &downstream, &parts.uri, &parts.headers);
+    context.facts.decision.route.clone_from(&decision.route);
+    context.facts.set_reasons(&decision.trail);
     if !matches!(decision.verdict, RequestVerdict::Refuse(Refusal::Blackhole)) {
         return Failure::new(Cause::Refused(Refusal::NoRoute), NO_ROUTE);
     }

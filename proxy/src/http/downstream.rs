@@ -1,8 +1,11 @@
-//! Who asks, and what is gathered about one of its requests on the way.
+//! The client connection that requests come on, and what travels with each of them.
+
+use std::rc::Rc;
 
 use egret_config::decide::call::{Arrival, Terminated};
 use egret_config::decide::normalize::downstream::Downstream;
 use egret_config::model::mesh::ProxyHeaders;
+use egret_config::snapshot::Snapshot;
 use http::{HeaderValue, Version};
 use tokio::time::Instant;
 
@@ -56,9 +59,15 @@ impl DownstreamConnection {
     }
 }
 
-/// What is gathered about a request on its way.
+/// What travels with a request from its head to the head of its response. It is gone before the body is passed on.
 #[derive(Debug)]
 pub struct ExchangeContext<'s> {
+    /// The connection that it came on.
+    pub downstream: &'s DownstreamConnection,
+    /// The configuration that decides.
+    pub snapshot: &'s Snapshot,
+    /// The handles of this worker.
+    pub proxy: &'s Rc<Proxy>,
     /// Its facts. Boxed: they move with the response's body.
     pub facts: Box<FactsGuard>,
     /// The client's version of HTTP.
@@ -73,6 +82,11 @@ pub struct ExchangeContext<'s> {
     pub grpc: bool,
     /// When the time is over that a gRPC client gives its call.
     pub deadline: Option<Instant>,
+}
+
+impl<'s> ExchangeContext<'s> {
     /// Which headers of its own the proxy puts in.
-    pub own: &'s ProxyHeaders,
+    pub fn proxy_headers(&self) -> &'s ProxyHeaders {
+        &self.snapshot.mesh.proxy_headers
+    }
 }

@@ -13,7 +13,6 @@ use egret_config::decide::verdict::{Answer, RequestDecision, RequestVerdict};
 use egret_config::grpc::GrpcStatus;
 use egret_config::model::mesh::ProxyHeaders;
 use egret_config::model::route::{Cors, HeaderChanges};
-use egret_config::snapshot::Snapshot;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep_until};
@@ -50,6 +49,9 @@ pub async fn exchange(
     let snapshot = proxy.current.load();
     let head = *request.method() == Method::HEAD;
     let mut context = ExchangeContext {
+        downstream,
+        snapshot: &snapshot,
+        proxy,
         facts,
         client_version: request.version(),
         head,
@@ -57,10 +59,9 @@ pub async fn exchange(
         tries: 0,
         grpc,
         deadline: deadline::of_client(grpc, request.headers()).map(|limit| Instant::now() + limit),
-        own: &snapshot.mesh.proxy_headers,
     };
 
-    let (outgoing, decision) = match read(request, downstream, &snapshot, &mut context) {
+    let (outgoing, decision) = match read(request, &mut context) {
         Ok((outgoing, decision)) => (
             Outgoing {
                 informational,
@@ -78,7 +79,7 @@ pub async fn exchange(
         changes: changes(&decision),
         cors: None,
     };
-    match inject(&decision, &snapshot, &mut context).await {
+    match inject(&decision, &mut context).await {
         Some(Aborted::Grpc(status)) => return grpc_aborted(status, edits, context),
         Some(Aborted::Http(failure)) => return refuse(&failure, edits, context),
         None => {}
@@ -88,18 +89,14 @@ pub async fn exchange(
             cors::Verdict::Pass => {}
             cors::Verdict::Mark(origin) => edits.cors = Some((cors, origin)),
             cors::Verdict::Answer(response) => {
-                set_cluster(&decision, &snapshot, &mut context);
+                set_cluster(&decision, &mut context);
                 return preflight(response, context);
             }
         }
     }
     let answered = match decision.verdict {
-        RequestVerdict::Pass => {
-            forward::pass(outgoing, downstream, proxy, &snapshot, &mut context).await
-        }
-        RequestVerdict::Forward(to) => {
-            forward::forward(outgoing, &to, downstream, proxy, &snapshot, &mut context).await
-        }
+        RequestVerdict::Pass => forward::pass(outgoing, &mut context).await,
+        RequestVerdict::Forward(to) => forward::forward(outgoing, &to, &mut context).await,
         RequestVerdict::Answer(answer) => {
             return local_reply(answer::answered(&answer, context.grpc), edits, context);
         }
@@ -149,15 +146,13 @@ impl ResponseEdits<'_> {
 /// Normalizes a request and decides it.
 fn read<'s>(
     request: Request<Incoming>,
-    downstream: &DownstreamConnection,
-    snapshot: &'s Snapshot,
-    context: &mut ExchangeContext<'_>,
+    context: &mut ExchangeContext<'s>,
 ) -> Result<(Outgoing, RequestDecision<'s>), Failure> {
-    let downstream = downstream.downstream();
+    let (downstream, snapshot) = (context.downstream.downstream(), context.snapshot);
     let (parts, body) = request.into_parts();
     if parts.method == Method::CONNECT {
         context.facts.set_parts(&parts);
-        return Err(connect::refuse(&parts, &downstream, snapshot, context));
+        return Err(connect::refuse(&parts, context));
     }
     let request = match normalize(parts, &downstream, snapshot, headers::new_request_id) {
         Ok(request) => request,
@@ -191,22 +186,17 @@ fn changes<'s>(decision: &RequestDecision<'s>) -> [Option<&'s HeaderChanges>; 2]
 /// The faults of a rule, before anything else.
 async fn inject(
     decision: &RequestDecision<'_>,
-    snapshot: &Snapshot,
     context: &mut ExchangeContext<'_>,
 ) -> Option<Aborted> {
     let fault = decision.filters?.fault.as_ref()?;
-    set_cluster(decision, snapshot, context);
+    set_cluster(decision, context);
     fault::inject(fault, &mut context.facts.flags, &mut dice::roll).await
 }
 
 /// Sets the cluster that a request was decided to go to, though it may be answered here.
-fn set_cluster(
-    decision: &RequestDecision<'_>,
-    snapshot: &Snapshot,
-    context: &mut ExchangeContext<'_>,
-) {
+fn set_cluster(decision: &RequestDecision<'_>, context: &mut ExchangeContext<'_>) {
     let name = decision.trail.cluster;
-    let cluster = name.and_then(|name| snapshot.clusters.get(name));
+    let cluster = name.and_then(|name| context.snapshot.clusters.get(name));
     context.facts.decision.cluster = name.map(Arc::from);
     context.facts.decision.service = cluster.map(|cluster| cluster.service.clone());
 }
@@ -220,7 +210,7 @@ fn grpc_aborted(
     context.facts.flags.raise(Flag::FI);
     context.facts.decision.verdict = Some(OutcomeKind::Fault);
     let mut response = answer::grpc_aborted(status, context.grpc);
-    edits.apply_to_local_reply(response.headers_mut(), context.own);
+    edits.apply_to_local_reply(response.headers_mut(), context.proxy_headers());
     let details = local_reply::fault_abort(200).details;
     context.facts.set_response(response.status(), details);
     finish(response, context)
@@ -268,11 +258,11 @@ fn forward_response(
     // What is said before the whole question was heard is no measure of the upstream's time, nor is a consent to upgrade.
     if context.received.is_complete() && !switching {
         context.facts.response.upstream_service_time = Some(reply.took);
-        if context.own.debug {
+        if context.proxy_headers().debug {
             headers::tell_service_time(&mut parts.headers, reply.took);
         }
     }
-    edits.apply(&mut parts.headers, context.own);
+    edits.apply(&mut parts.headers, context.proxy_headers());
     let body = match upgrade {
         Some((client, upstream)) => {
             let token = token.unwrap_or(HeaderValue::from_static("websocket"));
@@ -316,10 +306,10 @@ fn refuse(
     if context.grpc && failure.status().is_some() {
         context.facts.response.code = Some(response.status());
     }
-    if context.own.debug && *failure.cause() == Cause::Overflow {
+    if context.proxy_headers().debug && *failure.cause() == Cause::Overflow {
         answer::tell_overloaded(response.headers_mut());
     }
-    edits.apply_to_local_reply(response.headers_mut(), context.own);
+    edits.apply_to_local_reply(response.headers_mut(), context.proxy_headers());
     finish(response, context)
 }
 
@@ -329,7 +319,7 @@ fn local_reply(
     edits: ResponseEdits<'_>,
     mut context: ExchangeContext<'_>,
 ) -> Response<ResponseBody> {
-    edits.apply(response.headers_mut(), context.own);
+    edits.apply(response.headers_mut(), context.proxy_headers());
     context
         .facts
         .set_response(response.status(), DIRECT_RESPONSE);
@@ -341,7 +331,7 @@ fn preflight(
     mut response: Response<Bytes>,
     mut context: ExchangeContext<'_>,
 ) -> Response<ResponseBody> {
-    headers::sign_response(response.headers_mut(), context.own);
+    headers::sign_response(response.headers_mut(), context.proxy_headers());
     context.facts.decision.verdict = Some(OutcomeKind::DirectResponse);
     context.facts.set_response(response.status(), CORS_RESPONSE);
     finish(response, context)

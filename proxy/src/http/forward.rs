@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::pin::pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,6 @@ use egret_config::decide::normalize::forwarded;
 use egret_config::decide::verdict::Forward;
 use egret_config::model::mesh::ProxyHeaders;
 use egret_config::model::route::Retries;
-use egret_config::snapshot::Snapshot;
 use http::uri::Scheme;
 use http::{Request, Version};
 use hyper::upgrade::OnUpgrade;
@@ -26,11 +24,10 @@ use crate::dice;
 use crate::failure::{Cause, Failure};
 use crate::http::attempt::replayable_head::copy;
 use crate::http::attempt::{AttemptError, AttemptTarget, ConnectBy, UpstreamResponse, attempt};
-use crate::http::downstream::{DownstreamConnection, ExchangeContext};
+use crate::http::downstream::ExchangeContext;
 use crate::http::outgoing::Outgoing;
 use crate::http::upstream_request::UpstreamRequest;
 use crate::http::{deadline, headers, mirror, retry, upstream_request};
-use crate::proxy::Proxy;
 use crate::report::facts::AuthorityFact;
 use crate::upstream::clusters::AttemptHistory;
 use crate::upstream::limits::Permit;
@@ -52,30 +49,28 @@ pub struct Answered {
 /// What kept the upstream from answering.
 pub async fn pass(
     outgoing: Outgoing,
-    downstream: &DownstreamConnection,
-    proxy: &Proxy,
-    snapshot: &Snapshot,
     context: &mut ExchangeContext<'_>,
 ) -> Result<Answered, Failure> {
-    let original_dst = downstream.arrival.original_dst;
+    let (clusters, mesh) = (&context.proxy.clusters, &context.snapshot.mesh);
+    let original_dst = context.downstream.arrival.original_dst;
     let address = EndpointAddress::Ip(original_dst.0);
-    context.facts.decision.cluster = Some(proxy.clusters.passthrough_name());
+    context.facts.decision.cluster = Some(clusters.passthrough_name());
     context.tries = 1;
     let http2 = outgoing.parts.version == Version::HTTP_2;
     let informational = outgoing.informational.clone();
     let (mut request, upgrade) = upstream_request::build(outgoing, http2, Scheme::HTTP)?;
-    if context.own.attempt_count {
+    if context.proxy_headers().attempt_count {
         headers::count_attempt(request.headers_mut(), 1);
     }
     let repeat = Cell::new(true);
     let dial = Dial {
         from: None,
-        limit: snapshot.mesh.connect_timeout,
-        keepalive: snapshot.mesh.keepalive.as_ref(),
-        own: proxy.clusters.own(),
+        limit: mesh.connect_timeout,
+        keepalive: mesh.keepalive.as_ref(),
+        own: clusters.own(),
     };
     let way = AttemptTarget {
-        pool: proxy.clusters.passthrough(),
+        pool: clusters.passthrough(),
         key: Key {
             address: address.clone(),
             name: None,
@@ -90,7 +85,7 @@ pub async fn pass(
         facts: context.facts.attempts.begin(address),
         repeat: &repeat,
     };
-    let reply = attempt(request, way, &proxy.clusters)
+    let reply = attempt(request, way, clusters)
         .await
         .map_err(|failed| failed.failure)?;
     Ok(Answered {
@@ -107,19 +102,17 @@ pub async fn pass(
 pub async fn forward(
     mut outgoing: Outgoing,
     forward: &Forward<'_>,
-    downstream: &DownstreamConnection,
-    proxy: &Rc<Proxy>,
-    snapshot: &Snapshot,
     context: &mut ExchangeContext<'_>,
 ) -> Result<Answered, Failure> {
     context.facts.decision.cluster = Some(Arc::clone(&forward.cluster.name));
     context.facts.decision.service = Some(forward.cluster.service.clone());
-    rewrite(&mut outgoing, forward, context.own)?;
+    rewrite(&mut outgoing, forward, context.proxy_headers())?;
     if forward.authority.is_some() {
         context.facts.request.authority = Some(AuthorityFact::Header(outgoing.authority.clone()));
     }
     let limit = deadline::limit(forward.timeout, context.grpc, &mut outgoing.parts.headers);
-    let (arrival, mode) = (downstream.arrival, snapshot.workload.mode);
+    let (arrival, mode) = (context.downstream.arrival, context.snapshot.workload.mode);
+    let proxy = context.proxy;
     let mirrors: Vec<_> = mirror::struck(forward.mirrors, &mut dice::roll)
         .into_iter()
         .map(|cluster| mirror::Copy {
@@ -223,11 +216,11 @@ impl Tries<'_> {
         let elapsed = || began.map_or(Duration::ZERO, |began| began.elapsed());
         loop {
             context.tries += 1;
-            if context.own.attempt_count {
+            if context.proxy_headers().attempt_count {
                 headers::count_attempt(request.headers_mut(), context.tries);
             }
             if let Some(limit) = deadline::of_try(self.limit, limit, elapsed) {
-                if context.own.debug {
+                if context.proxy_headers().debug {
                     headers::expect_timeout(request.headers_mut(), limit);
                 }
                 if context.grpc {

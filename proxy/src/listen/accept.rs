@@ -17,7 +17,6 @@ use tracing::{Instrument, debug, debug_span, warn};
 
 use crate::connection;
 use crate::connection::ListenerKind;
-use crate::life::drain::Guard;
 use crate::life::files::{FdBudget, FdPermit};
 use crate::proxy::Proxy;
 use crate::sys::{limits, socket};
@@ -97,10 +96,7 @@ fn begin_or_refuse(
     reception: &AcceptContext,
 ) {
     match reception.room_for(&socket) {
-        Some(held) => {
-            let guard = reception.proxy.drain.guard();
-            begin(socket, peer, entrance, reception, held, guard);
-        }
+        Some(held) => begin(socket, peer, entrance, reception, held),
         None => {
             reception.warn_of_refusals();
             connection::refuse(socket, entrance, &reception.proxy);
@@ -143,8 +139,8 @@ fn begin(
     entrance: ListenerKind,
     reception: &AcceptContext,
     held: FdPermit,
-    guard: Guard,
 ) {
+    let guard = reception.proxy.drain.guard();
     if let Err(error) = socket::prepare_accepted(&socket) {
         // The peer is gone; serving it will tell.
         debug!(%error, "cannot set options of a connection");

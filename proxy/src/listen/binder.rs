@@ -1,11 +1,10 @@
 //! Where listening sockets come from: the proxy that this one replaces, or the kernel.
 
-use std::fmt;
-use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, OwnedFd};
 use std::str::FromStr;
+use std::{fmt, io};
 
 use crate::listen::bind;
 use crate::listen::bind::{BindError, Purpose};

@@ -25,6 +25,8 @@ use crate::report::access_log::writer::Writer;
 use crate::report::facts::Facts;
 use crate::report::reporter::Sink;
 
+pub use crate::report::access_log::writer::LineCounts;
+
 /// How long the end of the process waits for the last lines to be written.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
@@ -106,9 +108,9 @@ impl AccessLog {
         Ok(())
     }
 
-    /// How many lines were dropped since the start, because the queue was full or the target failed.
-    pub fn dropped(&self) -> u64 {
-        self.writer.dropped()
+    /// What became of the lines so far.
+    pub fn counts(&self) -> LineCounts {
+        self.writer.counts()
     }
 
     /// Waits until every queued line is written, at most this long. Says whether it is so. Blocks the thread.

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::source::input::Input;
+use crate::source::registered::Registered;
 use crate::source::status::Loaded;
 
 /// What a configuration is built for and with.
@@ -60,6 +61,7 @@ pub fn compile(
         files: input.files,
         counts: objects.counts.clone(),
         objects: titles(&objects),
+        services: Registered::all(&objects.services),
         mesh: objects.mesh.meta.is_some(),
         mesh_kept: kept.is_some(),
         problems,

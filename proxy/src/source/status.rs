@@ -9,6 +9,7 @@ use egret_config::problem::{Place, Problem, Severity};
 use jiff::Timestamp;
 
 use crate::lock::lock;
+use crate::source::registered::Registered;
 
 /// The configuration in force and the last edit that was not taken. Clones share one state, on all threads.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +43,8 @@ pub struct Loaded {
     pub counts: BTreeMap<Kind, usize>,
     /// Those objects, as `Kind namespace/name`, with their places.
     pub objects: Vec<(String, Place)>,
+    /// The services among them.
+    pub services: Vec<Registered>,
     /// Whether some object gave MeshConfig.
     pub mesh: bool,
     /// Whether that object is one of before, because the input has none.

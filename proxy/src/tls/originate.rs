@@ -33,6 +33,22 @@ struct Policy {
     named: bool,
 }
 
+/// A handshake with an upstream.
+///
+/// The name sent is the policy's `sni`, else `host`, else none. The certificate must be for one of the policy's
+/// `subjectAltNames`, else of `service_names`, else for the name sent; without any of them its chain alone is verified.
+#[derive(Clone, Copy, Debug)]
+pub struct Handshake<'h> {
+    /// The policy.
+    pub tls: &'h Hashed<ClientTls>,
+    /// The names of the service.
+    pub service_names: &'h Arc<[Arc<str>]>,
+    /// The host of an HTTP request, without port.
+    pub host: Option<&'h str>,
+    /// What is offered inside.
+    pub alpn: Alpn,
+}
+
 impl Originator {
     /// Without any client yet. The system's authorities are read when first needed.
     pub fn new() -> Self {
@@ -42,21 +58,14 @@ impl Originator {
         }
     }
 
-    /// Does a handshake over `stream`.
-    ///
-    /// The name sent is the policy's `sni`, else `host` (an HTTP request's, without port), else none. The certificate
-    /// must be for one of the policy's `subjectAltNames`, else of `service_names`, else for the name sent; without any
-    /// of them its chain alone is verified. There is no time limit here.
+    /// Does a handshake over `stream`. There is no time limit here.
     ///
     /// # Errors
     /// [`Cause::UpstreamTls`], with what was expected and what came.
     pub async fn connect<S>(
         &self,
         stream: S,
-        tls: &Hashed<ClientTls>,
-        service_names: &Arc<[Arc<str>]>,
-        host: Option<&str>,
-        alpn: Alpn,
+        handshake: Handshake<'_>,
     ) -> Result<TlsStream<S>, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -65,6 +74,7 @@ impl Originator {
             let words: Arc<str> = words.into();
             Failure::new(Cause::UpstreamTls(words.clone()), words.to_string())
         };
+        let Handshake { tls, host, .. } = handshake;
         let name = tls.sni.as_deref().or(host);
         let server_name = match name {
             Some(name) => server_name(name)
@@ -73,7 +83,7 @@ impl Originator {
             None => ServerName::IpAddress(IpAddr::from([0, 0, 0, 0]).into()),
         };
         let client = self
-            .client(tls, service_names, name.is_some(), alpn)
+            .client(handshake, name.is_some())
             .map_err(|unusable| failed(unusable.to_string()))?;
         TlsConnector::from(client)
             .connect(server_name, stream)
@@ -82,13 +92,8 @@ impl Originator {
     }
 
     /// The rustls client of a policy; `named` says whether a name is connected to.
-    fn client(
-        &self,
-        tls: &Hashed<ClientTls>,
-        service_names: &Arc<[Arc<str>]>,
-        named: bool,
-        alpn: Alpn,
-    ) -> Result<Arc<ClientConfig>, Unusable> {
+    fn client(&self, handshake: Handshake<'_>, named: bool) -> Result<Arc<ClientConfig>, Unusable> {
+        let tls = handshake.tls;
         let mut paths = Vec::new();
         if !tls.skip_verify {
             paths.extend(root_path(&tls.roots));
@@ -101,8 +106,8 @@ impl Originator {
         }
         let policy = Policy {
             tls: tls.clone(),
-            service_names: service_names.clone(),
-            alpn,
+            service_names: handshake.service_names.clone(),
+            alpn: handshake.alpn,
             named,
         };
         self.clients

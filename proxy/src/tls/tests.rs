@@ -15,7 +15,7 @@ use tokio::io::{AsyncWriteExt, duplex};
 
 use super::*;
 use crate::failure::{Cause, Failure};
-use crate::tls::originate::Originator;
+use crate::tls::originate::{Handshake, Originator};
 use crate::tls::terminate::Terminator;
 use crate::tls::tests::stage::*;
 
@@ -104,10 +104,12 @@ async fn a_failed_handshake_says_whose_fault_it_is() {
     let failure = originator
         .connect(
             near,
-            &Hashed::new(client(authority.roots())),
-            &Arc::default(),
-            Some("shop.example"),
-            Alpn::None,
+            Handshake {
+                tls: &Hashed::new(client(authority.roots())),
+                service_names: &Arc::default(),
+                host: Some("shop.example"),
+                alpn: Alpn::None,
+            },
         )
         .await
         .expect_err("no TLS");
@@ -122,10 +124,12 @@ async fn a_failed_handshake_says_whose_fault_it_is() {
     let failure = originator
         .connect(
             near,
-            &Hashed::new(policy),
-            &Arc::default(),
-            None,
-            Alpn::None,
+            Handshake {
+                tls: &Hashed::new(policy),
+                service_names: &Arc::default(),
+                host: None,
+                alpn: Alpn::None,
+            },
         )
         .await
         .expect_err("unusable");

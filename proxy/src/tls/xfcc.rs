@@ -1,6 +1,9 @@
 //! What a client's certificate says, in the words of `x-forwarded-client-cert`.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use http::HeaderValue;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
@@ -34,37 +37,21 @@ pub(in crate::tls) fn element(
     HeaderValue::try_from(parts.join(";")).ok()
 }
 
+/// What may not stand in a quoted part of the header as it is.
+const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'+').add(b'/').add(b'=');
+
+/// Bytes of a certificate in one line of PEM.
+const LINE: usize = 48;
+
 /// A certificate as PEM, with what may not stand in a header percent-encoded.
 fn pem(certificate: &[u8]) -> String {
-    let mut text = String::with_capacity(certificate.len() * 3 / 2 + 80);
-    text.push_str("-----BEGIN%20CERTIFICATE-----%0A");
-    for line in certificate.chunks(48) {
-        for three in line.chunks(3) {
-            base64(three, &mut text);
-        }
-        text.push_str("%0A");
+    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    for line in certificate.chunks(LINE) {
+        STANDARD.encode_string(line, &mut text);
+        text.push('\n');
     }
-    text.push_str("-----END%20CERTIFICATE-----%0A");
-    text
-}
-
-/// Up to three bytes as four digits of base64, percent-encoded where they are not letters or numbers.
-fn base64(three: &[u8], out: &mut String) {
-    let at = |place: usize| u32::from(three.get(place).copied().unwrap_or_default());
-    let bits = at(0) << 16 | at(1) << 8 | at(2);
-    for place in 0..4 {
-        if place > three.len() {
-            out.push_str("%3D");
-            continue;
-        }
-        match (bits >> (18 - 6 * place) & 0x3f) as u8 {
-            digit @ 0..26 => out.push((b'A' + digit).into()),
-            digit @ 26..52 => out.push((b'a' + digit - 26).into()),
-            digit @ 52..62 => out.push((b'0' + digit - 52).into()),
-            62 => out.push_str("%2B"),
-            _ => out.push_str("%2F"),
-        }
-    }
+    text.push_str("-----END CERTIFICATE-----\n");
+    utf8_percent_encode(&text, ENCODED).to_string()
 }
 
 #[cfg(test)]

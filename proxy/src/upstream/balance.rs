@@ -25,48 +25,53 @@ pub enum Balance {
     Random,
 }
 
-/// Picks one of `endpoints`; `None` when there is none. Endpoints in `avoid` are taken only when all are there.
-/// `turn` is what round robin remembers, `shares` are the weights of now.
-pub fn pick<'e>(
-    balance: Balance,
-    endpoints: &'e [Rc<Endpoint>],
-    avoid: &[EndpointAddress],
-    shares: &Shares,
-    turn: &Cell<u64>,
-    dice: Dice<'_>,
-) -> Option<&'e Rc<Endpoint>> {
-    if avoid.is_empty() {
-        return once(balance, endpoints, shares, turn, dice);
-    }
-    // A retry is rare, and goes to a host that has not failed this request before if one is left.
-    let fresh: Vec<_> = endpoints
-        .iter()
-        .filter(|endpoint| !avoid.contains(&endpoint.address))
-        .cloned()
-        .collect();
-    match once(balance, &fresh, shares, turn, dice) {
-        Some(picked) => endpoints
-            .iter()
-            .find(|endpoint| endpoint.address == picked.address),
-        None => once(balance, endpoints, shares, turn, dice),
-    }
+/// What goes into a pick.
+#[derive(Debug)]
+pub struct Picker<'p> {
+    /// How it is picked.
+    pub balance: Balance,
+    /// The weights of now.
+    pub shares: Shares,
+    /// What round robin remembers.
+    pub turn: &'p Cell<u64>,
 }
 
-fn once<'e>(
-    balance: Balance,
-    endpoints: &'e [Rc<Endpoint>],
-    shares: &Shares,
-    turn: &Cell<u64>,
-    dice: Dice<'_>,
-) -> Option<&'e Rc<Endpoint>> {
-    match endpoints {
-        [] => None,
-        [only] => Some(only),
-        several => Some(match balance {
-            Balance::LeastRequest => least_request(several, shares, dice),
-            Balance::RoundRobin => round_robin(several, shares, turn),
-            Balance::Random => by_weight(several, shares, dice),
-        }),
+impl Picker<'_> {
+    /// Picks one of `endpoints`; `None` when there is none. Endpoints in `avoid` are taken only when all are there.
+    pub fn pick<'e>(
+        &self,
+        endpoints: &'e [Rc<Endpoint>],
+        avoid: &[EndpointAddress],
+        dice: Dice<'_>,
+    ) -> Option<&'e Rc<Endpoint>> {
+        if avoid.is_empty() {
+            return self.once(endpoints, dice);
+        }
+        // A retry is rare, and goes to a host that has not failed this request before if one is left.
+        let fresh: Vec<_> = endpoints
+            .iter()
+            .filter(|endpoint| !avoid.contains(&endpoint.address))
+            .cloned()
+            .collect();
+        match self.once(&fresh, dice) {
+            Some(picked) => endpoints
+                .iter()
+                .find(|endpoint| endpoint.address == picked.address),
+            None => self.once(endpoints, dice),
+        }
+    }
+
+    fn once<'e>(&self, endpoints: &'e [Rc<Endpoint>], dice: Dice<'_>) -> Option<&'e Rc<Endpoint>> {
+        let shares = &self.shares;
+        match endpoints {
+            [] => None,
+            [only] => Some(only),
+            several => Some(match self.balance {
+                Balance::LeastRequest => least_request(several, shares, dice),
+                Balance::RoundRobin => round_robin(several, shares, self.turn),
+                Balance::Random => by_weight(several, shares, dice),
+            }),
+        }
     }
 }
 

@@ -21,15 +21,15 @@ use crate::dial::failed_addresses::{FailedAddressCache, Failover};
 use crate::dns::names::Names;
 use crate::failure::Failure;
 use crate::own_sockets::OwnSockets;
-use crate::upstream::balance::Balance;
 use crate::upstream::balance::warmup::Shares;
+use crate::upstream::balance::{Balance, Picker};
 use crate::upstream::endpoint_set::{EndpointSet, FamilyFilter};
-use crate::upstream::endpoints::Active;
+use crate::upstream::endpoints::{Active, Endpoint};
 use crate::upstream::limits::{NextConnection, Permit, Resource};
-use crate::upstream::outlier::CallOutcome;
+use crate::upstream::outlier::{CallOutcome, CallReport};
 use crate::upstream::shared_state::SharedClusterState;
 use crate::upstream::wanted::{AttemptHistory, Carries, LoadBalancerContext};
-use crate::upstream::{balance, endpoints, resolve};
+use crate::upstream::{endpoints, resolve};
 
 /// Istio's default for `http.idleTimeout`.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -141,7 +141,11 @@ impl ClusterRuntime {
         let cluster = self.cluster.borrow();
         if let Some(policy) = &cluster.policy.outlier_detection {
             let hosts = self.found.borrow().endpoints().len();
-            self.standing.note(policy, hosts, address, seen);
+            let call = CallReport {
+                at: address,
+                outcome: seen,
+            };
+            self.standing.note(policy, hosts, call);
         }
     }
 
@@ -215,7 +219,8 @@ impl ClusterRuntime {
                 })
             }
             Discovery::Members(_) => {
-                return self.one_of(&cluster, FamilyFilter::All, wanted, request, dice);
+                let picked = self.one_of(&cluster, FamilyFilter::All, wanted, dice)?;
+                return Ok(self.target(picked, request));
             }
             Discovery::Names { members, single } => {
                 if self.found.borrow().is_stale() {
@@ -229,7 +234,8 @@ impl ClusterRuntime {
                 } else {
                     FamilyFilter::Family(wanted.original_dst)
                 };
-                return self.one_of(&cluster, among, wanted, request, dice);
+                let picked = self.one_of(&cluster, among, wanted, dice)?;
+                return Ok(self.target(picked, request));
             }
         };
         found.map(|target| Target {
@@ -278,9 +284,8 @@ impl ClusterRuntime {
         cluster: &Cluster,
         among: FamilyFilter,
         wanted: &LoadBalancerContext<'_>,
-        request: Permit,
         dice: Dice<'_>,
-    ) -> Result<Target, Failure> {
+    ) -> Result<Rc<Endpoint>, Failure> {
         let found = Rc::clone(&self.found.borrow());
         let policy = cluster.policy.outlier_detection.as_ref();
         let health_min = policy.map_or(0, |policy| policy.health_percent_min);
@@ -295,13 +300,21 @@ impl ClusterRuntime {
             }
             _ => usable.level(wanted.tried.done(), dice).and_then(|level| {
                 let AttemptHistory { at, avoid, .. } = wanted.tried;
-                let (avoid, turn) = (if avoid { at } else { &[] }, &self.turn);
-                let shares = self.shares(cluster);
-                balance::pick(self.balance, &level.endpoints, avoid, &shares, turn, dice)
+                let picker = Picker {
+                    balance: self.balance,
+                    shares: self.shares(cluster),
+                    turn: &self.turn,
+                };
+                picker.pick(&level.endpoints, if avoid { at } else { &[] }, dice)
             }),
         };
-        let picked = picked.ok_or_else(|| resolve::nobody(cluster, found.endpoints().len()))?;
-        Ok(Target {
+        let picked = picked.map(Rc::clone);
+        picked.ok_or_else(|| resolve::nobody(cluster, found.endpoints().len()))
+    }
+
+    /// A picked endpoint, for a request.
+    fn target(&self, picked: Rc<Endpoint>, request: Permit) -> Target {
+        Target {
             address: match &picked.address {
                 EndpointAddress::Ip(address) => {
                     EndpointAddress::Ip(self.failed_addresses.instead_of(*address))
@@ -310,7 +323,7 @@ impl ClusterRuntime {
             },
             others: Vec::new(),
             active: Some(Active::begin(Some(picked), request)),
-        })
+        }
     }
 
     fn learn(&self, found: EndpointSet) {

@@ -24,7 +24,7 @@ use crate::dns::names::Names;
 use crate::failure::{Cause, Failure};
 use crate::own_sockets::OwnSockets;
 use crate::tls::Alpn;
-use crate::tls::originate::Originator;
+use crate::tls::originate::{Handshake, Originator};
 use crate::upstream::cluster_runtime::{ClusterRuntime, IDLE_TIMEOUT};
 use crate::upstream::limits::Permit;
 use crate::upstream::outlier::CallOutcome;
@@ -214,10 +214,13 @@ impl Clusters {
         let mut stream = match &policy.tls {
             None => Stream::plain(stream).guarded(opening.permit),
             Some(tls) => {
-                let names = &cluster.service_names;
-                let shaking =
-                    self.originator
-                        .connect(stream, tls, names, opening.host, opening.alpn);
+                let handshake = Handshake {
+                    tls,
+                    service_names: &cluster.service_names,
+                    host: opening.host,
+                    alpn: opening.alpn,
+                };
+                let shaking = self.originator.connect(stream, handshake);
                 Stream::tls(shaking.await?).guarded(opening.permit)
             }
         };

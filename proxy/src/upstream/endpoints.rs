@@ -62,12 +62,12 @@ pub struct Active {
 
 impl Active {
     /// Begins a call at an endpoint.
-    pub fn begin(endpoint: Option<&Rc<Endpoint>>, request: Permit) -> Self {
-        if let Some(endpoint) = endpoint {
+    pub fn begin(endpoint: Option<Rc<Endpoint>>, request: Permit) -> Self {
+        if let Some(endpoint) = &endpoint {
             endpoint.active.set(endpoint.active.get().saturating_add(1));
         }
         Self {
-            endpoint: endpoint.map(Rc::clone),
+            endpoint,
             _request: request,
         }
     }
@@ -127,7 +127,7 @@ mod tests {
             0,
             0,
         ));
-        let begin = || Active::begin(Some(&endpoint), Permit::default());
+        let begin = || Active::begin(Some(Rc::clone(&endpoint)), Permit::default());
         let (one, two) = (begin(), begin());
         assert_eq!(endpoint.active.get(), 2);
         drop((one, two));
@@ -147,7 +147,7 @@ mod tests {
         let at = |last| EndpointAddress::Ip(([10, 0, 0, last], 80).into());
         let (mut before, mut after) = (Vec::new(), Vec::new());
         of_answer(&member, [at(1), at(2)], &[], &mut before);
-        let _call = Active::begin(Some(&before[1]), Permit::default());
+        let _call = Active::begin(Some(Rc::clone(&before[1])), Permit::default());
         of_answer(&member, [at(2), at(2)], &before, &mut after);
         assert_eq!(after.len(), 1);
         assert_eq!(after[0].active.get(), 1);

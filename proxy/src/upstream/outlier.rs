@@ -60,6 +60,15 @@ impl CallOutcome {
     }
 }
 
+/// A call, for the endpoint that it was made to.
+#[derive(Clone, Copy, Debug)]
+pub struct CallReport<'c> {
+    /// The endpoint.
+    pub at: &'c EndpointAddress,
+    /// What the call says about it.
+    pub outcome: CallOutcome,
+}
+
 /// Why an endpoint was ejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -100,15 +109,15 @@ struct Host {
 }
 
 impl Outlier {
-    /// Notes what a call saw of one of `hosts` endpoints.
+    /// Notes a call to one of `hosts` endpoints, which ended `now`.
     pub fn note(
         &mut self,
         policy: &OutlierDetection,
         hosts: usize,
-        at: &EndpointAddress,
-        seen: CallOutcome,
+        call: CallReport<'_>,
         now: Instant,
     ) -> Option<Ejection> {
+        let CallReport { at, outcome: seen } = call;
         self.sweep(policy, now);
         if !self.hosts.contains_key(at) && is_good(policy, seen) {
             return None;

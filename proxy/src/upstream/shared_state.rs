@@ -12,7 +12,7 @@ use tracing::info;
 
 use crate::lock::lock;
 use crate::upstream::limits::Usage;
-use crate::upstream::outlier::{CallOutcome, Outlier};
+use crate::upstream::outlier::{CallReport, Outlier};
 
 /// The standing of every cluster that was called. Shared by all workers.
 #[derive(Debug, Default)]
@@ -67,21 +67,15 @@ impl SharedClusterStates {
 }
 
 impl SharedClusterState {
-    /// Notes what a call saw of one of `hosts` endpoints.
-    pub fn note(
-        &self,
-        policy: &OutlierDetection,
-        hosts: usize,
-        at: &EndpointAddress,
-        seen: CallOutcome,
-    ) {
+    /// Notes a call to one of `hosts` endpoints.
+    pub fn note(&self, policy: &OutlierDetection, hosts: usize, call: CallReport<'_>) {
         let mut outlier = lock(&self.outlier);
         self.sweep(&mut outlier, policy);
-        let ejection = outlier.note(policy, hosts, at, seen, Instant::now());
+        let ejection = outlier.note(policy, hosts, call, Instant::now());
         self.publish(&outlier);
         if let Some(ejection) = ejection {
             let (reason, time) = (ejection.reason, ejection.time);
-            info!(cluster = %self.name, endpoint = %at, ?reason, ?time, "endpoint ejected");
+            info!(cluster = %self.name, endpoint = %call.at, ?reason, ?time, "endpoint ejected");
         }
     }
 

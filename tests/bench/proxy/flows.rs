@@ -207,7 +207,12 @@ impl Flow {
         let pod = stage.pod(contestant);
         let id = process.id();
         let wrk = |url: &str, connections, more: &[&str]| {
-            load::wrk(stage, pod, url, connections, secs, more)
+            let load = load::Load {
+                connections,
+                secs,
+                more,
+            };
+            load::wrk(stage, pod, url, load)
         };
         match self.kind {
             Kind::Requests(url) => requests(id, || wrk(url, 64, &[])),

@@ -19,16 +19,23 @@ pub(super) struct Answered {
     pub(super) bytes: f64,
 }
 
+/// How much `wrk` loads.
+pub(super) struct Load<'l> {
+    pub(super) connections: u32,
+    pub(super) secs: u32,
+    /// Further words of its command line.
+    pub(super) more: &'l [&'l str],
+}
+
 /// As many requests as 1 thread and some connections can make, by `wrk`.
 pub(super) fn wrk(
     stage: &Stage<'_>,
     pod: &Host,
     url: &str,
-    connections: u32,
-    secs: u32,
-    more: &[&str],
+    load: Load<'_>,
 ) -> anyhow::Result<Answered> {
-    let (connections, duration) = (connections.to_string(), format!("{secs}s"));
+    let Load { secs, more, .. } = load;
+    let (connections, duration) = (load.connections.to_string(), format!("{secs}s"));
     let words = [
         &["-t1", "-c", &connections, "-d", &duration][..],
         more,

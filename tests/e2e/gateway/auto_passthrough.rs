@@ -4,6 +4,7 @@ use std::path::Path;
 
 use egret_tests::certs::NOW;
 use egret_tests::client::APPLICATION_UID;
+use egret_tests::objects::{Gateway, ServiceEntry, documents};
 use egret_tests::origin::{at_once, text};
 use egret_tests::places::{HTTPBIN_ORG, INGRESS_GATEWAY, Located};
 use egret_tests::process::{Finished, Process};
@@ -12,27 +13,19 @@ use hyper::StatusCode;
 use crate::helpers::stage::field;
 use crate::helpers::tls_stage::Stage;
 
-const CONFIG: &str = "
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: east-west, namespace: istio-system}
-spec:
-  selector: {istio: ingressgateway}
-  servers:
-  - port: {number: 15443, name: tls, protocol: TLS}
-    hosts: ['*.local']
-    tls: {mode: AUTO_PASSTHROUGH}
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: inner, namespace: istio-system}
-spec:
-  hosts: [inner.mesh.local, outer.example]
-  location: MESH_INTERNAL
-  ports: [{number: 443, name: tls, protocol: TLS}]
-  resolution: STATIC
-  endpoints: [{address: 198.51.100.12}]
-";
+fn config() -> String {
+    let gateway = Gateway::ingress("east-west").namespace("istio-system");
+    let inner = ServiceEntry::new("inner.mesh.local")
+        .host("outer.example")
+        .port(443, "TLS");
+    documents(&[
+        &gateway.tls(15443, "TLS", &["*.local"], "{mode: AUTO_PASSTHROUGH}"),
+        &inner
+            .internal()
+            .at([HTTPBIN_ORG.v4()])
+            .namespace("istio-system"),
+    ])
+}
 
 fn hello(stage: &Stage, name: &str, alpn: &str) -> anyhow::Result<Finished> {
     let to = format!("{}:15443", INGRESS_GATEWAY.v4());
@@ -56,7 +49,7 @@ fn the_name_chooses_the_cluster() -> anyhow::Result<()> {
     let pair = stage.world.authority.pair(&["inner.mesh.local"], NOW)?;
     let page = at_once(|_| text(StatusCode::OK, ""));
     let origin = stage.world.https(HTTPBIN_ORG, pair.server(None)?, &page)?;
-    stage.config.write("gateway.yaml", CONFIG)?;
+    stage.config.write("gateway.yaml", &config())?;
     let gateway = stage.start()?;
     let name = "outbound_.443_._.inner.mesh.local";
     let let_in = hello(&stage, name, "istio,http/1.1")?;

@@ -17,7 +17,7 @@ fn productpage_is_served_and_nothing_else() -> anyhow::Result<()> {
     let client = world.pod(SLEEP, "default")?;
     let productpage_pod = world.pod(PRODUCTPAGE, "default")?;
     let page = at_once(|_| text(StatusCode::OK, "<title>Simple Bookstore App</title>\n"));
-    let productpage = world.serve(&productpage_pod, &[PRODUCTPAGE.v4()], 9080, None, &page)?;
+    let productpage = world.serve(&productpage_pod, &[PRODUCTPAGE.v4()], 9080, &page)?;
     let gateway_pod = world.gateway_pod(INGRESS_GATEWAY)?;
     let config = Folder::with(&[
         ALLOW_ANY,

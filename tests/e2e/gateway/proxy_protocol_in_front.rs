@@ -4,32 +4,23 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use egret_tests::client::curl;
+use egret_tests::objects::{Gateway, MeshConfig};
 use egret_tests::places::{INGRESS_GATEWAY, Located, SLEEP};
 use serde_json::json;
 
 use crate::helpers::stage::{assert_fields, field};
 use crate::helpers::tls_stage::Stage;
 
-const MESH: &str = "
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: istio, namespace: istio-system}
-data:
-  mesh: |
-    accessLogFile: /dev/stdout
-    accessLogEncoding: JSON
-    defaultConfig: {gatewayTopology: {proxyProtocol: {}}}
-";
+fn mesh() -> String {
+    let mesh = MeshConfig::logged();
+    mesh.set("defaultConfig: {gatewayTopology: {proxyProtocol: {}}}")
+        .to_string()
+}
 
-const PLAIN: &str = "
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: tls, namespace: istio-system}
-spec:
-  selector: {istio: ingressgateway}
-  servers:
-  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}
-";
+fn plain() -> String {
+    let gateway = Gateway::ingress("tls").namespace("istio-system");
+    gateway.server(80, "HTTP", &["*"]).to_string()
+}
 
 const REQUEST: &[u8] = b"GET /get HTTP/1.1\r\nhost: shop.example\r\nconnection: close\r\n\r\n";
 
@@ -49,8 +40,8 @@ fn said(stage: &Stage, bytes: &[&[u8]]) -> anyhow::Result<String> {
 #[test]
 fn the_client_is_the_one_that_the_header_names() -> anyhow::Result<()> {
     let stage = Stage::new("proxy-protocol-in-front")?;
-    stage.config.write("mesh-allow-any.yaml", MESH)?;
-    stage.config.write("gateway.yaml", PLAIN)?;
+    stage.config.write("mesh-allow-any.yaml", &mesh())?;
+    stage.config.write("gateway.yaml", &plain())?;
     let gateway = stage.start()?;
     let forwarded = || {
         let last = stage.origin.requests.all().pop();
@@ -91,8 +82,8 @@ fn the_client_is_the_one_that_the_header_names() -> anyhow::Result<()> {
 #[test]
 fn who_does_not_say_is_not_served() -> anyhow::Result<()> {
     let stage = Stage::new("proxy-protocol-missing")?;
-    stage.config.write("mesh-allow-any.yaml", MESH)?;
-    stage.config.write("gateway.yaml", PLAIN)?;
+    stage.config.write("mesh-allow-any.yaml", &mesh())?;
+    stage.config.write("gateway.yaml", &plain())?;
     let gateway = stage.start()?;
     for bytes in [REQUEST, b"PROXY TCP4 nobody 198.51.100.1 4711 80\r\n"] {
         let known = gateway.output.len();

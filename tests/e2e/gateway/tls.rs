@@ -8,6 +8,7 @@ use std::thread;
 use egret_tests::DEADLINE;
 use egret_tests::certs::NOW;
 use egret_tests::client::curl;
+use egret_tests::objects::{MeshConfig, ServiceEntry, VirtualService, documents};
 use egret_tests::origin::{at_once, text};
 use egret_tests::places::{HTTPBIN_ORG, INGRESS_GATEWAY, Located};
 use hyper::StatusCode;
@@ -18,7 +19,7 @@ use rustls::{
 };
 
 use crate::helpers::stage::{field, until};
-use crate::helpers::tls_stage::{BEHIND, Stage, of_gateway};
+use crate::helpers::tls_stage::{Stage, TO_ORIGIN, behind, of_gateway};
 
 #[test]
 fn the_certificate_and_the_route_table_are_those_of_the_name() -> anyhow::Result<()> {
@@ -72,7 +73,7 @@ fn versions_and_suites_are_those_of_the_server() -> anyhow::Result<()> {
         &of_gateway("HTTPS", "[shop.example]", &format!("{{{files}, {suites}}}")),
     )?;
     let gateway = stage.start()?;
-    gateway.await_log(&["AES128-SHA", "passed over"])?;
+    gateway.await_log(&["AES128-SHA", "ignored"])?;
     let old = stage.s_client(
         "shop.example",
         &["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"],
@@ -127,8 +128,9 @@ fn what_a_server_leaves_unsaid_the_mesh_says() -> anyhow::Result<()> {
     server("")?;
     stage.config.write(
         "mesh-allow-any.yaml",
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |-\n    \
-         tlsDefaults: {minProtocolVersion: TLSV1_3, ecdhCurves: [P-384]}\n",
+        &MeshConfig::new()
+            .set("tlsDefaults: {minProtocolVersion: TLSV1_3, ecdhCurves: [P-384]}")
+            .to_string(),
     )?;
     let _gateway = stage.start()?;
     let old = stage.s_client("shop.example", &["-tls1_2"])?;
@@ -169,29 +171,18 @@ fn tls_passes_by_name_and_keeps_the_origins_certificate() -> anyhow::Result<()> 
     let page = at_once(|_| text(StatusCode::OK, "origin's own\n"));
     let pair = stage.world.authority.pair(&["pass.example"], NOW)?;
     let secure = stage.world.https(HTTPBIN_ORG, pair.server(None)?, &page)?;
+    let entry = ServiceEntry::new("pass.example").namespace("istio-system");
+    let by_sni = VirtualService::new("pass.example")
+        .gateways(&["tls"])
+        .tls("{match: [{sniHosts: [pass.example]}], route: [{destination: {host: pass.example}}]}");
     stage.config.write(
         "pass.yaml",
         &(of_gateway("TLS", "[pass.example]", "{mode: PASSTHROUGH}")
-            + "---
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: secure, namespace: istio-system}
-spec:
-  hosts: [pass.example]
-  ports: [{number: 443, name: tls, protocol: TLS}]
-  resolution: STATIC
-  endpoints: [{address: 198.51.100.12}]
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: pass, namespace: istio-system}
-spec:
-  hosts: [pass.example]
-  gateways: [tls]
-  tls:
-  - match: [{sniHosts: [pass.example]}]
-    route: [{destination: {host: pass.example}}]
-"),
+            + "---\n"
+            + &documents(&[
+                &entry.port(443, "TLS").at([HTTPBIN_ORG.v4()]),
+                &by_sni.namespace("istio-system"),
+            ])),
     )?;
     let gateway = stage.start()?;
     let answer = stage.get("pass.example", &[])?;
@@ -227,10 +218,9 @@ fn what_is_inside_of_ended_tls_may_be_bytes() -> anyhow::Result<()> {
     let stage = Stage::new("gateway-tls-bytes")?;
     let [chain, key] = stage.issued(&["shop.example"])?;
     let tls = format!("{{mode: SIMPLE, serverCertificate: {chain}, privateKey: {key}}}");
-    stage.config.write(
-        "behind.yaml",
-        &BEHIND.replace("http: [{route", "tcp: [{route"),
-    )?;
+    stage
+        .config
+        .write("behind.yaml", &behind(80, "HTTP", |all| all.tcp(TO_ORIGIN)))?;
     stage
         .config
         .write("gateway.yaml", &of_gateway("TLS", "[shop.example]", &tls))?;
@@ -258,10 +248,7 @@ fn each_direction_of_ended_tls_ends_for_itself() -> anyhow::Result<()> {
     let tls = format!("{{mode: SIMPLE, serverCertificate: {chain}, privateKey: {key}}}");
     stage.config.write(
         "behind.yaml",
-        &BEHIND.replace("http: [{route", "tcp: [{route").replace(
-            "number: 80, name: http, protocol: HTTP",
-            "number: 7000, name: tcp, protocol: TCP",
-        ),
+        &behind(7000, "TCP", |all| all.tcp(TO_ORIGIN)),
     )?;
     stage
         .config

@@ -6,6 +6,7 @@ use std::time::Instant;
 use egret_tests::egret::{Proxy, Settings};
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
+use egret_tests::objects::{DestinationRule, ServiceEntry, documents};
 use egret_tests::origin::{Answer, at_once, moved};
 use egret_tests::places::{EGRESS_GATEWAY, Family, INGRESS_GATEWAY, Located, SLEEP};
 use egret_tests::topology::World;
@@ -95,32 +96,11 @@ pub(crate) fn ingress_gateway<'p>(
 /// A service `elsewhere.example` at these addresses, for HTTP on 80 and bytes on 7000, with a DestinationRule's
 /// `trafficPolicy`.
 pub(crate) fn elsewhere(addresses: &[IpAddr], policy: &str) -> String {
-    let endpoints: Vec<_> = addresses
-        .iter()
-        .map(|address| format!("{{address: {address}}}"))
-        .collect();
-    format!(
-        "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: elsewhere}}
-spec:
-  hosts: [elsewhere.example]
-  ports:
-  - {{number: 80, name: http, protocol: HTTP}}
-  - {{number: 7000, name: tcp, protocol: TCP}}
-  resolution: STATIC
-  endpoints: [{}]
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {{name: elsewhere}}
-spec:
-  host: elsewhere.example
-  trafficPolicy: {{{policy}}}
-",
-        endpoints.join(", ")
-    )
+    let entry = ServiceEntry::new("elsewhere.example");
+    documents(&[
+        &entry.port(80, "HTTP").port(7000, "TCP").at(addresses),
+        &DestinationRule::new("elsewhere.example", &format!("{{{policy}}}")),
+    ])
 }
 
 /// What aliyun.com answers.

@@ -8,6 +8,7 @@ use egret_tests::client::{APPLICATION_UID, Answer, curl};
 use egret_tests::egret::Proxy;
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
+use egret_tests::objects::{ServiceEntry, VirtualService, documents};
 use egret_tests::origin::{Origin, httpbin};
 use egret_tests::places::{Family, HTTPBIN_ORG, INGRESS_GATEWAY, Located, SLEEP};
 use egret_tests::process::{Finished, Process};
@@ -17,25 +18,22 @@ use serde_json::Value;
 use crate::helpers::stage;
 use crate::helpers::stage::{ALLOW_ANY, field};
 
-/// The origin behind the gateway, and routes to it for every name.
-pub(crate) const BEHIND: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: origin, namespace: istio-system}
-spec:
-  hosts: [origin.example]
-  ports: [{number: 80, name: http, protocol: HTTP}]
-  resolution: STATIC
-  endpoints: [{address: 198.51.100.12}]
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: all, namespace: istio-system}
-spec:
-  hosts: ['*']
-  gateways: [tls]
-  http: [{route: [{destination: {host: origin.example}}]}]
-";
+/// A rule that leads to the origin.
+pub(crate) const TO_ORIGIN: &str = "{route: [{destination: {host: origin.example}}]}";
+
+/// The origin behind the gateway, with one port, and the rules by which every name leads to it.
+pub(crate) fn behind(
+    port: u16,
+    protocol: &str,
+    rules: impl FnOnce(VirtualService) -> VirtualService,
+) -> String {
+    let entry = ServiceEntry::new("origin.example").namespace("istio-system");
+    let all = VirtualService::new("*").named("all").gateways(&["tls"]);
+    documents(&[
+        &entry.port(port, protocol).at([HTTPBIN_ORG.v4()]),
+        &rules(all.namespace("istio-system")),
+    ])
+}
 
 /// A gateway with one server, whose `tls` is `mode`, for these hosts.
 pub(crate) fn of_gateway(protocol: &str, hosts: &str, tls: &str) -> String {
@@ -68,7 +66,10 @@ impl Stage {
         let world = World::new(name, Family::V4)?;
         let origin = world.http(HTTPBIN_ORG, 80, &httpbin())?;
         let config = Folder::with(&[ALLOW_ANY])?;
-        config.write("behind.yaml", BEHIND)?;
+        config.write(
+            "behind.yaml",
+            &behind(80, "HTTP", |all| all.http(TO_ORIGIN)),
+        )?;
         Ok(Self {
             client: world.pod(SLEEP, "default")?,
             gateway_pod: world.gateway_pod(INGRESS_GATEWAY)?,

@@ -10,6 +10,7 @@ use anyhow::Context;
 use egret_tests::DEADLINE;
 use egret_tests::client::curl;
 use egret_tests::netns::Host;
+use egret_tests::objects::ServiceEntry;
 use egret_tests::places::{ELSEWHERE, Family, Located, SLEEP};
 use egret_tests::topology::World;
 use tokio::runtime::Runtime;
@@ -18,17 +19,10 @@ use crate::helpers::stage;
 use crate::http::conversion::peers::{ask_http2, http1, http2, message, trailer};
 
 /// The same site in HTTP/1 on port 80, and in HTTP/2 on port 8080.
-const CONFIG: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: elsewhere}
-spec:
-  hosts: [elsewhere.example]
-  ports:
-  - {number: 80, name: http, protocol: HTTP}
-  - {number: 8080, name: http2, protocol: HTTP2}
-  resolution: DNS
-";
+fn config() -> String {
+    let entry = ServiceEntry::new("elsewhere.example");
+    entry.port(80, "HTTP").port(8080, "HTTP2").to_string()
+}
 
 fn staged(
     name: &str,
@@ -41,7 +35,7 @@ fn staged(
         .build()?;
     let world = World::new(name, Family::V4)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered("conversion.yaml", &format!("{CONFIG}{more}"))?;
+    let config = stage::registered("conversion.yaml", &(config() + more))?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     test(&world, &runtime, &pod)
 }

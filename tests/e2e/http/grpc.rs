@@ -7,6 +7,7 @@ use egret_tests::DEADLINE;
 use egret_tests::egret::Proxy;
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
+use egret_tests::objects::{DestinationRule, Gateway, ServiceEntry, VirtualService, documents};
 use egret_tests::places::{EGRESS_GATEWAY, ELSEWHERE, Family, Located, SLEEP};
 use egret_tests::topology::World;
 use serde_json::json;
@@ -21,19 +22,8 @@ const PORT: u16 = 50_051;
 
 /// A ServiceEntry with one port of `protocol` on our site.
 fn entry(name: &str, port: u16, protocol: &str) -> String {
-    format!(
-        "---
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: {name}}}
-spec:
-  hosts: [{name}.example]
-  ports: [{{number: {port}, name: grpc, protocol: {protocol}}}]
-  resolution: STATIC
-  endpoints: [{{address: {}}}]
-",
-        ELSEWHERE.v4()
-    )
+    let entry = ServiceEntry::new(&format!("{name}.example"));
+    format!("---\n{}", entry.port(port, protocol).at([ELSEWHERE.v4()]))
 }
 
 fn runtime() -> anyhow::Result<Runtime> {
@@ -142,63 +132,23 @@ fn every_kind_of_call_passes_the_egress_gateway_and_tls() -> anyhow::Result<()> 
     let pod = world.pod(SLEEP, "default")?;
     let gateway_pod = world.gateway_pod(EGRESS_GATEWAY)?;
     let config = Folder::with(&[REGISTRY_ONLY])?;
-    let site = ELSEWHERE.v4();
-    let gateway_address = EGRESS_GATEWAY.v4();
-    config.write(
-        "grpc.yaml",
-        &format!(
-            "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: grpc}}
-spec:
-  hosts: [grpc.example]
-  ports:
-  - {{number: {PORT}, name: grpc, protocol: GRPC}}
-  - {{number: 443, name: grpc-tls, protocol: GRPC}}
-  resolution: STATIC
-  endpoints: [{{address: {site}}}]
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: gateway, namespace: istio-system}}
-spec:
-  hosts: [egress.istio-system.svc.cluster.local]
-  ports: [{{number: 80, name: http2, protocol: HTTP2}}]
-  resolution: STATIC
-  endpoints: [{{address: {gateway_address}}}]
----
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {{name: egress}}
-spec:
-  selector: {{istio: egressgateway}}
-  servers:
-  - port: {{number: 80, name: http2, protocol: HTTP2}}
-    hosts: [grpc.example]
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {{name: grpc}}
-spec:
-  hosts: [grpc.example]
-  gateways: [egress, mesh]
-  http:
-  - match: [{{gateways: [mesh], port: {PORT}}}]
-    route: [{{destination: {{host: egress.istio-system.svc.cluster.local, port: {{number: 80}}}}}}]
-  - match: [{{gateways: [egress], port: 80}}]
-    route: [{{destination: {{host: grpc.example, port: {{number: 443}}}}}}]
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {{name: grpc}}
-spec:
-  host: grpc.example
-  trafficPolicy:
-    portLevelSettings: [{{port: {{number: 443}}, tls: {{mode: SIMPLE}}}}]
-"
-        ),
-    )?;
+    let gateway = "egress.istio-system.svc.cluster.local";
+    let tls = "{portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE}}]}";
+    let entry = ServiceEntry::new("grpc.example").port(PORT, "GRPC");
+    let objects = documents(&[
+        &entry.port(443, "GRPC").at([ELSEWHERE.v4()]),
+        &ServiceEntry::new(gateway)
+            .namespace("istio-system")
+            .port(80, "HTTP2")
+            .at([EGRESS_GATEWAY.v4()]),
+        &Gateway::egress("egress").server(80, "HTTP2", &["grpc.example"]),
+        &VirtualService::new("grpc.example")
+            .gateways(&["egress", "mesh"])
+            .route(&format!("{{gateways: [mesh], port: {PORT}}}"), gateway, 80)
+            .route("{gateways: [egress], port: 80}", "grpc.example", 443),
+        &DestinationRule::new("grpc.example", tls),
+    ]);
+    config.write("grpc.yaml", &objects)?;
     let gateway = stage::egress_gateway(&world, &gateway_pod, &config)?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     runtime.block_on(async {
@@ -213,7 +163,7 @@ spec:
     })?;
     let callers = server.connections.all();
     assert!(
-        callers.iter().all(|peer| peer.ip() == gateway_address),
+        callers.iter().all(|peer| peer.ip() == EGRESS_GATEWAY.v4()),
         "{callers:?}"
     );
     let line = gateway.await_access(|line| field(line, "path") == "/test.Echo/Join")?;

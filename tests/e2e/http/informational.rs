@@ -5,21 +5,16 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use egret_tests::client::curl;
+use egret_tests::objects::ServiceEntry;
 use egret_tests::places::{ELSEWHERE, Family, Located, SLEEP};
 use egret_tests::topology::World;
 
 use crate::helpers::stage;
 
-const CONFIG: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: elsewhere}
-spec:
-  hosts: [elsewhere.example]
-  ports:
-  - {number: 80, name: http, protocol: HTTP}
-  resolution: DNS
-";
+fn config() -> String {
+    let entry = ServiceEntry::new("elsewhere.example");
+    entry.port(80, "HTTP").to_string()
+}
 
 /// An origin that hints, and asks for the body of whoever waits for that word.
 fn hinting(listener: TcpListener) -> anyhow::Result<()> {
@@ -61,7 +56,7 @@ fn curl_is_shown_hints_and_told_to_go_on() -> anyhow::Result<()> {
     let world = World::new("h2-interim", Family::V4)?;
     hinting(world.internet.listen(ELSEWHERE.v4(), 80)?)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered("elsewhere.yaml", CONFIG)?;
+    let config = stage::registered("elsewhere.yaml", &config())?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     for (version, shown) in [
         ("--http2-prior-knowledge", "HTTP/2"),

@@ -5,6 +5,7 @@ use std::path::Path;
 use egret_tests::client::{APPLICATION_UID, curl};
 use egret_tests::netns::Host;
 use egret_tests::nginx::Nginx;
+use egret_tests::objects::{DestinationRule, ServiceEntry, documents};
 use egret_tests::places::{ELSEWHERE, Family, Located, SLEEP};
 use egret_tests::process::Process;
 use egret_tests::topology::World;
@@ -13,25 +14,14 @@ use crate::helpers::stage;
 use crate::helpers::stage::field;
 
 /// Plain HTTP on port 80; on 8443 what goes out as HTTP/2 over TLS.
-const CONFIG: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: elsewhere}
-spec:
-  hosts: [elsewhere.example]
-  ports:
-  - {number: 80, name: http, protocol: HTTP}
-  - {number: 8443, name: http2, protocol: HTTP2, targetPort: 443}
-  resolution: DNS
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: elsewhere}
-spec:
-  host: elsewhere.example
-  trafficPolicy:
-    portLevelSettings: [{port: {number: 8443}, tls: {mode: SIMPLE}}]
-";
+fn config() -> String {
+    let entry = ServiceEntry::new("elsewhere.example");
+    let tls = "{portLevelSettings: [{port: {number: 8443}, tls: {mode: SIMPLE}}]}";
+    documents(&[
+        &entry.port(80, "HTTP").port_to(8443, "HTTP2", 443),
+        &DestinationRule::new("elsewhere.example", tls),
+    ])
+}
 
 const PLAIN: &str = "http://elsewhere.example";
 const HTTP2: &str = "http://elsewhere.example:8443";
@@ -65,7 +55,7 @@ fn staged(
         .pair(&[ELSEWHERE.name], egret_tests::certs::NOW)?;
     let nginx = Nginx::start(&world, ELSEWHERE.v4(), Some(&pair), settings)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered("nginx.yaml", CONFIG)?;
+    let config = stage::registered("nginx.yaml", &config())?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     test(&pod, &nginx, &sidecar)
 }

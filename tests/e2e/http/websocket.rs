@@ -11,6 +11,7 @@ use egret_tests::client::curl;
 use egret_tests::folder::Folder;
 use egret_tests::ledger::Ledger;
 use egret_tests::netns::Host;
+use egret_tests::objects::{DestinationRule, Gateway, ServiceEntry, VirtualService, documents};
 use egret_tests::places::{EGRESS_GATEWAY, ELSEWHERE, Family, Located, SLEEP};
 use egret_tests::topology::World;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -24,17 +25,10 @@ use tungstenite::{Message, WebSocket};
 use crate::helpers::stage;
 use crate::helpers::stage::{REGISTRY_ONLY, assert_fields, field};
 
-const ENTRY: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: elsewhere}
-spec:
-  hosts: [elsewhere.example]
-  ports:
-  - {number: 80, name: http, protocol: HTTP}
-  - {number: 443, name: http-tls, protocol: HTTP}
-  resolution: DNS
-";
+fn entry() -> String {
+    let entry = ServiceEntry::new("elsewhere.example");
+    entry.port(80, "HTTP").port(443, "HTTP").to_string()
+}
 
 /// What a server saw.
 #[derive(Clone, Debug, Default)]
@@ -187,7 +181,7 @@ fn a_conversation_passes_the_sidecar() -> anyhow::Result<()> {
     let world = World::new("websocket", Family::V4)?;
     let server = Server::start(world.internet.listen(ELSEWHERE.v4(), 80)?, None)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered("entry.yaml", ENTRY)?;
+    let config = stage::registered("entry.yaml", &entry())?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     converse(&pod, ELSEWHERE.v4())?;
     let asked = server.asked.all();
@@ -234,40 +228,18 @@ fn a_conversation_passes_the_egress_gateway_and_tls() -> anyhow::Result<()> {
     let pod = world.pod(SLEEP, "default")?;
     let gateway_pod = world.gateway_pod(EGRESS_GATEWAY)?;
     let config = Folder::with(&[REGISTRY_ONLY, stage::services(Family::V4)])?;
-    config.write("entry.yaml", ENTRY)?;
-    config.write(
-        "route.yaml",
-        "
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: egress}
-spec:
-  selector: {istio: egressgateway}
-  servers:
-  - port: {number: 80, name: http, protocol: HTTP}
-    hosts: [elsewhere.example]
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: elsewhere}
-spec:
-  hosts: [elsewhere.example]
-  gateways: [egress, mesh]
-  http:
-  - match: [{gateways: [mesh], port: 80}]
-    route: [{destination: {host: istio-egressgateway.istio-system.svc.cluster.local, port: {number: 80}}}]
-  - match: [{gateways: [egress], port: 80}]
-    route: [{destination: {host: elsewhere.example, port: {number: 443}}}]
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: elsewhere}
-spec:
-  host: elsewhere.example
-  trafficPolicy:
-    portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE}}]
-",
-    )?;
+    config.write("entry.yaml", &entry())?;
+    let routes = VirtualService::new("elsewhere.example").gateways(&["egress", "mesh"]);
+    let gateway = "istio-egressgateway.istio-system.svc.cluster.local";
+    let tls = "{portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE}}]}";
+    let objects = documents(&[
+        &Gateway::egress("egress").server(80, "HTTP", &["elsewhere.example"]),
+        &routes
+            .route("{gateways: [mesh], port: 80}", gateway, 80)
+            .route("{gateways: [egress], port: 80}", "elsewhere.example", 443),
+        &DestinationRule::new("elsewhere.example", tls),
+    ]);
+    config.write("route.yaml", &objects)?;
     let gateway = stage::egress_gateway(&world, &gateway_pod, &config)?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     converse(&pod, ELSEWHERE.v4())?;
@@ -288,7 +260,7 @@ fn who_is_refused_is_told_so() -> anyhow::Result<()> {
     let world = World::new("websocket-refused", Family::V4)?;
     let server = Server::start(world.internet.listen(ELSEWHERE.v4(), 80)?, None)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered("entry.yaml", ENTRY)?;
+    let config = stage::registered("entry.yaml", &entry())?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let error = open(&pod, ELSEWHERE.v4(), "/no").expect_err("the origin refuses");
     match error.downcast_ref::<tungstenite::Error>() {
@@ -327,7 +299,7 @@ spec:
   - timeout: 200ms
     route: [{destination: {host: elsewhere.example, port: {number: 80}}}]
 ";
-    config.write("entry.yaml", &format!("{ENTRY}{route}"))?;
+    config.write("entry.yaml", &(entry() + route))?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let (mut socket, _) = open(&pod, ELSEWHERE.v4(), "/chat")?;
     // Nothing comes for longer than the route allows an answer to take.

@@ -230,7 +230,7 @@ impl Packet {
         let port = first.strip_prefix("captured: goes to the proxy's port ");
         let fate = match port {
             Some(port) => Fate::Proxy(port.parse()?),
-            None if first.starts_with("left alone") => Fate::Untouched,
+            None if first.starts_with("not captured") => Fate::Untouched,
             // Somebody who is refused at a port where nobody listens learns nothing more.
             None if first.starts_with("refused") && self.owner.is_none() => Fate::Untouched,
             None if first.starts_with("refused") => Fate::Refused,

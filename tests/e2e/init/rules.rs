@@ -122,7 +122,7 @@ fn ipv6_of_a_dual_stack_pod_is_captured_only_when_asked_for() -> anyhow::Result<
 fn the_applications_own_loopback_calls_are_left_alone() -> anyhow::Result<()> {
     let world = World::new("init-loopback", Family::V4)?;
     let pod = world.pod(SLEEP, "default")?;
-    let application = world.serve(&pod, &[[127, 0, 0, 1].into()], 9080, None, &httpbin())?;
+    let application = world.serve(&pod, &[[127, 0, 0, 1].into()], 9080, &httpbin())?;
     let config = Folder::with(&[REGISTRY_ONLY])?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     assert_eq!(curl(&pod, &["http://127.0.0.1:9080/get"])?.status, 200);

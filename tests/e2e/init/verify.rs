@@ -105,7 +105,7 @@ fn leftovers_are_drift() -> anyhow::Result<()> {
             feed(&world.pod, &format!("{stem}-restore --noflush"), leftover)?;
             let drifted = verify()?;
             assert_eq!(drifted.code, 4, "{stem} under {backend:?}: {drifted:?}");
-            let drift = "drift: not wanted: chain ISTIO_OUTPUT of table nat";
+            let drift = "drift: not expected: chain ISTIO_OUTPUT of table nat";
             assert!(drifted.errors.contains(drift), "{stem}: {drifted:?}");
         }
         world.done(&flags)?;

@@ -182,7 +182,7 @@ fn each_port_has_its_pages_for_who_may_have_them() -> anyhow::Result<()> {
     let config = Folder::with(&[ALLOW_ANY])?;
     stage::redirect(&world, &pod, &egret_tests::egret::INJECTED)?;
     let metrics = at_once(|_| text(StatusCode::OK, "mine_total 1\n"));
-    world.serve(&pod, &[Ipv4Addr::LOCALHOST.into()], 8099, None, &metrics)?;
+    world.serve(&pod, &[Ipv4Addr::LOCALHOST.into()], 8099, &metrics)?;
     let sidecar = stage::sidecar_settings(&world, "default")
         .config(config.path())
         .env(

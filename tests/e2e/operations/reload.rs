@@ -12,6 +12,7 @@ use egret_tests::client;
 use egret_tests::client::curl;
 use egret_tests::folder::{Folder, MountedConfigMap, fixture};
 use egret_tests::netns::Host;
+use egret_tests::objects::MeshConfig;
 use egret_tests::origin::{Answer, AnswerBody, streamed};
 use egret_tests::places::{ALIYUN, CNN, EGRESS_GATEWAY, Family, Located, SLEEP};
 use egret_tests::topology::World;
@@ -250,8 +251,10 @@ fn the_mesh_configuration_of_a_revision_counts() -> anyhow::Result<()> {
     let config = Folder::new()?;
     config.write(
         "mesh.yaml",
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio-1-24, namespace: istio-system}\ndata:\n  mesh: |\n    \
-         outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n",
+        &MeshConfig::new()
+            .named("istio-1-24")
+            .set("outboundTrafficPolicy: {mode: REGISTRY_ONLY}")
+            .to_string(),
     )?;
     let _sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     assert_eq!(call(&pod)?, 502);

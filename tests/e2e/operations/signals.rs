@@ -5,16 +5,16 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use egret_tests::client;
 use egret_tests::client::curl;
 use egret_tests::egret::{ADMIN, PROXY_UID, Proxy, Settings};
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
+use egret_tests::objects::{Gateway, MeshConfig, VirtualService, documents};
 use egret_tests::origin::{Answer, Origin, text};
 use egret_tests::places::{EGRESS_GATEWAY, ELSEWHERE, Family, Located, SLEEP};
 use egret_tests::process::Process;
-use egret_tests::scrape;
 use egret_tests::topology::World;
+use egret_tests::{client, scrape};
 use hyper::StatusCode;
 use nix::sys::signal::Signal;
 use tokio::sync::watch;
@@ -100,13 +100,11 @@ fn sigusr1_reopens_the_access_log() -> anyhow::Result<()> {
         "elsewhere.yaml",
         &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
     )?;
-    let mesh = format!(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: istio, namespace: istio-system}}\ndata:\n  mesh: |\n    \
-         accessLogFile: {}\n    accessLogEncoding: JSON\n",
-        file.display()
-    );
+    let mesh = MeshConfig::new()
+        .set(&format!("accessLogFile: {}", file.display()))
+        .set("accessLogEncoding: JSON");
     config.remove(&[REGISTRY_ONLY])?;
-    config.write("mesh.yaml", &mesh)?;
+    config.write("mesh.yaml", &mesh.to_string())?;
     let sidecar = sidecar(&world, &pod, &config)?;
     assert_eq!(curl(&pod, &[QUICK])?.status, 200);
     let has_line = |path| fs::read_to_string(path).is_ok_and(|text| text.contains("/quick"));
@@ -313,25 +311,12 @@ fn a_gateway_that_drains_takes_calls() -> anyhow::Result<()> {
         "elsewhere.yaml",
         &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
     )?;
-    config.write(
-        "gateway.yaml",
-        "
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: egress}
-spec:
-  selector: {istio: egressgateway}
-  servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: [elsewhere.example]}]
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: elsewhere}
-spec:
-  hosts: [elsewhere.example]
-  gateways: [egress]
-  http: [{route: [{destination: {host: elsewhere.example, port: {number: 80}}}]}]
-",
-    )?;
+    let routes = VirtualService::new("elsewhere.example").gateways(&["egress"]);
+    let objects = documents(&[
+        &Gateway::egress("egress").server(8080, "HTTP", &["elsewhere.example"]),
+        &routes.route("{port: 8080}", "elsewhere.example", 80),
+    ]);
+    config.write("gateway.yaml", &objects)?;
     let address = EGRESS_GATEWAY.v4();
     let settings = Settings::gateway("istio=egressgateway")
         .pod_ip(address)

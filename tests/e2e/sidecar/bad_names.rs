@@ -3,6 +3,7 @@
 use egret_tests::client;
 use egret_tests::names::Answer;
 use egret_tests::netns::Host;
+use egret_tests::objects::ServiceEntry;
 use egret_tests::origin::{at_once, text};
 use egret_tests::places::{ALIYUN, CNN, ELSEWHERE, Family, Located, SLEEP};
 use egret_tests::topology::World;
@@ -12,18 +13,7 @@ use crate::helpers::stage;
 use crate::helpers::stage::{field, until};
 
 fn entry(name: &str) -> String {
-    format!(
-        "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: {}}}
-spec:
-  hosts: [{name}]
-  ports: [{{number: 80, name: http, protocol: HTTP}}]
-  resolution: DNS
----",
-        name.replace('.', "-")
-    )
+    format!("---\n{}", ServiceEntry::new(name).port(80, "HTTP"))
 }
 
 /// Calls `name` as if it resolved for the application.

@@ -9,6 +9,7 @@ use std::path::Path;
 use egret_tests::egret::{ADMIN, Proxy};
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
+use egret_tests::objects::{ServiceEntry, documents};
 use egret_tests::places::{ELSEWHERE, Family, GOOGLE, HTTPBIN_COM, Located, SLEEP};
 use egret_tests::process::{Finished, Process};
 use egret_tests::topology::World;
@@ -19,23 +20,12 @@ use crate::helpers::stage;
 use crate::helpers::stage::{REGISTRY_ONLY, assert_fields, field};
 
 /// Two services of bytes on one port, without addresses of their own.
-const DATABASES: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: first}
-spec:
-  hosts: [elsewhere.example]
-  ports: [{number: 9000, name: tcp, protocol: TCP}]
-  resolution: DNS
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: second}
-spec:
-  hosts: [www.google.com]
-  ports: [{number: 9000, name: tcp, protocol: TCP}]
-  resolution: DNS
-";
+fn databases() -> String {
+    documents(&[
+        &ServiceEntry::new("elsewhere.example").port(9000, "TCP"),
+        &ServiceEntry::new("www.google.com").port(9000, "TCP"),
+    ])
+}
 
 /// Starts a sidecar whose pod's queries are captured.
 fn capturing<'p>(world: &World, pod: &'p Host, config: &Folder) -> anyhow::Result<Proxy<'p>> {
@@ -93,7 +83,7 @@ fn two_databases_on_one_port(family: Family) -> anyhow::Result<()> {
         b"other\n",
     )?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered("databases.yaml", DATABASES)?;
+    let config = stage::registered("databases.yaml", &databases())?;
     let sidecar = capturing(&world, &pod, &config)?;
 
     for (name, said, cluster) in [
@@ -139,7 +129,7 @@ fn two_databases_on_one_port_v6() -> anyhow::Result<()> {
 fn other_names_are_the_name_servers_business() -> anyhow::Result<()> {
     let world = World::new("dns-capture-forwarded", Family::V4)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered("databases.yaml", DATABASES)?;
+    let config = stage::registered("databases.yaml", &databases())?;
     let _sidecar = capturing(&world, &pod, &config)?;
     for options in ["ndots:1", "ndots:1 use-vc"] {
         let asked = world.names.questions(HTTPBIN_COM.name);
@@ -166,7 +156,7 @@ fn a_reload_changes_the_answers() -> anyhow::Result<()> {
         addresses(&pod, ELSEWHERE.name, "ndots:1")?,
         [ELSEWHERE.v4()]
     );
-    config.write("databases.yaml", DATABASES)?;
+    config.write("databases.yaml", &databases())?;
     sidecar.await_page("/names", DEADLINE, |page| page.contains(ELSEWHERE.name))?;
     assert_eq!(addresses(&pod, ELSEWHERE.name, "ndots:1")?.len(), 2);
     Ok(())
@@ -212,7 +202,7 @@ fn unread_dump(pod: &Host) -> anyhow::Result<TcpStream> {
 fn large_pages_hold_up_neither_queries_nor_probes() -> anyhow::Result<()> {
     let world = World::new("dns-capture-pages", Family::V4)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered("databases.yaml", DATABASES)?;
+    let config = stage::registered("databases.yaml", &databases())?;
     config.write("many.yaml", &many_services())?;
     let sidecar = capturing(&world, &pod, &config)?;
     let mut dumps = Vec::new();

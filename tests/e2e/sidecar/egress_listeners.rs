@@ -7,6 +7,7 @@ use egret_tests::client::{Answer, curl};
 use egret_tests::egret::Proxy;
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
+use egret_tests::objects::{MeshConfig, ServiceEntry, documents};
 use egret_tests::origin::httpbin;
 use egret_tests::places::{ELSEWHERE, Family, HTTPBIN_ORG, Located, SLEEP};
 use egret_tests::topology::World;
@@ -15,23 +16,14 @@ use serde_json::json;
 use crate::helpers::stage;
 use crate::helpers::stage::{ALLOW_ANY, REGISTRY_ONLY, assert_fields, field};
 
-const DIALLED: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: httpbin}
-spec:
-  hosts: [httpbin.org]
-  ports: [{number: 80, name: http, protocol: HTTP}]
-  resolution: DNS
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: bytes}
-spec:
-  hosts: [elsewhere.example]
-  ports: [{number: 9000, name: tcp, protocol: TCP}]
-  resolution: DNS
----
+fn entries() -> String {
+    documents(&[
+        &ServiceEntry::new("httpbin.org").port(80, "HTTP"),
+        &ServiceEntry::new("elsewhere.example").port(9000, "TCP"),
+    ])
+}
+
+const LISTENERS: &str = "---
 apiVersion: networking.istio.io/v1
 kind: Sidecar
 metadata: {name: dialled}
@@ -49,7 +41,7 @@ spec:
 /// A sidecar in a pod whose calls are not redirected.
 fn sidecar<'p>(world: &World, pod: &'p Host, mesh: &str) -> anyhow::Result<(Proxy<'p>, Folder)> {
     let config = Folder::with(&[mesh])?;
-    config.write("dialled.yaml", DIALLED)?;
+    config.write("listeners.yaml", &(entries() + LISTENERS))?;
     let sidecar = stage::sidecar_settings(world, "default")
         .config(config.path())
         .start(world, pod)?;
@@ -85,17 +77,11 @@ fn the_mesh_may_ask_for_a_proxy_beside_redirection() -> anyhow::Result<()> {
     let origin = world.http(HTTPBIN_ORG, 80, &httpbin())?;
     let pod = world.pod(SLEEP, "default")?;
     let config = Folder::with(&[REGISTRY_ONLY])?;
-    let (entries, _) = DIALLED.split_at(DIALLED.find("kind: Sidecar").expect("a Sidecar"));
-    let entries = entries
-        .trim_end()
-        .trim_end_matches("apiVersion: networking.istio.io/v1");
-    config.write("entries.yaml", entries)?;
-    config.write(
-        "mesh-registry-only.yaml",
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |-\n    \
-         accessLogFile: /dev/stdout\n    accessLogEncoding: JSON\n    proxyHttpPort: 8080\n    \
-         outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n",
-    )?;
+    config.write("entries.yaml", &entries())?;
+    let mesh = MeshConfig::logged()
+        .set("proxyHttpPort: 8080")
+        .set("outboundTrafficPolicy: {mode: REGISTRY_ONLY}");
+    config.write("mesh-registry-only.yaml", &mesh.to_string())?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let answer = through(&pod, "http://httpbin.org/status/418")?;
     assert_eq!(answer.status, 418, "{answer:?}");
@@ -135,7 +121,7 @@ fn bytes_are_dialled_too() -> anyhow::Result<()> {
         Ok(heard)
     })?;
     assert_eq!(heard, "hello world");
-    config.remove(&["dialled.yaml"])?;
+    config.remove(&["listeners.yaml"])?;
     sidecar.await_log(&["port closed", "127.0.0.1:9000"])?;
     Ok(())
 }

@@ -29,7 +29,6 @@ fn relayed_over(family: Family, source: &str) -> anyhow::Result<()> {
         &pod,
         &[PRODUCTPAGE.v4(), PRODUCTPAGE.v6()],
         9080,
-        None,
         &httpbin(),
     )?;
     stage::redirect(&world, &pod, &egret::INJECTED)?;

@@ -37,7 +37,7 @@ fn outside_passes_and_inside_is_refused(name: &str, ranges: &[&str]) -> anyhow::
     let world = World::new(&format!("001-ranges-{name}"), Family::V4)?;
     let outside = world.http(HTTPBIN_ORG, 80, &httpbin())?;
     let neighbour = world.pod(PRODUCTPAGE, "default")?;
-    let inside = world.serve(&neighbour, &[PRODUCTPAGE.v4()], 9080, None, &httpbin())?;
+    let inside = world.serve(&neighbour, &[PRODUCTPAGE.v4()], 9080, &httpbin())?;
     let pod = world.pod(SLEEP, "default")?;
     let config = Folder::with(&[REGISTRY_ONLY])?;
     let sidecar = stage::sidecar_with(

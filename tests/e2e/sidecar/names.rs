@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use egret_tests::client::curl;
 use egret_tests::names::Answer;
 use egret_tests::netns::Host;
+use egret_tests::objects::ServiceEntry;
 use egret_tests::origin::{at_once, text};
 use egret_tests::places::{CNN, ELSEWHERE, Family, Located, SLEEP, Site};
 use egret_tests::topology::World;
@@ -20,11 +21,7 @@ const NOWHERE: Site = Site {
 };
 
 fn entry(name: &str) -> String {
-    format!(
-        "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {}}}\nspec:\n  hosts: [{name}]\n  \
-         ports: [{{number: 80, name: http, protocol: HTTP}}]\n  resolution: DNS\n",
-        name.replace('.', "-")
-    )
+    format!("---\n{}", ServiceEntry::new(name).port(80, "HTTP"))
 }
 
 /// The status of a call to `name`, for which the application itself asks nobody.
@@ -146,8 +143,7 @@ fn the_other_family_is_tried_where_one_leads_nowhere() -> anyhow::Result<()> {
 
 #[test]
 fn another_address_is_tried_of_a_name_that_a_caller_thought_of() -> anyhow::Result<()> {
-    let wild = entry("'*.shop.example'")
-        .replace("name: '*-shop-example'", "name: wild")
-        .replace("resolution: DNS", "resolution: DYNAMIC_DNS");
+    let wild = ServiceEntry::new("*.shop.example").port(80, "HTTP");
+    let wild = wild.resolution("DYNAMIC_DNS").to_string();
     lost("names-wildcard", &[NOWHERE.v4(), CNN.v4()], &wild)
 }

@@ -8,6 +8,7 @@ use egret_tests::client::{Answer, curl};
 use egret_tests::egret::{Proxy, Settings};
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
+use egret_tests::objects::{Gateway, ServiceEntry, VirtualService, documents};
 use egret_tests::origin::{at_once, httpbin, text};
 use egret_tests::places::{EGRESS_GATEWAY, ELSEWHERE, Family, Located, SLEEP};
 use egret_tests::topology::World;
@@ -24,66 +25,46 @@ const TLS_FAILED: i32 = 35;
 const OTHER_UID: u32 = 2000;
 
 /// A gateway that forwards names below `loop.example` to what they resolve to: HTTP, TLS by its SNI, and bytes.
-const GATEWAY: &str = "
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: egress, namespace: istio-system}
-spec:
-  selector: {istio: egressgateway}
-  servers:
-  - port: {number: 80, name: http, protocol: HTTP}
-    hosts: ['*']
-  - port: {number: 443, name: tls, protocol: TLS}
-    hosts: ['*']
-    tls: {mode: PASSTHROUGH}
-  - port: {number: 7000, name: tcp, protocol: TCP}
-    hosts: ['*']
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: bytes, namespace: istio-system}
-spec:
-  hosts: [fixed.loop.example]
-  gateways: [egress]
-  tcp: [{route: [{destination: {host: fixed.loop.example, port: {number: 7000}}}]}]
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: fixed, namespace: istio-system}
-spec:
-  hosts: [fixed.loop.example]
-  ports: [{number: 80, name: http, protocol: HTTP}, {number: 7000, name: tcp, protocol: TCP}]
-  resolution: STATIC
-  endpoints: [{address: 0.0.0.0}]
-";
+fn listeners() -> String {
+    let hosts = &["*"];
+    let listeners = Gateway::egress("egress")
+        .server(80, "HTTP", hosts)
+        .tls(443, "TLS", hosts, "{mode: PASSTHROUGH}")
+        .server(7000, "TCP", hosts);
+    let fixed = "fixed.loop.example";
+    let bytes = VirtualService::new(fixed)
+        .gateways(&["egress"])
+        .tcp("{route: [{destination: {host: fixed.loop.example, port: {number: 7000}}}]}");
+    let entry = ServiceEntry::new(fixed)
+        .port(80, "HTTP")
+        .port(7000, "TCP")
+        .at([Ipv4Addr::UNSPECIFIED]);
+    documents(&[
+        &listeners.namespace("istio-system"),
+        &bytes.namespace("istio-system"),
+        &entry.namespace("istio-system"),
+    ])
+}
 
 /// A host of the gateway.
 fn host(name: &str, rule: &str) -> String {
-    format!(
-        "---
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: {name}, namespace: istio-system}}
-spec:
-  hosts: [{name}.loop.example]
-  ports:
-  - {{number: 80, name: http, protocol: HTTP}}
-  - {{number: 81, name: other, protocol: HTTP}}
-  - {{number: 443, name: tls, protocol: TLS}}
-  resolution: DNS
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {{name: {name}, namespace: istio-system}}
-spec:
-  hosts: [{name}.loop.example]
-  gateways: [egress]
-  http: [{{{rule}}}]
-  tls:
-  - match: [{{port: 443, sniHosts: [{name}.loop.example]}}]
-    route: [{{destination: {{host: {name}.loop.example, port: {{number: 443}}}}}}]
-"
-    )
+    let host = format!("{name}.loop.example");
+    let entry = ServiceEntry::new(&host)
+        .port(80, "HTTP")
+        .port(81, "HTTP")
+        .port(443, "TLS");
+    let by_sni = format!(
+        "{{match: [{{port: 443, sniHosts: [{host}]}}], route: [{{destination: {{host: {host}, port: {{number: 443}}}}}}]}}"
+    );
+    let rules = VirtualService::new(&host)
+        .gateways(&["egress"])
+        .http(&format!("{{{rule}}}"))
+        .tls(&by_sni);
+    let objects = documents(&[
+        &entry.namespace("istio-system"),
+        &rules.namespace("istio-system"),
+    ]);
+    format!("---\n{objects}")
 }
 
 /// The rule of a host that goes to its own name.
@@ -100,7 +81,7 @@ fn gateway<'p>(
     pod: &'p Host,
     hosts: &[String],
 ) -> anyhow::Result<(Proxy<'p>, Folder)> {
-    let config = stage::registered("gateway.yaml", &(GATEWAY.to_owned() + &hosts.concat()))?;
+    let config = stage::registered("gateway.yaml", &(listeners() + &hosts.concat()))?;
     let gateway = Settings::gateway("istio=egressgateway")
         .config(config.path())
         .start(world, pod)?;
@@ -227,7 +208,7 @@ fn a_gateway_dials_no_loopback_address_of_a_name() -> anyhow::Result<()> {
     let gateway_pod = world.gateway_pod(EGRESS_GATEWAY)?;
     let page = at_once(|_| text(StatusCode::OK, "secret\n"));
     let here = Ipv4Addr::LOCALHOST.into();
-    let secret = world.serve(&gateway_pod, &[here], 81, None, &page)?;
+    let secret = world.serve(&gateway_pod, &[here], 81, &page)?;
     world.resolve("inner.loop.example", &[here]);
     let rule = "route: [{destination: {host: inner.loop.example, port: {number: 81}}}]";
     let (gateway, _config) = gateway(&world, &gateway_pod, &[host("inner", rule)])?;
@@ -258,33 +239,9 @@ fn the_other_addresses_of_a_name_are_dialled() -> anyhow::Result<()> {
 }
 
 /// An egress listener on loopback, whose hosts lead back to it: by name, by address, and by what the client dialled.
-const DIALLED: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: name}
-spec:
-  hosts: [name.loop.example]
-  ports: [{number: 9080, name: http, protocol: HTTP}]
-  resolution: DNS
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: fixed}
-spec:
-  hosts: [fixed.loop.example]
-  ports: [{number: 9080, name: http, protocol: HTTP}]
-  resolution: STATIC
-  endpoints: [{address: 127.0.0.1}]
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: none}
-spec:
-  hosts: [none.loop.example]
-  ports: [{number: 9080, name: http, protocol: HTTP}]
-  resolution: NONE
----
-apiVersion: networking.istio.io/v1
+fn on_loopback() -> String {
+    let entry = |name: &str| ServiceEntry::new(&format!("{name}.loop.example")).port(9080, "HTTP");
+    let listener = "apiVersion: networking.istio.io/v1
 kind: Sidecar
 metadata: {name: dialled}
 spec:
@@ -294,6 +251,13 @@ spec:
     captureMode: NONE
     hosts: ['./*']
 ";
+    documents(&[
+        &entry("name"),
+        &entry("fixed").at([Ipv4Addr::LOCALHOST]),
+        &entry("none").resolution("NONE"),
+        &listener,
+    ])
+}
 
 #[test]
 fn a_sidecar_does_not_dial_its_listener_on_loopback() -> anyhow::Result<()> {
@@ -301,7 +265,7 @@ fn a_sidecar_does_not_dial_its_listener_on_loopback() -> anyhow::Result<()> {
     world.resolve("name.loop.example", &[Ipv4Addr::LOCALHOST.into()]);
     let pod = world.pod(SLEEP, "default")?;
     let config = Folder::with(&[ALLOW_ANY])?;
-    config.write("dialled.yaml", DIALLED)?;
+    config.write("on-loopback.yaml", &on_loopback())?;
     let sidecar = Settings::sidecar("default")
         .config(config.path())
         .start(&world, &pod)?;
@@ -354,15 +318,10 @@ fn explained(pod: &Host, world: &World, config: &Folder, host: &str) -> anyhow::
 }
 
 /// A host behind a DNS name, for HTTP and bytes.
-const REGISTERED: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: elsewhere}
-spec:
-  hosts: [elsewhere.example]
-  ports: [{number: 80, name: http, protocol: HTTP}, {number: 7000, name: tcp, protocol: TCP}]
-  resolution: DNS
-";
+fn registered() -> String {
+    let entry = ServiceEntry::new("elsewhere.example");
+    entry.port(80, "HTTP").port(7000, "TCP").to_string()
+}
 
 #[test]
 fn a_sidecar_of_the_wrong_user_does_not_serve_itself() -> anyhow::Result<()> {
@@ -385,7 +344,7 @@ fn wrong_user(family: Family) -> anyhow::Result<()> {
     )?;
     let pod = world.pod(SLEEP, "default")?;
     stage::redirect(&world, &pod, &egret_tests::egret::INJECTED)?;
-    let config = stage::registered("elsewhere.yaml", REGISTERED)?;
+    let config = stage::registered("elsewhere.yaml", &registered())?;
     let sidecar = stage::sidecar_settings(&world, "default")
         .config(config.path())
         .uid(OTHER_UID)
@@ -429,18 +388,11 @@ fn wrong_user(family: Family) -> anyhow::Result<()> {
 fn the_admin_port_is_no_endpoint() -> anyhow::Result<()> {
     let world = World::new("own-listener-admin", Family::V4)?;
     let pod = world.pod(SLEEP, "default")?;
-    let entry = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: admin}
-spec:
-  hosts: [admin.example]
-  ports: [{number: 80, name: http, protocol: HTTP, targetPort: 15000}]
-  resolution: STATIC
-  endpoints: [{address: 127.0.0.1}]
-";
+    let entry = ServiceEntry::new("admin.example")
+        .port_to(80, "HTTP", 15000)
+        .at([Ipv4Addr::LOCALHOST]);
     let config = Folder::with(&[REGISTRY_ONLY])?;
-    config.write("admin.yaml", entry)?;
+    config.write("admin.yaml", &entry.to_string())?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let resolve = format!("admin.example:80:{}", ELSEWHERE.v4());
     let answer = curl(

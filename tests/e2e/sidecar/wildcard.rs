@@ -116,13 +116,7 @@ fn a_sidecar_resolves_the_host_and_the_sni() -> anyhow::Result<()> {
     let gone = curl(&pod, &["--resolve", &resolve, "http://gone.wild.example/"])?;
     assert_eq!(gone.status, 503, "where the caller dials does not matter");
     let here = "127.0.0.1".parse()?;
-    let secret = world.serve(
-        &pod,
-        &[here],
-        80,
-        None,
-        &at_once(|_| text(StatusCode::OK, "")),
-    )?;
+    let secret = world.serve(&pod, &[here], 80, &at_once(|_| text(StatusCode::OK, "")))?;
     world.resolve("inner.wild.example", &[here]);
     let resolve = at("inner.wild.example", 80, &WILD);
     let inner = curl(&pod, &["--resolve", &resolve, "http://inner.wild.example/"])?;

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use egret_tests::certs::{Authority, NOW};
 use egret_tests::client::APPLICATION_UID;
+use egret_tests::objects::MeshConfig;
 use egret_tests::process::Process;
 
 use crate::helpers::stage::until;
-use crate::helpers::tls_stage::{Stage, of_gateway};
+use crate::helpers::tls_stage::{Stage, behind, of_gateway};
 
 const NAME: &str = "spiffe://cluster.local/ns/default/sa/sleep";
 
@@ -15,10 +16,9 @@ const HEADER: &str = "x-forwarded-client-cert";
 
 /// The mesh, with what stands in `defaultConfig`.
 fn mesh(config: &str) -> String {
-    format!(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: istio, namespace: istio-system}}\ndata:\n  mesh: |\n    \
-         accessLogFile: /dev/stdout\n    accessLogEncoding: JSON\n    defaultConfig: {{{config}}}\n"
-    )
+    let mesh = MeshConfig::logged();
+    mesh.set(&format!("defaultConfig: {{{config}}}"))
+        .to_string()
 }
 
 #[test]
@@ -112,10 +112,9 @@ fn proxies_in_front_and_the_port_are_told() -> anyhow::Result<()> {
         .write("gateway.yaml", &of_gateway("HTTPS", "[shop.example]", &tls))?;
     stage.config.write(
         "behind.yaml",
-        &crate::helpers::tls_stage::BEHIND.replace(
-            "http: [{route",
-            "http: [{rewrite: {authority: inner.example}, route",
-        ),
+        &behind(80, "HTTP", |all| {
+            all.http("{rewrite: {authority: inner.example}, route: [{destination: {host: origin.example}}]}")
+        }),
     )?;
     let _gateway = stage.start()?;
     let seen = || -> anyhow::Result<[String; 3]> {

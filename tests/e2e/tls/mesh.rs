@@ -7,6 +7,7 @@ use egret_tests::certs::{Authority, NOW};
 use egret_tests::client::curl;
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
+use egret_tests::objects::{DestinationRule, Gateway, ServiceEntry, VirtualService, documents};
 use egret_tests::origin::httpbin;
 use egret_tests::places::{EGRESS_GATEWAY, Family, HTTPBIN_ORG, Located, SLEEP};
 use egret_tests::topology::World;
@@ -15,46 +16,25 @@ use nix::mount::MsFlags;
 use crate::helpers::stage;
 use crate::helpers::stage::{REGISTRY_ONLY, field, services, until};
 
-const MESH: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: httpbin, namespace: istio-system}
-spec:
-  hosts: [httpbin.org]
-  ports: [{number: 80, name: http, protocol: HTTP}]
-  resolution: STATIC
-  endpoints: [{address: 198.51.100.12}]
----
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: egress, namespace: istio-system}
-spec:
-  selector: {istio: egressgateway}
-  servers:
-  - port: {number: 443, name: mesh, protocol: HTTPS}
-    hosts: [httpbin.org]
-    tls: {mode: ISTIO_MUTUAL}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: egress, namespace: istio-system}
-spec:
-  host: istio-egressgateway.istio-system.svc.cluster.local
-  trafficPolicy:
-    tls: {mode: ISTIO_MUTUAL, sni: httpbin.org, subjectAltNames: ['spiffe://cluster.local/ns/istio-system/sa/egress']}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: httpbin, namespace: istio-system}
-spec:
-  hosts: [httpbin.org]
-  gateways: [mesh, egress]
-  http:
-  - match: [{gateways: [mesh], port: 80}]
-    route: [{destination: {host: istio-egressgateway.istio-system.svc.cluster.local, port: {number: 443}}}]
-  - match: [{gateways: [egress]}]
-    route: [{destination: {host: httpbin.org}}]
-";
+fn objects() -> String {
+    let gateway = "istio-egressgateway.istio-system.svc.cluster.local";
+    let tls = "{tls: {mode: ISTIO_MUTUAL, sni: httpbin.org, subjectAltNames: ['spiffe://cluster.local/ns/istio-system/sa/egress']}}";
+    let routes = VirtualService::new("httpbin.org")
+        .gateways(&["mesh", "egress"])
+        .route("{gateways: [mesh], port: 80}", gateway, 443)
+        .route("{gateways: [egress]}", "httpbin.org", 80);
+    let listener =
+        Gateway::egress("egress").tls(443, "HTTPS", &["httpbin.org"], "{mode: ISTIO_MUTUAL}");
+    let entry = ServiceEntry::new("httpbin.org")
+        .port(80, "HTTP")
+        .at([HTTPBIN_ORG.v4()]);
+    documents(&[
+        &entry.namespace("istio-system"),
+        &listener.namespace("istio-system"),
+        &DestinationRule::new(gateway, tls).namespace("istio-system"),
+        &routes.namespace("istio-system"),
+    ])
+}
 
 #[test]
 fn sidecar_and_gateway_know_each_other() -> anyhow::Result<()> {
@@ -76,7 +56,7 @@ fn sidecar_and_gateway_know_each_other() -> anyhow::Result<()> {
         "spiffe://cluster.local/ns/istio-system/sa/egress",
     )?;
     let config = Folder::with(&[REGISTRY_ONLY, services(Family::V4)])?;
-    config.write("mesh.yaml", MESH)?;
+    config.write("mesh.yaml", &objects())?;
     let gateway = stage::egress_gateway(&world, &gateway_pod, &config)?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
 
@@ -97,7 +77,7 @@ fn sidecar_and_gateway_know_each_other() -> anyhow::Result<()> {
         &["-k", "--resolve", &outside, "https://httpbin.org/get"],
     )?;
     assert_eq!(stranger.status, 0, "{stranger:?}");
-    config.write("mesh.yaml", &MESH.replace("sa/egress", "sa/other"))?;
+    config.write("mesh.yaml", &objects().replace("sa/egress", "sa/other"))?;
     until(|| Ok(curl(&pod, &["--resolve", &resolve, &url])?.status == 503))?;
     let line = sidecar.await_access(|line| line["response_code"] == 503)?;
     let why = field(&line, "upstream_transport_failure_reason");

@@ -7,6 +7,7 @@ use egret_tests::client::{Answer, curl};
 use egret_tests::egret::Proxy;
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
+use egret_tests::objects::ServiceEntry;
 use egret_tests::origin::{Origin, at_once, text};
 use egret_tests::places::{CNN, Family, Located, SLEEP};
 use egret_tests::topology::World;
@@ -19,16 +20,10 @@ use crate::helpers::tls_stage::secret;
 const NAME: &str = "shop.example";
 
 /// The origin, called on port 80 and dialled on 443.
-const ENTRY: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: shop, namespace: default}
-spec:
-  hosts: [shop.example]
-  ports: [{number: 80, name: http, protocol: HTTP, targetPort: 443}]
-  resolution: STATIC
-  endpoints: [{address: 198.51.100.14}]
-";
+fn entry() -> String {
+    let entry = ServiceEntry::new("shop.example");
+    entry.port_to(80, "HTTP", 443).at([CNN.v4()]).to_string()
+}
 
 /// A world with an application, its sidecar's settings, and an HTTPS origin.
 struct Stage {
@@ -51,7 +46,7 @@ impl Stage {
         let origin = world.https(CNN, pair(&world.authority)?.server(clients)?, &answer)?;
         let plain = world.http(CNN, 80, &answer)?;
         world.resolve(NAME, &[CNN.v4()]);
-        let config = stage::registered("entry.yaml", ENTRY)?;
+        let config = stage::registered("entry.yaml", &entry())?;
         Ok(Self {
             pod: world.pod(SLEEP, "default")?,
             world,

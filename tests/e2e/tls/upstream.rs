@@ -5,6 +5,7 @@ use std::path::Path;
 use egret_tests::certs::{Authority, NOW};
 use egret_tests::client::curl;
 use egret_tests::nginx;
+use egret_tests::objects::{DestinationRule, ServiceEntry, documents};
 use egret_tests::places::{CNN, Family, Located, SLEEP};
 use egret_tests::process::Process;
 use egret_tests::topology::World;
@@ -15,27 +16,11 @@ use crate::helpers::tls_stage::authority_secret;
 
 /// The origin, called on port 80 and dialled on 443, and what its DestinationRule says.
 fn shop(protocol: &str, tls: &str) -> String {
-    format!(
-        "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: shop}}
-spec:
-  hosts: [shop.example]
-  ports: [{{number: 80, name: http, protocol: {protocol}, targetPort: 443}}]
-  resolution: STATIC
-  endpoints: [{{address: {}}}]
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {{name: shop}}
-spec:
-  host: shop.example
-  trafficPolicy:
-    tls: {tls}
-",
-        CNN.v4()
-    )
+    let entry = ServiceEntry::new("shop.example");
+    documents(&[
+        &entry.port_to(80, protocol, 443).at([CNN.v4()]),
+        &DestinationRule::new("shop.example", &format!("{{tls: {tls}}}")),
+    ])
 }
 
 /// Writes a certificate for the shop and its key; gives their paths.

@@ -13,6 +13,7 @@ use egret_tests::egret::Proxy;
 use egret_tests::folder::Folder;
 use egret_tests::ledger::Ledger;
 use egret_tests::netns::Host;
+use egret_tests::objects::{DestinationRule, MeshConfig, ServiceEntry, documents};
 use egret_tests::origin::{Answer, Origin, at_once, text};
 use egret_tests::places::{ELSEWHERE, Family, Located, SLEEP, Site};
 use egret_tests::process::Process;
@@ -113,9 +114,12 @@ impl Stage {
         let world = World::new(name, Family::V4)?;
         let (word, go) = watch::channel(false);
         world.resolve("elsewhere.example", &[FRONT.v4()]);
-        let policy = format!("connectionPool: {{{pool}}}");
-        let config = elsewhere(&[FRONT.v4()], &policy)
-            .replace("name: http, protocol: HTTP", "name: http, protocol: HTTP2");
+        let entry = ServiceEntry::new("elsewhere.example").port(80, "HTTP2");
+        let policy = format!("{{connectionPool: {{{pool}}}}}");
+        let config = documents(&[
+            &entry.port(7000, "TCP").at([FRONT.v4()]),
+            &DestinationRule::new("elsewhere.example", &policy),
+        ]);
         Ok(Self {
             config: stage::registered("elsewhere.yaml", &config)?,
             pod: world.pod(SLEEP, "default")?,
@@ -279,8 +283,9 @@ fn the_meshs_keepalive_is_that_of_every_connection() -> anyhow::Result<()> {
     folder.write("elsewhere.yaml", &config("tcp: {connectTimeout: 5s}"))?;
     folder.write(
         "mesh.yaml",
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    \
-         tcpKeepalive: {time: 75s, interval: 15s, probes: 3}\n",
+        &MeshConfig::new()
+            .set("tcpKeepalive: {time: 75s, interval: 15s, probes: 3}")
+            .to_string(),
     )?;
     let sidecar = stage::sidecar(&world, &pod, "default", &folder)?;
     for (site, port) in [(ELSEWHERE, 7000), (FRONT, 7001)] {

@@ -7,6 +7,7 @@ use egret_tests::client::curl;
 use egret_tests::egret::Proxy;
 use egret_tests::names::Answer;
 use egret_tests::netns::Host;
+use egret_tests::objects::ServiceEntry;
 use egret_tests::origin::{at_once, text};
 use egret_tests::places::{ALIYUN, CNN, ELSEWHERE, Family, Located, SLEEP};
 use egret_tests::process::Process;
@@ -21,11 +22,7 @@ use crate::helpers::stage::{assert_fields, field, until};
 const NAME: &str = "shop.example";
 
 fn entry(name: &str) -> String {
-    format!(
-        "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {}}}\nspec:\n  hosts: [{name}]\n  \
-         ports: [{{number: 80, name: http, protocol: HTTP}}]\n  resolution: DNS\n",
-        name.replace('.', "-")
-    )
+    format!("---\n{}", ServiceEntry::new(name).port(80, "HTTP"))
 }
 
 /// The status of a call to `name`, for which the application itself asks nobody.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use egret_tests::client::curl;
 use egret_tests::folder::Folder;
 use egret_tests::ledger::Ledger;
+use egret_tests::objects::{DestinationRule, ServiceEntry, documents};
 use egret_tests::origin::{at_once, text};
 use egret_tests::places::{ELSEWHERE, Family, Located, SLEEP, Site};
 use egret_tests::topology::World;
@@ -158,27 +159,12 @@ fn equal_requests_go_to_equal_endpoints() -> anyhow::Result<()> {
     let pod = world.pod(SLEEP, "default")?;
     let config = Folder::with(&[REGISTRY_ONLY])?;
     let rule = |hash: &str| {
-        format!(
-            "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: elsewhere}}
-spec:
-  hosts: [elsewhere.example]
-  ports: [{{number: 80, name: http, protocol: HTTP}}]
-  resolution: STATIC
-  endpoints: [{{address: {}}}, {{address: {}}}]
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {{name: elsewhere}}
-spec:
-  host: elsewhere.example
-  trafficPolicy: {{loadBalancer: {{consistentHash: {{{hash}}}}}}}
-",
-            ONE.v4(),
-            OTHER.v4()
-        )
+        let entry = ServiceEntry::new("elsewhere.example").port(80, "HTTP");
+        let policy = format!("{{loadBalancer: {{consistentHash: {{{hash}}}}}}}");
+        documents(&[
+            &entry.at([ONE.v4(), OTHER.v4()]),
+            &DestinationRule::new("elsewhere.example", &policy),
+        ])
     };
     config.write(
         "hash.yaml",

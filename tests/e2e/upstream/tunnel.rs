@@ -7,6 +7,7 @@ use std::{io, thread};
 
 use egret_tests::client::curl;
 use egret_tests::ledger::Ledger;
+use egret_tests::objects::{ServiceEntry, documents};
 use egret_tests::origin::{at_once, text};
 use egret_tests::places::{Family, GOOGLE, Located, SLEEP, Site};
 use egret_tests::topology::World;
@@ -21,23 +22,19 @@ const PROXY: Site = Site {
     number: 20,
 };
 
-const CONFIG: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: proxy}
-spec:
-  hosts: [proxy.corp.example]
-  ports: [{number: 3128, name: tcp, protocol: TCP}]
-  resolution: DNS
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: google}
-spec:
-  hosts: [www.google.com]
-  ports: [{number: 443, name: tls, protocol: TLS}]
-  resolution: DNS
----
+/// The corporate proxy, and the service that is called through it.
+fn entries(proxy: &str, host: &str, port: u16, protocol: &str) -> String {
+    documents(&[
+        &ServiceEntry::new(PROXY.name).port(3128, proxy),
+        &ServiceEntry::new(host).port(port, protocol),
+    ])
+}
+
+fn config() -> String {
+    entries("TCP", GOOGLE.name, 443, "TLS") + BY_CONNECT
+}
+
+const BY_CONNECT: &str = "---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: google}
@@ -128,7 +125,7 @@ fn the_clients_tls_goes_through_the_tunnel() -> anyhow::Result<()> {
         "HTTP/1.1 200 Connection established\r\n\r\n",
     )?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered("tunnel.yaml", CONFIG)?;
+    let config = stage::registered("tunnel.yaml", &config())?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let answer = curl(&pod, &["https://www.google.com/"])?;
     assert_eq!(
@@ -210,7 +207,7 @@ fn a_post_carries_the_clients_tls() -> anyhow::Result<()> {
     let pod = world.pod(SLEEP, "default")?;
     let config = stage::registered(
         "tunnel.yaml",
-        &CONFIG.replace("protocol: CONNECT", "protocol: POST"),
+        &config().replace("protocol: CONNECT", "protocol: POST"),
     )?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let body = "y".repeat(100_000);
@@ -231,23 +228,11 @@ fn a_post_carries_the_clients_tls() -> anyhow::Result<()> {
 }
 
 /// Requests to `shop.example` go out through a proxy that speaks TLS.
-const HTTPS_PROXY: &str = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: proxy}
-spec:
-  hosts: [proxy.corp.example]
-  ports: [{number: 3128, name: http, protocol: HTTP}]
-  resolution: DNS
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: shop}
-spec:
-  hosts: [shop.example]
-  ports: [{number: 80, name: http, protocol: HTTP}]
-  resolution: DNS
----
+fn tls_config() -> String {
+    entries("HTTP", "shop.example", 80, "HTTP") + BY_TLS
+}
+
+const BY_TLS: &str = "---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: shop}
@@ -303,7 +288,7 @@ fn requests_go_through_a_proxy_that_speaks_tls() -> anyhow::Result<()> {
     world.resolve("shop.example", &[GOOGLE.v4()]);
     let heads = https_proxy(&world, world.authority.server(&[PROXY.name])?)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered("tunnel.yaml", HTTPS_PROXY)?;
+    let config = stage::registered("tunnel.yaml", &tls_config())?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let answer = curl(&pod, &["http://shop.example/a"])?;
     assert_eq!(
@@ -328,7 +313,7 @@ fn a_proxy_with_a_wrong_certificate_is_asked_nothing() -> anyhow::Result<()> {
     world.resolve("shop.example", &[GOOGLE.v4()]);
     let heads = https_proxy(&world, world.authority.server(&["other.corp.example"])?)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered("tunnel.yaml", HTTPS_PROXY)?;
+    let config = stage::registered("tunnel.yaml", &tls_config())?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     assert_eq!(curl(&pod, &["http://shop.example/a"])?.status, 503);
     let line = sidecar.await_access(|line| line["response_code"] == 503)?;
@@ -344,7 +329,7 @@ fn a_proxy_that_refuses_is_told_of() -> anyhow::Result<()> {
     world.resolve(PROXY.name, &[PROXY.v4()]);
     let _asked = corporate_proxy(&world, GOOGLE.v4(), "HTTP/1.1 403 Forbidden\r\n\r\n")?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered("tunnel.yaml", CONFIG)?;
+    let config = stage::registered("tunnel.yaml", &config())?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     let answer = curl(&pod, &["https://www.google.com/"])?;
     assert_ne!(answer.exit, 0, "{answer:?}");
@@ -378,7 +363,7 @@ fn proxies_that_do_not_consent() -> anyhow::Result<()> {
         Ok(())
     });
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered("tunnel.yaml", CONFIG)?;
+    let config = stage::registered("tunnel.yaml", &config())?;
     let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
     for (answer, words) in answers {
         let known = sidecar.output.len();

@@ -2,6 +2,7 @@
 
 use egret_tests::client::curl;
 use egret_tests::nginx;
+use egret_tests::objects::{ServiceEntry, documents};
 use egret_tests::places::{ELSEWHERE, Family, Located, SLEEP};
 use egret_tests::topology::World;
 use serde_json::json;
@@ -11,23 +12,13 @@ use crate::helpers::stage::{assert_fields, field};
 
 /// Two services at one socket: HTTP on port 80, and bytes on 7000.
 fn entries(path: &str) -> String {
-    let entry = |name: &str, port: &str| {
-        format!(
-            "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: {name}}}
-spec:
-  hosts: [{name}.example]
-  ports: [{port}]
-  resolution: STATIC
-  endpoints: [{{address: 'unix://{path}'}}]
-"
-        )
-    };
-    let http = entry("elsewhere", "{number: 80, name: http, protocol: HTTP}");
-    let tcp = entry("bytes", "{number: 7000, name: tcp, protocol: TCP}");
-    format!("{http}---{tcp}")
+    let at = [format!("unix://{path}")];
+    documents(&[
+        &ServiceEntry::new("elsewhere.example")
+            .port(80, "HTTP")
+            .at(&at),
+        &ServiceEntry::new("bytes.example").port(7000, "TCP").at(&at),
+    ])
 }
 
 #[test]

@@ -106,3 +106,46 @@ fn namespaces_that_see_the_same_are_looked_at_once() {
     // n1 stands for n2, n3 and n5; n4 sees more, and n6 has a rule of its own for what is another's.
     assert_eq!(seen, [("n1", 3), ("n4", 0), ("n6", 0)]);
 }
+
+/// What is wrong with a Telemetry shows only to the workloads that it is for.
+#[test]
+fn telemetries_have_viewers() {
+    let telemetry = |namespace: &str, selector: &str| {
+        format!(
+            "---\napiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {{name: t{}, namespace: {namespace}}}\nspec: {{{selector}}}\n",
+            selector.len()
+        )
+    };
+    let selector = "selector: {matchLabels: {app: cart}}";
+    let viewers = |content: &str| {
+        let (objects, problems) = load(
+            &[Text {
+                file: "f".into(),
+                bytes: content.into(),
+            }],
+            None,
+        );
+        assert!(problems.is_empty(), "{problems:?}");
+        let viewers = crate::lint::workloads::workloads(&objects).into_iter();
+        let viewers = viewers.map(|viewer| {
+            let labels = viewer
+                .workload
+                .labels
+                .value("app")
+                .unwrap_or_default()
+                .to_owned();
+            format!("{} {labels}", viewer.workload.namespace)
+        });
+        viewers.collect::<Vec<_>>()
+    };
+    assert_eq!(viewers(&telemetry("istio-system", "")), ["default "]);
+    assert_eq!(viewers(&telemetry("shop", "")), ["shop "]);
+    assert_eq!(
+        viewers(&telemetry("shop", selector)),
+        ["shop ", "shop cart"]
+    );
+    assert_eq!(
+        viewers(&telemetry("istio-system", selector)),
+        ["istio-system cart"]
+    );
+}

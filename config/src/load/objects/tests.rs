@@ -10,6 +10,7 @@ mod virtual_service;
 mod destination_rule;
 mod gateway;
 mod sidecar;
+mod telemetry;
 mod mesh_config;
 mod kubernetes;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::mesh::settings::{AccessLogEncoding, Mesh};
-use crate::model::mesh::{proxy_headers, unread};
+use crate::model::mesh::{formats, provider_parse, proxy_headers, tracing, unread};
 use crate::model::meta::{ExportTo, Meta};
 use crate::model::outbound_policy::OutboundPolicy;
 use crate::model::policy::{connection_pool, localities, traffic_policy};
@@ -56,6 +56,14 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, diagnostics: &mut Diagnostics
     }
     mesh.access_log_file = wire.access_log_file.as_str().into();
     mesh.access_log_format = wire.access_log_format.as_str().into();
+    mesh.log_format = formats::of_mesh(
+        mesh.access_log_encoding,
+        &wire.access_log_format,
+        diagnostics,
+    );
+    mesh.extension_providers = provider_parse::providers(&wire.extension_providers, diagnostics);
+    mesh.default_providers = provider_parse::defaults(wire.default_providers.as_ref());
+    mesh.tracing = tracing::parse(wire, diagnostics);
     // 0s is how Istio says that there is no limit, which egret never does.
     mesh.detection_timeout = read::duration(
         diagnostics,

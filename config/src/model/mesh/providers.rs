@@ -22,8 +22,8 @@ pub enum ProviderKind {
     Tracer(Tracer),
     /// `prometheus`.
     Prometheus,
-    /// A kind that egret does not support, by its name in MeshConfig.
-    Unsupported(Arc<str>),
+    /// A kind that egret does not support, by its name in MeshConfig; empty where it has none.
+    Unsupported(&'static str),
 }
 
 /// A file that access-log lines are written to.
@@ -31,8 +31,8 @@ pub enum ProviderKind {
 pub struct AccessLogFile {
     /// The path.
     pub path: Arc<str>,
-    /// What a line is.
-    pub format: FormatSource,
+    /// What a line is; `None` where nothing is written about it.
+    pub format: Option<FormatSource>,
     /// `omitEmptyValues`: what has no value is left out.
     pub omit_empty: bool,
 }
@@ -92,6 +92,10 @@ pub enum TracerProtocol {
         short_trace_id: bool,
         /// `traceContextOption` USE_B3_WITH_W3C_PROPAGATION: `traceparent` beside `x-b3-*`.
         w3c: bool,
+        /// `timeout`; `None` is unset.
+        timeout: Option<Duration>,
+        /// `headers`, by name in lower case.
+        headers: Vec<(Arc<str>, SecretValue)>,
     },
 }
 

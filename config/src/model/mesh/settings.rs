@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::mesh::providers::{DefaultProviders, ExtensionProvider};
+use crate::model::mesh::providers::{DefaultProviders, ExtensionProvider, FormatSource};
 use crate::model::mesh::proxy_headers::{ProxyHeaders, Topology};
+use crate::model::mesh::tracing::MeshTracing;
 use crate::model::meta::{ExportTo, Meta};
 use crate::model::outbound_policy::OutboundPolicy;
 use crate::model::policy::{Keepalive, Locality, TrafficPolicy};
@@ -52,11 +53,15 @@ pub struct Mesh {
     pub access_log_encoding: AccessLogEncoding,
     /// `accessLogFormat`; empty is the default line or keys.
     pub access_log_format: Arc<str>,
+    /// What both say together: what a line of `accessLogFile` is.
+    pub log_format: FormatSource,
     /// `extensionProviders`, in order.
     pub extension_providers: Vec<Arc<ExtensionProvider>>,
     /// `defaultProviders`.
     pub default_providers: DefaultProviders,
-    /// `dnsRefreshRate`: how soon a failed name is asked again.
+    /// `enableTracing` and `defaultConfig.tracing`.
+    pub tracing: MeshTracing,
+    /// `dnsRefreshRate`: how soon at the latest a name that failed is asked for again.
     pub dns_refresh_rate: Duration,
     /// `h2UpgradePolicy` UPGRADE.
     pub h2_upgrade: bool,
@@ -95,8 +100,10 @@ impl Default for Mesh {
             access_log_file: "".into(),
             access_log_encoding: AccessLogEncoding::Text,
             access_log_format: "".into(),
+            log_format: FormatSource::DefaultText,
             extension_providers: Vec::new(),
             default_providers: DefaultProviders::default(),
+            tracing: MeshTracing::default(),
             dns_refresh_rate: Duration::from_secs(60),
             h2_upgrade: false,
             locality: Locality::default(),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::model::secret::base64;
 use crate::problem::{Diagnostics, NO_VALUE};
+use crate::value::base64;
 use crate::wire::virtual_service as wire;
 
 /// `directResponse`.
@@ -39,7 +39,7 @@ pub(super) fn parse(
                 return None;
             }
             (Some(text), None) => text.as_bytes().into(),
-            (None, Some(encoded)) => match base64(encoded) {
+            (None, Some(encoded)) => match base64::decode(encoded) {
                 Some(bytes) => bytes.into(),
                 None => {
                     diagnostics.error("body.bytes", encoded, "expected base64");

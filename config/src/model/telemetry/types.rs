@@ -17,10 +17,14 @@ pub struct Telemetry {
     pub meta: Arc<Meta>,
     /// `selector.matchLabels`; `None` where it has none, and means its whole namespace.
     pub selector: Option<Labels>,
+    /// It has `accessLogging`, of whatever mode.
+    pub logs: bool,
     /// `accessLogging`, in order.
     pub access_logging: Vec<AccessLogging>,
     /// `metrics`, in order.
     pub metrics: Vec<Metrics>,
+    /// It has `tracing`, of whatever mode.
+    pub traces: bool,
     /// `tracing`, in order.
     pub tracing: Vec<Tracing>,
 }

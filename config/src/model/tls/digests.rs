@@ -1,7 +1,7 @@
 //! Digests of certificates and of their keys, as a Gateway lists them.
 
-use crate::model::secret::base64;
 use crate::problem::Diagnostics;
+use crate::value::base64;
 
 /// A SHA-256 digest.
 pub type Digest = [u8; 32];
@@ -9,7 +9,13 @@ pub type Digest = [u8; 32];
 /// Reads `verifyCertificateSpki`: base64.
 pub(super) fn of_keys(texts: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<Digest> {
     let words = "expected the SHA-256 of a public key in base64, 44 characters";
-    each(texts, "verifyCertificateSpki", words, diagnostics, base64)
+    each(
+        texts,
+        "verifyCertificateSpki",
+        words,
+        diagnostics,
+        base64::decode,
+    )
 }
 
 /// Reads `verifyCertificateHash`: hexadecimal, with or without colons between the bytes.

@@ -15,7 +15,7 @@ use crate::snapshot::findings::Findings;
 use crate::snapshot::gateways::build::{Build, narrowed};
 use crate::snapshot::gateways::listener::{GatewayListener, TlsAction};
 use crate::snapshot::gateways::serving::{Serving, origin};
-use crate::snapshot::routes::{Site, stream_route};
+use crate::snapshot::routes::{Compiler, Site, stream_route};
 use crate::snapshot::services::TieBreak;
 
 impl<'o> Build<'_, 'o, '_> {
@@ -114,8 +114,10 @@ impl<'o> Build<'_, 'o, '_> {
                         &rule.destinations,
                         server.port,
                         &format!("spec.tls[{rule_at}]"),
-                        self.clusters,
-                        self.findings,
+                        &mut Compiler {
+                            clusters: self.clusters,
+                            findings: self.findings,
+                        },
                     );
                     let Some(route) = route else {
                         continue;
@@ -182,8 +184,10 @@ impl<'o> Build<'_, 'o, '_> {
                     &rule.destinations,
                     server.port,
                     &format!("spec.tcp[{rule_at}]"),
-                    self.clusters,
-                    self.findings,
+                    &mut Compiler {
+                        clusters: self.clusters,
+                        findings: self.findings,
+                    },
                 );
                 if let Some(route) = route {
                     return Some((route, origin));

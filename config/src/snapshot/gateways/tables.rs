@@ -8,7 +8,7 @@ use crate::model::tls::ServerTlsMode;
 use crate::snapshot::gateways::build::{Build, narrowed};
 use crate::snapshot::gateways::serving::Serving;
 use crate::snapshot::gateways::shared::{self, Shared};
-use crate::snapshot::routes::{Site, http_rules};
+use crate::snapshot::routes::{Compiler, Site, http_rules};
 use crate::snapshot::table::{RouteTable, VirtualHost};
 
 impl<'o> Build<'_, 'o, '_> {
@@ -41,8 +41,10 @@ impl<'o> Build<'_, 'o, '_> {
                     vs,
                     &self.bound[at].http,
                     &site,
-                    self.clusters,
-                    self.findings,
+                    &mut Compiler {
+                        clusters: self.clusters,
+                        findings: self.findings,
+                    },
                 );
                 if rules.is_empty() {
                     continue;

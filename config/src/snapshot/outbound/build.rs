@@ -17,9 +17,10 @@ use crate::snapshot::chains::{ChainOrigin, FilterChains};
 use crate::snapshot::clusters::Clusters;
 use crate::snapshot::findings::Findings;
 use crate::snapshot::outbound::listener::Listener;
+use crate::snapshot::routes::Compiler;
 use crate::snapshot::table::RouteTable;
 use crate::snapshot::virtual_hosts::index::VirtualServices;
-use crate::snapshot::virtual_hosts::{Rules, own_table, proxy_table, shared_table};
+use crate::snapshot::virtual_hosts::{Rules, Tables};
 use crate::snapshot::visible::Imports;
 use crate::snapshot::workload::Workload;
 
@@ -247,20 +248,24 @@ impl Build<'_, '_, '_> {
 
     /// Gives the listeners of this egress listener their route tables.
     pub(super) fn tables(&mut self) {
-        let mut rules = Rules::default();
+        let mut tables = Tables {
+            objects: self.objects,
+            workload: self.workload,
+            virtual_services: self.virtual_services,
+            rules: Rules::default(),
+            compiler: Compiler {
+                clusters: self.clusters,
+                findings: self.findings,
+            },
+        };
         let mut shared: HashMap<u16, Arc<RouteTable>> = HashMap::new();
         let proxies = self.imports.port.is_some_and(|port| port.proxies);
-        let make = if proxies { proxy_table } else { shared_table };
         for (bind, port) in std::mem::take(&mut self.drafts.shared) {
             let table = shared.entry(port).or_insert_with(|| {
-                Arc::new(make(
-                    (self.objects, self.workload),
-                    self.virtual_services,
-                    port,
-                    &mut rules,
-                    self.clusters,
-                    self.findings,
-                ))
+                Arc::new(match proxies {
+                    true => tables.proxy(port),
+                    false => tables.shared(port),
+                })
             });
             let listener = match bind {
                 Some(ip) => self.drafts.by_address.get_mut(&(ip, port)),
@@ -271,15 +276,7 @@ impl Build<'_, '_, '_> {
             }
         }
         for (ip, port, host) in std::mem::take(&mut self.drafts.own) {
-            let table = own_table(
-                (self.objects, self.workload),
-                self.virtual_services,
-                port,
-                &host,
-                &mut rules,
-                self.clusters,
-                self.findings,
-            );
+            let table = tables.own(port, &host);
             if let Some(listener) = self.drafts.by_address.get_mut(&(ip, port)) {
                 listener.http.get_or_insert(Arc::new(table));
             }

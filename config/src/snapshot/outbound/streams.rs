@@ -10,7 +10,7 @@ use crate::model::service::{Service, ServicePort};
 use crate::model::source::GatewayName;
 use crate::snapshot::chains::{Chain, ChainOrigin, StreamRoute};
 use crate::snapshot::outbound::build::Build;
-use crate::snapshot::routes::{Site, stream_route};
+use crate::snapshot::routes::{Compiler, Site, stream_route};
 use crate::snapshot::target::Target;
 
 impl Build<'_, '_, '_> {
@@ -42,8 +42,10 @@ impl Build<'_, '_, '_> {
                         &rule.destinations,
                         port.number,
                         &format!("spec.tls[{at}]"),
-                        self.clusters,
-                        self.findings,
+                        &mut Compiler {
+                            clusters: self.clusters,
+                            findings: self.findings,
+                        },
                     );
                     let Some(act) = route else {
                         continue;
@@ -124,8 +126,10 @@ impl Build<'_, '_, '_> {
                     &rule.destinations,
                     port.number,
                     &format!("spec.tcp[{at}]"),
-                    self.clusters,
-                    self.findings,
+                    &mut Compiler {
+                        clusters: self.clusters,
+                        findings: self.findings,
+                    },
                 );
                 let Some(act) = route else {
                     continue;

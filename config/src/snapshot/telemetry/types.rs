@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::expression::Expression;
-use crate::model::mesh::{FormatSource, TracerProtocol};
+use crate::model::mesh::{FormatSource, TracerProtocol, TracingServiceName};
 use crate::model::telemetry::{CustomTag, Metric, TagOverride};
 
 /// What is logged, measured and traced for a workload.
@@ -22,6 +22,8 @@ pub struct Telemetry {
 /// A file that access-log lines are written to, and which.
 #[derive(Clone, Debug)]
 pub struct AccessLogTarget {
+    /// The name of the provider; `None` for `accessLogFile` of MeshConfig.
+    pub provider: Option<Arc<str>>,
     /// The file.
     pub path: Arc<str>,
     /// What a line is.
@@ -70,6 +72,8 @@ pub struct Tracing {
     pub cluster: Arc<str>,
     /// The host of the collector.
     pub authority: Arc<str>,
+    /// The port of the collector.
+    pub port: u16,
     /// What is spoken with it.
     pub protocol: TracerProtocol,
     /// The share of calls that are sampled where nobody decided yet, in millionths.
@@ -82,6 +86,8 @@ pub struct Tracing {
     pub use_request_id: bool,
     /// Headers of traces are sent to the destination.
     pub context_propagation: bool,
+    /// What `service.name` of spans is made of.
+    pub service_name: TracingServiceName,
     /// Characters of the path in a span.
     pub max_tag_length: u32,
 }

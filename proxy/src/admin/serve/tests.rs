@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use egret_config::labels::Labels;
+use egret_config::model::mesh::AccessLogEncoding;
 use egret_config::snapshot::workload::{Mode, Workload};
 use futures_util::FutureExt;
 use http::{Method, Uri};
@@ -21,8 +22,10 @@ use crate::life::drain::Drain;
 use crate::life::end::Command;
 use crate::life::ready::Ready;
 use crate::listen::reconcile::ListenerStatus;
+use crate::report::access_log::AccessLog;
 use crate::report::metrics::identity::Identity;
 use crate::report::metrics::registry::Metrics;
+use crate::report::reporter::{Reporter, Sink};
 use crate::source::compile::Terms;
 use crate::source::files::Options;
 use crate::source::files::follow::FileSource;
@@ -45,7 +48,7 @@ fn admin(folder: &Path) -> Admin {
         workload,
         ignore_authorization_policies: false,
     };
-    let (_, snapshot) = FileSource::load(options.clone(), terms, status.clone()).expect("load");
+    let (_, snapshot) = FileSource::load(options, terms, status.clone()).expect("load");
     let names = Names::new(runtime.handle().clone(), |_| {
         Box::pin(std::future::pending())
     });
@@ -58,8 +61,8 @@ fn admin(folder: &Path) -> Admin {
         metrics: Arc::new(metrics),
         application: Arc::default(),
         status,
-        source: Arc::new(options),
         listener_status: ListenerStatus::default(),
+        access_log: Arc::new(AccessLog::start().expect("a thread")),
         names: Arc::new(names),
         shared_clusters: Arc::default(),
         ready: Ready::new(),
@@ -298,6 +301,73 @@ fn a_rejected_edit_is_told_with_its_reasons() {
     assert_eq!(value["rejected"]["problems"][0], "a.yaml:3: the reason");
     assert_eq!(value["rejected"]["since"], "1970-01-01T00:00:00Z");
     assert_eq!(value["loaded"]["version"], 1);
+}
+
+#[test]
+fn lines_of_the_access_log_are_counted() {
+    let folder = tempfile::tempdir().expect("folder");
+    let admin = admin(folder.path());
+    let counted = || {
+        let (_, _, text) = ask(&admin, "GET", "/config_dump");
+        let (_, _, json) = ask(&admin, "GET", "/config_dump?format=json");
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        let (_, counts) = text.split_once("ACCESS LOG\n").expect("counts");
+        let (counts, _) = counts.split_once("\n\n").expect("more");
+        (counts.to_owned(), json["access_log"].clone())
+    };
+    let counts = |written: u64, dropped: u64| {
+        (
+            format!("  lines written: {written}\n  lines dropped: {dropped}"),
+            json!({ "lines_written": written, "lines_dropped": dropped }),
+        )
+    };
+    let log: Arc<dyn Sink> = admin.access_log.clone();
+    let reporter = Reporter::new([log]);
+    // A file that takes no bytes.
+    for (file, expected) in [
+        ("log".as_ref(), counts(2, 0)),
+        (Path::new("/dev/full"), counts(2, 2)),
+    ] {
+        let path = folder.path().join(file).to_str().expect("UTF-8").into();
+        let configured = admin.access_log.configure(&path, AccessLogEncoding::Json);
+        configured.expect("a log");
+        for _ in 0..2 {
+            reporter.begin().end();
+        }
+        assert!(admin.access_log.flush(Duration::from_secs(60)));
+        assert_eq!(counted(), expected);
+    }
+}
+
+#[test]
+fn a_call_is_explained_by_what_is_in_force_and_not_by_the_files() {
+    const QUERY: &str = "/explain?to=203.0.113.9:443&protocol=tls&sni=hidden.example";
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("a.yaml");
+    let registry_only = "
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data: {mesh: 'outboundTrafficPolicy: {mode: REGISTRY_ONLY}'}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: hidden, namespace: other}
+spec:
+  hosts: [hidden.example]
+  exportTo: ['.']
+  ports: [{number: 443, name: tls, protocol: TLS}]
+  resolution: DNS
+";
+    std::fs::write(&file, registry_only).expect("write");
+    let admin = admin(folder.path());
+    let told = ask(&admin, "GET", QUERY).2;
+    assert!(
+        told.contains("ServiceEntry other/hidden has the host and port 443"),
+        "{told}"
+    );
+    std::fs::remove_file(&file).expect("remove");
+    assert_eq!(ask(&admin, "GET", QUERY).2, told);
 }
 
 /// Serves the admin pages to so many clients at a time, while `talk` talks to them.

@@ -4,12 +4,8 @@ use std::rc::Rc;
 
 use tokio::sync::watch;
 
-use crate::client::pool::http2::Http2Connection;
-use crate::client::pool::{Key, Pool};
-use crate::failure::Failure;
-
-/// What comes of making a shared connection.
-pub(in crate::client::pool) type Made = Result<Http2Connection, Failure>;
+use crate::client::pool::key::Key;
+use crate::client::pool::shared::{Made, SharedConnections};
 
 /// Whose turn it is to make a shared connection.
 #[derive(Debug)]
@@ -23,19 +19,33 @@ pub enum ConnectTurn {
 /// The right to make a shared connection. Whoever comes meanwhile waits for it.
 #[derive(Debug)]
 pub struct ConnectOnce {
-    pub(in crate::client::pool) pool: Rc<Pool>,
-    pub(in crate::client::pool) key: Key,
-    pub(in crate::client::pool) told: watch::Sender<Option<Made>>,
+    shared: Rc<SharedConnections>,
+    key: Key,
+    told: watch::Sender<Option<Made>>,
+}
+
+impl ConnectTurn {
+    /// The first who asks has the turn, until it is done or given up.
+    pub(super) fn of(shared: &Rc<SharedConnections>, key: &Key) -> Self {
+        let mut making = shared.making.borrow_mut();
+        if let Some(others) = making.get(key) {
+            return Self::Wait(others.clone());
+        }
+        let (told, others) = watch::channel(None);
+        making.insert(key.clone(), others);
+        Self::Make(ConnectOnce {
+            shared: Rc::clone(shared),
+            key: key.clone(),
+            told,
+        })
+    }
 }
 
 impl ConnectOnce {
     /// Says what came of it, and keeps the connection where the next request looks for it.
     pub fn done(self, made: &Made) {
         if let Ok(shared) = made {
-            let mut all = self.pool.shared.borrow_mut();
-            all.entry(self.key.clone())
-                .or_default()
-                .push(shared.clone());
+            self.shared.add(self.key.clone(), shared.clone());
         }
         self.told.send_replace(Some(made.clone()));
     }
@@ -43,6 +53,6 @@ impl ConnectOnce {
 
 impl Drop for ConnectOnce {
     fn drop(&mut self) {
-        self.pool.making.borrow_mut().remove(&self.key);
+        self.shared.making.borrow_mut().remove(&self.key);
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::client::body::RequestBody;
-use crate::client::pool::HEAD_MAX;
+use crate::client::pool::limits::HEAD_MAX;
 use crate::codec::incoming::Incoming;
 use crate::codec::trailers;
 use crate::codec::trailers::{Place, Trailing};

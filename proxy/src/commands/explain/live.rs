@@ -1,11 +1,8 @@
 //! A call described by a query (`to=1.2.3.4:443&protocol=tls&sni=a.com`), decided by a snapshot in force. For the admin
 //! page.
 
-use std::cell::OnceCell;
 use std::net::SocketAddr;
 
-use egret_config::load;
-use egret_config::model::service::Service;
 use egret_config::snapshot::Snapshot;
 use serde_json::{Map, Value};
 
@@ -13,12 +10,12 @@ use crate::commands::explain::call::{Call, To, WrongCall};
 use crate::commands::explain::output::Output;
 use crate::commands::explain::{json, query, remedy, resolution, text};
 use crate::dns::names::NameFacts;
-use crate::source::files;
-use crate::source::files::Options;
+use crate::source::registered::Registered;
 
 /// What becomes of the call that a query describes, as text or as a JSON object. The parts of the query are the keys of
 /// a call ([`Call::of_json`]); `header` may come several times. `names` gives what is known of a name that is
-/// dialled. Text has the YAML that would allow a refused call; for that `services` loads what is registered.
+/// dialled. Text has the YAML that would allow a refused call; for that `services` are those
+/// that are registered.
 ///
 /// # Errors
 /// A query that describes no call; a name that the snapshot has no address for.
@@ -27,7 +24,7 @@ pub fn explain(
     names: &dyn Fn(&str) -> Option<NameFacts>,
     query: &str,
     output: Output,
-    services: &dyn Fn() -> Vec<Service>,
+    services: &[Registered],
 ) -> Result<String, WrongCall> {
     let (call, unknown) = Call::of_json(&object(query))?;
     if !unknown.is_empty() {
@@ -51,24 +48,11 @@ pub fn explain(
     resolution::add(&mut answer, snapshot, names);
     Ok(match output {
         Output::Text => {
-            let loaded = OnceCell::new();
-            let services = || -> &[Service] { loaded.get_or_init(services) };
-            let remedy = remedy::remedy(snapshot, &services, &answer);
+            let remedy = remedy::remedy(snapshot, services, &answer);
             text::text(&answer, remedy.as_ref())
         }
         Output::Json => format!("{:#}\n", json::value(&answer)),
     })
-}
-
-/// The services of configuration files; none when they cannot be read.
-pub fn services(options: &Options) -> Vec<Service> {
-    files::texts(options).map_or_else(
-        |_| Vec::new(),
-        |texts| {
-            let (objects, _) = load::load(&texts.objects, texts.mesh_config.as_ref());
-            objects.services
-        },
-    )
 }
 
 /// A query as the JSON object of a call. A `+` stays one: paths and headers have it.

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use egret_config::decide::flag::Flag;
 use egret_config::decide::outcome::OutcomeKind;
 use egret_config::host::{HostPattern, split_authority};
-use egret_config::model::service::Service;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::workload::{Mode, Workload};
 
 use crate::commands::explain::answer::Answer;
 use crate::commands::explain::call::Protocol;
+use crate::source::registered::Registered;
 
 /// What to do about a refused call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,10 +22,10 @@ pub(super) struct Remedy {
 }
 
 /// What would allow a call; `None` when it is not refused, or by its own fault.
-/// `services` gives all that are registered, whether the workload sees them or not; it is called only where they matter.
-pub(super) fn remedy<'s>(
+/// `services` are all that are registered, whether the workload sees them or not.
+pub(super) fn remedy(
     snapshot: &Snapshot,
-    services: &dyn Fn() -> &'s [Service],
+    services: &[Registered],
     answer: &Answer,
 ) -> Option<Remedy> {
     let workload = &snapshot.workload;
@@ -69,11 +69,7 @@ fn called(answer: &Answer) -> Option<String> {
 }
 
 /// A ServiceEntry for what nobody registered; or, when somebody did, why that does not count.
-fn registration<'s>(
-    snapshot: &Snapshot,
-    services: &dyn Fn() -> &'s [Service],
-    answer: &Answer,
-) -> Remedy {
+fn registration(snapshot: &Snapshot, services: &[Registered], answer: &Answer) -> Remedy {
     let namespace = &*snapshot.workload.namespace;
     let port = answer.to.port();
     let words = |advice: String| Remedy {
@@ -86,17 +82,17 @@ fn registration<'s>(
             yaml: by_address(namespace, answer),
         };
     };
-    let own = services()
+    let own = services
         .iter()
         .filter(|service| service.host.matches(&name));
-    let mut own: Vec<&Service> = own.collect();
+    let mut own: Vec<&Registered> = own.collect();
     own.sort_by(|one, other| one.host.by_specificity(&other.host));
-    let is_in = |service: &&&Service| service.ports.iter().any(|one| one.number == port);
+    let is_in = |service: &&&Registered| service.ports.iter().any(|(number, _)| *number == port);
     if let Some(service) = own.iter().find(is_in) {
         let title = service.meta.title();
-        let declared = service.ports.iter().find(|one| one.number == port);
+        let declared = service.ports.iter().find(|(number, _)| *number == port);
         let declared = declared
-            .map(|one| one.protocol.to_string())
+            .map(|(_, protocol)| protocol.to_string())
             .unwrap_or_default();
         let seen = snapshot
             .clusters
@@ -180,11 +176,7 @@ fn protocol(answer: &Answer) -> &'static str {
 }
 
 /// What a cluster lacks, of which only the name is known: `outbound|port|subset|host`.
-fn missing<'s>(
-    snapshot: &Snapshot,
-    services: &dyn Fn() -> &'s [Service],
-    answer: &Answer,
-) -> Option<Remedy> {
+fn missing(snapshot: &Snapshot, services: &[Registered], answer: &Answer) -> Option<Remedy> {
     let namespace = &snapshot.workload.namespace;
     let cluster = answer.outcome.cluster.as_deref()?;
     let mut parts = cluster.splitn(4, '|').skip(1);
@@ -206,15 +198,17 @@ fn missing<'s>(
         });
     }
     let pattern = HostPattern::parse(host);
-    let known: Vec<&Service> = services()
+    let known: Vec<&Registered> = services
         .iter()
         .filter(|service| service.host == pattern)
         .collect();
     if let Some(service) = known.first() {
         let title = service.meta.title();
-        let has_port = known
-            .iter()
-            .any(|one| one.ports.iter().any(|one| one.number.to_string() == port));
+        let has_port = known.iter().any(|one| {
+            one.ports
+                .iter()
+                .any(|(number, _)| number.to_string() == port)
+        });
         return Some(Remedy {
             advice: if has_port {
                 format!(

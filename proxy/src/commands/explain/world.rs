@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use egret_config::host::HostPattern;
 use egret_config::load;
@@ -14,6 +15,7 @@ use egret_config::snapshot::{Snapshot, addresses};
 
 use crate::commands::explain::call::To;
 use crate::source::files::read::Texts;
+use crate::source::registered::Registered;
 
 /// An address that is nobody's (RFC 5737): what names stand for that have no address here.
 const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -23,6 +25,8 @@ const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 pub struct World {
     /// What is wrong with it.
     pub problems: Vec<Problem>,
+    /// What it registers.
+    pub registered: Arc<[Registered]>,
     objects: Objects,
     workload: Workload,
     /// By whether DNS is captured, and by the pod's address where a call says which it is.
@@ -46,6 +50,7 @@ impl World {
         let (objects, problems) = load::load(&texts.objects, texts.mesh_config.as_ref());
         Self {
             problems,
+            registered: Registered::all(&objects.services).into(),
             objects,
             workload: workload.clone(),
             views: HashMap::new(),

@@ -19,10 +19,8 @@ pub const TTL_MAX: Duration = Duration::from_secs(3600);
 pub const NEGATIVE_TTL_MAX: Duration = Duration::from_secs(30);
 /// How long it counts at least when its server does not say for how long.
 pub(super) const NEGATIVE_TTL_DEFAULT: Duration = Duration::from_secs(5);
-/// How soon after a failure a name is asked for again. Each further failure in a row triples it.
+/// How soon after a failure a name is asked for again. Each further failure in a row triples it, up to the refresh rate.
 pub(super) const RETRY_MIN: Duration = Duration::from_secs(2);
-/// How soon at the latest after a failure that a server answered with, as a refusal.
-pub(super) const RETRY_MAX: Duration = Duration::from_secs(60);
 /// How soon at the latest when no server answered: their return is to be noticed.
 pub(super) const RETRY_MAX_SILENCE: Duration = Duration::from_secs(15);
 /// How long the last good answer counts after its name is said to be gone. A zone that is being replaced is briefly
@@ -111,8 +109,14 @@ impl Entry {
         }
     }
 
-    /// Takes the outcome of the question under way, and gives what calls get.
-    pub(super) fn take(&mut self, now: Instant, found: Result<Found, Unresolved>) -> Outcome {
+    /// Takes the outcome of the question under way, and gives what calls get. After a failure no pause is longer than
+    /// `refresh_rate`.
+    pub(super) fn take(
+        &mut self,
+        now: Instant,
+        found: Result<Found, Unresolved>,
+        refresh_rate: Duration,
+    ) -> Outcome {
         let asked = self.question.take();
         let took_long = asked.is_some_and(|asked| now > asked.since + STALE_PATIENCE);
         let failure = match found {
@@ -133,7 +137,7 @@ impl Entry {
             self.gone_since.get_or_insert(now);
         }
         self.is_slow = took_long || failure.reason.is_silence();
-        let again = now + wait(&failure, self.failures);
+        let again = now + wait(&failure, self.failures).min(refresh_rate);
         self.again = Some(again);
         self.last_failure = Some(Failure {
             unresolved: failure.clone(),
@@ -180,13 +184,13 @@ impl Entry {
     }
 }
 
-/// How long a failure counts, the `failures`th in a row.
+/// How long a failure counts, the `failures`th in a row, as long as the refresh rate is no shorter.
 fn wait(failure: &Unresolved, failures: u32) -> Duration {
     let tripled = RETRY_MIN.saturating_mul(3_u32.saturating_pow(failures.saturating_sub(1)));
     match (failure.reason.is_negative_answer(), failure.ttl) {
         (true, Some(ttl)) => ttl.clamp(TTL_MIN, NEGATIVE_TTL_MAX),
         (true, None) => tripled.clamp(NEGATIVE_TTL_DEFAULT, NEGATIVE_TTL_MAX),
         (false, _) if failure.reason.is_silence() => tripled.min(RETRY_MAX_SILENCE),
-        (false, _) => tripled.min(RETRY_MAX),
+        (false, _) => tripled,
     }
 }

@@ -317,9 +317,14 @@ async fn a_new_answer_is_looked_for_soon_after_an_old_one_was_given() {
     assert!(old.valid_until <= Instant::now() + STALE_RECHECK);
 }
 
-/// How often a name is asked for in each of three minutes in which it is called ten times a second and always fails so.
-async fn asked_in_minutes(failure: fn() -> Result<Found, Unresolved>) -> [usize; 3] {
+/// How often a name is asked for in each of three minutes in which it is called ten times a second and always fails so,
+/// with this refresh rate.
+async fn asked_in_minutes(
+    failure: fn() -> Result<Found, Unresolved>,
+    refresh_rate: Duration,
+) -> [usize; 3] {
     let scripted = scripted(std::iter::repeat_with(failure).take(1_000));
+    scripted.names.set_refresh_rate(refresh_rate);
     let mut minutes = [0; 3];
     for minute in &mut minutes {
         let before = scripted.asked();
@@ -334,22 +339,33 @@ async fn asked_in_minutes(failure: fn() -> Result<Found, Unresolved>) -> [usize;
 
 #[tokio::test(start_paused = true)]
 async fn a_name_that_fails_is_asked_for_ever_more_rarely() {
-    let [first, second, third] = asked_in_minutes(failed).await;
+    let [first, second, third] = asked_in_minutes(failed, 60 * SECOND).await;
     assert!(
         first <= 4 && second <= 2 && third <= 1,
         "{first} {second} {third}"
     );
-    let [first, second, third] = asked_in_minutes(|| gone(None)).await;
+    let [first, second, third] = asked_in_minutes(|| gone(None), 60 * SECOND).await;
     assert!(
         first <= 5 && second <= 3 && third <= 3,
         "{first} {second} {third}"
     );
-    let [first, second, third] = asked_in_minutes(silence).await;
+    let [first, second, third] = asked_in_minutes(silence, 60 * SECOND).await;
     assert!(
         first <= 7 && second <= 4 && third <= 4,
         "{first} {second} {third}"
     );
     assert!(third >= 3, "a server that comes back is noticed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_pause_after_a_failure_is_longer_than_the_refresh_rate() {
+    for failure in [failed, || gone(Some(30)), silence] {
+        let [_, _, third] = asked_in_minutes(failure, 5 * SECOND).await;
+        assert!((11..=12).contains(&third), "{third}");
+    }
+    // A longer one is waited for, too, where a server answers.
+    let minutes = asked_in_minutes(failed, 600 * SECOND).await;
+    assert_eq!(minutes[1..], [1, 0], "after 2, 8, 26, 80 and 242 seconds");
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use crate::http::framing::Flaw;
-use crate::http::http1_io::{ConnectionMonitor, lock};
+use crate::http::http1_io::monitor::ConnectionMonitor;
+use crate::lock::lock;
 
 /// How long a client may go on sending after our end, and be silent meanwhile. Closing at once would reset the
 /// connection, and take an answer away that the client has not read yet. The silence is Envoy's delayed close.
@@ -25,8 +26,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
 
     /// What is wrong with the request that hyper could not read, if it is that.
     pub fn unread_flaw(&self) -> Option<Flaw> {
-        let inner = lock(&self.0);
-        inner.framing.flaw(inner.begun + 1)
+        let state = lock(&self.0);
+        state.framing.flaw(state.begun + 1)
     }
 
     /// Whether hyper wanted to answer what it cannot read, and nothing was sent yet.
@@ -42,14 +43,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
         let mut written = 0;
         lock(&self.0).expect_response();
         poll_fn(|context| {
-            let mut inner = lock(&self.0);
+            let mut state = lock(&self.0);
             while written < answer.len() {
-                match ready!(Pin::new(&mut inner.stream).poll_write(context, &answer[written..]))? {
+                match ready!(Pin::new(&mut state.stream).poll_write(context, &answer[written..]))? {
                     0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                     count => written += count,
                 }
             }
-            Pin::new(&mut inner.stream).poll_flush(context)
+            Pin::new(&mut state.stream).poll_flush(context)
         })
         .await
     }
@@ -67,8 +68,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
     /// sends is read and forgotten for a while.
     pub async fn close(&self) {
         let (upgraded, ended) = {
-            let inner = lock(&self.0);
-            (inner.upgraded, inner.ended.is_some())
+            let state = lock(&self.0);
+            (state.upgraded, state.ended.is_some())
         };
         if upgraded {
             return;
@@ -84,9 +85,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
             while let Ok(Ok(1..)) = timeout(
                 silence,
                 poll_fn(|context| {
-                    let mut inner = lock(&self.0);
-                    inner.ahead.clear();
-                    inner.poll_ahead(context)
+                    let mut state = lock(&self.0);
+                    state.ahead.clear();
+                    state.poll_ahead(context)
                 }),
             )
             .await

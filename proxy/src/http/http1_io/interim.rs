@@ -1,25 +1,20 @@
 //! The way from a request to the connection that it came on: interim responses, and the end of its answer.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-
-use crate::codec::trailers::Tail;
-use crate::http::http1_io::{Inner, lock};
-
-/// Bytes of interim responses that wait to be sent; those after them are dropped.
-const INTERIM_MAX: usize = 16 << 10;
 
 /// The way to send interim responses.
 #[derive(Clone)]
 pub struct InformationalHandle(Arc<dyn Serves + Send + Sync>);
 
 impl InformationalHandle {
-    pub(in crate::http::http1_io) fn on<S: Send + 'static>(inner: Weak<Mutex<Inner<S>>>) -> Self {
-        Self(Arc::new(Interim(inner)))
+    /// The way to a connection.
+    pub(super) fn new(connection: Arc<dyn Serves + Send + Sync>) -> Self {
+        Self(connection)
     }
 
     /// Sends an interim response, as long as the final one has not begun.
@@ -30,49 +25,18 @@ impl InformationalHandle {
 
 impl std::fmt::Debug for InformationalHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Early")
+        f.write_str("InformationalHandle")
     }
 }
 
 /// What the connection does for a request, whatever it runs over.
-trait Serves {
+pub(super) trait Serves {
+    /// Sends an interim response, if the final one has not begun.
     fn send(&self, status: StatusCode, headers: &HeaderMap);
+    /// Keeps the trailers of its answer for their end.
     fn trailers(&self, trailers: &HeaderMap);
+    /// Its answer is over.
     fn done(&self);
-}
-
-struct Interim<S>(Weak<Mutex<Inner<S>>>);
-
-impl<S> Serves for Interim<S> {
-    fn send(&self, status: StatusCode, headers: &HeaderMap) {
-        let Some(inner) = self.0.upgrade() else {
-            return;
-        };
-        let mut inner = lock(&inner);
-        let head = written(status, headers);
-        if !inner.waiting || inner.interim.len() + head.len() > INTERIM_MAX {
-            return;
-        }
-        inner.interim.extend(head);
-        if let Some(task) = inner.task.take() {
-            task.wake();
-        }
-    }
-
-    fn trailers(&self, trailers: &HeaderMap) {
-        if let Some(inner) = self.0.upgrade() {
-            let mut inner = lock(&inner);
-            if inner.in_chunks {
-                inner.tail = Tail::of(trailers);
-            }
-        }
-    }
-
-    fn done(&self) {
-        if let Some(inner) = self.0.upgrade() {
-            lock(&inner).busy = false;
-        }
-    }
 }
 
 /// The body of an answer; the connection is busy while this lives. Its trailers go to the connection.
@@ -83,7 +47,7 @@ pub struct Busy<B> {
 }
 
 impl<B> Busy<B> {
-    pub(in crate::http::http1_io) fn new(body: B, informational: InformationalHandle) -> Self {
+    pub(super) fn new(body: B, informational: InformationalHandle) -> Self {
         Self {
             body,
             informational,

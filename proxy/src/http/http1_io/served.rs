@@ -10,11 +10,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::codec::trailers;
-use crate::http::http1_io::{Inner, lock};
+use crate::http::http1_io::state::State;
+use crate::lock::lock;
 
 /// The connection as hyper has it.
 #[derive(Debug)]
-pub struct HyperIo<S>(pub(in crate::http::http1_io) Arc<Mutex<Inner<S>>>);
+pub struct HyperIo<S>(pub(super) Arc<Mutex<State<S>>>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for HyperIo<S> {
     fn poll_read(
@@ -22,36 +23,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for HyperIo<S> {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let mut inner = lock(&self.0);
+        let mut state = lock(&self.0);
         let before = into.filled().len();
         loop {
-            let held = inner.held;
+            let held = state.held;
             if held.len() >= into.remaining() {
                 // Hyper takes no more than this of a head, so that it is too large whatever comes next.
                 let (now, later) = held.split_at(into.remaining());
                 into.put_slice(now);
-                inner.held = later;
-                inner.framing.stop();
+                state.held = later;
+                state.framing.stop();
                 return Poll::Ready(Ok(()));
             }
             into.put_slice(held);
-            let read = inner.poll_give(context, into);
-            inner.quiet = read.is_pending();
+            let read = state.poll_give(context, into);
+            state.quiet = read.is_pending();
             if !matches!(read, Poll::Ready(Ok(()))) {
                 into.set_filled(before);
                 return read;
             }
             let ended = into.filled().len() == before + held.len();
             if ended {
-                inner.held = b"";
+                state.held = b"";
                 return Poll::Ready(Ok(()));
             }
-            if !inner.busy && inner.head_since.is_none() {
-                inner.head_since = Some(Instant::now());
+            if !state.busy && state.head_since.is_none() {
+                state.head_since = Some(Instant::now());
             }
-            let fed = inner.framing.feed(&mut into.filled_mut()[before..]);
+            let fed = state.framing.feed(&mut into.filled_mut()[before..]);
             into.set_filled(before + fed.length);
-            inner.held = fed.held;
+            state.held = fed.held;
             if fed.length > 0 {
                 return Poll::Ready(Ok(()));
             }
@@ -64,13 +65,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HyperIo<S> {
     fn poll_writable(
         &self,
         context: &mut Context<'_>,
-    ) -> Poll<io::Result<MutexGuard<'_, Inner<S>>>> {
-        let mut inner = lock(&self.0);
-        if !inner.writing && !inner.interim.is_empty() {
-            ready!(inner.poll_interim(context))?;
+    ) -> Poll<io::Result<MutexGuard<'_, State<S>>>> {
+        let mut state = lock(&self.0);
+        if !state.writing && !state.interim.is_empty() {
+            ready!(state.poll_interim(context))?;
         }
-        inner.writing = true;
-        Poll::Ready(Ok(inner))
+        state.writing = true;
+        Poll::Ready(Ok(state))
     }
 }
 
@@ -80,22 +81,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HyperIo<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let mut inner = ready!(self.poll_writable(context))?;
-        if !inner.answering && !inner.upgraded {
-            inner.unasked.extend_from_slice(bytes);
+        let mut state = ready!(self.poll_writable(context))?;
+        if !state.answering && !state.upgraded {
+            state.unasked.extend_from_slice(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
-        if !inner.lines.is_empty()
-            && let Some(count) = inner.put_lines(bytes)
+        if !state.lines.is_empty()
+            && let Some(count) = state.put_lines(bytes)
         {
             return Poll::Ready(Ok(count));
         }
-        let Inner { stream, tail, .. } = &mut *inner;
+        let State { stream, tail, .. } = &mut *state;
         let written = match tail {
             None => Pin::new(stream).poll_write(context, bytes),
             tail => trailers::poll_write(tail, stream, context, &[IoSlice::new(bytes)]),
         };
-        inner.wrote(&written);
+        state.wrote(&written);
         written
     }
 
@@ -104,23 +105,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HyperIo<S> {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut inner = ready!(self.poll_writable(context))?;
-        if !inner.answering && !inner.upgraded {
+        let mut state = ready!(self.poll_writable(context))?;
+        if !state.answering && !state.upgraded {
             let count = pieces.iter().map(|piece| piece.len()).sum();
-            inner
+            state
                 .unasked
                 .extend(pieces.iter().flat_map(|piece| piece.iter()));
             return Poll::Ready(Ok(count));
         }
-        if !inner.lines.is_empty()
+        if !state.lines.is_empty()
             && let Some(first) = pieces.iter().find(|piece| !piece.is_empty())
-            && let Some(count) = inner.put_lines(first)
+            && let Some(count) = state.put_lines(first)
         {
             return Poll::Ready(Ok(count));
         }
-        let Inner { stream, tail, .. } = &mut *inner;
+        let State { stream, tail, .. } = &mut *state;
         let written = trailers::poll_write(tail, stream, context, pieces);
-        inner.wrote(&written);
+        state.wrote(&written);
         written
     }
 
@@ -129,21 +130,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HyperIo<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut inner = lock(&self.0);
+        let mut state = lock(&self.0);
         // Hyper flushes once it holds nothing itself.
-        inner.writing = false;
-        ready!(Pin::new(&mut inner.stream).poll_flush(context))?;
+        state.writing = false;
+        ready!(Pin::new(&mut state.stream).poll_flush(context))?;
         // The stream may hold something as well, as TLS does: hyper stays until it is gone.
-        inner.answering = inner.busy;
+        state.answering = state.busy;
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut inner = lock(&self.0);
-        if !inner.unasked.is_empty() {
+        let mut state = lock(&self.0);
+        if !state.unasked.is_empty() {
             // There is something to say yet.
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut inner.stream).poll_shutdown(context)
+        Pin::new(&mut state.stream).poll_shutdown(context)
     }
 }

@@ -1,12 +1,17 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::HeaderMap;
+use http::{HeaderMap, Response, StatusCode, Version};
 use http_body_util::Empty;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-use tokio::time::timeout;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex};
+use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::http::http1_io::closing::LINGER_MAX;
+use crate::http::http1_io::interim::{Busy, InformationalHandle};
+use crate::http::http1_io::state::HALF_CLOSED_MAX;
+use crate::lock::lock;
 
 const HEAD_MAX: Option<Duration> = Some(Duration::from_secs(60));
 

@@ -2,10 +2,11 @@
 //! long.
 
 mod checked;
+mod open_streams;
+mod stream_job;
 mod task_pool;
 mod stream;
 
-use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
@@ -23,10 +24,12 @@ use crate::client::pool::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::codec::http2_keepalive::{Beat, Keepalive};
 use crate::codec::http2_meter::{FramesMetered, Role};
 use crate::http::downstream::DownstreamConnection;
-use crate::http::serve::IDLE_MAX;
 use crate::http::serve::http2::checked::Checked;
-use crate::http::serve::http2::stream::StreamJob;
+use crate::http::serve::http2::open_streams::Streams;
+use crate::http::serve::http2::stream::serve_each;
+use crate::http::serve::http2::stream_job::StreamJob;
 use crate::http::serve::http2::task_pool::TaskPool;
+use crate::http::serve::limits::IDLE_MAX;
 use crate::http::serve::wire::set_bytes;
 use crate::life::drain::Phase;
 use crate::life::files::FdPermit;
@@ -89,7 +92,7 @@ where
             match pin!(connection.accept()).poll(context) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     waits_for_first = false;
-                    task_pool::assign(StreamJob {
+                    let job = StreamJob {
                         room: held.work(),
                         request,
                         respond,
@@ -97,7 +100,8 @@ where
                         proxy: Rc::clone(proxy),
                         open: Streams::begin(&streams),
                         wire: Rc::clone(&wire),
-                    });
+                    };
+                    task_pool::assign(job, serve_each);
                     continue;
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
@@ -138,34 +142,4 @@ where
         }
     })
     .await
-}
-
-/// The streams of a connection: how many there are, and whether there were any since it was looked. Not a clock for each
-/// of them.
-#[derive(Debug, Default)]
-struct Streams {
-    open: Cell<usize>,
-    used: Cell<bool>,
-}
-
-impl Streams {
-    fn begin(this: &Rc<Self>) -> Open {
-        this.open.set(this.open.get() + 1);
-        Open(Rc::clone(this))
-    }
-
-    fn were_used(&self) -> bool {
-        self.used.replace(false) || self.open.get() > 0
-    }
-}
-
-/// A stream, from its request to the end of its answer.
-#[derive(Debug)]
-struct Open(Rc<Streams>);
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
-        self.0.used.set(true);
-    }
 }

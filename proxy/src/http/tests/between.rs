@@ -48,8 +48,9 @@ fn a_request_is_served_however_it_comes() {
     });
 }
 
+/// A request that crosses the close of its connection would be lost.
 #[test]
-fn a_drain_ends_idle_connections_at_once_and_others_after_their_request() {
+fn a_drain_ends_connections_after_one_more_request() {
     worker(|| async {
         let world = World::new();
         let to = willing().await;
@@ -59,15 +60,30 @@ fn a_drain_ends_idle_connections_at_once_and_others_after_their_request() {
         ask(&mut begun, GET).await;
         begun.write_all(GET.as_bytes()).await.expect("written");
         world.proxy.drain.start();
+        idle.write_all(GET.as_bytes()).await.expect("written");
+        for client in [&mut begun, &mut idle] {
+            let mut rest = String::new();
+            client.read_to_string(&mut rest).await.expect("closed");
+            assert!(
+                rest.starts_with("HTTP/1.1 200 ") && rest.contains("connection: close\r\n"),
+                "{rest}"
+            );
+        }
+    });
+}
+
+#[test]
+fn idle_connections_are_closed_at_the_end_of_a_drain() {
+    worker(|| async {
+        let world = World::new();
+        let to = willing().await;
+        let mut idle = world.client(to);
+        ask(&mut idle, GET).await;
+        world.proxy.drain.start();
+        world.proxy.drain.close_idle();
         let mut rest = Vec::new();
         idle.read_to_end(&mut rest).await.expect("closed");
         assert!(rest.is_empty());
-        let mut rest = String::new();
-        begun.read_to_string(&mut rest).await.expect("closed");
-        assert!(
-            rest.starts_with("HTTP/1.1 200 ") && rest.contains("connection: close\r\n"),
-            "{rest}"
-        );
     });
 }
 

@@ -15,9 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::spawn_local;
 
-use crate::client::body::RequestBody;
-
-use crate::client::body::replay::KEPT_MAX;
+use crate::client::body::{KEPT_MAX, RequestBody};
 use crate::http::tests::world::*;
 
 #[test]

@@ -1,5 +1,7 @@
 //! What `explain` says of a request is what the proxy does with it.
 
+mod gateway;
+
 use egret_config::decide;
 use egret_config::decide::call::{Connection, Layer};
 use egret_config::decide::verdict::Verdict;
@@ -285,7 +287,7 @@ const ASKED: &[(Asked, &str, &str)] = &[
 /// What `explain` says of a call.
 fn said(world: &World, query: &str) -> serde_json::Value {
     let snapshot = world.proxy.current.load();
-    let said = live::explain(&snapshot, &|_| None, query, Output::Json, &Vec::new);
+    let said = live::explain(&snapshot, &|_| None, query, Output::Json, &[]);
     let said = said.unwrap_or_else(|wrong| panic!("{query}: {wrong}"));
     serde_json::from_str(&said).expect("JSON")
 }

@@ -73,7 +73,12 @@ impl World {
         Self::of(&read(mesh, yaml), Mode::Sidecar)
     }
 
-    /// The same, where redirected connections arrive at this port.
+    /// A gateway, with objects read without an error.
+    pub(super) fn gateway(yaml: &str) -> Self {
+        Self::of(&read("", yaml), Mode::Gateway)
+    }
+
+    /// A sidecar with mesh settings, where redirected connections arrive at this port.
     pub(super) fn redirected(mesh: &str, yaml: &str, port: u16) -> Self {
         let mut workload = Workload::new(Mode::Sidecar, "default");
         workload.redirect_ports.push(port);
@@ -314,7 +319,10 @@ pub(super) async fn get_as(
     let downstream = DownstreamConnection::of(arrival(([127, 0, 0, 1], 80).into()));
     let facts = downstream.facts(&world.proxy);
     let snapshot = world.proxy.current.load();
-    let mut told = ExchangeContext {
+    let mut context = ExchangeContext {
+        downstream: &downstream,
+        snapshot: &snapshot,
+        proxy: &world.proxy,
         facts,
         client_version: Version::HTTP_11,
         received: Received::default(),
@@ -322,17 +330,8 @@ pub(super) async fn get_as(
         head: false,
         grpc: false,
         deadline: None,
-        own: &snapshot.mesh.proxy_headers,
     };
-    let answered = forward(
-        outgoing,
-        &to,
-        &downstream,
-        &world.proxy,
-        &snapshot,
-        &mut told,
-    )
-    .await;
+    let answered = forward(outgoing, &to, &mut context).await;
     let status = match answered {
         Ok(Answered { reply, .. }) => {
             let status = reply.response.status().as_u16();
@@ -342,7 +341,7 @@ pub(super) async fn get_as(
         }
         Err(failure) => Err(failure),
     };
-    (status, told.tries)
+    (status, context.tries)
 }
 
 pub(super) fn retries(on: &[&str], attempts: u32) -> Retries {

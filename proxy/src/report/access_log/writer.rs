@@ -12,6 +12,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 use std::{mem, thread};
 
+use memchr::memchr_iter;
+
 use crate::lock::{lock, unpoisoned};
 use crate::sys::pipe;
 
@@ -42,7 +44,17 @@ struct Shared {
     work: Condvar,
     /// All is written.
     idle: Condvar,
+    written: AtomicU64,
     dropped: AtomicU64,
+}
+
+/// What became of lines since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineCounts {
+    /// Lines that the target took.
+    pub written: u64,
+    /// Lines that were dropped, because the queue was full or the target failed.
+    pub dropped: u64,
 }
 
 #[derive(Debug, Default)]
@@ -135,8 +147,11 @@ impl Writer {
         }
     }
 
-    pub(super) fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Ordering::Relaxed)
+    pub(super) fn counts(&self) -> LineCounts {
+        LineCounts {
+            written: self.shared.written.load(Ordering::Relaxed),
+            dropped: self.shared.dropped.load(Ordering::Relaxed),
+        }
     }
 
     pub(super) fn flush(&self, patience: Duration) -> bool {
@@ -162,8 +177,7 @@ impl Shared {
 
     /// Counts lines that are not written. The first ones are told in the log.
     fn lose(&self, lines: &[u8]) -> u64 {
-        let lost = lines.iter().filter(|byte| **byte == b'\n').count();
-        self.dropped.fetch_add(lost as u64, Ordering::Relaxed)
+        self.dropped.fetch_add(count(lines), Ordering::Relaxed)
     }
 }
 
@@ -171,6 +185,11 @@ impl Queue {
     fn is_empty(&self) -> bool {
         self.lines.is_empty() && self.older.is_empty()
     }
+}
+
+/// The lines that end in these bytes.
+fn count(lines: &[u8]) -> u64 {
+    memchr_iter(b'\n', lines).count() as u64
 }
 
 /// The thread: takes what waits longest, writes it, until the log is closed and empty.
@@ -212,7 +231,11 @@ fn write(shared: &Shared, target: &Arc<Target>, mut lines: &[u8]) {
     let mut file = &target.file;
     while !lines.is_empty() {
         match file.write(lines) {
-            Ok(written) => lines = &lines[written..],
+            Ok(written) => {
+                let (done, rest) = lines.split_at(written);
+                shared.written.fetch_add(count(done), Ordering::Relaxed);
+                lines = rest;
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 pipe::await_room(file, LOOK_INTERVAL);

@@ -12,6 +12,7 @@ fn loaded(objects: &[(&str, &str)], problems: Vec<Problem>) -> Loaded {
             .iter()
             .map(|(title, file)| ((*title).to_owned(), place(file, 1)))
             .collect(),
+        services: Vec::new(),
         mesh: objects
             .iter()
             .any(|(title, _)| title.starts_with("MeshConfig")),

@@ -26,16 +26,9 @@ async fn files_are_read_again_and_broken_ones_leave_what_was() {
     let met = async || {
         originator.look_again();
         terminator.look_again();
-        meet_with(
-            &originator,
-            &policy,
-            &[],
-            Some("shop.example"),
-            &terminator,
-            &server,
-        )
-        .await
-        .client
+        let ends = (&originator, &terminator);
+        let met = meet_with(ends, &policy, &[], Some("shop.example"), &server).await;
+        met.client
     };
     assert!(met().await.is_ok());
     let (chain, key) = new.leaf(&["shop.example"]);

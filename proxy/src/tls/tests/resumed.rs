@@ -15,10 +15,14 @@ async fn again(
     let (near, far) = duplex(1 << 16);
     let (policy, server) = (Hashed::new(policy.clone()), Hashed::new(server.clone()));
     let ask = async {
-        let mut stream = originator
-            .connect(near, &policy, &Arc::default(), Some("shop.example"), alpn)
-            .await
-            .expect("client");
+        let handshake = Handshake {
+            tls: &policy,
+            service_names: &Arc::default(),
+            host: Some("shop.example"),
+            alpn,
+        };
+        let stream = originator.connect(near, handshake).await;
+        let mut stream = stream.expect("client");
         // Tickets come after the handshake.
         stream.read_exact(&mut [0]).await.expect("read");
         stream.get_ref().1.handshake_kind().expect("done")

@@ -118,32 +118,28 @@ pub(super) async fn meet(
     host: Option<&str>,
     server: &ServerTls,
 ) -> Met {
-    meet_with(
-        &Originator::new(),
-        client,
-        service_names,
-        host,
-        &Terminator::new(),
-        server,
-    )
-    .await
+    let ends = (&Originator::new(), &Terminator::new());
+    meet_with(ends, client, service_names, host, server).await
 }
 
 pub(super) async fn meet_with(
-    originator: &Originator,
+    (originator, terminator): (&Originator, &Terminator),
     client: &ClientTls,
     service_names: &[&str],
     host: Option<&str>,
-    terminator: &Terminator,
     server: &ServerTls,
 ) -> Met {
     let service_names: Arc<[Arc<str>]> = service_names.iter().map(|name| (*name).into()).collect();
     let (client, server) = (Hashed::new(client.clone()), Hashed::new(server.clone()));
     let (near, far) = duplex(1 << 16);
     let ask = async {
-        let mut stream = originator
-            .connect(near, &client, &service_names, host, Alpn::Http2)
-            .await?;
+        let handshake = Handshake {
+            tls: &client,
+            service_names: &service_names,
+            host,
+            alpn: Alpn::Http2,
+        };
+        let mut stream = originator.connect(near, handshake).await?;
         // With TLS 1.3 a server refuses a client's certificate only after the client believes to be done.
         let mut byte = [0];
         let refused = |error: std::io::Error| {

@@ -10,7 +10,7 @@ use webpki::KeyUsage;
 
 use crate::tls::verify::names::has_one_of;
 use crate::tls::verify::pins::Pins;
-use crate::tls::verify::revocation::Revocation;
+use crate::tls::verify::revocation::{Chain, Revocation};
 use crate::tls::verify::trusted::Trusted;
 
 /// Verifies clients of a gateway: as usual, and that they are among those that the policy accepts.
@@ -49,7 +49,11 @@ impl ClientCertVerifier for ClientVerifier {
             .or_else(|error| self.trusted.judge(end_entity, error))?;
         if let Some(revocation) = &self.revocation {
             let (roots, usage) = (&self.trusted.store, KeyUsage::client_auth());
-            revocation.check(end_entity, intermediates, roots, usage, now)?;
+            let chain = Chain {
+                end_entity,
+                intermediates,
+            };
+            revocation.check(chain, roots, usage, now)?;
         }
         self.pins.check(end_entity)?;
         if !self.names.is_empty() {

@@ -1,89 +1,105 @@
 //! Distinguished names of certificates as people read them.
 
-/// Attributes that are shown, with the last byte of their identifier below 2.5.4.
-const SHOWN: [(u8, &str); 3] = [(3, "CN"), (11, "OU"), (10, "O")];
+use der::asn1::ObjectIdentifier;
+use der::{AnyRef, Decode, Reader, SliceReader, Tag, Tagged};
 
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const IDENTIFIER: u8 = 0x06;
+/// An attribute of a name: its identifier, and its value as it is encoded.
+type Attribute<'n> = (ObjectIdentifier, &'n [u8]);
+
+/// Attributes that OpenSSL names by a word.
+const WORDS: [(ObjectIdentifier, &str); 16] = [
+    (oid("2.5.4.3"), "CN"),
+    (oid("2.5.4.4"), "SN"),
+    (oid("2.5.4.5"), "serialNumber"),
+    (oid("2.5.4.6"), "C"),
+    (oid("2.5.4.7"), "L"),
+    (oid("2.5.4.8"), "ST"),
+    (oid("2.5.4.9"), "street"),
+    (oid("2.5.4.10"), "O"),
+    (oid("2.5.4.11"), "OU"),
+    (oid("2.5.4.12"), "title"),
+    (oid("2.5.4.42"), "GN"),
+    (oid("2.5.4.43"), "initials"),
+    (oid("2.5.4.46"), "dnQualifier"),
+    (oid("0.9.2342.19200300.100.1.25"), "DC"),
+    (oid("0.9.2342.19200300.100.1.1"), "UID"),
+    (oid("1.2.840.113549.1.9.1"), "emailAddress"),
+];
+
+/// Those by which people know a certificate.
+const SHOWN: [&str; 3] = ["CN", "OU", "O"];
+
+const fn oid(text: &str) -> ObjectIdentifier {
+    ObjectIdentifier::new_unwrap(text)
+}
 
 /// The parts of a DER `Name`, without its outer header, that people know a certificate by: `CN=shop, O=Example`. Empty
 /// when it has none of them, or is no name.
 pub(super) fn readable(name: &[u8]) -> String {
     let mut found = Vec::new();
-    let mut rest = name;
-    while let Some((SET, set, after)) = element(rest) {
-        rest = after;
-        let mut rest = set;
-        while let Some((SEQUENCE, pair, after)) = element(rest) {
-            rest = after;
-            if let Some((IDENTIFIER, &[0x55, 0x04, attribute], value)) = element(pair)
-                && let Some((_, value, _)) = element(value)
-                && let Some((_, label)) = SHOWN.iter().find(|(code, _)| *code == attribute)
-            {
-                let text: String = String::from_utf8_lossy(value)
-                    .chars()
-                    .filter(|c| !c.is_control())
-                    .take(64)
-                    .collect();
-                found.push(format!("{label}={text}"));
-            }
+    for (identifier, value) in sets(name).into_iter().flatten() {
+        if let Some(word) = word(identifier)
+            && SHOWN.contains(&word)
+            && let Ok(value) = AnyRef::from_der(value)
+        {
+            let text: String = String::from_utf8_lossy(value.value())
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(64)
+                .collect();
+            found.push(format!("{word}={text}"));
         }
     }
     found.join(", ")
 }
 
-/// Attributes that OpenSSL names by a word, with their encoded identifiers.
-const WORDS: [(&[u8], &str); 16] = [
-    (&[0x55, 4, 3], "CN"),
-    (&[0x55, 4, 4], "SN"),
-    (&[0x55, 4, 5], "serialNumber"),
-    (&[0x55, 4, 6], "C"),
-    (&[0x55, 4, 7], "L"),
-    (&[0x55, 4, 8], "ST"),
-    (&[0x55, 4, 9], "street"),
-    (&[0x55, 4, 10], "O"),
-    (&[0x55, 4, 11], "OU"),
-    (&[0x55, 4, 12], "title"),
-    (&[0x55, 4, 42], "GN"),
-    (&[0x55, 4, 43], "initials"),
-    (&[0x55, 4, 46], "dnQualifier"),
-    (&[9, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25], "DC"),
-    (&[9, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 1], "UID"),
-    (
-        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1],
-        "emailAddress",
-    ),
-];
-
 /// A DER `Name`, without its outer header, as RFC 2253 writes it and OpenSSL prints it: the last part first, all ASCII.
 pub(in crate::tls) fn rfc2253(name: &[u8]) -> String {
-    let mut sets = Vec::new();
-    let mut rest = name;
-    while let Some((SET, set, after)) = element(rest) {
-        rest = after;
-        let mut pairs = Vec::new();
-        let mut rest = set;
-        while let Some((SEQUENCE, pair, after)) = element(rest) {
-            rest = after;
-            if let Some((IDENTIFIER, identifier, value)) = element(pair) {
-                pairs.push(attribute(identifier, value));
-            }
-        }
-        pairs.reverse();
-        sets.push(pairs.join("+"));
-    }
-    sets.reverse();
-    sets.join(",")
+    let sets = sets(name).into_iter().rev().map(|set| {
+        let attributes = set.into_iter().rev();
+        let texts: Vec<_> = attributes.map(attribute).collect();
+        texts.join("+")
+    });
+    sets.collect::<Vec<_>>().join(",")
 }
 
-fn attribute(identifier: &[u8], value: &[u8]) -> String {
-    let word = WORDS.iter().find(|(known, _)| *known == identifier);
-    let text = element(value).and_then(|(tag, value, _)| text(tag, value));
-    match (word, text) {
-        (Some((_, word)), Some(text)) => format!("{word}={}", escaped(&text)),
+/// The attributes of a name, each set of them that stands for one part; up to what is no DER.
+fn sets(name: &[u8]) -> Vec<Vec<Attribute<'_>>> {
+    elements(name, Tag::Set)
+        .map(|set| {
+            let pairs = elements(set, Tag::Sequence);
+            pairs.filter_map(pair).collect()
+        })
+        .collect()
+}
+
+/// The contents of elements that stand one behind the other, up to one that is of another kind or none.
+fn elements(bytes: &[u8], tag: Tag) -> impl Iterator<Item = &[u8]> {
+    let mut reader = SliceReader::new(bytes).ok();
+    std::iter::from_fn(move || {
+        let element = AnyRef::decode(reader.as_mut()?).ok()?;
+        (element.tag() == tag).then(|| element.value())
+    })
+}
+
+/// The identifier and the value in a pair.
+fn pair(bytes: &[u8]) -> Option<Attribute<'_>> {
+    let mut reader = SliceReader::new(bytes).ok()?;
+    let identifier = ObjectIdentifier::decode(&mut reader).ok()?;
+    Some((identifier, reader.tlv_bytes().ok()?))
+}
+
+fn word(identifier: ObjectIdentifier) -> Option<&'static str> {
+    let (_, word) = WORDS.iter().find(|(known, _)| *known == identifier)?;
+    Some(word)
+}
+
+fn attribute((identifier, value): Attribute<'_>) -> String {
+    let word = word(identifier);
+    match (word, AnyRef::from_der(value).ok().and_then(text)) {
+        (Some(word), Some(text)) => format!("{word}={}", escaped(&text)),
         (word, _) => {
-            let name = word.map_or_else(|| dotted(identifier), |(_, word)| (*word).to_owned());
+            let name = word.map_or_else(|| identifier.to_string(), str::to_owned);
             let value: String = value.iter().map(|byte| format!("{byte:02X}")).collect();
             format!("{name}=#{value}")
         }
@@ -91,14 +107,17 @@ fn attribute(identifier: &[u8], value: &[u8]) -> String {
 }
 
 /// The text of a DER string.
-fn text(tag: u8, value: &[u8]) -> Option<String> {
-    match tag {
-        // UTF8String, NumericString, PrintableString, IA5String, VisibleString.
-        0x0c | 0x12 | 0x13 | 0x16 | 0x1a => String::from_utf8(value.to_vec()).ok(),
-        // TeletexString, which is Latin 1 in practice.
-        0x14 => Some(value.iter().copied().map(char::from).collect()),
-        // BMPString.
-        0x1e => {
+fn text(string: AnyRef<'_>) -> Option<String> {
+    let value = string.value();
+    match string.tag() {
+        Tag::Utf8String
+        | Tag::NumericString
+        | Tag::PrintableString
+        | Tag::Ia5String
+        | Tag::VisibleString => String::from_utf8(value.to_vec()).ok(),
+        // Latin 1 in practice.
+        Tag::TeletexString => Some(value.iter().copied().map(char::from).collect()),
+        Tag::BmpString => {
             let units = value
                 .chunks_exact(2)
                 .map(|two| u16::from_be_bytes([two[0], two[1]]));
@@ -121,46 +140,6 @@ fn escaped(text: &str) -> String {
         }
     }
     out
-}
-
-/// An identifier as numbers, `1.2.840`.
-fn dotted(identifier: &[u8]) -> String {
-    let mut numbers = Vec::new();
-    let mut number = 0_u64;
-    for byte in identifier {
-        number = number << 7 | u64::from(byte & 0x7f);
-        if byte & 0x80 == 0 {
-            if numbers.is_empty() {
-                let first = (number / 40).min(2);
-                numbers.push(first.to_string());
-                number -= first * 40;
-            }
-            numbers.push(number.to_string());
-            number = 0;
-        }
-    }
-    numbers.join(".")
-}
-
-/// The first DER element: its tag, what is in it, and what follows.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&tag, rest) = bytes.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        0x81 => {
-            let (&length, rest) = rest.split_first()?;
-            (usize::from(length), rest)
-        }
-        0x82 => {
-            let (length, rest) = rest.split_first_chunk::<2>()?;
-            (usize::from(u16::from_be_bytes(*length)), rest)
-        }
-        // Longer than any name.
-        _ => return None,
-    };
-    let (value, after) = rest.split_at_checked(length)?;
-    Some((tag, value, after))
 }
 
 #[cfg(test)]

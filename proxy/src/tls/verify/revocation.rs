@@ -23,6 +23,15 @@ pub(in crate::tls) struct Revocation {
     name: Arc<str>,
 }
 
+/// The certificates that a peer shows.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::tls::verify) struct Chain<'c> {
+    /// Its own.
+    pub(in crate::tls::verify) end_entity: &'c CertificateDer<'c>,
+    /// Those of the authorities between it and a root.
+    pub(in crate::tls::verify) intermediates: &'c [CertificateDer<'c>],
+}
+
 impl Revocation {
     /// Reads the lists of a policy, at least one.
     pub(in crate::tls) fn read(revoked: &Revoked, files: &Files) -> Result<Self, Unusable> {
@@ -52,8 +61,10 @@ impl Revocation {
     /// a list, and a list must be younger than its own next update.
     pub(in crate::tls::verify) fn check(
         &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
+        Chain {
+            end_entity,
+            intermediates,
+        }: Chain<'_>,
         roots: &RootCertStore,
         usage: KeyUsage,
         now: UnixTime,

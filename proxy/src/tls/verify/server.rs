@@ -10,7 +10,7 @@ use webpki::KeyUsage;
 
 use crate::tls::crypto::provider;
 use crate::tls::verify::names::{Names, has_one_of, mismatch};
-use crate::tls::verify::revocation::Revocation;
+use crate::tls::verify::revocation::{Chain, Revocation};
 use crate::tls::verify::trusted::Trusted;
 
 /// Verifies servers.
@@ -61,7 +61,11 @@ impl ServerCertVerifier for ServerVerifier {
         .or_else(|error| trusted.judge(end_entity, error))?;
         if let Some(revocation) = &self.revocation {
             let usage = KeyUsage::server_auth();
-            revocation.check(end_entity, intermediates, &trusted.store, usage, now)?;
+            let chain = Chain {
+                end_entity,
+                intermediates,
+            };
+            revocation.check(chain, &trusted.store, usage, now)?;
         }
         match &self.names {
             Names::Any => {}

@@ -14,16 +14,23 @@ fn endpoints(weights: &[u32]) -> Vec<Rc<Endpoint>> {
         .collect()
 }
 
+/// A picker that gives each endpoint its whole share.
+fn picker(balance: Balance, turn: &Cell<u64>) -> Picker<'_> {
+    Picker {
+        balance,
+        shares: Shares::Whole,
+        turn,
+    }
+}
+
 /// How often each endpoint is picked in `rounds` picks.
 fn counts(balance: Balance, weights: &[u32], rounds: usize) -> Vec<usize> {
     let (endpoints, turn) = (endpoints(weights), Cell::new(0));
     let mut dice = fastrand::Rng::with_seed(7);
     let mut counts = BTreeMap::new();
     for _ in 0..rounds {
-        let picked = pick(balance, &endpoints, &[], &Shares::Whole, &turn, &mut |n| {
-            dice.u64(..n)
-        })
-        .expect("some");
+        let picked = picker(balance, &turn).pick(&endpoints, &[], &mut |n| dice.u64(..n));
+        let picked = picked.expect("some");
         *counts.entry(picked.address.clone()).or_insert(0) += 1;
     }
     endpoints
@@ -44,17 +51,9 @@ fn round_robin_spreads_heavy_endpoints() {
     let (endpoints, turn) = (endpoints(&[3, 3, 2]), Cell::new(0));
     let picks: Vec<_> = (0..8)
         .map(|_| {
-            pick(
-                Balance::RoundRobin,
-                &endpoints,
-                &[],
-                &Shares::Whole,
-                &turn,
-                &mut |_| 0,
-            )
-            .expect("some")
-            .address
-            .clone()
+            let picker = picker(Balance::RoundRobin, &turn);
+            let picked = picker.pick(&endpoints, &[], &mut |_| 0);
+            picked.expect("some").address.clone()
         })
         .collect();
     assert!(
@@ -78,14 +77,9 @@ fn the_less_busy_of_two_is_taken() {
     let endpoints = endpoints(&[1, 1]);
     endpoints[0].active.set(5);
     let mut rolls = [0, 1].into_iter();
-    let picked = pick(
-        Balance::LeastRequest,
-        &endpoints,
-        &[],
-        &Shares::Whole,
-        &Cell::new(0),
-        &mut |_| rolls.next().expect("two rolls"),
-    );
+    let turn = Cell::new(0);
+    let picker = picker(Balance::LeastRequest, &turn);
+    let picked = picker.pick(&endpoints, &[], &mut |_| rolls.next().expect("two rolls"));
     assert_eq!(picked.expect("some").address, endpoints[1].address);
 }
 
@@ -96,17 +90,8 @@ fn failed_hosts_are_avoided_while_others_are_left() {
     for balance in [Balance::LeastRequest, Balance::RoundRobin, Balance::Random] {
         let turn = Cell::new(0);
         let pick = |avoid: &[EndpointAddress]| {
-            pick(
-                balance,
-                &endpoints,
-                avoid,
-                &Shares::Whole,
-                &turn,
-                &mut |_| 0,
-            )
-            .expect("some")
-            .address
-            .clone()
+            let picked = picker(balance, &turn).pick(&endpoints, avoid, &mut |_| 0);
+            picked.expect("some").address.clone()
         };
         let (one, other) = (slice::from_ref(&first), slice::from_ref(&second));
         assert_eq!(pick(one), second);
@@ -114,15 +99,7 @@ fn failed_hosts_are_avoided_while_others_are_left() {
         let both = [first.clone(), second.clone()];
         assert!(both.contains(&pick(&both)));
     }
-    assert!(
-        pick(
-            Balance::Random,
-            &[],
-            &[first],
-            &Shares::Whole,
-            &Cell::new(0),
-            &mut |_| 0
-        )
-        .is_none()
-    );
+    let turn = Cell::new(0);
+    let nobody = picker(Balance::Random, &turn).pick(&[], &[first], &mut |_| 0);
+    assert!(nobody.is_none());
 }

@@ -19,12 +19,27 @@ fn host(number: u8) -> EndpointAddress {
     EndpointAddress::Ip(([10, 0, 0, number], 80).into())
 }
 
+/// A call that was answered with this status.
+fn answered(at: &EndpointAddress, status: u16) -> CallReport<'_> {
+    CallReport {
+        at,
+        outcome: CallOutcome::Answered(status),
+    }
+}
+
 /// The ejection that this run of calls to one of four endpoints ends in.
 fn run(policy: &OutlierDetection, seen: &[CallOutcome]) -> Option<Reason> {
     let (mut outlier, now) = (Outlier::default(), Instant::now());
     let mut reasons: Vec<_> = seen
         .iter()
-        .map(|seen| outlier.note(policy, 4, &host(1), *seen, now))
+        .map(|outcome| {
+            let at = &host(1);
+            let call = CallReport {
+                at,
+                outcome: *outcome,
+            };
+            outlier.note(policy, 4, call, now)
+        })
         .collect();
     let last = reasons.pop().flatten();
     assert!(reasons.iter().all(Option::is_none), "too early: {seen:?}");
@@ -148,13 +163,8 @@ fn fail(
 ) -> Option<Ejection> {
     let notes: Vec<_> = (0..policy.consecutive_5xx)
         .map(|_| {
-            outlier.note(
-                policy,
-                hosts,
-                &host(number),
-                CallOutcome::Answered(500),
-                now,
-            )
+            let at = &host(number);
+            outlier.note(policy, hosts, answered(at, 500), now)
         })
         .collect();
     notes.last().copied().flatten()
@@ -233,9 +243,9 @@ fn who_left_is_not_counted() {
 #[test]
 fn good_endpoints_take_no_memory() {
     let (policy, mut outlier, now) = (policy(), Outlier::default(), Instant::now());
-    outlier.note(&policy, 4, &host(1), CallOutcome::Answered(200), now);
-    outlier.note(&policy, 4, &host(2), CallOutcome::Answered(500), now);
-    outlier.note(&policy, 4, &host(2), CallOutcome::Answered(200), now);
+    for (number, status) in [(1, 200), (2, 500), (2, 200)] {
+        outlier.note(&policy, 4, answered(&host(number), status), now);
+    }
     outlier.sweep(&policy, now + policy.interval);
     assert!(outlier.hosts.is_empty());
 }

@@ -9,7 +9,7 @@ use http_body::Body;
 use thiserror::Error;
 
 use crate::client::body::{Broken, RequestBody};
-use crate::client::pool::http2::{Call, Http2Connection};
+use crate::client::pool::http2::connection::{Call, Http2Connection};
 use crate::codec::body_sender::{BodySender, Stopped, Upload};
 use crate::codec::fields;
 use crate::codec::incoming::Incoming;

@@ -59,7 +59,7 @@ fn said_with(
         ..Workload::new(Mode::Sidecar, "shop")
     };
     let (snapshot, _) = Snapshot::build(&objects, workload);
-    explain(&snapshot, names, query, output, &Vec::new).map_err(|wrong| wrong.to_string())
+    explain(&snapshot, names, query, output, &[]).map_err(|wrong| wrong.to_string())
 }
 
 #[test]

@@ -18,29 +18,14 @@ use crate::codec::fields;
 use crate::codec::incoming::Incoming;
 use crate::failure::Failure;
 use crate::http::body::ResponseBody;
-use crate::http::downstream::DownstreamConnection;
 use crate::http::exchange::exchange;
 use crate::http::informational::InformationalSender;
 use crate::http::informational::http2::PendingResponse;
-use crate::http::serve::http2::Open;
+use crate::http::serve::date;
+use crate::http::serve::http2::stream_job::StreamJob;
 use crate::http::serve::http2::task_pool::Worker;
-use crate::http::serve::{date, overloaded, refuse, report_malformed};
-use crate::proxy::Proxy;
-use crate::report::reporter::{DownstreamWire, RequestWire};
-
-/// A stream to be served.
-#[derive(Debug)]
-pub(super) struct StreamJob {
-    pub(super) request: Request<RecvStream>,
-    pub(super) respond: SendResponse<Bytes>,
-    pub(super) downstream: Rc<DownstreamConnection>,
-    pub(super) proxy: Rc<Proxy>,
-    pub(super) open: Open,
-    /// Counts the bytes of the connection's streams.
-    pub(super) wire: Rc<dyn DownstreamWire>,
-    /// There are descriptors for it.
-    pub(super) room: bool,
-}
+use crate::http::serve::refusal::{overloaded, refuse, report_malformed};
+use crate::report::reporter::RequestWire;
 
 /// Serves each stream that comes to its end, or until its client resets it.
 pub(super) async fn serve_each(worker: Rc<Worker>) {

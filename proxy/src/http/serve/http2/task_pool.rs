@@ -2,13 +2,13 @@
 //! would cost more than the request.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use tokio::task::spawn_local;
 
-use crate::http::serve::http2::stream::{StreamJob, serve_each};
+use crate::http::serve::http2::stream_job::StreamJob;
 
 /// Tasks that wait for a job, of all connections of a worker thread; more of them end.
 const RESTING_MAX: usize = 128;
@@ -61,8 +61,11 @@ pub(super) struct Worker {
     dismissed: Cell<bool>,
 }
 
-/// Has a task serve a stream.
-pub(super) fn assign(job: StreamJob) {
+/// Has a task serve a stream: one that waits for a job, or a new one, which runs `serve_each`.
+pub(super) fn assign<F>(job: StreamJob, serve_each: impl FnOnce(Rc<Worker>) -> F)
+where
+    F: Future<Output = ()> + 'static,
+{
     loop {
         let Some(worker) = RESTING.with_borrow_mut(Vec::pop) else {
             let worker = Rc::new(Worker::default());

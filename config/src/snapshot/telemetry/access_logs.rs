@@ -1,0 +1,151 @@
+//! Where access logs go.
+
+use std::sync::Arc;
+
+use crate::expression::Expression;
+use crate::model::mesh::FormatSource;
+use crate::model::telemetry::{AccessLogging, Telemetry};
+use crate::snapshot::telemetry::providers::{ENVOY, Named, Provider, Providers, Purpose};
+use crate::snapshot::telemetry::types::AccessLogTarget;
+
+/// A provider that is in force.
+struct InForce<'o> {
+    name: Arc<str>,
+    filter: Option<&'o Arc<Expression>>,
+    disabled: bool,
+}
+
+/// Merges `accessLogging` of all levels. A level that names providers replaces the set of the levels above; an element
+/// without providers changes those in force. Without any `accessLogging` and any default, `accessLogFile` counts.
+pub(super) fn access_logs(
+    levels: &[&Telemetry],
+    providers: &mut Providers<'_, '_>,
+) -> Vec<AccessLogTarget> {
+    let defaults = Named::defaults(
+        "accessLogging",
+        &providers.mesh.default_providers.access_logging,
+    );
+    if defaults.is_empty() && !levels.iter().any(|level| level.logs) {
+        return of_mesh(providers).into_iter().collect();
+    }
+    let mut in_force = Vec::new();
+    if !defaults.is_empty() {
+        in_force = fresh(usable(defaults, &in_force, providers));
+    }
+    for level in levels {
+        let named: Vec<Named<'_>> = level
+            .access_logging
+            .iter()
+            .flat_map(|one| names(level, one))
+            .collect();
+        if !named.is_empty() {
+            in_force = fresh(usable(named, &in_force, providers));
+        }
+        for one in &level.access_logging {
+            if in_force.is_empty() && one.providers.is_empty() && one.disabled != Some(true) {
+                providers.tell_nothing_in_force(&level.meta, one.index);
+            }
+            apply(one, &mut in_force);
+        }
+    }
+    let targets = in_force.into_iter().filter(|one| !one.disabled);
+    targets
+        .filter_map(|one| match providers.find(&one.name) {
+            Provider::File(file) => Some(AccessLogTarget {
+                path: file.path,
+                format: file.format.unwrap_or(FormatSource::DefaultText),
+                omit_empty: file.omit_empty,
+                filter: one.filter.cloned(),
+                provider: Some(one.name),
+            }),
+            Provider::Tracer(_)
+            | Provider::Prometheus
+            | Provider::Unsupported(_)
+            | Provider::Unknown => None,
+        })
+        .collect()
+}
+
+/// The log of `accessLogFile`.
+fn of_mesh(providers: &Providers<'_, '_>) -> Option<AccessLogTarget> {
+    let mesh = providers.mesh;
+    (!mesh.access_log_file.is_empty()).then(|| AccessLogTarget {
+        provider: None,
+        path: Arc::clone(&mesh.access_log_file),
+        format: mesh.log_format.clone(),
+        omit_empty: false,
+        filter: None,
+    })
+}
+
+fn names<'o>(level: &'o Telemetry, one: &AccessLogging) -> Vec<Named<'o>> {
+    Named::all(&level.meta, "accessLogging", one.index, &one.providers)
+}
+
+/// The names that mean something, each once. Where nobody has one of the names, which may be a slip of the pen, and no name
+/// is left, those of the levels above stay; the last resort is the log that needs no declaration.
+fn usable(
+    named: Vec<Named<'_>>,
+    above: &[InForce<'_>],
+    providers: &mut Providers<'_, '_>,
+) -> Vec<Arc<str>> {
+    let mut found: Vec<Arc<str>> = Vec::new();
+    let mut wrong = Vec::new();
+    let mut unknown = false;
+    for named in named {
+        let provider = providers.find(&named.name);
+        unknown |= matches!(provider, Provider::Unknown);
+        match provider {
+            Provider::File(_) if found.iter().any(|name| is_same(name, &named.name)) => {}
+            Provider::File(_) => found.push(Arc::clone(&named.name)),
+            Provider::Tracer(_)
+            | Provider::Prometheus
+            | Provider::Unsupported(_)
+            | Provider::Unknown => wrong.push(named),
+        }
+    }
+    let mut effect = "no line is written for it".to_owned();
+    if found.is_empty() && unknown {
+        found = above.iter().map(|one| Arc::clone(&one.name)).collect();
+        if found.is_empty() {
+            found.push(ENVOY.into());
+        }
+        effect = format!("lines go to {} instead", found.join(", "));
+    }
+    for named in wrong {
+        providers.tell(&named, Purpose::AccessLogs, &effect);
+    }
+    found
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
+fn fresh<'o>(names: Vec<Arc<str>>) -> Vec<InForce<'o>> {
+    let names = names.into_iter();
+    names
+        .map(|name| InForce {
+            name,
+            filter: None,
+            disabled: false,
+        })
+        .collect()
+}
+
+/// Applies one element to the providers that it names, or to all in force.
+fn apply<'o>(one: &'o AccessLogging, in_force: &mut [InForce<'o>]) {
+    for provider in in_force {
+        let named = one
+            .providers
+            .iter()
+            .any(|name| is_same(name, &provider.name));
+        if !named && !one.providers.is_empty() {
+            continue;
+        }
+        provider.disabled = one.disabled == Some(true);
+        if named || one.filter.is_some() {
+            provider.filter = one.filter.as_ref();
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What differs from Istio's metrics.
+
+use super::*;
+use crate::model::telemetry::{Metric, TagOverride};
+
+/// The metrics that differ, one a line.
+fn differing(content: &str) -> (Vec<String>, Vec<String>) {
+    let (snapshot, told) = snapshot(content);
+    let overrides = &snapshot.telemetry.metrics;
+    let shown = Metric::ALL.into_iter().filter_map(|metric| {
+        let settings = overrides.of(metric);
+        let tags = settings.tags.iter().map(|(name, tag)| match tag {
+            TagOverride::Remove => format!(" -{name}"),
+            TagOverride::Upsert(value) => format!(" {name}={}", value.text()),
+        });
+        let off = if settings.disabled { " off" } else { "" };
+        let text = format!("{metric:?}{off}{}", tags.collect::<String>());
+        text.contains(' ').then_some(text)
+    });
+    (shown.collect(), told)
+}
+
+#[test]
+fn overrides_apply_in_order() {
+    let count = |more: &str| {
+        format!("metrics: [{{overrides: [{{match: {{metric: REQUEST_COUNT}}, {more}}}]}}]")
+    };
+    let off = "metrics: [{overrides: [{match: {metric: ALL_METRICS}, disabled: true}]}]";
+    let all = Metric::ALL.map(|metric| format!("{metric:?} off"));
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    for (specs, expected) in [
+        (["metrics: [{}]", "", ""], vec![]),
+        ([&count("disabled: true"), "", ""], vec!["RequestCount off"]),
+        (
+            [&count("disabled: true"), &count("disabled: false"), ""],
+            vec![],
+        ),
+        (
+            [
+                &count("disabled: true"),
+                &count("tagOverrides: {a: {operation: REMOVE}}"),
+                "",
+            ],
+            vec!["RequestCount off -a"],
+        ),
+        (
+            [
+                &count("tagOverrides: {a: {value: request.host}, b: {operation: REMOVE}}"),
+                &count("tagOverrides: {a: {value: request.path}, c: {operation: REMOVE}}"),
+                &count("tagOverrides: {b: {value: request.method}}"),
+            ],
+            vec!["RequestCount a=request.path b=request.method -c"],
+        ),
+        ([off, "", ""], all.clone()),
+        (
+            ["metrics: [{overrides: [{disabled: true}]}]", "", ""],
+            all.clone(),
+        ),
+        ([off, "", &count("disabled: false")], all[1..].to_vec()),
+        (
+            [off, "metrics: [{overrides: [{disabled: false}]}]", ""],
+            vec![],
+        ),
+        (
+            [
+                "metrics: [{overrides: [{match: {metric: TCP_SENT_BYTES, mode: CLIENT}, disabled: true}]}]",
+                "",
+                "",
+            ],
+            vec!["TcpSentBytes off"],
+        ),
+        (
+            [
+                "metrics: [{overrides: [{match: {metric: TCP_SENT_BYTES, mode: SERVER}, disabled: true}]}]",
+                "",
+                "",
+            ],
+            vec![],
+        ),
+        (
+            [
+                "metrics: [{overrides: [{match: {metric: GRPC_REQUEST_MESSAGES}, tagOverrides: {my-tag: {value: \"'x'\"}}}]}]",
+                "",
+                "",
+            ],
+            vec!["GrpcRequestMessages my_tag='x'"],
+        ),
+        (
+            [
+                "metrics: [{providers: [{name: prometheus}], overrides: [{match: {metric: REQUEST_SIZE}, disabled: true}]}]",
+                "",
+                "",
+            ],
+            vec!["RequestSize off"],
+        ),
+    ] {
+        assert_eq!(
+            differing(&levels(specs)),
+            (expected.into_iter().map(str::to_owned).collect(), vec![]),
+            "{specs:?}"
+        );
+    }
+}
+
+#[test]
+fn providers_of_metrics_are_prometheus() {
+    let mesh = "extensionProviders: [{name: mine, prometheus: {}}, {name: file, envoyFileAccessLog: {}}]\n";
+    let size = |names: &str| {
+        format!(
+            "metrics: [{{providers: [{names}], overrides: [{{match: {{metric: REQUEST_SIZE}}, disabled: true}}]}}]"
+        )
+    };
+    for (mesh_more, spec, shown, told) in [
+        ("", size("{name: mine}"), "RequestSize off", ""),
+        (
+            "",
+            size("{name: stackdriver}, {name: Prometheus}"),
+            "RequestSize off",
+            "Telemetry istio-system/root: spec.metrics[0].providers[0].name: \"stackdriver\": a provider of a kind that is not supported, stackdriver: no metrics go there; they are scraped by Prometheus; name an extensionProvider prometheus",
+        ),
+        (
+            "",
+            size("{name: file}"),
+            "",
+            "Telemetry istio-system/root: spec.metrics[0].providers[0].name: \"file\": a provider of another kind: no metrics go there; they are scraped by Prometheus; name an extensionProvider prometheus",
+        ),
+        (
+            "",
+            size("{name: promtheus}"),
+            "RequestSize off",
+            "Telemetry istio-system/root: spec.metrics[0].providers[0].name: \"promtheus\": no such provider: prometheus is meant instead; name an extensionProvider prometheus",
+        ),
+        (
+            "defaultProviders: {metrics: [stackdriver]}\n",
+            size(""),
+            "RequestSize off",
+            "MeshConfig: defaultProviders.metrics[0]: \"stackdriver\": a provider of a kind that is not supported, stackdriver: no metrics go there; they are scraped by Prometheus; name an extensionProvider prometheus",
+        ),
+    ] {
+        let found = differing(&format!("{mesh}{mesh_more}{}", levels([&spec, "", ""])));
+        assert_eq!(
+            (found.0.join("\n"), found.1.join("\n")),
+            (shown.to_owned(), told.to_owned()),
+            "{spec}"
+        );
+    }
+}
+
+#[test]
+fn the_last_interval_counts() {
+    let interval = |specs: [&str; 3]| {
+        snapshot(&levels(specs))
+            .0
+            .telemetry
+            .metrics
+            .reporting_interval
+    };
+    assert_eq!(interval(["", "", ""]), None);
+    let of = |text: &str| format!("metrics: [{{reportingInterval: {text}}}]");
+    let seconds = |seconds| Some(std::time::Duration::from_secs(seconds));
+    assert_eq!(interval([&of("7s"), "metrics: [{}]", ""]), seconds(7));
+    assert_eq!(interval([&of("7s"), &of("1m"), ""]), seconds(60));
+}

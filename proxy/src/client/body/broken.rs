@@ -1,0 +1,31 @@
+//! Why a body broke off.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::codec::cut::Cut;
+
+/// Why a request's body broke off.
+#[derive(Debug, Error)]
+pub enum Broken {
+    /// The client closed or reset its connection.
+    #[error("the client broke off")]
+    Client(#[source] Cut),
+    /// Another try has taken over, or the client broke off during an earlier one.
+    #[error("the body is no longer for this try")]
+    Superseded,
+}
+
+impl Broken {
+    /// Whether the client's bytes are no body at all, as a chunk whose size is no number.
+    pub fn is_malformed(&self) -> bool {
+        let Self::Client(cut) = self else {
+            return false;
+        };
+        matches!(
+            cut.kind(),
+            Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
+        )
+    }
+}

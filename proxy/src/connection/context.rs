@@ -1,0 +1,64 @@
+//! What travels with a connection while it is decided where it goes.
+
+use std::sync::Arc;
+
+use egret_config::decide;
+use egret_config::decide::call::{ClientHello, Connection, Layer, Terminated};
+use egret_config::decide::outcome::OutcomeKind;
+use egret_config::decide::verdict::{ConnectionDecision, Refusal, Verdict};
+use egret_config::snapshot::Snapshot;
+
+use crate::dice;
+use crate::http::downstream::DownstreamConnection;
+use crate::proxy::Proxy;
+use crate::report::facts::CallProtocol;
+use crate::report::reporter::FactsGuard;
+
+/// What travels with a connection while it is decided where it goes. It is gone before the connection is relayed or carries
+/// requests, which may last for days: nothing of the configuration is held on to.
+#[derive(Debug)]
+pub struct ConnectionContext<'c> {
+    /// The client's side.
+    pub downstream: DownstreamConnection,
+    /// The configuration that decides.
+    pub snapshot: &'c Snapshot,
+    /// The handles of this worker.
+    pub proxy: &'c Proxy,
+    /// What is reported about the connection.
+    pub facts: &'c mut FactsGuard,
+}
+
+impl<'c> ConnectionContext<'c> {
+    /// Asks what happens to the connection as it came in; or to what is inside the TLS of it that ended here.
+    pub(in crate::connection) fn decide(
+        &self,
+        layer: &Layer,
+        terminated: Option<&Terminated>,
+    ) -> ConnectionDecision<'c> {
+        let call = Connection {
+            arrival: self.downstream.arrival,
+            layer,
+            terminated,
+        };
+        decide::connection(self.snapshot, &call, &mut dice::roll)
+    }
+
+    /// Notes what the connection carries and where it goes. A cluster that does not exist is not named.
+    pub(in crate::connection) fn set_decision(
+        &mut self,
+        layer: &Layer,
+        decision: &ConnectionDecision<'_>,
+    ) {
+        let facts = &mut *self.facts;
+        if let Layer::Tls(ClientHello { sni, .. }) = layer {
+            facts.protocol = CallProtocol::Tls;
+            facts.downstream.requested_server_name.clone_from(sni);
+        }
+        facts.decision.verdict = OutcomeKind::of_stream(decision);
+        facts.set_reasons(&decision.trail);
+        facts.decision.cluster = match decision.verdict {
+            Verdict::Refuse(Refusal::NoCluster(_)) => None,
+            _ => decision.cluster.map(Arc::from),
+        };
+    }
+}

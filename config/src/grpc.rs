@@ -72,6 +72,11 @@ impl GrpcStatus {
         }
     }
 
+    /// The name, such as `UNAVAILABLE`.
+    pub const fn name(self) -> &'static str {
+        TABLE[self as usize].2
+    }
+
     /// The number in decimal, as a `grpc-status` header has it.
     pub const fn text(self) -> &'static str {
         TABLE[self as usize].1
@@ -86,7 +91,7 @@ mod tests {
     fn the_table_is_in_order() {
         for (number, (status, text, name)) in TABLE.into_iter().enumerate() {
             assert_eq!(status as usize, number);
-            assert_eq!(status.text(), number.to_string());
+            assert_eq!((status.text(), status.name()), (&*number.to_string(), name));
             assert_eq!(GrpcStatus::of_header(text.as_bytes()), Some(status));
             assert_eq!(GrpcStatus::of_name(name), Some(status));
             let words = format!("{status:?}").to_lowercase();

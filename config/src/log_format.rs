@@ -12,6 +12,7 @@ mod flaw;
 mod header;
 mod text;
 mod json;
+pub mod defaults;
 pub mod time;
 
 pub use crate::log_format::arguments::{

@@ -114,8 +114,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         ignore_authorization_policies: settings.ignore_authorization_policies,
     };
     let (source, snapshot) = FileSource::load(settings.source.clone(), terms, status.clone())?;
-    let access_log = AccessLog::start().map_err(refused("start a thread"))?;
-    let access_log = Arc::new(access_log.telling_reasons(settings.access_log_reasons));
+    let access_log = Arc::new(AccessLog::new(settings.access_log_reasons));
     let sink: Arc<dyn Sink> = access_log.clone();
     let current = Arc::new(Current::new(snapshot));
     let metrics = Metrics::new(
@@ -168,7 +167,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     }
 
     source.announce();
-    access_log::configure(&access_log, &shared.current.load());
+    access_log::configure(&access_log, &shared.reporter, &shared.current.load());
     let (commands, received) = mpsc::unbounded_channel();
     let ready = Ready::new();
     let starting = ready.wait_for("start");
@@ -214,6 +213,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         task::spawn_local(access_log::keep_configured(
             Arc::clone(&shared.current),
             Arc::clone(&access_log),
+            Arc::clone(&shared.reporter),
         ));
         task::spawn_local(refresh_rate::keep_configured(
             Arc::clone(&shared.current),
@@ -240,6 +240,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
             look: &look,
             current: &shared.current,
             access_log: &access_log,
+            reporter: &shared.reporter,
             drain: &shared.drain,
             drain_time: settings.drain_time,
             has_inbound: settings.workload.mode == Mode::Sidecar,

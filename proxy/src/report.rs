@@ -4,6 +4,9 @@
 
 pub mod stream_bytes;
 pub mod facts;
+pub mod now;
+pub mod attributes;
+pub mod needs;
 pub mod access_log;
 pub mod reporter;
 pub mod metrics;

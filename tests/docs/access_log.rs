@@ -1,149 +1,79 @@
-//! Keys of the access log, in the order of the JSON format.
+//! Operators of the access log, and the keys of its default JSON.
 
-use egret_proxy::report::access_log::format;
-use egret_proxy::report::access_log::format::Now;
-use egret_proxy::report::facts::Facts;
-use serde_json::{Map, Value};
+use egret_config::log_format::commands::COMMANDS;
+use egret_config::log_format::defaults::{DEFAULT_KEYS, DEFAULT_TEXT};
+use egret_config::log_format::facts::{FACTS, UNKNOWN, ValueKind};
 
 use crate::{header, row};
 
-/// A key, Envoy's operator for it, and what it is.
-const KEYS: &[(&str, &str, &str)] = &[
-    (
-        "start_time",
-        "%START_TIME%",
-        "when the request's head was read or the connection was accepted; RFC 3339, UTC, milliseconds",
-    ),
-    ("method", "%REQ(:METHOD)%", "the request's method"),
-    (
-        "path",
-        "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
-        "path and query before any rewrite",
-    ),
-    ("protocol", "%PROTOCOL%", "the client's version of HTTP"),
-    (
-        "response_code",
-        "%RESPONSE_CODE%",
-        "the status that the client got; 0 when none was sent, and for byte streams",
-    ),
-    (
-        "response_flags",
-        "%RESPONSE_FLAGS%",
-        "Envoy's flags, separated by commas; `-` for none",
-    ),
-    (
-        "response_code_details",
-        "%RESPONSE_CODE_DETAILS%",
-        "why the response is what it is; `via_upstream` for an upstream's own",
-    ),
-    (
-        "connection_termination_details",
-        "%CONNECTION_TERMINATION_DETAILS%",
-        "why egret closed the client's connection",
-    ),
-    (
-        "upstream_transport_failure_reason",
-        "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
-        "why the upstream has no address, cannot be connected to, or TLS with it failed",
-    ),
-    (
-        "bytes_received",
-        "%BYTES_RECEIVED%",
-        "body bytes from the client; all bytes for byte streams",
-    ),
-    (
-        "bytes_sent",
-        "%BYTES_SENT%",
-        "body bytes to the client; all bytes for byte streams",
-    ),
-    ("duration", "%DURATION%", "milliseconds from start to end"),
-    (
-        "upstream_service_time",
-        "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
-        "milliseconds until the upstream's response head",
-    ),
-    (
-        "x_forwarded_for",
-        "%REQ(X-FORWARDED-FOR)%",
-        "the header as sent upstream",
-    ),
-    ("user_agent", "%REQ(USER-AGENT)%", "the request's header"),
-    (
-        "request_id",
-        "%REQ(X-REQUEST-ID)%",
-        "the header as sent upstream",
-    ),
-    ("authority", "%REQ(:AUTHORITY)%", "the request's host"),
-    (
-        "upstream_host",
-        "%UPSTREAM_HOST%",
-        "the endpoint of the last attempt",
-    ),
-    (
-        "upstream_cluster",
-        "%UPSTREAM_CLUSTER_RAW%",
-        "the cluster, `outbound|PORT|SUBSET|HOST`, PassthroughCluster or BlackHoleCluster",
-    ),
-    (
-        "upstream_local_address",
-        "%UPSTREAM_LOCAL_ADDRESS%",
-        "egret's address on the connection to the endpoint",
-    ),
-    (
-        "downstream_local_address",
-        "%DOWNSTREAM_LOCAL_ADDRESS%",
-        "the address that the client connected to: on a sidecar the original destination",
-    ),
-    (
-        "downstream_remote_address",
-        "%DOWNSTREAM_REMOTE_ADDRESS%",
-        "the client's address",
-    ),
-    (
-        "requested_server_name",
-        "%REQUESTED_SERVER_NAME%",
-        "the SNI of the client's TLS",
-    ),
-    ("route_name", "%ROUTE_NAME%", "the name of the route"),
-    (
-        "reasons",
-        "",
-        "with `--access-log-reasons`: the listener, virtual host, rule and policy that decided",
-    ),
-];
+const INTRODUCTION: &str = "# Access log\n\n\
+    One line for each request, and for each connection that carries no HTTP; refused ones included. MeshConfig `accessLogFile` names the \
+    file, `accessLogEncoding` is TEXT or JSON. The default formats are Istio's.\n\n\
+    A format is made of Envoy's operators: `%NAME%`, `%NAME(argument)%`, and where the table says so `%NAME(argument):Z%`, which writes at \
+    most Z bytes. `%%` is a percent sign. A format that Envoy refuses is refused, and the default one is written in its place. Header names \
+    in arguments are written in any case.\n\n\
+    A missing value is `-` in text and `null` in JSON. A string of a JSON format that is one operator alone has the operator's type. In text, \
+    quotes, backslashes and control characters in values are escaped, so that nobody can forge a line or a field; in JSON, bytes that are not \
+    UTF-8 become U+FFFD.\n\n";
 
 pub(crate) fn page() -> String {
-    let described: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
-    assert_eq!(
-        described,
-        keys(),
-        "tests/docs/access_log.rs describes each key"
-    );
-    let mut text = "# Access log\n\n\
-        One line for each request, and for each connection that carries no HTTP; refused ones included. MeshConfig `accessLogFile` names the \
-        file, `accessLogEncoding` is TEXT or JSON. The formats are Istio's defaults: JSON has these keys in this order; TEXT has the same \
-        values in the order of Istio's default format.\n\n\
-        A missing value is `null` in JSON and `-` in TEXT. Quotes, backslashes and control characters in values from clients and upstreams \
-        are escaped, so that nobody can forge a line or a field.\n\n"
-        .to_owned();
-    text += &header(["key", "Envoy's operator", "value"]);
-    for (key, operator, about) in KEYS {
-        let operator = if operator.is_empty() {
-            "none".to_owned()
-        } else {
-            format!("`{operator}`")
-        };
-        text += &row([&format!("`{key}`"), &operator, about]);
+    let mut text = INTRODUCTION.to_owned();
+    text += &format!("## Default formats\n\nTEXT:\n\n```\n{DEFAULT_TEXT}\n```\n\nJSON:\n\n");
+    text += &header(["key", "operator"]);
+    for (key, operator) in DEFAULT_KEYS {
+        text += &row([&format!("`{key}`"), &format!("`{operator}`")]);
     }
+    text += "\nWith `--access-log-reasons` lines of the default formats end with `reasons`, which is `%EGRET_REASONS%`.\n";
+    text += "\n## Operators without an argument\n";
+    for section in FACTS {
+        text += &format!("\n### {}\n\n", section.title);
+        text += &header(["operator", "type in JSON", "value"]);
+        for one in section.rows {
+            text += &row([&format!("`{}`", one.name), kind(one.kind), one.about]);
+        }
+    }
+    text += "\n## Operators with an argument\n";
+    for section in COMMANDS
+        .iter()
+        .filter(|section| section.rows[0].kind != ValueKind::Never)
+    {
+        text += &format!("\n### {}\n\n", section.title);
+        text += &header(["operator", "argument", "`:Z`", "type in JSON", "value"]);
+        for one in section.rows {
+            let argument = match one.operator.required {
+                true => one.operator.argument.to_owned(),
+                false => format!("optional: {}", one.operator.argument),
+            };
+            let limit = if one.operator.limit { "yes" } else { "" };
+            text += &row([
+                &format!("`{}`", one.name),
+                &argument,
+                limit,
+                kind(one.kind),
+                one.about,
+            ]);
+        }
+    }
+    let more = COMMANDS.iter().flat_map(|section| section.rows);
+    let more = more
+        .filter(|one| one.kind == ValueKind::Never)
+        .map(|one| one.name);
+    let names: Vec<_> = more
+        .chain(UNKNOWN.iter().copied())
+        .map(|name| format!("`{name}`"))
+        .collect();
+    text += &format!(
+        "\n## Operators without a value\n\nEnvoy has these, too. They are accepted, and their value is always missing: {}.\n",
+        names.join(", ")
+    );
     text
 }
 
-/// The keys of a line, in order.
-fn keys() -> Vec<String> {
-    let mut facts = Facts::begin();
-    facts.decision.reasons = Some("because".into());
-    let mut line = Vec::new();
-    format::json(&facts, Now::read(), &mut line);
-    let fields: Map<String, Value> = serde_json::from_slice(&line).expect("a line is JSON");
-    fields.into_iter().map(|(key, _)| key).collect()
+fn kind(kind: ValueKind) -> &'static str {
+    match kind {
+        ValueKind::Text => "string",
+        ValueKind::Number => "number",
+        ValueKind::Any => "any",
+        ValueKind::Never => "none",
+    }
 }

@@ -43,6 +43,45 @@ pub enum Flag {
     OM,
 }
 
+impl Flag {
+    /// Each flag with its letters, Envoy's long name (`RESPONSE_FLAGS_LONG`) and its number in Envoy's bit set.
+    const TABLE: &[(Self, &str, &str, u8)] = &[
+        (Self::UH, "UH", "NoHealthyUpstream", 1),
+        (Self::UF, "UF", "UpstreamConnectionFailure", 5),
+        (Self::UO, "UO", "UpstreamOverflow", 7),
+        (Self::NR, "NR", "NoRouteFound", 8),
+        (Self::NC, "NC", "NoClusterFound", 24),
+        (Self::URX, "URX", "UpstreamRetryLimitExceeded", 15),
+        (Self::DC, "DC", "DownstreamConnectionTermination", 14),
+        (Self::DR, "DR", "DownstreamRemoteReset", 28),
+        (Self::DPE, "DPE", "DownstreamProtocolError", 18),
+        (Self::LR, "LR", "LocalReset", 3),
+        (Self::UR, "UR", "UpstreamRemoteReset", 4),
+        (Self::UC, "UC", "UpstreamConnectionTermination", 6),
+        (Self::UPE, "UPE", "UpstreamProtocolError", 23),
+        (Self::UT, "UT", "UpstreamRequestTimeout", 2),
+        (Self::DT, "DT", "DurationTimeout", 22),
+        (Self::DI, "DI", "DelayInjected", 9),
+        (Self::FI, "FI", "FaultInjected", 10),
+        (Self::OM, "OM", "OverloadManagerTerminated", 25),
+    ];
+
+    /// The letters of the log.
+    pub const fn letters(self) -> &'static str {
+        Self::TABLE[self as usize].1
+    }
+
+    /// Envoy's long name.
+    pub const fn long_name(self) -> &'static str {
+        Self::TABLE[self as usize].2
+    }
+
+    /// The flag in Envoy's bit set, by which expressions know it.
+    pub const fn bit(self) -> u64 {
+        1 << Self::TABLE[self as usize].3
+    }
+}
+
 /// Flags of one call, in the order they were raised; more than four are not kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flags {
@@ -98,7 +137,7 @@ impl fmt::Display for Flags {
             if index > 0 {
                 f.write_str(",")?;
             }
-            write!(f, "{flag:?}")?;
+            f.write_str(flag.letters())?;
         }
         Ok(())
     }
@@ -107,6 +146,15 @@ impl fmt::Display for Flags {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_flags() {
+        for (number, (flag, letters, ..)) in Flag::TABLE.iter().enumerate() {
+            assert_eq!((*flag as usize, *letters), (number, &*format!("{flag:?}")));
+        }
+        assert_eq!(Flag::UF.bit() | Flag::URX.bit(), 32800, "as Envoy has them");
+        assert_eq!(Flag::OM.long_name(), "OverloadManagerTerminated");
+    }
 
     #[test]
     fn flags_keep_their_order_and_come_once() {

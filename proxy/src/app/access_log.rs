@@ -1,4 +1,4 @@
-//! The access log is where the mesh's configuration in force says.
+//! The access log is where the configuration in force says.
 
 use std::sync::Arc;
 
@@ -7,22 +7,26 @@ use tracing::error;
 
 use crate::current::Current;
 use crate::report::access_log::AccessLog;
+use crate::report::reporter::Reporter;
 
 /// Takes the access log's settings from each configuration that comes into force and changes them.
-pub(super) async fn keep_configured(current: Arc<Current>, access_log: Arc<AccessLog>) {
+pub(super) async fn keep_configured(
+    current: Arc<Current>,
+    access_log: Arc<AccessLog>,
+    reporter: Arc<Reporter>,
+) {
     let mut changes = current.changes();
     while changes.changed().await.is_ok() {
-        configure(&access_log, &current.load());
+        configure(&access_log, &reporter, &current.load());
     }
 }
 
-/// Opens the access log that a configuration asks for, again if it was rotated.
-pub(super) fn configure(access_log: &AccessLog, snapshot: &Snapshot) {
-    let mesh = &snapshot.mesh;
-    if let Err(error) = access_log.configure(&mesh.access_log_file, mesh.access_log_encoding) {
-        let cause = std::error::Error::source(&error)
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        error!(cause, "{error}; the access log stays where it was");
+/// Opens the files that a configuration asks for, again if they were rotated, and has the facts gathered that their lines
+/// tell.
+pub(super) fn configure(access_log: &AccessLog, reporter: &Reporter, snapshot: &Snapshot) {
+    let (needs, errors) = access_log.configure(&snapshot.telemetry.access_logs);
+    reporter.require(&needs);
+    for error in errors {
+        error!("{error}");
     }
 }

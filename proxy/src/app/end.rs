@@ -23,6 +23,7 @@ use crate::listen::handover::Event;
 use crate::listen::reconcile::Ports;
 use crate::proxy::Shared;
 use crate::report::access_log::AccessLog;
+use crate::report::reporter::Reporter;
 
 /// How long work in flight may take when the drain time is over, and how long cut connections may take to write their lines of
 /// the access log.
@@ -51,6 +52,7 @@ pub(super) struct Requests<'a> {
     pub(super) look: &'a Notify,
     pub(super) current: &'a Current,
     pub(super) access_log: &'a AccessLog,
+    pub(super) reporter: &'a Reporter,
     pub(super) drain: &'a Drain,
     pub(super) drain_time: DrainTime,
     /// Whether inbound connections are drained apart: on sidecars.
@@ -148,7 +150,7 @@ impl Requests<'_> {
             }
             Command::ReopenLogs => {
                 info!("/reopen_logs: reopening the access log");
-                access_log::configure(self.access_log, &self.current.load());
+                access_log::configure(self.access_log, self.reporter, &self.current.load());
                 None
             }
         }
@@ -176,12 +178,12 @@ impl Requests<'_> {
             }
             Signal::ReopenLogs => {
                 info!("SIGUSR1: reopening the access log");
-                access_log::configure(self.access_log, &self.current.load());
+                access_log::configure(self.access_log, self.reporter, &self.current.load());
                 None
             }
             Signal::Reload => {
                 info!("SIGHUP: reading the configuration again and reopening the access log");
-                access_log::configure(self.access_log, &self.current.load());
+                access_log::configure(self.access_log, self.reporter, &self.current.load());
                 self.look.notify_one();
                 None
             }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::client::body::Received;
 use crate::proxy::Proxy;
-use crate::report::facts::{CallProtocol, DownstreamFacts, WireBytes};
+use crate::report::facts::{CallProtocol, DownstreamFacts};
 use crate::report::reporter::FactsGuard;
 
 /// The client connection that requests come on.
@@ -52,8 +52,7 @@ impl DownstreamConnection {
             remote_address: Some(self.arrival.client),
             local_address: Some(self.arrival.local),
             requested_server_name: self.terminated.as_ref().and_then(|tls| tls.sni.clone()),
-            termination_details: None,
-            wire: WireBytes::default(),
+            ..DownstreamFacts::default()
         };
         facts
     }

@@ -1,28 +1,42 @@
 //! The facts about one call, as plain data by stage. They are filled for every call, whether or not a sink is
 //! configured, so filling them neither allocates nor looks at the clock of the wall.
 
+mod captured;
+mod connection;
+mod times;
+mod tls;
 mod wire;
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use egret_config::address::{ClientAddress, EndpointAddress, LocalAddress, UpstreamLocalAddress};
 use egret_config::decide::flag::{Flag, Flags};
 use egret_config::decide::normalize::NormalizedRequest;
 use egret_config::decide::outcome::OutcomeKind;
 use egret_config::decide::verdict::{Refusal, RouteName};
-use egret_config::header_names::{FORWARDED_FOR, REQUEST_ID};
+use egret_config::header_names::{
+    FORWARDED_FOR, ORIGINAL_HOST, ORIGINAL_PATH, REQUEST_ID, SERVICE_TIME,
+};
 use egret_config::model::endpoint::DestinationWorkload;
 use egret_config::model::tls::Hashed;
 use egret_config::snapshot::cluster::DestinationService;
 use http::header::{HOST, USER_AGENT};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::failure::{Cause, Failure};
+pub use crate::report::facts::captured::{Captured, HeaderPlan, Part, Wanted};
+pub use crate::report::facts::connection::{UpstreamConnectionFacts, next_connection_id};
+pub use crate::report::facts::times::Times;
+pub use crate::report::facts::tls::{CertificateNames, TlsFacts};
 pub use crate::report::facts::wire::WireBytes;
 use crate::report::stream_bytes::StreamBytes;
 
@@ -31,6 +45,14 @@ use crate::report::stream_bytes::StreamBytes;
 pub struct Facts {
     /// When the connection was accepted, or the head of the request was read.
     pub began: Instant,
+    /// When what happened since; only where a format asks for it.
+    pub times: Option<Box<Times>>,
+    /// Headers that formats ask for.
+    pub captured: Option<Box<Captured>>,
+    /// The span of the call, where it has one.
+    pub span: Option<SpanIds>,
+    /// A UUID for a call that has no `x-request-id`, once a format asked for it.
+    pub stream_id: OnceCell<Uuid>,
     /// What the connection carries, as far as it was read.
     pub protocol: CallProtocol,
     /// The client's side.
@@ -55,6 +77,15 @@ pub struct Facts {
     pub end: Option<End>,
 }
 
+/// The ids of a call's span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpanIds {
+    /// Of the trace.
+    pub trace: u128,
+    /// Of the span.
+    pub span: u64,
+}
+
 /// What a call's connection carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum CallProtocol {
@@ -70,12 +101,22 @@ pub enum CallProtocol {
 /// The client's side of a call.
 #[derive(Clone, Debug, Default)]
 pub struct DownstreamFacts {
+    /// The number of the connection.
+    pub connection_id: u64,
     /// The client's address.
     pub remote_address: Option<ClientAddress>,
+    /// The address of the peer, whatever a PROXY header names, and the one that it connected to.
+    pub direct: Option<(SocketAddr, SocketAddr)>,
     /// The address that the client connected to: on a sidecar the original destination.
     pub local_address: Option<LocalAddress>,
     /// The client's SNI.
     pub requested_server_name: Option<Arc<str>>,
+    /// TLS that egret ended; `None` without.
+    pub tls: Option<Arc<TlsFacts>>,
+    /// When that was set up.
+    pub handshake_end: Option<Instant>,
+    /// Why TLS with the client failed.
+    pub transport_failure: Option<Arc<str>>,
     /// Why egret closed the client's connection.
     pub termination_details: Option<Cow<'static, str>>,
     /// Bytes of the call on the client's connection, complete at its end.
@@ -89,10 +130,16 @@ pub struct RequestFacts {
     pub method: Option<Method>,
     /// Path and query before any rewrite.
     pub path: Option<PathAndQuery>,
+    /// Path and query as they were sent upstream, where a route rewrote them.
+    pub rewritten_path: Option<PathAndQuery>,
     /// The client's version of HTTP.
     pub protocol: Option<Version>,
-    /// The Host header or `:authority`, before any rewrite.
+    /// The Host header or `:authority`, as it was sent upstream.
     pub authority: Option<AuthorityFact>,
+    /// The same before a route rewrote it, where one did.
+    pub original_authority: Option<AuthorityFact>,
+    /// Whether it is a gRPC call.
+    pub grpc: bool,
     /// `user-agent`.
     pub user_agent: Option<HeaderValue>,
     /// `x-forwarded-for`.
@@ -134,6 +181,14 @@ pub struct Attempt {
     pub local_address: Option<UpstreamLocalAddress>,
     /// The workload at the endpoint, where it is a pod that is known.
     pub workload: Option<Hashed<DestinationWorkload>>,
+    /// The DNS name that the endpoint's address is of; `None` where the configuration has the address.
+    pub host_name: Option<Arc<str>>,
+    /// The connection to it, once there is one.
+    pub connection: Option<Arc<UpstreamConnectionFacts>>,
+    /// The version of HTTP on it; `None` for byte streams.
+    pub protocol: Option<Version>,
+    /// Bytes of the call on it; complete at the end of the call.
+    pub wire: WireBytes,
 }
 
 /// The attempts of one call. The first one needs no allocation.
@@ -154,6 +209,10 @@ pub struct ResponseFacts {
     pub transport_failure: Option<Arc<str>>,
     /// From the request sent to the head of the response received.
     pub upstream_service_time: Option<Duration>,
+    /// The status of a gRPC call, in the response's headers or its trailers.
+    pub grpc_status: Option<u32>,
+    /// The body of a response that egret made itself; only where a format asks for it.
+    pub local_body: Option<Bytes>,
 }
 
 /// How a call ended.
@@ -174,6 +233,15 @@ pub enum StreamReset {
     ProtocolError,
 }
 
+impl DownstreamFacts {
+    /// Whether the client showed a certificate.
+    pub fn has_client_certificate(&self) -> bool {
+        self.tls
+            .as_ref()
+            .is_some_and(|tls| tls.has_peer_certificate)
+    }
+}
+
 impl AuthorityFact {
     /// The host, with its port if it has one.
     pub fn as_bytes(&self) -> &[u8] {
@@ -181,6 +249,22 @@ impl AuthorityFact {
             Self::Header(value) => value.as_bytes(),
             Self::Target(authority) => authority.as_str().as_bytes(),
         }
+    }
+}
+
+/// Whether the facts of each call have this header anyhow.
+pub fn is_known_header(part: Part, name: &HeaderName) -> bool {
+    match part {
+        Part::Request => [
+            FORWARDED_FOR,
+            USER_AGENT,
+            REQUEST_ID,
+            ORIGINAL_PATH,
+            ORIGINAL_HOST,
+        ]
+        .contains(name),
+        Part::Response => *name == SERVICE_TIME,
+        Part::Trailers => false,
     }
 }
 
@@ -195,8 +279,11 @@ impl RequestFacts {
         Self {
             method: Some(method.clone()),
             path,
+            rewritten_path: None,
             protocol: Some(version),
             authority,
+            original_authority: None,
+            grpc: false,
             user_agent: headers.get(USER_AGENT).cloned(),
             x_forwarded_for: headers.get(FORWARDED_FOR).cloned(),
             request_id: headers.get(REQUEST_ID).cloned(),
@@ -211,6 +298,10 @@ impl Attempts {
             endpoint,
             local_address: None,
             workload: None,
+            host_name: None,
+            connection: None,
+            protocol: None,
+            wire: WireBytes::default(),
         };
         let before = self.last.replace(attempt);
         self.earlier.extend(before);
@@ -233,6 +324,10 @@ impl Facts {
     pub fn begin() -> Self {
         Self {
             began: Instant::now(),
+            times: None,
+            captured: None,
+            span: None,
+            stream_id: OnceCell::new(),
             protocol: CallProtocol::default(),
             downstream: DownstreamFacts::default(),
             request: RequestFacts::default(),
@@ -250,6 +345,11 @@ impl Facts {
     /// Whether these are the facts of a request, and not of a byte stream.
     pub fn is_request(&self) -> bool {
         self.request.method.is_some()
+    }
+
+    /// Whether this is a connection that no filter chain of its listener is for.
+    pub fn is_without_chain(&self) -> bool {
+        self.decision.verdict == Some(OutcomeKind::NoChain)
     }
 
     /// Sets the request, as the client sent it.

@@ -7,8 +7,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use egret_config::decide::flag::Flag;
+use egret_config::log_format::TimePoint;
+use http::HeaderMap;
+use tokio::time::Instant;
 
-use crate::report::facts::{End, Facts, StreamReset, WireBytes};
+use crate::report::facts::{End, Facts, Part, StreamReset, WireBytes};
+use crate::report::needs::{Needs, NeedsInForce};
 use crate::report::stream_bytes::StreamBytes;
 
 /// What takes the facts of each call at its end.
@@ -19,17 +23,13 @@ pub trait Sink: Debug + Send + Sync {
     /// Takes the facts of a byte stream whose destination was just connected; [`Facts::stream`] has its bytes from now
     /// on.
     fn opened(&self, _facts: &Facts) {}
-
-    /// Whether the sink wants the reasons of decisions as text.
-    fn wants_reasons(&self) -> bool {
-        false
-    }
 }
 
 /// All sinks. Shared by the workers.
 #[derive(Debug)]
 pub struct Reporter {
     sinks: Box<[Arc<dyn Sink>]>,
+    needs: Arc<NeedsInForce>,
 }
 
 /// Counts the bytes of a request's body while they come.
@@ -80,18 +80,37 @@ impl Reporter {
     pub fn new(sinks: impl IntoIterator<Item = Arc<dyn Sink>>) -> Arc<Self> {
         Arc::new(Self {
             sinks: sinks.into_iter().collect(),
+            needs: Arc::default(),
         })
     }
 
     /// The same sinks, and one more. Of a worker, whose own sink it is.
     pub fn with(&self, sink: Arc<dyn Sink>) -> Arc<Self> {
-        Self::new(self.sinks.iter().cloned().chain([sink]))
+        Arc::new(Self {
+            sinks: self.sinks.iter().cloned().chain([sink]).collect(),
+            needs: Arc::clone(&self.needs),
+        })
+    }
+
+    /// Gathers, of calls that begin from now on, what the sinks ask for together. Reporters made of this one by
+    /// [`Reporter::with`] do so, too.
+    pub fn require(&self, needs: &Needs) {
+        self.needs.set(needs);
+    }
+
+    /// What is gathered.
+    pub fn needs(&self) -> &NeedsInForce {
+        &self.needs
     }
 
     /// The facts of a call that begins now.
     pub fn begin(self: &Arc<Self>) -> FactsGuard {
+        let mut facts = Facts::begin();
+        if self.needs.times() {
+            facts.times = Some(Box::default());
+        }
         FactsGuard {
-            facts: Facts::begin(),
+            facts,
             reporter: Arc::clone(self),
             dismissed: false,
             body: None,
@@ -134,9 +153,29 @@ impl FactsGuard {
 
     /// Sets the reasons of the decision, if a sink wants them; otherwise no text is made.
     pub fn set_reasons(&mut self, trail: &impl Display) {
-        if self.reporter.sinks.iter().any(|sink| sink.wants_reasons()) {
+        if self.reporter.needs.reasons() {
             self.facts.decision.reasons = Some(trail.to_string().into());
         }
+    }
+
+    /// Keeps the headers of a part of the call that a format or an expression asks for.
+    pub fn keep_headers(&mut self, part: Part, headers: &HeaderMap) {
+        if let Some(plan) = &*self.reporter.needs.headers() {
+            let captured = self.facts.captured.get_or_insert_default();
+            captured.keep(plan, part, headers);
+        }
+    }
+
+    /// Notes that a point in the course of the call is reached now, where a format asks for that.
+    pub fn reached(&mut self, point: TimePoint) {
+        if let Some(times) = &mut self.facts.times {
+            times.set(point, Instant::now());
+        }
+    }
+
+    /// What is gathered about calls.
+    pub fn needs(&self) -> &NeedsInForce {
+        &self.reporter.needs
     }
 
     /// Ends the call, and reports it.

@@ -25,7 +25,7 @@ pub(crate) fn check(bytes: &[u8]) {
         SNAPSHOTS.with(|snapshots| {
             for snapshot in snapshots {
                 for output in [Output::Text, Output::Json] {
-                    match live::explain(snapshot, &|_| None, query, output, &Vec::new) {
+                    match live::explain(snapshot, &|_| None, query, output, &[]) {
                         Ok(told) => assert!(!told.is_empty()),
                         Err(wrong) => assert!(!wrong.to_string().is_empty()),
                     }

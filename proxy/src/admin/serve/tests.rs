@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use egret_config::labels::Labels;
-use egret_config::model::mesh::AccessLogEncoding;
+use egret_config::model::mesh::FormatSource;
+use egret_config::snapshot::telemetry::AccessLogTarget;
 use egret_config::snapshot::workload::{Mode, Workload};
 use futures_util::FutureExt;
 use http::{Method, Uri};
@@ -62,7 +63,7 @@ fn admin(folder: &Path) -> Admin {
         application: Arc::default(),
         status,
         listener_status: ListenerStatus::default(),
-        access_log: Arc::new(AccessLog::start().expect("a thread")),
+        access_log: Arc::new(AccessLog::new(false)),
         names: Arc::new(names),
         shared_clusters: Arc::default(),
         ready: Ready::new(),
@@ -329,8 +330,14 @@ fn lines_of_the_access_log_are_counted() {
         (Path::new("/dev/full"), counts(2, 2)),
     ] {
         let path = folder.path().join(file).to_str().expect("UTF-8").into();
-        let configured = admin.access_log.configure(&path, AccessLogEncoding::Json);
-        configured.expect("a log");
+        let (_, errors) = admin.access_log.configure(&[AccessLogTarget {
+            provider: None,
+            path,
+            format: FormatSource::DefaultJson,
+            omit_empty: false,
+            filter: None,
+        }]);
+        assert!(errors.is_empty(), "{errors:?}");
         for _ in 0..2 {
             reporter.begin().end();
         }

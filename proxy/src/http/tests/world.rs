@@ -13,13 +13,14 @@ use egret_config::decide::call::{Arrival, HttpVersion};
 use egret_config::decide::verdict::Forward;
 use egret_config::load::{Text, load};
 use egret_config::model::endpoint::Address;
-use egret_config::model::mesh::AccessLogEncoding;
+use egret_config::model::mesh::FormatSource;
 use egret_config::model::objects::Objects;
 use egret_config::model::route::Retries;
 use egret_config::port::well_known;
 use egret_config::problem::{Problem, Severity};
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::{Cluster, Discovery, Member};
+use egret_config::snapshot::telemetry::AccessLogTarget;
 use egret_config::snapshot::workload::{Mode, Workload};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Version};
@@ -92,13 +93,18 @@ impl World {
     fn of_workload(objects: &Objects, workload: Workload) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let log = folder.path().join("access.log");
-        let access_log = Arc::new(AccessLog::start().expect("access log"));
+        let access_log = Arc::new(AccessLog::new(false));
         let wire = Arc::new(WireRecorder::default());
         let sinks: [Arc<dyn Sink>; 2] = [access_log.clone(), wire.clone()];
         let path = log.to_str().expect("utf-8").into();
-        access_log
-            .configure(&path, AccessLogEncoding::Json)
-            .expect("configured");
+        let (_, errors) = access_log.configure(&[AccessLogTarget {
+            provider: None,
+            path,
+            format: FormatSource::DefaultJson,
+            omit_empty: false,
+            filter: None,
+        }]);
+        assert!(errors.is_empty(), "{errors:?}");
         let (snapshot, _) = Snapshot::build(objects, workload);
         let (mode, current) = (snapshot.workload.mode, Arc::new(Current::new(snapshot)));
         let metrics = Metrics::new(mode, Identity::unknown(), Arc::clone(&current));

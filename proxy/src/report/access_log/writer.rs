@@ -1,262 +1,268 @@
-//! The bounded queue of the access log and the thread that empties it.
-//!
-//! There is one descriptor for each target, whatever is configured again: a target that is opened anew and is the same
-//! file is the one that is there. Lines that wait, for this target or for those of before, share one bound.
+//! One file of the access log: bounded queues of lines, one for each thread that has calls, and the thread that writes
+//! them.
 
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
+use std::mem;
 use std::os::unix::fs::MetadataExt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, Thread};
 use std::time::Duration;
-use std::{mem, thread};
 
 use memchr::memchr_iter;
+use tokio::time::Instant;
 
 use crate::lock::{lock, unpoisoned};
 use crate::sys::pipe;
 
-/// Bytes of lines that may wait for the target: some seconds of a busy proxy.
+/// Bytes of lines that may wait for a file: some seconds of a busy proxy.
 pub(super) const QUEUE_MAX: usize = 4 << 20;
 
-/// Targets of before whose lines may wait. With one more, the lines of the oldest are dropped.
-const OLDER_MAX: usize = 4;
+/// How long a file that no configuration names any more may keep the lines that wait for it.
+const OLD_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long lines of a target of before may hold up those of the present one.
-const OLDER_PATIENCE: Duration = Duration::from_secs(2);
-
-/// How often a target that takes no bytes is looked at for another one in its place.
+/// How often it is looked whether a file that takes no bytes is still wanted.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How often an error of a file is told.
+const TELL_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Bytes of memory that an empty buffer keeps.
 const BUFFER_KEPT: usize = 64 << 10;
 
-#[derive(Debug)]
-pub(super) struct Writer {
-    shared: Arc<Shared>,
+thread_local! {
+    /// This thread's queue of each file.
+    static QUEUES: RefCell<Vec<(u64, Arc<Queue>)>> = const { RefCell::new(Vec::new()) };
 }
 
+/// The number of the next file.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// What became of lines, of all files since the start.
 #[derive(Debug, Default)]
-struct Shared {
-    queue: Mutex<Queue>,
-    /// There is something to write, or no more will come.
-    work: Condvar,
-    /// All is written.
-    idle: Condvar,
-    written: AtomicU64,
-    dropped: AtomicU64,
-}
-
-/// What became of lines since the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LineCounts {
-    /// Lines that the target took.
-    pub written: u64,
-    /// Lines that were dropped, because the queue was full or the target failed.
-    pub dropped: u64,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    lines: Vec<u8>,
-    target: Option<Arc<Target>>,
-    /// Lines for targets of before, oldest first; and how many bytes they are.
-    older: VecDeque<(Arc<Target>, Vec<u8>)>,
-    older_bytes: usize,
-    /// The target that the thread is writing to.
-    writing: Option<Arc<Target>>,
-    closed: bool,
+pub(super) struct Counts {
+    pub(super) written: AtomicU64,
+    pub(super) dropped: AtomicU64,
 }
 
 /// An open file, and which file it is.
 #[derive(Debug)]
-struct Target {
+pub(super) struct Target {
     file: File,
     /// Device and inode; `None` where the kernel does not tell.
     identity: Option<(u64, u64)>,
 }
 
 impl Target {
-    fn new(file: File) -> Self {
+    pub(super) fn new(file: File) -> Self {
         let metadata = file.metadata().ok();
         Self {
             identity: metadata.map(|metadata| (metadata.dev(), metadata.ino())),
             file,
         }
     }
+}
 
-    fn is_same(&self, other: &Self) -> bool {
-        self.identity.is_some() && self.identity == other.identity
-    }
+/// Writes lines to a file. What waits is written when this is dropped.
+#[derive(Debug)]
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    thread: Thread,
+}
+
+/// The lines of one thread that wait.
+#[derive(Debug, Default)]
+struct Queue(Mutex<Lines>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    bytes: Vec<u8>,
+    count: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    id: u64,
+    target: Target,
+    name: Arc<str>,
+    counts: Arc<Counts>,
+    queues: Mutex<Vec<Arc<Queue>>>,
+    /// Bytes that wait, or are being written.
+    waiting: AtomicUsize,
+    /// No more will come.
+    closed: AtomicBool,
+    /// Notified when all is written.
+    idle: Condvar,
+    idle_lock: Mutex<()>,
 }
 
 impl Writer {
-    pub(super) fn start() -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
-        let theirs = shared.clone();
-        thread::Builder::new()
+    /// Writes to a file. `name` is what an error calls it.
+    ///
+    /// # Errors
+    /// The kernel's, when no thread can be started.
+    pub(super) fn start(target: Target, name: Arc<str>, counts: Arc<Counts>) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            target,
+            name,
+            counts,
+            queues: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            idle: Condvar::new(),
+            idle_lock: Mutex::new(()),
+        });
+        let own = Arc::clone(&shared);
+        let thread = thread::Builder::new()
             .name("access-log".into())
-            .spawn(move || write_all(&theirs))?;
-        Ok(Self { shared })
+            .spawn(move || write_all(&own))?;
+        Ok(Self {
+            thread: thread.thread().clone(),
+            shared,
+        })
     }
 
-    /// Lines that are queued from now on go to `target`. What is the same file as the present target changes nothing, and
-    /// is closed.
-    pub(super) fn retarget(&self, target: Option<File>) {
-        let target = target.map(Target::new);
-        let mut queue = self.shared.lock();
-        let same = |one: &Arc<Target>| target.as_ref().is_some_and(|target| target.is_same(one));
-        if queue.target.as_ref().is_some_and(same) {
-            return;
-        }
-        let older = queue.older.iter().map(|(target, _)| target);
-        let known = older.chain(&queue.writing).find(|one| same(one)).cloned();
-        let target = known.or_else(|| target.map(Arc::new));
-        let lines = mem::take(&mut queue.lines);
-        if let Some(before) = mem::replace(&mut queue.target, target)
-            && !lines.is_empty()
-        {
-            queue.older_bytes += lines.len();
-            queue.older.push_back((before, lines));
-        }
-        if queue.older.len() > OLDER_MAX
-            && let Some((_, lines)) = queue.older.pop_front()
-        {
-            queue.older_bytes -= lines.len();
-            drop(queue);
-            self.shared.lose(&lines);
-        }
+    /// Whether it writes to this very file.
+    pub(super) fn is_of(&self, target: &Target) -> bool {
+        let own = &self.shared.target;
+        own.identity.is_some() && own.identity == target.identity
     }
 
+    /// Queues a line, or drops it when too much waits.
     pub(super) fn queue(&self, line: &[u8]) {
-        let mut queue = self.shared.lock();
-        if queue.target.is_none() {
+        let shared = &self.shared;
+        let before = shared.waiting.fetch_add(line.len(), Ordering::AcqRel);
+        if before + line.len() > QUEUE_MAX {
+            shared.waiting.fetch_sub(line.len(), Ordering::AcqRel);
+            shared.counts.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        if queue.lines.len() + queue.older_bytes + line.len() > QUEUE_MAX {
-            drop(queue);
-            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        let first = queue.lines.is_empty();
-        queue.lines.extend_from_slice(line);
-        drop(queue);
+        let first = QUEUES.with_borrow_mut(|queues| {
+            let mut lines = lock(&shared.own_queue(queues).0);
+            let first = lines.bytes.is_empty();
+            lines.bytes.extend_from_slice(line);
+            lines.count += 1;
+            first
+        });
         if first {
-            self.shared.work.notify_one();
+            self.thread.unpark();
         }
     }
 
-    pub(super) fn counts(&self) -> LineCounts {
-        LineCounts {
-            written: self.shared.written.load(Ordering::Relaxed),
-            dropped: self.shared.dropped.load(Ordering::Relaxed),
-        }
-    }
-
+    /// Waits until all lines are written, at most this long. Says whether it is so.
     pub(super) fn flush(&self, patience: Duration) -> bool {
-        let busy = |queue: &mut Queue| queue.writing.is_some() || !queue.is_empty();
-        let idle = &self.shared.idle;
-        let waited = idle.wait_timeout_while(self.shared.lock(), patience, busy);
-        let (_queue, result) = unpoisoned(waited);
+        let shared = &self.shared;
+        let guard = lock(&shared.idle_lock);
+        let waits = |(): &mut ()| shared.waiting.load(Ordering::Acquire) > 0;
+        let (_guard, result) = unpoisoned(shared.idle.wait_timeout_while(guard, patience, waits));
         !result.timed_out()
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.shared.lock().closed = true;
-        self.shared.work.notify_one();
+        self.shared.closed.store(true, Ordering::Release);
+        self.thread.unpark();
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        lock(&self.queue)
+    /// The queue of the thread that calls this.
+    fn own_queue<'q>(&self, queues: &'q mut Vec<(u64, Arc<Queue>)>) -> &'q Queue {
+        let at = queues.iter().position(|(id, _)| *id == self.id);
+        let at = at.unwrap_or_else(|| {
+            // Those that only this thread has are of files that are closed.
+            queues.retain(|(_, queue)| Arc::strong_count(queue) > 1);
+            let queue = Arc::<Queue>::default();
+            lock(&self.queues).push(Arc::clone(&queue));
+            queues.push((self.id, queue));
+            queues.len() - 1
+        });
+        &queues[at].1
     }
 
-    /// Counts lines that are not written. The first ones are told in the log.
-    fn lose(&self, lines: &[u8]) -> u64 {
-        self.dropped.fetch_add(count(lines), Ordering::Relaxed)
+    /// Takes all lines that wait.
+    fn take(&self, batch: &mut Lines) {
+        for queue in &*lock(&self.queues) {
+            let mut lines = lock(&queue.0);
+            batch.count += mem::take(&mut lines.count);
+            if batch.bytes.is_empty() {
+                mem::swap(&mut batch.bytes, &mut lines.bytes);
+            } else {
+                batch.bytes.append(&mut lines.bytes);
+            }
+            lines.bytes.shrink_to(BUFFER_KEPT);
+        }
     }
 }
 
-impl Queue {
-    fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.older.is_empty()
-    }
-}
-
-/// The lines that end in these bytes.
-fn count(lines: &[u8]) -> u64 {
-    memchr_iter(b'\n', lines).count() as u64
-}
-
-/// The thread: takes what waits longest, writes it, until the log is closed and empty.
+/// The thread: takes what waits and writes it, until the file is closed and all is written.
 fn write_all(shared: &Shared) {
-    let mut batch = Vec::new();
+    let mut batch = Lines::default();
+    let mut told = None;
     loop {
-        let target = {
-            let idle = |queue: &mut Queue| queue.is_empty() && !queue.closed;
-            let mut queue = unpoisoned(shared.work.wait_while(shared.lock(), idle));
-            if queue.is_empty() {
+        // Looked at first: what was queued before it was closed is seen below.
+        let closed = shared.closed.load(Ordering::Acquire);
+        shared.take(&mut batch);
+        if batch.bytes.is_empty() {
+            if closed {
                 return;
             }
-            let target = match queue.older.pop_front() {
-                Some((target, lines)) => {
-                    queue.older_bytes -= lines.len();
-                    batch = lines;
-                    Some(target)
-                }
-                None => {
-                    mem::swap(&mut queue.lines, &mut batch);
-                    queue.target.clone()
-                }
-            };
-            queue.writing.clone_from(&target);
-            target
-        };
-        if let Some(target) = target {
-            write(shared, &target, &batch);
+            thread::park();
+            continue;
         }
-        batch.clear();
-        batch.shrink_to(BUFFER_KEPT);
-        shared.lock().writing = None;
+        let length = batch.bytes.len();
+        let lost = write(shared, &batch.bytes, &mut told).min(batch.count);
+        let counts = &shared.counts;
+        counts
+            .written
+            .fetch_add(batch.count - lost, Ordering::Relaxed);
+        counts.dropped.fetch_add(lost, Ordering::Relaxed);
+        batch.bytes.clear();
+        batch.bytes.shrink_to(BUFFER_KEPT);
+        batch.count = 0;
+        let _guard = lock(&shared.idle_lock);
+        shared.waiting.fetch_sub(length, Ordering::AcqRel);
         shared.idle.notify_all();
     }
 }
 
-fn write(shared: &Shared, target: &Arc<Target>, mut lines: &[u8]) {
-    let mut superseded = Duration::ZERO;
-    let mut file = &target.file;
+/// Writes lines; how many of them are lost.
+fn write(shared: &Shared, mut lines: &[u8], told: &mut Option<Instant>) -> u64 {
+    let count = |lines: &[u8]| memchr_iter(b'\n', lines).count() as u64;
+    let mut unwanted = Duration::ZERO;
+    let mut file = &shared.target.file;
     while !lines.is_empty() {
         match file.write(lines) {
-            Ok(written) => {
-                let (done, rest) = lines.split_at(written);
-                shared.written.fetch_add(count(done), Ordering::Relaxed);
-                lines = rest;
-            }
+            Ok(written) => lines = &lines[written..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 pipe::await_room(file, LOOK_INTERVAL);
-                let present = shared.lock().target.clone();
-                if present.is_some_and(|present| !Arc::ptr_eq(&present, target)) {
-                    superseded += LOOK_INTERVAL;
+                if shared.closed.load(Ordering::Acquire) {
+                    unwanted += LOOK_INTERVAL;
                 }
-                if superseded > OLDER_PATIENCE {
-                    shared.lose(lines);
+                if unwanted > OLD_PATIENCE {
+                    let lost = count(lines);
                     tracing::warn!(
-                        "a replaced access log accepts no lines; its queued lines are dropped"
+                        file = &*shared.name,
+                        lost,
+                        "an access log that is no longer configured takes no lines; those left are dropped"
                     );
-                    return;
+                    return lost;
                 }
             }
             Err(error) => {
-                if shared.lose(lines) == 0 {
-                    tracing::warn!(%error, "the access log cannot be written to; its lines are being dropped");
+                let lost = count(lines);
+                if told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
+                    *told = Some(Instant::now());
+                    tracing::warn!(file = &*shared.name, %error, lost, "the access log cannot be written to; its lines are dropped");
                 }
-                return;
+                return lost;
             }
         }
     }
+    0
 }

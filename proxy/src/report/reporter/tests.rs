@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
-use http::{Request, StatusCode};
+use egret_config::log_format::TextFormat;
+use http::{HeaderName, Request, StatusCode};
 
 use super::*;
 
@@ -18,7 +19,6 @@ struct Reported {
 #[derive(Debug, Default)]
 struct Recorder {
     reported: Mutex<Vec<Reported>>,
-    wants_reasons: bool,
 }
 
 impl Sink for Recorder {
@@ -31,10 +31,6 @@ impl Sink for Recorder {
             sent: facts.bytes_sent,
             reasons: facts.decision.reasons.as_deref().map(str::to_owned),
         });
-    }
-
-    fn wants_reasons(&self) -> bool {
-        self.wants_reasons
     }
 }
 
@@ -138,15 +134,47 @@ fn a_dismissed_connection_is_not_reported() {
 }
 
 #[test]
-fn reasons_are_text_only_where_a_sink_wants_them() {
-    for (wants_reasons, expected) in [(false, None), (true, Some("policy=ALLOW_ANY".to_owned()))] {
-        let sink = Arc::new(Recorder {
-            wants_reasons,
-            ..Recorder::default()
+fn reasons_are_text_only_where_they_are_required() {
+    for (reasons, expected) in [(false, None), (true, Some("policy=ALLOW_ANY".to_owned()))] {
+        let sink = Arc::new(Recorder::default());
+        let reporter = Reporter::new([sink.clone() as Arc<dyn Sink>]);
+        reporter.require(&Needs {
+            reasons,
+            ..Needs::default()
         });
-        let mut facts = Reporter::new([sink.clone() as Arc<dyn Sink>]).begin();
+        let mut facts = reporter.begin();
         facts.set_reasons(&"policy=ALLOW_ANY");
         facts.end();
         assert_eq!(sink.reported.lock().expect("lock")[0].reasons, expected);
     }
+}
+
+#[test]
+fn what_is_not_required_is_not_gathered() {
+    let reporter = Reporter::new([]);
+    let mut headers = HeaderMap::new();
+    headers.insert("x-a", "1".parse().expect("a value"));
+    let mut facts = reporter.begin();
+    facts.keep_headers(Part::Request, &headers);
+    facts.reached(TimePoint::UpstreamSendBegin);
+    assert!(facts.captured.is_none() && facts.times.is_none());
+    let mut needs = Needs {
+        times: true,
+        ..Needs::default()
+    };
+    needs.add_text(&TextFormat::parse("%REQ(x-a)%").expect("a format"));
+    // A worker's reporter follows the one that it was made of.
+    let of_worker = reporter.with(Arc::new(Recorder::default()));
+    reporter.require(&needs);
+    let mut facts = of_worker.begin();
+    facts.keep_headers(Part::Request, &headers);
+    facts.reached(TimePoint::UpstreamSendBegin);
+    let captured = facts.captured.as_ref().expect("kept");
+    let name = HeaderName::from_static("x-a");
+    assert_eq!(
+        captured.get(Part::Request, &name, false).expect("kept"),
+        "1"
+    );
+    let times = facts.times.as_ref().expect("gathered");
+    assert!(times.get(TimePoint::UpstreamSendBegin).is_some());
 }

@@ -258,7 +258,10 @@ async fn dispatch(
         .map(|dialled| dialled.server);
     match (decision.verdict, layer) {
         (Verdict::Http, layer) => {
-            let downstream = context.downstream;
+            let downstream = DownstreamConnection {
+                facts: context.facts.downstream.clone(),
+                ..context.downstream
+            };
             Ok(NextStage::Http(stream, http_version(layer), downstream))
         }
         (Verdict::Terminate { tls, terminated }, Layer::Tls(_)) => {
@@ -322,6 +325,7 @@ async fn terminate(
             let downstream = DownstreamConnection {
                 terminated: Some(terminated),
                 shown,
+                facts: context.facts.downstream.clone(),
                 ..context.downstream
             };
             Ok(NextStage::Https(

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A family with the labels of one of its series.
+type SeriesName = (String, BTreeMap<String, String>);
+
 /// One line that is no comment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {

@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::failure::{Cause, Failure};
 use crate::own_sockets::OwnSockets;
-use crate::report::facts::Facts;
+use crate::report::facts::{Facts, next_connection_id};
 use crate::sys::orig_dst;
 use crate::sys::orig_dst::{Origin, canonical};
 
@@ -40,6 +40,7 @@ pub fn identify(
 ) -> Result<Arrival, Failure> {
     let client = ClientAddress(canonical(socket.peer_addr().map_err(gone)?));
     let local = LocalAddress(canonical(socket.local_addr().map_err(gone)?));
+    facts.downstream.connection_id = next_connection_id();
     facts.downstream.remote_address = Some(client);
     facts.downstream.local_address = Some(local);
     let to = match entrance {
@@ -48,6 +49,7 @@ pub fn identify(
     };
     let arrival = Arrival::new(client, to);
     facts.downstream.local_address = Some(arrival.local);
+    facts.downstream.direct = Some((client.0, arrival.local.0));
     let from_us = match entrance {
         // Calls of the application's own services come back here, by way of the redirection, and go on to it.
         ListenerKind::Inbound => false,

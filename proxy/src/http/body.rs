@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use egret_config::log_format::TimePoint;
 use http_body::{Body, Frame, SizeHint};
 use thiserror::Error;
 use tokio::time::{Instant, Sleep};
@@ -120,7 +121,8 @@ impl ResponseBody {
             lease.give_back();
         }
         if let Some((mut facts, received)) = self.call.take() {
-            facts.bytes_received = received.bytes();
+            set_received(&mut facts, &received);
+            facts.reached(TimePoint::UpstreamReceiveEnd);
             facts.end_when_sent();
         }
     }
@@ -129,7 +131,7 @@ impl ResponseBody {
     fn break_off(&mut self, broken: Broken) -> Result<Frame<Bytes>, Broken> {
         let failure = Failure::new(broken.cause(), "");
         if let Some((mut facts, received)) = self.call.take() {
-            facts.bytes_received = received.bytes();
+            set_received(&mut facts, &received);
             if let Some(flag) = failure.reply().flag {
                 facts.flags.raise(flag);
             }
@@ -171,6 +173,15 @@ impl ResponseBody {
     }
 }
 
+/// Sets what came of the request, and when all of it had.
+fn set_received(facts: &mut FactsGuard, received: &Received) {
+    facts.bytes_received = received.bytes();
+    let began = facts.began;
+    if let (Some(times), Some(at)) = (&mut facts.times, received.completed(began)) {
+        times.set(TimePoint::DownstreamReceiveEnd, at);
+    }
+}
+
 impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Broken;
@@ -198,6 +209,9 @@ impl Body for ResponseBody {
         match frame {
             Some(Ok(frame)) => {
                 this.count(frame.data_ref().map_or(0, Bytes::len));
+                if let (Some(trailers), Some((facts, _))) = (frame.trailers_ref(), &mut this.call) {
+                    facts.set_trailers(trailers);
+                }
                 // hyper does not ask again after trailers, or the last byte that Content-Length announced.
                 if frame.is_trailers() || this.is_end_stream() {
                     this.complete();
@@ -237,7 +251,7 @@ impl Drop for ResponseBody {
         if unread {
             self.complete();
         } else if let Some((facts, received)) = &mut self.call {
-            facts.bytes_received = received.bytes();
+            set_received(facts, received);
         }
     }
 }

@@ -23,6 +23,8 @@ pub struct DownstreamConnection {
     pub terminated: Option<Terminated>,
     /// What the certificate says that the client showed, as an element of `x-forwarded-client-cert`.
     pub shown: Option<HeaderValue>,
+    /// The facts of the connection, which are those of each of its requests.
+    pub facts: DownstreamFacts,
 }
 
 impl DownstreamConnection {
@@ -32,6 +34,7 @@ impl DownstreamConnection {
             arrival,
             terminated: None,
             shown: None,
+            facts: DownstreamFacts::default(),
         }
     }
 
@@ -52,7 +55,7 @@ impl DownstreamConnection {
             remote_address: Some(self.arrival.client),
             local_address: Some(self.arrival.local),
             requested_server_name: self.terminated.as_ref().and_then(|tls| tls.sni.clone()),
-            ..DownstreamFacts::default()
+            ..self.facts.clone()
         };
         facts
     }

@@ -11,6 +11,7 @@ use egret_config::decide::normalize::{hop, normalize};
 use egret_config::decide::outcome::{CORS_RESPONSE, DIRECT_RESPONSE, OutcomeKind};
 use egret_config::decide::verdict::{Answer, RequestDecision, RequestVerdict};
 use egret_config::grpc::GrpcStatus;
+use egret_config::log_format::TimePoint;
 use egret_config::model::mesh::ProxyHeaders;
 use egret_config::model::route::{Cors, HeaderChanges};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -30,6 +31,7 @@ use crate::http::informational::InformationalSender;
 use crate::http::outgoing::Outgoing;
 use crate::http::{answer, connect, cors, deadline, fault, forward, headers, upgrade};
 use crate::proxy::Proxy;
+use crate::report::facts::Part;
 use crate::report::reporter::RequestWire;
 
 /// Serves one request, whose bytes `wire` counts.
@@ -61,7 +63,9 @@ pub async fn exchange(
         deadline: deadline::of_client(grpc, request.headers()).map(|limit| Instant::now() + limit),
     };
 
-    let (outgoing, decision) = match read(request, &mut context) {
+    let read = read(request, &mut context);
+    context.facts.request.grpc = grpc;
+    let (outgoing, decision) = match read {
         Ok((outgoing, decision)) => (
             Outgoing {
                 informational,
@@ -72,6 +76,9 @@ pub async fn exchange(
         Err(failure) => return refuse(&failure, ResponseEdits::default(), context),
     };
     context.facts.watch_body(context.received.counter());
+    if context.facts.times.is_some() {
+        context.received.note_time();
+    }
     context.facts.decision.verdict = Some(OutcomeKind::of_exchange(&decision));
     context.facts.decision.route.clone_from(&decision.route);
     context.facts.set_reasons(&decision.trail);
@@ -162,6 +169,9 @@ fn read<'s>(
         }
     };
     context.facts.set_normalized(&request);
+    context
+        .facts
+        .keep_headers(Part::Request, &request.parts.headers);
     let decision = decide::request(snapshot, &request.question(&downstream), &mut dice::roll);
     let body = RequestBody::of_client(body, request.parts.version);
     context.received = body.received();
@@ -263,6 +273,8 @@ fn forward_response(
         }
     }
     edits.apply(&mut parts.headers, context.proxy_headers());
+    context.facts.set_response_headers(&parts.headers);
+    context.facts.reached(TimePoint::DownstreamSendBegin);
     let body = match upgrade {
         Some((client, upstream)) => {
             let token = token.unwrap_or(HeaderValue::from_static("websocket"));
@@ -337,7 +349,15 @@ fn preflight(
     finish(response, context)
 }
 
-fn finish(mut response: Response<Bytes>, context: ExchangeContext<'_>) -> Response<ResponseBody> {
+fn finish(
+    mut response: Response<Bytes>,
+    mut context: ExchangeContext<'_>,
+) -> Response<ResponseBody> {
+    context.facts.set_response_headers(response.headers());
+    context.facts.reached(TimePoint::DownstreamSendBegin);
+    if context.facts.needs().local_body() {
+        context.facts.response.local_body = Some(response.body().clone());
+    }
     if context.received.is_unread() {
         // Nobody reads the rest of the request, as with Envoy. HTTP/2 ends the stream alone.
         let close = HeaderValue::from_static("close");

@@ -28,7 +28,7 @@ use crate::http::downstream::ExchangeContext;
 use crate::http::outgoing::Outgoing;
 use crate::http::upstream_request::UpstreamRequest;
 use crate::http::{deadline, headers, mirror, retry, upstream_request};
-use crate::report::facts::AuthorityFact;
+use crate::report::facts::Part;
 use crate::upstream::clusters::AttemptHistory;
 use crate::upstream::limits::Permit;
 
@@ -62,6 +62,7 @@ pub async fn pass(
     if context.proxy_headers().attempt_count {
         headers::count_attempt(request.headers_mut(), 1);
     }
+    context.facts.keep_headers(Part::Request, request.headers());
     let repeat = Cell::new(true);
     let dial = Dial {
         from: None,
@@ -106,9 +107,11 @@ pub async fn forward(
 ) -> Result<Answered, Failure> {
     context.facts.decision.cluster = Some(Arc::clone(&forward.cluster.name));
     context.facts.decision.service = Some(forward.cluster.service.clone());
-    rewrite(&mut outgoing, forward, context.proxy_headers())?;
-    if forward.authority.is_some() {
-        context.facts.request.authority = Some(AuthorityFact::Header(outgoing.authority.clone()));
+    if rewrite(&mut outgoing, forward, context.proxy_headers())? {
+        let (headers, path) = (&outgoing.parts.headers, &outgoing.path);
+        context
+            .facts
+            .set_rewritten(headers, path, &outgoing.authority);
     }
     let limit = deadline::limit(forward.timeout, context.grpc, &mut outgoing.parts.headers);
     let (arrival, mode) = (context.downstream.arrival, context.snapshot.workload.mode);
@@ -166,12 +169,12 @@ pub async fn forward(
     })
 }
 
-/// What the route changes in a request.
+/// What the route changes in a request. Says whether it changes anything.
 fn rewrite(
     outgoing: &mut Outgoing,
     forward: &Forward<'_>,
     own: &ProxyHeaders,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let mut authority = forward.authority;
     for changes in forward.headers.iter().flatten() {
         authority = headers::change(&mut outgoing.parts.headers, &changes.request).or(authority);
@@ -185,7 +188,8 @@ fn rewrite(
         }
         outgoing.rewrite_authority(authority, own.debug);
     }
-    Ok(())
+    let changed = forward.headers.iter().any(Option::is_some);
+    Ok(changed || forward.path.is_some() || authority.is_some())
 }
 
 /// What all tries of one request have in common.
@@ -227,6 +231,7 @@ impl Tries<'_> {
                     deadline::tell(request.headers_mut(), limit);
                 }
             }
+            context.facts.keep_headers(Part::Request, request.headers());
             let attempts = &mut context.facts.attempts;
             let Some(retries) = self.retries else {
                 let first = AttemptHistory::default();

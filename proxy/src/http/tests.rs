@@ -18,3 +18,4 @@ mod answers;
 mod routes;
 mod explained;
 mod wire;
+mod logged;

@@ -20,7 +20,7 @@ use egret_config::decide::normalize::NormalizedRequest;
 use egret_config::decide::outcome::OutcomeKind;
 use egret_config::decide::verdict::{Refusal, RouteName};
 use egret_config::header_names::{
-    FORWARDED_FOR, ORIGINAL_HOST, ORIGINAL_PATH, REQUEST_ID, SERVICE_TIME,
+    FORWARDED_FOR, GRPC_STATUS, ORIGINAL_HOST, ORIGINAL_PATH, REQUEST_ID, SERVICE_TIME,
 };
 use egret_config::model::endpoint::DestinationWorkload;
 use egret_config::model::tls::Hashed;
@@ -189,6 +189,10 @@ pub struct Attempt {
     pub protocol: Option<Version>,
     /// Bytes of the call on it; complete at the end of the call.
     pub wire: WireBytes,
+    /// When the request began to be sent on it.
+    pub sent: Option<Instant>,
+    /// When the head of its response came.
+    pub answered: Option<Instant>,
 }
 
 /// The attempts of one call. The first one needs no allocation.
@@ -291,6 +295,14 @@ impl RequestFacts {
     }
 }
 
+impl Attempt {
+    /// Notes that the request begins to be sent, over this version of HTTP.
+    pub fn begin_request(&mut self, protocol: Version, at: Instant) {
+        self.protocol = Some(protocol);
+        self.sent = Some(at);
+    }
+}
+
 impl Attempts {
     /// Adds an attempt at this endpoint.
     pub fn begin(&mut self, endpoint: EndpointAddress) -> &mut Attempt {
@@ -302,6 +314,8 @@ impl Attempts {
             connection: None,
             protocol: None,
             wire: WireBytes::default(),
+            sent: None,
+            answered: None,
         };
         let before = self.last.replace(attempt);
         self.earlier.extend(before);
@@ -384,6 +398,40 @@ impl Facts {
             authority,
             &parts.headers,
         );
+    }
+
+    /// Sets what a route changed in a request before it is sent: headers, path, authority.
+    pub fn set_rewritten(
+        &mut self,
+        headers: &HeaderMap,
+        path: &PathAndQuery,
+        authority: &HeaderValue,
+    ) {
+        let request = &mut self.request;
+        request.user_agent = headers.get(USER_AGENT).cloned();
+        request.x_forwarded_for = headers.get(FORWARDED_FOR).cloned();
+        request.request_id = headers.get(REQUEST_ID).cloned();
+        if request.path.as_ref() != Some(path) {
+            request.rewritten_path = Some(path.clone());
+        }
+        let before = request.authority.as_ref().map(AuthorityFact::as_bytes);
+        if before != Some(authority.as_bytes()) {
+            let rewritten = AuthorityFact::Header(authority.clone());
+            request.original_authority = request.authority.replace(rewritten);
+        }
+    }
+
+    /// Sets the status of a gRPC call, if these headers or trailers of its response say it.
+    pub fn set_grpc_status(&mut self, headers: &HeaderMap) {
+        if !self.request.grpc {
+            return;
+        }
+        let said = headers
+            .get(GRPC_STATUS)
+            .and_then(|status| status.to_str().ok());
+        if let Some(status) = said.and_then(|status| status.parse().ok()) {
+            self.response.grpc_status = Some(status);
+        }
     }
 
     /// Sets the status and its details.

@@ -166,6 +166,18 @@ impl FactsGuard {
         }
     }
 
+    /// Sets what the head of the response says: the headers that are asked for, and the status of a gRPC call.
+    pub fn set_response_headers(&mut self, headers: &HeaderMap) {
+        self.keep_headers(Part::Response, headers);
+        self.facts.set_grpc_status(headers);
+    }
+
+    /// Sets what the trailers of the response say, in the same way.
+    pub fn set_trailers(&mut self, trailers: &HeaderMap) {
+        self.keep_headers(Part::Trailers, trailers);
+        self.facts.set_grpc_status(trailers);
+    }
+
     /// Notes that a point in the course of the call is reached now, where a format asks for that.
     pub fn reached(&mut self, point: TimePoint) {
         if let Some(times) = &mut self.facts.times {

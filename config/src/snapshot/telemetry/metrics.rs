@@ -22,6 +22,9 @@ pub(super) fn metrics(levels: &[&Telemetry], providers: &mut Providers<'_, '_>) 
                 continue;
             }
             overrides.reporting_interval = one.reporting_interval.or(overrides.reporting_interval);
+            if !one.overrides.is_empty() {
+                providers.tell_unread_overrides(&level.meta, one.index);
+            }
             for one in &one.overrides {
                 apply(one, &mut overrides);
             }

@@ -121,6 +121,16 @@ impl<'m, 'f> Providers<'m, 'f> {
         });
     }
 
+    /// Tells of overrides of metrics, which are kept for the time when metrics can be read.
+    pub(super) fn tell_unread_overrides(&mut self, meta: &Meta, index: usize) {
+        self.findings.add(Problem {
+            field: format!("spec.metrics[{index}].overrides"),
+            reason: "not supported yet: no metrics can be read from this proxy".to_owned(),
+            instead: "leave them out, or keep them for later".to_owned(),
+            ..Findings::warning(meta)
+        });
+    }
+
     /// Tells of a name, or of what it means.
     pub(super) fn add(&mut self, named: &Named<'_>, reason: String, instead: String) {
         let problem = match named.object {

@@ -7,6 +7,7 @@ use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 use http_body::Frame;
+use tokio::time::Instant;
 
 use crate::report::reporter::ByteCounter;
 
@@ -18,6 +19,9 @@ pub struct Received(Option<Rc<Progress>>);
 struct Progress {
     bytes: Cell<u64>,
     complete: Cell<bool>,
+    /// Whether it counts when it was complete, and when it was.
+    timed: Cell<bool>,
+    completed: Cell<Option<Instant>>,
     /// Nobody read it to its end.
     abandoned: Cell<bool>,
     waiting: RefCell<Vec<Waker>>,
@@ -52,6 +56,21 @@ impl Received {
         self.0
             .as_ref()
             .is_none_or(|progress| progress.complete.get())
+    }
+
+    /// Has it noted when all of it has come.
+    pub fn note_time(&self) {
+        if let Some(progress) = &self.0 {
+            progress.timed.set(true);
+        }
+    }
+
+    /// When all of it had come; `began` where there was none to come.
+    pub fn completed(&self, began: Instant) -> Option<Instant> {
+        match &self.0 {
+            None => Some(began),
+            Some(progress) => progress.completed.get(),
+        }
     }
 
     /// Whether some of it has not been read, and maybe never is.
@@ -96,6 +115,9 @@ impl Received {
     pub(super) fn end(&self) {
         let Some(progress) = &self.0 else { return };
         if !progress.complete.replace(true) {
+            if progress.timed.get() && !progress.abandoned.get() {
+                progress.completed.set(Some(Instant::now()));
+            }
             for waiting in progress.waiting.take() {
                 waiting.wake();
             }

@@ -1,7 +1,7 @@
 //! A try over HTTP/1, on a connection of its own.
 
 use egret_config::decide::bad_request::BadRequestKind;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use tokio::time::Instant;
 
 use crate::client::body::{Broken, RequestBody};
@@ -41,6 +41,7 @@ pub(super) async fn over_single(
             .get()
             .then(|| ReplayableHead::of(&request, &single));
         let began = Instant::now();
+        target.facts.begin_request(Version::HTTP_11, began);
         let (error, unsent) = match single.send(request).await {
             Ok(response) => {
                 insist_framed(&response)?;
@@ -91,6 +92,7 @@ pub(super) async fn over_single(
     };
     target.facts.local_address = Some(local);
     let began = Instant::now();
+    target.facts.begin_request(Version::HTTP_11, began);
     match single.send(request).await {
         Ok(response) => {
             insist_framed(&response)?;

@@ -1,7 +1,7 @@
 //! A try over HTTP/2, on a connection that others use, too.
 
 use egret_config::decide::bad_request::BadRequestKind;
-use http::Request;
+use http::{Request, Version};
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
@@ -43,6 +43,7 @@ pub(super) async fn over_shared(
         let go = request.body().held().cloned();
         let informational = target.informational;
         let began = Instant::now();
+        target.facts.begin_request(Version::HTTP_2, began);
         let sending = shared.send(request, &mut call, |interim| {
             hear(
                 interim.status(),

@@ -126,6 +126,8 @@ pub(super) fn reply(
 ) -> UpstreamResponse {
     let address = target.key.address.clone();
     target.facts.endpoint = address.clone();
+    let answered = Instant::now();
+    target.facts.answered = Some(answered);
     let (single, call) = match carrier {
         Carrier::Http1Connection(single) => (Some(single), None),
         Carrier::Http2Connection(call) => (None, Some(call)),
@@ -141,7 +143,7 @@ pub(super) fn reply(
         response,
         lease,
         address,
-        took: began.elapsed(),
+        took: answered.duration_since(began),
         cookie: None,
     }
 }

@@ -21,6 +21,7 @@ use tokio::task::spawn_local;
 use crate::http::downstream::DownstreamConnection;
 use crate::http::serve::serve;
 use crate::life::files::FdBudget;
+use crate::report::facts::DownstreamFacts;
 
 use crate::http::tests::world::*;
 
@@ -65,6 +66,7 @@ fn http2_clients_reach_http2_and_http1_origins() {
             arrival: arrival(two),
             terminated: None,
             shown: None,
+            facts: DownstreamFacts::default(),
         };
         spawn_local(serve(
             server,

@@ -165,6 +165,22 @@ impl World {
         std::mem::take(&mut *self.wire.0.lock().expect("lock"))
     }
 
+    /// Writes lines of this JSON format from now on.
+    pub(super) fn log_as(&self, format: serde_json::Value) {
+        let serde_json::Value::Object(format) = format else {
+            panic!("{format} is no object")
+        };
+        let (needs, errors) = self.access_log.configure(&[AccessLogTarget {
+            provider: None,
+            path: self.log.to_str().expect("utf-8").into(),
+            format: FormatSource::Json(Arc::new(format)),
+            omit_empty: false,
+            filter: None,
+        }]);
+        assert!(errors.is_empty(), "{errors:?}");
+        self.proxy.reporter.require(&needs);
+    }
+
     /// The lines of the access log so far.
     pub(super) fn lines(&self) -> Vec<serde_json::Value> {
         assert!(self.access_log.flush(Duration::from_secs(5)));

@@ -6,7 +6,7 @@ use egret_config::log_format::TimePoint;
 use tokio::time::Instant;
 
 use crate::report::access_log::environment::Environment;
-use crate::report::facts::Facts;
+use crate::report::facts::{Facts, UpstreamConnectionFacts};
 use crate::report::now::Now;
 
 /// A call that ended, at the moment at which its line is made.
@@ -39,18 +39,32 @@ impl Call<'_> {
             TimePoint::DownstreamSendEnd => {
                 (facts.is_request() && facts.response.code.is_some()).then_some(self.now.instant)
             }
-            TimePoint::UpstreamConnectBegin
-            | TimePoint::UpstreamConnectEnd
-            | TimePoint::UpstreamHandshakeEnd => {
-                let connection = facts.attempts.last()?.connection.as_ref()?;
-                match point {
-                    TimePoint::UpstreamConnectBegin => Some(connection.connect_begin),
-                    TimePoint::UpstreamConnectEnd => Some(connection.connect_end),
-                    _ => connection.handshake_end,
-                }
+            TimePoint::UpstreamConnectBegin => Some(self.connection()?.connect_begin),
+            TimePoint::UpstreamConnectEnd => Some(self.connection()?.connect_end),
+            TimePoint::UpstreamHandshakeEnd => self.connection()?.handshake_end,
+            TimePoint::UpstreamSendBegin => facts.attempts.last()?.sent,
+            // It is sent as it comes.
+            TimePoint::UpstreamSendEnd => {
+                let sent = facts.attempts.last()?.sent?;
+                Some(
+                    facts
+                        .times
+                        .as_ref()?
+                        .get(TimePoint::DownstreamReceiveEnd)?
+                        .max(sent),
+                )
+            }
+            TimePoint::UpstreamReceiveBegin => facts.attempts.last()?.answered,
+            TimePoint::UpstreamReceiveEnd => {
+                facts.attempts.last()?.answered?;
+                facts.times.as_ref()?.get(point)
             }
             point => facts.times.as_ref()?.get(point),
         }
+    }
+
+    fn connection(&self) -> Option<&UpstreamConnectionFacts> {
+        self.facts.attempts.last()?.connection.as_deref()
     }
 
     /// From its beginning until a point of its course.

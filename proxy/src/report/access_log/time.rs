@@ -4,9 +4,8 @@ use std::cell::Cell;
 use std::time::SystemTime;
 
 use egret_config::log_format::time::{Padding, TimeField, TimeFormat, TimePiece};
-use jiff::Timestamp;
-use jiff::Zoned;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 
 /// The date and the time of day of a second, as the default form begins.
 type SecondText = [u8; 19];

@@ -208,7 +208,8 @@ fn duration(fact: Fact, call: &Call<'_>) -> Option<Duration> {
                 .checked_duration_since(begin)
         }
         Fact::UpstreamConnectionPoolReadyDuration => {
-            let ready = facts.times.as_ref()?.get(TimePoint::UpstreamSendBegin)?;
+            let ready = call.time_of(TimePoint::UpstreamSendBegin);
+            let ready = ready.or_else(|| call.time_of(TimePoint::UpstreamConnectEnd))?;
             ready.checked_duration_since(facts.began)
         }
         _ => facts

@@ -8,24 +8,9 @@ use tokio::time::Instant;
 pub struct Times([Option<Instant>; TimePoint::NAMED.len()]);
 
 impl Times {
-    /// Notes that a point is reached. What happens more than once, as with each attempt, counts as it happened last.
+    /// Notes that a point is reached.
     pub fn set(&mut self, point: TimePoint, at: Instant) {
         self.0[point as usize] = Some(at);
-    }
-
-    /// Forgets what a failed attempt had reached.
-    pub fn forget_attempt(&mut self) {
-        for point in [
-            TimePoint::UpstreamConnectBegin,
-            TimePoint::UpstreamConnectEnd,
-            TimePoint::UpstreamHandshakeEnd,
-            TimePoint::UpstreamSendBegin,
-            TimePoint::UpstreamSendEnd,
-            TimePoint::UpstreamReceiveBegin,
-            TimePoint::UpstreamReceiveEnd,
-        ] {
-            self.0[point as usize] = None;
-        }
     }
 
     /// When it was reached.

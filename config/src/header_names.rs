@@ -59,6 +59,9 @@ pub const SERVICE_TIME: HeaderName = HeaderName::from_static("x-envoy-upstream-s
 pub const OVERLOADED: HeaderName = HeaderName::from_static("x-envoy-overloaded");
 /// Set on the response of an upstream that limits its clients.
 pub const RATE_LIMITED: HeaderName = HeaderName::from_static("x-envoy-ratelimited");
+/// How many seconds Prometheus waits for an answer.
+pub const SCRAPE_TIMEOUT: HeaderName =
+    HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
 /// Why egret answered itself.
 pub const VERDICT: HeaderName = HeaderName::from_static("x-egret-verdict");
 

@@ -1,6 +1,8 @@
 //! The admin pages: is it ready, what was loaded, what that was compiled to, and an orderly end. Text for people, and
 //! `?format=json` for programs. Secrets are never shown.
 
+mod agent;
+pub mod application;
 mod body;
 mod clients;
 mod cluster_status;
@@ -17,6 +19,7 @@ pub mod pages;
 mod routes;
 pub mod serve;
 mod state;
+mod stats;
 mod table;
 
 pub use crate::admin::state::Admin;

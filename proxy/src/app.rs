@@ -21,7 +21,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 use tokio::{runtime, task};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::admin::Admin;
 use crate::admin::serve::Pages;
@@ -39,6 +39,8 @@ use crate::listen::worker::{WorkerExit, WorkerHandle, WorkerId};
 use crate::own_sockets::OwnSockets;
 use crate::proxy::{Proxy, Shared};
 use crate::report::access_log::AccessLog;
+use crate::report::metrics::identity::Identity;
+use crate::report::metrics::registry::Metrics;
 use crate::report::overload::OverloadWarning;
 use crate::report::reporter::{Reporter, Sink};
 use crate::settings::Settings;
@@ -116,10 +118,16 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     let access_log = Arc::new(AccessLog::new(settings.access_log_reasons));
     let sinks: [Arc<dyn Sink>; 2] = [access_log.clone(), Arc::new(OverloadWarning::default())];
     let current = Arc::new(Current::new(snapshot));
+    let metrics = Metrics::new(
+        settings.workload.mode,
+        Identity::of(&settings.workload, &settings.surroundings),
+        Arc::clone(&current),
+    );
     let shared = Shared {
         own: Arc::new(OwnSockets::new(Arc::clone(&current))),
         current,
         reporter: Reporter::new(sinks),
+        metrics: Arc::new(metrics),
         names: Arc::new(Names::system(RESOLV_CONF, control.handle().clone())),
         originator: Arc::new(Originator::new()),
         shared_clusters: Arc::default(),
@@ -133,6 +141,8 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         handover::predecessor(settings.hot_restart.as_deref()).map_err(StartError::Handover)?;
     let admin_socket = binder.alone(Purpose::Admin, settings.admin)?;
     let health_socket = binder.alone(Purpose::Health, settings.health)?;
+    let stats_socket = binder.alone(Purpose::Stats, settings.stats)?;
+    let agent_socket = binder.alone(Purpose::Agent, settings.agent)?;
     let dns_sockets = match settings.workload.dns_capture {
         true => binder.dns(settings.dns_port)?,
         false => Vec::new(),
@@ -162,7 +172,13 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     let (commands, received) = mpsc::unbounded_channel();
     let ready = Ready::new();
     let starting = ready.wait_for("start");
+    let (application, wrong) = &settings.application;
+    for wrong in wrong {
+        error!("{wrong}; these metrics are left out");
+    }
     let admin = Admin {
+        metrics: Arc::clone(&shared.metrics),
+        application: Arc::clone(application),
         current: Arc::clone(&shared.current),
         status,
         listener_status: ports.listener_status(),
@@ -177,8 +193,15 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     };
     let clients_max = open_files.page_clients();
     let (pages, open) = watch::channel(());
-    for (socket, pages) in [(admin_socket, Pages::Admin), (health_socket, Pages::Health)] {
-        services::pages(socket, pages, &admin, clients_max, open.clone())
+    for (name, sockets) in [
+        ("admin", vec![(admin_socket, Pages::Admin)]),
+        ("health", vec![(health_socket, Pages::Health)]),
+        (
+            "stats",
+            vec![(stats_socket, Pages::Stats), (agent_socket, Pages::Agent)],
+        ),
+    ] {
+        services::pages(name, sockets, &admin, clients_max, open.clone())
             .map_err(refused("serve the pages"))?;
     }
     services::dns(dns_sockets, &shared.current, RESOLV_CONF, open)
@@ -205,6 +228,8 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
             threads = settings.threads,
             admin = %settings.admin,
             health = %settings.health,
+            stats = %settings.stats,
+            agent = %settings.agent,
             open_files = open_files.limit,
             "ready"
         );

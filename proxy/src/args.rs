@@ -1,5 +1,6 @@
 //! The only reader of the command line and the environment.
 
+mod application;
 mod check;
 mod end;
 mod explain;
@@ -29,6 +30,7 @@ use crate::args::explain::Explain;
 use crate::args::mode::TypedMode;
 use crate::args::variables::{IGNORE_POLICIES, boolean};
 use crate::args::wait::Wait;
+use crate::report::metrics::identity::Surroundings;
 use crate::settings::{Log, LogFormat, Settings};
 use crate::source::files::Options;
 
@@ -173,6 +175,13 @@ struct Run {
     /// Address of /healthz/ready.
     #[arg(long, value_name = "ADDRESS", default_value_t = (Ipv4Addr::UNSPECIFIED, well_known::HEALTH).into())]
     health: SocketAddr,
+    /// Address of /stats/prometheus alone, for Prometheus.
+    #[arg(long, value_name = "ADDRESS", default_value_t = (Ipv4Addr::UNSPECIFIED, well_known::STATS).into())]
+    stats: SocketAddr,
+    /// Address of what Istio's agent serves: /stats/prometheus with the metrics of the application (sidecar; the injector
+    /// names them in ISTIO_PROMETHEUS_ANNOTATIONS), /healthz/ready, /drain and /quitquitquit.
+    #[arg(long, value_name = "ADDRESS", default_value_t = (Ipv4Addr::UNSPECIFIED, well_known::AGENT).into())]
+    agent: SocketAddr,
     /// Append a field `reasons` to every access-log line: what decided the call (an extension of Istio's format).
     #[arg(long)]
     access_log_reasons: bool,
@@ -248,13 +257,17 @@ impl Run {
             Mode::Sidecar => vec![self.outbound_port, self.inbound_port],
             Mode::Gateway => Vec::new(),
         };
+        let own_ports = [self.admin, self.agent, self.health, self.stats]
+            .map(|address| address.port())
+            .to_vec();
+        let own: Vec<u16> = own_ports.iter().chain(&redirect_ports).copied().collect();
         let settings = Settings {
             workload: Workload {
                 mode,
                 namespace: Arc::from(namespace),
                 labels: self.labels,
                 addresses,
-                own_ports: vec![self.admin.port(), self.health.port()],
+                own_ports,
                 redirect_ports,
                 dns_capture,
             },
@@ -269,6 +282,16 @@ impl Run {
             dns_port: self.dns_port,
             admin: self.admin,
             health: self.health,
+            stats: self.stats,
+            agent: self.agent,
+            application: match mode {
+                Mode::Sidecar => application::targets(set(application::VARIABLE), &own),
+                Mode::Gateway => (Arc::default(), Vec::new()),
+            },
+            surroundings: Surroundings {
+                workload: set("ISTIO_META_WORKLOAD_NAME").map(Arc::from),
+                cluster: set("ISTIO_META_CLUSTER_ID").map(Arc::from),
+            },
             access_log_reasons: self.access_log_reasons,
             threads: self.threads.unwrap_or_else(threads_default),
             hot_restart: self.hot_restart,

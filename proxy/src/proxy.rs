@@ -12,6 +12,8 @@ use crate::current::Current;
 use crate::dns::names::Names;
 use crate::life::drain::Drain;
 use crate::own_sockets::OwnSockets;
+use crate::report::metrics::registry::Metrics;
+use crate::report::metrics::shard::Shard;
 use crate::report::reporter::Reporter;
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
@@ -21,6 +23,9 @@ use crate::upstream::shared_state::SharedClusterStates;
 /// How often idle connections are looked through: not a timer for each of them.
 const SWEEP: Duration = Duration::from_secs(5);
 
+/// How often the bytes of open streams are counted where no Telemetry says it.
+const COUNT_INTERVAL: Duration = Duration::from_secs(5);
+
 /// What all workers share, from which each makes its [`Proxy`].
 #[derive(Clone, Debug)]
 pub struct Shared {
@@ -28,6 +33,8 @@ pub struct Shared {
     pub current: Arc<Current>,
     /// Takes the facts of each call.
     pub reporter: Arc<Reporter>,
+    /// The metrics, of which each worker has a shard.
+    pub metrics: Arc<Metrics>,
     /// Names and their addresses.
     pub names: Arc<Names>,
     /// TLS towards upstreams.
@@ -51,6 +58,8 @@ pub struct Proxy {
     pub current: Arc<Current>,
     /// Takes the facts of each call.
     pub reporter: Arc<Reporter>,
+    /// What this worker counts of calls.
+    pub shard: Arc<Shard>,
     /// What is alive of each cluster on this worker.
     pub clusters: Clusters,
     /// TLS that gateways end.
@@ -68,6 +77,7 @@ impl Proxy {
         let Shared {
             current,
             reporter,
+            metrics,
             names,
             originator,
             shared_clusters,
@@ -77,15 +87,22 @@ impl Proxy {
             drain,
         } = shared;
         let clusters = Clusters::new(names, originator, shared_clusters, own);
+        let shard = metrics.shard();
+        shard.relabel(&current.load().telemetry.metrics);
         let proxy = Rc::new(Self {
+            reporter: reporter.with(Arc::<Shard>::clone(&shard)),
             current,
-            reporter,
+            shard,
             clusters,
             terminator,
             probe_port,
             drain,
         });
         spawn_local(tend(Rc::downgrade(&proxy), proxy.current.changes()));
+        spawn_local(count_streams(
+            Rc::downgrade(&proxy),
+            proxy.current.changes(),
+        ));
         proxy
     }
 }
@@ -96,9 +113,27 @@ async fn tend(proxy: Weak<Proxy>, mut changes: watch::Receiver<u64>) {
         let changed = timeout(SWEEP, changes.changed()).await;
         let Some(proxy) = proxy.upgrade() else { return };
         if let Ok(Ok(())) = changed {
-            proxy.clusters.keep_only(&proxy.current.load());
+            let snapshot = proxy.current.load();
+            proxy.clusters.keep_only(&snapshot);
+            proxy.shard.relabel(&snapshot.telemetry.metrics);
         } else {
             proxy.clusters.sweep();
+        }
+    }
+}
+
+/// Counts the bytes of open streams at the pace that the configuration says, as long as the worker lives.
+async fn count_streams(proxy: Weak<Proxy>, mut changes: watch::Receiver<u64>) {
+    loop {
+        let Some(interval) = proxy.upgrade().map(|proxy| {
+            let metrics = &proxy.current.load().telemetry.metrics;
+            metrics.reporting_interval.unwrap_or(COUNT_INTERVAL)
+        }) else {
+            return;
+        };
+        let _ = timeout(interval, changes.changed()).await;
+        if let Some(proxy) = proxy.upgrade() {
+            proxy.shard.count_open_streams();
         }
     }
 }

@@ -3,11 +3,14 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use egret_config::snapshot::workload::Workload;
 use tracing_subscriber::filter::Targets;
 
+use crate::admin::application::ApplicationMetrics;
 use crate::life::end::DrainTime;
+use crate::report::metrics::identity::Surroundings;
 use crate::source::files::Options;
 
 /// Everything that `egret-proxy run` is told from outside.
@@ -31,6 +34,15 @@ pub struct Settings {
     pub admin: SocketAddr,
     /// Where `/healthz/ready` is served.
     pub health: SocketAddr,
+    /// Where `/stats/prometheus` alone is served.
+    pub stats: SocketAddr,
+    /// Where the pages of Istio's agent are served.
+    pub agent: SocketAddr,
+    /// Where the application's metrics are, which the agent's pages show besides; and what is wrong with what was said
+    /// about them.
+    pub application: (Arc<[ApplicationMetrics]>, Vec<String>),
+    /// What the environment says about the workload, for labels of metrics.
+    pub surroundings: Surroundings,
     /// Whether the access log tells why calls were decided as they were.
     pub access_log_reasons: bool,
     /// Worker threads.

@@ -5,9 +5,19 @@ use std::sync::Arc;
 use allocation_counter::measure;
 use egret_config::address::EndpointAddress;
 use egret_config::decide::normalize::NormalizedRequest;
+use egret_config::decide::outcome::OutcomeKind;
 use egret_config::decide::verdict::RouteName;
+use egret_config::model::objects::Objects;
+use egret_config::model::tls::Hashed;
+use egret_config::snapshot::Snapshot;
+use egret_config::snapshot::cluster::DestinationService;
+use egret_config::snapshot::workload::{Mode, Workload};
+use egret_proxy::current::Current;
 use egret_proxy::http::headers;
 use egret_proxy::report::access_log::AccessLog;
+use egret_proxy::report::facts::{CallProtocol, Facts};
+use egret_proxy::report::metrics::identity::Identity;
+use egret_proxy::report::metrics::registry::Metrics;
 use egret_proxy::report::reporter::{Reporter, Sink};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Uri};
@@ -74,4 +84,35 @@ fn facts_are_filled_without_allocating() {
         facts.end();
     });
     assert_eq!(count, 0);
+}
+
+/// A routed request and one that passes to a host that nobody knows: the first of each makes its series.
+#[test]
+fn calls_are_counted_without_allocating() {
+    let (snapshot, _) = Snapshot::build(&Objects::default(), Workload::new(Mode::Sidecar, "a"));
+    let current = Arc::new(Current::new(snapshot));
+    let metrics = Metrics::new(Mode::Sidecar, Identity::unknown(), current);
+    let shard = metrics.shard();
+    let facts = |service: Option<DestinationService>, verdict| {
+        let mut facts = Facts::begin();
+        let request = Request::get("/").header("host", "a.test").body(());
+        facts.set_request(&request.expect("request"));
+        facts.protocol = CallProtocol::Http;
+        facts.decision.verdict = Some(verdict);
+        facts.decision.service = service.map(Hashed::new);
+        facts
+    };
+    let service = DestinationService {
+        host: "a.test".into(),
+        name: "a.test".into(),
+        namespace: "a".into(),
+    };
+    for facts in [
+        facts(Some(service), OutcomeKind::Route),
+        facts(None, OutcomeKind::Passthrough),
+        facts(None, OutcomeKind::Blackhole),
+    ] {
+        shard.report(&facts);
+        assert_eq!(allocations(|| shard.report(&facts)), 0, "{facts:?}");
+    }
 }

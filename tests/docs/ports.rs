@@ -38,6 +38,18 @@ const PORTS: &[Port] = &[
         about: "[admin pages](admin.md)",
     },
     Port {
+        flag: "stats",
+        protocol: "TCP",
+        reachable: "everybody, for Prometheus",
+        about: "`/stats/prometheus`",
+    },
+    Port {
+        flag: "agent",
+        protocol: "TCP",
+        reachable: "everybody, for Prometheus and the kubelet",
+        about: "`/stats/prometheus` with the application's metrics, `/healthz/ready`; for the pod itself `/drain` and `/quitquitquit`",
+    },
+    Port {
         flag: "health",
         protocol: "TCP",
         reachable: "everybody, for the kubelet",

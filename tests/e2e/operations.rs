@@ -4,6 +4,7 @@ pub(crate) mod reload;
 pub(crate) mod sandbox;
 pub(crate) mod access_log;
 pub(crate) mod admin;
+pub(crate) mod metrics;
 pub(crate) mod signals;
 pub(crate) mod hot_restart;
 pub(crate) mod descriptors;

@@ -10,6 +10,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 use crate::DEADLINE;
+use crate::exposition::Exposition;
 use crate::netns::Host;
 use crate::process::{Finished, Process};
 use crate::scrape;
@@ -21,6 +22,12 @@ pub const PROXY_UID: u32 = 1337;
 
 /// The proxy's admin address inside its pod.
 pub const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15000);
+
+/// Where the proxy's own metrics are, inside its pod.
+pub const STATS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15090);
+
+/// Where the proxy serves what Istio's agent serves, inside its pod.
+pub const AGENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15020);
 
 /// The flags that Istio's injector gives its init container.
 pub const INJECTED: [&str; 14] = [
@@ -308,6 +315,33 @@ impl Proxy<'_> {
             anyhow::ensure!(
                 Instant::now() < end,
                 "{path} did not become as expected in {limit:?}:\n{}\n{}",
+                page.body,
+                self.process.everything()
+            );
+            self.process.errors.await_growth(known, LOOK_AGAIN);
+        }
+    }
+
+    /// Scrapes the metrics at an address of the pod until they are as `wanted`.
+    ///
+    /// # Errors
+    /// When they break the format, or never were; carries what was scraped.
+    pub fn await_metrics(
+        &self,
+        address: SocketAddr,
+        wanted: impl Fn(&Exposition) -> bool,
+    ) -> anyhow::Result<Exposition> {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let known = self.process.errors.len();
+            let page = scrape::get(self.pod, address, "/stats/prometheus")?;
+            let scraped = Exposition::read(&page.body).map_err(anyhow::Error::msg)?;
+            if wanted(&scraped) {
+                return Ok(scraped);
+            }
+            anyhow::ensure!(
+                Instant::now() < end,
+                "the metrics did not become as expected:\n{}\n{}",
                 page.body,
                 self.process.everything()
             );

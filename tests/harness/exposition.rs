@@ -2,9 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A family with the labels of one of its series.
-type SeriesName = (String, BTreeMap<String, String>);
-
 /// One line that is no comment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
@@ -16,6 +13,9 @@ pub struct Sample {
     pub value: f64,
 }
 
+/// What a series is found by: its name and its labels.
+type SeriesName = (String, BTreeMap<String, String>);
+
 /// What was scraped.
 #[derive(Clone, Debug, Default)]
 pub struct Exposition {
@@ -26,7 +26,7 @@ pub struct Exposition {
     /// All samples, in order.
     pub samples: Vec<Sample>,
     /// Where each series is.
-    index: BTreeMap<(String, BTreeMap<String, String>), usize>,
+    index: BTreeMap<SeriesName, usize>,
 }
 
 impl Exposition {

@@ -16,8 +16,10 @@ const CONFIG: &[(&str, &str)] = &[
     ("15002", "port/well_known.rs"),
     ("15006", "port/well_known.rs"),
     ("15008", "port/well_known.rs"),
+    ("15020", "port/well_known.rs"),
     ("15021", "port/well_known.rs"),
     ("15053", "port/well_known.rs"),
+    ("15090", "port/well_known.rs"),
 ];
 const PROXY: &[(&str, &str)] = &[("PoisonError", "lock.rs"), ("fastrand::", "dice.rs")];
 const INIT: &[(&str, &str)] = &[];

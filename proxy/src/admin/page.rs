@@ -77,6 +77,12 @@ impl Page {
         Self::text(StatusCode::NOT_FOUND, format!("not found: {pages}\n"))
     }
 
+    /// For orders of the agent's pages from other hosts.
+    pub(super) fn remote() -> Self {
+        let body = "forbidden: only the pod itself may ask for this\n";
+        Self::text(StatusCode::FORBIDDEN, body)
+    }
+
     /// For requests that name another host than loopback.
     pub(super) fn foreign() -> Self {
         let body = "forbidden: the Host of an admin request must be localhost, 127.0.0.1 or [::1], and so must its \

@@ -1,5 +1,7 @@
 //! Which page answers which path.
 
+use std::collections::BTreeSet;
+
 use egret_config::snapshot::workload::Mode;
 use http::{Method, StatusCode};
 use jiff::Timestamp;
@@ -7,7 +9,7 @@ use serde_json::json;
 
 use crate::admin::page::{Form, Page};
 use crate::admin::state::Admin;
-use crate::admin::{clusters, config_dump, listeners, names, routes};
+use crate::admin::{clusters, config_dump, listeners, names, routes, stats};
 use crate::commands::explain::{Output, live};
 use crate::life::drain::Phase;
 use crate::life::end::Command;
@@ -29,6 +31,7 @@ egret-proxy admin pages (add ?format=json for programs)
   /reopen_logs      reopen the files of the access log (POST)
   /routes           the routes of each listener
   /server_info      version, state, uptime
+  /stats/prometheus all metrics in Prometheus' text format
 ";
 
 /// Which requests the admin address answers, for the documentation of the pages. `admin::host` has the rule.
@@ -41,7 +44,13 @@ the pages. The one exception is `/ready`, for probes: it also answers a request 
 pub(super) fn is_large(path: &str) -> bool {
     matches!(
         path,
-        "/clusters" | "/config_dump" | "/explain" | "/listeners" | "/names" | "/routes"
+        "/clusters"
+            | "/config_dump"
+            | "/explain"
+            | "/listeners"
+            | "/names"
+            | "/routes"
+            | "/stats/prometheus"
     )
 }
 
@@ -66,6 +75,7 @@ pub(super) fn admin(admin: &Admin, method: &Method, path: &str, query: Option<&s
         "/clusters" => clusters::page,
         "/names" => names::page,
         "/routes" => routes::page,
+        "/stats/prometheus" => |admin, _| stats::prometheus(admin, &BTreeSet::new()),
         _ => return Page::not_found("/help names the pages"),
     };
     match *method {
@@ -74,10 +84,24 @@ pub(super) fn admin(admin: &Admin, method: &Method, path: &str, query: Option<&s
     }
 }
 
+/// A page of the metrics address.
+pub(super) fn stats(admin: &Admin, method: &Method, path: &str) -> Page {
+    match (path, method) {
+        ("/stats/prometheus", &Method::GET | &Method::HEAD) => {
+            stats::prometheus(admin, &BTreeSet::new())
+        }
+        ("/stats/prometheus", _) => Page::not_allowed("GET"),
+        _ => Page::not_found("the page here is /stats/prometheus"),
+    }
+}
+
 /// A page of the health address.
 pub(super) fn health(admin: &Admin, method: &Method, path: &str) -> Page {
     match (path, method) {
-        ("/healthz/ready", &Method::GET | &Method::HEAD) => readiness(admin, ""),
+        ("/healthz/ready", &Method::GET | &Method::HEAD) => Page {
+            body: String::new(),
+            ..readiness(admin, "")
+        },
         ("/healthz/ready", _) => Page::not_allowed("GET"),
         _ => Page::not_found("the page here is /healthz/ready"),
     }

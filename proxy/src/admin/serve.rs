@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -25,8 +25,7 @@ use crate::admin::clients::{Client, Clients};
 use crate::admin::paced::Paced;
 use crate::admin::page::Page;
 use crate::admin::state::Admin;
-use crate::admin::{host, pages};
-use crate::life::end::Command;
+use crate::admin::{agent, application, host, pages, stats};
 
 /// A client that has not finished its request's head by now is sent away.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,6 +55,10 @@ pub enum Pages {
     Admin,
     /// `/healthz/ready` alone, for the kubelet.
     Health,
+    /// `/stats/prometheus` alone, for Prometheus.
+    Stats,
+    /// What Istio's agent serves.
+    Agent,
 }
 
 /// What the clients of one port have in common.
@@ -77,8 +80,13 @@ pub async fn serve(listener: TcpListener, pages: Pages, admin: Admin, clients_ma
     });
     loop {
         match listener.accept().await {
-            Ok((client, _)) => {
-                drop(task::spawn_local(converse(client, Rc::clone(&server))));
+            Ok((client, peer)) => {
+                let is_local = peer.ip().to_canonical().is_loopback();
+                drop(task::spawn_local(converse(
+                    client,
+                    is_local,
+                    Rc::clone(&server),
+                )));
             }
             Err(error) => {
                 warn!(%error, ?pages, "cannot accept a client of the pages");
@@ -89,13 +97,20 @@ pub async fn serve(listener: TcpListener, pages: Pages, admin: Admin, clients_ma
     }
 }
 
-async fn converse(stream: TcpStream, server: Rc<Server>) {
+async fn converse(stream: TcpStream, is_local: bool, server: Rc<Server>) {
     let place = server.clients.admit();
     let client = Rc::clone(&place.client);
     let then = Rc::new(Cell::new(None));
     let service = service_fn(|request: Request<Incoming>| {
         let (server, client, then) = (Rc::clone(&server), Rc::clone(&client), Rc::clone(&then));
-        async move { Ok::<_, Infallible>(answer(&server, client, &then, request).await) }
+        async move {
+            client.set_answering(true);
+            let (page, place) = page(&server, is_local, request).await;
+            // What the client does with it is its own time.
+            client.set_answering(true);
+            then.set(page.then);
+            Ok::<_, Infallible>(response(page, place, client))
+        }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -137,38 +152,56 @@ async fn overdue(client: &Client) {
     }
 }
 
-async fn answer(
+async fn page(
     server: &Server,
-    client: Rc<Client>,
-    then: &Cell<Option<Command>>,
+    is_local: bool,
     request: Request<Incoming>,
-) -> Response<PageBody> {
-    client.set_answering(true);
-    let (page, place) = match server.pages {
-        Pages::Health => {
-            let path = request.uri().path();
-            (pages::health(&server.admin, request.method(), path), None)
+) -> (Page, Option<OwnedSemaphorePermit>) {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let admin = &server.admin;
+    match server.pages {
+        Pages::Health => (pages::health(admin, &method, uri.path()), None),
+        Pages::Agent if agent::is_metrics(uri.path()) => {
+            agent_metrics(server, &method, request.headers()).await
         }
-        Pages::Admin if !host::may_read(request.uri(), request.headers()) => {
-            (Page::foreign(), None)
+        Pages::Agent => (agent::page(admin, &method, uri.path(), is_local), None),
+        Pages::Stats => {
+            large(server, move |admin| {
+                pages::stats(admin, &method, uri.path())
+            })
+            .await
         }
-        Pages::Admin if pages::is_large(request.uri().path()) => large(server, request).await,
+        Pages::Admin if !host::may_read(&uri, request.headers()) => (Page::foreign(), None),
+        Pages::Admin if pages::is_large(uri.path()) => {
+            large(server, move |admin| {
+                pages::admin(admin, &method, uri.path(), uri.query())
+            })
+            .await
+        }
         Pages::Admin => {
-            let (method, uri) = (request.method(), request.uri());
-            let page = pages::admin(&server.admin, method, uri.path(), uri.query());
+            let page = pages::admin(admin, &method, uri.path(), uri.query());
             (page, None)
         }
-    };
-    // What the client does with it is its own time.
-    client.set_answering(true);
-    then.set(page.then);
-    response(page, place, client)
+    }
+}
+
+/// The metrics of the proxy and of the application together.
+async fn agent_metrics(
+    server: &Server,
+    method: &Method,
+    headers: &HeaderMap,
+) -> (Page, Option<OwnedSemaphorePermit>) {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return (Page::not_allowed("GET"), None);
+    }
+    let theirs = application::scrape(&server.admin.application, headers).await;
+    large(server, move |admin| stats::merged(admin, &theirs)).await
 }
 
 /// A page that takes long to render, or to read.
 async fn large(
     server: &Server,
-    request: Request<Incoming>,
+    render: impl FnOnce(&Admin) -> Page + Send + 'static,
 ) -> (Page, Option<OwnedSemaphorePermit>) {
     let places = Arc::clone(&server.large);
     let Ok(Ok(place)) = time::timeout(LARGE_WAIT, places.acquire_owned()).await else {
@@ -176,11 +209,7 @@ async fn large(
     };
     let admin = server.admin.clone();
     // The place goes along: who leaves meanwhile does not make room for one more rendering.
-    let rendering = task::spawn_blocking(move || {
-        let (method, uri) = (request.method(), request.uri());
-        let page = pages::admin(&admin, method, uri.path(), uri.query());
-        (page, place)
-    });
+    let rendering = task::spawn_blocking(move || (render(&admin), place));
     match rendering.await {
         Ok((page, place)) => (page, Some(place)),
         Err(error) => {

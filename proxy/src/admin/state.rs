@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::admin::application::ApplicationMetrics;
 use crate::current::Current;
 use crate::dns::names::Names;
 use crate::life::drain::Drain;
@@ -11,6 +12,7 @@ use crate::life::end::Commands;
 use crate::life::ready::Ready;
 use crate::listen::reconcile::ListenerStatus;
 use crate::report::access_log::AccessLog;
+use crate::report::metrics::registry::Metrics;
 use crate::source::status::Status;
 use crate::upstream::shared_state::SharedClusterStates;
 
@@ -29,6 +31,10 @@ pub struct Admin {
     pub names: Arc<Names>,
     /// What all workers know together of each cluster.
     pub shared_clusters: Arc<SharedClusterStates>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where the application's own metrics are.
+    pub application: Arc<[ApplicationMetrics]>,
     /// Whether the process is ready.
     pub ready: Ready,
     /// Whether it is on its way out.

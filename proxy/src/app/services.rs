@@ -1,10 +1,11 @@
-//! The ports beside those for calls: admin, health and captured DNS, each on a thread of its own.
+//! The ports beside those for calls: admin, health, metrics and captured DNS, each on a thread of its own.
 
 use std::future::{Future, pending};
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use tokio::net;
 use tokio::sync::watch;
 use tracing::error;
@@ -18,28 +19,34 @@ use crate::life::service::Service;
 /// Sent to when another proxy has taken the ports.
 pub(super) type Open = watch::Receiver<()>;
 
-/// Threads that render large pages.
+/// Threads that render large pages, started when there are such.
 const RENDERERS: usize = 2;
 
-/// Serves pages to so many clients at a time, until `open` says that another proxy does.
+/// Serves pages on a thread of their own, to so many clients of each socket at a time, until `open` says that another proxy does.
 ///
 /// # Errors
 /// The kernel's, for want of a thread or an epoll instance.
 pub(super) fn pages(
-    socket: TcpListener,
-    pages: Pages,
+    name: &'static str,
+    sockets: Vec<(TcpListener, Pages)>,
     admin: &Admin,
     clients_max: usize,
     open: Open,
 ) -> io::Result<()> {
-    let (name, threads) = match pages {
-        Pages::Admin => ("admin", RENDERERS),
-        Pages::Health => ("health", 1),
+    let service = Service::new(name, RENDERERS)?;
+    let listeners: io::Result<Vec<_>> = service.enter(|| {
+        let all = sockets.into_iter();
+        all.map(|(socket, pages)| Ok((net::TcpListener::from_std(socket)?, pages)))
+            .collect()
+    });
+    let (listeners, admin) = (listeners?, admin.clone());
+    let serving = async move || {
+        let each = listeners
+            .into_iter()
+            .map(|(listener, pages)| serve::serve(listener, pages, admin.clone(), clients_max));
+        join_all(each).await;
     };
-    let service = Service::new(name, threads)?;
-    let listener = service.enter(|| net::TcpListener::from_std(socket))?;
-    let admin = admin.clone();
-    service.run(move || until_closed(serve::serve(listener, pages, admin, clients_max), open))
+    service.run(move || until_closed(serving(), open))
 }
 
 /// Answers captured DNS queries, if there are sockets for them.

@@ -43,7 +43,7 @@ fn run_alone_has_istios_defaults() {
     assert!((1..=2).contains(&settings.threads.get()));
     assert_eq!(log.filter.to_string(), "info");
     assert_eq!(log.format, LogFormat::Text);
-    assert_eq!(settings.workload.own_ports, [15000, 15021]);
+    assert_eq!(settings.workload.own_ports, [15000, 15020, 15021, 15090]);
     assert_eq!(settings.workload.redirect_ports, [15001, 15006]);
     assert!(!settings.workload.dns_capture);
     assert_eq!(settings.dns_port, 15053);
@@ -118,7 +118,7 @@ fn every_flag_arrives() {
     assert_eq!(settings.drain_time.own, Some(Duration::from_secs(90)));
     assert_eq!(log.format, LogFormat::Json);
     // A gateway does not listen where a sidecar does, so a Gateway object may ask for those ports.
-    assert_eq!(settings.workload.own_ports, [16000, 16021]);
+    assert_eq!(settings.workload.own_ports, [16000, 15020, 16021, 15090]);
     assert_eq!(settings.workload.redirect_ports, Vec::<u16>::new());
 }
 
@@ -252,7 +252,7 @@ fn explain_is_told_who_calls_and_what() {
     assert_eq!(options.source.mesh_config, Some(PathBuf::from("m.yaml")));
     assert_eq!(options.workload.mode, Mode::Gateway);
     assert_eq!(&*options.workload.namespace, "istio-system");
-    assert_eq!(options.workload.own_ports, [15000, 15021]);
+    assert_eq!(options.workload.own_ports, [15000, 15020, 15021, 15090]);
     assert!(options.dns_capture);
     assert_eq!(options.output, crate::commands::explain::Output::Json);
     let crate::commands::explain::Calls::One(call) = options.calls else {
@@ -272,7 +272,7 @@ fn explain_needs_little() {
     let options = explained("explain --config a.yaml --to 1.2.3.4:80 --protocol tcp");
     assert_eq!(options.workload.mode, Mode::Sidecar);
     assert_eq!(&*options.workload.namespace, "default");
-    assert_eq!(options.workload.own_ports, [15000, 15021]);
+    assert_eq!(options.workload.own_ports, [15000, 15020, 15021, 15090]);
     assert_eq!(options.workload.redirect_ports, [15001, 15006]);
     let options = explained("explain --mesh-config m.yaml --calls - --output json");
     assert!(

@@ -23,18 +23,24 @@ pub enum Purpose {
     Admin,
     /// The health page.
     Health,
+    /// The metrics page.
+    Stats,
+    /// The pages of Istio's agent.
+    Agent,
     /// Captured DNS queries.
     Dns,
 }
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Outbound,
         Self::Inbound,
         Self::Configured,
         Self::Admin,
         Self::Health,
+        Self::Stats,
+        Self::Agent,
         Self::Dns,
     ];
 
@@ -45,6 +51,8 @@ impl Purpose {
             Self::Inbound => Some("--inbound-port"),
             Self::Admin => Some("--admin"),
             Self::Health => Some("--health"),
+            Self::Stats => Some("--stats"),
+            Self::Agent => Some("--agent"),
             Self::Dns => Some("--dns-port"),
             Self::Configured => None,
         }
@@ -59,6 +67,8 @@ impl fmt::Display for Purpose {
             Self::Configured => "configured",
             Self::Admin => "admin",
             Self::Health => "health",
+            Self::Stats => "stats",
+            Self::Agent => "agent",
             Self::Dns => "DNS",
         })
     }

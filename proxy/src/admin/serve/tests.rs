@@ -1,4 +1,5 @@
 mod connections;
+mod metrics;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -20,9 +21,12 @@ use super::*;
 use crate::current::Current;
 use crate::dns::names::Names;
 use crate::life::drain::Drain;
+use crate::life::end::Command;
 use crate::life::ready::Ready;
 use crate::listen::reconcile::ListenerStatus;
 use crate::report::access_log::AccessLog;
+use crate::report::metrics::identity::Identity;
+use crate::report::metrics::registry::Metrics;
 use crate::report::reporter::{Reporter, Sink};
 use crate::source::compile::Terms;
 use crate::source::files::Options;
@@ -52,8 +56,12 @@ fn admin(folder: &Path) -> Admin {
     });
     // Nothing runs there. Dropping it would wait, which async tests may not.
     runtime.shutdown_background();
+    let current = Arc::new(Current::new(snapshot));
+    let metrics = Metrics::new(Mode::Sidecar, Identity::unknown(), Arc::clone(&current));
     Admin {
-        current: Arc::new(Current::new(snapshot)),
+        current,
+        metrics: Arc::new(metrics),
+        application: Arc::default(),
         status,
         listener_status: ListenerStatus::default(),
         access_log: Arc::new(AccessLog::new(false)),
@@ -368,4 +376,35 @@ spec:
     );
     std::fs::remove_file(&file).expect("remove");
     assert_eq!(ask(&admin, "GET", QUERY).2, told);
+}
+
+/// Serves the admin pages to so many clients at a time, while `talk` talks to them.
+async fn served<F: Future>(admin: &Admin, clients_max: usize, talk: impl FnOnce(SocketAddr) -> F) {
+    served_as(Pages::Admin, admin, clients_max, talk).await;
+}
+
+/// The same with other pages.
+async fn served_as<F: Future>(
+    pages: Pages,
+    admin: &Admin,
+    clients_max: usize,
+    talk: impl FnOnce(SocketAddr) -> F,
+) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let address = listener.local_addr().expect("address");
+    let serving = serve(listener, pages, admin.clone(), clients_max);
+    let talking = LocalSet::new();
+    talking.spawn_local(serving);
+    talking.run_until(talk(address)).await;
+}
+
+async fn connected(address: SocketAddr) -> TcpStream {
+    TcpStream::connect(address).await.expect("connect")
+}
+
+async fn said(client: &mut TcpStream, request: &str) -> String {
+    client.write_all(request.as_bytes()).await.expect("write");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.expect("read");
+    answer
 }

@@ -43,6 +43,8 @@ use crate::own_sockets::OwnSockets;
 use crate::proxy::{Proxy, Shared};
 use crate::report::access_log::AccessLog;
 use crate::report::facts::{Facts, WireBytes};
+use crate::report::metrics::identity::Identity;
+use crate::report::metrics::registry::Metrics;
 use crate::report::reporter::{Reporter, Sink};
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
@@ -104,11 +106,13 @@ impl World {
         }]);
         assert!(errors.is_empty(), "{errors:?}");
         let (snapshot, _) = Snapshot::build(objects, workload);
-        let current = Arc::new(Current::new(snapshot));
+        let (mode, current) = (snapshot.workload.mode, Arc::new(Current::new(snapshot)));
+        let metrics = Metrics::new(mode, Identity::unknown(), Arc::clone(&current));
         let proxy = Proxy::start(Shared {
             own: Arc::new(OwnSockets::new(Arc::clone(&current))),
             current,
             reporter: Reporter::new(sinks),
+            metrics: Arc::new(metrics),
             names: Arc::new(Names::system(
                 folder.path().join("resolv.conf"),
                 Handle::current(),

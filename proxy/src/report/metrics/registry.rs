@@ -11,7 +11,7 @@ use crate::report::metrics::family::Family;
 use crate::report::metrics::histogram::{BOUNDS_DEFAULT, Buckets};
 use crate::report::metrics::identity::Identity;
 use crate::report::metrics::istio::IstioFamilies;
-use crate::report::metrics::own;
+use crate::report::metrics::own::OwnFamilies;
 use crate::report::metrics::series::CallBuckets;
 use crate::report::metrics::shard::Shard;
 
@@ -52,7 +52,7 @@ impl Metrics {
     pub fn families(&self) -> Vec<Family> {
         let shards = lock(&self.shards).clone();
         let mut istio = IstioFamilies::new(&self.context.identity);
-        let mut own = own::OwnFamilies::default();
+        let mut own = OwnFamilies::default();
         for shard in &shards {
             let copy = shard.copy();
             for series in &copy.calls {

@@ -169,6 +169,7 @@ impl Shard {
 
     fn request(&self, table: &mut Table, facts: &Facts) {
         let duration = Instant::now().saturating_duration_since(facts.began);
+        let wire = &facts.downstream.wire;
         let buckets = &self.context.buckets;
         let host = named(facts, &self.context, &mut table.hosts);
         let key = key(
@@ -181,8 +182,8 @@ impl Shard {
         add(&series.requests, 1);
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         series.duration.record(nanos);
-        series.request_bytes.record(facts.bytes_received);
-        series.response_bytes.record(facts.bytes_sent);
+        series.request_bytes.record(wire.received);
+        series.response_bytes.record(wire.sent);
     }
 
     fn stream(&self, table: &mut Table, facts: &Facts) {

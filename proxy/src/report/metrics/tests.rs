@@ -327,7 +327,7 @@ fn workers_are_merged() {
     for shard in [metrics.shard(), metrics.shard()] {
         for bytes in [700, 3] {
             let mut facts = routed(request("a.test", OutcomeKind::Route));
-            facts.bytes_sent = bytes;
+            facts.downstream.wire.sent = bytes;
             shard.report(&facts);
         }
     }

@@ -2,27 +2,6 @@
 
 use super::*;
 
-/// Serves the admin pages to so many clients at a time, while `talk` talks to them.
-async fn served<F: Future>(admin: &Admin, clients_max: usize, talk: impl FnOnce(SocketAddr) -> F) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
-    let address = listener.local_addr().expect("address");
-    let serving = serve(listener, Pages::Admin, admin.clone(), clients_max);
-    let talking = LocalSet::new();
-    talking.spawn_local(serving);
-    talking.run_until(talk(address)).await;
-}
-
-async fn connected(address: SocketAddr) -> TcpStream {
-    TcpStream::connect(address).await.expect("connect")
-}
-
-async fn said(client: &mut TcpStream, request: &str) -> String {
-    client.write_all(request.as_bytes()).await.expect("write");
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).await.expect("read");
-    answer
-}
-
 #[tokio::test]
 async fn orders_reach_the_process_once_they_are_answered() {
     let folder = tempfile::tempdir().expect("folder");

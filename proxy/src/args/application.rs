@@ -1,0 +1,156 @@
+//! Where the application's metrics are: what Istio's injector leaves of the pod's `prometheus.io` annotations.
+
+use std::sync::Arc;
+
+use egret_config::port::well_known;
+use serde_json::Value;
+
+use crate::admin::application::ApplicationMetrics;
+
+/// The variable that says it.
+pub(in crate::args) const VARIABLE: &str = "ISTIO_PROMETHEUS_ANNOTATIONS";
+
+/// The port where none is said.
+const PORT_DEFAULT: u16 = 80;
+
+/// The path where none is said.
+const PATH_DEFAULT: &str = "/metrics";
+
+/// Reads the variable: the places, and what is wrong. What is wrong costs its own part. `own` are ports of the proxy.
+pub(in crate::args) fn targets(
+    text: Option<String>,
+    own: &[u16],
+) -> (Arc<[ApplicationMetrics]>, Vec<String>) {
+    let Some(text) = text else {
+        return (Arc::default(), Vec::new());
+    };
+    let said: Value = match serde_json::from_str(&text) {
+        Ok(said @ Value::Object(_)) => said,
+        _ => {
+            let wrong = format!("{VARIABLE}: expected a JSON object, got {text:?}");
+            return (Arc::default(), vec![wrong]);
+        }
+    };
+    if word(&said["scrape"]).as_deref() == Some("false") {
+        return (Arc::default(), Vec::new());
+    }
+    let (mut places, mut wrong) = (Vec::new(), Vec::new());
+    let all = match said["targets"].as_array() {
+        Some(all) if !all.is_empty() => all.as_slice(),
+        _ => std::slice::from_ref(&said),
+    };
+    for one in all {
+        match target(one, own) {
+            Ok(target) => places.push(target),
+            Err(error) => wrong.push(format!("{VARIABLE}: {error}")),
+        }
+    }
+    (places.into(), wrong)
+}
+
+fn target(said: &Value, own: &[u16]) -> Result<ApplicationMetrics, String> {
+    let port = match word(&said["port"]) {
+        None => PORT_DEFAULT,
+        Some(text) => match text.parse() {
+            Ok(port) if port > 0 => port,
+            _ => return Err(format!("port {text:?} is not a port number")),
+        },
+    };
+    if (well_known::ADMIN..=well_known::STATS).contains(&port) || own.contains(&port) {
+        return Err(format!(
+            "port {port} is one of the proxy's own; the application's metrics must have another"
+        ));
+    }
+    let path = word(&said["path"]).unwrap_or_else(|| PATH_DEFAULT.to_owned());
+    let path = match path.starts_with('/') {
+        true => path,
+        false => format!("/{path}"),
+    };
+    match path.parse() {
+        Ok(path) => Ok(ApplicationMetrics::new(port, path)),
+        Err(_) => Err(format!("path {path:?} is not the path of a URL")),
+    }
+}
+
+/// A text, or a number or a boolean as one; nothing where it is empty.
+fn word(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(boolean) => boolean.to_string(),
+        _ => return None,
+    };
+    Some(text).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_injectors_words_are_read() {
+        for (text, expected) in [
+            (
+                r#"{"scrape":"true","path":"/metrics","port":"8099"}"#,
+                &["8099/metrics"][..],
+            ),
+            (
+                r#"{"scrape":"","path":"stats?a=b","port":8099}"#,
+                &["8099/stats?a=b"],
+            ),
+            ("{}", &["80/metrics"]),
+            (r#"{"scrape":"false","port":"8099"}"#, &[]),
+            (r#"{"scrape":false,"port":"8099"}"#, &[]),
+            (
+                r#"{"scrape":"true","targets":[{"port":"1","path":"/a"},{"port":"2"}]}"#,
+                &["1/a", "2/metrics"],
+            ),
+        ] {
+            let (places, wrong) = targets(Some(text.to_owned()), &[16000]);
+            let places: Vec<_> = places
+                .iter()
+                .map(|place| place.url().replace("http://localhost:", ""))
+                .collect();
+            assert_eq!(places, expected, "{text}");
+            assert_eq!(wrong, Vec::<String>::new(), "{text}");
+        }
+        assert_eq!(targets(None, &[]).0.len(), 0);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_costs_its_own_part() {
+        for (text, places, words) in [
+            ("yes", 0, "expected a JSON object, got \"yes\""),
+            (
+                r#"{"port":"http"}"#,
+                0,
+                "port \"http\" is not a port number",
+            ),
+            (
+                r#"{"port":"15090"}"#,
+                0,
+                "port 15090 is one of the proxy's own",
+            ),
+            (
+                r#"{"port":"16000"}"#,
+                0,
+                "port 16000 is one of the proxy's own",
+            ),
+            (
+                r#"{"port":"15000"}"#,
+                0,
+                "port 15000 is one of the proxy's own",
+            ),
+            (
+                r#"{"targets":[{"port":"0"},{"port":"9"}]}"#,
+                1,
+                "port \"0\"",
+            ),
+            (r#"{"path":"/a b"}"#, 0, "path \"/a b\""),
+        ] {
+            let (found, wrong) = targets(Some(text.to_owned()), &[16000]);
+            assert_eq!(found.len(), places, "{text}");
+            assert!(wrong.len() == 1 && wrong[0].contains(words), "{wrong:?}");
+        }
+    }
+}

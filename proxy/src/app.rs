@@ -51,6 +51,7 @@ use crate::sys::limits;
 use crate::sys::limits::OpenFiles;
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
+use crate::upstream::shared_state::SharedClusterStates;
 
 /// Where the pod's name servers are.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -123,6 +124,8 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         Identity::of(&settings.workload, &settings.surroundings),
         Arc::clone(&current),
     );
+    let shared_clusters = Arc::<SharedClusterStates>::default();
+    metrics.show_ejections(Arc::<SharedClusterStates>::clone(&shared_clusters));
     let shared = Shared {
         own: Arc::new(OwnSockets::new(Arc::clone(&current))),
         current,
@@ -130,7 +133,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         metrics: Arc::new(metrics),
         names: Arc::new(Names::system(RESOLV_CONF, control.handle().clone())),
         originator: Arc::new(Originator::new()),
-        shared_clusters: Arc::default(),
+        shared_clusters,
         terminator: Arc::new(Terminator::new()),
         probe_port: settings.probe_port,
         drain: Drain::new(),

@@ -15,9 +15,15 @@ pub mod label_set;
 pub mod series;
 pub mod context;
 pub mod destination;
+pub mod tag_values;
+pub mod detection;
 pub mod shard;
 pub mod istio;
 pub mod own;
+pub mod spans;
+pub mod ejections;
+pub mod limits;
+pub mod envoy;
 pub mod registry;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ mod discovery;
 mod dns_status;
 mod host;
 mod listeners;
+pub mod metrics;
 mod names;
 mod paced;
 mod page;

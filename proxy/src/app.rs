@@ -29,6 +29,7 @@ use crate::app::end::Requests;
 use crate::connection::ListenerKind;
 use crate::current::Current;
 use crate::dns::names::Names;
+use crate::dns::serve::CapturedCounters;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::life::signal::Signals;
@@ -179,8 +180,14 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     for wrong in wrong {
         error!("{wrong}; these metrics are left out");
     }
+    let captured = CapturedCounters {
+        limits: Arc::clone(&shared.metrics.limits),
+        ..CapturedCounters::default()
+    };
+    let captured_queries = (!dns_sockets.is_empty()).then(|| Arc::clone(&captured.queries));
     let admin = Admin {
         metrics: Arc::clone(&shared.metrics),
+        captured_queries,
         application: Arc::clone(application),
         current: Arc::clone(&shared.current),
         status,
@@ -207,7 +214,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         services::pages(name, sockets, &admin, clients_max, open.clone())
             .map_err(refused("serve the pages"))?;
     }
-    services::dns(dns_sockets, &shared.current, RESOLV_CONF, open)
+    services::dns(dns_sockets, &shared.current, RESOLV_CONF, captured, open)
         .map_err(refused("wait for DNS queries"))?;
     // From now on: what was opened before is needed by all calls.
     open_files.keep_reserve();

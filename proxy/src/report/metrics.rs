@@ -23,6 +23,7 @@ pub mod own;
 pub mod spans;
 pub mod ejections;
 pub mod limits;
+pub mod dns;
 pub mod envoy;
 pub mod registry;
 #[cfg(test)]

@@ -61,6 +61,7 @@ fn admin(folder: &Path) -> Admin {
     Admin {
         current,
         metrics: Arc::new(metrics),
+        captured_queries: None,
         application: Arc::default(),
         status,
         listener_status: ListenerStatus::default(),

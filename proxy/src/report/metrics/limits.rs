@@ -12,7 +12,7 @@ use crate::report::metrics::shard::Shard;
 pub static LIMIT_HITS: Definition = Definition {
     name: "egret_limit_hits_total",
     kind: Kind::Counter,
-    help: "How often a limit was in the way: calls that waited or were refused, queries and page clients that were refused.",
+    help: "How often a limit was in the way: calls that waited or were refused, DNS queries and pages that were refused.",
     labels: &["limit"],
     stat: "",
 };
@@ -24,8 +24,8 @@ pub enum Limit {
     DnsQueries,
     /// Connections of captured DNS clients.
     DnsClients,
-    /// Clients of the pages.
-    PageClients,
+    /// Large pages that are read at a time.
+    Pages,
 }
 
 /// How often limits of the process were in the way. Shared by all threads.
@@ -34,13 +34,13 @@ pub struct LimitHits([AtomicU64; Limit::ALL.len()]);
 
 impl Limit {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::DnsQueries, Self::DnsClients, Self::PageClients];
+    pub const ALL: [Self; 3] = [Self::DnsQueries, Self::DnsClients, Self::Pages];
 
     fn name(self) -> &'static str {
         match self {
             Self::DnsQueries => "dns_queries",
             Self::DnsClients => "dns_clients",
-            Self::PageClients => "page_clients",
+            Self::Pages => "pages",
         }
     }
 }

@@ -20,7 +20,7 @@ use egret_config::port::Protocol;
 use egret_config::snapshot::cluster::{Cluster, Discovery};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
@@ -327,13 +327,17 @@ async fn terminate(
     };
     let accepting = context.proxy.terminator.accept(stream, tls, alpn);
     let accepted = timeout(HANDSHAKE_MAX, accepting).await;
-    let (stream, shown) = accepted.map_err(|_| {
+    let accepted = accepted.map_err(|_| {
         Failure::new(
             Cause::ClientTls,
             "the client did not finish its TLS handshake",
         )
     })??;
-    let mut stream = Rewind::new(stream);
+    let facts = &mut context.facts.downstream;
+    facts.handshake_end = Some(Instant::now());
+    facts.tls = Some(Arc::new(accepted.facts));
+    facts.requested_server_name.clone_from(&terminated.sni);
+    let mut stream = Rewind::new(accepted.stream);
     // Bytes go the same way whoever speaks first; only HTTP has to be read.
     let mut layer = Layer::Silent;
     let mut decision = context.decide(&layer, Some(&terminated));
@@ -345,14 +349,12 @@ async fn terminate(
         decision = context.decide(&layer, Some(&terminated));
     }
     context.set_decision(&layer, &decision);
-    let facts = &mut context.facts.downstream;
-    facts.requested_server_name.clone_from(&terminated.sni);
     match decision.verdict {
         Verdict::Http => {
             context.set_http();
             let downstream = DownstreamConnection {
                 terminated: Some(terminated),
-                shown,
+                shown: accepted.forwarded,
                 facts: context.facts.downstream.clone(),
                 ..context.downstream
             };

@@ -73,7 +73,8 @@ fn times(stat: &str) -> (f64, f64) {
 fn booted(stat: &str) -> f64 {
     let mut lines = stat.lines();
     let time = lines.find_map(|line| line.strip_prefix("btime "));
-    time.and_then(|time| time.trim().parse().ok()).unwrap_or(0.0)
+    time.and_then(|time| time.trim().parse().ok())
+        .unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -87,7 +88,10 @@ mod tests {
         let stat = "7 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0 1 0 1234 0 0\n";
         assert_eq!(times(stat), (300.0, 1234.0));
         assert_eq!(times(""), (0.0, 0.0));
-        assert_eq!(kibibytes("VmData:\t 3 kB\nVmRSS:\t  17 kB\n", "VmRSS:"), 17 << 10);
+        assert_eq!(
+            kibibytes("VmData:\t 3 kB\nVmRSS:\t  17 kB\n", "VmRSS:"),
+            17 << 10
+        );
         assert_eq!(kibibytes("", "VmRSS:"), 0);
         assert_eq!(booted("cpu 1\nbtime 1700000000\n"), 1_700_000_000.0);
     }
@@ -97,7 +101,10 @@ mod tests {
         let facts = facts().expect("proc");
         assert!(facts.resident_memory > 1 << 20, "{facts:?}");
         assert!(facts.anonymous_memory <= facts.resident_memory, "{facts:?}");
-        assert!((3..=facts.open_files_max).contains(&facts.open_files), "{facts:?}");
+        assert!(
+            (3..=facts.open_files_max).contains(&facts.open_files),
+            "{facts:?}"
+        );
         let now = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
         let age = now.as_secs_f64() - facts.start_seconds;
         assert!((-2.0..86_400.0).contains(&age), "{facts:?}");

@@ -84,7 +84,10 @@ pub(super) fn families(admin: &Admin, connections: u64) -> Vec<Family> {
         (&TOTAL_CONNECTIONS, connections),
         (&DAYS_UNTIL_EXPIRY, NO_CERTIFICATE),
         (&ACTIVE_CLUSTERS, clusters as u64),
-        (&WORKERS_STARTED, u64::from(!matches!(state, State::PreInitializing))),
+        (
+            &WORKERS_STARTED,
+            u64::from(!matches!(state, State::PreInitializing)),
+        ),
         (&ACTIVE_LISTENERS, listening.count() as u64),
         (&DRAINING, u64::from(draining)),
     ];

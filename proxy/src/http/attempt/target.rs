@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_config::address::{EndpointAddress, OriginalDestination, UpstreamLocalAddress};
+use egret_config::address::{EndpointAddress, OriginalDestination};
 use http::{HeaderValue, Request, Response, Version};
 use tokio::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::dial::connect::Dial;
 use crate::dial::stream::Stream;
 use crate::failure::Failure;
 use crate::http::informational::InformationalSender;
-use crate::report::facts::Attempt;
+use crate::report::facts::{Attempt, UpstreamConnectionFacts};
 use crate::report::metrics::envoy::cluster::{ClusterCounters, RequestInFlight};
 use crate::tls::Alpn;
 use crate::upstream::cluster_runtime::ClusterRuntime;
@@ -100,13 +100,13 @@ pub(super) async fn open(
     clusters: &Clusters,
     alpn: Alpn,
     permit: Permit,
-) -> Result<(Stream, UpstreamLocalAddress), Failure> {
+) -> Result<(Stream, Arc<UpstreamConnectionFacts>), Failure> {
     let _pending = target.counters.pending();
     let live = match target.connect {
         ConnectBy::Cluster(live) => live,
         ConnectBy::Original(to, dial) => {
-            let (stream, local) = clusters.connect_original(to.0, dial).await?;
-            return Ok((stream.guarded(permit).with_http(), local));
+            let (stream, facts) = clusters.connect_original(to.0, dial).await?;
+            return Ok((stream.guarded(permit).with_http(), Arc::new(facts)));
         }
     };
     let opening = Opening {
@@ -120,7 +120,7 @@ pub(super) async fn open(
     };
     let opened = clusters.open(opening).await?;
     target.key.address = opened.address;
-    Ok((opened.stream.with_http(), opened.local))
+    Ok((opened.stream.with_http(), opened.facts))
 }
 
 /// What a response came on.

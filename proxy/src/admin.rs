@@ -17,9 +17,11 @@ mod names;
 mod paced;
 mod page;
 pub mod pages;
+mod query;
 mod routes;
 pub mod serve;
 mod state;
+mod statistics;
 mod stats;
 mod table;
 

@@ -26,5 +26,7 @@ pub mod limits;
 pub mod dns;
 pub mod envoy;
 pub mod registry;
+pub mod quantiles;
+pub mod statistics;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,5 +1,6 @@
 mod connections;
 mod metrics;
+mod statistics;
 
 use std::future::Future;
 use std::net::SocketAddr;

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::admin::page::{Form, Page};
-use crate::admin::state::Admin;
 use crate::admin::query::Query;
+use crate::admin::state::Admin;
 use crate::admin::{clusters, config_dump, listeners, names, routes, statistics, stats};
 use crate::commands::explain::{Output, live};
 use crate::life::drain::Phase;

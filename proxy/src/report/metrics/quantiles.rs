@@ -3,9 +3,7 @@
 use crate::report::metrics::histogram::HistogramValue;
 
 /// The quantiles that Envoy shows, in percent.
-pub const PERCENT: [f64; 10] = [
-    0.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 100.0,
-];
+pub const PERCENT: [f64; 10] = [0.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 100.0];
 
 /// The value below which so many percent of all values are; `None` where there is none. Within a bucket values count as
 /// spread evenly, and those above all bounds as the last bound.

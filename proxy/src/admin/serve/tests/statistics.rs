@@ -56,7 +56,11 @@ fn what_istios_agent_asks_is_answered() {
             )
         );
     }
-    let (_, _, active) = ask(&admin, "GET", "/stats?usedonly&filter=downstream_cx_active$");
+    let (_, _, active) = ask(
+        &admin,
+        "GET",
+        "/stats?usedonly&filter=downstream_cx_active$",
+    );
     assert_eq!(
         active,
         "http.outbound_0.0.0.0_80;.downstream_cx_active: 0\nlistener.0.0.0.0_16001.downstream_cx_active: 2\n"
@@ -102,7 +106,10 @@ fn only_what_is_asked_for_is_shown() {
     assert!(!used.contains("upstream_cx_connect_fail"), "{used}");
     assert!(used.contains("upstream_rq_total: 1"), "{used}");
     assert!(!used.contains("No recorded values"), "{used}");
-    for filter in ["a\\.test;\\.upstream_rq_total", "a\\.test\\.upstream_rq_total"] {
+    for filter in [
+        "a\\.test;\\.upstream_rq_total",
+        "a\\.test\\.upstream_rq_total",
+    ] {
         assert_eq!(
             body(&format!("filter={filter}")),
             "cluster.outbound|80||a.test;.upstream_rq_total: 1\n"
@@ -154,7 +161,10 @@ fn statistics_come_as_json_html_and_prometheus() {
         "GET",
         "/stats?format=prometheus&usedonly&filter=server.live",
     );
-    assert_eq!(text, "# TYPE envoy_server_live gauge\nenvoy_server_live 1\n");
+    assert_eq!(
+        text,
+        "# TYPE envoy_server_live gauge\nenvoy_server_live 1\n"
+    );
 }
 
 /// 5,000 series: every family once, no series twice.

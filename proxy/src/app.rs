@@ -122,10 +122,15 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     let access_log = Arc::new(AccessLog::new(settings.access_log_reasons));
     let sinks: [Arc<dyn Sink>; 2] = [access_log.clone(), Arc::new(OverloadWarning::default())];
     let current = Arc::new(Current::new(snapshot));
-    let metrics = Metrics::new(
+    let (bounds, wrong) = &settings.histogram_bounds;
+    if let Some(wrong) = wrong {
+        error!("{wrong}");
+    }
+    let metrics = Metrics::with_bounds(
         settings.workload.mode,
         Identity::of(&settings.workload, &settings.surroundings),
         Arc::clone(&current),
+        bounds,
     );
     let shared_clusters = Arc::<SharedClusterStates>::default();
     metrics.show_ejections(Arc::<SharedClusterStates>::clone(&shared_clusters));

@@ -4,7 +4,7 @@ mod peer;
 mod failures;
 
 use egret_tests::DEADLINE;
-use egret_tests::egret::Proxy;
+use egret_tests::egret::{Proxy, STATS};
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
 use egret_tests::objects::{DestinationRule, Gateway, ServiceEntry, VirtualService, documents};
@@ -104,6 +104,21 @@ fn every_kind_of_call_passes_the_sidecar() -> anyhow::Result<()> {
         );
         anyhow::Ok(())
     })?;
+    let fine = [("request_protocol", "grpc"), ("grpc_response_status", "0")];
+    let failed = [("grpc_response_status", "9"), ("response_code", "200")];
+    let unknown = [("grpc_response_status", "12")];
+    let scraped = sidecar.await_metrics(STATS, |scraped| {
+        let requests = |labels| scraped.sum("istio_requests_total", labels);
+        requests(&fine) == 5.0 && requests(&failed) == 2.0 && requests(&unknown) == 1.0
+    })?;
+    let messages = |direction| {
+        let family = format!("istio_{direction}_messages_total");
+        let found = scraped.of(&family, &[("destination_service", "grpc.example")]);
+        assert!(found.iter().all(|sample| sample.labels.len() == 20));
+        scraped.sum(&family, &[])
+    };
+    // Of the calls above: 9 and 3 that fail; of these, only one was answered with messages before it failed.
+    assert_eq!((messages("request"), messages("response")), (12.0, 11.0));
     assert_eq!(
         stage.server.connections.len(),
         1,

@@ -117,8 +117,10 @@ fn every_kind_of_call_passes_the_sidecar() -> anyhow::Result<()> {
         assert!(found.iter().all(|sample| sample.labels.len() == 20));
         scraped.sum(&family, &[])
     };
-    // Of the calls above: 9 and 3 that fail; of these, only one was answered with messages before it failed.
-    assert_eq!((messages("request"), messages("response")), (12.0, 11.0));
+    // The calls above have 9 each, those that fail 2 more. The message to the unknown method is read only if it comes
+    // before the answer.
+    assert_eq!(messages("response"), 11.0);
+    assert!((11.0..=12.0).contains(&messages("request")));
     assert_eq!(
         stage.server.connections.len(),
         1,

@@ -36,9 +36,11 @@ use crate::listen::bind::{BindError, Purpose};
 use crate::listen::reconcile::Ports;
 use crate::listen::worker;
 use crate::listen::worker::{WorkerExit, WorkerHandle, WorkerId};
+use crate::logging::LogLevels;
 use crate::own_sockets::OwnSockets;
 use crate::proxy::{Proxy, Shared};
 use crate::report::access_log::AccessLog;
+use crate::report::destinations::Destinations;
 use crate::report::metrics::identity::Identity;
 use crate::report::metrics::registry::Metrics;
 use crate::report::overload::OverloadWarning;
@@ -92,11 +94,11 @@ pub enum StartError {
     Handover(io::Error),
 }
 
-/// Runs until a signal or `/quitquitquit` ends it, in good order.
+/// Runs until a signal or `/quitquitquit` ends it, in good order. `log_levels` are those of the log that was started.
 ///
 /// # Errors
 /// What kept it from starting. Once started, it does not fail.
-pub fn run(settings: &Settings) -> Result<(), StartError> {
+pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartError> {
     let started = Timestamp::now();
     let open_files = OpenFiles::of(limits::raise_open_files().unwrap_or(OPEN_FILES_USUAL));
     let control = runtime::Builder::new_current_thread()
@@ -123,11 +125,13 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         Identity::of(&settings.workload, &settings.surroundings),
         Arc::clone(&current),
     );
+    let destinations = Destinations::new(Arc::clone(&current));
     let shared = Shared {
         own: Arc::new(OwnSockets::new(Arc::clone(&current))),
         current,
         reporter: Reporter::new(sinks),
         metrics: Arc::new(metrics),
+        destinations: Arc::new(destinations),
         names: Arc::new(Names::system(RESOLV_CONF, control.handle().clone())),
         originator: Arc::new(Originator::new()),
         shared_clusters: Arc::default(),
@@ -178,6 +182,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     }
     let admin = Admin {
         metrics: Arc::clone(&shared.metrics),
+        destinations: Arc::clone(&shared.destinations),
         application: Arc::clone(application),
         current: Arc::clone(&shared.current),
         status,
@@ -185,6 +190,8 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         access_log: Arc::clone(&access_log),
         names: Arc::clone(&shared.names),
         shared_clusters: Arc::clone(&shared.shared_clusters),
+        log_levels,
+        surroundings: settings.surroundings.clone(),
         ready,
         drain: shared.drain.clone(),
         commands,

@@ -289,6 +289,7 @@ impl Run {
                 Mode::Gateway => (Arc::default(), Vec::new()),
             },
             surroundings: Surroundings {
+                pod: set("POD_NAME").map(Arc::from),
                 workload: set("ISTIO_META_WORKLOAD_NAME").map(Arc::from),
                 cluster: set("ISTIO_META_CLUSTER_ID").map(Arc::from),
             },

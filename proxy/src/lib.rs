@@ -3,6 +3,7 @@
 //! and processes. In reading order, from the ground up:
 //!
 //! - [`lock`], [`dice`], [`warning_interval`]: locks whose poison is passed over, chance, and how often to warn
+//! - [`logging`]: loggers and their levels
 //! - [`sys`]: what std and tokio do not ask the kernel
 //! - [`life`]: readiness, signals, draining, and room for open files
 //! - [`failure`]: why a call was not served, and whose fault that is
@@ -29,6 +30,7 @@
 pub mod lock;
 pub mod dice;
 pub mod warning_interval;
+pub mod logging;
 pub mod sys;
 pub mod life;
 pub mod failure;

@@ -12,6 +12,7 @@ use crate::current::Current;
 use crate::dns::names::Names;
 use crate::life::drain::Drain;
 use crate::own_sockets::OwnSockets;
+use crate::report::destinations::{DestinationShard, Destinations};
 use crate::report::metrics::registry::Metrics;
 use crate::report::metrics::shard::Shard;
 use crate::report::reporter::Reporter;
@@ -35,6 +36,8 @@ pub struct Shared {
     pub reporter: Arc<Reporter>,
     /// The metrics, of which each worker has a shard.
     pub metrics: Arc<Metrics>,
+    /// The destinations that were called, of which each worker has a shard.
+    pub destinations: Arc<Destinations>,
     /// Names and their addresses.
     pub names: Arc<Names>,
     /// TLS towards upstreams.
@@ -60,6 +63,8 @@ pub struct Proxy {
     pub reporter: Arc<Reporter>,
     /// What this worker counts of calls.
     pub shard: Arc<Shard>,
+    /// The destinations that this worker called.
+    pub destinations: Arc<DestinationShard>,
     /// What is alive of each cluster on this worker.
     pub clusters: Clusters,
     /// TLS that gateways end.
@@ -78,6 +83,7 @@ impl Proxy {
             current,
             reporter,
             metrics,
+            destinations,
             names,
             originator,
             shared_clusters,
@@ -89,10 +95,14 @@ impl Proxy {
         let clusters = Clusters::new(names, originator, shared_clusters, own);
         let shard = metrics.shard();
         shard.relabel(&current.load().telemetry.metrics);
+        let destinations = destinations.shard();
         let proxy = Rc::new(Self {
-            reporter: reporter.with(Arc::<Shard>::clone(&shard)),
+            reporter: reporter
+                .with(Arc::<Shard>::clone(&shard))
+                .with(Arc::<DestinationShard>::clone(&destinations)),
             current,
             shard,
+            destinations,
             clusters,
             terminator,
             probe_port,
@@ -116,6 +126,7 @@ async fn tend(proxy: Weak<Proxy>, mut changes: watch::Receiver<u64>) {
             let snapshot = proxy.current.load();
             proxy.clusters.keep_only(&snapshot);
             proxy.shard.relabel(&snapshot.telemetry.metrics);
+            proxy.destinations.reloaded();
         } else {
             proxy.clusters.sweep();
         }
@@ -134,6 +145,7 @@ async fn count_streams(proxy: Weak<Proxy>, mut changes: watch::Receiver<u64>) {
         let _ = timeout(interval, changes.changed()).await;
         if let Some(proxy) = proxy.upgrade() {
             proxy.shard.count_open_streams();
+            proxy.destinations.count_open_streams();
         }
     }
 }

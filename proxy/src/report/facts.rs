@@ -74,6 +74,8 @@ pub struct Facts {
     pub bytes_sent: u64,
     /// The bytes of a byte stream that is relayed, while they pass.
     pub stream: Option<Arc<StreamBytes>>,
+    /// The row that counts the call among the destinations of its worker, from the decision on.
+    pub destination_row: Option<u32>,
     /// How the call ended; `None` while it is under way.
     pub end: Option<End>,
 }
@@ -202,6 +204,7 @@ impl Facts {
             bytes_received: 0,
             bytes_sent: 0,
             stream: None,
+            destination_row: None,
             end: None,
         }
     }

@@ -20,6 +20,15 @@ pub trait Sink: Debug + Send + Sync {
     /// Takes the facts of a call that ended. Must not block: it runs on the thread that serves calls.
     fn report(&self, facts: &Facts);
 
+    /// Takes the facts of a call about which was just decided, with the reasons. Gives the row of
+    /// [`Facts::destination_row`] where this sink has one for the call.
+    fn decided(&self, _facts: &Facts, _reasons: &dyn Display) -> Option<u32> {
+        None
+    }
+
+    /// Takes the facts of what was decided about, but turned out to be no call.
+    fn dismissed(&self, _facts: &Facts) {}
+
     /// Takes the facts of a byte stream whose destination was just connected; [`Facts::stream`] has its bytes from now
     /// on.
     fn opened(&self, _facts: &Facts) {}
@@ -151,10 +160,16 @@ impl FactsGuard {
         bytes
     }
 
-    /// Sets the reasons of the decision, if a sink wants them; otherwise no text is made.
+    /// Tells the sinks that the call is decided. Keeps the reasons, if a sink wants them in the facts; otherwise no text
+    /// is made.
     pub fn set_reasons(&mut self, trail: &impl Display) {
         if self.reporter.needs.reasons() {
             self.facts.decision.reasons = Some(trail.to_string().into());
+        }
+        for sink in &self.reporter.sinks {
+            if let Some(row) = sink.decided(&self.facts, trail) {
+                self.facts.destination_row = Some(row);
+            }
         }
     }
 
@@ -253,6 +268,9 @@ impl DerefMut for FactsGuard {
 impl Drop for FactsGuard {
     fn drop(&mut self) {
         if self.dismissed {
+            for sink in &self.reporter.sinks {
+                sink.dismissed(&self.facts);
+            }
             return;
         }
         if self.facts.end.is_none() {

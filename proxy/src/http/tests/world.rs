@@ -42,6 +42,7 @@ use crate::life::files::FdBudget;
 use crate::own_sockets::OwnSockets;
 use crate::proxy::{Proxy, Shared};
 use crate::report::access_log::AccessLog;
+use crate::report::destinations::Destinations;
 use crate::report::facts::{Facts, WireBytes};
 use crate::report::metrics::identity::Identity;
 use crate::report::metrics::registry::Metrics;
@@ -108,11 +109,13 @@ impl World {
         let (snapshot, _) = Snapshot::build(objects, workload);
         let (mode, current) = (snapshot.workload.mode, Arc::new(Current::new(snapshot)));
         let metrics = Metrics::new(mode, Identity::unknown(), Arc::clone(&current));
+        let destinations = Destinations::new(Arc::clone(&current));
         let proxy = Proxy::start(Shared {
             own: Arc::new(OwnSockets::new(Arc::clone(&current))),
             current,
             reporter: Reporter::new(sinks),
             metrics: Arc::new(metrics),
+            destinations: Arc::new(destinations),
             names: Arc::new(Names::system(
                 folder.path().join("resolv.conf"),
                 Handle::current(),

@@ -8,6 +8,7 @@ pub mod tcp;
 use std::future::{Future, ready};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::address::{ClientAddress, LocalAddress};
@@ -19,7 +20,7 @@ use egret_config::port::Protocol;
 use egret_config::snapshot::cluster::{Cluster, Discovery};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
@@ -300,13 +301,17 @@ async fn terminate(
     };
     let accepting = context.proxy.terminator.accept(stream, tls, alpn);
     let accepted = timeout(HANDSHAKE_MAX, accepting).await;
-    let (stream, shown) = accepted.map_err(|_| {
+    let accepted = accepted.map_err(|_| {
         Failure::new(
             Cause::ClientTls,
             "the client did not finish its TLS handshake",
         )
     })??;
-    let mut stream = Rewind::new(stream);
+    let facts = &mut context.facts.downstream;
+    facts.handshake_end = Some(Instant::now());
+    facts.tls = Some(Arc::new(accepted.facts));
+    facts.requested_server_name.clone_from(&terminated.sni);
+    let mut stream = Rewind::new(accepted.stream);
     // Bytes go the same way whoever speaks first; only HTTP has to be read.
     let mut layer = Layer::Silent;
     let mut decision = context.decide(&layer, Some(&terminated));
@@ -318,13 +323,11 @@ async fn terminate(
         decision = context.decide(&layer, Some(&terminated));
     }
     context.set_decision(&layer, &decision);
-    let facts = &mut context.facts.downstream;
-    facts.requested_server_name.clone_from(&terminated.sni);
     match decision.verdict {
         Verdict::Http => {
             let downstream = DownstreamConnection {
                 terminated: Some(terminated),
-                shown,
+                shown: accepted.forwarded,
                 facts: context.facts.downstream.clone(),
                 ..context.downstream
             };

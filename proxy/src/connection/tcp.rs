@@ -95,7 +95,7 @@ async fn pass(context: &mut ConnectionContext<'_>) -> Result<UpstreamConnection,
     let to = context.downstream.arrival.original_dst.0;
     let attempt = context.facts.attempts.begin(EndpointAddress::Ip(to));
     let connected = connect(&[to], dial).await?;
-    attempt.local_address = Some(connected.local);
+    attempt.connection = Some(Arc::new(connected.facts));
     Ok(UpstreamConnection {
         stream: Stream::plain(connected.stream),
         idle_max: IDLE_MAX,
@@ -128,7 +128,7 @@ pub async fn inbound(context: &mut ConnectionContext<'_>) -> Result<UpstreamConn
     }
     let attempt = context.facts.attempts.begin(EndpointAddress::Ip(to));
     let connected = connect_application(to, dial).await?;
-    attempt.local_address = Some(connected.local);
+    attempt.connection = Some(Arc::new(connected.facts));
     Ok(UpstreamConnection {
         stream: Stream::plain(connected.stream),
         idle_max: IDLE_MAX,
@@ -160,7 +160,7 @@ async fn forward(
         .pick(&wanted, clusters.names(), &mut dice::roll)
         .await?;
     let attempt = context.facts.attempts.begin(target.address.clone());
-    attempt.workload = target.workload();
+    target.describe(attempt);
     let opening = Opening {
         live: &live,
         address: &target.address,
@@ -176,7 +176,7 @@ async fn forward(
     let opened = clusters.open(opening).await?;
     live.report(&opened.address, CallOutcome::Connected);
     attempt.endpoint = opened.address;
-    attempt.local_address = Some(opened.local);
+    attempt.connection = Some(opened.facts);
     let limits = &cluster.policy.pool;
     Ok(UpstreamConnection {
         stream: opened.stream,

@@ -135,7 +135,7 @@ impl<'l> UpstreamRequest<'l> {
             }
         };
         let facts = attempts.begin(target.address.clone());
-        facts.workload = target.workload();
+        target.describe(facts);
         let address = target.address;
         self.trying_at.replace(Some(address.clone()));
         self.tried_at.replace(Some(address.clone()));

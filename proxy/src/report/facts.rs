@@ -308,6 +308,9 @@ impl Facts {
         if failure.ends_attempts() {
             self.flags.raise(Flag::URX);
         }
+        if let Cause::ClientTls = failure.cause() {
+            self.downstream.transport_failure = Some(failure.to_string().into());
+        }
         if failure.ends_connection() {
             self.downstream.termination_details = Some(failure.to_string().into());
         }

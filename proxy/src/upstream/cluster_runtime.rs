@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use egret_config::address::EndpointAddress;
 use egret_config::decide::Dice;
-use egret_config::model::endpoint::DestinationWorkload;
 use egret_config::model::policy::LoadBalancer;
-use egret_config::model::tls::Hashed;
 use egret_config::snapshot::cluster::{Cluster, Discovery};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -21,6 +19,7 @@ use crate::dial::failed_addresses::{FailedAddressCache, Failover};
 use crate::dns::names::Names;
 use crate::failure::Failure;
 use crate::own_sockets::OwnSockets;
+use crate::report::facts::Attempt;
 use crate::upstream::balance::warmup::Shares;
 use crate::upstream::balance::{Balance, Picker};
 use crate::upstream::endpoint_set::{EndpointSet, FamilyFilter};
@@ -46,9 +45,12 @@ pub struct Target {
 }
 
 impl Target {
-    /// The workload there, where it is a pod that is known.
-    pub fn workload(&self) -> Option<Hashed<DestinationWorkload>> {
-        self.active.as_ref()?.workload().cloned()
+    /// Notes what is known of the endpoint.
+    pub fn describe(&self, attempt: &mut Attempt) {
+        if let Some(endpoint) = self.active.as_ref().and_then(Active::endpoint) {
+            attempt.workload.clone_from(&endpoint.workload);
+            attempt.host_name.clone_from(&endpoint.name);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use egret_config::address::{EndpointAddress, UpstreamLocalAddress};
+use egret_config::address::EndpointAddress;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::{Cluster, ClusterPolicy, PASSTHROUGH_CLUSTER};
 use tokio::io::AsyncWriteExt;
@@ -23,6 +23,7 @@ use crate::dial::{proxy_protocol, tunnel};
 use crate::dns::names::Names;
 use crate::failure::{Cause, Failure};
 use crate::own_sockets::OwnSockets;
+use crate::report::facts::UpstreamConnectionFacts;
 use crate::tls::Alpn;
 use crate::tls::originate::{Handshake, Originator};
 use crate::upstream::cluster_runtime::{ClusterRuntime, IDLE_TIMEOUT};
@@ -71,8 +72,8 @@ pub struct Opened {
     pub stream: Stream,
     /// The address that answered.
     pub address: EndpointAddress,
-    /// Our address on it.
-    pub local: UpstreamLocalAddress,
+    /// Its facts.
+    pub facts: Arc<UpstreamConnectionFacts>,
 }
 
 impl Clusters {
@@ -158,7 +159,7 @@ impl Clusters {
             }
             EndpointAddress::Unix(path) => connect_unix(path, dial.limit).await?,
         };
-        let (address, local) = (connected.address.clone(), connected.local.clone());
+        let address = connected.address.clone();
         if let (EndpointAddress::Ip(failed), EndpointAddress::Ip(answered)) =
             (opening.address, &address)
             && failed != answered
@@ -172,11 +173,11 @@ impl Clusters {
             return Ok(Opened {
                 stream: Stream::plain(connected.stream).guarded(opening.permit),
                 address,
-                local,
+                facts: Arc::new(connected.facts),
             });
         }
         let dressing = self.dressed(connected, &cluster, opening);
-        let stream = timeout_at(deadline, dressing).await.unwrap_or_else(|_| {
+        let (stream, facts) = timeout_at(deadline, dressing).await.unwrap_or_else(|_| {
             let what = missing(policy);
             let limit = policy.connect_timeout;
             let words = format!(
@@ -188,7 +189,7 @@ impl Clusters {
         Ok(Opened {
             stream,
             address,
-            local,
+            facts: Arc::new(facts),
         })
     }
 
@@ -198,9 +199,9 @@ impl Clusters {
         connected: Connected,
         cluster: &Cluster,
         opening: Opening<'_>,
-    ) -> Result<Stream, Failure> {
+    ) -> Result<(Stream, UpstreamConnectionFacts), Failure> {
         let policy = &cluster.policy;
-        let mut stream = connected.stream;
+        let (mut stream, mut facts) = (connected.stream, connected.facts);
         if let (Some(version), Some(ends)) = (policy.proxy_protocol, opening.ends) {
             let header = proxy_protocol::header(version, ends);
             stream.write_all(&header).await.map_err(|error| {
@@ -220,22 +221,21 @@ impl Clusters {
                     host: opening.host,
                     alpn: opening.alpn,
                 };
-                let shaking = self.originator.connect(stream, handshake);
-                Stream::tls(shaking.await?).guarded(opening.permit)
+                let (stream, tls) = self.originator.connect(stream, handshake).await?;
+                facts.secured(tls);
+                Stream::tls(stream).guarded(opening.permit)
             }
         };
-        match &policy.tunnel {
-            None => Ok(stream),
-            Some(tunnel) => {
-                let consent = tunnel::open(&mut stream, tunnel).await?;
-                Ok(match consent.framing {
-                    None => stream.with_early(consent.early),
-                    Some(framing) => {
-                        Stream::post_tunnel(PostTunnel::new(stream, framing, &consent.early))
-                    }
-                })
-            }
+        if let Some(tunnel) = &policy.tunnel {
+            let consent = tunnel::open(&mut stream, tunnel).await?;
+            stream = match consent.framing {
+                None => stream.with_early(consent.early),
+                Some(framing) => {
+                    Stream::post_tunnel(PostTunnel::new(stream, framing, &consent.early))
+                }
+            };
         }
+        Ok((stream, facts))
     }
 
     /// The sockets of this proxy.

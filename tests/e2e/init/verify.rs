@@ -168,10 +168,7 @@ fn verify_leaves_no_line_in_the_access_log() -> anyhow::Result<()> {
     let world = World::new("init-verify-log", Family::V4)?;
     let _origin = world.http(ELSEWHERE, 80, &at_once(|_| text(StatusCode::OK, "done\n")))?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered(
-        "elsewhere.yaml",
-        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
-    )?;
+    let config = stage::registered_elsewhere()?;
     stage::redirect(&world, &pod, &egret::INJECTED)?;
     // The port is Istio's unless both programs are given another one.
     for port in [&[][..], &["--iptables-probe-port", "16002"]] {

@@ -1,5 +1,7 @@
 //! A try over HTTP/1, on a connection of its own.
 
+use std::sync::Arc;
+
 use egret_config::decide::bad_request::BadRequestKind;
 use http::{Request, Response, Version};
 use tokio::time::Instant;
@@ -35,7 +37,7 @@ pub(super) async fn over_single(
                 });
             }
         };
-        target.facts.local_address = Some(single.local.clone());
+        target.facts.connection = Some(Arc::clone(&single.facts));
         let spare = target
             .repeat
             .get()
@@ -72,7 +74,7 @@ pub(super) async fn over_single(
         };
     };
     // Boxed: it is large and rare.
-    let (stream, local) = match Box::pin(open(&mut target, clusters, Alpn::Http1, permit)).await {
+    let (stream, facts) = match Box::pin(open(&mut target, clusters, Alpn::Http1, permit)).await {
         Ok(opened) => opened,
         Err(failure) => {
             return Err(AttemptError {
@@ -81,7 +83,7 @@ pub(super) async fn over_single(
             });
         }
     };
-    let mut single = match Http1Connection::begin(stream, local.clone()).await {
+    let mut single = match Http1Connection::begin(stream, Arc::clone(&facts)).await {
         Ok(single) => single,
         Err(failure) => {
             return Err(AttemptError {
@@ -90,7 +92,7 @@ pub(super) async fn over_single(
             });
         }
     };
-    target.facts.local_address = Some(local);
+    target.facts.connection = Some(facts);
     let began = Instant::now();
     target.facts.begin_request(Version::HTTP_11, began);
     match single.send(request).await {

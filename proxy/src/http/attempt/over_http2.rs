@@ -1,5 +1,7 @@
 //! A try over HTTP/2, on a connection that others use, too.
 
+use std::sync::Arc;
+
 use egret_config::decide::bad_request::BadRequestKind;
 use http::{Request, Version};
 use tokio::task::yield_now;
@@ -38,7 +40,7 @@ pub(super) async fn over_shared(
                 });
             }
         };
-        target.facts.local_address = Some(shared.local.clone());
+        target.facts.connection = Some(Arc::clone(&shared.facts));
         let spare = request.body().is_empty().then(|| head(&request));
         let go = request.body().held().cloned();
         let informational = target.informational;
@@ -166,6 +168,6 @@ async fn make_shared(
         },
         ConnectBy::Original(..) => Permit::default(),
     };
-    let (stream, local) = open(target, clusters, Alpn::Http2, permit).await?;
-    Http2Connection::begin(stream, target.key.address.clone(), local).await
+    let (stream, facts) = open(target, clusters, Alpn::Http2, permit).await?;
+    Http2Connection::begin(stream, target.key.address.clone(), facts).await
 }

@@ -3,9 +3,10 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use egret_config::address::{EndpointAddress, OriginalDestination, UpstreamLocalAddress};
+use egret_config::address::{EndpointAddress, OriginalDestination};
 use http::{HeaderValue, Request, Response};
 use tokio::time::Instant;
 
@@ -16,7 +17,7 @@ use crate::dial::connect::{Dial, connect};
 use crate::dial::stream::Stream;
 use crate::failure::Failure;
 use crate::http::informational::InformationalSender;
-use crate::report::facts::Attempt;
+use crate::report::facts::{Attempt, UpstreamConnectionFacts};
 use crate::tls::Alpn;
 use crate::upstream::cluster_runtime::ClusterRuntime;
 use crate::upstream::clusters::{Clusters, Opening};
@@ -88,13 +89,13 @@ pub(super) async fn open(
     clusters: &Clusters,
     alpn: Alpn,
     permit: Permit,
-) -> Result<(Stream, UpstreamLocalAddress), Failure> {
+) -> Result<(Stream, Arc<UpstreamConnectionFacts>), Failure> {
     let live = match target.connect {
         ConnectBy::Cluster(live) => live,
         ConnectBy::Original(to, dial) => {
             let connected = connect(&[to.0], dial).await?;
             let stream = Stream::plain(connected.stream).guarded(permit);
-            return Ok((stream, connected.local));
+            return Ok((stream, Arc::new(connected.facts)));
         }
     };
     let opening = Opening {
@@ -108,7 +109,7 @@ pub(super) async fn open(
     };
     let opened = clusters.open(opening).await?;
     target.key.address = opened.address;
-    Ok((opened.stream, opened.local))
+    Ok((opened.stream, opened.facts))
 }
 
 /// What a response came on.

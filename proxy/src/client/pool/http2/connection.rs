@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use egret_config::address::{EndpointAddress, UpstreamLocalAddress};
+use egret_config::address::EndpointAddress;
 use h2::client::{Connection, SendRequest};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -19,6 +20,7 @@ use crate::client::pool::stream_limiter::{StreamLimiter, StreamPermit};
 use crate::codec::http2_keepalive::{Beat, Keepalive};
 use crate::dial::stream::Stream;
 use crate::failure::{Cause, Failure};
+use crate::report::facts::UpstreamConnectionFacts;
 
 /// Requests under way at a time before the other side has said how many it takes.
 const STREAMS_BEFORE: usize = 100;
@@ -36,8 +38,8 @@ pub struct Http2Connection {
     pub(super) sender: SendRequest<Bytes>,
     /// The endpoint's address.
     pub address: EndpointAddress,
-    /// Our address on it.
-    pub local: UpstreamLocalAddress,
+    /// Its facts.
+    pub facts: Arc<UpstreamConnectionFacts>,
     pub(in crate::client::pool) load: Rc<Load>,
 }
 
@@ -97,7 +99,7 @@ impl Http2Connection {
     pub async fn begin(
         stream: Stream,
         address: EndpointAddress,
-        local: UpstreamLocalAddress,
+        facts: Arc<UpstreamConnectionFacts>,
     ) -> Result<Self, Failure> {
         let (sender, mut connection) = h2::client::Builder::new()
             .initial_max_send_streams(STREAMS_BEFORE)
@@ -134,7 +136,7 @@ impl Http2Connection {
         Ok(Self {
             sender,
             address,
-            local,
+            facts,
             load,
         })
     }

@@ -190,8 +190,8 @@ async fn request_in_tls(stream: TcpStream, sni: &str, inside: Option<(&str, &str
         host: Some(sni),
         alpn: Alpn::None,
     };
-    let stream = originator.connect(stream, handshake);
-    if let (Ok(stream), Some((host, path))) = (stream.await, inside) {
+    let connected = originator.connect(stream, handshake).await;
+    if let (Ok((stream, _)), Some((host, path))) = (connected, inside) {
         request(stream, host, path).await;
     }
 }

@@ -31,6 +31,7 @@ use crate::current::Current;
 use crate::dns::names::Names;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
+use crate::life::service::IDLE_THREAD_MAX;
 use crate::life::signal::Signals;
 use crate::listen::bind::{BindError, Purpose};
 use crate::listen::reconcile::Ports;
@@ -104,6 +105,7 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
     let control = runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(IDLE_THREAD_MAX)
         .thread_name("control-blocking")
         .build()
         .map_err(refused("make an epoll instance"))?;

@@ -8,4 +8,5 @@ pub(crate) mod metrics;
 pub(crate) mod signals;
 pub(crate) mod hot_restart;
 pub(crate) mod descriptors;
+pub(crate) mod memory;
 pub(crate) mod bad_input;

@@ -3,7 +3,7 @@
 use egret_tests::client::curl;
 use egret_tests::egret;
 use egret_tests::origin::{at_once, text};
-use egret_tests::places::{ELSEWHERE, Family, Located, SLEEP};
+use egret_tests::places::{ELSEWHERE, Family, SLEEP};
 use egret_tests::topology::World;
 use hyper::StatusCode;
 use nix::sys::signal::Signal;

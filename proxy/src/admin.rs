@@ -20,6 +20,7 @@ mod host;
 mod listeners;
 mod log_levels;
 mod memory;
+pub mod metrics;
 mod names;
 mod paced;
 pub mod page;
@@ -30,6 +31,7 @@ mod routes;
 pub mod serve;
 mod server_info;
 mod state;
+mod statistics;
 mod stats;
 mod table;
 

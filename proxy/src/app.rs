@@ -29,6 +29,7 @@ use crate::app::end::Requests;
 use crate::connection::ListenerKind;
 use crate::current::Current;
 use crate::dns::names::Names;
+use crate::dns::serve::CapturedCounters;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::life::service::IDLE_THREAD_MAX;
@@ -54,6 +55,7 @@ use crate::sys::limits;
 use crate::sys::limits::OpenFiles;
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
+use crate::upstream::shared_state::SharedClusterStates;
 
 /// Where the pod's name servers are.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -128,6 +130,8 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
         Arc::clone(&current),
     );
     let destinations = Destinations::new(Arc::clone(&current));
+    let shared_clusters = Arc::<SharedClusterStates>::default();
+    metrics.show_ejections(Arc::<SharedClusterStates>::clone(&shared_clusters));
     let shared = Shared {
         own: Arc::new(OwnSockets::new(Arc::clone(&current))),
         current,
@@ -136,7 +140,7 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
         destinations: Arc::new(destinations),
         names: Arc::new(Names::system(RESOLV_CONF, control.handle().clone())),
         originator: Arc::new(Originator::new()),
-        shared_clusters: Arc::default(),
+        shared_clusters,
         terminator: Arc::new(Terminator::new()),
         probe_port: settings.probe_port,
         drain: Drain::new(),
@@ -182,9 +186,15 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
     for wrong in wrong {
         error!("{wrong}; these metrics are left out");
     }
+    let captured = CapturedCounters {
+        limits: Arc::clone(&shared.metrics.limits),
+        ..CapturedCounters::default()
+    };
+    let captured_queries = (!dns_sockets.is_empty()).then(|| Arc::clone(&captured.queries));
     let admin = Admin {
         metrics: Arc::clone(&shared.metrics),
         destinations: Arc::clone(&shared.destinations),
+        captured_queries,
         application: Arc::clone(application),
         current: Arc::clone(&shared.current),
         status,
@@ -213,7 +223,7 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
         services::pages(name, sockets, &admin, clients_max, open.clone())
             .map_err(refused("serve the pages"))?;
     }
-    services::dns(dns_sockets, &shared.current, RESOLV_CONF, open)
+    services::dns(dns_sockets, &shared.current, RESOLV_CONF, captured, open)
         .map_err(refused("wait for DNS queries"))?;
     // From now on: what was opened before is needed by all calls.
     open_files.keep_reserve();

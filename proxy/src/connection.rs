@@ -34,6 +34,8 @@ use crate::http::downstream::DownstreamConnection;
 use crate::http::serve;
 use crate::life::files::FdPermit;
 use crate::proxy::Proxy;
+use crate::report::metrics::detection::Detection;
+use crate::report::metrics::envoy::downstream::ListenerCounters;
 use crate::report::reporter::FactsGuard;
 use crate::sniff::proxy_header::proxy_header;
 use crate::sniff::read_layer;
@@ -67,10 +69,17 @@ enum NextStage {
 type Decrypted = Box<Rewind<TlsStream<Rewind<TcpStream>>>>;
 
 /// Serves one accepted connection to its end. Never fails: whatever happens is reported.
-pub async fn serve(socket: TcpStream, entrance: ListenerKind, proxy: Rc<Proxy>, held: FdPermit) {
+pub async fn serve(
+    socket: TcpStream,
+    entrance: ListenerKind,
+    proxy: Rc<Proxy>,
+    held: FdPermit,
+    listener: Arc<ListenerCounters>,
+) {
     // Each stage is boxed, and let go when it ends: a connection that idles, for hours maybe, is as small as its own
     // kind can be.
     let mut facts = Box::new(proxy.reporter.begin());
+    facts.downstream.listener = Some(listener);
     let rest = Box::pin(walk(socket, entrance, &proxy, &mut facts)).await;
     run_stage(rest, facts, proxy, held).await;
 }
@@ -186,12 +195,17 @@ async fn walk(
     if layer == Layer::Silent {
         match first_speaker(&mut stream, &mut context).await? {
             FirstSpeaker::Server(server, greeting) => {
+                proxy.shard.detected(Detection::ServerFirst);
                 return Ok(NextStage::Relay(stream, server, greeting));
             }
             FirstSpeaker::Client(spoken, server) => (layer, dialled) = (spoken, server),
-            FirstSpeaker::Nobody => return Ok(NextStage::Nothing),
+            FirstSpeaker::Nobody => {
+                proxy.shard.detected(Detection::Silent);
+                return Ok(NextStage::Nothing);
+            }
         }
     }
+    proxy.shard.detected(detection(&layer));
     // Reading may have taken a while: what is decided now is decided by what holds now.
     let snapshot = proxy.current.load();
     let context = ConnectionContext {
@@ -199,6 +213,17 @@ async fn walk(
         ..context
     };
     dispatch(stream, &layer, dialled, context).await
+}
+
+/// What a connection carries, for the metrics.
+fn detection(layer: &Layer) -> Detection {
+    match layer {
+        Layer::Http(HttpVersion::Http1) => Detection::Http1,
+        Layer::Http(HttpVersion::Http2) => Detection::Http2,
+        Layer::Tls(_) => Detection::Tls,
+        Layer::Opaque => Detection::Opaque,
+        Layer::Silent => Detection::Silent,
+    }
 }
 
 /// Whether a connection is one of those with which `egret-init verify` and istio-iptables' validation look for the
@@ -259,6 +284,7 @@ async fn dispatch(
         .map(|dialled| dialled.server);
     match (decision.verdict, layer) {
         (Verdict::Http, layer) => {
+            context.set_http();
             let downstream = DownstreamConnection {
                 facts: context.facts.downstream.clone(),
                 ..context.downstream
@@ -325,6 +351,7 @@ async fn terminate(
     context.set_decision(&layer, &decision);
     match decision.verdict {
         Verdict::Http => {
+            context.set_http();
             let downstream = DownstreamConnection {
                 terminated: Some(terminated),
                 shown: accepted.forwarded,

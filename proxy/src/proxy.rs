@@ -92,8 +92,9 @@ impl Proxy {
             probe_port,
             drain,
         } = shared;
-        let clusters = Clusters::new(names, originator, shared_clusters, own);
         let shard = metrics.shard();
+        let clusters = Clusters::new(names, originator, shared_clusters, own);
+        let clusters = clusters.counted(&shard.upstream);
         shard.relabel(&current.load().telemetry.metrics);
         let destinations = destinations.shard();
         let proxy = Rc::new(Self {

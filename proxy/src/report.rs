@@ -7,6 +7,7 @@ pub mod facts;
 pub mod call_destination;
 pub mod now;
 pub mod attributes;
+pub mod expression_text;
 pub mod needs;
 pub mod access_log;
 pub mod reporter;

@@ -9,7 +9,7 @@ use crate::admin::page::{Page, Verb};
 use crate::admin::state::Admin;
 use crate::admin::{
     certs, clusters, config_dump, destinations, drain, explain, home, listeners, log_levels,
-    memory, names, problems, routes, server_info, stats,
+    memory, names, problems, routes, server_info, statistics, stats,
 };
 use crate::life::end::Command;
 
@@ -178,6 +178,12 @@ pub static PAGES: &[AdminPage] = &[
         "version, state, uptime, workload, policy and configuration, as JSON",
         Size::Small,
         |admin, _| server_info::page(admin),
+    ),
+    AdminPage::get(
+        "/stats",
+        "all metrics as Envoy's text statistics; ?usedonly, ?filter=REGEX, ?format=text|json|html|prometheus",
+        Size::Large,
+        |admin, asked| statistics::page(admin, asked.query),
     ),
     AdminPage::get(
         "/stats/prometheus",

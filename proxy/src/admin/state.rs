@@ -14,6 +14,7 @@ use crate::listen::reconcile::ListenerStatus;
 use crate::logging::LogLevels;
 use crate::report::access_log::AccessLog;
 use crate::report::destinations::Destinations;
+use crate::report::metrics::dns::QueryCounters;
 use crate::report::metrics::identity::Surroundings;
 use crate::report::metrics::registry::Metrics;
 use crate::source::status::Status;
@@ -38,6 +39,8 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// The destinations that were called.
     pub destinations: Arc<Destinations>,
+    /// Captured DNS queries, where they are captured.
+    pub captured_queries: Option<Arc<QueryCounters>>,
     /// Where the application's own metrics are.
     pub application: Arc<[ApplicationMetrics]>,
     /// Whether the process is ready.

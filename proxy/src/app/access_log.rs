@@ -24,7 +24,10 @@ pub(super) async fn keep_configured(
 /// Opens the files that a configuration asks for, again if they were rotated, and has the facts gathered that their lines
 /// tell.
 pub(super) fn configure(access_log: &AccessLog, reporter: &Reporter, snapshot: &Snapshot) {
-    let (needs, errors) = access_log.configure(&snapshot.telemetry.access_logs);
+    let (mut needs, errors) = access_log.configure(&snapshot.telemetry.access_logs);
+    for expression in snapshot.telemetry.metrics.expressions() {
+        needs.add_expression(expression);
+    }
     reporter.require(&needs);
     for error in errors {
         error!("{error}");

@@ -16,7 +16,7 @@ use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
 use crate::connection::context::ConnectionContext;
-use crate::dial::connect::{Dial, connect, connect_application};
+use crate::dial::connect::{Dial, connect_application};
 use crate::dial::proxy_protocol::Ends;
 use crate::dial::stream::Stream;
 use crate::dice;
@@ -93,11 +93,13 @@ async fn pass(context: &mut ConnectionContext<'_>) -> Result<UpstreamConnection,
         own: context.proxy.clusters.own(),
     };
     let to = context.downstream.arrival.original_dst.0;
+    let clusters = &context.proxy.clusters;
+    context.facts.upstream = Some(clusters.passthrough_counters());
     let attempt = context.facts.attempts.begin(EndpointAddress::Ip(to));
-    let connected = connect(&[to], dial).await?;
-    attempt.connection = Some(Arc::new(connected.facts));
+    let (stream, facts) = clusters.connect_original(to, dial).await?;
+    attempt.connection = Some(Arc::new(facts));
     Ok(UpstreamConnection {
-        stream: Stream::plain(connected.stream),
+        stream,
         idle_max: IDLE_MAX,
         duration_max: None,
         _active: None,
@@ -147,6 +149,7 @@ async fn forward(
     let (arrival, clusters) = (context.downstream.arrival, &context.proxy.clusters);
     context.facts.decision.service = Some(cluster.service.clone());
     let live = clusters.live(cluster);
+    context.facts.upstream = Some(Arc::clone(&live.counters));
     let permit = live.stream()?;
     let wanted = LoadBalancerContext {
         original_dst: arrival.original_dst,
@@ -225,12 +228,19 @@ pub async fn run<S>(
             by: Side::Upstream, ..
         } => {
             counting.facts.flags.raise(Flag::UR);
+            upstream.stream.set_closed();
             socket::reset_on_close(client.socket());
         }
         End::Broken {
             by: Side::Client, ..
         } => reset(&upstream.stream),
-        End::Closed { .. } | End::Idle => {}
+        End::Closed {
+            first: Side::Upstream,
+        } => upstream.stream.set_closed(),
+        End::Closed {
+            first: Side::Client,
+        }
+        | End::Idle => {}
     }
 }
 

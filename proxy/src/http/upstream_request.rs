@@ -154,6 +154,7 @@ impl<'l> UpstreamRequest<'l> {
             host,
             informational: self.informational.as_ref(),
             facts,
+            counters: &self.live.counters,
             repeat: &self.repeat,
         };
         // Pinned where it is: moved into either arm, it would take its room once more in each.

@@ -39,6 +39,8 @@ pub use crate::report::facts::request::{AuthorityFact, RequestFacts, is_known_he
 pub use crate::report::facts::times::Times;
 pub use crate::report::facts::tls::{CertificateNames, TlsFacts};
 pub use crate::report::facts::wire::WireBytes;
+use crate::report::metrics::envoy::cluster::ClusterCounters;
+use crate::report::metrics::envoy::downstream::{HttpCounters, ListenerCounters};
 use crate::report::stream_bytes::StreamBytes;
 
 /// One HTTP request, or one connection that carries no HTTP.
@@ -76,6 +78,8 @@ pub struct Facts {
     pub stream: Option<Arc<StreamBytes>>,
     /// The row that counts the call among the destinations of its worker, from the decision on.
     pub destination_row: Option<u32>,
+    /// The counters of the cluster that the call goes to.
+    pub upstream: Option<Arc<ClusterCounters>>,
     /// How the call ended; `None` while it is under way.
     pub end: Option<End>,
 }
@@ -124,6 +128,10 @@ pub struct DownstreamFacts {
     pub termination_details: Option<Cow<'static, str>>,
     /// Bytes of the call on the client's connection, complete at its end.
     pub wire: WireBytes,
+    /// The counters of the listener that accepted the connection.
+    pub listener: Option<Arc<ListenerCounters>>,
+    /// The counters of HTTP on the port that was called.
+    pub http: Option<Arc<HttpCounters>>,
 }
 
 /// What the configuration decided.
@@ -205,6 +213,7 @@ impl Facts {
             bytes_sent: 0,
             stream: None,
             destination_row: None,
+            upstream: None,
             end: None,
         }
     }

@@ -1,8 +1,9 @@
 //! The clusters of one worker that were called, by name. Kept over reloads, as long as who their members are and how they
 //! are called stays the same.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,6 +25,9 @@ use crate::dns::names::Names;
 use crate::failure::{Cause, Failure};
 use crate::own_sockets::OwnSockets;
 use crate::report::facts::UpstreamConnectionFacts;
+use crate::report::metrics::envoy::cluster::{
+    ClusterCounters, CountedConnection, UpstreamCounters,
+};
 use crate::tls::Alpn;
 use crate::tls::originate::{Handshake, Originator};
 use crate::upstream::cluster_runtime::{ClusterRuntime, IDLE_TIMEOUT};
@@ -41,6 +45,8 @@ pub struct Clusters {
     shared_clusters: Arc<SharedClusterStates>,
     passthrough: Rc<Pool>,
     passthrough_name: Arc<str>,
+    counters: Arc<UpstreamCounters>,
+    passthrough_counters: OnceCell<Arc<ClusterCounters>>,
     names: Arc<Names>,
     originator: Arc<Originator>,
     own: Arc<OwnSockets>,
@@ -89,9 +95,22 @@ impl Clusters {
             shared_clusters,
             passthrough: Rc::new(Pool::new(IDLE_TIMEOUT, None)),
             passthrough_name: PASSTHROUGH_CLUSTER.into(),
+            counters: Arc::default(),
+            passthrough_counters: OnceCell::new(),
             names,
             originator,
             own,
+        }
+    }
+
+    /// The same, counting in these counters.
+    #[must_use]
+    pub fn counted(self, counters: &Arc<UpstreamCounters>) -> Self {
+        let passthrough = Pool::new(IDLE_TIMEOUT, None).counted(&counters.pool);
+        Self {
+            counters: Arc::clone(counters),
+            passthrough: Rc::new(passthrough),
+            ..self
         }
     }
 
@@ -104,11 +123,8 @@ impl Clusters {
             return Rc::clone(live);
         }
         let standing = self.shared_clusters.of(&cluster.name);
-        let live = Rc::new(ClusterRuntime::new(
-            cluster,
-            standing,
-            Arc::clone(&self.own),
-        ));
+        let own = Arc::clone(&self.own);
+        let live = Rc::new(ClusterRuntime::new(cluster, standing, own, &self.counters));
         called.insert(Arc::clone(&cluster.name), Rc::clone(&live));
         live
     }
@@ -116,6 +132,12 @@ impl Clusters {
     /// Connections to where callers wanted to go.
     pub fn passthrough(&self) -> &Rc<Pool> {
         &self.passthrough
+    }
+
+    /// The counters of those connections.
+    pub fn passthrough_counters(&self) -> Arc<ClusterCounters> {
+        let counters = &self.passthrough_counters;
+        Arc::clone(counters.get_or_init(|| self.counters.cluster(&self.passthrough_name)))
     }
 
     /// The name under which the log has them.
@@ -130,7 +152,12 @@ impl Clusters {
     /// [`Cause::Connect`], [`Cause::UpstreamTls`], and [`Cause::ConnectTimeout`] when it is not done in time.
     pub async fn open(&self, opening: Opening<'_>) -> Result<Opened, Failure> {
         let (live, address) = (opening.live, opening.address);
-        let opened = self.opened(opening).await;
+        let opening = self.opened(opening);
+        let opened = counted(&live.counters, opening, |opened, counted| Opened {
+            stream: opened.stream.counted(counted),
+            ..opened
+        });
+        let opened = opened.await;
         match &opened {
             Ok(_) => {}
             // A lack of ours says nothing of the endpoint.
@@ -238,6 +265,25 @@ impl Clusters {
         Ok((stream, facts))
     }
 
+    /// Connects to an original destination.
+    ///
+    /// # Errors
+    /// Those of [`connect`].
+    pub async fn connect_original(
+        &self,
+        to: SocketAddr,
+        dial: Dial<'_>,
+    ) -> Result<(Stream, UpstreamConnectionFacts), Failure> {
+        let counters = self.passthrough_counters();
+        let addresses = [to];
+        let connecting = connect(&addresses, dial);
+        counted(&counters, connecting, |connected, counted| {
+            let stream = Stream::plain(connected.stream).counted(counted);
+            (stream, connected.facts)
+        })
+        .await
+    }
+
     /// The sockets of this proxy.
     pub fn own(&self) -> &OwnSockets {
         &self.own
@@ -277,6 +323,27 @@ impl Clusters {
         self.passthrough.sweep();
         for live in self.called.borrow().values() {
             live.pool.sweep();
+        }
+    }
+}
+
+/// Counts a connection from the moment at which connecting begins. `keep` puts what counts it where it is dropped with the
+/// connection.
+async fn counted<C, T>(
+    counters: &Arc<ClusterCounters>,
+    connecting: impl Future<Output = Result<C, Failure>>,
+    keep: impl FnOnce(C, CountedConnection) -> T,
+) -> Result<T, Failure> {
+    let began = Instant::now();
+    let counted = counters.connection();
+    match connecting.await {
+        Ok(connected) => {
+            counted.connected(began.elapsed());
+            Ok(keep(connected, counted))
+        }
+        Err(failure) => {
+            counted.failed(*failure.cause() == Cause::ConnectTimeout);
+            Err(failure)
         }
     }
 }

@@ -2,6 +2,7 @@ mod connections;
 mod metrics;
 mod rules;
 mod shapes;
+mod statistics;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -68,6 +69,7 @@ fn admin(folder: &Path) -> Admin {
         current,
         destinations: Arc::new(destinations),
         metrics: Arc::new(metrics),
+        captured_queries: None,
         application: Arc::default(),
         status,
         listener_status: ListenerStatus::default(),

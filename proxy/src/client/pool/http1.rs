@@ -17,6 +17,7 @@ use crate::codec::trailers::{Place, Trailing};
 use crate::dial::stream::Stream;
 use crate::failure::{Cause, Failure};
 use crate::report::facts::UpstreamConnectionFacts;
+use crate::report::metrics::envoy::pool::Idle;
 
 /// An upstream that closes idle connections gives them more time than this.
 const REST_SHORT: Duration = Duration::from_millis(500);
@@ -33,6 +34,8 @@ pub struct Http1Connection {
     pub(in crate::client::pool) served: u32,
     pub(in crate::client::pool) made: Instant,
     pub(in crate::client::pool) idle_since: Instant,
+    /// Counts it while it is idle.
+    pub(in crate::client::pool) idle: Idle,
     /// How long it was idle before it was taken.
     pub(in crate::client::pool) rested: Duration,
 }
@@ -67,6 +70,7 @@ impl Http1Connection {
             served: 0,
             made,
             idle_since: made,
+            idle: Idle::default(),
             rested: Duration::ZERO,
         })
     }

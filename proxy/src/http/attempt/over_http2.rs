@@ -45,7 +45,7 @@ pub(super) async fn over_shared(
         let go = request.body().held().cloned();
         let informational = target.informational;
         let began = Instant::now();
-        target.facts.begin_request(Version::HTTP_2, began);
+        let mut in_flight = target.begin_request(Version::HTTP_2, began);
         let sending = shared.send(request, &mut call, |interim| {
             hear(
                 interim.status(),
@@ -58,12 +58,16 @@ pub(super) async fn over_shared(
             Ok(response) => {
                 target.pool.answered();
                 target.key.address = shared.address.clone();
-                let carrier = Carrier::Http2Connection(call);
+                let carrier = Carrier::Http2Connection(call, in_flight);
                 return Ok(reply(response, began, carrier, target));
             }
             Err(unanswered) => unanswered,
         };
         drop(call);
+        if !matches!(why, Why::Body(_)) {
+            in_flight.reset_by_endpoint();
+        }
+        drop(in_flight);
         let goodbye = said_goodbye(&why);
         if goodbye {
             shared.leave();
@@ -162,10 +166,13 @@ async fn make_shared(
     clusters: &Clusters,
 ) -> Result<Http2Connection, Failure> {
     let permit = match target.connect {
-        ConnectBy::Cluster(live) => match live.connection(|| None::<()>).await? {
-            NextConnection::Idle(()) => Permit::default(),
-            NextConnection::New(permit) => permit,
-        },
+        ConnectBy::Cluster(live) => {
+            let _pending = target.counters.pending();
+            match live.connection(|| None::<()>).await? {
+                NextConnection::Idle(()) => Permit::default(),
+                NextConnection::New(permit) => permit,
+            }
+        }
         ConnectBy::Original(..) => Permit::default(),
     };
     let (stream, facts) = open(target, clusters, Alpn::Http2, permit).await?;

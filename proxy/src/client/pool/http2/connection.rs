@@ -21,6 +21,7 @@ use crate::codec::http2_keepalive::{Beat, Keepalive};
 use crate::dial::stream::Stream;
 use crate::failure::{Cause, Failure};
 use crate::report::facts::UpstreamConnectionFacts;
+use crate::report::metrics::envoy::pool::Idle;
 
 /// Requests under way at a time before the other side has said how many it takes.
 const STREAMS_BEFORE: usize = 100;
@@ -59,6 +60,8 @@ pub(in crate::client::pool) struct Load {
     pub(super) answered: Cell<bool>,
     pub(in crate::client::pool) made: Instant,
     pub(in crate::client::pool) idle_since: Cell<Instant>,
+    /// Counts it while it is idle.
+    pub(in crate::client::pool) idle: Idle,
 }
 
 /// A request under way on a shared connection, as long as this lives.
@@ -73,6 +76,7 @@ pub struct Call {
 impl Call {
     fn begin(load: &Rc<Load>) -> Self {
         load.calls.set(load.calls.get() + 1);
+        load.idle.set(false);
         load.served.set(load.served.get().saturating_add(1));
         Self {
             load: Rc::clone(load),
@@ -87,6 +91,7 @@ impl Drop for Call {
         self.load.calls.set(left);
         if left == 0 {
             self.load.idle_since.set(Instant::now());
+            self.load.idle.set(!self.load.gate.is_closed());
         }
     }
 }
@@ -124,6 +129,7 @@ impl Http2Connection {
             answered: Cell::new(false),
             made: Instant::now(),
             idle_since: Cell::new(Instant::now()),
+            idle: Idle::default(),
         });
         let running = Running {
             http2_keepalive: connection
@@ -180,6 +186,7 @@ impl Running {
             debug!(%error, "upstream connection ended");
         }
         self.load.gate.close();
+        self.load.idle.set(false);
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {

@@ -286,7 +286,8 @@ fn explain_and_a_gateway_agree() {
             let (socket, _) = listener.accept().await.expect("accepted");
             let held = FdBudget::new(2).try_hold().expect("room for one");
             let proxy = world.proxy.clone();
-            connection::serve(socket, ListenerKind::Dialled, proxy, held).await;
+            let counters = Default::default();
+            connection::serve(socket, ListenerKind::Dialled, proxy, held, counters).await;
             client.await.expect("no panic");
 
             let line = world.lines().pop().expect("a line");

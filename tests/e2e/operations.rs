@@ -4,6 +4,8 @@ pub(crate) mod reload;
 pub(crate) mod sandbox;
 pub(crate) mod access_log;
 pub(crate) mod admin;
+pub(crate) mod destinations;
+pub(crate) mod home_page;
 pub(crate) mod metrics;
 pub(crate) mod signals;
 pub(crate) mod hot_restart;

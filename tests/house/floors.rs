@@ -74,7 +74,7 @@ const HARNESS: &[&[&str]] = &[
     &["topology"],
     &["process"],
     &["scrape", "client", "frames", "nginx"],
-    &["egret", "envoy"],
+    &["egret", "envoy", "browser"],
 ];
 
 #[test]

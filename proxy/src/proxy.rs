@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
+use crate::client::body::KeptBytes;
 use crate::current::Current;
 use crate::dns::names::Names;
 use crate::life::drain::Drain;
@@ -45,6 +46,8 @@ pub struct Shared {
     pub terminator: Arc<Terminator>,
     /// Its own sockets.
     pub own: Arc<OwnSockets>,
+    /// Room for bodies that are kept to be sent again.
+    pub kept_bytes: KeptBytes,
     /// The port that egret-init's validation connects to.
     pub probe_port: u16,
     /// Whether the process is on its way out.
@@ -64,6 +67,8 @@ pub struct Proxy {
     pub clusters: Clusters,
     /// TLS that gateways end.
     pub terminator: Arc<Terminator>,
+    /// Room for bodies that are kept to be sent again.
+    pub kept_bytes: KeptBytes,
     /// The port that egret-init's validation connects to.
     pub probe_port: u16,
     /// Whether the process is on its way out.
@@ -83,6 +88,7 @@ impl Proxy {
             shared_clusters,
             terminator,
             own,
+            kept_bytes,
             probe_port,
             drain,
         } = shared;
@@ -96,6 +102,7 @@ impl Proxy {
             shard,
             clusters,
             terminator,
+            kept_bytes,
             probe_port,
             drain,
         });

@@ -26,6 +26,7 @@ use tracing::{error, info, warn};
 use crate::admin::Admin;
 use crate::admin::serve::Pages;
 use crate::app::end::Requests;
+use crate::client::body::KeptBytes;
 use crate::connection::ListenerKind;
 use crate::current::Current;
 use crate::dns::names::Names;
@@ -132,6 +133,7 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
     let destinations = Destinations::new(Arc::clone(&current));
     let shared_clusters = Arc::<SharedClusterStates>::default();
     metrics.show_ejections(Arc::<SharedClusterStates>::clone(&shared_clusters));
+    let hits = Arc::clone(&metrics.limits);
     let shared = Shared {
         own: Arc::new(OwnSockets::new(Arc::clone(&current))),
         current,
@@ -142,6 +144,7 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
         originator: Arc::new(Originator::new()),
         shared_clusters,
         terminator: Arc::new(Terminator::new()),
+        kept_bytes: KeptBytes::new(settings.kept_bodies_max, hits),
         probe_port: settings.probe_port,
         drain: Drain::new(),
     };

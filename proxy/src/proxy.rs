@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
+use crate::client::body::KeptBytes;
 use crate::current::Current;
 use crate::dns::names::Names;
 use crate::life::drain::Drain;
@@ -48,6 +49,8 @@ pub struct Shared {
     pub terminator: Arc<Terminator>,
     /// Its own sockets.
     pub own: Arc<OwnSockets>,
+    /// Room for bodies that are kept to be sent again.
+    pub kept_bytes: KeptBytes,
     /// The port that egret-init's validation connects to.
     pub probe_port: u16,
     /// Whether the process is on its way out.
@@ -69,6 +72,8 @@ pub struct Proxy {
     pub clusters: Clusters,
     /// TLS that gateways end.
     pub terminator: Arc<Terminator>,
+    /// Room for bodies that are kept to be sent again.
+    pub kept_bytes: KeptBytes,
     /// The port that egret-init's validation connects to.
     pub probe_port: u16,
     /// Whether the process is on its way out.
@@ -89,6 +94,7 @@ impl Proxy {
             shared_clusters,
             terminator,
             own,
+            kept_bytes,
             probe_port,
             drain,
         } = shared;
@@ -106,6 +112,7 @@ impl Proxy {
             destinations,
             clusters,
             terminator,
+            kept_bytes,
             probe_port,
             drain,
         });

@@ -1,6 +1,7 @@
 //! Gives the facts of each call to every sink, exactly once: when the call ends, or when it is dropped.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::fmt::{Debug, Display};
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use crate::report::needs::{Needs, NeedsInForce};
 use crate::report::stream_bytes::StreamBytes;
 
 /// What takes the facts of each call at its end.
-pub trait Sink: Debug + Send + Sync {
+pub trait Sink: Send + Sync {
     /// Takes the facts of a call that ended. Must not block: it runs on the thread that serves calls.
     fn report(&self, facts: &Facts);
 
@@ -42,19 +43,19 @@ pub struct Reporter {
 }
 
 /// Counts the bytes of a request's body while they come.
-pub trait ByteCounter: Debug {
+pub trait ByteCounter {
     /// Bytes so far.
     fn bytes(&self) -> u64;
 }
 
 /// Knows whether a request's HTTP/2 stream was reset.
-pub trait ResetState: Debug {
+pub trait ResetState {
     /// How it was reset, if it was.
     fn reset(&self) -> Option<StreamReset>;
 }
 
 /// Counts the bytes of requests and responses on a client's connection.
-pub trait DownstreamWire: Debug {
+pub trait DownstreamWire {
     /// The bytes of this request and of its response so far. Not asked again.
     fn take(&self, request: u64) -> WireBytes;
 
@@ -83,6 +84,20 @@ pub struct FactsGuard {
     stream: Option<Arc<dyn ResetState>>,
     wire: Option<RequestWire>,
 }
+
+/// Traits that are used as objects are shown by their name alone: with `Debug` among what they require, the program would
+/// hold the code that shows all that any of them can reach.
+macro_rules! shown_by_name {
+    ($($object:ident),+) => {$(
+        impl Debug for dyn $object {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($object))
+            }
+        }
+    )+};
+}
+
+shown_by_name!(Sink, ByteCounter, ResetState, DownstreamWire);
 
 impl Reporter {
     /// Reports to these sinks.

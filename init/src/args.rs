@@ -100,8 +100,8 @@ impl Request {
         let mut variables: Vec<(OsString, OsString)> = std::env::vars_os().collect();
         variables.sort();
         Self::parse(std::env::args_os(), &|name| {
-            let place = variables.partition_point(|(own, _)| own.as_os_str() < OsStr::new(name));
-            let (own, value) = variables.get(place)?;
+            let index = variables.partition_point(|(own, _)| own.as_os_str() < OsStr::new(name));
+            let (own, value) = variables.get(index)?;
             let is_found = own == name;
             is_found.then(|| value.to_str().map(str::to_owned))?
         })
@@ -114,16 +114,19 @@ impl Request {
     /// # Errors
     /// As for [`Request::from_process`].
     pub fn parse(
-        words: impl IntoIterator<Item = impl Into<OsString>>,
+        arguments: impl IntoIterator<Item = impl Into<OsString>>,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, clap::Error> {
-        let mut words: Vec<OsString> = words.into_iter().map(Into::into).collect();
-        if words.get(1).is_some_and(|word| word == "istio-iptables") {
-            words.remove(1);
+        let mut arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        if arguments
+            .get(1)
+            .is_some_and(|word| word == "istio-iptables")
+        {
+            arguments.remove(1);
         }
-        let (word, typed, question) = match Typed::read(&words) {
+        let (word, typed, question) = match Typed::read(&arguments) {
             Some(typed) => (String::new(), typed, None),
-            None => command::read(words)?,
+            None => command::read(arguments)?,
         };
         let given = Given { typed, environment };
         Ok(match (word.as_str(), question) {

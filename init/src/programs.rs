@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::intent::Binary;
 use crate::render::iptables::{Table, tables};
 use crate::rules::{Family, RuleSet};
-use crate::stale_rules::{Leftovers, stale_rules};
+use crate::stale_rules::{StaleRules, stale_rules};
 
 /// Why iptables could not do it.
 #[derive(Debug, Error)]
@@ -29,12 +29,12 @@ pub enum Failure {
         error: io::Error,
     },
     /// A program refused.
-    #[error("{program} failed: {words}")]
+    #[error("{program} failed: {stderr}")]
     Refused {
         /// Its name.
         program: String,
         /// What it said.
-        words: String,
+        stderr: String,
     },
     /// A program failed, and what others had done before it was undone.
     #[error("{failure}; {}", undone(troubles))]
@@ -127,9 +127,9 @@ impl Iptables {
             return Ok(());
         }
         self.restore(|name| {
-            let of = |found: &[Leftovers]| found.iter().position(|table| table.table == name);
-            let removal = of(&now).map(|place| now[place].removal());
-            let revival = of(&before).map(|place| before[place].revival());
+            let of = |tables: &[StaleRules]| tables.iter().position(|table| table.table == name);
+            let removal = of(&now).map(|index| now[index].removal());
+            let revival = of(&before).map(|index| before[index].revival());
             removal.unwrap_or_default() + &revival.unwrap_or_default()
         })
     }
@@ -138,16 +138,16 @@ impl Iptables {
     pub fn differences(&self, rules: &RuleSet, family: Family) -> Vec<String> {
         let mut differences = Vec::new();
         for table in tables(rules, family) {
-            let found: Vec<&str> = lines(&self.saved, table.name);
-            let wanted: Vec<&str> = table.lines().collect();
+            let present: Vec<&str> = lines(&self.saved, table.name);
+            let expected: Vec<&str> = table.lines().collect();
             // Which of two chains is listed first says nothing, so only lines are compared, and their order in a chain.
-            for chain in chains(&wanted).iter().chain(&chains(&found)) {
+            for chain in chains(&expected).iter().chain(&chains(&present)) {
                 let of_chain = |lines: &[&str]| -> Vec<String> {
                     let lines = lines.iter().filter(|line| chain_of(line) == *chain);
                     lines.map(|line| (*line).to_owned()).collect()
                 };
                 let difference = format!("chain {chain} of table {} of {}", table.name, self.stem);
-                if of_chain(&wanted) != of_chain(&found) && !differences.contains(&difference) {
+                if of_chain(&expected) != of_chain(&present) && !differences.contains(&difference) {
                     differences.push(difference);
                 }
             }
@@ -156,12 +156,12 @@ impl Iptables {
     }
 
     /// The chains of ours and of istio-init that were there when it was found.
-    pub fn left_over(&self) -> Vec<String> {
+    pub fn stale_chains(&self) -> Vec<String> {
         self.chains_that(|_| true)
     }
 
     /// Those of istio-init.
-    pub fn left_by_istio(&self) -> Vec<String> {
+    pub fn istio_chains(&self) -> Vec<String> {
         self.chains_that(|chain| chain.starts_with("ISTIO_"))
     }
 
@@ -178,12 +178,12 @@ impl Iptables {
         names
     }
 
-    fn load(&self, wanted: &[Table]) -> Result<Vec<String>, Failure> {
+    fn load(&self, tables: &[Table]) -> Result<Vec<String>, Failure> {
         let stale_rules = stale_rules(&self.saved);
         self.restore(|name| {
             let old = stale_rules.iter().find(|table| table.table == name);
-            let mut part = old.map(Leftovers::removal).unwrap_or_default();
-            if let Some(new) = wanted.iter().find(|table| table.name == name) {
+            let mut part = old.map(StaleRules::removal).unwrap_or_default();
+            if let Some(new) = tables.iter().find(|table| table.name == name) {
                 for chain in new.chain_names() {
                     part.push_str(&format!(":{chain} - [0:0]\n"));
                 }
@@ -290,6 +290,6 @@ fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, Failure
     }
     Err(Failure::Refused {
         program: program.to_owned(),
-        words: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
     })
 }

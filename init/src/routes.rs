@@ -20,16 +20,16 @@ use crate::rules::Family;
 /// # Errors
 /// When the kernel does not list them.
 pub fn addresses(kernel: &mut Socket) -> Result<Vec<Address>, Refusal> {
-    let mut found = Vec::new();
+    let mut addresses = Vec::new();
     for family in FAMILIES {
         let listed = kernel.list(&address::list(family))?;
         let read = listed
             .iter()
             .filter_map(|(_, payload)| address::read(payload));
         // Asked for a family that it does not know, the kernel tells all others.
-        found.extend(read.filter(|read| read.address.is_ipv4() == (family == Family::Ipv4)));
+        addresses.extend(read.filter(|read| read.address.is_ipv4() == (family == Family::Ipv4)));
     }
-    Ok(found)
+    Ok(addresses)
 }
 
 const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
@@ -78,23 +78,23 @@ pub const ISTIO: Mark = (1337, 133);
 
 impl Routing {
     /// What an intent needs.
-    pub fn wanted(intent: &Intent) -> Self {
-        let mut wanted = Self::default();
+    pub fn desired(intent: &Intent) -> Self {
+        let mut desired = Self::default();
         // Without a captured port nothing is marked.
         let (Mode::Tproxy { mark, table }, true) = (intent.mode, intent.captures_inbound()) else {
-            return wanted;
+            return desired;
         };
         for family in FAMILIES {
             if family == Family::Ipv4 || intent.ipv6 == Ipv6::On {
-                wanted.rules.push(PolicyRule {
+                desired.rules.push(PolicyRule {
                     family,
                     mark,
                     table,
                 });
-                wanted.routes.push(LocalRoute { family, table });
+                desired.routes.push(LocalRoute { family, table });
             }
         }
-        wanted
+        desired
     }
 
     /// Makes the kernel have these beside what is present.
@@ -242,16 +242,16 @@ impl Present {
         }
     }
 
-    fn has_rule(&self, wanted: &PolicyRule) -> bool {
+    fn has_rule(&self, desired: &PolicyRule) -> bool {
         self.rules
             .iter()
-            .any(|rule| rule.is_own() && rule.item == *wanted)
+            .any(|rule| rule.is_own() && rule.item == *desired)
     }
 
-    fn has_route(&self, wanted: &LocalRoute) -> bool {
+    fn has_route(&self, desired: &LocalRoute) -> bool {
         self.routes
             .iter()
-            .any(|route| route.is_own() && route.item == *wanted)
+            .any(|route| route.is_own() && route.item == *desired)
     }
 }
 

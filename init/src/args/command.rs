@@ -18,8 +18,10 @@ use crate::args::typed::Typed;
 ///
 /// # Errors
 /// Wrong usage, and the calls for help, in clap's words.
-pub(super) fn read(words: Vec<OsString>) -> Result<(String, Typed, Option<Question>), clap::Error> {
-    let matches = command().try_get_matches_from(words)?;
+pub(super) fn read(
+    arguments: Vec<OsString>,
+) -> Result<(String, Typed, Option<Question>), clap::Error> {
+    let matches = command().try_get_matches_from(arguments)?;
     let mut typed = Typed::default();
     add_typed(&mut typed, &matches);
     let Some((word, matches)) = matches.subcommand() else {
@@ -70,9 +72,9 @@ const OTHER_FLAGS: &str =
     "All flags of `egret-init --help` are accepted, too: they state what the rules are.";
 
 /// A command that takes all flags, of which its help shows a few.
-fn with_flags(command: Clap, shown: &[&str]) -> Clap {
+fn with_flags(command: Clap, visible: &[&str]) -> Clap {
     let arguments = FLAGS.iter().map(|flag| {
-        let is_shown = shown.contains(&flag.long);
+        let is_shown = visible.contains(&flag.long);
         argument(flag).hide(!is_shown || flag.help.is_empty())
     });
     command.args_override_self(true).args(arguments)

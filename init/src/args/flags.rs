@@ -51,7 +51,7 @@ impl Kind {
     pub fn default_text(self) -> &'static str {
         match self {
             Self::Text(default) | Self::Port(default) | Self::Duration(default) => default,
-            Self::Word(words) => words.first().copied().unwrap_or_default(),
+            Self::Word(choices) => choices.first().copied().unwrap_or_default(),
             Self::Switch => "",
         }
     }
@@ -63,7 +63,7 @@ impl Kind {
             Self::Text(_) => true,
             Self::Port(_) => text.parse::<u16>().is_ok(),
             Self::Duration(_) => duration::parse(text).is_some(),
-            Self::Word(words) => words.contains(&text),
+            Self::Word(choices) => choices.contains(&text),
             Self::Switch => go_bool(text).is_ok(),
         }
     }

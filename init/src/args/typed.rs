@@ -12,10 +12,10 @@ impl Typed {
     /// Reads a command line, program name first, whose words are flags of the table and their values.
     ///
     /// Whatever else a line may hold, be it right or wrong, gives `None` and is for clap to read and to explain.
-    pub(super) fn read(words: &[OsString]) -> Option<Self> {
+    pub(super) fn read(arguments: &[OsString]) -> Option<Self> {
         let mut typed = Self::default();
-        let mut words = words.iter().skip(1).map(|word| word.to_str());
-        while let Some(word) = words.next() {
+        let mut arguments = arguments.iter().skip(1).map(|word| word.to_str());
+        while let Some(word) = arguments.next() {
             let (flag, attached) = flag(word?)?;
             let value = match (flag.kind, attached) {
                 (Kind::Switch, Attached::Nothing) => "true",
@@ -23,7 +23,7 @@ impl Typed {
                 (Kind::Switch, Attached::Equals(value)) => {
                     go_bool(value).is_ok().then_some(value)?
                 }
-                (_, Attached::Nothing) => words.next()?.filter(|value| *value != "--")?,
+                (_, Attached::Nothing) => arguments.next()?.filter(|value| *value != "--")?,
                 (_, Attached::Behind(value) | Attached::Equals(value)) => value,
             };
             typed.add(flag, value.to_owned());

@@ -73,7 +73,7 @@ impl<'a> Answers<'a> {
         Self {
             messages,
             first,
-            missing: wanting.map(|(place, _)| place).collect(),
+            missing: wanting.map(|(index, _)| index).collect(),
             refusal: None,
         }
     }
@@ -87,11 +87,11 @@ impl<'a> Answers<'a> {
     pub(super) fn read(&mut self, mut bytes: &[u8]) {
         while let Some(answer) = header(bytes) {
             let payload = bytes.get(HEADER..).unwrap_or_default();
-            let place = usize::try_from(answer.number.wrapping_sub(self.first));
-            if let (ERROR, Ok(place)) = (answer.kind, place)
-                && let Some(message) = self.messages.get(place)
+            let index = usize::try_from(answer.number.wrapping_sub(self.first));
+            if let (ERROR, Ok(index)) = (answer.kind, index)
+                && let Some(message) = self.messages.get(index)
             {
-                self.missing.remove(&place);
+                self.missing.remove(&index);
                 if let (Some(reason), None) = (error_code(payload), &self.refusal) {
                     self.refusal = Some(Refusal::Message {
                         label: message.label().to_string(),
@@ -111,8 +111,8 @@ impl<'a> Answers<'a> {
             return Err(refusal);
         }
         match self.missing.first() {
-            Some(place) => Err(Refusal::Unanswered(
-                self.messages[*place].label().to_string(),
+            Some(index) => Err(Refusal::Unanswered(
+                self.messages[*index].label().to_string(),
             )),
             None => Ok(()),
         }
@@ -137,11 +137,11 @@ mod tests {
     }
 
     /// What the kernel says about the message at a place.
-    fn answer(place: u32, code: i32) -> Vec<u8> {
+    fn answer(index: u32, code: i32) -> Vec<u8> {
         let mut bytes = 36u32.to_ne_bytes().to_vec();
         bytes.extend(ERROR.to_ne_bytes());
         bytes.extend([0; 2]);
-        bytes.extend(FIRST.wrapping_add(place).to_ne_bytes());
+        bytes.extend(FIRST.wrapping_add(index).to_ne_bytes());
         bytes.extend([0; 4]);
         bytes.extend(code.to_ne_bytes());
         bytes.extend([0; 16]);

@@ -17,7 +17,7 @@ pub struct Message {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Label {
     /// These words.
-    Words(Cow<'static, str>),
+    Text(Cow<'static, str>),
     /// A chain of ours.
     Chain(ChainName),
     /// A rule of ours.
@@ -25,7 +25,7 @@ pub enum Label {
         /// Its chain.
         chain: ChainName,
         /// Its place in the chain, from 1.
-        place: usize,
+        number: usize,
         /// Why it is there.
         reason: Reason,
     },
@@ -137,27 +137,27 @@ impl Message {
 }
 
 impl From<&'static str> for Label {
-    fn from(words: &'static str) -> Self {
-        Self::Words(words.into())
+    fn from(text: &'static str) -> Self {
+        Self::Text(text.into())
     }
 }
 
 impl From<String> for Label {
-    fn from(words: String) -> Self {
-        Self::Words(words.into())
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
     }
 }
 
 impl fmt::Display for Label {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Words(words) => out.write_str(words),
+            Self::Text(text) => out.write_str(text),
             Self::Chain(chain) => write!(out, "chain {chain}"),
             Self::Rule {
                 chain,
-                place,
+                number,
                 reason,
-            } => write!(out, "rule {place} of chain {chain} ({reason})"),
+            } => write!(out, "rule {number} of chain {chain} ({reason})"),
         }
     }
 }

@@ -93,8 +93,8 @@ impl Socket {
     /// When the kernel does not list.
     pub fn list(&mut self, question: &Message) -> Result<Listing, Refusal> {
         for _ in 0..LISTINGS {
-            if let Some(found) = self.list_once(question)? {
-                return Ok(found);
+            if let Some(list) = self.list_once(question)? {
+                return Ok(list);
             }
         }
         Err(refused(question, Errno::EINTR))
@@ -103,7 +103,7 @@ impl Socket {
     /// A list, or `None` when somebody changed what is listed meanwhile, so that things may be missing or double.
     fn list_once(&mut self, question: &Message) -> Result<Option<Listing>, Refusal> {
         let number = self.send(std::slice::from_ref(question))?;
-        let mut found = Vec::new();
+        let mut list = Vec::new();
         let mut is_whole = true;
         loop {
             let length = match self.receive() {
@@ -124,13 +124,13 @@ impl Socket {
                 }
                 is_whole &= !answer.is_interrupted();
                 match answer.kind {
-                    DONE => return Ok(is_whole.then_some(found)),
+                    DONE => return Ok(is_whole.then_some(list)),
                     // What is no list ends with an acknowledgement, if one was asked for.
                     ERROR => match error_code(payload) {
-                        None => return Ok(Some(found)),
+                        None => return Ok(Some(list)),
                         Some(reason) => return Err(refused(question, self.meant(reason))),
                     },
-                    kind => found.push((kind, payload.to_vec())),
+                    kind => list.push((kind, payload.to_vec())),
                 }
             }
         }

@@ -30,8 +30,9 @@ fn intent(line: &str, variables: &[&str], addresses: &[&str]) -> Intent {
             .iter()
             .find_map(|variable| Some(variable.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
     };
-    let words = std::iter::once("egret-init").chain(line.split(' ').filter(|_| !line.is_empty()));
-    let Request::Apply(flags) = Request::parse(words, &environment).unwrap() else {
+    let arguments =
+        std::iter::once("egret-init").chain(line.split(' ').filter(|_| !line.is_empty()));
+    let Request::Apply(flags) = Request::parse(arguments, &environment).unwrap() else {
         panic!("{line} asks for something else");
     };
     let addresses = addresses
@@ -39,7 +40,7 @@ fn intent(line: &str, variables: &[&str], addresses: &[&str]) -> Intent {
         .map(|address| address.parse().unwrap())
         .collect();
     // `java` and `ftp` are what Istio's cases call their groups.
-    let surroundings = HostFacts {
+    let host = HostFacts {
         accounts: Accounts {
             passwd: String::new(),
             group: "java:x:3:\nftp:x:21:\n".to_owned(),
@@ -47,7 +48,7 @@ fn intent(line: &str, variables: &[&str], addresses: &[&str]) -> Intent {
         addresses,
         resolv_conf: environment("RESOLV_CONF").or(Some(String::new())),
     };
-    Intent::new(&flags, &surroundings).unwrap()
+    Intent::new(&flags, &host).unwrap()
 }
 
 fn check(name: &str, line: &str, variables: &[&str], addresses: &[&str]) {

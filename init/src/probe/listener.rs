@@ -24,7 +24,7 @@ pub(super) enum Listener {
         peers: RefCell<Vec<SocketAddr>>,
     },
     /// The proxy runs already; all that can be seen is whether it takes a connection.
-    Taken,
+    InUse,
 }
 
 impl Listener {
@@ -37,7 +37,7 @@ impl Listener {
                     peers: RefCell::default(),
                 })
             }
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(Self::Taken),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(Self::InUse),
             Err(error) => Err(Trouble::Failed(format!(
                 "cannot listen on {address} port {port}: {error}"
             ))),

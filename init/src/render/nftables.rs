@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use ipnet::IpNet;
 
 use crate::rules::{
-    Action, Chain, ChainKind, Elements, Family, Interface, Match, Place, Protocol, Rule, RuleSet,
-    Set, SetName, TABLE, TableFamily,
+    Action, Chain, ChainKind, Elements, Family, HookPoint, Interface, Match, Protocol, Rule,
+    RuleSet, Set, SetName, TABLE, TableFamily,
 };
 
 /// Writes a script that replaces our table, which may have had another family before.
@@ -44,11 +44,11 @@ fn set(set: &Set) -> String {
 fn chain(chain: &Chain, family: TableFamily) -> String {
     let mut text = format!("\tchain {} {{\n", chain.name);
     if let Some(hook) = chain.name.hook() {
-        let place = match hook.place {
-            Place::Prerouting => "prerouting",
-            Place::Input => "input",
-            Place::Forward => "forward",
-            Place::Output => "output",
+        let point = match hook.point {
+            HookPoint::Prerouting => "prerouting",
+            HookPoint::Input => "input",
+            HookPoint::Forward => "forward",
+            HookPoint::Output => "output",
         };
         let kind = match hook.kind {
             ChainKind::Nat => "nat",
@@ -57,7 +57,7 @@ fn chain(chain: &Chain, family: TableFamily) -> String {
         };
         let priority = hook.priority;
         text.push_str(&format!(
-            "\t\ttype {kind} hook {place} priority {priority}; policy accept;\n"
+            "\t\ttype {kind} hook {point} priority {priority}; policy accept;\n"
         ));
     }
     for rule in &chain.rules {

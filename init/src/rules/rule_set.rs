@@ -116,7 +116,7 @@ pub enum ChainName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hook {
     /// The place on a packet's way.
-    pub place: Place,
+    pub point: HookPoint,
     /// What the chain may do.
     pub kind: ChainKind,
     /// The order among the chains of a place, ascending.
@@ -125,7 +125,7 @@ pub struct Hook {
 
 /// Places on a packet's way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum HookPoint {
     /// Packets that arrive, before routing.
     Prerouting,
     /// Packets that arrive for this host.
@@ -315,20 +315,20 @@ impl ChainName {
     /// Where the kernel enters the chain; `None` when only other chains go to it.
     pub fn hook(self) -> Option<Hook> {
         // The priorities are those of iptables' tables: raw, mangle, nat and filter.
-        let (place, kind, priority) = match self {
-            Self::ZonesOutput => (Place::Output, ChainKind::Filter, -300),
-            Self::ZonesPrerouting => (Place::Prerouting, ChainKind::Filter, -300),
-            Self::Arriving => (Place::Prerouting, ChainKind::Filter, -150),
-            Self::Marking => (Place::Output, ChainKind::Route, -150),
-            Self::Output => (Place::Output, ChainKind::Nat, -100),
-            Self::Prerouting => (Place::Prerouting, ChainKind::Nat, -100),
-            Self::Leaving => (Place::Output, ChainKind::Filter, 0),
-            Self::Entering => (Place::Input, ChainKind::Filter, 0),
-            Self::Passing => (Place::Forward, ChainKind::Filter, 0),
+        let (point, kind, priority) = match self {
+            Self::ZonesOutput => (HookPoint::Output, ChainKind::Filter, -300),
+            Self::ZonesPrerouting => (HookPoint::Prerouting, ChainKind::Filter, -300),
+            Self::Arriving => (HookPoint::Prerouting, ChainKind::Filter, -150),
+            Self::Marking => (HookPoint::Output, ChainKind::Route, -150),
+            Self::Output => (HookPoint::Output, ChainKind::Nat, -100),
+            Self::Prerouting => (HookPoint::Prerouting, ChainKind::Nat, -100),
+            Self::Leaving => (HookPoint::Output, ChainKind::Filter, 0),
+            Self::Entering => (HookPoint::Input, ChainKind::Filter, 0),
+            Self::Passing => (HookPoint::Forward, ChainKind::Filter, 0),
             Self::Outbound | Self::Quic => return None,
         };
         Some(Hook {
-            place,
+            point,
             kind,
             priority,
         })

@@ -53,8 +53,8 @@ impl Expression {
             let reason = format!("longer than {} KiB", LENGTH_MAX >> 10);
             return Err(Flaw::new(start, reason));
         }
-        let words = token::tokens(text)?;
-        let mut parser = Parser::new(text, &words);
+        let tokens = token::tokens(text)?;
+        let mut parser = Parser::new(text, &tokens);
         let root = parser.whole()?;
         let unknown = parser.unknown;
         let mut attributes = Vec::new();

@@ -112,7 +112,7 @@ impl Snapshot {
         let terminated = gateways
             .values()
             .flat_map(|listener| listener.tls.iter())
-            .filter_map(|chain| match &chain.act {
+            .filter_map(|chain| match &chain.action {
                 TlsAction::Http { table, .. } => Some((table.name.clone(), table.clone())),
                 TlsAction::Stream { .. } | TlsAction::Pass(_) | TlsAction::NamedBySni(_) => None,
             })

@@ -65,10 +65,10 @@ pub fn normalize(
     } = target;
     hop::strip_request(&mut parts.headers);
     if snapshot.mesh.proxy_headers.request_id
-        && let Entry::Vacant(place) = parts.headers.entry(REQUEST_ID)
+        && let Entry::Vacant(entry) = parts.headers.entry(REQUEST_ID)
         && let Some(id) = request_id()
     {
-        place.insert(id);
+        entry.insert(id);
     }
     forward_client(&mut parts, downstream, snapshot);
     Ok(NormalizedRequest {

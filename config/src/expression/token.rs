@@ -24,7 +24,7 @@ pub(super) enum Token<'t> {
 
 /// A word, and where it stands in the text, in bytes.
 #[derive(Clone, Debug)]
-pub(super) struct Place<'t> {
+pub(super) struct SpannedToken<'t> {
     pub(super) token: Token<'t>,
     pub(super) from: usize,
     pub(super) to: usize,
@@ -63,8 +63,8 @@ const MARKS: &[&str] = &[
 ];
 
 /// The words of a text.
-pub(super) fn tokens(text: &str) -> Result<Vec<Place<'_>>, Flaw> {
-    let mut found = Vec::new();
+pub(super) fn tokens(text: &str) -> Result<Vec<SpannedToken<'_>>, Flaw> {
+    let mut tokens = Vec::new();
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let blank = rest.len()
@@ -80,14 +80,14 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Place<'_>>, Flaw> {
             continue;
         }
         let (token, length) = token(rest)?;
-        found.push(Place {
+        tokens.push(SpannedToken {
             token,
             from: at,
             to: at + length,
         });
         at += length;
     }
-    Ok(found)
+    Ok(tokens)
 }
 
 /// The first word of a text, and its length.

@@ -11,7 +11,11 @@ pub(super) fn warning(
     what_happens: impl Into<String>,
     hint: impl Into<String>,
 ) -> Problem {
-    Problem::new(Severity::Warning, meta.place.clone(), (what_happens, hint))
-        .of(meta.title())
-        .at(field, value)
+    Problem::new(
+        Severity::Warning,
+        meta.location.clone(),
+        (what_happens, hint),
+    )
+    .of(meta.title())
+    .at(field, value)
 }

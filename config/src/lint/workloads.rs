@@ -23,7 +23,7 @@ pub struct Viewer {
 /// selector of a Gateway. Of namespaces that see the same the first stands for all.
 pub fn workloads(objects: &Objects) -> Vec<Viewer> {
     let root = &objects.mesh.root_namespace;
-    let mut found: Vec<Workload> = Vec::new();
+    let mut workloads: Vec<Workload> = Vec::new();
     let (own_view, common): (Vec<_>, Vec<_>) = match special(objects) {
         Some(special) => namespaces(objects)
             .into_iter()
@@ -50,14 +50,14 @@ pub fn workloads(objects: &Objects) -> Vec<Viewer> {
             .chain(selectors)
             .map(|labels| labels.0)
             .collect();
-        found.extend(
+        workloads.extend(
             labels
                 .into_iter()
                 .map(|labels| sidecar(&namespace, Labels(labels))),
         );
     }
-    if found.is_empty() {
-        found.push(sidecar(
+    if workloads.is_empty() {
+        workloads.push(sidecar(
             &crate::name::DEFAULT_NAMESPACE.into(),
             Labels::default(),
         ));
@@ -65,7 +65,7 @@ pub fn workloads(objects: &Objects) -> Vec<Viewer> {
     let mut selectors: BTreeSet<BTreeMap<Arc<str>, Arc<str>>> = BTreeSet::new();
     for gateway in &objects.gateways {
         if selectors.insert(gateway.selector.0.clone()) {
-            found.push(gateway_of(objects, &gateway.selector));
+            workloads.push(gateway_of(objects, &gateway.selector));
         }
     }
     let viewer = |workload: Workload| Viewer {
@@ -75,7 +75,7 @@ pub fn workloads(objects: &Objects) -> Vec<Viewer> {
         },
         workload,
     };
-    found.into_iter().map(viewer).collect()
+    workloads.into_iter().map(viewer).collect()
 }
 
 /// The namespaces that an `exportTo` names.

@@ -63,20 +63,20 @@ impl<'a> Chunk<'a> {
 
     /// The line of the whole text on which `key` is written, if it is written once only.
     pub(super) fn line_of_key(&self, key: &str) -> Option<u32> {
-        let mut found = None;
+        let mut key_line = None;
         for (number, line) in (self.line..).zip(self.text.lines()) {
             let line = line.trim_start_matches([' ', '-', '{', '"', '\'']);
             let rest = line
                 .strip_prefix(key)
                 .map(|rest| rest.trim_start_matches(['"', '\'']));
             if rest.is_some_and(|rest| rest.trim_start().starts_with(':')) {
-                if found.is_some() {
+                if key_line.is_some() {
                     return None;
                 }
-                found = Some(number);
+                key_line = Some(number);
             }
         }
-        found
+        key_line
     }
 }
 

@@ -141,18 +141,18 @@ fn value_and_reason(text: &str) -> (String, String) {
         Some(end) => &text[..end],
         None => text,
     };
-    let told = text
+    let quoted = text
         .strip_prefix("invalid type: ")
         .or_else(|| text.strip_prefix("invalid value: "))
         .and_then(|rest| rest.rsplit_once(", expected "));
-    let Some((found, expected)) = told else {
+    let Some((value, expected)) = quoted else {
         return (String::new(), text.to_owned());
     };
     let bare = |open: char, close: char| {
-        let (_, rest) = found.split_once(open)?;
+        let (_, rest) = value.split_once(open)?;
         rest.strip_suffix(close)
     };
-    let value = bare('"', '"').or_else(|| bare('`', '`')).unwrap_or(found);
+    let value = bare('"', '"').or_else(|| bare('`', '`')).unwrap_or(value);
     (value.to_owned(), format!("expected {expected}"))
 }
 

@@ -53,19 +53,19 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
         let (header, fault) = source.header();
         if let Some(fault) = fault {
             if expect.is_mesh_config() || header.looks_like_mesh_config {
-                documents.mesh_unread = Some(source.place.clone());
+                documents.mesh_unread = Some(source.location.clone());
             }
-            documents.tell(source.malformed(&header, &fault));
+            documents.report(source.malformed(&header, &fault));
             return Outcome::Read;
         }
         if header.looks_like_helm_values {
-            installs::tell(source, "", documents);
+            installs::report(source, "", documents);
             return Outcome::Read;
         }
         draft = match draft_of(header, expect) {
             Ok(draft) => draft,
             Err(reason) => {
-                documents.tell(source.problem(Severity::Error, reason));
+                documents.report(source.problem(Severity::Error, reason));
                 return Outcome::Read;
             }
         };
@@ -77,20 +77,20 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
     if let Some(fault) = attempt.fault {
         let bare = matches!(draft.body, Some(Body::MeshConfig(_)));
         if bare || expect.is_mesh_config() {
-            documents.mesh_unread = Some(source.place.clone());
+            documents.mesh_unread = Some(source.location.clone());
         }
-        documents.tell(source.fault(&draft, &attempt.reading, &fault));
+        documents.report(source.fault(&draft, &attempt.reading, &fault));
         return Outcome::Read;
     }
     let Some(body) = draft.body else {
         let title = source.title(&draft.kind, &draft.metadata);
         match draft.no_body {
-            Some(NoBody::IstioOperator) => installs::tell(source, &title, documents),
+            Some(NoBody::IstioOperator) => installs::report(source, &title, documents),
             _ => {
                 if expect.is_mesh_config() {
-                    documents.mesh_unread = Some(source.place.clone());
+                    documents.mesh_unread = Some(source.location.clone());
                 }
-                documents.tell(source.no_body(&draft));
+                documents.report(source.no_body(&draft));
             }
         }
         return Outcome::Read;
@@ -102,7 +102,7 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
     };
     let title = source.title(kind, &draft.metadata);
     for ignored in attempt.reading.take_ignored() {
-        documents.tell(source.ignored(&ignored, &title));
+        documents.report(source.ignored(&ignored, &title));
     }
     if let Body::ConfigMap(map) = &body
         && let Some(mesh) = map.data.get(MESH_KEY)
@@ -111,16 +111,16 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
             read_mesh(source, &title, &draft.metadata, mesh, documents);
             return Outcome::Read;
         }
-        let words = "not taken for a mesh configuration: it has no field of MeshConfig";
-        documents.tell(
+        let message = "not taken for a mesh configuration: it has no field of MeshConfig";
+        documents.report(
             source
-                .problem(Severity::Warning, words)
+                .problem(Severity::Warning, message)
                 .of(title)
                 .at("data.mesh", ""),
         );
     }
     documents.list.push(Document {
-        place: source.place.clone(),
+        location: source.location.clone(),
         metadata: draft.metadata,
         body: Arc::new(body),
     });
@@ -156,7 +156,7 @@ fn read_mesh(
         text.trim_end().ends_with(['|', '-', '+']) && text.contains('|')
     });
     let source = Source {
-        place: outer.place.clone(),
+        location: outer.location.clone(),
         chunk: Chunk {
             text,
             line: literal.map_or(0, |line| line + 1),
@@ -166,9 +166,9 @@ fn read_mesh(
     };
     let before = documents.list.len();
     if read(&source, Expect::MeshConfig, documents) == Outcome::IsList {
-        documents.mesh_unread = Some(source.place.clone());
+        documents.mesh_unread = Some(source.location.clone());
         documents
-            .tell(source.problem(Severity::Error, "expected a mesh configuration, not a list"));
+            .report(source.problem(Severity::Error, "expected a mesh configuration, not a list"));
     }
     // Only the ConfigMap has a name.
     for document in documents.list.iter_mut().skip(before) {

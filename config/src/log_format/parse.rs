@@ -168,8 +168,8 @@ pub(super) fn unknown_time(text: &str) -> Parsed {
 }
 
 pub(super) fn common_duration(text: &str) -> Parsed {
-    let words: Vec<_> = text.split(':').collect();
-    let (from, to, unit) = match words[..] {
+    let parts: Vec<_> = text.split(':').collect();
+    let (from, to, unit) = match parts[..] {
         [from, to] => (from, to, "ms"),
         [from, to, unit] => (from, to, unit),
         _ => {
@@ -250,8 +250,8 @@ pub(super) fn metadata(text: &str) -> Parsed {
 }
 
 pub(super) fn filter_state(text: &str) -> Parsed {
-    let mut words = text.split(':');
-    let (key, kind, field) = (words.next(), words.next(), words.next());
+    let mut parts = text.split(':');
+    let (key, kind, field) = (parts.next(), parts.next(), parts.next());
     let kind = kind.unwrap_or_default();
     if key.is_none_or(str::is_empty) {
         return Err(FormatFlaw::new(text, "filter state has a key"));

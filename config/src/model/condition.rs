@@ -201,25 +201,25 @@ impl fmt::Display for Condition {
 
 impl<'c> RequestHead<'c> {
     /// Whether a line of a header, or what stands for it in HTTP/2, is as wanted.
-    fn any_line(&self, name: &str, mut wanted: impl FnMut(&[u8]) -> bool) -> bool {
+    fn any_line(&self, name: &str, mut matches: impl FnMut(&[u8]) -> bool) -> bool {
         match name {
-            ":authority" | "host" => wanted(self.authority.as_bytes()),
-            ":method" => wanted(self.method.as_bytes()),
-            ":path" => wanted(self.target.as_bytes()),
-            ":scheme" => wanted(self.scheme.as_bytes()),
+            ":authority" | "host" => matches(self.authority.as_bytes()),
+            ":method" => matches(self.method.as_bytes()),
+            ":path" => matches(self.target.as_bytes()),
+            ":scheme" => matches(self.scheme.as_bytes()),
             _ => {
                 let mut lines = self.headers.get_all(name).iter();
-                lines.any(|line| wanted(line.as_bytes()))
+                lines.any(|line| matches(line.as_bytes()))
             }
         }
     }
 
     /// The first value of a query parameter, as sent.
-    fn parameter(&self, wanted: &str) -> Option<&'c str> {
+    fn parameter(&self, key: &str) -> Option<&'c str> {
         self.query
             .split('&')
             .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .find(|(name, _)| *name == wanted)
+            .find(|(name, _)| *name == key)
             .map(|(_, value)| value)
     }
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::name::{Kind, ObjectName};
-use crate::problem::Place;
+use crate::problem::Location;
 use crate::value::moment::Moment;
 
 /// Identity, age and place of an object.
@@ -17,7 +17,7 @@ pub struct Meta {
     /// `metadata.creationTimestamp`; objects without one count as created at the beginning of time.
     pub created: Option<Moment>,
     /// Where the document comes from.
-    pub place: Place,
+    pub location: Location,
 }
 
 impl Meta {

@@ -135,17 +135,21 @@ pub(super) fn word<T: Copy>(
     diagnostics: &mut Diagnostics<'_>,
     part: &str,
     text: &str,
-    words: &[(&str, T)],
+    choices: &[(&str, T)],
 ) -> Option<T> {
-    let found = match text {
-        "" => words.first(),
-        _ => words.iter().find(|(word, _)| *word == text),
+    let choice = match text {
+        "" => choices.first(),
+        _ => choices.iter().find(|(word, _)| *word == text),
     };
-    if found.is_none() {
-        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        diagnostics.error(part, text, format!("expected one of {}", words.join(", ")));
+    if choice.is_none() {
+        let choices: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+        diagnostics.error(
+            part,
+            text,
+            format!("expected one of {}", choices.join(", ")),
+        );
     }
-    found.map(|(_, value)| *value)
+    choice.map(|(_, value)| *value)
 }
 
 /// An address.

@@ -130,7 +130,7 @@ mod tests {
         ] {
             secrets.insert(ObjectName::new(namespace, name), secret(namespace));
         }
-        for (name, namespace, found) in [
+        for (name, namespace, expected) in [
             ("one", "b", Some("a")),
             ("kubernetes://one", "b", Some("a")),
             ("b/two", "a", Some("b")),
@@ -139,7 +139,11 @@ mod tests {
             ("three", "b", Some("istio-system")),
             ("none", "b", None),
         ] {
-            assert_eq!(secrets.roots(name, namespace).as_deref(), found, "{name}");
+            assert_eq!(
+                secrets.roots(name, namespace).as_deref(),
+                expected,
+                "{name}"
+            );
         }
     }
 }

@@ -44,7 +44,7 @@ pub struct SourceMatch {
 
 /// A workload and a port of it, where rules are compiled for.
 #[derive(Clone, Copy)]
-pub struct Place<'p> {
+pub struct SourceContext<'p> {
     /// The port that `port` means: the listener's on a sidecar, the server's on a gateway.
     pub port: u16,
     /// The workload's labels.
@@ -57,19 +57,19 @@ pub struct Place<'p> {
 
 impl SourceMatch {
     /// Whether calls of a place meet it. `sourceLabels` and `sourceNamespace` count beside `gateways`.
-    pub fn holds(&self, place: &Place<'_>) -> bool {
+    pub fn holds(&self, context: &SourceContext<'_>) -> bool {
         let Self {
             port,
             gateways,
             labels,
             namespace,
         } = self;
-        port.is_none_or(|port| port == place.port)
-            && (gateways.is_empty() || gateways.iter().any(place.here))
-            && labels.select(place.labels)
+        port.is_none_or(|port| port == context.port)
+            && (gateways.is_empty() || gateways.iter().any(context.here))
+            && labels.select(context.labels)
             && namespace
                 .as_ref()
-                .is_none_or(|own| **own == *place.namespace)
+                .is_none_or(|own| **own == *context.namespace)
     }
 
     /// Whether whatever meets `narrower` meets this too. `gateways` are those of the VirtualService of both.

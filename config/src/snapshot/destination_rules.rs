@@ -100,13 +100,17 @@ impl<'o> DestinationRules<'o> {
         &self,
         namespace: &str,
         host: &HostPattern,
-        wanted: impl Fn(&DestinationRule) -> bool,
+        is_candidate: impl Fn(&DestinationRule) -> bool,
     ) -> Vec<Group<'o>> {
         let Some(rules) = self.by_namespace.get(namespace) else {
             return Vec::new();
         };
         let groups = rules.covering(host).into_iter().map(|rules| {
-            let mut rules: Vec<_> = rules.iter().copied().filter(|rule| wanted(rule)).collect();
+            let mut rules: Vec<_> = rules
+                .iter()
+                .copied()
+                .filter(|rule| is_candidate(rule))
+                .collect();
             rules.sort_by_key(|rule| rule.selector.is_none());
             grouped(&rules)
         });

@@ -8,11 +8,11 @@ use crate::model::destination::Destination;
 use crate::model::http_match::HttpMatch;
 use crate::model::mesh::Mesh;
 use crate::model::route::{HeaderChanges, HttpAction, HttpDestination, HttpRoute, Retries};
-use crate::model::source::{GatewayName, Place, SourceMatch};
+use crate::model::source::{GatewayName, SourceContext, SourceMatch};
 use crate::model::virtual_service::{VirtualService, WeightedDestination};
 use crate::problem::Problem;
 use crate::snapshot::chains::StreamRoute;
-use crate::snapshot::clusters::{Clusters, Seen};
+use crate::snapshot::clusters::{Clusters, ImportOrigin};
 use crate::snapshot::findings::Findings;
 use crate::snapshot::location::{PathRewrite, Redirect};
 use crate::snapshot::table::{Action, Filters, RouteTarget, Routing, Rule, RuleOrigin};
@@ -45,7 +45,7 @@ pub(crate) struct Written {
     /// The object.
     pub(crate) object: Arc<crate::model::meta::Meta>,
     /// Place in its `http` list.
-    pub(crate) place: usize,
+    pub(crate) index: usize,
     /// The rule.
     pub(crate) route: Arc<HttpRoute>,
 }
@@ -69,18 +69,19 @@ pub(crate) fn http_rules(
         };
         let filters = filters(route);
         for matching in alternatives {
-            let wanted = matching.map(|at| &route.matches[at]);
-            let Some(action) = action(vs, written, wanted, site, compiler) else {
+            let http_match = matching.map(|at| &route.matches[at]);
+            let Some(action) = action(vs, written, http_match, site, compiler) else {
                 continue;
             };
             let rule = Rule {
-                name: rule_name(route, wanted),
+                name: rule_name(route, http_match),
                 origin: RuleOrigin::Rule {
                     object: written.object.clone(),
-                    http: written.place,
+                    http: written.index,
                     matching,
                 },
-                conditions: wanted.map_or_else(Arc::default, |wanted| wanted.conditions.clone()),
+                conditions: http_match
+                    .map_or_else(Arc::default, |http_match| http_match.conditions.clone()),
                 filters: filters.clone(),
                 action,
             };
@@ -119,7 +120,7 @@ pub(crate) fn stream_route(
 impl Site<'_> {
     /// Whether calls of this place meet what a match asks of their source.
     pub(crate) fn admits(&self, source: &SourceMatch) -> bool {
-        source.holds(&Place {
+        source.holds(&SourceContext {
             port: self.port,
             labels: &self.workload.labels,
             namespace: &self.workload.namespace,
@@ -162,8 +163,8 @@ fn completed(mut retries: Retries) -> Option<Retries> {
     (retries.attempts > 0).then_some(retries)
 }
 
-fn rule_name(route: &HttpRoute, wanted: Option<&HttpMatch>) -> Option<Arc<str>> {
-    let of_match = wanted.and_then(|wanted| wanted.name.as_ref());
+fn rule_name(route: &HttpRoute, http_match: Option<&HttpMatch>) -> Option<Arc<str>> {
+    let of_match = http_match.and_then(|http_match| http_match.name.as_ref());
     match (&route.name, of_match) {
         (Some(name), Some(of_match)) => Some(format!("{name}.{of_match}").into()),
         (Some(name), None) => Some(name.clone()),
@@ -191,12 +192,12 @@ fn changes(changes: &HeaderChanges) -> Option<HeaderChanges> {
 fn action(
     vs: &VirtualService,
     written: &Written,
-    wanted: Option<&HttpMatch>,
+    http_match: Option<&HttpMatch>,
     site: &Site<'_>,
     compiler: &mut Compiler<'_, '_, '_>,
 ) -> Option<Action> {
     let route = &written.route;
-    let path = wanted.and_then(HttpMatch::path);
+    let path = http_match.and_then(HttpMatch::path);
     match &route.action {
         HttpAction::Route(destinations) => {
             let path = route.rewrite.as_ref().and_then(|rewrite| {
@@ -229,7 +230,7 @@ fn routing(
         single: site.workload.mode == Mode::Gateway,
     };
     let mut resolve = |destination: &Destination, field: String| {
-        let field = format!("spec.http[{}].{field}", written.place);
+        let field = format!("spec.http[{}].{field}", written.index);
         target(vs, destination, default, &field, compiler)
     };
     let alone = destinations.len() == 1;
@@ -303,8 +304,8 @@ fn target(
 ) -> Target {
     let Compiler { clusters, findings } = compiler;
     let host = &*destination.host;
-    let seen = clusters.import(host, &vs.meta.name.namespace);
-    if seen == Seen::FromRule {
+    let origin = clusters.import(host, &vs.meta.name.namespace);
+    if origin == ImportOrigin::FromRule {
         findings.add(Problem {
             field: format!("{field}.host"),
             value: host.to_owned(),

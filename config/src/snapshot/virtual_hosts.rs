@@ -45,11 +45,11 @@ impl Tables<'_, '_, '_> {
     pub(crate) fn shared(&mut self, port: u16) -> RouteTable {
         let (virtual_services, workload) = (self.virtual_services, self.workload);
         let site = site(self.objects, workload, port);
-        let places = virtual_services
+        let indexes = virtual_services
             .by_port
             .get(&port)
             .map_or(&[][..], Vec::as_slice);
-        let services: Vec<&Service> = places
+        let services: Vec<&Service> = indexes
             .iter()
             .map(|at| virtual_services.services[*at])
             .collect();

@@ -163,8 +163,8 @@ mod tests {
             ("/x?\"<>^`{|}/..;", "/x?\"<>^`{|}/..;"),
             ("*", "*"),
         ] {
-            let found = normalised(path, PathNormalization::Base);
-            assert_eq!(found, expected, "{path}");
+            let normal = normalised(path, PathNormalization::Base);
+            assert_eq!(normal, expected, "{path}");
         }
     }
 

@@ -47,8 +47,8 @@ pub fn from_gateway(headers: &mut HeaderMap, edge: Edge<'_>) {
     take_steering(headers);
     take_claims(headers);
     let hops = edge.topology.trusted_proxies as usize;
-    let told = (hops > 0).then(|| forwarded_for(headers, hops)).flatten();
-    let external = told.unwrap_or(edge.client);
+    let reported = (hops > 0).then(|| forwarded_for(headers, hops)).flatten();
+    let external = reported.unwrap_or(edge.client);
     if let Ok(address) = HeaderValue::from_str(&external.to_string()) {
         headers.insert(EXTERNAL_ADDRESS, address);
     }
@@ -64,22 +64,28 @@ pub fn from_gateway(headers: &mut HeaderMap, edge: Edge<'_>) {
 }
 
 /// The address that is so many places from the end of `x-forwarded-for`, 1 for the last.
-fn forwarded_for(headers: &HeaderMap, place: usize) -> Option<IpAddr> {
+fn forwarded_for(headers: &HeaderMap, hop: usize) -> Option<IpAddr> {
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     let mut addresses = lines
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.rsplit(','));
-    addresses.nth(place - 1)?.trim().parse().ok()
+    addresses.nth(hop - 1)?.trim().parse().ok()
 }
 
-/// Tells which certificate the caller showed, and takes out what it says about that itself, as the mesh has it. `shown`
+/// Tells which certificate the caller showed, and takes out what it says about that itself, as the mesh has it. `certificate`
 /// is the element for the certificate that it showed.
-pub fn forward_client_cert(headers: &mut HeaderMap, mode: ClientCert, shown: Option<&HeaderValue>) {
-    match (mode, shown) {
+pub fn forward_client_cert(
+    headers: &mut HeaderMap,
+    mode: ClientCert,
+    certificate: Option<&HeaderValue>,
+) {
+    match (mode, certificate) {
         (ClientCert::KeepAlways, _) | (ClientCert::Keep, Some(_)) => {}
-        (ClientCert::Append, Some(shown)) => append(headers, &CLIENT_CERT, shown.as_bytes()),
-        (ClientCert::Replace, Some(shown)) => {
-            headers.insert(CLIENT_CERT, shown.clone());
+        (ClientCert::Append, Some(certificate)) => {
+            append(headers, &CLIENT_CERT, certificate.as_bytes())
+        }
+        (ClientCert::Replace, Some(certificate)) => {
+            headers.insert(CLIENT_CERT, certificate.clone());
         }
         (ClientCert::Remove, _) | (_, None) => {
             headers.remove(CLIENT_CERT);

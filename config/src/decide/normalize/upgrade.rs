@@ -13,14 +13,14 @@ pub(super) fn requested(headers: &HeaderMap) -> Result<Option<HeaderValue>, BadR
     let Some(upgrade) = headers.get(header::UPGRADE) else {
         return Ok(None);
     };
-    let asked = headers
+    let connection_upgrades = headers
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|word| word.trim().eq_ignore_ascii_case("upgrade"));
     let token = upgrade.as_bytes();
-    if !asked || token.eq_ignore_ascii_case(b"h2c") {
+    if !connection_upgrades || token.eq_ignore_ascii_case(b"h2c") {
         return Ok(None);
     }
     if token.eq_ignore_ascii_case(b"websocket") {

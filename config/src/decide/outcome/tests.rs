@@ -15,14 +15,14 @@ const TO: &str = "10.0.0.1:80";
 /// `KIND STATUS FLAGS DETAILS CODE CLUSTER`, with `-` for what there is not.
 fn row(outcome: &Outcome) -> String {
     let status = outcome.status.map(|status| status.to_string());
-    let words = [
+    let parts = [
         status.as_deref().unwrap_or("-"),
         &outcome.flags.to_string(),
         outcome.details.unwrap_or("-"),
         outcome.code.unwrap_or("-"),
         outcome.cluster.as_deref().unwrap_or("-"),
     ];
-    format!("{} {}", outcome.kind.name(), words.join(" "))
+    format!("{} {}", outcome.kind.name(), parts.join(" "))
 }
 
 fn refusals() -> [Refusal; 5] {

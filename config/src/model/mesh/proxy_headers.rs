@@ -113,8 +113,8 @@ pub(crate) fn parse(wire: &wire::ProxyHeaders, diagnostics: &mut Diagnostics<'_>
             match HeaderValue::from_str(&server.value) {
                 Ok(value) => headers.server = Some(value),
                 Err(_) => {
-                    let words = "not the value of a header";
-                    diagnostics.error("server.value", &server.value, words);
+                    let reason = "not the value of a header";
+                    diagnostics.error("server.value", &server.value, reason);
                 }
             }
         }

@@ -33,8 +33,8 @@ pub(crate) fn interpret(rules: &mut [Arc<HttpRoute>], metadata: &Metadata) {
 }
 
 /// A prefix is one of whole segments: `/a` has `/a/b`, and not `/ab`.
-fn whole_segments(wanted: &mut HttpMatch) {
-    let mut conditions = wanted.conditions.to_vec();
+fn whole_segments(http_match: &mut HttpMatch) {
+    let mut conditions = http_match.conditions.to_vec();
     for condition in &mut conditions {
         let Condition::Path(text) = condition else {
             continue;
@@ -50,7 +50,7 @@ fn whole_segments(wanted: &mut HttpMatch) {
             *text = segments(path.into());
         }
     }
-    wanted.conditions = conditions.into();
+    http_match.conditions = conditions.into();
 }
 
 /// A rewrite to `/` takes the prefix away, and a redirect may replace it.

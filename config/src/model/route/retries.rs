@@ -27,7 +27,7 @@ pub struct Retries {
 }
 
 /// The words of `retryOn` that Envoy knows.
-const WORDS: [&str; 17] = [
+const CONDITIONS: [&str; 17] = [
     "5xx",
     "gateway-error",
     "reset",
@@ -110,7 +110,7 @@ pub(crate) fn parse(wire: &HttpRetry, diagnostics: &mut Diagnostics<'_>) -> Retr
     {
         match word.parse::<u16>() {
             Ok(status) if known(&status) => statuses.push(status),
-            _ if WORDS.contains(&word) => {
+            _ if CONDITIONS.contains(&word) => {
                 if let Some((_, what)) = IDLE.iter().find(|(idle, _)| *idle == word) {
                     diagnostics.warn("retryOn", word, *what);
                 }
@@ -119,7 +119,7 @@ pub(crate) fn parse(wire: &HttpRetry, diagnostics: &mut Diagnostics<'_>) -> Retr
             _ => diagnostics.error(
                 "retryOn",
                 word,
-                format!("expected a status code or one of {}", WORDS.join(", ")),
+                format!("expected a status code or one of {}", CONDITIONS.join(", ")),
             ),
         }
     }

@@ -196,9 +196,9 @@ fn tag(
         diagnostics.warn("", NO_VALUE, what);
         return None;
     }
-    let words = [("UPSERT", false), ("REMOVE", true)];
+    let operations = [("UPSERT", false), ("REMOVE", true)];
     let what = "the tag stays as it is";
-    let remove = word(diagnostics, "operation", &wire.operation, &words, what)?;
+    let remove = word(diagnostics, "operation", &wire.operation, &operations, what)?;
     if remove {
         if !wire.value.is_empty() {
             let what = ("REMOVE has no value, it is ignored", "leave it out");
@@ -306,22 +306,22 @@ fn word<T: Copy>(
     diagnostics: &mut Diagnostics<'_>,
     part: &str,
     text: &str,
-    words: &[(&str, T)],
+    choices: &[(&str, T)],
     effect: &str,
 ) -> Option<T> {
-    let found = match text {
-        "" => words.first(),
-        _ => words.iter().find(|(word, _)| *word == text),
+    let choice = match text {
+        "" => choices.first(),
+        _ => choices.iter().find(|(word, _)| *word == text),
     };
-    if found.is_none() {
-        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+    if choice.is_none() {
+        let choices: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
         let what = (
             format!("no such word: {effect}"),
-            format!("write one of {}", words.join(", ")),
+            format!("write one of {}", choices.join(", ")),
         );
         diagnostics.warn(part, text, what);
     }
-    found.map(|(_, value)| *value)
+    choice.map(|(_, value)| *value)
 }
 
 /// An expression. `effects` say what happens where it is none, and where an attribute is one that nobody knows.

@@ -242,11 +242,11 @@ fn idle(wire: &Wire, diagnostics: &mut Diagnostics<'_>) {
     ] {
         let value = values.join(", ");
         if !value.is_empty() {
-            let words = (
+            let message = (
                 "has no effect in mode SIMPLE, which requests no client certificate",
                 "leave it out",
             );
-            diagnostics.warn(part, value, words);
+            diagnostics.warn(part, value, message);
         }
     }
 }

@@ -76,8 +76,8 @@ impl Build<'_, '_, '_> {
                 continue;
             }
             for port in &service.ports {
-                let wanted = imports.port.is_none_or(|only| only.number == port.number);
-                if !wanted || self.is_kept(port.number, port.protocol) {
+                let imported = imports.port.is_none_or(|only| only.number == port.number);
+                if !imported || self.is_kept(port.number, port.protocol) {
                     continue;
                 }
                 match imports.port {
@@ -175,16 +175,16 @@ impl Build<'_, '_, '_> {
             let plain = service.meta.kind != Kind::Service && service.selector.is_none();
             return if plain { vec![None] } else { Vec::new() };
         }
-        let mut found = Vec::new();
+        let mut addresses = Vec::new();
         for endpoint in endpoints {
             if let Address::Ip(ip) = endpoint.address
                 && !self.workload.addresses.contains(&ip)
-                && !found.contains(&Some(ip))
+                && !addresses.contains(&Some(ip))
             {
-                found.push(Some(ip));
+                addresses.push(Some(ip));
             }
         }
-        found
+        addresses
     }
 
     /// Makes sure that a listener is there; says whether this egress listener may add to it.

@@ -47,7 +47,7 @@ fn is_scraped(named: Vec<Named<'_>>, providers: &mut Providers<'_, '_>) -> bool 
                 "no metrics go there; they are scraped by Prometheus"
             }
         };
-        providers.tell(&named, Purpose::Metrics, effect);
+        providers.report_unusable(&named, Purpose::Metrics, effect);
     }
     scraped
 }

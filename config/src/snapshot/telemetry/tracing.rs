@@ -56,7 +56,7 @@ pub(super) fn tracing(
         return None;
     }
     let Provider::Tracer(tracer) = providers.find(&named.name) else {
-        providers.tell(&named, Purpose::Tracing, "calls are not traced");
+        providers.report_unusable(&named, Purpose::Tracing, "calls are not traced");
         return None;
     };
     match collectors::cluster(tracer, namespace, clusters) {
@@ -66,7 +66,7 @@ pub(super) fn tracing(
         }
         Err(flaw) => {
             let reason = format!("calls are not traced: {}", flaw.reason);
-            providers.add(&named, reason, flaw.instead.to_owned());
+            providers.add(&named, reason, flaw.hint.to_owned());
             None
         }
     }
@@ -131,7 +131,7 @@ fn oldest(
         }
         Err(flaw) => {
             let reason = format!("calls are not traced: {}", flaw.reason);
-            providers.add(&named, reason, flaw.instead.to_owned());
+            providers.add(&named, reason, flaw.hint.to_owned());
             None
         }
     }

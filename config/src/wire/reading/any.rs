@@ -191,10 +191,10 @@ impl<'de, D: Deserializer<'de>> AnyValue<'de> for Parser<D, D::Error> {
 struct Forward<'v, 'de>(&'v mut dyn Visit<'de>);
 
 impl Forward<'_, '_> {
-    fn refused<E: Error>(&self, broken: Broken, found: Unexpected<'_>) -> E {
+    fn refused<E: Error>(&self, broken: Broken, unexpected: Unexpected<'_>) -> E {
         match broken {
-            Broken::Kind => E::invalid_type(found, &Expecting(&*self.0)),
-            Broken::Range => E::invalid_value(found, &Expecting(&*self.0)),
+            Broken::Kind => E::invalid_type(unexpected, &Expecting(&*self.0)),
+            Broken::Range => E::invalid_value(unexpected, &Expecting(&*self.0)),
             Broken::Parser | Broken::Rule(_) => broken.error(None),
         }
     }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use crate::wire::reading::any::{AnyMap, AnyValue, Broken};
 use crate::wire::reading::names::{camel_case, nearest};
-use crate::wire::unsupported::Words;
+use crate::wire::unsupported::Message;
 
 /// One step from a document's root towards a value.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub(crate) enum Why {
     /// No shape knows it; maybe a known field of the same object has nearly the same name.
     Unknown(Option<String>),
     /// egret does not act on it yet; what happens, and what to write instead.
-    Unsupported(Words),
+    Unsupported(Message),
 }
 
 /// How many fields without effect are told of a document.
@@ -74,8 +74,8 @@ impl Reading {
     }
 
     /// Notes a known field that egret does not act on yet.
-    pub(crate) fn note_unsupported(&self, key: &str, words: Words) {
-        self.note(key, Why::Unsupported(words));
+    pub(crate) fn note_unsupported(&self, key: &str, message: Message) {
+        self.note(key, Why::Unsupported(message));
     }
 
     fn note(&self, key: &str, why: Why) {

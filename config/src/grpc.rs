@@ -54,7 +54,7 @@ impl GrpcStatus {
         Some(*status)
     }
 
-    /// The status that a `grpc-status` header says.
+    /// The status of a `grpc-status` header.
     pub fn of_header(value: &[u8]) -> Option<Self> {
         let (status, ..) = TABLE.iter().find(|(_, own, _)| own.as_bytes() == value)?;
         Some(*status)

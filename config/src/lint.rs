@@ -1,5 +1,5 @@
 //! What Istio accepts and users regret: settings that do nothing, do less, or do something else than they seem to. Looks at
-//! all objects at once, and at none of them through the eyes of one workload: what only shows there is told when a
+//! all objects at once, and not for one workload: problems of a workload's view are reported when a
 //! [`Snapshot`](crate::snapshot::Snapshot) is built.
 //!
 //! Each rule is a function over the objects, in a file of its own.
@@ -26,7 +26,7 @@ use crate::model::objects::Objects;
 use crate::problem::Problem;
 
 /// What was found, always in the same order. `reported` are problems of the same objects that were found before: what they
-/// say of a field is not said again.
+/// report of a field is not reported again.
 pub fn lint(objects: &Objects, reported: &[Problem]) -> Vec<Problem> {
     let view = View::new(objects);
     let rules = [

@@ -1,4 +1,4 @@
-//! What is wrong with a document or a setting, told so that its author can mend it.
+//! Problems of a document or a setting, with their location and what to write instead.
 
 use std::fmt;
 use std::sync::Arc;
@@ -120,7 +120,7 @@ pub struct Message {
 }
 
 impl From<String> for Message {
-    /// A phrase that says what is expected says what to write, too.
+    /// A phrase `expected …` is also what to write.
     fn from(reason: String) -> Self {
         let hint = expected(&reason).map(|expected| format!("write {expected}"));
         Self {
@@ -160,7 +160,7 @@ impl Problem {
         }
     }
 
-    /// Whether the reason itself says what to write instead, as `expected …` does.
+    /// Whether the reason itself has the hint, as `expected …` does.
     fn says_both(&self) -> bool {
         let expected = expected(&self.reason);
         expected.is_some() && expected == self.hint.strip_prefix("write ")
@@ -173,8 +173,8 @@ impl Problem {
         self
     }
 
-    /// The same problem, of a field and the value found there, both shortened to a moderate length: keys are strangers'
-    /// words, too.
+    /// The same problem, of a field and the value found there, both shortened to a moderate length: keys are untrusted
+    /// input, too.
     #[must_use]
     pub fn at(mut self, field: impl Into<String>, value: &str) -> Self {
         self.field = shorten(&field.into(), FIELD_MAX);
@@ -191,10 +191,10 @@ fn expected(reason: &str) -> Option<&str> {
     })
 }
 
-/// How much of a value is shown, in characters.
+/// The longest value in a problem, in characters.
 const SHOWN_MAX: usize = 80;
 
-/// How much of a field's path is shown, in characters.
+/// The longest path of a field in a problem, in characters.
 const FIELD_MAX: usize = 240;
 
 fn shorten(value: &str, most: usize) -> String {
@@ -225,10 +225,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// How many problems of one object are told; who has more knows where to begin.
+/// The most problems of one object that are reported.
 const REPORTED_MAX: usize = 100;
 
-/// The reading of one object: gathers its problems, and knows which field is being looked at.
+/// The problems of one object while it is read, and the path of the current field.
 #[derive(Debug)]
 pub(crate) struct Diagnostics<'a> {
     location: &'a Location,
@@ -240,7 +240,7 @@ pub(crate) struct Diagnostics<'a> {
 }
 
 impl<'a> Diagnostics<'a> {
-    /// A review of the object called `object` (`Kind namespace/name`) written at `location`; fields are below `root`.
+    /// Diagnostics of the object called `object` (`Kind namespace/name`) written at `location`; fields are below `root`.
     pub(crate) fn new(
         location: &'a Location,
         object: &'a str,

@@ -1,4 +1,4 @@
-//! Texts that nobody means well with: each ends in a clear problem, or is read, within bounded time and memory, and hides no
+//! Hostile texts: each ends in a clear problem, or is read, within bounded time and memory, and hides no
 //! good document beside it.
 
 #![allow(clippy::disallowed_types, reason = "bounds of real time, and no tokio")]
@@ -11,15 +11,15 @@ use egret_config::problem::Problem;
 /// What the slowest of these may take on a busy machine, without optimisation; most take milliseconds.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Bytes that the process may ever have held at once, the texts themselves included.
+/// The most bytes that the process may ever have had at once, the texts themselves included.
 const MEMORY_MAX: u64 = 1 << 30;
 
 const GOOD: &str = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: good}\nspec: {hosts: [a.b]}\n";
 const BEGUN: &str =
     "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: bad}\nspec:\n";
 
-/// Reads a text between two good documents. Those are found, with `others` beside them, and the problems told contain these
-/// words, in order.
+/// Reads a text between two good documents. Those are found, with `others` beside them, and the problems contain these
+/// texts, in order.
 #[track_caller]
 fn between(text: &[u8], others: usize, expected: &[&str]) {
     let good = GOOD.as_bytes();

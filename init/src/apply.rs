@@ -1,4 +1,4 @@
-//! From rules to the machine's state: who loads them, what they replace, and what they need beside them.
+//! From rules to the machine's state: how they are loaded, what they replace, and the addresses and routes that they need.
 
 use nix::errno::Errno;
 use thiserror::Error;
@@ -42,17 +42,17 @@ impl From<Refusal> for ApplyError {
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
-    /// Who loaded the rules, never [`Backend::Auto`].
+    /// The backend that loaded the rules, never [`Backend::Auto`].
     pub backend: Backend,
     /// Whether the kernel had the very rules already, and kept them.
     pub was_there: bool,
-    /// What others had left behind and is gone now.
+    /// What other programs had left behind and is removed now.
     pub removed: Vec<String>,
-    /// What deserves attention.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
-/// What is to be done besides the rules.
+/// Options of [`apply`], and facts about the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplyOptions {
     /// Whether the loopback interface has `::6` already.
@@ -81,8 +81,8 @@ pub fn apply(
     };
     let wants_pass_through = intent.ipv6 == Ipv6::On;
     let adds_pass_through = wants_pass_through && !options.has_pass_through;
-    // What the rules lean on comes first: it harms nobody without them, while they would break inbound IPv6, or lose what
-    // they mark, without it. What only earlier rules lean on goes last.
+    // What the rules depend on comes first: it is harmless without them, while they would break inbound IPv6, or lose what
+    // they mark, without it. What only earlier rules depend on goes last.
     let mut prepare = || -> Result<(), Refusal> {
         if adds_pass_through {
             routes::add_to_loopback(route, PASS_THROUGH.1)?;
@@ -180,7 +180,7 @@ fn off_netlink(families: &[Family]) -> Result<Vec<String>, Refusal> {
     })
 }
 
-/// Reads the rules and changes them, from the start again when somebody else has changed them in between.
+/// Reads the rules and changes them, from the start again when another program has changed them in between.
 fn unless_changed<T>(
     mut change: impl FnMut(&mut Socket) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
@@ -278,7 +278,7 @@ fn over_programs(intent: &Intent, rules: &RuleSet) -> Result<Done, ApplyError> {
     Ok(done)
 }
 
-/// Puts back the rules of before, since one of the programs failed, and says how that went.
+/// Puts back the rules of before, since one of the programs failed, and reports how that went.
 fn undo<'a>(failure: Failure, begun: impl Iterator<Item = &'a Iptables>) -> Failure {
     let mut troubles = Vec::new();
     for iptables in begun {

@@ -8,7 +8,7 @@ use crate::rules::{
     SetName,
 };
 
-/// The first packet of a connection, or a datagram nobody has answered yet.
+/// The first packet of a connection, or a datagram before any answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
     /// Whence it comes.
@@ -61,7 +61,7 @@ pub struct Explanation<'a> {
     pub chain: ChainName,
     /// The rule that decides, with its place in its chain, from 1. `None` when no rule matches.
     pub rule: Option<(usize, &'a Rule)>,
-    /// Whether the rules are asked at all about packets of its family.
+    /// Whether the rules apply to packets of its family.
     pub is_seen: bool,
 }
 
@@ -84,7 +84,7 @@ pub fn explain<'a>(rules: &'a RuleSet, packet: &Packet) -> Explanation<'a> {
             if leaving.verdict != Verdict::Untouched {
                 return leaving;
             }
-            // What leaves through the loopback interface arrives from it, where redirection has had its say already.
+            // What leaves through the loopback interface arrives from it, where it was redirected already.
             if through == "lo" {
                 walk.loops = true;
                 let arriving = walk.enter(ChainName::Arriving);
@@ -112,7 +112,7 @@ pub fn explain<'a>(rules: &'a RuleSet, packet: &Packet) -> Explanation<'a> {
             if closed.verdict != Verdict::Untouched {
                 return closed;
             }
-            // In TPROXY mode the chain before says why a packet is left alone.
+            // In TPROXY mode the chain before has the reason why a packet is left alone.
             if decision.rule.is_none() && arriving.rule.is_some() {
                 return arriving;
             }
@@ -292,7 +292,7 @@ impl Explanation<'_> {
     }
 }
 
-/// Two lines: what becomes of the packet, and which rule says so.
+/// Two lines: what happens to the packet, and by which rule.
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.verdict {

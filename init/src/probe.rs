@@ -1,7 +1,7 @@
 //! Real connections through the redirect: an application's, the proxy's to its own pod, and the proxy's to elsewhere.
 //!
-//! The kernel tells owners apart by the file system uid and gid of the thread that makes a socket. Those can be changed
-//! for one thread and back, so no process is started and root can speak for anybody. Without the right to, only
+//! The kernel identifies owners by the file system uid and gid of the thread that makes a socket. Those can be changed
+//! for one thread and back, so no process is started and root can make connections of any owner. Without the right to, only
 //! connections of the own uid are made.
 
 use std::fmt;
@@ -26,7 +26,7 @@ mod trouble;
 /// One connection, and whether it ended where it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// Whose connection it was and where it should have gone.
+    /// The connection's owner and where it should have gone.
     pub subject: String,
     /// How it went.
     pub outcome: Outcome,
@@ -35,7 +35,7 @@ pub struct Check {
 /// How a connection went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// As the rules say.
+    /// As the rules require.
     Passed,
     /// It could not be made here; why.
     Skipped(String),
@@ -100,7 +100,7 @@ impl Family {
         }
     }
 
-    /// An address reserved for documentation, where nobody is.
+    /// An address reserved for documentation, which no host has.
     fn nowhere(self) -> IpAddr {
         match self {
             Self::Ipv4 => Ipv4Addr::new(192, 0, 2, 2).into(),
@@ -211,7 +211,7 @@ impl Probe<'_> {
         pairs.collect()
     }
 
-    /// An address where nobody is, and one in each of the captured ranges.
+    /// An address that no host has, and one in each of the captured ranges.
     fn destinations(&self) -> Vec<SocketAddr> {
         let include = &self.intent.outbound.include;
         let port = self.intent.settings.probe_port;
@@ -269,7 +269,7 @@ impl Probe<'_> {
         listener.receives(&socket, destination, self.end)
     }
 
-    /// Begins a connection of the proxy that must not come back. Where a proxy is running, nobody could tell.
+    /// Begins a connection of the proxy that must not come back. Where a proxy is running, this cannot be checked.
     fn elsewhere(
         &self,
         listener: &Listener,

@@ -33,7 +33,7 @@ pub enum Failure {
     Refused {
         /// Its name.
         program: String,
-        /// What it said.
+        /// Its standard error.
         stderr: String,
     },
     /// A program failed, and what others had done before it was undone.
@@ -66,7 +66,7 @@ pub struct Iptables {
 }
 
 impl Iptables {
-    /// Finds the variant that works: the one asked for, or legacy where it has tables already, or any.
+    /// Finds the variant that works: the chosen one, or legacy where it has tables already, or any.
     ///
     /// # Errors
     /// When none works.
@@ -93,7 +93,7 @@ impl Iptables {
 
     /// Whether it makes nf_tables rules rather than legacy ones.
     pub fn is_of_nftables(&self) -> bool {
-        // Programs without a suffix say in brackets what they are, unless they are older than nf_tables.
+        // Programs without a suffix print their variant in brackets, unless they are older than nf_tables.
         self.stem.ends_with("-nft")
             || !self.stem.ends_with("-legacy")
                 && run(&self.stem, &["--version"], "")
@@ -140,7 +140,7 @@ impl Iptables {
         for table in tables(rules, family) {
             let present: Vec<&str> = lines(&self.saved, table.name);
             let expected: Vec<&str> = table.lines().collect();
-            // Which of two chains is listed first says nothing, so only lines are compared, and their order in a chain.
+            // The order of chains has no meaning, so only lines are compared, and their order in a chain.
             for chain in chains(&expected).iter().chain(&chains(&present)) {
                 let of_chain = |lines: &[&str]| -> Vec<String> {
                     let lines = lines.iter().filter(|line| chain_of(line) == *chain);
@@ -220,7 +220,7 @@ impl Iptables {
     }
 }
 
-/// The families, of these, for which somebody has made legacy tables in this network namespace.
+/// The families, of these, for which there are legacy tables in this network namespace.
 pub fn with_legacy_tables(families: &[Family]) -> Vec<Family> {
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
     // Finding the folder takes the kernel longer than all the rest of the question.
@@ -232,7 +232,7 @@ pub fn with_legacy_tables(families: &[Family]) -> Vec<Family> {
             Family::Ipv4 => "ip_tables_names",
             Family::Ipv6 => "ip6_tables_names",
         };
-        // The file has no size to ask for, and whether there is anything in it says enough.
+        // The file has no size to ask for, and it is enough to know whether it is empty.
         openat(&folder, name, flags, Mode::empty())
             .and_then(|names| read(names, &mut [0; 1]))
             .is_ok_and(|length| length > 0)
@@ -281,7 +281,7 @@ fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, Failure
         .spawn()
         .map_err(unusable)?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A program that reads nothing says why it ends.
+        // A program that reads nothing prints why it ends.
         let _ = stdin.write_all(input.as_bytes());
     }
     let output = child.wait_with_output().map_err(unusable)?;

@@ -24,7 +24,7 @@ use crate::routes::{self, Mark, Routing};
 use crate::rules::{Protocol, RuleSet};
 use crate::verify;
 
-/// Does what the process's command line asks for, and gives the exit code that `--help` explains.
+/// Runs the command of the process's command line, and returns the exit code that `--help` explains.
 pub fn run() -> ExitCode {
     let result = match Request::from_process() {
         Ok(Request::Version) => print(&format!("egret-init {}", env!("CARGO_PKG_VERSION"))),
@@ -33,7 +33,7 @@ pub fn run() -> ExitCode {
         Ok(Request::Verify(flags)) => verify(&flags),
         Ok(Request::Explain(flags, question)) => explain_packet(&flags, &question),
         Err(usage) => {
-            // clap writes help to stdout and errors to stderr; when even that fails there is nobody to tell.
+            // clap writes help to stdout and errors to stderr; when even that fails the error cannot be reported.
             let _ = usage.print();
             return if usage.use_stderr() {
                 ExitCode::from(WRONG_USAGE)
@@ -62,7 +62,7 @@ const INVALID: u8 = 126;
 /// Why there is nothing more to do.
 struct Stop {
     code: u8,
-    /// The lines that tell a user what went wrong.
+    /// The lines that report what went wrong.
     lines: Vec<String>,
 }
 
@@ -94,7 +94,7 @@ impl From<ApplyError> for Stop {
     }
 }
 
-/// What the flags want, where they want it.
+/// The intent of the flags and its rules, with the state of the network namespace that they are for.
 struct DesiredState {
     intent: Intent,
     rules: RuleSet,
@@ -200,7 +200,7 @@ fn names_anybody(flags: &Flags) -> bool {
     flags.proxy_uid.is_empty() || owners.iter().any(|owners| owners.bytes().any(is_name))
 }
 
-/// What istio-init may have marked with before: its own default, and what the flags say, whether they are good or not.
+/// What istio-init may have marked with before: its own default, and the values of the flags, valid or not.
 fn marks(flags: &Flags) -> Vec<Mark> {
     let number = |text: &str| match text.strip_prefix("0x") {
         Some(digits) => u32::from_str_radix(digits, 16).ok(),
@@ -246,7 +246,7 @@ fn clean_up(flags: &Flags) -> Result<(), Stop> {
     if flags.dry_run {
         return print(render::nftables::removal().trim_end());
     }
-    // Flags that describe rules say nothing about those to remove, so bad values in them are no fault here.
+    // Flags that describe rules do not select those to remove, so bad values in them are no problem here.
     let binary = match flags.force_iptables_binary.as_str() {
         "legacy" => Some(crate::intent::Binary::Legacy),
         "nft" => Some(crate::intent::Binary::Nft),
@@ -371,12 +371,12 @@ fn report(removed: &[String], warnings: &[String]) {
     }
 }
 
-/// Writes what was asked for.
+/// Writes the output of a command.
 fn print(text: &str) -> Result<(), Stop> {
     write_lines(text).map_err(|error| Stop::new(FAILED, format!("cannot write to stdout: {error}")))
 }
 
-/// Tells what was done. A closed output must not make it look undone.
+/// Reports what was done. A closed output must not turn success into failure.
 fn say(text: &str) {
     let _ = write_lines(text);
 }

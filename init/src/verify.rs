@@ -1,4 +1,4 @@
-//! Whether the machine is as the flags want it: the rules read back, and connections made.
+//! Whether the machine has the rules of the flags: the rules are read back, and connections are made.
 
 use crate::intent::{Backend, Binary, Intent, Ipv6};
 use crate::netlink::address::{Address, LOOPBACK};
@@ -11,16 +11,16 @@ use crate::programs::{Iptables, with_legacy_tables};
 use crate::routes::{self, Mark, Present, Routing};
 use crate::rules::{Family, RuleSet, TABLE, TableFamily};
 
-/// How the machine's state differs from what an intent wants.
+/// How the machine's state differs from an intent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Drift {
     /// What differs, one line each.
     pub differences: Vec<String>,
-    /// Where nobody could look.
+    /// What could not be compared.
     pub warnings: Vec<String>,
 }
 
-/// Compares the machine's state with what an intent wants.
+/// Compares the machine's state with an intent.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -113,7 +113,7 @@ impl Drift {
         self.differences.extend(lines);
     }
 
-    /// Notes what is left over in nf_tables: tables of ours but for the one of the wanted family, and what iptables made
+    /// Notes what is left over in nf_tables: tables of ours but for the one of the expected family, and what iptables made
     /// there for these families.
     fn stale_in_nftables(
         &mut self,

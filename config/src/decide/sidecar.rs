@@ -171,7 +171,7 @@ fn stream_chain<'s>(
     }
 }
 
-/// The policy for a connection that nothing is registered for. `reads_http` says that it carries HTTP whose requests
+/// The policy for a connection that nothing is registered for. `reads_http` is true when it carries HTTP whose requests
 /// are decided one by one.
 fn unknown<'s>(
     snapshot: &'s Snapshot,

@@ -99,7 +99,7 @@ fn world(workload: Workload, mesh: &str, yaml: &str) -> World {
     World { snapshot, problems }
 }
 
-/// What a line of a test says of a call.
+/// A call, as a line of a test describes it.
 struct Call {
     protocol: String,
     to: SocketAddr,

@@ -1,9 +1,9 @@
-//! The words of a text, one after another.
+//! The tokens of a text, one after another.
 
 use crate::expression::error::Flaw;
 use crate::expression::token::{SpannedToken, Token};
 
-/// A text, its words, and the word that comes next.
+/// A text, its tokens, and the token that comes next.
 pub(super) struct Cursor<'t> {
     pub(super) text: &'t str,
     pub(super) tokens: &'t [SpannedToken<'t>],
@@ -28,13 +28,13 @@ impl<'t> Cursor<'t> {
         Err(self.flaw(&format!("`{mark}` is expected here")))
     }
 
-    /// A flaw of the word that was taken last.
+    /// A flaw of the last token.
     pub(super) fn back<T>(&mut self, reason: &str) -> Result<T, Flaw> {
         self.at -= 1;
         Err(self.flaw(reason))
     }
 
-    /// A flaw of the word that comes next.
+    /// A flaw of the next token.
     pub(super) fn flaw(&self, reason: &str) -> Flaw {
         let word = self.word(self.at);
         match word {

@@ -12,7 +12,7 @@ pub(super) enum Node {
     Literal(Value<'static>),
     /// A fact of the call.
     Attribute(Attribute),
-    /// An attribute that nobody knows: always absent.
+    /// An unknown attribute: always absent.
     Unknown,
     /// Whether an attribute is there.
     Has(Attribute),
@@ -45,7 +45,7 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// Adds the attributes that it asks for, each once.
+    /// Adds the attributes that it reads, each once.
     pub(super) fn collect(&self, attributes: &mut Vec<Attribute>) {
         match self {
             Self::Literal(_) | Self::Unknown => {}

@@ -10,14 +10,14 @@ use crate::expression::token::{SpannedToken, Token};
 use crate::expression::value::Value;
 use crate::expression::{build, token};
 
-/// How deep a tree may be. CEL asks of implementations at least 32.
+/// How deep a tree may be. CEL requires at least 32 of implementations.
 const DEPTH_MAX: usize = 64;
 
-/// Reads the words of one text.
+/// Reads the tokens of one text.
 pub(super) struct Parser<'t> {
     cursor: Cursor<'t>,
     nesting: usize,
-    /// The attributes that nobody knows, as they are written.
+    /// The unknown attributes, as they are written.
     pub(super) unknown: Vec<Box<str>>,
 }
 
@@ -117,7 +117,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// `'name' in request.headers`: the header, when the words that follow name a map of headers.
+    /// `'name' in request.headers`: the header, when the tokens that follow name a map of headers.
     fn header_of(&mut self, left: &Node) -> Result<Option<Attribute>, Flaw> {
         let start = self.cursor.at;
         let tokens = self.cursor.tokens.get(start..).unwrap_or_default();
@@ -299,7 +299,7 @@ impl<'t> Parser<'t> {
         self.call(start, name, Some(tree), arguments)
     }
 
-    /// `operand[key]`, with the key at the word `start`.
+    /// `operand[key]`, with the key at the token `start`.
     fn keyed(
         &mut self,
         operand: Operand<'t>,

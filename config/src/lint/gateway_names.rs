@@ -1,4 +1,4 @@
-//! VirtualServices bound to Gateways that do not exist, that have no host in common with them, or whose servers never look
+//! VirtualServices bound to Gateways that do not exist, that have no host in common with them, or whose servers never read
 //! at such rules.
 
 use std::collections::HashMap;

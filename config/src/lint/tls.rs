@@ -82,7 +82,7 @@ fn originates(policy: &PortPolicies, number: u16) -> Option<String> {
     matches!(settings.tls, Some(Some(_))).then_some(part)
 }
 
-/// Plaintext HTTP for port 443, without anybody who makes TLS of it.
+/// Plaintext HTTP for port 443, which no DestinationRule wraps in TLS.
 fn naked(service: &Service, rules: &[&Arc<DestinationRule>], warnings: &mut Vec<Problem>) {
     for (at, port) in service.ports.iter().enumerate() {
         let http = port.protocol.class() == Some(PortClass::Http);

@@ -1,4 +1,4 @@
-//! What a rule says of an object.
+//! The warning of a lint about an object.
 
 use crate::model::meta::Meta;
 use crate::problem::{Problem, Severity};

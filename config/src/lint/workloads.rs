@@ -1,4 +1,4 @@
-//! Workloads through whose eyes a configuration is looked at when nobody says whose it is.
+//! The workloads for which a configuration is checked when no workload is given.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::snapshot::workload::{Mode, Workload};
 pub struct Viewer {
     /// The workload.
     pub workload: Workload,
-    /// Namespaces whose sidecars see the same, besides its own.
+    /// Other namespaces whose sidecars have the same view.
     pub alike: usize,
 }
 
@@ -87,7 +87,7 @@ fn listed(export_to: Option<&ExportTo>) -> impl Iterator<Item = &str> {
     list.iter().map(|name| &**name)
 }
 
-/// The namespaces whose sidecars may see something else than those of others; `None` when that may be all of them.
+/// The namespaces whose sidecars may have a view of their own; `None` when that may be all of them.
 fn special(objects: &Objects) -> Option<BTreeSet<&str>> {
     let mesh = &objects.mesh;
     let defaults = [

@@ -10,9 +10,9 @@ use crate::wire::envelope::{Body, Metadata};
 pub struct Document {
     /// File, and the line on which the document begins.
     pub location: Location,
-    /// Who it is; empty for a bare MeshConfig.
+    /// Its kind, namespace and name; empty for a bare MeshConfig.
     pub metadata: Metadata,
-    /// What it says. Shared, so that keeping a document copies none of it.
+    /// Its content. Shared, so that keeping a document copies none of it.
     pub body: Arc<Body>,
 }
 

@@ -16,7 +16,7 @@ pub(super) enum Format {
 pub(super) struct Fault {
     /// The line within the text, from 1; 0 when unknown.
     pub(super) line: u32,
-    /// The value found, where the parser told it.
+    /// The value found, where the parser reports it.
     pub(super) value: String,
     /// The rule that is broken, as a lower-case phrase.
     pub(super) reason: String,
@@ -156,7 +156,7 @@ fn value_and_reason(text: &str) -> (String, String) {
     (value.to_owned(), format!("expected {expected}"))
 }
 
-/// The YAML parser's words for what it expected, in the user's words.
+/// The YAML parser's names of what it expected, as users call it.
 fn noun(event: &str) -> &str {
     match event {
         "sequence start" => "a list",

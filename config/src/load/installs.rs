@@ -7,10 +7,10 @@ use crate::load::source::Source;
 use crate::problem::Severity;
 use crate::wire::install::{Install, InstallSeed};
 
-/// Says what to take from an IstioOperator, called `title`, or from Helm values, which have no name.
+/// Reports how to get the mesh configuration of an IstioOperator, called `title`, or of Helm values, which have no name.
 pub(super) fn report(source: &Source<'_>, title: &str, documents: &mut Documents) {
     let mut install = Install::default();
-    // What cannot be read shows nothing that is carried; a broken document was told before.
+    // What cannot be read carries nothing; a broken document was reported before.
     let _ = format::parse(source.format, source.chunk.text, InstallSeed(&mut install));
     let what = match title {
         "" => "Helm values",

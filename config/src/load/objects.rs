@@ -1,4 +1,4 @@
-//! Documents to objects: who each is, which of two of one name counts, and the parse of its kind.
+//! Documents to objects: the name of each, which of two of one name counts, and the parse of its kind.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

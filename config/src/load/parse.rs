@@ -1,4 +1,4 @@
-//! One document's text to its wire shape, with everything that is doubtful about it told.
+//! One document's text to its wire shape, with all doubtful parts reported.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::problem::Severity;
 use crate::wire::envelope::{Body, Draft, Halt, Header, HeaderSeed, Metadata};
 use crate::wire::istio_kinds::NoBody;
 
-/// What a document is taken for before it says so itself.
+/// What a document is taken for before its kind is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Expect<'a> {
     /// A Kubernetes object, or a mesh configuration if it looks like one.
     Anything,
-    /// An item of a list whose own kind tells `apiVersion` and `kind` of its items.
+    /// An item of a list whose own kind determines `apiVersion` and `kind` of its items.
     Kind(&'a str, &'a str),
-    /// A mesh configuration, unless it says that it is something else.
+    /// A mesh configuration, unless it has another kind.
     MeshConfig,
 }
 
@@ -95,7 +95,7 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
         }
         return Outcome::Read;
     };
-    // A bare mesh configuration does not say what it is.
+    // A bare mesh configuration has no kind.
     let kind = match body {
         Body::MeshConfig(_) => "MeshConfig",
         _ => &draft.kind,
@@ -128,7 +128,7 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
 }
 
 /// Whether the text under the key `mesh` of a ConfigMap is a mesh configuration: by the name of the ConfigMap, as
-/// installations write it (`istio`, `istio-REVISION`), or by what the text says. What cannot be read may be one.
+/// installations write it (`istio`, `istio-REVISION`), or by its content. What cannot be read may be one.
 fn is_mesh_config(metadata: &Metadata, text: &str) -> bool {
     let installed = metadata
         .name
@@ -180,7 +180,7 @@ fn read_mesh(
     }
 }
 
-/// A draft that knows what it is, from a header read before the body; or why nobody knows.
+/// A draft with its kind, from a header read before the body; or why the kind is unknown.
 fn draft_of(header: Header, expect: Expect<'_>) -> Result<Draft, &'static str> {
     let mut draft = Draft {
         api_version: header.api_version,

@@ -13,7 +13,7 @@ fn text(file: &str, content: &str) -> Text {
     }
 }
 
-/// What was read, as `Kind namespace/name @ line`, and what was told.
+/// What was read, as `Kind namespace/name @ line`, and the problems.
 fn outcome(file: &str, content: &str) -> (Vec<String>, Vec<String>) {
     let (documents, problems) = read(&[text(file, content)]);
     let documents = documents.iter().map(|document| {

@@ -122,7 +122,7 @@ impl Reader {
         self.report(Problem::new(Severity::Error, location_of(&rest), reason));
     }
 
-    /// Counts one more document of the present text; `false` when it is one too many, which is told once.
+    /// Counts one more document of the present text; `false` when it is one too many, which is reported once.
     fn admit(&mut self, location: &Location) -> bool {
         self.met += 1;
         if self.met == DOCUMENTS_MAX + 1 {

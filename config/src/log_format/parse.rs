@@ -161,7 +161,7 @@ pub(super) fn emit_time_local(text: &str) -> Parsed {
     time(TimeSource::Emit, true, text)
 }
 
-/// A time that nobody knows, whose form has to be one all the same.
+/// An unknown time, whose format must be valid all the same.
 pub(super) fn unknown_time(text: &str) -> Parsed {
     TimeFormat::parse(text)?;
     Ok(Operator::Fact(Fact::Unknown))
@@ -271,7 +271,7 @@ pub(super) fn unknown(_text: &str) -> Parsed {
     Ok(Operator::Fact(Fact::Unknown))
 }
 
-/// What a word stands for.
+/// The meaning of a name.
 fn one_of<T: Copy>(word: &str, known: &[(&str, T)]) -> Result<T, FormatFlaw> {
     if let Some((_, meaning)) = known.iter().find(|(name, _)| *name == word) {
         return Ok(*meaning);

@@ -1,5 +1,5 @@
-//! What an HTTP rule asks of a request. One condition is one variant; what can be done with it stands side by side, and
-//! each `match` names every variant, so that a new one does not compile until all of it is said.
+//! The conditions of an HTTP rule. One condition is one variant; what can be done with it stands side by side, and
+//! each `match` names every variant, so that a new one does not compile until it is complete.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use http::HeaderMap;
 
 use crate::value::StringMatch;
 
-/// One condition. A request meets an alternative of a rule when it meets all of its conditions.
+/// One condition. A request matches an alternative of a rule when it satisfies all of its conditions.
 #[derive(Clone, Debug)]
 pub enum Condition {
     /// `uri`, over the path without query.
@@ -58,7 +58,7 @@ pub enum Merged {
 }
 
 impl Condition {
-    /// Whether a request meets it.
+    /// Whether a request satisfies it.
     pub fn holds(&self, request: &RequestHead<'_>) -> bool {
         match self {
             Self::Path(text) => text.matches(request.path),
@@ -82,7 +82,7 @@ impl Condition {
         }
     }
 
-    /// Whether every request meets it: every path begins with a slash.
+    /// Whether every request satisfies it: every path begins with a slash.
     pub fn is_always_met(&self) -> bool {
         match self {
             Self::Path(StringMatch::Prefix(prefix) | StringMatch::PrefixIgnoreCase(prefix)) => {
@@ -98,7 +98,7 @@ impl Condition {
         }
     }
 
-    /// Whether every request that meets `narrower` meets this too, as far as that can be told.
+    /// Whether it is certain that every request that satisfies `narrower` satisfies this too.
     pub fn covers(&self, narrower: &Self) -> bool {
         match (self, narrower) {
             (Self::Path(wider), Self::Path(narrower))
@@ -157,7 +157,7 @@ impl Condition {
         }
     }
 
-    /// The order in which conditions are asked.
+    /// The order in which conditions are checked.
     pub fn rank(&self) -> u8 {
         match self {
             Self::Path(_) => 0,
@@ -170,7 +170,7 @@ impl Condition {
         }
     }
 
-    /// The field of `match` that asks for it, as `uri` or `headers.x-canary`.
+    /// The field of `match` that it comes from, as `uri` or `headers.x-canary`.
     pub fn field(&self) -> String {
         match self {
             Self::Path(_) => "uri".to_owned(),
@@ -184,7 +184,7 @@ impl Condition {
     }
 }
 
-/// In a few words, as admin pages show it: `/prefix*`, `method=GET`, `header x-canary=true`.
+/// The short form of admin pages: `/prefix*`, `method=GET`, `header x-canary=true`.
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

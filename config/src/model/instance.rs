@@ -1,4 +1,4 @@
-//! Instances: who runs with which labels, so that selectors find members. Kubernetes Pods and WorkloadEntries.
+//! Instances: the addresses and labels of workloads, so that selectors find members. Kubernetes Pods and WorkloadEntries.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;

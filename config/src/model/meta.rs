@@ -1,4 +1,4 @@
-//! What every object has: who it is, how old, where it was written, and who may see it.
+//! What every object has: its name, its age, its location, and the namespaces that it is exported to.
 
 use std::cmp::Ordering;
 use std::sync::Arc;

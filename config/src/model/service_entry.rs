@@ -137,7 +137,7 @@ fn doubtful(
     }
 }
 
-/// What `status.addresses` says of a host; an entry without host is for the only one.
+/// The addresses of a host in `status.addresses`; an entry without host is for the only one.
 fn given(wire: &Wire, host: &str) -> Vec<std::net::IpAddr> {
     let of_host = wire
         .status
@@ -263,7 +263,7 @@ fn ports(
     })
 }
 
-/// Reads a protocol word; an unknown one is an error.
+/// Reads the name of a protocol; an unknown one is an error.
 pub(crate) fn protocol(diagnostics: &mut Diagnostics<'_>, word: &str) -> Option<Protocol> {
     let protocol = Protocol::parse(word);
     if protocol.is_none() {

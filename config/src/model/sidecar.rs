@@ -107,7 +107,7 @@ pub(crate) fn parse(
     sidecar
 }
 
-/// A policy that is written but says no mode means REGISTRY_ONLY: that is the enumeration's zero.
+/// A policy without a mode means REGISTRY_ONLY: that is the enumeration's zero.
 fn outbound(
     sidecar: &mut Sidecar,
     wire: &wire::OutboundTrafficPolicy,

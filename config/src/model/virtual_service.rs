@@ -1,4 +1,4 @@
-//! VirtualServices: which rules apply to which hosts, for whom.
+//! VirtualServices: which rules apply to which hosts, for which clients.
 
 mod streams;
 

@@ -1,5 +1,5 @@
 //! Addresses for ServiceEntries that have none, for workloads whose DNS queries are captured: a name then has an address
-//! of its own, so that byte streams of one port can be told apart.
+//! of its own, so that byte streams of one port can be distinguished.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,24 +11,24 @@ use crate::model::objects::Objects;
 use crate::model::service::{Resolution, Service};
 use crate::name::Kind;
 
-/// The label by which a ServiceEntry asks for no address.
+/// The label by which a ServiceEntry declines an address.
 const LABEL: &str = "networking.istio.io/enable-autoallocate-ip";
 
-/// Places that are handed out in 240.240.0.0/16.
+/// Slots that are handed out in 240.240.0.0/16.
 const SLOTS: u32 = 256 * 254;
 
 /// The greatest prime below [`SLOTS`], for the second step of the hash.
 const PRIME: u32 = 65_011;
 
-/// Who holds a place: namespace and host.
+/// The owner of a slot: namespace and host.
 type Owner = (Arc<str>, Arc<str>);
 
 /// Gives each host of a ServiceEntry without addresses one in 240.240.0.0/16 and one in 2001:2::/48, where its names are
 /// handed out by captured DNS: not with resolution NONE, whose callers' own address counts, and not to wildcards.
 ///
 /// Addresses that Istio has given already are taken. The others are those that istiod gives where it writes none down: each
-/// ServiceEntry claims a place by a hash of `namespace/host`, the next of a second hash where two meet, and a host has the
-/// lowest of its places. So an address depends on the name, and on others only where they meet.
+/// ServiceEntry claims a slot by a hash of `namespace/host`, the next of a second hash where two meet, and a host has the
+/// lowest of its slots. So an address depends on the name, and on others only where they meet.
 pub fn allocate(objects: &mut Objects) {
     let mut slots: HashSet<u32> = HashSet::new();
     let mut lowest: HashMap<Owner, u32> = HashMap::new();
@@ -53,7 +53,7 @@ pub fn allocate(objects: &mut Objects) {
     }
 }
 
-/// The addresses of a place; the last byte is never 0 or 255.
+/// The addresses of a slot; the last byte is never 0 or 255.
 fn addresses(slot: u32) -> [IpAddr; 2] {
     let [third, fourth] = bytes(slot);
     let last = u16::from_be_bytes([third, fourth]);
@@ -72,7 +72,7 @@ fn wanting(service: &Service) -> Option<Owner> {
     wants.then(|| (service.meta.name.namespace.clone(), host.clone()))
 }
 
-/// A free place for a host; `None` when there is none.
+/// A free slot for a host; `None` when there is none.
 fn claim(slots: &mut HashSet<u32>, (namespace, host): &Owner) -> Option<u32> {
     let hash = fnv(&format!("{namespace}/{host}"));
     let step = PRIME - hash % PRIME;
@@ -82,7 +82,7 @@ fn claim(slots: &mut HashSet<u32>, (namespace, host): &Owner) -> Option<u32> {
         .find(|slot| (slot + 1) % 255 != 0 && slots.insert(*slot))
 }
 
-/// The last two bytes of a place's address.
+/// The last two bytes of a slot's address.
 fn bytes(slot: u32) -> [u8; 2] {
     let at = slot + 1;
     [at / 255, at % 255].map(|part| u8::try_from(part).unwrap_or(u8::MAX))

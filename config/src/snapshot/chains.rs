@@ -114,7 +114,7 @@ pub(crate) enum Wire<'w> {
     Plain,
 }
 
-/// The chains of a listener, indexed. Of two chains with one condition in common the first holds it.
+/// The chains of a listener, indexed. Of two chains with one condition in common the first has it.
 #[derive(Clone, Debug)]
 pub(crate) struct FilterChains<A> {
     list: Vec<Chain<A>>,
@@ -143,8 +143,8 @@ impl<A> Default for FilterChains<A> {
 }
 
 impl<A> FilterChains<A> {
-    /// Adds a chain. Returns the place of the chain that holds one of its conditions already, if one does; when all are
-    /// held, the new chain is not added.
+    /// Adds a chain. Returns the index of the chain that has one of its conditions already, if one does; when all are
+    /// taken, the new chain is not added.
     pub(crate) fn add(&mut self, mut chain: Chain<A>) -> Option<usize> {
         let index = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
         if chain.sni.contains(&HostPattern::Any) {
@@ -210,12 +210,12 @@ impl<A> FilterChains<A> {
         self.list.iter()
     }
 
-    /// The chain at a place.
+    /// The chain at an index.
     pub(crate) fn at(&self, index: usize) -> Option<&Chain<A>> {
         self.list.get(index)
     }
 
-    /// The chain without ranges that holds one of these server names.
+    /// The chain without ranges that has one of these server names.
     pub(crate) fn holder(&self, sni: &[HostPattern]) -> Option<&Chain<A>> {
         let index_of = |name| self.anywhere.by_name.get(name);
         sni.iter()
@@ -239,7 +239,7 @@ impl<A> FilterChains<A> {
 }
 
 impl Names {
-    /// Claims what is free for the chain at `index`: whether anything was, and who holds the rest.
+    /// Claims what is free for the chain at `index`: whether anything was, and which chain has the rest.
     fn insert(&mut self, sni: &[HostPattern], unlisted: bool, index: u32) -> (bool, Option<u32>) {
         if unlisted {
             let earlier = self.unlisted;

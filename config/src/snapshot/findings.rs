@@ -1,4 +1,4 @@
-//! Problems that only show when objects meet, each told once.
+//! Problems of objects in combination, each reported once.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// Adds a problem, unless it was told.
+    /// Adds a problem, unless it was reported.
     pub(crate) fn add(&mut self, problem: Problem) {
         if self.reported.insert(problem.to_string()) {
             self.list.push(problem);

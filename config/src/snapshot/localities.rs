@@ -18,8 +18,8 @@ const ZONE: &str = "topology.kubernetes.io/zone";
 const SUBZONE: &str = "topology.istio.io/subzone";
 
 /// Sets the priorities of members, with the labels of each, as seen by a workload with labels of its own; or their
-/// weights, where the setting distributes. `failover` says whether calls may fail over at all, which needs somebody to
-/// notice who is unwell (outlier detection).
+/// weights, where the setting distributes. `failover` is whether calls may fail over at all, which needs outlier
+/// detection.
 pub(crate) fn prioritize(
     members: Vec<(Member, &Labels)>,
     setting: &Locality,

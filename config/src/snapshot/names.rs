@@ -66,7 +66,7 @@ impl NameTable {
     }
 
     /// The addresses of a name (lower case, without the final dot), of both families; `None` when it is not one of the
-    /// table's. Kubernetes services are known by their short names too, as seen from the workload's namespace: `name`,
+    /// table's. Kubernetes services have their short names too, relative to the workload's namespace: `name`,
     /// `name.namespace`, `name.namespace.svc`. Of wildcards the longest counts.
     pub fn find(&self, name: &str) -> Option<&Arc<[IpAddr]>> {
         let entry = self

@@ -65,7 +65,7 @@ impl<V> PatternMap<V> {
         }
     }
 
-    /// Gives a pattern a value unless it has one; says whether it did.
+    /// Gives a pattern a value unless it has one; returns whether it did.
     pub(crate) fn claim(&mut self, pattern: &HostPattern, value: V) -> bool {
         let mut value = Some(value);
         let mut claimed = false;

@@ -27,7 +27,7 @@ pub(crate) struct Site<'a> {
     pub(crate) mesh: &'a Mesh,
     /// The port that `match.port` means: the listener's on a sidecar, the server's on a gateway.
     pub(crate) port: u16,
-    /// Whether a name in `gateways` of a VirtualService means this place.
+    /// Whether a name in `gateways` of a VirtualService means this sidecar or gateway.
     pub(crate) here: &'a dyn Fn(&GatewayName) -> bool,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Compiler<'c, 'o, 'b> {
     pub(crate) findings: &'c mut Findings,
 }
 
-/// An `http` rule with the object and place it comes from: a delegate's rule comes from the delegate.
+/// An `http` rule with the object and index it comes from: a delegate's rule comes from the delegate.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
     /// The object.
@@ -50,8 +50,8 @@ pub(crate) struct Written {
     pub(crate) route: Arc<HttpRoute>,
 }
 
-/// Compiles `http` rules of a VirtualService for a place: alternatives that cannot match there are dropped, and so is all
-/// that follows a rule which takes every request.
+/// Compiles `http` rules of a VirtualService for a workload and port. Alternatives that cannot match there are dropped,
+/// and so are the rules after one that takes every request.
 pub(crate) fn http_rules(
     vs: &VirtualService,
     written: &[Written],
@@ -118,7 +118,7 @@ pub(crate) fn stream_route(
 }
 
 impl Site<'_> {
-    /// Whether calls of this place meet what a match asks of their source.
+    /// Whether calls of this workload and port satisfy the source conditions of a match.
     pub(crate) fn admits(&self, source: &SourceMatch) -> bool {
         source.holds(&SourceContext {
             port: self.port,
@@ -129,7 +129,7 @@ impl Site<'_> {
     }
 }
 
-/// Istio's retries when neither the rule nor the mesh says anything.
+/// Istio's retries when neither the rule nor the mesh sets any.
 pub(crate) fn default_retries() -> Retries {
     Retries {
         attempts: 2,
@@ -150,7 +150,7 @@ pub(crate) fn default_retries() -> Retries {
     }
 }
 
-/// The retries of the mesh, for routes that say nothing.
+/// The retries of the mesh, for routes without their own.
 pub(crate) fn mesh_retries(mesh: &Mesh) -> Option<Retries> {
     completed(mesh.retries.clone().unwrap_or_else(default_retries))
 }

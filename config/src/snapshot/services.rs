@@ -21,7 +21,7 @@ pub(crate) struct Registry<'o> {
     slices: HashMap<(&'o str, &'o str), Vec<&'o EndpointGroup>>,
 }
 
-/// Whose a host is when several services that are seen have it.
+/// Which service has a host when several visible services do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TieBreak {
     /// The first's: on a gateway.

@@ -45,7 +45,7 @@ pub(crate) struct Rule {
     pub(crate) name: Option<Arc<str>>,
     /// Where it comes from.
     pub(crate) origin: RuleOrigin,
-    /// What it asks of requests; all must hold.
+    /// Its conditions; a request must satisfy all.
     pub(crate) conditions: Arc<[Condition]>,
     /// What it does besides its action; `None` is nothing.
     pub(crate) filters: Option<Arc<Filters>>,
@@ -86,7 +86,7 @@ impl RuleOrigin {
         self.key() == other.key()
     }
 
-    /// What tells two places apart: the object's identity, the rule's place in it and the alternative's in the rule.
+    /// A unique key: the object's identity, the rule's index in it and the alternative's in the rule.
     pub(crate) fn key(&self) -> (*const Meta, Option<(usize, Option<usize>)>) {
         match self {
             Self::Service(object) => (Arc::as_ptr(object), None),

@@ -21,7 +21,7 @@ pub(crate) struct Scope<'o> {
     pub(crate) imports: Vec<Imports<'o>>,
     /// What happens to unknown calls.
     pub(crate) policy: OutboundPolicy,
-    /// Who says so: `MeshConfig`, `Sidecar ns/name`, or `Istio's default`.
+    /// The object that sets it: `MeshConfig`, `Sidecar ns/name`, or `Istio's default`.
     pub(crate) policy_source: Arc<str>,
     /// Egress listeners that egret itself listens on.
     pub(crate) bound: Vec<BoundPort>,

@@ -226,7 +226,7 @@ impl<'de> Visit<'de> for DraftSeed<'_> {
         let mut spec = false;
         while let Some(key) = map.key()? {
             let bare = matches!(draft.body, Some(Body::MeshConfig(_)));
-            // The status of a Pod is the only one that tells egret something.
+            // The status of a Pod is the only one that egret reads.
             if key == "status" && draft.kind == "Pod" && draft.body.is_none() {
                 draft.open();
             }
@@ -242,7 +242,7 @@ impl<'de> Visit<'de> for DraftSeed<'_> {
                     0 => draft.api_version = reading.field(map, "apiVersion")?,
                     1 => draft.kind = reading.field(map, "kind")?,
                     2 => draft.metadata = reading.field(map, "metadata")?,
-                    // Its author is Istio: nothing in it is told of.
+                    // Its author is Istio: nothing in it is reported.
                     _ if let Some(Body::ServiceEntry(entry)) = &mut draft.body => {
                         entry.status = Reading::default().field(map, "status")?;
                     }
@@ -306,7 +306,7 @@ impl Draft {
     }
 }
 
-/// What a document says of itself, without its body.
+/// A document's header, without its body.
 #[derive(Debug, Default)]
 pub(crate) struct Header {
     pub(crate) api_version: String,
@@ -334,7 +334,7 @@ impl<'de> Visit<'de> for HeaderSeed<'_> {
 
     fn mapping(&mut self, map: &mut dyn AnyMap<'de>) -> Result<(), Broken> {
         let header = &mut *self.0;
-        // Unknown and doubtful things are told when the body is read.
+        // Unknown and doubtful things are reported when the body is read.
         let reading = Reading::default();
         let mut mesh = false;
         let mut values = false;

@@ -139,7 +139,7 @@ fn read_fields<'de>(
 }
 
 /// Declares a struct with its fields. `name as "spelling"` gives a field a spelling that is not the camel case of its
-/// Rust name; `silent [..]` lists fields that exist but tell egret nothing.
+/// Rust name; `silent [..]` lists fields that exist but have no effect on egret.
 macro_rules! object {
     (
         $(#[$attribute:meta])*

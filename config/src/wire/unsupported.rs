@@ -24,8 +24,8 @@ const fn field(shape: &'static str, field: &'static str, message: Message) -> Un
 /// The fields that egret does not act on.
 ///
 /// Left out on purpose are fields that never change where a call goes: those of `ProxyConfig`. Nor does
-/// `setCurrentClientCertDetails`: it is for sidecars whose callers show certificates, which egret's never do. What
-/// `serviceSettings` asks for holds by itself: all endpoints that egret reads are of one cluster.
+/// `setCurrentClientCertDetails`: it is for sidecars whose clients have certificates, which egret's never do. What
+/// `serviceSettings` sets holds by itself: all endpoints that egret reads are of one cluster.
 const UNSUPPORTED: &[Unsupported] = &[
     field(
         "WorkloadEntry",

@@ -13,11 +13,11 @@ use crate::args::flags::{FLAGS, Flag, Kind, go_bool};
 use crate::args::question::Question;
 use crate::args::typed::Typed;
 
-/// Reads a command line, program name first: the command's word, which is empty when none is named, what was typed for
+/// Reads a command line, program name first: the command's name, which is empty when none is given, what was typed for
 /// the flags, and the packet to explain where that is the command.
 ///
 /// # Errors
-/// Wrong usage, and the calls for help, in clap's words.
+/// Wrong usage, and the calls for help, as clap's errors.
 pub(super) fn read(
     arguments: Vec<OsString>,
 ) -> Result<(String, Typed, Option<Question>), clap::Error> {
@@ -67,7 +67,7 @@ fn command() -> Clap {
         .subcommand(Clap::new("version").about("Print the version"))
 }
 
-/// What the help of commands says that take all flags.
+/// The note in the help of commands that accept all flags.
 const OTHER_FLAGS: &str =
     "All flags of `egret-init --help` are accepted, too: they state what the rules are.";
 

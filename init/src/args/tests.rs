@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Splits at blanks; `''` stands for an empty word.
+/// Splits at blanks; `''` stands for an empty argument.
 fn parse(line: &str, variables: &[(&str, &str)]) -> Result<Request, clap::Error> {
     let environment = |name: &str| {
         variables

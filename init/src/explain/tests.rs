@@ -1,4 +1,4 @@
-//! Explanations in words; that they agree with the kernel is tested on a kernel.
+//! The texts of explanations; that they agree with the kernel is tested on a kernel.
 
 use super::*;
 use crate::args::Request;

@@ -44,16 +44,16 @@ pub struct Intent {
     pub loopback: Ipv4Net,
     /// Whether IPv6 is captured as well.
     pub ipv6: Ipv6,
-    /// How the kernel is told, and how the result is checked.
+    /// How the rules are loaded, and how the result is checked.
     pub settings: Settings,
     /// Variables with a value that their flag cannot have, as `NAME=value`.
     pub ignored_variables: Vec<String>,
 }
 
-/// How the kernel is told, and how the result is checked.
+/// How the rules are loaded, and how the result is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Who loads the rules.
+    /// How the rules are loaded.
     pub backend: Backend,
     /// Which iptables is used, where one is.
     pub binary: Option<Binary>,
@@ -65,7 +65,7 @@ pub struct Settings {
     pub probe_timeout: Duration,
 }
 
-/// Who loads the rules.
+/// How the rules are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     /// Nftables, or iptables where the kernel has no nf_tables.
@@ -197,7 +197,7 @@ impl Intent {
         self.inbound != Inbound::Nothing
     }
 
-    /// What deserves a user's attention although it is applied.
+    /// Warnings about an intent that is applied all the same.
     pub fn warnings(&self) -> Vec<String> {
         let candidates = [
             (

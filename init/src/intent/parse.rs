@@ -67,7 +67,7 @@ impl<'a> Parser<'a> {
         self.proxy_owners(setting, list, "group", Accounts::gid)
     }
 
-    /// The gids that go with uids when none are given: the same words. Faults in numbers are told for the uids already.
+    /// The gids that go with uids when none are given: the same names or numbers. Bad numbers are reported for the uids.
     pub(super) fn groups_like_users(&mut self, list: &str) -> Vec<Owner> {
         let accounts = self.accounts;
         let mut groups = Vec::new();
@@ -159,8 +159,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Only the exact word switches the mode, as in istio-iptables, which takes any other word for REDIRECT; here it is a
-    /// fault.
+    /// Only the exact value switches the mode. In istio-iptables any other value means REDIRECT; here it is a
+    /// problem.
     pub(super) fn mode(&mut self, flags: &Flags) -> Mode {
         let mark = self.number("--istio-inbound-tproxy-mark", &flags.tproxy_mark);
         if mark == Some(0) || mark == Some(OUTBOUND_MARK) {
@@ -191,7 +191,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Without any server there is nothing to capture, and `Intent::warnings` says so.
+    /// Without any server there is nothing to capture, and `Intent::warnings` reports it.
     pub(super) fn dns(&mut self, flags: &Flags, resolv_conf: Option<&str>) -> Dns {
         if !flags.redirect_dns {
             return Dns::Off;

@@ -1,4 +1,4 @@
-//! The readers of the flags that say how the kernel is told, and how the result is checked.
+//! The readers of the flags about how the rules are loaded, and how the result is checked.
 
 use crate::args::{Flags, duration};
 use crate::intent::model::{Backend, Binary, Output, Settings};

@@ -1,4 +1,4 @@
-//! An intent in words: the lines a user reads in the init container's log.
+//! The summary of an intent: the lines in the init container's log.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -140,5 +140,5 @@ fn list(items: impl Iterator<Item = String>) -> String {
     items.join(", ")
 }
 
-/// How many elements of a list are shown.
+/// The most elements of a list in a summary.
 const ITEMS_MAX: usize = 8;

@@ -86,7 +86,7 @@ fn ports_merge() {
     assert_eq!(good("-o 65535,1:65535").outbound.exclude_ports, [1..=65535]);
 }
 
-/// Annotations are often written with a blank after each comma, and istio-iptables does as they say.
+/// Annotations are often written with a blank after each comma, and istio-iptables accepts it.
 #[test]
 fn blanks_around_elements() {
     let intent = |line: &[&str], variables: &[(&str, &str)]| {
@@ -344,7 +344,7 @@ fn ipv6_by_wish() {
     assert_eq!(ipv6("--ipv6 block"), Ipv6::Blocked);
 }
 
-/// Other words mean REDIRECT for istio-iptables, which hides a misspelt TPROXY.
+/// Other values mean REDIRECT for istio-iptables, which hides a misspelt TPROXY.
 #[test]
 fn mode() {
     assert_eq!(good("-m REDIRECT"), good(""));

@@ -28,7 +28,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Whether a list has changed while it was told.
+    /// Whether a list has changed while it was read.
     pub(super) fn is_interrupted(self) -> bool {
         const INTERRUPTED: u16 = 0x10;
         self.flags & INTERRUPTED != 0
@@ -54,12 +54,12 @@ pub(super) fn error_code(payload: &[u8]) -> Option<Errno> {
     (code != 0).then(|| Errno::from_raw(code.wrapping_neg()))
 }
 
-/// What the kernel has said so far about messages.
+/// The kernel's answers to messages so far.
 pub(super) struct Answers<'a> {
     messages: &'a [Message],
     /// The number of the first message.
     first: u32,
-    /// Places of the messages that have no answer yet.
+    /// Indexes of the messages that have no answer yet.
     missing: BTreeSet<usize>,
     refusal: Option<Refusal>,
 }
@@ -78,7 +78,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Whether every message that wants an answer has one.
+    /// Whether every message that needs an answer has one.
     pub(super) fn are_complete(&self) -> bool {
         self.missing.is_empty()
     }
@@ -136,7 +136,7 @@ mod tests {
         ]
     }
 
-    /// What the kernel says about the message at a place.
+    /// The kernel's answer to the message at an index.
     fn answer(index: u32, code: i32) -> Vec<u8> {
         let mut bytes = 36u32.to_ne_bytes().to_vec();
         bytes.extend(ERROR.to_ne_bytes());

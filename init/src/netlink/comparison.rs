@@ -1,6 +1,6 @@
-//! Our table as the kernel has it, compared with the rules that are wanted.
+//! Our table in the kernel, compared with the expected rules.
 //!
-//! What the kernel adds on its own, which is counts and defaults, makes no difference; comments make none either.
+//! Counters and defaults that the kernel adds are ignored, and so are comments.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::netlink::refusal::Refusal;
 use crate::netlink::socket::Socket;
 use crate::rules::{Chain, Rule, RuleSet, Set, TABLE, TableFamily};
 
-/// What differs, one line each; nothing when the kernel has what is wanted.
+/// What differs, one line each; nothing when the kernel has what is expected.
 ///
 /// # Errors
 /// When the kernel does not list its rules.
@@ -122,7 +122,7 @@ fn same_rule(rule: &Rule, family: TableFamily, installed: Reader<'_>) -> bool {
             })
 }
 
-/// Whether two expressions do the same. What the kernel tells beyond what was asked for is a default when it is zero.
+/// Whether two expressions do the same. A value that the kernel adds is a default when it is zero.
 fn same_expression(expected: Reader<'_>, installed: Reader<'_>) -> bool {
     let name = expected.text(1);
     let (Some(expected), Some(data), true) = (
@@ -134,7 +134,7 @@ fn same_expression(expected: Reader<'_>, installed: Reader<'_>) -> bool {
     };
     let is_default = |kind: u16, value: &[u8]| match name {
         Some("counter") => true,
-        // A redirect to one port is told as one to a range of it.
+        // A redirect to one port is listed as one to a range of it.
         Some("redir") if kind == LAST_PORT => expected.value(FIRST_PORT) == Some(value),
         _ => value.iter().all(|byte| *byte == 0),
     };
@@ -148,7 +148,7 @@ fn same_expression(expected: Reader<'_>, installed: Reader<'_>) -> bool {
 const FIRST_PORT: u16 = 1;
 const LAST_PORT: u16 = 2;
 
-/// Whether all that is wanted is there with the same value, whatever else the kernel tells.
+/// Whether all that is expected is there with the same value, whatever else the kernel lists.
 fn contains(installed: Reader<'_>, expected: Reader<'_>) -> bool {
     expected.marked().all(|(kind, is_nested, expected)| {
         installed.value(kind).is_some_and(|installed| {
@@ -161,7 +161,7 @@ fn contains(installed: Reader<'_>, expected: Reader<'_>) -> bool {
     })
 }
 
-/// Whether both hold the same.
+/// Whether both have the same attributes.
 fn same(expected: Reader<'_>, installed: Reader<'_>) -> bool {
     contains(installed, expected)
         && installed
@@ -213,7 +213,7 @@ fn compare_set(
     Ok(())
 }
 
-/// Where a range begins or has ended. The end before the first range, which nft adds, says nothing.
+/// Where a range begins or has ended. The end before the first range, which nft adds, is ignored.
 fn edge(element: Reader<'_>) -> Option<(Vec<u8>, bool)> {
     let key = element.nested(1)?.value(1)?.to_vec();
     let is_end = element.number(3).is_some_and(|flags| flags & 1 != 0);

@@ -1,4 +1,4 @@
-//! Tables, chains and rules of others: found, so that what istio-init left behind can be told from the rest and removed.
+//! Tables, chains and rules of other programs: those that istio-init left behind are found and removed.
 //!
 //! Whatever jumps to a chain of istio-init, and those chains, are removed; every other rule and chain stays.
 
@@ -39,7 +39,7 @@ pub struct StaleRules {
 }
 
 /// Looks for what istio-init left behind in nf_tables: in the tables it had to itself, and in those of these families that
-/// iptables made, where ours are a leftover too.
+/// iptables made, where ours are stale too.
 ///
 /// # Errors
 /// When the kernel does not list its rules.
@@ -160,7 +160,7 @@ fn chains(kernel: &mut Socket, family: u8, table: &str) -> Result<Vec<String>, R
     Ok(chains.collect())
 }
 
-/// As much of a rule as tells whether it is a leftover.
+/// The parts of a rule that show whether istio-init left it behind.
 struct ForeignRule {
     chain: String,
     handle: Vec<u8>,

@@ -31,7 +31,7 @@ pub fn replace(rules: &RuleSet, old: Old, removals: Vec<Message>) -> Vec<Message
 }
 
 /// The same transaction, which the kernel refuses with `ERESTART` when its rules are of another generation by then: when
-/// somebody has changed any since they were read.
+/// any has changed since they were read.
 pub fn unless_changed(mut transaction: Vec<Message>, generation: u32) -> Vec<Message> {
     if let Some(begin) = transaction.first_mut() {
         let attributes = Attributes::new().number(1, generation);
@@ -110,8 +110,8 @@ impl Transaction {
         }
     }
 
-    /// The kernel answers in order, and says nothing good of a message before it has looked at all. So what it says of
-    /// the last one says enough, unless it has complained before.
+    /// The kernel answers in order, and acknowledges no message before it has read all. So its answer to
+    /// the last one is enough, unless it has reported an error before.
     fn end(mut self) -> Vec<Message> {
         let last = self.messages.pop();
         self.messages.extend(last.map(Message::acknowledged));
@@ -207,7 +207,7 @@ impl Transaction {
 /// Room for what a rule has beside its expressions.
 const RULE_LENGTH: usize = 160;
 
-/// The attributes that say where the kernel enters a chain.
+/// The attributes of the hook at which the kernel enters a chain.
 pub(super) fn hook(name: ChainName) -> Attributes {
     let Some(hook) = name.hook() else {
         return Attributes::new();

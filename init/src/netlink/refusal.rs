@@ -42,7 +42,7 @@ impl Refusal {
     }
 }
 
-/// The kernel's words for a feature it does not have.
+/// The kernel's errors for a feature that it does not have.
 const LACKING: [Errno; 4] = [
     Errno::EOPNOTSUPP,
     Errno::ENOENT,
@@ -50,7 +50,7 @@ const LACKING: [Errno; 4] = [
     Errno::EAFNOSUPPORT,
 ];
 
-/// One line that also says what to do.
+/// One line, with what to do.
 impl fmt::Display for Refusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -23,7 +23,7 @@ mod model;
 /// The injector's flags without annotations.
 const INJECTED: &str = "-p 15001 -z 15006 -u 1337 -m REDIRECT -i * -x  -b * -d 15090,15021,15020";
 
-/// Makes an intent from a command line, words split at single blanks, and variables `NAME=value`.
+/// Makes an intent from a command line, split at single blanks, and variables `NAME=value`.
 fn intent(line: &str, variables: &[&str], addresses: &[&str]) -> Intent {
     let environment = |name: &str| {
         variables

@@ -66,7 +66,7 @@ impl Owner {
     }
 }
 
-/// Ids that nobody can have: setting them changes nothing, and answers with what is set.
+/// Invalid ids: setting them changes nothing, and returns the current one.
 const NOBODY_UID: Uid = Uid::from_raw(u32::MAX);
 const NOBODY_GID: Gid = Gid::from_raw(u32::MAX);
 

@@ -17,7 +17,7 @@ mod conditions;
 pub fn render(rules: &RuleSet) -> String {
     let mut text = String::new();
     let (ipv4, ipv6) = (tables(rules, Family::Ipv4), tables(rules, Family::Ipv6));
-    // Without any rule for IPv6, nobody is going to load the text for it.
+    // Without any rule for IPv6, its text is not loaded.
     let alone = ipv6.iter().all(|table| table.chains.is_empty());
     for (ipv4, ipv6) in ipv4.iter().zip(&ipv6) {
         let names = rules.chains.iter().map(|chain| chain.name);
@@ -107,7 +107,7 @@ impl Table {
     }
 }
 
-/// The tables that a plan may write to, in the order a packet meets them.
+/// The tables that a plan may write to, in the order in which packets pass them.
 const TABLES: [&str; 4] = ["raw", "mangle", "nat", "filter"];
 
 fn table_of(name: ChainName) -> &'static str {

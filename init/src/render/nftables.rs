@@ -89,7 +89,7 @@ impl Display for Line<'_> {
             Action::Leave => out.write_str("accept")?,
             Action::Redirect(port) => write!(out, "redirect to :{port}")?,
             Action::Deliver { port, mark } => {
-                // nft wants the family said again, where the table has more than one.
+                // nft requires the family again, where the table has more than one.
                 let family = match self.0.family() {
                     _ if self.1 == TableFamily::Ip => "",
                     Some(Family::Ipv4) => "ip ",

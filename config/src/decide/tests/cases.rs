@@ -296,7 +296,7 @@ impl World {
     }
 }
 
-/// A cluster in words.
+/// The description of a cluster.
 fn describe(cluster: &Cluster) -> String {
     let mut text = String::new();
     match &cluster.discovery {

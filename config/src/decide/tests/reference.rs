@@ -71,7 +71,7 @@ impl<'o> Reference<'o> {
         let bind = own.then_some(to);
         let chains = self.chains(bind, port);
         let name = (call.protocol == "tls").then_some(call.host);
-        // Ranges first, the longest that has something for the call; then HTTP; then ways without a range.
+        // Ranges first, the longest that has something for the call; then HTTP; then chains without a range.
         let mut lengths: Vec<u8> = chains
             .iter()
             .filter_map(|chain| chain.range)
@@ -277,7 +277,7 @@ impl<'o> Reference<'o> {
         }
     }
 
-    /// Whose a host is on a port: a VirtualService that has a host nobody registered, or a service.
+    /// The owner of a host on a port: a VirtualService with a host that no service has, or a service.
     fn virtual_host(&self, port: u16, host: &str) -> Option<Owner<'o>> {
         let services: Vec<&Service> = self
             .on(port)

@@ -55,7 +55,7 @@ fn service_entry(at: usize) -> impl Strategy<Value = String> {
     )
 }
 
-/// A VirtualService; its answers say whose they are.
+/// A VirtualService; its answers have its number.
 fn virtual_service(at: usize) -> impl Strategy<Value = String> {
     let port = || prop::option::of(pick(&PORTS));
     let http = prop::collection::vec(

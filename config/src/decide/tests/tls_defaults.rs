@@ -1,4 +1,4 @@
-//! MeshConfig `tlsDefaults`, and who goes by them.
+//! MeshConfig `tlsDefaults`, and what they apply to.
 
 use super::*;
 use crate::model::tls::{CipherSuite, ClientTls, Curve, Hashed, ServerTls};

@@ -1,4 +1,4 @@
-//! Services that nobody sees, and namespaces that see the same.
+//! Services that no namespace sees, and namespaces with the same view.
 
 use super::*;
 

@@ -65,7 +65,7 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// A document in which every scalar is asked for as text, the way the wire types do.
+/// A document in which every scalar is read as text, as the wire types do.
 #[derive(Debug, PartialEq)]
 struct Text(Value);
 

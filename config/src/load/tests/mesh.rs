@@ -12,7 +12,7 @@ fn policy(mode: &str) -> String {
     format!("outboundTrafficPolicy: {{mode: {mode}}}\n")
 }
 
-/// The outbound policy of some texts, and what is told.
+/// The outbound policy of some texts, and the problems.
 fn outcome(texts: &[(&str, &str)], mesh_config: Option<&str>) -> (OutboundPolicy, Vec<String>) {
     let texts: Vec<Text> = texts.iter().map(|(file, yaml)| text(file, yaml)).collect();
     let mesh_config = mesh_config.map(|yaml| text("mesh", yaml));

@@ -1,5 +1,5 @@
-//! VirtualServices that Istio makes of the objects of other APIs. They say so in an annotation, and mean some of their
-//! words as those APIs do.
+//! VirtualServices that Istio makes of the objects of other APIs. An annotation marks them, and some of their
+//! fields mean what they mean in those APIs.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use crate::model::route::rule::{HttpAction, HttpRoute};
 use crate::value::StringMatch;
 use crate::wire::envelope::Metadata;
 
-/// The annotation, and what it may say: `gateway` for the Gateway API, `ingress` for Ingress.
+/// The annotation, and its values: `gateway` for the Gateway API, `ingress` for Ingress.
 const SEMANTICS: &str = "internal.istio.io/route-semantics";
 
 /// The mark of a redirect that replaces only the matched prefix.
 const PREFIX_MARK: &str = "%PREFIX()%";
 
-/// Gives the rules of a VirtualService the meaning that its annotation asks for.
+/// Gives the rules of a VirtualService the meaning that its annotation selects.
 pub(crate) fn interpret(rules: &mut [Arc<HttpRoute>], metadata: &Metadata) {
     let semantics = metadata.annotations.get(SEMANTICS).map(String::as_str);
     let gateway = semantics == Some("gateway");

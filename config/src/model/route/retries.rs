@@ -1,4 +1,4 @@
-//! `retries` of an HTTP rule. MeshConfig's default uses the same words.
+//! `retries` of an HTTP rule. MeshConfig's default has the same fields.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub struct Retries {
     pub attempts: u32,
     /// `perTryTimeout`.
     pub try_timeout: Option<Duration>,
-    /// `retryOn`, words only, lower case.
+    /// The named conditions of `retryOn`, in lower case.
     pub on: Vec<Arc<str>>,
     /// Numbers of `retryOn`.
     pub statuses: Vec<u16>,
@@ -26,7 +26,7 @@ pub struct Retries {
     pub other_priorities: bool,
 }
 
-/// The words of `retryOn` that Envoy knows.
+/// The conditions of `retryOn` that Envoy has.
 const CONDITIONS: [&str; 17] = [
     "5xx",
     "gateway-error",
@@ -74,7 +74,7 @@ const DEFAULT: [&str; 5] = [
     "retriable-status-codes",
 ];
 
-/// The word that lets the numbers of `retryOn` count; it need not be written.
+/// The condition that makes the numbers of `retryOn` count; it need not be written.
 const BY_STATUS: &str = "retriable-status-codes";
 
 /// Reads a retry policy.

@@ -20,7 +20,7 @@ use crate::wire::telemetry as wire;
 /// The shortest `reportingInterval`.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 
-/// The words of `match.metric`; `None` is all of them.
+/// The values of `match.metric`; `None` is all of them.
 const METRICS: [(&str, Option<Metric>); 11] = [
     ("ALL_METRICS", None),
     ("REQUEST_COUNT", Some(Metric::RequestCount)),
@@ -41,7 +41,7 @@ pub(crate) fn parse(
     meta: &Arc<Meta>,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Telemetry> {
-    // That they are not supported was told when they were read.
+    // They were reported as unsupported when they were read.
     if wire.target_ref.is_some() || !wire.target_refs.is_empty() {
         return None;
     }
@@ -300,7 +300,7 @@ fn is_outbound(diagnostics: &mut Diagnostics<'_>, mode: Option<&str>) -> bool {
     word(diagnostics, "match.mode", mode, &modes, what).unwrap_or(true)
 }
 
-/// One of the words of an enumeration; empty gives the first. `None` for another word, with a warning that says what
+/// One of the values of an enumeration; empty gives the first. `None` for another value, with a warning that names what
 /// happens then.
 fn word<T: Copy>(
     diagnostics: &mut Diagnostics<'_>,
@@ -324,7 +324,7 @@ fn word<T: Copy>(
     choice.map(|(_, value)| *value)
 }
 
-/// An expression. `effects` say what happens where it is none, and where an attribute is one that nobody knows.
+/// An expression. `effects` are what happens where it is none, and where an attribute is unknown.
 fn expression(
     diagnostics: &mut Diagnostics<'_>,
     part: &str,

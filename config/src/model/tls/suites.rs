@@ -2,7 +2,7 @@
 
 use crate::problem::Diagnostics;
 
-/// The cipher suites of TLS 1.2 that are spoken here.
+/// The cipher suites of TLS 1.2 that egret supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CipherSuite {
     /// `ECDHE-ECDSA-AES128-GCM-SHA256`.
@@ -53,7 +53,7 @@ const SUPPORTED: [(&str, &str, CipherSuite); 6] = [
     ),
 ];
 
-/// What Istio knows besides, all of it without forward secrecy or with CBC.
+/// Istio's other suites, all of them without forward secrecy or with CBC.
 const WEAK: [&str; 9] = [
     "ECDHE-ECDSA-AES128-SHA",
     "ECDHE-RSA-AES128-SHA",
@@ -72,8 +72,8 @@ const OF_TLS13: [&str; 3] = [
     "TLS_CHACHA20_POLY1305_SHA256",
 ];
 
-/// Reads names of suites in order. Empty is all of them; `None` means that names were given and none of them can be
-/// spoken, which leaves TLS 1.3.
+/// Reads names of suites in order. Empty is all of them; `None` means that names were given and none of them is
+/// supported, which leaves TLS 1.3.
 pub(super) fn parse(
     names: &[String],
     diagnostics: &mut Diagnostics<'_>,

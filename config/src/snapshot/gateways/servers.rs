@@ -187,7 +187,7 @@ impl<'o> Build<'_, 'o, '_> {
     }
 }
 
-/// The label of a service whose port numbers Gateways do not mean.
+/// The label of a service whose ports Gateways do not translate to target ports.
 const NO_TRANSLATION: &str = "experimental.istio.io/disable-gateway-port-translation";
 
 /// The first server of a port, which decides what others may share the port with it.
@@ -225,7 +225,7 @@ fn is_plain(server: &Server) -> bool {
     matches!(kind_of(server), ServerKind::Http | ServerKind::Tcp)
 }
 
-/// Whether a server says anything about TLS: of two with one name the second is left out.
+/// Whether a server has TLS settings: of two with one name the second is left out.
 fn has_tls(server: &Server) -> bool {
     server.tls != ServerTlsMode::None
 }

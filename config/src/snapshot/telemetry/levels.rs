@@ -31,7 +31,7 @@ pub(super) fn levels<'o>(
     levels
 }
 
-/// The oldest object of a namespace without selector; the others are told of.
+/// The oldest object of a namespace without selector; the others are reported.
 fn general<'o>(
     objects: &'o Objects,
     namespace: &Arc<str>,

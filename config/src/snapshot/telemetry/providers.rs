@@ -39,7 +39,7 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    /// What providers for it are, in the words of MeshConfig.
+    /// MeshConfig's names of providers for it.
     fn kinds(self) -> &'static str {
         match self {
             Self::AccessLogs => "envoyFileAccessLog",
@@ -71,7 +71,7 @@ impl<'m, 'f> Providers<'m, 'f> {
                     omit_empty: false,
                 }),
                 _ if name.eq_ignore_ascii_case(PROMETHEUS) => Provider::Prometheus,
-                // Istio declares it without being asked, too.
+                // Istio declares it by default, too.
                 "stackdriver" => Provider::Unsupported("stackdriver"),
                 _ => Provider::Unknown,
             };
@@ -94,7 +94,7 @@ impl<'m, 'f> Providers<'m, 'f> {
         }
     }
 
-    /// Tells of a name that means no provider for a purpose. `effect` says what happens instead.
+    /// Reports a name that means no provider for a purpose. `effect` is what happens instead.
     pub(super) fn report_unusable(&mut self, named: &Named<'_>, purpose: Purpose, effect: &str) {
         let reason = match self.find(&named.name) {
             Provider::Unknown => format!("no such provider: {effect}"),
@@ -110,7 +110,7 @@ impl<'m, 'f> Providers<'m, 'f> {
         self.add(named, reason, hint);
     }
 
-    /// Tells of an element of `accessLogging` that is about no provider at all.
+    /// Reports an element of `accessLogging` without a provider, where none is in force.
     pub(super) fn report_nothing_in_force(&mut self, meta: &Meta, index: usize) {
         self.findings.add(Problem {
             field: format!("spec.accessLogging[{index}]"),
@@ -121,7 +121,7 @@ impl<'m, 'f> Providers<'m, 'f> {
         });
     }
 
-    /// Tells of a name, or of what it means.
+    /// Reports a problem of a name, or of what it means.
     pub(super) fn add(&mut self, named: &Named<'_>, reason: String, hint: String) {
         let problem = match named.object {
             Some(meta) => Findings::warning(meta),

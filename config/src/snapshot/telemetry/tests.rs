@@ -1,4 +1,4 @@
-//! What levels say together, as users write it and as it is compiled.
+//! The merged settings of levels, as users write them and as they are compiled.
 
 use super::*;
 use crate::labels::Labels;

@@ -23,7 +23,7 @@ pub(crate) enum Broken {
     Rule(String),
 }
 
-/// What a value is read as. Formats in which a word can be several things ask for it.
+/// What a value is read as. Formats in which a scalar can have several types need it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Want {
     /// What it looks like.
@@ -323,7 +323,7 @@ impl<'de, A: MapAccess<'de>> AnyMap<'de> for Access<A, A::Error> {
     }
 }
 
-/// [`read`] as serde wants it.
+/// [`read`] for serde.
 pub(crate) struct Seed<'r, 'de>(pub(crate) Read<'r, 'de>);
 
 impl<'de> DeserializeSeed<'de> for Seed<'_, 'de> {

@@ -9,7 +9,7 @@ use crate::wire::unsupported::Message;
 /// One step from a document's root towards a value.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// A field that a shape knows, in its snake-case name.
+    /// A field of a shape, in its snake-case name.
     Field(&'static str),
     /// A key of a map whose keys belong to the user.
     Key(String),
@@ -31,13 +31,13 @@ pub(crate) struct Ignored {
 /// Why a field has no effect.
 #[derive(Clone, Debug)]
 pub(crate) enum Why {
-    /// No shape knows it; maybe a known field of the same object has nearly the same name.
+    /// No shape has it; maybe a known field of the same object has nearly the same name.
     Unknown(Option<String>),
     /// egret does not act on it yet; what happens, and what to write instead.
     Unsupported(Message),
 }
 
-/// How many fields without effect are told of a document.
+/// The most fields without effect that are reported of a document.
 const IGNORED_MAX: usize = 50;
 
 /// Where the reader of one document stands, and what it met there.

@@ -44,7 +44,7 @@ fn collect(schema: &Schema, path: &str, paths: &mut BTreeMap<String, Read>) {
     }
 }
 
-/// Every field that the shapes of Istio's kinds know.
+/// Every field of the shapes of Istio's kinds.
 fn known() -> BTreeMap<String, Read> {
     use crate::wire::destination_rule::DestinationRule;
     use crate::wire::gateway::Gateway;

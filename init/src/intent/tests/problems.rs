@@ -1,4 +1,4 @@
-//! What is wrong with flags and variables, and how it is told.
+//! Problems of flags and variables, and their messages.
 
 use super::*;
 

@@ -313,7 +313,7 @@ fn ranges_are_masked_and_single_addresses_are_not() {
     );
 }
 
-/// What a kernel may lack is asked of each message, so that an error names the one module that would help.
+/// Each message has the features that a kernel may lack, so that an error names the one module that would help.
 #[test]
 fn messages_name_the_modules_they_need() {
     let rule = |matches, action| Rule {

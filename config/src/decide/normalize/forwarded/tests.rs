@@ -26,7 +26,7 @@ fn proxies_in_front_of_a_gateway_are_trusted_as_far_as_there_are() {
         (0, "10.34.0.140", "http", "8443"),
         (1, "2.2.2.2", "https", "443"),
         (2, "1.1.1.1", "https", "443"),
-        // More than there are addresses: nobody vouches for what is there.
+        // More than there are addresses: none of them is trusted.
         (4, "10.34.0.140", "https", "443"),
     ] {
         let topology = Topology {

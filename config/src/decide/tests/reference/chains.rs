@@ -1,4 +1,4 @@
-//! The ways of byte streams, as the reference compares them.
+//! The chains of byte streams, as the reference compares them.
 
 use ipnet::IpNet;
 
@@ -6,13 +6,13 @@ use crate::host::HostPattern;
 use crate::model::service::Service;
 use crate::model::virtual_service::WeightedDestination;
 
-/// A way for byte streams, with the one condition it stands for.
+/// A chain for byte streams, with its one condition.
 pub(super) struct StreamChain<'o> {
     /// Destination range; `None` is every address.
     pub(super) range: Option<IpNet>,
     /// Server name; `None` is anything at all.
     pub(super) name: Option<HostPattern>,
-    /// Only TLS whose name nobody lists.
+    /// Only TLS whose name no other chain lists.
     pub(super) unlisted: bool,
     pub(super) to: Destinations<'o>,
 }
@@ -23,7 +23,7 @@ pub(super) enum Destinations<'o> {
     Rule(&'o [WeightedDestination], u16),
 }
 
-/// Adds a way for each of the ranges; for every address where there are none.
+/// Adds a chain for each of the ranges; for every address where there are none.
 pub(super) fn add<'o>(
     chains: &mut Vec<StreamChain<'o>>,
     ranges: &[IpNet],
@@ -46,7 +46,7 @@ pub(super) fn add<'o>(
     }
 }
 
-/// The way for a stream among those of one range: by its name, the most specific; of equal ones the first.
+/// The chain for a stream among those of one range: by its name, the most specific; of equal ones the first.
 pub(super) fn best<'w, 'o>(
     chains: impl Iterator<Item = &'w StreamChain<'o>>,
     name: Option<&str>,

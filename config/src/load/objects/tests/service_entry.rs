@@ -1,4 +1,4 @@
-//! What is told about ServiceEntries, and the services they become.
+//! Problems of ServiceEntries, and the services they become.
 
 use crate::model::meta::ExportTo;
 use crate::model::service::Resolution;

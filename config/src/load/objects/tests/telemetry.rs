@@ -1,4 +1,4 @@
-//! What is told about Telemetries and about providers. Nothing of it takes the rest of an object away.
+//! Problems of Telemetries and of providers. None of them removes the rest of an object.
 
 use crate::load::load;
 use crate::model::objects::Objects;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The targets, one a line: file, format, and what else is said.
+/// The targets, one a line: file, format, and other settings.
 fn access_logs(content: &str) -> (Vec<String>, Vec<String>) {
     let (snapshot, problems) = snapshot(content);
     let targets = snapshot.telemetry.access_logs.iter().map(|target| {

@@ -10,7 +10,7 @@ const MESH: &str = "extensionProviders:\n- {name: otel, opentelemetry: {service:
 
 const SERVICES: &str = "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: otel, namespace: bank}\nspec: {hosts: [otel.test], exportTo: ['.'], ports: [{number: 4317, name: grpc, protocol: GRPC}], resolution: DNS}\n---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: zip, namespace: tools}\nspec: {hosts: [zip.test], ports: [{number: 9411, name: http, protocol: HTTP}], resolution: STATIC, endpoints: [{address: 192.0.2.1}]}\n---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: none, namespace: tools}\nspec: {hosts: [none.test], ports: [{number: 9411, name: http, protocol: HTTP}], resolution: NONE}\n";
 
-/// How often it is told that nothing sends spans yet, which is taken out.
+/// Removes the problems that nothing sends spans yet, and returns their number.
 fn unsent(problems: &mut Vec<String>) -> usize {
     let all = problems.len();
     problems.retain(|problem| !problem.contains("no spans are sent"));

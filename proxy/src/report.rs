@@ -4,6 +4,7 @@
 
 pub mod stream_bytes;
 pub mod facts;
+pub mod call_destination;
 pub mod now;
 pub mod attributes;
 pub mod expression_text;
@@ -12,3 +13,4 @@ pub mod access_log;
 pub mod reporter;
 pub mod overload;
 pub mod metrics;
+pub mod destinations;

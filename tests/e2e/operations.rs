@@ -3,7 +3,10 @@
 pub(crate) mod reload;
 pub(crate) mod sandbox;
 pub(crate) mod access_log;
+pub(crate) mod log_formats;
 pub(crate) mod admin;
+pub(crate) mod destinations;
+pub(crate) mod home_page;
 pub(crate) mod metrics;
 pub(crate) mod signals;
 pub(crate) mod hot_restart;

@@ -31,6 +31,7 @@ use crate::http::informational::InformationalSender;
 use crate::http::outgoing::Outgoing;
 use crate::http::{answer, connect, cors, deadline, fault, forward, headers, upgrade};
 use crate::proxy::Proxy;
+use crate::report::call_destination::CallDestination;
 use crate::report::facts::Part;
 use crate::report::reporter::RequestWire;
 
@@ -82,6 +83,12 @@ pub async fn exchange(
     context.facts.decision.verdict = Some(OutcomeKind::of_exchange(&decision));
     context.facts.decision.route.clone_from(&decision.route);
     context.facts.set_reasons(&decision.trail);
+    debug!(
+        destination = %CallDestination(&context.facts),
+        verdict = OutcomeKind::of_exchange(&decision).name(),
+        reasons = %decision.trail,
+        "request decided"
+    );
     let mut edits = ResponseEdits {
         changes: changes(&decision),
         cors: None,

@@ -12,7 +12,7 @@ pub fn json(problem: &Problem) -> Value {
         "field": problem.field,
         "value": problem.value,
         "reason": problem.reason,
-        "instead": problem.instead,
+        "instead": problem.hint,
     });
     with_location(value, &problem.location)
 }

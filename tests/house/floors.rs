@@ -18,7 +18,7 @@ const CONFIG: &[&[&str]] = &[
         "value",
     ],
     &["problem", "re2"],
-    &["expression"],
+    &["expression", "trace"],
     &["log_format"],
     &["wire"],
     &["model"],

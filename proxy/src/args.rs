@@ -289,8 +289,10 @@ impl Run {
                 Mode::Gateway => (Arc::default(), Vec::new()),
             },
             surroundings: Surroundings {
+                pod: set("POD_NAME").map(Arc::from),
                 workload: set("ISTIO_META_WORKLOAD_NAME").map(Arc::from),
                 cluster: set("ISTIO_META_CLUSTER_ID").map(Arc::from),
+                mesh: set("ISTIO_META_MESH_ID").map(Arc::from),
             },
             access_log_reasons: self.access_log_reasons,
             threads: self.threads.unwrap_or_else(threads_default),

@@ -11,3 +11,4 @@ pub mod access_log;
 pub mod reporter;
 pub mod overload;
 pub mod metrics;
+pub mod spans;

@@ -18,6 +18,7 @@ pub mod destination;
 pub mod shard;
 pub mod istio;
 pub mod own;
+pub mod spans;
 pub mod registry;
 #[cfg(test)]
 mod tests;

@@ -11,10 +11,14 @@ pub const UNKNOWN: &str = "unknown";
 /// What only the environment says about the workload that a proxy works for.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
+    /// The name of the pod (`POD_NAME`).
+    pub pod: Option<Arc<str>>,
     /// The name of the workload (`ISTIO_META_WORKLOAD_NAME`).
     pub workload: Option<Arc<str>>,
     /// The id of the Kubernetes cluster (`ISTIO_META_CLUSTER_ID`).
     pub cluster: Option<Arc<str>>,
+    /// The id of the mesh (`ISTIO_META_MESH_ID`).
+    pub mesh: Option<Arc<str>>,
 }
 
 /// The source of the calls, in the words of Istio's labels.

@@ -14,6 +14,7 @@ use crate::report::metrics::istio::IstioFamilies;
 use crate::report::metrics::own::OwnFamilies;
 use crate::report::metrics::series::CallBuckets;
 use crate::report::metrics::shard::Shard;
+use crate::report::metrics::spans::SpanCounters;
 
 /// Nanoseconds of a millisecond.
 const NANOS: f64 = 1e6;
@@ -24,6 +25,8 @@ pub struct Metrics {
     context: Arc<Context>,
     /// One of each worker that there ever was.
     shards: Mutex<Vec<Arc<Shard>>>,
+    /// What becomes of spans.
+    pub spans: Arc<SpanCounters>,
 }
 
 impl Metrics {
@@ -38,6 +41,7 @@ impl Metrics {
         Self {
             context: Arc::new(Context::new(mode, identity, buckets, current)),
             shards: Mutex::default(),
+            spans: Arc::default(),
         }
     }
 
@@ -65,6 +69,7 @@ impl Metrics {
         }
         let mut families = istio.finish();
         families.extend(own.finish(&self.context));
+        families.extend(self.spans.families());
         families
     }
 }

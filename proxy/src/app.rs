@@ -19,12 +19,13 @@ use jiff::Timestamp;
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio::{runtime, task};
 use tracing::{error, info, warn};
 
 use crate::admin::Admin;
 use crate::admin::serve::Pages;
+use crate::app::access_log::Reports;
 use crate::app::end::Requests;
 use crate::connection::ListenerKind;
 use crate::current::Current;
@@ -43,6 +44,8 @@ use crate::report::metrics::identity::Identity;
 use crate::report::metrics::registry::Metrics;
 use crate::report::overload::OverloadWarning;
 use crate::report::reporter::{Reporter, Sink};
+use crate::report::spans::Spans;
+use crate::report::spans::pace::Pace;
 use crate::settings::Settings;
 use crate::source::compile::Terms;
 use crate::source::files::follow::{FileSource, LoadError};
@@ -51,6 +54,8 @@ use crate::sys::limits;
 use crate::sys::limits::OpenFiles;
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
+use crate::trace::collector::Collector;
+use crate::trace::exporter::Exporter;
 
 /// Where the pod's name servers are.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -66,6 +71,9 @@ const FILES_OF_A_WORKER: u64 = 8;
 
 /// With fewer descriptors for calls than this a worker is worth a warning.
 const FILES_FEW: usize = 64;
+
+/// How long the last spans may take to be sent.
+const LAST_SPANS: Duration = Duration::from_millis(800);
 
 /// How long a worker may take to let go of what it was serving.
 const WORKER_END: Duration = Duration::from_secs(1);
@@ -116,13 +124,19 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     };
     let (source, snapshot) = FileSource::load(settings.source.clone(), terms, status.clone())?;
     let access_log = Arc::new(AccessLog::new(settings.access_log_reasons));
-    let sinks: [Arc<dyn Sink>; 2] = [access_log.clone(), Arc::new(OverloadWarning::default())];
     let current = Arc::new(Current::new(snapshot));
     let metrics = Metrics::new(
         settings.workload.mode,
         Identity::of(&settings.workload, &settings.surroundings),
         Arc::clone(&current),
     );
+    let (spans, queued_spans) = Spans::new(Arc::clone(&metrics.spans));
+    let spans = Arc::new(spans);
+    let sinks: [Arc<dyn Sink>; 3] = [
+        access_log.clone(),
+        Arc::new(OverloadWarning::default()),
+        spans.clone(),
+    ];
     let shared = Shared {
         own: Arc::new(OwnSockets::new(Arc::clone(&current))),
         current,
@@ -168,7 +182,13 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     }
 
     source.announce();
-    access_log::configure(&access_log, &shared.reporter, &shared.current.load());
+    let reports = Reports {
+        access_log: Arc::clone(&access_log),
+        spans: Arc::clone(&spans),
+        reporter: Arc::clone(&shared.reporter),
+        surroundings: settings.surroundings.clone(),
+    };
+    access_log::configure(&reports, &shared.current.load());
     let (commands, received) = mpsc::unbounded_channel();
     let ready = Ready::new();
     let starting = ready.wait_for("start");
@@ -208,14 +228,18 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         .map_err(refused("wait for DNS queries"))?;
     // From now on: what was opened before is needed by all calls.
     open_files.keep_reserve();
-    LocalSet::new().block_on(&control, async {
+    let local = LocalSet::new();
+    let exporting = local.block_on(&control, async {
         let look = Arc::new(Notify::new());
         task::spawn_local(source.follow(Arc::clone(&shared.current), Arc::clone(&look)));
         task::spawn_local(access_log::keep_configured(
             Arc::clone(&shared.current),
-            Arc::clone(&access_log),
-            Arc::clone(&shared.reporter),
+            reports.clone(),
         ));
+        let counters = Arc::clone(&shared.metrics.spans);
+        let collector = Collector::new(&shared);
+        let exporter = Exporter::new(Arc::clone(&spans), queued_spans, collector, counters);
+        let exporting = task::spawn_local(exporter.run());
         task::spawn_local(refresh_rate::keep_configured(
             Arc::clone(&shared.current),
             Arc::clone(&shared.names),
@@ -240,8 +264,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
             handovers,
             look: &look,
             current: &shared.current,
-            access_log: &access_log,
-            reporter: &shared.reporter,
+            reports: &reports,
             drain: &shared.drain,
             drain_time: settings.drain_time,
             has_inbound: settings.workload.mode == Mode::Sidecar,
@@ -250,9 +273,13 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         };
         let end = requests.until_end(&mut ports).await;
         end::drain(end, &shared, ports, pages, requests).await;
+        exporting
     });
     end(workers);
     access_log.flush(WORKER_END);
+    spans.set_pace(Pace::Last);
+    // What is not sent by then is lost.
+    let _ = local.block_on(&control, async { timeout(LAST_SPANS, exporting).await });
     info!("ended");
     Ok(())
 }

@@ -21,6 +21,7 @@
 //! - [`http`]: requests decided, sent, tried again, answered
 //! - [`connection`]: one connection: its original destination, the walk, TCP
 //! - [`source`]: files read, watched, compiled and published
+//! - [`trace`]: spans sent to a collector
 //! - [`listen`]: sockets, accept loops, and workers
 //! - [`commands`]: `explain` and `check`
 //! - [`admin`]: the admin pages
@@ -47,6 +48,7 @@ pub mod proxy;
 pub mod http;
 pub mod connection;
 pub mod source;
+pub mod trace;
 pub mod listen;
 pub mod commands;
 pub mod admin;

@@ -40,7 +40,7 @@ const PROXY: &[&[&str]] = &[
     &["proxy"],
     &["http"],
     &["connection"],
-    &["listen", "source"],
+    &["listen", "source", "trace"],
     &["commands"],
     &["admin"],
     &["settings"],

@@ -4,6 +4,7 @@
 
 mod build;
 pub mod grpc;
+pub mod pace;
 pub mod plan;
 pub mod record;
 
@@ -11,18 +12,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::report::facts::Facts;
 use crate::report::metrics::spans::SpanCounters;
 use crate::report::now::Now;
 use crate::report::reporter::Sink;
+use crate::report::spans::pace::Pace;
 use crate::report::spans::plan::SpanPlan;
 use crate::report::spans::record::{QueuedSpan, Span};
 
 /// Spans that wait to be exported, at most.
 pub const QUEUE_MAX: usize = 2048;
+
+/// With so many spans waiting the exporter is woken.
+const MANY: usize = 500;
 
 /// Makes spans and queues them. Shared by all workers.
 #[derive(Debug)]
@@ -30,6 +35,8 @@ pub struct Spans {
     plan: ArcSwapOption<SpanPlan>,
     queue: mpsc::Sender<QueuedSpan>,
     counters: Arc<SpanCounters>,
+    many: Notify,
+    pace: watch::Sender<Pace>,
 }
 
 impl Spans {
@@ -40,6 +47,8 @@ impl Spans {
             plan: ArcSwapOption::empty(),
             queue,
             counters,
+            many: Notify::new(),
+            pace: watch::Sender::default(),
         };
         (spans, queued)
     }
@@ -47,6 +56,25 @@ impl Spans {
     /// Makes spans by this plan from now on; without one none are made.
     pub fn set_plan(&self, plan: Option<Arc<SpanPlan>>) {
         self.plan.store(plan);
+    }
+
+    /// Exports sooner from now on; never later than before.
+    pub fn set_pace(&self, pace: Pace) {
+        self.pace.send_if_modified(|known| {
+            let changes = *known < pace;
+            *known = pace.max(*known);
+            changes
+        });
+    }
+
+    /// How soon spans are to be exported.
+    pub fn pace(&self) -> watch::Receiver<Pace> {
+        self.pace.subscribe()
+    }
+
+    /// Returns when many spans wait, as far as that was not said before.
+    pub async fn many(&self) {
+        self.many.notified().await;
     }
 
     fn queue(&self, span: Span, plan: &Arc<SpanPlan>) {
@@ -57,6 +85,9 @@ impl Spans {
         // A queue that nobody reads any more belongs to a process that ends.
         if let Err(TrySendError::Full(_)) = self.queue.try_send(queued) {
             self.counters.queue_full.fetch_add(1, Ordering::Relaxed);
+        }
+        if self.queue.capacity() <= QUEUE_MAX - MANY {
+            self.many.notify_one();
         }
     }
 }

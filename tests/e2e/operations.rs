@@ -5,6 +5,7 @@ pub(crate) mod sandbox;
 pub(crate) mod access_log;
 pub(crate) mod admin;
 pub(crate) mod metrics;
+pub(crate) mod traces;
 pub(crate) mod signals;
 pub(crate) mod hot_restart;
 pub(crate) mod descriptors;

@@ -68,7 +68,9 @@ impl fmt::Display for Operation<'_> {
             }
             Some(StringMatch::Regex(regex)) => {
                 let text = regex.as_str();
-                let inner = text.strip_prefix("^(?:").and_then(|text| text.strip_suffix(")$"));
+                let inner = text
+                    .strip_prefix("^(?:")
+                    .and_then(|text| text.strip_suffix(")$"));
                 f.write_str(inner.unwrap_or(text))
             }
             _ => f.write_str("/*"),

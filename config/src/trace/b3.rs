@@ -2,9 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::header_names::{
-    B3, B3_FLAGS, B3_PARENT_SPAN_ID, B3_SAMPLED, B3_SPAN_ID, B3_TRACE_ID,
-};
+use crate::header_names::{B3, B3_FLAGS, B3_PARENT_SPAN_ID, B3_SAMPLED, B3_SPAN_ID, B3_TRACE_ID};
 use crate::trace::{hex, write_hex};
 
 /// What Zipkin's headers of a request say, in either form.
@@ -72,7 +70,13 @@ impl B3Headers {
     /// What `x-b3-*` say; `None` without any of them.
     pub fn of_several(headers: &HeaderMap) -> Option<Self> {
         let get = |name: HeaderName| headers.get(name).map(HeaderValue::as_bytes);
-        let several = [B3_TRACE_ID, B3_SPAN_ID, B3_PARENT_SPAN_ID, B3_SAMPLED, B3_FLAGS];
+        let several = [
+            B3_TRACE_ID,
+            B3_SPAN_ID,
+            B3_PARENT_SPAN_ID,
+            B3_SAMPLED,
+            B3_FLAGS,
+        ];
         if !several.iter().any(|name| headers.contains_key(name)) {
             return None;
         }

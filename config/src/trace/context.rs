@@ -60,7 +60,10 @@ impl TraceContext {
             (None, None) => (fresh, None, false),
         };
         let states = [incoming.single, incoming.several];
-        let debug = states.iter().flatten().any(|one| one.state == Some(B3State::Debug));
+        let debug = states
+            .iter()
+            .flatten()
+            .any(|one| one.state == Some(B3State::Debug));
         Self {
             trace_id,
             parent,

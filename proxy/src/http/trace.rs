@@ -113,7 +113,11 @@ pub fn end_try(
     context: &mut ExchangeContext<'_>,
 ) {
     let facts = &mut **context.facts;
-    let Some(one) = facts.trace.as_mut().and_then(|trace| trace.tries.last_mut()) else {
+    let Some(one) = facts
+        .trace
+        .as_mut()
+        .and_then(|trace| trace.tries.last_mut())
+    else {
         return;
     };
     let made = facts.attempts.iter().count();

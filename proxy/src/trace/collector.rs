@@ -130,7 +130,9 @@ impl Collector {
         };
         let names = self.clusters.names();
         let target = live.pick(&wanted, names, &mut dice::roll).await;
-        target.map(|target| target.address).map_err(|failure| failure.to_string())
+        target
+            .map(|target| target.address)
+            .map_err(|failure| failure.to_string())
     }
 }
 

@@ -56,11 +56,20 @@ impl Batch {
                 let body = otlp::framed(&otlp::request(plan, spans));
                 (otlp::GRPC_PATH, "application/grpc", body, timeout, metadata)
             }
-            TracerProtocol::OtlpHttp { path, timeout, headers } => {
+            TracerProtocol::OtlpHttp {
+                path,
+                timeout,
+                headers,
+            } => {
                 let body = otlp::request(plan, spans).encode_to_vec().into();
                 (&**path, "application/x-protobuf", body, timeout, headers)
             }
-            TracerProtocol::Zipkin { path, timeout, headers, .. } => {
+            TracerProtocol::Zipkin {
+                path,
+                timeout,
+                headers,
+                ..
+            } => {
                 let body = zipkin::body(plan, spans).into();
                 (&**path, "application/json", body, timeout, headers)
             }
@@ -87,7 +96,9 @@ impl Batch {
                 headers,
             },
             body,
-            timeout: timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(TIMEOUT),
+            timeout: timeout
+                .filter(|timeout| !timeout.is_zero())
+                .unwrap_or(TIMEOUT),
             grpc,
         }
     }

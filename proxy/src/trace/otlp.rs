@@ -9,8 +9,8 @@ use crate::report::spans::plan::SpanPlan;
 use crate::report::spans::record::{QueuedSpan, Span, SpanKind};
 use crate::trace::messages;
 use crate::trace::messages::{
-    AnyValue, ExportTraceServiceRequest, ExportTraceServiceResponse, InstrumentationScope, KeyValue,
-    Resource, ResourceSpans, ScopeSpans, Status, Value,
+    AnyValue, ExportTraceServiceRequest, ExportTraceServiceResponse, InstrumentationScope,
+    KeyValue, Resource, ResourceSpans, ScopeSpans, Status, Value,
 };
 
 /// What the spans are said to come from.
@@ -24,7 +24,10 @@ pub(in crate::trace) const GRPC_PATH: &str =
 const GRPC_PREFIX: usize = 5;
 
 /// The request that carries these spans.
-pub(in crate::trace) fn request(plan: &SpanPlan, spans: &[QueuedSpan]) -> ExportTraceServiceRequest {
+pub(in crate::trace) fn request(
+    plan: &SpanPlan,
+    spans: &[QueuedSpan],
+) -> ExportTraceServiceRequest {
     let version = env!("CARGO_PKG_VERSION");
     let resource = [
         ("service.name", &*plan.service_name),
@@ -67,7 +70,9 @@ pub(in crate::trace) fn rejected(body: &[u8], framed: bool) -> u64 {
         false => body,
     };
     let response = ExportTraceServiceResponse::decode(message).unwrap_or_default();
-    let rejected = response.partial_success.map(|partial| partial.rejected_spans);
+    let rejected = response
+        .partial_success
+        .map(|partial| partial.rejected_spans);
     u64::try_from(rejected.unwrap_or_default()).unwrap_or_default()
 }
 

@@ -15,7 +15,9 @@ fn operation(world: &World, line: &str) -> String {
         headers: &call.headers,
     };
     let decision = crate::decide::request(&world.snapshot, &request, &mut |_| 0);
-    decision.operation.map_or("-".to_owned(), |operation| operation.to_string())
+    decision
+        .operation
+        .map_or("-".to_owned(), |operation| operation.to_string())
 }
 
 #[test]
@@ -33,7 +35,11 @@ fn operations_are_istios() {
         {match: [{uri: {prefix: /away}}], redirect: {uri: /}},
         {match: [{headers: {x: {exact: y}}}], route: [{destination: {host: b.test}}]},
         {match: [{uri: {exact: /none}}], route: [{destination: {host: none.test}}]}";
-    let vs = object("VirtualService", "vs", &format!("{{hosts: [a.test], http: [{http}]}}"));
+    let vs = object(
+        "VirtualService",
+        "vs",
+        &format!("{{hosts: [a.test], http: [{http}]}}"),
+    );
     let world = sidecar(ALLOW_ANY, &(services + &vs));
     for (call, expected) in [
         ("http 1.1.1.1:80 a.test/rw/x?y", "b.test:8080/rw/*"),

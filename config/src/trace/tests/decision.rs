@@ -30,7 +30,11 @@ fn the_first_that_says_something_decides() {
         (&["traceparent: ff", "b3: 0"], 1_000_000, false),
         (&["b3: 0", "x-b3-sampled: 1"], 1_000_000, false),
         (&["b3: d"], 0, true),
-        (&["b3: a3ce929d0e0e4736-00f067aa0ba902b7", "x-b3-sampled: 1"], 0, true),
+        (
+            &["b3: a3ce929d0e0e4736-00f067aa0ba902b7", "x-b3-sampled: 1"],
+            0,
+            true,
+        ),
         (&["x-b3-sampled: 0", client], 1_000_000, false),
         (&["x-b3-flags: 1"], 0, true),
         (&["x-b3-traceid: a3ce929d0e0e4736", client], 0, true),

@@ -18,29 +18,89 @@ fn traceparents() {
         })
     };
     for (text, expected) in [
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", valid(true)),
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00", valid(false)),
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03", valid(true)),
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-fe", valid(false)),
+        (
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            valid(true),
+        ),
+        (
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
+            valid(false),
+        ),
+        (
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03",
+            valid(true),
+        ),
+        (
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-fe",
+            valid(false),
+        ),
         // Later versions.
-        ("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", valid(true)),
-        ("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-ever", valid(true)),
-        ("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-", valid(true)),
-        ("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01.what", None),
-        ("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None),
+        (
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            valid(true),
+        ),
+        (
+            "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-ever",
+            valid(true),
+        ),
+        (
+            "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-",
+            valid(true),
+        ),
+        (
+            "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01.what",
+            None,
+        ),
+        (
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            None,
+        ),
         // Version 00 has no more than this.
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-", None),
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x", None),
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1", None),
+        (
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-",
+            None,
+        ),
+        (
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+            None,
+        ),
+        (
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1",
+            None,
+        ),
         ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", None),
-        ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", None),
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", None),
-        ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", None),
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00F067AA0BA902B7-01", None),
-        ("0A-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None),
-        ("00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None),
-        ("00-4bf92f3577b34da6a3ce929d0e0e473g-00f067aa0ba902b7-01", None),
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0x", None),
+        (
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            None,
+        ),
+        (
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            None,
+        ),
+        (
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            None,
+        ),
+        (
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00F067AA0BA902B7-01",
+            None,
+        ),
+        (
+            "0A-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            None,
+        ),
+        (
+            "00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            None,
+        ),
+        (
+            "00-4bf92f3577b34da6a3ce929d0e0e473g-00f067aa0ba902b7-01",
+            None,
+        ),
+        (
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0x",
+            None,
+        ),
         ("", None),
         ("00", None),
     ] {
@@ -55,7 +115,11 @@ fn traceparents() {
 }
 
 fn ids(short: bool) -> Option<B3Ids> {
-    let trace_id = if short { TRACE & u128::from(u64::MAX) } else { TRACE };
+    let trace_id = if short {
+        TRACE & u128::from(u64::MAX)
+    } else {
+        TRACE
+    };
     Some(B3Ids {
         trace_id,
         span_id: SPAN,
@@ -71,8 +135,14 @@ fn b3_in_one_header() {
         ("0", read(None, Some(B3State::Deny))),
         ("1", read(None, Some(B3State::Accept))),
         ("d", read(None, Some(B3State::Debug))),
-        ("4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", read(ids(false), None)),
-        ("a3ce929d0e0e4736-00f067aa0ba902b7-1", read(ids(true), Some(B3State::Accept))),
+        (
+            "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            read(ids(false), None),
+        ),
+        (
+            "a3ce929d0e0e4736-00f067aa0ba902b7-1",
+            read(ids(true), Some(B3State::Accept)),
+        ),
         (
             "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-d-05e3ac9a4f6e3b90",
             read(ids(false), Some(B3State::Debug)),
@@ -82,8 +152,14 @@ fn b3_in_one_header() {
             read(ids(false), Some(B3State::Deny)),
         ),
         ("4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-2", none),
-        ("4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1-x", none),
-        ("4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1-05e3ac9a4f6e3b90-1", none),
+        (
+            "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1-x",
+            none,
+        ),
+        (
+            "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1-05e3ac9a4f6e3b90-1",
+            none,
+        ),
         ("0000000000000000-00f067aa0ba902b7-1", none),
         ("a3ce929d0e0e4736-0000000000000000-1", none),
         ("a3ce929d0e0e473-00f067aa0ba902b7-1", none),
@@ -91,7 +167,11 @@ fn b3_in_one_header() {
         ("", none),
     ] {
         let line = format!("b3: {text}");
-        assert_eq!(B3Headers::of_single(&headers(&[&line])), Some(expected), "{text}");
+        assert_eq!(
+            B3Headers::of_single(&headers(&[&line])),
+            Some(expected),
+            "{text}"
+        );
     }
     assert_eq!(B3Headers::of_single(&headers(&[])), None);
 }
@@ -103,14 +183,34 @@ fn b3_in_several_headers() {
     for (lines, expected, state) in [
         (&[trace, span][..], ids(false), None),
         (&["x-b3-traceid: a3ce929d0e0e4736", span], ids(true), None),
-        (&[trace, span, "x-b3-sampled: 1"], ids(false), Some(B3State::Accept)),
-        (&[trace, span, "x-b3-sampled: true"], ids(false), Some(B3State::Accept)),
-        (&[trace, span, "x-b3-sampled: 0"], ids(false), Some(B3State::Deny)),
-        (&[trace, span, "x-b3-flags: 1"], ids(false), Some(B3State::Debug)),
+        (
+            &[trace, span, "x-b3-sampled: 1"],
+            ids(false),
+            Some(B3State::Accept),
+        ),
+        (
+            &[trace, span, "x-b3-sampled: true"],
+            ids(false),
+            Some(B3State::Accept),
+        ),
+        (
+            &[trace, span, "x-b3-sampled: 0"],
+            ids(false),
+            Some(B3State::Deny),
+        ),
+        (
+            &[trace, span, "x-b3-flags: 1"],
+            ids(false),
+            Some(B3State::Debug),
+        ),
         (&[trace, span, "x-b3-flags: 0"], ids(false), None),
         (&["x-b3-sampled: 0"], None, Some(B3State::Deny)),
         (&[trace], None, None),
-        (&["x-b3-traceid: x", span, "x-b3-sampled: maybe"], None, None),
+        (
+            &["x-b3-traceid: x", span, "x-b3-sampled: maybe"],
+            None,
+            None,
+        ),
     ] {
         let read = B3Headers::of_several(&headers(lines)).expect("there are some");
         assert_eq!((read.ids, read.state), (expected, state), "{lines:?}");
@@ -121,7 +221,11 @@ fn b3_in_several_headers() {
 #[test]
 fn marks_of_request_ids() {
     for (id, is_marked, marked) in [
-        ("6ba7b810-9dad-41d1-80b4-00c04fd430c8", false, Some("6ba7b810-9dad-91d1-80b4-00c04fd430c8")),
+        (
+            "6ba7b810-9dad-41d1-80b4-00c04fd430c8",
+            false,
+            Some("6ba7b810-9dad-91d1-80b4-00c04fd430c8"),
+        ),
         ("6ba7b810-9dad-91d1-80b4-00c04fd430c8", true, None),
         ("6ba7b810-9dad-a1d1-80b4-00c04fd430c8", true, None),
         ("6ba7b810-9dad-b1d1-80b4-00c04fd430c8", true, None),
@@ -133,6 +237,10 @@ fn marks_of_request_ids() {
         let value = id.parse().expect("a value");
         assert_eq!(request_id::is_marked(&value), is_marked, "{id}");
         let new = request_id::marked(&value);
-        assert_eq!(new.as_ref().map(|value| value.to_str().expect("text")), marked, "{id}");
+        assert_eq!(
+            new.as_ref().map(|value| value.to_str().expect("text")),
+            marked,
+            "{id}"
+        );
     }
 }

@@ -26,7 +26,10 @@ fn w3c_continues_a_trace_or_begins_one() {
     let fresh = "traceparent: 00-11111111111111112222222222222222-3333333333333333-01";
     for (lines, expected) in [
         (&[parent][..], &[ours][..]),
-        (&[parent, "tracestate: a=1,b=2"], &[ours, "tracestate: a=1,b=2"]),
+        (
+            &[parent, "tracestate: a=1,b=2"],
+            &[ours, "tracestate: a=1,b=2"],
+        ),
         (
             &[parent, "tracestate: a=1", "tracestate: b=2"],
             &[ours, "tracestate: a=1", "tracestate: b=2"],
@@ -52,10 +55,18 @@ fn b3_is_continued_and_sent_in_its_form_beside_traceparent() {
     for (lines, expected) in [
         (
             &["b3: a3ce929d0e0e4736-00f067aa0ba902b7-1"][..],
-            &["b3: a3ce929d0e0e4736-3333333333333333-1-00f067aa0ba902b7", padded][..],
+            &[
+                "b3: a3ce929d0e0e4736-3333333333333333-1-00f067aa0ba902b7",
+                padded,
+            ][..],
         ),
         (
-            &["x-b3-traceid: a3ce929d0e0e4736", "x-b3-spanid: 00f067aa0ba902b7", "x-b3-sampled: 1", "tracestate: a=1"],
+            &[
+                "x-b3-traceid: a3ce929d0e0e4736",
+                "x-b3-spanid: 00f067aa0ba902b7",
+                "x-b3-sampled: 1",
+                "tracestate: a=1",
+            ],
             &[
                 padded,
                 "x-b3-parentspanid: 00f067aa0ba902b7",
@@ -65,7 +76,11 @@ fn b3_is_continued_and_sent_in_its_form_beside_traceparent() {
             ],
         ),
         (
-            &["x-b3-traceid: 4bf92f3577b34da6a3ce929d0e0e4736", "x-b3-spanid: 00f067aa0ba902b7", "x-b3-flags: 1"],
+            &[
+                "x-b3-traceid: 4bf92f3577b34da6a3ce929d0e0e4736",
+                "x-b3-spanid: 00f067aa0ba902b7",
+                "x-b3-flags: 1",
+            ],
             &[
                 "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-3333333333333333-01",
                 "x-b3-flags: 1",

@@ -83,7 +83,11 @@ impl TracedCall<'_> {
 
     /// The spans of the tries.
     pub(super) fn children(&self) -> impl Iterator<Item = Span> {
-        self.trace.tries.iter().enumerate().map(|(place, one)| self.child(place, one))
+        self.trace
+            .tries
+            .iter()
+            .enumerate()
+            .map(|(place, one)| self.child(place, one))
     }
 
     fn child(&self, place: usize, one: &TryFacts) -> Span {
@@ -92,9 +96,16 @@ impl TracedCall<'_> {
         let is_last = one.ended.is_none();
         let ending = Ending {
             code: one.code,
-            flags: if is_last { facts.flags } else { Flags::default() },
+            flags: if is_last {
+                facts.flags
+            } else {
+                Flags::default()
+            },
             reset: one.failure.is_some(),
-            grpc_status: facts.response.grpc_status.filter(|_| is_last && one.code.is_some()),
+            grpc_status: facts
+                .response
+                .grpc_status
+                .filter(|_| is_last && one.code.is_some()),
         };
         let mut attributes = Attributes::with_capacity(ATTRIBUTES_USUAL);
         let attempt = one.attempt.and_then(|at| facts.attempts.iter().nth(at));
@@ -125,7 +136,9 @@ impl TracedCall<'_> {
             name: format!("router {} egress", stat_name(cluster)).into(),
             kind,
             start: self.now.time_of(one.began),
-            end: one.ended.map_or(self.now.time, |ended| self.now.time_of(ended)),
+            end: one
+                .ended
+                .map_or(self.now.time, |ended| self.now.time_of(ended)),
             error: ending.is_failed(kind),
             attributes,
         }
@@ -225,7 +238,8 @@ impl TracedCall<'_> {
         for piece in format.pieces() {
             match piece {
                 Piece::Literal(literal) => text.extend_from_slice(literal.as_bytes()),
-                Piece::Command(command) => match value(&command.operator, &call).cut(command.limit) {
+                Piece::Command(command) => match value(&command.operator, &call).cut(command.limit)
+                {
                     Value::Missing => text.extend_from_slice(MISSING.as_bytes()),
                     value => value.append(&mut text),
                 },
@@ -238,7 +252,9 @@ impl TracedCall<'_> {
     fn url(&self) -> String {
         let path = path_of(self.facts.request.path.as_ref());
         let most = self.plan.tracing.max_tag_length as usize;
-        let cut = (0..=most.min(path.len())).rev().find(|at| path.is_char_boundary(*at));
+        let cut = (0..=most.min(path.len()))
+            .rev()
+            .find(|at| path.is_char_boundary(*at));
         let path = &path[..cut.unwrap_or_default()];
         format!("{}://{}{path}", self.trace.scheme, self.host())
     }

@@ -78,11 +78,7 @@ impl SpanPlan {
     }
 }
 
-fn service_name(
-    how: TracingServiceName,
-    workload: &Workload,
-    identity: &Identity,
-) -> Arc<str> {
+fn service_name(how: TracingServiceName, workload: &Workload, identity: &Identity) -> Arc<str> {
     let namespace = &workload.namespace;
     match how {
         TracingServiceName::AppLabelAndNamespace => {
@@ -112,8 +108,14 @@ fn node_id(workload: &Workload, surroundings: &Surroundings) -> Arc<str> {
 fn istio_tags(identity: &Identity, surroundings: &Surroundings) -> Vec<(&'static str, Arc<str>)> {
     let mesh = surroundings.mesh.clone();
     vec![
-        ("istio.canonical_service", Arc::clone(&identity.canonical_service)),
-        ("istio.canonical_revision", Arc::clone(&identity.canonical_revision)),
+        (
+            "istio.canonical_service",
+            Arc::clone(&identity.canonical_service),
+        ),
+        (
+            "istio.canonical_revision",
+            Arc::clone(&identity.canonical_revision),
+        ),
         ("istio.mesh_id", mesh.unwrap_or_else(|| UNKNOWN.into())),
         ("istio.namespace", Arc::clone(&identity.namespace)),
         ("istio.cluster_id", Arc::clone(&identity.cluster)),

@@ -106,7 +106,11 @@ impl Attributes {
     /// Sets one, in place of an earlier one of the same name.
     pub fn set(&mut self, name: impl Into<Text>, value: impl Into<Text>) {
         let (name, value) = (name.into(), value.into());
-        match self.0.iter_mut().find(|(known, _)| known.as_str() == name.as_str()) {
+        match self
+            .0
+            .iter_mut()
+            .find(|(known, _)| known.as_str() == name.as_str())
+        {
             Some((_, known)) => *known = value,
             None => self.0.push((name, value)),
         }

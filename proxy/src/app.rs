@@ -9,6 +9,7 @@ mod end;
 mod refresh_rate;
 mod handover;
 mod services;
+mod spans;
 
 use std::io;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio::{runtime, task};
 use tracing::{error, info, warn};
 
@@ -54,8 +55,6 @@ use crate::sys::limits;
 use crate::sys::limits::OpenFiles;
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
-use crate::trace::collector::Collector;
-use crate::trace::exporter::Exporter;
 
 /// Where the pod's name servers are.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -71,9 +70,6 @@ const FILES_OF_A_WORKER: u64 = 8;
 
 /// With fewer descriptors for calls than this a worker is worth a warning.
 const FILES_FEW: usize = 64;
-
-/// How long the last spans may take to be sent.
-const LAST_SPANS: Duration = Duration::from_millis(800);
 
 /// How long a worker may take to let go of what it was serving.
 const WORKER_END: Duration = Duration::from_secs(1);
@@ -229,17 +225,14 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     // From now on: what was opened before is needed by all calls.
     open_files.keep_reserve();
     let local = LocalSet::new();
-    let exporting = local.block_on(&control, async {
+    let exporting = spans::start(&local, &shared, &spans, queued_spans);
+    local.block_on(&control, async {
         let look = Arc::new(Notify::new());
         task::spawn_local(source.follow(Arc::clone(&shared.current), Arc::clone(&look)));
         task::spawn_local(access_log::keep_configured(
             Arc::clone(&shared.current),
             reports.clone(),
         ));
-        let counters = Arc::clone(&shared.metrics.spans);
-        let collector = Collector::new(&shared);
-        let exporter = Exporter::new(Arc::clone(&spans), queued_spans, collector, counters);
-        let exporting = task::spawn_local(exporter.run());
         task::spawn_local(refresh_rate::keep_configured(
             Arc::clone(&shared.current),
             Arc::clone(&shared.names),
@@ -273,13 +266,11 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         };
         let end = requests.until_end(&mut ports).await;
         end::drain(end, &shared, ports, pages, requests).await;
-        exporting
     });
     end(workers);
     access_log.flush(WORKER_END);
     spans.set_pace(Pace::Last);
-    // What is not sent by then is lost.
-    let _ = local.block_on(&control, async { timeout(LAST_SPANS, exporting).await });
+    local.block_on(&control, spans::finish(exporting));
     info!("ended");
     Ok(())
 }

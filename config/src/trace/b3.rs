@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::header_names::{B3, B3_FLAGS, B3_PARENT_SPAN_ID, B3_SAMPLED, B3_SPAN_ID, B3_TRACE_ID};
-use crate::trace::{hex, write_hex};
+use crate::trace::hex::{hex, write_hex};
 
 /// What Zipkin's headers of a request say, in either form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

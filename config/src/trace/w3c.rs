@@ -3,7 +3,7 @@
 use http::HeaderMap;
 
 use crate::header_names::{TRACEPARENT, TRACESTATE};
-use crate::trace::{lower_hex, write_hex};
+use crate::trace::hex::{lower_hex, write_hex};
 
 /// The length of a `traceparent` of version 00.
 const LENGTH: usize = 55;

@@ -43,12 +43,12 @@ fn config(provider: &str, tracing: &str) -> anyhow::Result<Folder> {
     config.write("telemetry.yaml", &telemetry)?;
     let elsewhere = ServiceEntry::new(ELSEWHERE.name)
         .port(80, "HTTP")
-        .at(&[ELSEWHERE.v4()]);
+        .at([ELSEWHERE.v4()]);
     let collector = ServiceEntry::new(COLLECTOR)
         .port(4318, "HTTP")
         .port(4317, "GRPC")
         .port(9411, "HTTP")
-        .at(&[HTTPBIN_COM.v4()]);
+        .at([HTTPBIN_COM.v4()]);
     config.write("services.yaml", &documents(&[&elsewhere, &collector]))?;
     Ok(config)
 }

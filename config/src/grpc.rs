@@ -60,6 +60,12 @@ impl GrpcStatus {
         Some(*status)
     }
 
+    /// The status with this number.
+    pub fn of_number(number: u32) -> Option<Self> {
+        let (status, ..) = TABLE.get(usize::try_from(number).ok()?)?;
+        Some(*status)
+    }
+
     /// The status in place of an HTTP status (gRPC, "HTTP to gRPC Status Code Mapping").
     pub const fn of_http(status: u16) -> Self {
         match status {
@@ -94,6 +100,7 @@ mod tests {
             assert_eq!((status.text(), status.name()), (&*number.to_string(), name));
             assert_eq!(GrpcStatus::of_header(text.as_bytes()), Some(status));
             assert_eq!(GrpcStatus::of_name(name), Some(status));
+            assert_eq!(GrpcStatus::of_number(number as u32), Some(status));
             let words = format!("{status:?}").to_lowercase();
             assert_eq!(name.replace('_', "").to_lowercase(), words);
         }
@@ -105,5 +112,6 @@ mod tests {
             assert_eq!(GrpcStatus::of_header(text.as_bytes()), None, "{text}");
             assert_eq!(GrpcStatus::of_name(text), None, "{text}");
         }
+        assert_eq!(GrpcStatus::of_number(17), None);
     }
 }

@@ -25,7 +25,7 @@ pub mod grpc;
 pub mod labels;
 pub mod value;
 pub mod problem;
-pub(crate) mod re2;
+pub mod re2;
 pub mod expression;
 pub mod trace;
 pub mod log_format;

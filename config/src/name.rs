@@ -42,6 +42,26 @@ pub enum Kind {
     ConfigMap,
 }
 
+impl Kind {
+    /// All of them, in order.
+    pub const ALL: [Self; 14] = [
+        Self::ServiceEntry,
+        Self::WorkloadEntry,
+        Self::VirtualService,
+        Self::DestinationRule,
+        Self::Gateway,
+        Self::Sidecar,
+        Self::AuthorizationPolicy,
+        Self::Telemetry,
+        Self::MeshConfig,
+        Self::Service,
+        Self::EndpointSlice,
+        Self::Pod,
+        Self::Secret,
+        Self::ConfigMap,
+    ];
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)

@@ -24,6 +24,25 @@ pub(crate) fn whole(text: &str) -> Result<StringMatch, String> {
     StringMatch::regex(&checked(text)?).map_err(|error| brief(&error))
 }
 
+/// An expression that is searched for in texts.
+#[derive(Clone, Debug)]
+pub struct Search(regex::bytes::Regex);
+
+impl Search {
+    /// Compiles it.
+    ///
+    /// # Errors
+    /// Why it is no expression of RE2.
+    pub fn new(text: &str) -> Result<Self, String> {
+        part(text).map(Self)
+    }
+
+    /// Whether a text has it somewhere.
+    pub fn is_in(&self, text: &str) -> bool {
+        self.0.is_match(text.as_bytes())
+    }
+}
+
 /// Compiles an expression that is searched for.
 pub(crate) fn part(text: &str) -> Result<regex::bytes::Regex, String> {
     value::compile(&checked(text)?).map_err(|error| brief(&error))

@@ -12,13 +12,16 @@ mod discovery;
 mod dns_status;
 mod host;
 mod listeners;
+pub mod metrics;
 mod names;
 mod paced;
 mod page;
 pub mod pages;
+mod query;
 mod routes;
 pub mod serve;
 mod state;
+mod statistics;
 mod stats;
 mod table;
 

@@ -31,8 +31,10 @@ use crate::app::end::Requests;
 use crate::connection::ListenerKind;
 use crate::current::Current;
 use crate::dns::names::Names;
+use crate::dns::serve::CapturedCounters;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
+use crate::life::service::IDLE_THREAD_MAX;
 use crate::life::signal::Signals;
 use crate::listen::bind::{BindError, Purpose};
 use crate::listen::reconcile::Ports;
@@ -55,6 +57,7 @@ use crate::sys::limits;
 use crate::sys::limits::OpenFiles;
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
+use crate::upstream::shared_state::SharedClusterStates;
 
 /// Where the pod's name servers are.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -106,6 +109,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     let control = runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(IDLE_THREAD_MAX)
         .thread_name("control-blocking")
         .build()
         .map_err(refused("make an epoll instance"))?;
@@ -133,6 +137,8 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         Arc::new(OverloadWarning::default()),
         spans.clone(),
     ];
+    let shared_clusters = Arc::<SharedClusterStates>::default();
+    metrics.show_ejections(Arc::<SharedClusterStates>::clone(&shared_clusters));
     let shared = Shared {
         own: Arc::new(OwnSockets::new(Arc::clone(&current))),
         current,
@@ -140,7 +146,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         metrics: Arc::new(metrics),
         names: Arc::new(Names::system(RESOLV_CONF, control.handle().clone())),
         originator: Arc::new(Originator::new()),
-        shared_clusters: Arc::default(),
+        shared_clusters,
         terminator: Arc::new(Terminator::new()),
         probe_port: settings.probe_port,
         drain: Drain::new(),
@@ -192,8 +198,14 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     for wrong in wrong {
         error!("{wrong}; these metrics are left out");
     }
+    let captured = CapturedCounters {
+        limits: Arc::clone(&shared.metrics.limits),
+        ..CapturedCounters::default()
+    };
+    let captured_queries = (!dns_sockets.is_empty()).then(|| Arc::clone(&captured.queries));
     let admin = Admin {
         metrics: Arc::clone(&shared.metrics),
+        captured_queries,
         application: Arc::clone(application),
         current: Arc::clone(&shared.current),
         status,
@@ -220,7 +232,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         services::pages(name, sockets, &admin, clients_max, open.clone())
             .map_err(refused("serve the pages"))?;
     }
-    services::dns(dns_sockets, &shared.current, RESOLV_CONF, open)
+    services::dns(dns_sockets, &shared.current, RESOLV_CONF, captured, open)
         .map_err(refused("wait for DNS queries"))?;
     // From now on: what was opened before is needed by all calls.
     open_files.keep_reserve();

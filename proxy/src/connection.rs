@@ -8,6 +8,7 @@ pub mod tcp;
 use std::future::{Future, ready};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::address::{ClientAddress, LocalAddress};
@@ -19,7 +20,7 @@ use egret_config::port::Protocol;
 use egret_config::snapshot::cluster::{Cluster, Discovery};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
@@ -33,6 +34,8 @@ use crate::http::downstream::DownstreamConnection;
 use crate::http::serve;
 use crate::life::files::FdPermit;
 use crate::proxy::Proxy;
+use crate::report::metrics::detection::Detection;
+use crate::report::metrics::envoy::downstream::ListenerCounters;
 use crate::report::reporter::FactsGuard;
 use crate::sniff::proxy_header::proxy_header;
 use crate::sniff::read_layer;
@@ -66,10 +69,17 @@ enum NextStage {
 type Decrypted = Box<Rewind<TlsStream<Rewind<TcpStream>>>>;
 
 /// Serves one accepted connection to its end. Never fails: whatever happens is reported.
-pub async fn serve(socket: TcpStream, entrance: ListenerKind, proxy: Rc<Proxy>, held: FdPermit) {
+pub async fn serve(
+    socket: TcpStream,
+    entrance: ListenerKind,
+    proxy: Rc<Proxy>,
+    held: FdPermit,
+    listener: Arc<ListenerCounters>,
+) {
     // Each stage is boxed, and let go when it ends: a connection that idles, for hours maybe, is as small as its own
     // kind can be.
     let mut facts = Box::new(proxy.reporter.begin());
+    facts.downstream.listener = Some(listener);
     let rest = Box::pin(walk(socket, entrance, &proxy, &mut facts)).await;
     run_stage(rest, facts, proxy, held).await;
 }
@@ -185,12 +195,17 @@ async fn walk(
     if layer == Layer::Silent {
         match first_speaker(&mut stream, &mut context).await? {
             FirstSpeaker::Server(server, greeting) => {
+                proxy.shard.detected(Detection::ServerFirst);
                 return Ok(NextStage::Relay(stream, server, greeting));
             }
             FirstSpeaker::Client(spoken, server) => (layer, dialled) = (spoken, server),
-            FirstSpeaker::Nobody => return Ok(NextStage::Nothing),
+            FirstSpeaker::Nobody => {
+                proxy.shard.detected(Detection::Silent);
+                return Ok(NextStage::Nothing);
+            }
         }
     }
+    proxy.shard.detected(detection(&layer));
     // Reading may have taken a while: what is decided now is decided by what holds now.
     let snapshot = proxy.current.load();
     let context = ConnectionContext {
@@ -198,6 +213,17 @@ async fn walk(
         ..context
     };
     dispatch(stream, &layer, dialled, context).await
+}
+
+/// What a connection carries, for the metrics.
+fn detection(layer: &Layer) -> Detection {
+    match layer {
+        Layer::Http(HttpVersion::Http1) => Detection::Http1,
+        Layer::Http(HttpVersion::Http2) => Detection::Http2,
+        Layer::Tls(_) => Detection::Tls,
+        Layer::Opaque => Detection::Opaque,
+        Layer::Silent => Detection::Silent,
+    }
 }
 
 /// Whether a connection is one of those with which `egret-init verify` and istio-iptables' validation look for the
@@ -258,6 +284,7 @@ async fn dispatch(
         .map(|dialled| dialled.server);
     match (decision.verdict, layer) {
         (Verdict::Http, layer) => {
+            context.set_http();
             let downstream = DownstreamConnection {
                 facts: context.facts.downstream.clone(),
                 ..context.downstream
@@ -300,13 +327,17 @@ async fn terminate(
     };
     let accepting = context.proxy.terminator.accept(stream, tls, alpn);
     let accepted = timeout(HANDSHAKE_MAX, accepting).await;
-    let (stream, shown) = accepted.map_err(|_| {
+    let accepted = accepted.map_err(|_| {
         Failure::new(
             Cause::ClientTls,
             "the client did not finish its TLS handshake",
         )
     })??;
-    let mut stream = Rewind::new(stream);
+    let facts = &mut context.facts.downstream;
+    facts.handshake_end = Some(Instant::now());
+    facts.tls = Some(Arc::new(accepted.facts));
+    facts.requested_server_name.clone_from(&terminated.sni);
+    let mut stream = Rewind::new(accepted.stream);
     // Bytes go the same way whoever speaks first; only HTTP has to be read.
     let mut layer = Layer::Silent;
     let mut decision = context.decide(&layer, Some(&terminated));
@@ -318,13 +349,12 @@ async fn terminate(
         decision = context.decide(&layer, Some(&terminated));
     }
     context.set_decision(&layer, &decision);
-    let facts = &mut context.facts.downstream;
-    facts.requested_server_name.clone_from(&terminated.sni);
     match decision.verdict {
         Verdict::Http => {
+            context.set_http();
             let downstream = DownstreamConnection {
                 terminated: Some(terminated),
-                shown,
+                shown: accepted.forwarded,
                 facts: context.facts.downstream.clone(),
                 ..context.downstream
             };

@@ -86,8 +86,9 @@ impl Proxy {
             probe_port,
             drain,
         } = shared;
-        let clusters = Clusters::new(names, originator, shared_clusters, own);
         let shard = metrics.shard();
+        let clusters = Clusters::new(names, originator, shared_clusters, own);
+        let clusters = clusters.counted(&shard.upstream);
         shard.relabel(&current.load().telemetry.metrics);
         let proxy = Rc::new(Self {
             reporter: reporter.with(Arc::<Shard>::clone(&shard)),

@@ -6,6 +6,7 @@ pub mod stream_bytes;
 pub mod facts;
 pub mod now;
 pub mod attributes;
+pub mod expression_text;
 pub mod needs;
 pub mod access_log;
 pub mod reporter;

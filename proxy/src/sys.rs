@@ -6,5 +6,6 @@ pub mod orig_dst;
 pub mod socket;
 pub mod limits;
 pub mod pipe;
+pub mod process;
 pub mod gather;
 pub mod pass;

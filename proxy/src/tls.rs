@@ -7,6 +7,7 @@ mod crypto;
 pub mod files;
 pub mod verify;
 mod xfcc;
+mod session;
 mod versions;
 pub mod originate;
 pub mod terminate;

@@ -9,4 +9,5 @@ pub(crate) mod traces;
 pub(crate) mod signals;
 pub(crate) mod hot_restart;
 pub(crate) mod descriptors;
+pub(crate) mod memory;
 pub(crate) mod bad_input;

@@ -1,6 +1,6 @@
 //! A program that runs in a host: its lines, its end.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
@@ -146,6 +146,20 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The memory that a process has, in KiB.
+///
+/// # Errors
+/// When there is no such process.
+pub fn resident(id: u32) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("a process has memory")?;
+    let number = line.trim().trim_end_matches("kB").trim();
+    Ok(number.parse()?)
 }
 
 fn collect(

@@ -47,8 +47,28 @@ pub(super) fn fault_of_pattern(text: &str) -> Option<&'static str> {
     }
 }
 
+/// Refuses what may be a host elsewhere and not where objects of several namespaces name hosts: a name without dots, since
+/// no namespace completes it there, and a wildcard that does not stand for whole labels. Says whether it may stay.
+pub(super) fn admit_full(diagnostics: &mut Diagnostics<'_>, text: &str, host: &str) -> bool {
+    let what = if !host.contains(['.', '*', ':']) {
+        (
+            "short names have no namespace to complete them here",
+            "write the whole name, with its dots",
+        )
+    } else if is_partial_wildcard(host) {
+        (
+            "a wildcard must replace whole labels",
+            "write `*.` before the dot",
+        )
+    } else {
+        return true;
+    };
+    diagnostics.error("", text, what);
+    false
+}
+
 /// Whether a wildcard does not stand for whole labels: `*foo.com` also means `barfoo.com`.
-pub(super) fn is_partial_wildcard(text: &str) -> bool {
+fn is_partial_wildcard(text: &str) -> bool {
     text.strip_prefix('*')
         .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('.'))
 }

@@ -111,6 +111,14 @@ impl Member {
             Address::Name(_) => None,
         }
     }
+
+    /// Its DNS name; `None` where it has an address.
+    pub fn name(&self) -> Option<&Arc<str>> {
+        match &self.address {
+            Address::Name(name) => Some(name),
+            Address::Ip(_) | Address::Unix(_) => None,
+        }
+    }
 }
 
 /// How the members of a cluster are called: the merged DestinationRule policy, defaults filled in where they are Istio's.

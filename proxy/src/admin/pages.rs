@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::admin::page::{Form, Page};
+use crate::admin::query::Query;
 use crate::admin::state::Admin;
-use crate::admin::{clusters, config_dump, listeners, names, routes, stats};
+use crate::admin::{clusters, config_dump, listeners, names, routes, statistics, stats};
 use crate::commands::explain::{Output, live};
 use crate::life::drain::Phase;
 use crate::life::end::Command;
@@ -31,6 +32,7 @@ egret-proxy admin pages (add ?format=json for programs)
   /reopen_logs      reopen the files of the access log (POST)
   /routes           the routes of each listener
   /server_info      version, state, uptime
+  /stats            all metrics as Envoy's text statistics; ?usedonly, ?filter=REGEX, ?format=text|json|html|prometheus
   /stats/prometheus all metrics in Prometheus' text format
 ";
 
@@ -50,6 +52,7 @@ pub(super) fn is_large(path: &str) -> bool {
             | "/listeners"
             | "/names"
             | "/routes"
+            | "/stats"
             | "/stats/prometheus"
     )
 }
@@ -64,6 +67,10 @@ pub(super) fn admin(admin: &Admin, method: &Method, path: &str, query: Option<&s
             return explain(admin, query.unwrap_or_default());
         }
         "/explain" => return Page::not_allowed("GET"),
+        "/stats" if matches!(*method, Method::GET | Method::HEAD) => {
+            return statistics::page(admin, Query::new(query));
+        }
+        "/stats" => return Page::not_allowed("GET"),
         _ => {}
     }
     let page: fn(&Admin, Form) -> Page = match path {

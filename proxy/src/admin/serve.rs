@@ -26,6 +26,7 @@ use crate::admin::paced::Paced;
 use crate::admin::page::Page;
 use crate::admin::state::Admin;
 use crate::admin::{agent, application, host, pages, stats};
+use crate::report::metrics::limits::Limit;
 
 /// A client that has not finished its request's head by now is sent away.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -205,6 +206,7 @@ async fn large(
 ) -> (Page, Option<OwnedSemaphorePermit>) {
     let places = Arc::clone(&server.large);
     let Ok(Ok(place)) = time::timeout(LARGE_WAIT, places.acquire_owned()).await else {
+        server.admin.metrics.limits.count(Limit::Pages);
         return (Page::busy(), None);
     };
     let admin = server.admin.clone();

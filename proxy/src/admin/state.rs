@@ -12,6 +12,7 @@ use crate::life::end::Commands;
 use crate::life::ready::Ready;
 use crate::listen::reconcile::ListenerStatus;
 use crate::report::access_log::AccessLog;
+use crate::report::metrics::dns::QueryCounters;
 use crate::report::metrics::registry::Metrics;
 use crate::source::status::Status;
 use crate::upstream::shared_state::SharedClusterStates;
@@ -33,6 +34,8 @@ pub struct Admin {
     pub shared_clusters: Arc<SharedClusterStates>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Captured DNS queries, where they are captured.
+    pub captured_queries: Option<Arc<QueryCounters>>,
     /// Where the application's own metrics are.
     pub application: Arc<[ApplicationMetrics]>,
     /// Whether the process is ready.

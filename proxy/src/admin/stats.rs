@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use http::StatusCode;
 
 use crate::admin::application::{Scraped, merge, process_families};
+use crate::admin::metrics;
 use crate::admin::page::Page;
 use crate::admin::state::Admin;
 use crate::report::metrics::exposition;
 
 /// All metrics in Prometheus' text format, without those of the families that are left out.
 pub(super) fn prometheus(admin: &Admin, without: &BTreeSet<String>) -> Page {
-    let mut families = admin.metrics.families();
+    let mut families = metrics::families(admin);
     families.retain(|family| !without.contains(family.definition.name));
     Page {
         content_type: exposition::CONTENT_TYPE,

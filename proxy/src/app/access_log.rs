@@ -45,6 +45,9 @@ pub(super) fn configure(reports: &Reports, snapshot: &Snapshot) {
         plan.add_needs(&mut needs);
     }
     spans.set_plan(plan.map(Arc::new));
+    for expression in snapshot.telemetry.metrics.expressions() {
+        needs.add_expression(expression);
+    }
     reporter.require(&needs);
     for error in errors {
         error!("{error}");

@@ -13,7 +13,7 @@ use tracing::error;
 use crate::admin::serve::Pages;
 use crate::admin::{Admin, serve};
 use crate::current::Current;
-use crate::dns::serve::Captured;
+use crate::dns::serve::{Captured, CapturedCounters};
 use crate::life::service::Service;
 
 /// Sent to when another proxy has taken the ports.
@@ -57,6 +57,7 @@ pub(super) fn dns(
     sockets: Vec<(UdpSocket, TcpListener)>,
     current: &Arc<Current>,
     resolv_conf: &'static str,
+    counters: CapturedCounters,
     open: Open,
 ) -> io::Result<()> {
     if sockets.is_empty() {
@@ -64,7 +65,7 @@ pub(super) fn dns(
     }
     let current = Arc::clone(current);
     let serving = async move || {
-        let captured = Captured::new(current, resolv_conf);
+        let captured = Captured::new(current, resolv_conf, counters);
         for (datagrams, listener) in sockets {
             if let Err(error) = captured.serve(datagrams, listener) {
                 error!(%error, "cannot wait for DNS queries");

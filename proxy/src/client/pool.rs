@@ -20,6 +20,7 @@ use tokio::task::spawn_local;
 use tokio::time::Instant;
 
 use crate::client::pool::shared::SharedConnections;
+use crate::report::metrics::envoy::pool::PoolCounters;
 
 pub use crate::client::pool::connect_once::{ConnectOnce, ConnectTurn};
 pub use crate::client::pool::http1::Http1Connection;
@@ -46,6 +47,8 @@ pub struct Pool {
     answers: Cell<u64>,
     /// Notified when a connection becomes idle.
     idle_notify: Option<Arc<Notify>>,
+    /// Counts the idle ones.
+    counters: Arc<PoolCounters>,
 }
 
 impl Pool {
@@ -60,6 +63,16 @@ impl Pool {
             age_max: Duration::MAX,
             answers: Cell::new(0),
             idle_notify: None,
+            counters: Arc::default(),
+        }
+    }
+
+    /// The same pool, whose idle connections are counted.
+    pub fn counted(self, counters: &Arc<PoolCounters>) -> Self {
+        Self {
+            counters: Arc::clone(counters),
+            shared: Rc::new(SharedConnections::new(counters)),
+            ..self
         }
     }
 
@@ -105,6 +118,7 @@ impl Pool {
             connection.rested = now.duration_since(connection.idle_since);
             let aged = now.duration_since(connection.made) >= self.age_max;
             if connection.sender.is_ready() && connection.rested < self.idle_timeout && !aged {
+                connection.idle.set(false);
                 return Some(connection);
             }
         }
@@ -137,6 +151,8 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.entry(key).or_default();
         if connections.len() < IDLE_MAX {
+            connection.idle.count_in(&self.counters);
+            connection.idle.set(true);
             connections.push(connection);
         }
         drop(idle);

@@ -43,6 +43,13 @@ impl<'c> ConnectionContext<'c> {
         decide::connection(self.snapshot, &call, &mut dice::roll)
     }
 
+    /// Notes that the connection carries HTTP.
+    pub(in crate::connection) fn set_http(&mut self) {
+        let port = self.downstream.arrival.original_dst.port();
+        let counters = self.proxy.shard.downstream.http(port);
+        self.facts.downstream.http = Some(counters);
+    }
+
     /// Notes what the connection carries and where it goes. A cluster that does not exist is not named.
     pub(in crate::connection) fn set_decision(
         &mut self,

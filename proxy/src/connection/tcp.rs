@@ -16,7 +16,7 @@ use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
 use crate::connection::context::ConnectionContext;
-use crate::dial::connect::{Dial, connect, connect_application};
+use crate::dial::connect::{Dial, connect_application};
 use crate::dial::proxy_protocol::Ends;
 use crate::dial::stream::Stream;
 use crate::dice;
@@ -93,11 +93,13 @@ async fn pass(context: &mut ConnectionContext<'_>) -> Result<UpstreamConnection,
         own: context.proxy.clusters.own(),
     };
     let to = context.downstream.arrival.original_dst.0;
+    let clusters = &context.proxy.clusters;
+    context.facts.upstream = Some(clusters.passthrough_counters());
     let attempt = context.facts.attempts.begin(EndpointAddress::Ip(to));
-    let connected = connect(&[to], dial).await?;
-    attempt.local_address = Some(connected.local);
+    let (stream, facts) = clusters.connect_original(to, dial).await?;
+    attempt.connection = Some(Arc::new(facts));
     Ok(UpstreamConnection {
-        stream: Stream::plain(connected.stream),
+        stream,
         idle_max: IDLE_MAX,
         duration_max: None,
         _active: None,
@@ -128,7 +130,7 @@ pub async fn inbound(context: &mut ConnectionContext<'_>) -> Result<UpstreamConn
     }
     let attempt = context.facts.attempts.begin(EndpointAddress::Ip(to));
     let connected = connect_application(to, dial).await?;
-    attempt.local_address = Some(connected.local);
+    attempt.connection = Some(Arc::new(connected.facts));
     Ok(UpstreamConnection {
         stream: Stream::plain(connected.stream),
         idle_max: IDLE_MAX,
@@ -147,6 +149,7 @@ async fn forward(
     let (arrival, clusters) = (context.downstream.arrival, &context.proxy.clusters);
     context.facts.decision.service = Some(cluster.service.clone());
     let live = clusters.live(cluster);
+    context.facts.upstream = Some(Arc::clone(&live.counters));
     let permit = live.stream()?;
     let wanted = LoadBalancerContext {
         original_dst: arrival.original_dst,
@@ -160,7 +163,7 @@ async fn forward(
         .pick(&wanted, clusters.names(), &mut dice::roll)
         .await?;
     let attempt = context.facts.attempts.begin(target.address.clone());
-    attempt.workload = target.workload();
+    target.describe(attempt);
     let opening = Opening {
         live: &live,
         address: &target.address,
@@ -176,7 +179,7 @@ async fn forward(
     let opened = clusters.open(opening).await?;
     live.report(&opened.address, CallOutcome::Connected);
     attempt.endpoint = opened.address;
-    attempt.local_address = Some(opened.local);
+    attempt.connection = Some(opened.facts);
     let limits = &cluster.policy.pool;
     Ok(UpstreamConnection {
         stream: opened.stream,
@@ -225,12 +228,19 @@ pub async fn run<S>(
             by: Side::Upstream, ..
         } => {
             counting.facts.flags.raise(Flag::UR);
+            upstream.stream.set_closed();
             socket::reset_on_close(client.socket());
         }
         End::Broken {
             by: Side::Client, ..
         } => reset(&upstream.stream),
-        End::Closed { .. } | End::Idle => {}
+        End::Closed {
+            first: Side::Upstream,
+        } => upstream.stream.set_closed(),
+        End::Closed {
+            first: Side::Client,
+        }
+        | End::Idle => {}
     }
 }
 

@@ -10,11 +10,12 @@ use egret_config::model::policy;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::dial::stream::Socket;
 use crate::failure::{Cause, Failure};
 use crate::own_sockets::{OwnSockets, Registered};
+use crate::report::facts::UpstreamConnectionFacts;
 use crate::sys::{limits, socket};
 
 /// How long one address may stay silent before the next is tried beside it (RFC 8305).
@@ -40,8 +41,8 @@ pub struct Connected {
     pub stream: Socket,
     /// The address that answered.
     pub address: EndpointAddress,
-    /// Our address on it.
-    pub local: UpstreamLocalAddress,
+    /// Its facts, among them our address on it.
+    pub facts: UpstreamConnectionFacts,
 }
 
 /// Connects to the first of `addresses` that answers; they are tried in order, each with a head start on the next. Those
@@ -67,6 +68,7 @@ pub async fn connect_application(
 }
 
 async fn connect_any(addresses: &[SocketAddr], dial: Dial<'_>) -> Result<Connected, Failure> {
+    let begun = Instant::now();
     let outcome = match addresses {
         [only] => timeout(dial.limit, one(*only, dial)).await,
         several => timeout(dial.limit, race(several, dial)).await,
@@ -104,7 +106,10 @@ async fn connect_any(addresses: &[SocketAddr], dial: Dial<'_>) -> Result<Connect
     Ok(Connected {
         stream: Socket::Tcp(stream, registered),
         address: EndpointAddress::Ip(address),
-        local: UpstreamLocalAddress(EndpointAddress::Ip(local.0)),
+        facts: UpstreamConnectionFacts::connected(
+            UpstreamLocalAddress(EndpointAddress::Ip(local.0)),
+            begun,
+        ),
     })
 }
 
@@ -113,13 +118,14 @@ async fn connect_any(addresses: &[SocketAddr], dial: Dial<'_>) -> Result<Connect
 /// # Errors
 /// [`Cause::Connect`], or [`Cause::ConnectTimeout`].
 pub async fn connect_unix(path: &Arc<str>, limit: Duration) -> Result<Connected, Failure> {
+    let begun = Instant::now();
     let address = EndpointAddress::Unix(Arc::clone(path));
     let name = path.strip_prefix('@').map(|name| format!("\0{name}"));
     let connecting = UnixStream::connect(name.as_deref().unwrap_or(&**path));
     match timeout(limit, connecting).await {
         Ok(Ok(stream)) => Ok(Connected {
             stream: Socket::Unix(stream),
-            local: UpstreamLocalAddress(address.clone()),
+            facts: UpstreamConnectionFacts::connected(UpstreamLocalAddress(address.clone()), begun),
             address,
         }),
         Ok(Err(error)) => Err(refused(&address, &error)),

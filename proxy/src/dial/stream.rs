@@ -12,6 +12,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::dial::post_tunnel::PostTunnel;
 use crate::own_sockets::Registered;
+use crate::report::metrics::envoy::cluster::CountedConnection;
 
 /// A connection to an upstream, encrypted or not.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Stream {
     _guard: Option<Box<dyn Debug + Send>>,
     /// That the socket is ours, where no other part of the carrier has it.
     _registered: Option<Registered>,
+    /// Counts it, and its bytes.
+    counted: Option<Box<CountedConnection>>,
 }
 
 #[derive(Debug)]
@@ -65,7 +68,43 @@ impl Stream {
             early: Bytes::new(),
             _guard: None,
             _registered: None,
+            counted: None,
         }
+    }
+
+    /// Is counted as a connection to an upstream until it is closed.
+    #[must_use]
+    pub fn counted(self, counted: CountedConnection) -> Self {
+        Self {
+            counted: Some(Box::new(counted)),
+            ..self
+        }
+    }
+
+    /// It carries HTTP: its bytes are counted as they are read and written.
+    #[must_use]
+    pub fn with_http(self) -> Self {
+        if let Some(counted) = &self.counted {
+            counted.set_http();
+        }
+        self
+    }
+
+    /// The upstream closed or reset it.
+    pub fn set_closed(&self) {
+        if let Some(counted) = &self.counted {
+            counted.set_closed();
+        }
+    }
+
+    fn count_written(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let (Some(counted), Poll::Ready(written)) = (&self.counted, &written) {
+            match written {
+                Ok(bytes) => counted.wrote(*bytes),
+                Err(_) => counted.set_closed(),
+            }
+        }
+        written
     }
 
     /// Keeps `guard`, such as a place among the connections that a cluster may have, until the connection is closed.
@@ -120,25 +159,36 @@ impl AsyncRead for Stream {
             buffer.put_slice(&self.early.split_to(count));
             return Poll::Ready(Ok(()));
         }
-        carried!(self, poll_read(context, buffer))
+        let (before, room) = (buffer.filled().len(), buffer.remaining());
+        let read = carried!(self.as_mut(), poll_read(context, buffer));
+        if let (Some(counted), Poll::Ready(read)) = (&self.counted, &read) {
+            match read {
+                Ok(()) if room > 0 => counted.read(buffer.filled().len() - before),
+                Ok(()) => {}
+                Err(_) => counted.set_closed(),
+            }
+        }
+        read
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        carried!(self, poll_write(context, bytes))
+        let written = carried!(self.as_mut(), poll_write(context, bytes));
+        self.count_written(written)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        carried!(self, poll_write_vectored(context, slices))
+        let written = carried!(self.as_mut(), poll_write_vectored(context, slices));
+        self.count_written(written)
     }
 
     fn is_write_vectored(&self) -> bool {

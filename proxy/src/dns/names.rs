@@ -23,6 +23,7 @@ use crate::dns::lookup::{Found, Reason, Unresolved};
 use crate::dns::names::entry::{Entry, Outcome, Question, STALE_RECHECK};
 use crate::dns::resolver::System;
 use crate::lock::lock;
+use crate::report::metrics::dns::ResolverCounters;
 
 pub use crate::dns::names::entry::{Answer, NEGATIVE_TTL_MAX, TTL_MAX, TTL_MIN};
 pub use crate::dns::names::facts::{Failure, NameFacts, seconds_until};
@@ -46,6 +47,8 @@ pub struct Names {
     called: Arc<Shared>,
     runtime: Handle,
     refresh_rate: RefreshRate,
+    /// The queries that name servers were sent.
+    pub queries: Arc<ResolverCounters>,
 }
 
 /// The longest pause after a failure, in milliseconds.
@@ -73,10 +76,12 @@ impl Names {
     /// outlive the callers' own: a question goes on for all who wait when its first caller has left.
     pub fn system(resolv_conf: impl Into<PathBuf>, runtime: Handle) -> Self {
         let system = Arc::new(System::new(resolv_conf));
-        Self::new(runtime, move |name| {
+        let queries = Arc::clone(&system.queries);
+        let names = Self::new(runtime, move |name| {
             let system = system.clone();
             Box::pin(async move { system.ask(&name).await })
-        })
+        });
+        Self { queries, ..names }
     }
 
     /// Asks by a function of the caller's.
@@ -101,6 +106,7 @@ impl Names {
             called: shared(Whose::Called),
             runtime,
             refresh_rate,
+            queries: Arc::default(),
         };
         names.set_refresh_rate(Mesh::default().dns_refresh_rate);
         names

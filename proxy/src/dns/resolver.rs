@@ -25,6 +25,7 @@ use crate::dns::resolver::client::Client;
 use crate::dns::verify;
 use crate::dns::verify::Lead;
 use crate::lock::lock;
+use crate::report::metrics::dns::ResolverCounters;
 
 /// How long the second family's answer is waited for once the first one has come with addresses (RFC 8305, 3).
 const OTHER_FAMILY_MAX: Duration = Duration::from_millis(50);
@@ -43,6 +44,8 @@ const QUESTIONS_MAX: usize = 8;
 pub struct System {
     path: PathBuf,
     current: Mutex<Option<(Vec<u8>, Client)>>,
+    /// The queries that were sent.
+    pub queries: Arc<ResolverCounters>,
 }
 
 impl System {
@@ -51,6 +54,7 @@ impl System {
         Self {
             path: path.into(),
             current: Mutex::new(None),
+            queries: Arc::default(),
         }
     }
 
@@ -80,7 +84,7 @@ impl System {
         let (config, options) = parse_resolv_conf(&text).map_err(|error| {
             format!("`{path}` names no name server that can be queried: {error}")
         })?;
-        let client = Client::new(config.name_servers(), options)
+        let client = Client::new(config.name_servers(), options, &self.queries)
             .map_err(|error| format!("the name servers of `{path}` cannot be queried: {error}"))?;
         *current = Some((text, client.clone()));
         Ok(client)

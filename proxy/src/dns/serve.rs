@@ -20,6 +20,8 @@ use crate::dice;
 use crate::dns::forward::{NameServers, Transport, read_framed, write_framed};
 use crate::dns::log_limit::LogLimit;
 use crate::dns::{answer, forward, verify};
+use crate::report::metrics::dns::{QueryCounters, QueryResult};
+use crate::report::metrics::limits::{Limit, LimitHits};
 use crate::sys::limits;
 
 /// Questions that wait for name servers at a time; one more fails at once. Each has a socket and some kilobytes.
@@ -50,17 +52,32 @@ pub struct Captured {
     places: Semaphore,
     clients: Semaphore,
     log_limit: LogLimit,
+    counters: CapturedCounters,
+}
+
+/// What is counted of captured questions.
+#[derive(Clone, Debug, Default)]
+pub struct CapturedCounters {
+    /// Questions by what they were answered.
+    pub queries: Arc<QueryCounters>,
+    /// Questions and clients that were too many.
+    pub limits: Arc<LimitHits>,
 }
 
 impl Captured {
     /// Answers from the configuration in force, and for the rest from the name servers of `resolv_conf`.
-    pub fn new(current: Arc<Current>, resolv_conf: impl Into<PathBuf>) -> Rc<Self> {
+    pub fn new(
+        current: Arc<Current>,
+        resolv_conf: impl Into<PathBuf>,
+        counters: CapturedCounters,
+    ) -> Rc<Self> {
         Rc::new(Self {
             current,
             name_servers: NameServers::new(resolv_conf),
             places: Semaphore::new(WAITING_MAX),
             clients: Semaphore::new(CLIENTS_MAX),
             log_limit: LogLimit::new(LOG_LINES_MAX, LOG_INTERVAL),
+            counters,
         })
     }
 
@@ -132,6 +149,7 @@ impl Captured {
     /// Answers the questions of one connection, one after the other. A client too many is sent away.
     async fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
         let Ok(_place) = self.clients.try_acquire() else {
+            self.counters.limits.count(Limit::DnsClients);
             return Err(io::ErrorKind::ConnectionRefused.into());
         };
         while let Ok(question) =
@@ -163,6 +181,12 @@ impl Captured {
         let Some(response) = answer::answer(&query, &snapshot.names, &conf.search, turn) else {
             return Said::Unknown(query);
         };
+        let result = match response.response_code {
+            ResponseCode::NXDomain => QueryResult::NxDomain,
+            ResponseCode::ServFail => QueryResult::ServFail,
+            _ => QueryResult::Ok,
+        };
+        self.counters.queries.count(result);
         let bytes = match transport {
             Transport::Udp => answer::datagram(&query, &response),
             Transport::Tcp => response.to_vec().ok(),
@@ -177,6 +201,8 @@ impl Captured {
             response.to_vec().unwrap_or_default()
         };
         let Ok(_place) = self.places.try_acquire() else {
+            self.counters.limits.count(Limit::DnsQueries);
+            self.counters.queries.count(QueryResult::ServFail);
             self.log_failure(query, &"too many wait for the name servers");
             return failed();
         };
@@ -184,9 +210,11 @@ impl Captured {
         match forward::forward(question, &servers, transport).await {
             Ok((response, server)) => {
                 self.name_servers.note_answer(&servers, server);
+                self.counters.queries.count(forwarded(&response));
                 response
             }
             Err(error) => {
+                self.counters.queries.count(QueryResult::ServFail);
                 self.log_failure(query, &error);
                 failed()
             }
@@ -228,6 +256,16 @@ impl Said {
         let id = u16::from_be_bytes([high, low]);
         let response = Message::error_msg(id, OpCode::Query, ResponseCode::FormErr);
         response.to_vec().map_or(Self::Nothing, Self::Response)
+    }
+}
+
+/// What a response of a name server says, by the code in its header (RFC 1035, 4.1.1).
+fn forwarded(response: &[u8]) -> QueryResult {
+    match response.get(3).map(|flags| flags & 0x0f) {
+        Some(0) => QueryResult::Ok,
+        Some(3) => QueryResult::NxDomain,
+        Some(_) => QueryResult::ServFail,
+        None => QueryResult::Error,
     }
 }
 

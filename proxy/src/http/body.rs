@@ -130,6 +130,15 @@ impl ResponseBody {
     /// The upstream failed us after the response had begun; the status the client got stays. Gives what is passed on.
     fn break_off(&mut self, broken: Broken) -> Result<Frame<Bytes>, Broken> {
         let failure = Failure::new(broken.cause(), "");
+        if let Source::Upstream {
+            lease: Some(lease), ..
+        } = &mut self.source
+        {
+            match broken {
+                Broken::Upstream(_) => lease.in_flight.reset_by_endpoint(),
+                Broken::Timeout => lease.in_flight.timed_out(),
+            }
+        }
         if let Some((mut facts, received)) = self.call.take() {
             set_received(&mut facts, &received);
             if let Some(flag) = failure.reply().flag {

@@ -58,6 +58,9 @@ impl DownstreamConnection {
             requested_server_name: self.terminated.as_ref().and_then(|tls| tls.sni.clone()),
             ..self.facts.clone()
         };
+        if let Some(http) = &facts.downstream.http {
+            http.request();
+        }
         facts
     }
 }

@@ -279,6 +279,9 @@ fn forward_response(
     context.facts.reached(TimePoint::DownstreamSendBegin);
     let body = match upgrade {
         Some((client, upstream)) => {
+            let mut lease = reply.lease;
+            lease.in_flight.complete();
+            drop(lease);
             let token = token.unwrap_or(HeaderValue::from_static("websocket"));
             upgrade::renew(&mut parts.headers, token);
             spawn_local(upgrade::pass(client, upstream, context.facts));

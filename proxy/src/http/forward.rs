@@ -29,6 +29,7 @@ use crate::http::outgoing::Outgoing;
 use crate::http::upstream_request::UpstreamRequest;
 use crate::http::{deadline, headers, mirror, retry, trace, upstream_request};
 use crate::report::facts::Part;
+use crate::report::metrics::envoy::cluster::Count;
 use crate::upstream::clusters::AttemptHistory;
 use crate::upstream::limits::Permit;
 
@@ -72,6 +73,8 @@ pub async fn pass(
         keepalive: mesh.keepalive.as_ref(),
         own: clusters.own(),
     };
+    let counters = clusters.passthrough_counters();
+    context.facts.upstream = Some(Arc::clone(&counters));
     let way = AttemptTarget {
         pool: clusters.passthrough(),
         key: Key {
@@ -86,6 +89,7 @@ pub async fn pass(
         host: None,
         informational: informational.as_ref(),
         facts: context.facts.attempts.begin(address),
+        counters: &counters,
         repeat: &repeat,
     };
     let outcome = attempt(request, way, clusters).await;
@@ -130,6 +134,7 @@ pub async fn forward(
         })
         .collect();
     let upstream_request = UpstreamRequest::new(forward.cluster, &outgoing, arrival, mode, proxy);
+    context.facts.upstream = Some(Arc::clone(&upstream_request.live.counters));
     let (mut request, upgrade) = upstream_request.build(outgoing)?;
     let retries = forward.retries.filter(|retries| retries.attempts > 0);
     let copies = retries
@@ -159,6 +164,7 @@ pub async fn forward(
                 let Some((reply, deadline)) = deadline::within(limit, &received, running).await
                 else {
                     upstream_request.timed_out();
+                    upstream_request.live.counters.count(Count::Timeouts);
                     return Err(Failure::new(Cause::Timeout, "the route's timeout passed"));
                 };
                 (reply?, Some(deadline))
@@ -267,7 +273,11 @@ impl Tries<'_> {
                 }
             };
             trace::end_try(&outcome, !again || last, context);
+            let counters = &self.upstream_request.live.counters;
             if !again {
+                if context.tries > 1 && outcome.is_ok() {
+                    counters.count(Count::RetrySuccesses);
+                }
                 return outcome.map_err(|failed| failed.failure);
             }
             if last {
@@ -287,7 +297,10 @@ impl Tries<'_> {
             // Its place for the try before is free again.
             _retrying = Permit::default();
             match self.upstream_request.live.retry() {
-                Ok(permit) => _retrying = permit,
+                Ok(permit) => {
+                    counters.count(Count::Retries);
+                    _retrying = permit;
+                }
                 Err(overflow) => {
                     tracing::debug!(%overflow, "no further try");
                     context.facts.flags.raise(Flag::UO);

@@ -18,6 +18,7 @@ use crate::failure::{Cause, Failure};
 use crate::http::downstream::DownstreamConnection;
 use crate::life::files::FdPermit;
 use crate::proxy::Proxy;
+use crate::report::metrics::envoy::downstream::HttpCounters;
 
 /// Serves a connection until either side ends it, or, once the process drains, to the end of the request under way.
 pub async fn serve<S>(
@@ -29,6 +30,8 @@ pub async fn serve<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let http = downstream.facts.http.as_ref();
+    let _active = http.map(HttpCounters::connection);
     match version {
         HttpVersion::Http1 => http1::serve(stream, &downstream, &proxy, &mut held).await,
         HttpVersion::Http2 => {

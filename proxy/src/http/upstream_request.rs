@@ -135,7 +135,7 @@ impl<'l> UpstreamRequest<'l> {
             }
         };
         let facts = attempts.begin(target.address.clone());
-        facts.workload = target.workload();
+        target.describe(facts);
         let address = target.address;
         self.trying_at.replace(Some(address.clone()));
         self.tried_at.replace(Some(address.clone()));
@@ -154,6 +154,7 @@ impl<'l> UpstreamRequest<'l> {
             host,
             informational: self.informational.as_ref(),
             facts,
+            counters: &self.live.counters,
             repeat: &self.repeat,
         };
         // Pinned where it is: moved into either arm, it would take its room once more in each.

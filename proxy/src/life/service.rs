@@ -1,11 +1,16 @@
 //! A service with a thread and a runtime of its own, so that it waits for no other.
 
 use std::future::Future;
+use std::time::Duration;
 use std::{io, thread};
 
 use tokio::runtime;
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
+
+/// How long a thread for blocking work waits for more to do. Memory that it allocated goes back to the kernel once it has
+/// ended.
+pub const IDLE_THREAD_MAX: Duration = Duration::from_secs(1);
 
 /// A runtime that is not running yet. Sockets are registered with it through [`Service::enter`], so that the kernel's
 /// refusals are known before the process is ready.
@@ -24,6 +29,7 @@ impl Service {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(blocking_threads.max(1))
+            .thread_keep_alive(IDLE_THREAD_MAX)
             .thread_name(format!("{name}-blocking"))
             .build()?;
         Ok(Self { name, runtime })

@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::future::pending;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -18,6 +19,7 @@ use crate::connection;
 use crate::connection::ListenerKind;
 use crate::life::files::{FdBudget, FdPermit};
 use crate::proxy::Proxy;
+use crate::report::metrics::envoy::downstream::ListenerCounters;
 use crate::sys::{limits, socket};
 
 /// Waits after an accept that failed for want of resources: the first, and the longest.
@@ -48,6 +50,7 @@ pub async fn accept(
     let drain = &reception.proxy.drain;
     let mut until_drain = (entrance == ListenerKind::Inbound).then(|| drain.guard());
     let mut backoff = BACKOFF.0;
+    let counters = counters(&listener, &reception.proxy);
     loop {
         let drained = async {
             match &mut until_drain {
@@ -64,7 +67,13 @@ pub async fn accept(
         match accepted {
             Ok((socket, peer)) => {
                 backoff = BACKOFF.0;
-                begin_or_refuse(socket, peer, entrance, &reception);
+                let accepted = Accepted {
+                    socket,
+                    peer,
+                    entrance,
+                    counters: &counters,
+                };
+                begin_or_refuse(accepted, &reception);
             }
             Err(error) if is_of_one_connection(&error) => {
                 debug!(%error, "a connection left before it was accepted")
@@ -79,19 +88,38 @@ pub async fn accept(
     }
     // Closing the socket would reset what waits in its queue.
     while let Some(Ok((socket, peer))) = listener.accept().now_or_never() {
-        begin_or_refuse(socket, peer, entrance, &reception);
+        let accepted = Accepted {
+            socket,
+            peer,
+            entrance,
+            counters: &counters,
+        };
+        begin_or_refuse(accepted, &reception);
     }
 }
 
-fn begin_or_refuse(
+/// A connection that was just accepted.
+struct Accepted<'a> {
     socket: TcpStream,
     peer: SocketAddr,
     entrance: ListenerKind,
-    reception: &AcceptContext,
-) {
-    match reception.room_for(&socket) {
-        Some(held) => begin(socket, peer, entrance, reception, held),
-        None => connection::refuse(socket, entrance, &reception.proxy),
+    counters: &'a Arc<ListenerCounters>,
+}
+
+/// The counters of a listening socket. The kernel always says its address; nothing depends on it.
+fn counters(listener: &TcpListener, proxy: &Proxy) -> Arc<ListenerCounters> {
+    let address = listener.local_addr();
+    let address = address.unwrap_or_else(|_| (Ipv4Addr::UNSPECIFIED, 0).into());
+    proxy.shard.downstream.listener(address)
+}
+
+fn begin_or_refuse(accepted: Accepted<'_>, reception: &AcceptContext) {
+    match reception.room_for(&accepted.socket) {
+        Some(held) => begin(accepted, reception, held),
+        None => {
+            drop(accepted.counters.connection());
+            connection::refuse(accepted.socket, accepted.entrance, &reception.proxy);
+        }
     }
 }
 
@@ -113,13 +141,14 @@ impl AcceptContext {
     }
 }
 
-fn begin(
-    socket: TcpStream,
-    peer: SocketAddr,
-    entrance: ListenerKind,
-    reception: &AcceptContext,
-    held: FdPermit,
-) {
+fn begin(accepted: Accepted<'_>, reception: &AcceptContext, held: FdPermit) {
+    let Accepted {
+        socket,
+        peer,
+        entrance,
+        counters,
+    } = accepted;
+    let active = counters.connection();
     let guard = reception.proxy.drain.guard();
     if let Err(error) = socket::prepare_accepted(&socket) {
         // The peer is gone; serving it will tell.
@@ -128,10 +157,11 @@ fn begin(
     let id = reception.last_id.get() + reception.id_step;
     reception.last_id.set(id);
     let span = debug_span!("connection", id, ?entrance, %peer);
-    let served = connection::serve(socket, entrance, Rc::clone(&reception.proxy), held);
+    let (proxy, counters) = (Rc::clone(&reception.proxy), Arc::clone(counters));
+    let served = connection::serve(socket, entrance, proxy, held, counters);
     let task = async move {
         served.await;
-        drop(guard);
+        drop((guard, active));
     };
     // A panic ends this task alone; the hook that main installs has logged it.
     drop(task::spawn_local(task.instrument(span)));

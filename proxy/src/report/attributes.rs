@@ -124,8 +124,7 @@ impl<'c> CallAttributes<'c> {
                 EndpointAddress::Unix(_) => None,
             },
             Attribute::UpstreamLocalAddress => last?
-                .local_address
-                .as_ref()
+                .local_address()
                 .map(|address| address.to_string().into()),
             Attribute::UpstreamTlsVersion => last?
                 .connection

@@ -41,6 +41,8 @@ pub use crate::report::facts::times::Times;
 pub use crate::report::facts::tls::{CertificateNames, TlsFacts};
 pub use crate::report::facts::trace::{SpanIds, TraceFacts, TracedHeaders, TryFacts};
 pub use crate::report::facts::wire::WireBytes;
+use crate::report::metrics::envoy::cluster::ClusterCounters;
+use crate::report::metrics::envoy::downstream::{HttpCounters, ListenerCounters};
 use crate::report::stream_bytes::StreamBytes;
 
 /// One HTTP request, or one connection that carries no HTTP.
@@ -78,6 +80,8 @@ pub struct Facts {
     pub bytes_sent: u64,
     /// The bytes of a byte stream that is relayed, while they pass.
     pub stream: Option<Arc<StreamBytes>>,
+    /// The counters of the cluster that the call goes to.
+    pub upstream: Option<Arc<ClusterCounters>>,
     /// How the call ended; `None` while it is under way.
     pub end: Option<End>,
 }
@@ -117,6 +121,10 @@ pub struct DownstreamFacts {
     pub termination_details: Option<Cow<'static, str>>,
     /// Bytes of the call on the client's connection, complete at its end.
     pub wire: WireBytes,
+    /// The counters of the listener that accepted the connection.
+    pub listener: Option<Arc<ListenerCounters>>,
+    /// The counters of HTTP on the port that was called.
+    pub http: Option<Arc<HttpCounters>>,
 }
 
 /// What the configuration decided.
@@ -198,6 +206,7 @@ impl Facts {
             bytes_received: 0,
             bytes_sent: 0,
             stream: None,
+            upstream: None,
             end: None,
         }
     }
@@ -303,6 +312,9 @@ impl Facts {
         self.set_failure(failure, reply.stream_flag);
         if failure.ends_attempts() {
             self.flags.raise(Flag::URX);
+        }
+        if let Cause::ClientTls = failure.cause() {
+            self.downstream.transport_failure = Some(failure.to_string().into());
         }
         if failure.ends_connection() {
             self.downstream.termination_details = Some(failure.to_string().into());

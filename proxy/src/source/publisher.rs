@@ -113,6 +113,11 @@ impl Publisher {
         current.publish(snapshot);
     }
 
+    /// Files were written, and say what they said before.
+    pub fn unchanged(&self) {
+        self.status.unchanged();
+    }
+
     /// Keeps what is in force, because the input with this fingerprint cannot be used, for `reasons`.
     pub fn refuse(&mut self, fingerprint: u64, reasons: Vec<String>) {
         self.offered = Ok(fingerprint);

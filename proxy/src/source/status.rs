@@ -24,6 +24,19 @@ pub struct State {
     pub loaded: Option<Arc<Loaded>>,
     /// The edit that is not in force; `None` when the newest one is.
     pub rejected: Option<Arc<Rejected>>,
+    /// What became of changes since the start.
+    pub reloads: Reloads,
+}
+
+/// What became of changes of the configuration since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reloads {
+    /// They came into force.
+    pub applied: u64,
+    /// They said what is in force.
+    pub unchanged: u64,
+    /// They did not come into force.
+    pub rejected: u64,
 }
 
 /// A configuration that came into force.
@@ -71,10 +84,9 @@ impl Status {
     /// A configuration came into force.
     pub fn accept(&self, loaded: Arc<Loaded>) {
         self.with(|state| {
-            *state = State {
-                loaded: Some(loaded),
-                rejected: None,
-            }
+            state.reloads.applied += u64::from(state.loaded.is_some());
+            state.loaded = Some(loaded);
+            state.rejected = None;
         });
     }
 
@@ -83,12 +95,21 @@ impl Status {
         self.with(|state| {
             let since = state.rejected.as_ref().map_or(now, |before| before.since);
             state.rejected = Some(Arc::new(Rejected { since, reasons }));
+            state.reloads.rejected += 1;
         });
     }
 
     /// The edit that was not taken has been undone.
     pub fn restore(&self) {
-        self.with(|state| state.rejected = None);
+        self.with(|state| {
+            state.rejected = None;
+            state.reloads.unchanged += 1;
+        });
+    }
+
+    /// Files were written, and say what they said before.
+    pub fn unchanged(&self) {
+        self.with(|state| state.reloads.unchanged += 1);
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {

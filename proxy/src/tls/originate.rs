@@ -13,8 +13,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::failure::{Cause, Failure};
+use crate::report::facts::TlsFacts;
 use crate::tls::alpn::Alpn;
 use crate::tls::files::{Files, Store, Unusable, certified_key, key_paths, list_path, root_path};
+use crate::tls::session;
 use crate::tls::verify::{Names, Revocation, ServerVerifier, SystemRoots, reason, trusted};
 use crate::tls::versions::{speaking, versions};
 
@@ -58,7 +60,7 @@ impl Originator {
         }
     }
 
-    /// Does a handshake over `stream`. There is no time limit here.
+    /// Does a handshake over `stream`. There is no time limit here. With the stream comes what the handshake came to.
     ///
     /// # Errors
     /// [`Cause::UpstreamTls`], with what was expected and what came.
@@ -66,7 +68,7 @@ impl Originator {
         &self,
         stream: S,
         handshake: Handshake<'_>,
-    ) -> Result<TlsStream<S>, Failure>
+    ) -> Result<(TlsStream<S>, TlsFacts), Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -85,10 +87,15 @@ impl Originator {
         let client = self
             .client(handshake, name.is_some())
             .map_err(|unusable| failed(unusable.to_string()))?;
-        TlsConnector::from(client)
+        // The keys of a policy are its own, whatever the server asks for.
+        let own = client.client_auth_cert_resolver.resolve(&[], &[]);
+        let stream = TlsConnector::from(client)
             .connect(server_name, stream)
             .await
-            .map_err(|error| failed(reason(&error)))
+            .map_err(|error| failed(reason(&error)))?;
+        let own = own.as_ref().and_then(|own| own.cert.first());
+        let facts = session::facts(stream.get_ref().1, own, name);
+        Ok((stream, facts))
     }
 
     /// The rustls client of a policy; `named` says whether a name is connected to.

@@ -16,18 +16,30 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::failure::{Cause, Failure};
+use crate::report::facts::TlsFacts;
 use crate::tls::alpn::Alpn;
 use crate::tls::crypto::provider;
 use crate::tls::files::{Files, Store, Unusable, certified_key, key_paths, list_path, root_path};
 use crate::tls::verify::{ClientVerifier, Pins, Revocation, SystemRoots, reason, trusted};
 use crate::tls::versions::{speaking, versions};
-use crate::tls::xfcc;
+use crate::tls::{session, xfcc};
 
 /// Makes TLS servers of policies. One for the process.
 #[derive(Debug)]
 pub struct Terminator {
     system: SystemRoots,
     servers: Store<(Hashed<ServerTls>, Alpn), ServerConfig>,
+}
+
+/// TLS of a client that was ended.
+#[derive(Debug)]
+pub struct Terminated<S> {
+    /// What is inside.
+    pub stream: TlsStream<S>,
+    /// What the client's certificate says, if it showed one, as an element of `x-forwarded-client-cert`.
+    pub forwarded: Option<HeaderValue>,
+    /// What the handshake came to.
+    pub facts: TlsFacts,
 }
 
 impl Terminator {
@@ -39,8 +51,7 @@ impl Terminator {
         }
     }
 
-    /// Does a handshake over `stream`, which begins with the client's hello. There is no time limit here. With the
-    /// stream comes what the client's certificate says, if it showed one, as an element of `x-forwarded-client-cert`.
+    /// Does a handshake over `stream`, which begins with the client's hello. There is no time limit here.
     ///
     /// # Errors
     /// [`Cause::Internal`] when the policy cannot be honoured, [`Cause::ClientTls`] when the handshake fails.
@@ -49,7 +60,7 @@ impl Terminator {
         stream: S,
         tls: &Hashed<ServerTls>,
         alpn: Alpn,
-    ) -> Result<(TlsStream<S>, Option<HeaderValue>), Failure>
+    ) -> Result<Terminated<S>, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -66,17 +77,19 @@ impl Terminator {
         let server = self
             .server(tls, alpn)
             .map_err(|unusable| Failure::new(Cause::Internal, unusable.to_string()))?;
-        let own = if matches!(tls.clients, ClientVerification::Off) {
-            None
-        } else {
-            server.cert_resolver.resolve(hello.client_hello())
-        };
+        let own = server.cert_resolver.resolve(hello.client_hello());
         let accepted = hello.into_stream(server).await;
         let stream = accepted.map_err(|error| refused(&error))?;
-        let client = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let connection = stream.get_ref().1;
         let own = own.as_ref().and_then(|own| own.cert.first());
-        let shown = client.first().and_then(|client| xfcc::element(own, client));
-        Ok((stream, shown))
+        let facts = session::facts(connection, own, None);
+        let client = connection.peer_certificates().unwrap_or_default();
+        let forwarded = client.first().and_then(|client| xfcc::element(own, client));
+        Ok(Terminated {
+            stream,
+            forwarded,
+            facts,
+        })
     }
 
     /// Whether a policy can be honoured now, to be told when the configuration is loaded and not at the first call.
@@ -201,6 +214,9 @@ struct ByName {
 
 impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let [only] = &self.keys[..] {
+            return Some(Arc::clone(only));
+        }
         let usable = || {
             self.keys
                 .iter()

@@ -1,6 +1,7 @@
 mod accepted;
 mod files;
 mod resumed;
+mod session;
 mod spoken;
 mod stage;
 

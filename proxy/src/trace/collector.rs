@@ -105,6 +105,7 @@ impl Collector {
             host: Some(&host),
             informational: None,
             facts: attempts.begin(address.clone()),
+            counters: &live.counters,
             repeat: &Cell::new(true),
         };
         let reply = attempt(request, target, &self.clusters).await;

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use egret_config::address::EndpointAddress;
 use egret_config::decide::Dice;
-use egret_config::model::endpoint::DestinationWorkload;
 use egret_config::model::policy::LoadBalancer;
-use egret_config::model::tls::Hashed;
 use egret_config::snapshot::cluster::{Cluster, Discovery};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -21,6 +19,8 @@ use crate::dial::failed_addresses::{FailedAddressCache, Failover};
 use crate::dns::names::Names;
 use crate::failure::Failure;
 use crate::own_sockets::OwnSockets;
+use crate::report::facts::Attempt;
+use crate::report::metrics::envoy::cluster::{ClusterCounters, Count, UpstreamCounters};
 use crate::upstream::balance::warmup::Shares;
 use crate::upstream::balance::{Balance, Picker};
 use crate::upstream::endpoint_set::{EndpointSet, FamilyFilter};
@@ -46,9 +46,12 @@ pub struct Target {
 }
 
 impl Target {
-    /// The workload there, where it is a pod that is known.
-    pub fn workload(&self) -> Option<Hashed<DestinationWorkload>> {
-        self.active.as_ref()?.workload().cloned()
+    /// Notes what is known of the endpoint.
+    pub fn describe(&self, attempt: &mut Attempt) {
+        if let Some(endpoint) = self.active.as_ref().and_then(Active::endpoint) {
+            attempt.workload.clone_from(&endpoint.workload);
+            attempt.host_name.clone_from(&endpoint.name);
+        }
     }
 }
 
@@ -61,6 +64,8 @@ pub struct ClusterRuntime {
     pub pool: Rc<Pool>,
     /// What all workers know of it together.
     pub standing: Arc<SharedClusterState>,
+    /// What this worker counts of it.
+    pub counters: Arc<ClusterCounters>,
     balance: Balance,
     turn: Cell<u64>,
     /// When all endpoints have their whole share.
@@ -77,6 +82,7 @@ impl ClusterRuntime {
         cluster: &Arc<Cluster>,
         standing: Arc<SharedClusterState>,
         own: Arc<OwnSockets>,
+        counters: &UpstreamCounters,
     ) -> Self {
         let found = match &cluster.discovery {
             Discovery::Members(members) => EndpointSet::new(endpoints::of_addresses(members), None),
@@ -89,6 +95,7 @@ impl ClusterRuntime {
         let tcp = limits.tcp_idle_timeout.filter(|limit| !limit.is_zero());
         let idle_timeout = limits.http_idle_timeout.or(tcp).unwrap_or(IDLE_TIMEOUT);
         let pool = Pool::new(idle_timeout, limits.requests_per_connection_max);
+        let pool = pool.counted(&counters.pool);
         let pool = Rc::new(pool.limited(standing.usage.freed(), limits));
         if limits.connections_max.is_some() {
             make_room(&pool, &standing);
@@ -101,6 +108,7 @@ impl ClusterRuntime {
             cluster: RefCell::new(Arc::clone(cluster)),
             pool,
             standing,
+            counters: counters.cluster(&cluster.name),
             balance: match cluster.policy.load_balancer {
                 LoadBalancer::RoundRobin => Balance::RoundRobin,
                 LoadBalancer::Random | LoadBalancer::ConsistentHash(_) => Balance::Random,
@@ -163,7 +171,11 @@ impl ClusterRuntime {
         let usage = &self.standing.usage;
         match usage.take(Resource::Connection, limits.connections_max) {
             Ok(permit) => Ok(NextConnection::New(permit)),
-            Err(_) => usage.wait_for_connection(limits, idle).await,
+            Err(_) => {
+                self.counters.count(Count::ConnectionOverflows);
+                let connection = usage.wait_for_connection(limits, idle).await;
+                self.overflowed(connection, Count::PendingOverflows)
+            }
         }
     }
 
@@ -173,7 +185,16 @@ impl ClusterRuntime {
     /// `Cause::Overflow`.
     pub fn stream(&self) -> Result<Permit, Failure> {
         let max = self.cluster.borrow().policy.pool.connections_max;
-        self.standing.usage.take(Resource::Connection, max)
+        let permit = self.standing.usage.take(Resource::Connection, max);
+        self.overflowed(permit, Count::ConnectionOverflows)
+    }
+
+    /// Counts that a limit was in the way, where nothing was taken.
+    fn overflowed<T>(&self, taken: Result<T, Failure>, limit: Count) -> Result<T, Failure> {
+        if taken.is_err() {
+            self.counters.count(limit);
+        }
+        taken
     }
 
     /// The right to try a request once more, as long as this lives.
@@ -184,7 +205,8 @@ impl ClusterRuntime {
         let cluster = self.cluster.borrow();
         let policy = &cluster.policy;
         let usage = &self.standing.usage;
-        usage.take_retry(&policy.pool, policy.retry_budget.as_ref())
+        let permit = usage.take_retry(&policy.pool, policy.retry_budget.as_ref());
+        self.overflowed(permit, Count::RetryOverflows)
     }
 
     /// Picks an endpoint for a call; resolves names that are not known, or not any more.
@@ -276,7 +298,8 @@ impl ClusterRuntime {
             Carries::Request => policy.pool.requests_max,
         };
         let max = max.or(policy.retry_budget.map(|_| u32::MAX));
-        self.standing.usage.take(Resource::Request, max)
+        let permit = self.standing.usage.take(Resource::Request, max);
+        self.overflowed(permit, Count::RequestOverflows)
     }
 
     fn one_of(
@@ -349,6 +372,7 @@ impl ClusterRuntime {
             let last = known.into_iter().max();
             self.warm_at.set(last.map(|last| last + warmup.duration));
         }
+        self.counters.set_endpoints(found.endpoints().len());
         *self.found.borrow_mut() = Rc::new(found);
     }
 

@@ -1,13 +1,14 @@
 //! The clusters of one worker that were called, by name. Kept over reloads, as long as who their members are and how they
 //! are called stays the same.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use egret_config::address::{EndpointAddress, UpstreamLocalAddress};
+use egret_config::address::EndpointAddress;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::{Cluster, ClusterPolicy, PASSTHROUGH_CLUSTER};
 use tokio::io::AsyncWriteExt;
@@ -23,6 +24,10 @@ use crate::dial::{proxy_protocol, tunnel};
 use crate::dns::names::Names;
 use crate::failure::{Cause, Failure};
 use crate::own_sockets::OwnSockets;
+use crate::report::facts::UpstreamConnectionFacts;
+use crate::report::metrics::envoy::cluster::{
+    ClusterCounters, CountedConnection, UpstreamCounters,
+};
 use crate::tls::Alpn;
 use crate::tls::originate::{Handshake, Originator};
 use crate::upstream::cluster_runtime::{ClusterRuntime, IDLE_TIMEOUT};
@@ -40,6 +45,8 @@ pub struct Clusters {
     shared_clusters: Arc<SharedClusterStates>,
     passthrough: Rc<Pool>,
     passthrough_name: Arc<str>,
+    counters: Arc<UpstreamCounters>,
+    passthrough_counters: OnceCell<Arc<ClusterCounters>>,
     names: Arc<Names>,
     originator: Arc<Originator>,
     own: Arc<OwnSockets>,
@@ -71,8 +78,8 @@ pub struct Opened {
     pub stream: Stream,
     /// The address that answered.
     pub address: EndpointAddress,
-    /// Our address on it.
-    pub local: UpstreamLocalAddress,
+    /// Its facts.
+    pub facts: Arc<UpstreamConnectionFacts>,
 }
 
 impl Clusters {
@@ -88,9 +95,22 @@ impl Clusters {
             shared_clusters,
             passthrough: Rc::new(Pool::new(IDLE_TIMEOUT, None)),
             passthrough_name: PASSTHROUGH_CLUSTER.into(),
+            counters: Arc::default(),
+            passthrough_counters: OnceCell::new(),
             names,
             originator,
             own,
+        }
+    }
+
+    /// The same, counting in these counters.
+    #[must_use]
+    pub fn counted(self, counters: &Arc<UpstreamCounters>) -> Self {
+        let passthrough = Pool::new(IDLE_TIMEOUT, None).counted(&counters.pool);
+        Self {
+            counters: Arc::clone(counters),
+            passthrough: Rc::new(passthrough),
+            ..self
         }
     }
 
@@ -103,11 +123,8 @@ impl Clusters {
             return Rc::clone(live);
         }
         let standing = self.shared_clusters.of(&cluster.name);
-        let live = Rc::new(ClusterRuntime::new(
-            cluster,
-            standing,
-            Arc::clone(&self.own),
-        ));
+        let own = Arc::clone(&self.own);
+        let live = Rc::new(ClusterRuntime::new(cluster, standing, own, &self.counters));
         called.insert(Arc::clone(&cluster.name), Rc::clone(&live));
         live
     }
@@ -115,6 +132,12 @@ impl Clusters {
     /// Connections to where callers wanted to go.
     pub fn passthrough(&self) -> &Rc<Pool> {
         &self.passthrough
+    }
+
+    /// The counters of those connections.
+    pub fn passthrough_counters(&self) -> Arc<ClusterCounters> {
+        let counters = &self.passthrough_counters;
+        Arc::clone(counters.get_or_init(|| self.counters.cluster(&self.passthrough_name)))
     }
 
     /// The name under which the log has them.
@@ -129,7 +152,12 @@ impl Clusters {
     /// [`Cause::Connect`], [`Cause::UpstreamTls`], and [`Cause::ConnectTimeout`] when it is not done in time.
     pub async fn open(&self, opening: Opening<'_>) -> Result<Opened, Failure> {
         let (live, address) = (opening.live, opening.address);
-        let opened = self.opened(opening).await;
+        let opening = self.opened(opening);
+        let opened = counted(&live.counters, opening, |opened, counted| Opened {
+            stream: opened.stream.counted(counted),
+            ..opened
+        });
+        let opened = opened.await;
         match &opened {
             Ok(_) => {}
             // A lack of ours says nothing of the endpoint.
@@ -158,7 +186,7 @@ impl Clusters {
             }
             EndpointAddress::Unix(path) => connect_unix(path, dial.limit).await?,
         };
-        let (address, local) = (connected.address.clone(), connected.local.clone());
+        let address = connected.address.clone();
         if let (EndpointAddress::Ip(failed), EndpointAddress::Ip(answered)) =
             (opening.address, &address)
             && failed != answered
@@ -172,11 +200,11 @@ impl Clusters {
             return Ok(Opened {
                 stream: Stream::plain(connected.stream).guarded(opening.permit),
                 address,
-                local,
+                facts: Arc::new(connected.facts),
             });
         }
         let dressing = self.dressed(connected, &cluster, opening);
-        let stream = timeout_at(deadline, dressing).await.unwrap_or_else(|_| {
+        let (stream, facts) = timeout_at(deadline, dressing).await.unwrap_or_else(|_| {
             let what = missing(policy);
             let limit = policy.connect_timeout;
             let words = format!(
@@ -188,7 +216,7 @@ impl Clusters {
         Ok(Opened {
             stream,
             address,
-            local,
+            facts: Arc::new(facts),
         })
     }
 
@@ -198,9 +226,9 @@ impl Clusters {
         connected: Connected,
         cluster: &Cluster,
         opening: Opening<'_>,
-    ) -> Result<Stream, Failure> {
+    ) -> Result<(Stream, UpstreamConnectionFacts), Failure> {
         let policy = &cluster.policy;
-        let mut stream = connected.stream;
+        let (mut stream, mut facts) = (connected.stream, connected.facts);
         if let (Some(version), Some(ends)) = (policy.proxy_protocol, opening.ends) {
             let header = proxy_protocol::header(version, ends);
             stream.write_all(&header).await.map_err(|error| {
@@ -220,22 +248,40 @@ impl Clusters {
                     host: opening.host,
                     alpn: opening.alpn,
                 };
-                let shaking = self.originator.connect(stream, handshake);
-                Stream::tls(shaking.await?).guarded(opening.permit)
+                let (stream, tls) = self.originator.connect(stream, handshake).await?;
+                facts.secured(tls);
+                Stream::tls(stream).guarded(opening.permit)
             }
         };
-        match &policy.tunnel {
-            None => Ok(stream),
-            Some(tunnel) => {
-                let consent = tunnel::open(&mut stream, tunnel).await?;
-                Ok(match consent.framing {
-                    None => stream.with_early(consent.early),
-                    Some(framing) => {
-                        Stream::post_tunnel(PostTunnel::new(stream, framing, &consent.early))
-                    }
-                })
-            }
+        if let Some(tunnel) = &policy.tunnel {
+            let consent = tunnel::open(&mut stream, tunnel).await?;
+            stream = match consent.framing {
+                None => stream.with_early(consent.early),
+                Some(framing) => {
+                    Stream::post_tunnel(PostTunnel::new(stream, framing, &consent.early))
+                }
+            };
         }
+        Ok((stream, facts))
+    }
+
+    /// Connects to an original destination.
+    ///
+    /// # Errors
+    /// Those of [`connect`].
+    pub async fn connect_original(
+        &self,
+        to: SocketAddr,
+        dial: Dial<'_>,
+    ) -> Result<(Stream, UpstreamConnectionFacts), Failure> {
+        let counters = self.passthrough_counters();
+        let addresses = [to];
+        let connecting = connect(&addresses, dial);
+        counted(&counters, connecting, |connected, counted| {
+            let stream = Stream::plain(connected.stream).counted(counted);
+            (stream, connected.facts)
+        })
+        .await
     }
 
     /// The sockets of this proxy.
@@ -277,6 +323,27 @@ impl Clusters {
         self.passthrough.sweep();
         for live in self.called.borrow().values() {
             live.pool.sweep();
+        }
+    }
+}
+
+/// Counts a connection from the moment at which connecting begins. `keep` puts what counts it where it is dropped with the
+/// connection.
+async fn counted<C, T>(
+    counters: &Arc<ClusterCounters>,
+    connecting: impl Future<Output = Result<C, Failure>>,
+    keep: impl FnOnce(C, CountedConnection) -> T,
+) -> Result<T, Failure> {
+    let began = Instant::now();
+    let counted = counters.connection();
+    match connecting.await {
+        Ok(connected) => {
+            counted.connected(began.elapsed());
+            Ok(keep(connected, counted))
+        }
+        Err(failure) => {
+            counted.failed(*failure.cause() == Cause::ConnectTimeout);
+            Err(failure)
         }
     }
 }

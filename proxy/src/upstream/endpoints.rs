@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use egret_config::address::EndpointAddress;
 use egret_config::model::endpoint::DestinationWorkload;
@@ -26,6 +27,8 @@ pub struct Endpoint {
     pub since: Cell<Option<Instant>>,
     /// The workload, where it is a pod that is known.
     pub workload: Option<Hashed<DestinationWorkload>>,
+    /// The DNS name that the address is of; `None` where the configuration has the address.
+    pub name: Option<Arc<str>>,
 }
 
 impl Endpoint {
@@ -38,6 +41,7 @@ impl Endpoint {
             active: Cell::new(0),
             since: Cell::new(None),
             workload: None,
+            name: None,
         }
     }
 
@@ -45,6 +49,7 @@ impl Endpoint {
     fn of(member: &Member, address: EndpointAddress) -> Self {
         Self {
             workload: member.workload.clone(),
+            name: member.name().cloned(),
             ..Self::new(address, member.weight, member.priority)
         }
     }
@@ -72,9 +77,9 @@ impl Active {
         }
     }
 
-    /// The workload at the endpoint, where it is a pod that is known.
-    pub fn workload(&self) -> Option<&Hashed<DestinationWorkload>> {
-        self.endpoint.as_ref()?.workload.as_ref()
+    /// The endpoint; `None` where nothing is balanced.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint.as_deref()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::client::pool::{Call, Http1Connection, Key, Pool};
+use crate::report::metrics::envoy::cluster::RequestInFlight;
 use crate::upstream::endpoints::Active;
 
 /// A connection in use. It goes back to its pool when the response has been read to its end, and is closed when this is
@@ -19,11 +20,14 @@ pub struct Lease {
     pub key: Key,
     /// Counts the call at its endpoint.
     pub active: Option<Active>,
+    /// Counts the request while it is under way.
+    pub in_flight: RequestInFlight,
 }
 
 impl Lease {
     /// The response is complete.
-    pub fn give_back(self) {
+    pub fn give_back(mut self) {
+        self.in_flight.complete();
         if let Some(single) = self.single {
             self.pool.put(self.key, single);
         }

@@ -1,6 +1,6 @@
 //! What all workers know together of a cluster: what its calls use, and which endpoints are ejected. Outlives reloads.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use crate::lock::lock;
+use crate::report::metrics::ejections::{EjectionSource, Ejections};
 use crate::upstream::limits::Usage;
 use crate::upstream::outlier::{CallReport, Outlier};
 
@@ -18,6 +19,8 @@ use crate::upstream::outlier::{CallReport, Outlier};
 #[derive(Debug, Default)]
 pub struct SharedClusterStates {
     by_cluster: Mutex<HashMap<Arc<str>, Arc<SharedClusterState>>>,
+    /// Ejections so far of each cluster that ever had one; they outlive configurations.
+    ejections: Arc<Mutex<BTreeMap<Arc<str>, u64>>>,
 }
 
 /// The standing of one cluster.
@@ -31,6 +34,8 @@ pub struct SharedClusterState {
     ejected: AtomicUsize,
     /// Changes with the ejected ones.
     version: AtomicU64,
+    /// Those of all clusters.
+    ejections: Arc<Mutex<BTreeMap<Arc<str>, u64>>>,
     /// Since when each endpoint is known, where the policy asks for it.
     known: Mutex<HashMap<EndpointAddress, Instant>>,
 }
@@ -46,6 +51,7 @@ impl SharedClusterStates {
                 outlier: Mutex::default(),
                 ejected: AtomicUsize::new(0),
                 version: AtomicU64::new(0),
+                ejections: Arc::clone(&self.ejections),
                 known: Mutex::default(),
             })
         });
@@ -66,6 +72,17 @@ impl SharedClusterStates {
     }
 }
 
+impl EjectionSource for SharedClusterStates {
+    fn ejections(&self) -> Vec<(Arc<str>, Ejections)> {
+        let totals = lock(&self.ejections).clone();
+        let each = totals.into_iter().map(|(cluster, total)| {
+            let now = self.ejected(&cluster).len() as u64;
+            (cluster, Ejections { total, now })
+        });
+        each.collect()
+    }
+}
+
 impl SharedClusterState {
     /// Notes a call to one of `hosts` endpoints.
     pub fn note(&self, policy: &OutlierDetection, hosts: usize, call: CallReport<'_>) {
@@ -75,6 +92,9 @@ impl SharedClusterState {
         self.publish(&outlier);
         if let Some(ejection) = ejection {
             let (reason, time) = (ejection.reason, ejection.time);
+            *lock(&self.ejections)
+                .entry(Arc::clone(&self.name))
+                .or_default() += 1;
             info!(cluster = %self.name, endpoint = %call.at, ?reason, ?time, "endpoint ejected");
         }
     }

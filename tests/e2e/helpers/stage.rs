@@ -8,7 +8,7 @@ use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
 use egret_tests::objects::{DestinationRule, ServiceEntry, documents};
 use egret_tests::origin::{Answer, at_once, moved};
-use egret_tests::places::{EGRESS_GATEWAY, Family, INGRESS_GATEWAY, Located, SLEEP};
+use egret_tests::places::{EGRESS_GATEWAY, ELSEWHERE, Family, INGRESS_GATEWAY, Located, SLEEP};
 use egret_tests::topology::World;
 use egret_tests::{DEADLINE, egret};
 use serde_json::Value;
@@ -23,6 +23,11 @@ pub(crate) fn registered(file: &str, text: &str) -> anyhow::Result<Folder> {
     let config = Folder::with(&[REGISTRY_ONLY])?;
     config.write(file, text)?;
     Ok(config)
+}
+
+/// REGISTRY_ONLY, and elsewhere.example registered without a policy of its own.
+pub(crate) fn registered_elsewhere() -> anyhow::Result<Folder> {
+    registered("elsewhere.yaml", &elsewhere_entry(&[ELSEWHERE.v4()]))
 }
 
 /// The fixture with the mesh's Services and EndpointSlices.
@@ -96,11 +101,14 @@ pub(crate) fn ingress_gateway<'p>(
 /// A service `elsewhere.example` at these addresses, for HTTP on 80 and bytes on 7000, with a DestinationRule's
 /// `trafficPolicy`.
 pub(crate) fn elsewhere(addresses: &[IpAddr], policy: &str) -> String {
+    let rule = DestinationRule::new("elsewhere.example", &format!("{{{policy}}}"));
+    format!("{}---\n{rule}", elsewhere_entry(addresses))
+}
+
+fn elsewhere_entry(addresses: &[IpAddr]) -> String {
     let entry = ServiceEntry::new("elsewhere.example");
-    documents(&[
-        &entry.port(80, "HTTP").port(7000, "TCP").at(addresses),
-        &DestinationRule::new("elsewhere.example", &format!("{{{policy}}}")),
-    ])
+    let entry = entry.port(80, "HTTP").port(7000, "TCP").at(addresses);
+    documents(&[&entry])
 }
 
 /// What aliyun.com answers.

@@ -3,7 +3,7 @@
 use egret_tests::client::curl;
 use egret_tests::egret;
 use egret_tests::origin::{at_once, text};
-use egret_tests::places::{ELSEWHERE, Family, Located, SLEEP};
+use egret_tests::places::{ELSEWHERE, Family, SLEEP};
 use egret_tests::topology::World;
 use hyper::StatusCode;
 use nix::sys::signal::Signal;
@@ -168,10 +168,7 @@ fn verify_leaves_no_line_in_the_access_log() -> anyhow::Result<()> {
     let world = World::new("init-verify-log", Family::V4)?;
     let _origin = world.http(ELSEWHERE, 80, &at_once(|_| text(StatusCode::OK, "done\n")))?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered(
-        "elsewhere.yaml",
-        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
-    )?;
+    let config = stage::registered_elsewhere()?;
     stage::redirect(&world, &pod, &egret::INJECTED)?;
     // The port is Istio's unless both programs are given another one.
     for port in [&[][..], &["--iptables-probe-port", "16002"]] {

@@ -13,7 +13,7 @@ use egret_tests::{DEADLINE, egret, scrape};
 use hyper::StatusCode;
 
 use crate::helpers::stage;
-use crate::helpers::stage::{elsewhere, field};
+use crate::helpers::stage::field;
 
 /// A limit that leaves descriptors for some dozen calls.
 const FEW: u32 = 256;
@@ -27,10 +27,7 @@ fn sidecar<'p>(
     world: &World,
     pod: &'p Host,
 ) -> anyhow::Result<(Proxy<'p>, egret_tests::folder::Folder)> {
-    let config = stage::registered(
-        "elsewhere.yaml",
-        &elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
-    )?;
+    let config = stage::registered_elsewhere()?;
     stage::redirect(world, pod, &egret::INJECTED)?;
     let sidecar = stage::sidecar_settings(world, "default")
         .config(config.path())

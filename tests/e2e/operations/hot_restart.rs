@@ -127,10 +127,7 @@ fn a_new_proxy_takes_over_without_a_lost_request() -> anyhow::Result<()> {
     let world = World::new("hot-restart", Family::V4)?;
     let _origin = world.http(ELSEWHERE, 80, &at_once(|_| text(StatusCode::OK, "done\n")))?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered(
-        "elsewhere.yaml",
-        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
-    )?;
+    let config = stage::registered_elsewhere()?;
     let folder = world.folder().join("handover");
     fs::create_dir(&folder)?;
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777))?;
@@ -159,10 +156,7 @@ fn a_new_proxy_takes_over_without_a_lost_request() -> anyhow::Result<()> {
 fn without_the_flag_a_second_proxy_is_refused() -> anyhow::Result<()> {
     let world = World::new("hot-restart-none", Family::V4)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered(
-        "elsewhere.yaml",
-        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
-    )?;
+    let config = stage::registered_elsewhere()?;
     let settings = stage::sidecar_settings(&world, "default").config(config.path());
     let first = settings.start(&world, &pod)?;
     let second = settings.refused(&world, &pod)?;

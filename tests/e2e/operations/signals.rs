@@ -96,10 +96,7 @@ fn sigusr1_reopens_the_access_log() -> anyhow::Result<()> {
     fs::create_dir(&logs)?;
     fs::set_permissions(&logs, fs::Permissions::from_mode(0o777))?;
     let (file, rotated) = (logs.join("access.log"), logs.join("access.log.1"));
-    let config = stage::registered(
-        "elsewhere.yaml",
-        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
-    )?;
+    let config = stage::registered_elsewhere()?;
     let mesh = MeshConfig::new()
         .set(&format!("accessLogFile: {}", file.display()))
         .set("accessLogEncoding: JSON");
@@ -150,10 +147,7 @@ fn a_second_signal_ends_the_drain() -> anyhow::Result<()> {
         let world = World::new("signals-second", Family::V4)?;
         let (origin, _word) = origin(&world)?;
         let pod = world.pod(SLEEP, "default")?;
-        let config = stage::registered(
-            "elsewhere.yaml",
-            &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
-        )?;
+        let config = stage::registered_elsewhere()?;
         let sidecar = sidecar(&world, &pod, &config)?;
         let held = client::start(&pod, &[HELD])?;
         origin.requests.await_one(|_| true)?;
@@ -172,10 +166,7 @@ fn a_sidecar_without_calls_goes_on_for_the_drain_time() -> anyhow::Result<()> {
     let world = World::new("signals-goes-on", Family::V4)?;
     let (_origin, _word) = origin(&world)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered(
-        "elsewhere.yaml",
-        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
-    )?;
+    let config = stage::registered_elsewhere()?;
     let sidecar = sidecar(&world, &pod, &config)?;
     sidecar.signal(Signal::SIGTERM)?;
     is_draining(&sidecar)?;
@@ -194,10 +185,7 @@ fn the_drain_time_of_the_pod_ends_a_sidecar() -> anyhow::Result<()> {
     let world = World::new("signals-time", Family::V4)?;
     let (origin, _word) = origin(&world)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered(
-        "elsewhere.yaml",
-        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
-    )?;
+    let config = stage::registered_elsewhere()?;
     stage::redirect(&world, &pod, &egret_tests::egret::INJECTED)?;
     let sidecar = stage::sidecar_settings(&world, "default")
         .config(config.path())
@@ -218,10 +206,7 @@ fn inbound_listeners_drain_apart() -> anyhow::Result<()> {
     let world = World::new("signals-inbound", Family::V4)?;
     let (_origin, _word) = origin(&world)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered(
-        "elsewhere.yaml",
-        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
-    )?;
+    let config = stage::registered_elsewhere()?;
     let sidecar = sidecar(&world, &pod, &config)?;
     let path = "/drain_listeners?graceful&inboundonly";
     assert_eq!(scrape::post(&pod, ADMIN, path)?.status, 200);
@@ -238,10 +223,7 @@ fn listeners_are_closed_on_demand() -> anyhow::Result<()> {
     let world = World::new("signals-close", Family::V4)?;
     let (_origin, _word) = origin(&world)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered(
-        "elsewhere.yaml",
-        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
-    )?;
+    let config = stage::registered_elsewhere()?;
     let sidecar = sidecar(&world, &pod, &config)?;
     assert_eq!(curl(&pod, &[QUICK])?.status, 200);
     assert_eq!(scrape::post(&pod, ADMIN, "/drain_listeners")?.status, 200);
@@ -280,10 +262,7 @@ fn a_sidecar_that_drains_takes_outbound_calls() -> anyhow::Result<()> {
     let world = World::new("signals-drain", Family::V4)?;
     let (origin, word) = origin(&world)?;
     let pod = world.pod(SLEEP, "default")?;
-    let config = stage::registered(
-        "elsewhere.yaml",
-        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
-    )?;
+    let config = stage::registered_elsewhere()?;
     let sidecar = sidecar_until_idle(&world, &pod, &config)?;
     let held = client::start(&pod, &[HELD])?;
     origin.requests.await_one(|_| true)?;
@@ -307,10 +286,7 @@ fn a_gateway_that_drains_takes_calls() -> anyhow::Result<()> {
     let (origin, word) = origin(&world)?;
     let pod = world.pod(SLEEP, "default")?;
     let gateway_pod = world.gateway_pod(EGRESS_GATEWAY)?;
-    let config = stage::registered(
-        "elsewhere.yaml",
-        &stage::elsewhere(&[ELSEWHERE.v4()], "connectionPool: {}"),
-    )?;
+    let config = stage::registered_elsewhere()?;
     let routes = VirtualService::new("elsewhere.example").gateways(&["egress"]);
     let objects = documents(&[
         &Gateway::egress("egress").server(8080, "HTTP", &["elsewhere.example"]),

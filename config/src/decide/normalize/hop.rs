@@ -88,14 +88,7 @@ mod tests {
     use http::HeaderName;
 
     use super::*;
-
-    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
+    use crate::decide::normalize::tests::map;
 
     #[test]
     fn what_belongs_to_the_hop_is_taken_out() {

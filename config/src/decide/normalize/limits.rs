@@ -86,14 +86,7 @@ pub fn two_lengths() -> BadRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
+    use crate::decide::normalize::tests::map;
 
     #[test]
     fn chunked_is_the_one_coding() {

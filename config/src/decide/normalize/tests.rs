@@ -7,6 +7,15 @@ use crate::decide::call::Arrival;
 use crate::load::{Text, load};
 use crate::snapshot::workload::Workload;
 
+/// Headers in order, names repeated as they come.
+pub(super) fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        headers.append(*name, HeaderValue::from_static(value));
+    }
+    headers
+}
+
 fn snapshot(mode: Mode, mesh: &str) -> Snapshot {
     let text = Text {
         file: "mesh.yaml".into(),

@@ -147,26 +147,7 @@ fn host(text: &str, own: &Arc<str>, diagnostics: &mut Diagnostics<'_>) -> Option
         diagnostics.error("", text, fault);
         return None;
     }
-    if !host.contains(['.', '*', ':']) {
-        diagnostics.error(
-            "",
-            text,
-            (
-                "short names have no namespace to complete them here",
-                "write the whole name, with its dots",
-            ),
-        );
-        return None;
-    }
-    if host_name::is_partial_wildcard(host) {
-        let what = (
-            "a wildcard must replace whole labels",
-            "write `*.` before the dot",
-        );
-        diagnostics.error("", text, what);
-        return None;
-    }
-    Some(ServerHost {
+    host_name::admit_full(diagnostics, text, host).then(|| ServerHost {
         namespace,
         host: HostPattern::parse(host),
     })

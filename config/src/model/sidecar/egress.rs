@@ -232,23 +232,7 @@ fn import(text: &str, diagnostics: &mut Diagnostics<'_>) -> Option<Import> {
         diagnostics.error("", text, fault);
         return None;
     }
-    if !host.contains('.') && host != "*" {
-        let what = (
-            "short names have no namespace to complete them here",
-            "write the whole name, with its dots",
-        );
-        diagnostics.error("", text, what);
-        return None;
-    }
-    if host_name::is_partial_wildcard(host) {
-        let what = (
-            "a wildcard must replace whole labels",
-            "write `*.` before the dot",
-        );
-        diagnostics.error("", text, what);
-        return None;
-    }
-    Some(Import {
+    host_name::admit_full(diagnostics, text, host).then_some(Import {
         namespace,
         host: pattern,
         exclude,

@@ -22,9 +22,6 @@ pub(super) fn metrics(levels: &[&Telemetry], providers: &mut Providers<'_, '_>) 
                 continue;
             }
             overrides.reporting_interval = one.reporting_interval.or(overrides.reporting_interval);
-            if !one.overrides.is_empty() || one.reporting_interval.is_some() {
-                providers.tell_unread(&level.meta, one.index);
-            }
             for one in &one.overrides {
                 apply(one, &mut overrides);
             }

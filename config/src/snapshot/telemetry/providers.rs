@@ -121,16 +121,6 @@ impl<'m, 'f> Providers<'m, 'f> {
         });
     }
 
-    /// Tells of what is said of metrics, which is kept for the time when they can be read.
-    pub(super) fn tell_unread(&mut self, meta: &Meta, index: usize) {
-        self.findings.add(Problem {
-            field: format!("spec.metrics[{index}]"),
-            reason: "not supported yet: no metrics can be read from this proxy".to_owned(),
-            instead: "leave it out, or keep it for later".to_owned(),
-            ..Findings::warning(meta)
-        });
-    }
-
     /// Tells of a name, or of what it means.
     pub(super) fn add(&mut self, named: &Named<'_>, reason: String, instead: String) {
         let problem = match named.object {

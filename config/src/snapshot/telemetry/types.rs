@@ -63,6 +63,15 @@ impl MetricOverrides {
     pub fn of_mut(&mut self, metric: Metric) -> &mut MetricSettings {
         &mut self.settings[metric as usize]
     }
+
+    /// The expressions that are values of labels. One that several metrics have stands there several times.
+    pub fn expressions(&self) -> impl Iterator<Item = &Arc<Expression>> {
+        let tags = self.settings.iter().flat_map(|one| one.tags.values());
+        tags.filter_map(|tag| match tag {
+            TagOverride::Upsert(expression) => Some(expression),
+            TagOverride::Remove => None,
+        })
+    }
 }
 
 /// How calls are traced.

@@ -1,5 +1,6 @@
 mod connections;
 mod metrics;
+mod statistics;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -61,6 +62,7 @@ fn admin(folder: &Path) -> Admin {
     Admin {
         current,
         metrics: Arc::new(metrics),
+        captured_queries: None,
         application: Arc::default(),
         status,
         listener_status: ListenerStatus::default(),

@@ -1,8 +1,8 @@
 //! A connection of HTTP/1.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use egret_config::address::UpstreamLocalAddress;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::task::spawn_local;
@@ -16,6 +16,8 @@ use crate::codec::trailers;
 use crate::codec::trailers::{Place, Trailing};
 use crate::dial::stream::Stream;
 use crate::failure::{Cause, Failure};
+use crate::report::facts::UpstreamConnectionFacts;
+use crate::report::metrics::envoy::pool::Idle;
 
 /// An upstream that closes idle connections gives them more time than this.
 const REST_SHORT: Duration = Duration::from_millis(500);
@@ -26,12 +28,14 @@ pub struct Http1Connection {
     pub(in crate::client::pool) sender: http1::SendRequest<RequestBody>,
     /// Where the request under way leaves its trailers.
     trailers: Place,
-    /// Our address on it.
-    pub local: UpstreamLocalAddress,
+    /// Its facts.
+    pub facts: Arc<UpstreamConnectionFacts>,
     /// Requests it has carried.
     pub(in crate::client::pool) served: u32,
     pub(in crate::client::pool) made: Instant,
     pub(in crate::client::pool) idle_since: Instant,
+    /// Counts it while it is idle.
+    pub(in crate::client::pool) idle: Idle,
     /// How long it was idle before it was taken.
     pub(in crate::client::pool) rested: Duration,
 }
@@ -41,7 +45,10 @@ impl Http1Connection {
     ///
     /// # Errors
     /// Hyper's, which has none to give at this point.
-    pub async fn begin(stream: Stream, local: UpstreamLocalAddress) -> Result<Self, Failure> {
+    pub async fn begin(
+        stream: Stream,
+        facts: Arc<UpstreamConnectionFacts>,
+    ) -> Result<Self, Failure> {
         let (stream, trailers) = Trailing::new(stream);
         let (sender, connection) = http1::Builder::new()
             .preserve_header_case(true)
@@ -59,10 +66,11 @@ impl Http1Connection {
         Ok(Self {
             sender,
             trailers,
-            local,
+            facts,
             served: 0,
             made,
             idle_since: made,
+            idle: Idle::default(),
             rested: Duration::ZERO,
         })
     }

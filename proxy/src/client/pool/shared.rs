@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 use crate::client::pool::http2::{Call, Http2Connection};
 use crate::client::pool::key::Key;
 use crate::failure::Failure;
+use crate::report::metrics::envoy::pool::PoolCounters;
 
 /// Connections of HTTP/2 to one address at most, however many requests are under way.
 const SHARED_MAX: usize = 16;
@@ -23,11 +25,22 @@ pub(super) struct SharedConnections {
     open: RefCell<HashMap<Key, Vec<Http2Connection>>>,
     /// Those that somebody is making: what comes of each.
     pub(super) making: RefCell<HashMap<Key, watch::Receiver<Option<Made>>>>,
+    /// Counts the idle ones.
+    counters: Arc<PoolCounters>,
 }
 
 impl SharedConnections {
+    /// None yet; idle ones are counted.
+    pub(super) fn new(counters: &Arc<PoolCounters>) -> Self {
+        Self {
+            counters: Arc::clone(counters),
+            ..Self::default()
+        }
+    }
+
     /// Keeps a connection where the next request looks for it.
     pub(super) fn add(&self, key: Key, shared: Http2Connection) {
+        shared.load.idle.count_in(&self.counters);
         let mut all = self.open.borrow_mut();
         all.entry(key).or_default().push(shared);
     }

@@ -11,9 +11,11 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::{DnsRequestOptions, DnsResponse, Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::{Hosts, NameServerPool, PoolContext, TlsConfig};
+use tokio::time::Instant;
 
 use crate::dns::lookup::{Found, Reason, Unresolved};
 use crate::dns::transport::Verified;
+use crate::report::metrics::dns::{QueryResult, ResolverCounters};
 
 /// For how long what needs no question counts.
 const LOCAL_TTL: Duration = Duration::from_secs(86_400);
@@ -33,6 +35,8 @@ pub(super) struct Client {
     hosts: Arc<Hosts>,
     /// Their addresses, for log lines.
     servers: Arc<str>,
+    /// The queries that were sent.
+    queries: Arc<ResolverCounters>,
 }
 
 impl Client {
@@ -40,6 +44,7 @@ impl Client {
     pub(super) fn new(
         servers: &[NameServerConfig],
         options: ResolverOpts,
+        queries: &Arc<ResolverCounters>,
     ) -> Result<Self, NetError> {
         let mut request = DnsRequestOptions::default();
         request.recursion_desired = options.recursion_desired;
@@ -62,6 +67,7 @@ impl Client {
             options: request,
             hosts: Arc::new(Hosts::from_system().unwrap_or_default()),
             servers: names.join(", ").into(),
+            queries: Arc::clone(queries),
         })
     }
 
@@ -130,9 +136,13 @@ impl Client {
     }
 
     async fn ask(&self, pool: &Pool, query: &Query) -> Result<DnsResponse, NetError> {
-        pool.lookup(query.clone(), self.options)
+        let began = Instant::now();
+        let answered = pool
+            .lookup(query.clone(), self.options)
             .first_answer()
-            .await
+            .await;
+        self.queries.count(result(&answered), began.elapsed());
+        answered
     }
 
     /// Why a question has no answer.
@@ -179,6 +189,22 @@ impl Client {
             ),
         };
         Unresolved::new(name, reason, details)
+    }
+}
+
+/// What came of a query, for the metrics.
+fn result(answered: &Result<DnsResponse, NetError>) -> QueryResult {
+    let code = match answered {
+        Ok(response) => response.response_code,
+        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => none.response_code,
+        Err(NetError::Dns(DnsError::ResponseCode(code))) => *code,
+        Err(NetError::Timeout) => return QueryResult::Timeout,
+        Err(_) => return QueryResult::Error,
+    };
+    match code {
+        ResponseCode::NoError => QueryResult::Ok,
+        ResponseCode::NXDomain => QueryResult::NxDomain,
+        _ => QueryResult::ServFail,
     }
 }
 

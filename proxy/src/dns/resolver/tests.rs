@@ -157,7 +157,7 @@ fn client(servers: &[SocketAddr]) -> Client {
             NameServerConfig::new(server.ip(), true, vec![udp, tcp])
         })
         .collect();
-    Client::new(&servers, ResolverOpts::default()).expect("client")
+    Client::new(&servers, ResolverOpts::default(), &Arc::default()).expect("client")
 }
 
 /// A client of a server on loopback that tells the truth.

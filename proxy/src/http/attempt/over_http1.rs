@@ -1,5 +1,7 @@
 //! A try over HTTP/1, on a connection of its own.
 
+use std::sync::Arc;
+
 use egret_config::decide::bad_request::BadRequestKind;
 use http::{Request, Response, Version};
 use tokio::time::Instant;
@@ -13,6 +15,7 @@ use crate::http::attempt::replayable_head::ReplayableHead;
 use crate::http::attempt::target::{
     AttemptError, AttemptTarget, Carrier, ConnectBy, UpstreamResponse, open, reply,
 };
+use crate::report::metrics::envoy::cluster::RequestInFlight;
 use crate::tls::Alpn;
 use crate::upstream::clusters::Clusters;
 use crate::upstream::limits::{NextConnection, Permit};
@@ -35,25 +38,27 @@ pub(super) async fn over_single(
                 });
             }
         };
-        target.facts.local_address = Some(single.local.clone());
+        target.facts.connection = Some(Arc::clone(&single.facts));
         let spare = target
             .repeat
             .get()
             .then(|| ReplayableHead::of(&request, &single));
         let began = Instant::now();
-        target.facts.begin_request(Version::HTTP_11, began);
+        let mut in_flight = target.begin_request(Version::HTTP_11, began);
         let (error, unsent) = match single.send(request).await {
             Ok(response) => {
                 insist_framed(&response)?;
                 return Ok(reply(
                     response,
                     began,
-                    Carrier::Http1Connection(single),
+                    Carrier::Http1Connection(single, in_flight),
                     target,
                 ));
             }
             Err(failed) => failed,
         };
+        note_end(&mut in_flight, &error);
+        drop(in_flight);
         // The upstream closed the idle connection while the request was on its way: sent again only if it did not
         // leave us, which costs the upstream nothing, or once, if asking twice does no harm.
         request = match (unsent, spare.flatten()) {
@@ -72,7 +77,7 @@ pub(super) async fn over_single(
         };
     };
     // Boxed: it is large and rare.
-    let (stream, local) = match Box::pin(open(&mut target, clusters, Alpn::Http1, permit)).await {
+    let (stream, facts) = match Box::pin(open(&mut target, clusters, Alpn::Http1, permit)).await {
         Ok(opened) => opened,
         Err(failure) => {
             return Err(AttemptError {
@@ -81,7 +86,7 @@ pub(super) async fn over_single(
             });
         }
     };
-    let mut single = match Http1Connection::begin(stream, local.clone()).await {
+    let mut single = match Http1Connection::begin(stream, Arc::clone(&facts)).await {
         Ok(single) => single,
         Err(failure) => {
             return Err(AttemptError {
@@ -90,23 +95,33 @@ pub(super) async fn over_single(
             });
         }
     };
-    target.facts.local_address = Some(local);
+    target.facts.connection = Some(facts);
     let began = Instant::now();
-    target.facts.begin_request(Version::HTTP_11, began);
+    let mut in_flight = target.begin_request(Version::HTTP_11, began);
     match single.send(request).await {
         Ok(response) => {
             insist_framed(&response)?;
             Ok(reply(
                 response,
                 began,
-                Carrier::Http1Connection(single),
+                Carrier::Http1Connection(single, in_flight),
                 target,
             ))
         }
-        Err((error, request)) => Err(AttemptError {
-            failure: exchange_failed(&error),
-            request,
-        }),
+        Err((error, request)) => {
+            note_end(&mut in_flight, &error);
+            Err(AttemptError {
+                failure: exchange_failed(&error),
+                request,
+            })
+        }
+    }
+}
+
+/// Notes, of a request that got no response, that the endpoint gave it up, unless the client did.
+fn note_end(in_flight: &mut RequestInFlight, error: &hyper::Error) {
+    if !error.is_user() {
+        in_flight.reset_by_endpoint();
     }
 }
 
@@ -129,7 +144,10 @@ async fn next(
         return Ok(NextConnection::Idle(single));
     }
     match target.connect {
-        ConnectBy::Cluster(live) => live.connection(idle).await,
+        ConnectBy::Cluster(live) => {
+            let _pending = target.counters.pending();
+            live.connection(idle).await
+        }
         ConnectBy::Original(..) => Ok(NextConnection::New(Permit::default())),
     }
 }

@@ -1,5 +1,7 @@
 //! A try over HTTP/2, on a connection that others use, too.
 
+use std::sync::Arc;
+
 use egret_config::decide::bad_request::BadRequestKind;
 use http::{Request, Version};
 use tokio::task::yield_now;
@@ -38,12 +40,12 @@ pub(super) async fn over_shared(
                 });
             }
         };
-        target.facts.local_address = Some(shared.local.clone());
+        target.facts.connection = Some(Arc::clone(&shared.facts));
         let spare = request.body().is_empty().then(|| head(&request));
         let go = request.body().held().cloned();
         let informational = target.informational;
         let began = Instant::now();
-        target.facts.begin_request(Version::HTTP_2, began);
+        let mut in_flight = target.begin_request(Version::HTTP_2, began);
         let sending = shared.send(request, &mut call, |interim| {
             hear(
                 interim.status(),
@@ -56,12 +58,16 @@ pub(super) async fn over_shared(
             Ok(response) => {
                 target.pool.answered();
                 target.key.address = shared.address.clone();
-                let carrier = Carrier::Http2Connection(call);
+                let carrier = Carrier::Http2Connection(call, in_flight);
                 return Ok(reply(response, began, carrier, target));
             }
             Err(unanswered) => unanswered,
         };
         drop(call);
+        if !matches!(why, Why::Body(_)) {
+            in_flight.reset_by_endpoint();
+        }
+        drop(in_flight);
         let goodbye = said_goodbye(&why);
         if goodbye {
             shared.leave();
@@ -160,12 +166,15 @@ async fn make_shared(
     clusters: &Clusters,
 ) -> Result<Http2Connection, Failure> {
     let permit = match target.connect {
-        ConnectBy::Cluster(live) => match live.connection(|| None::<()>).await? {
-            NextConnection::Idle(()) => Permit::default(),
-            NextConnection::New(permit) => permit,
-        },
+        ConnectBy::Cluster(live) => {
+            let _pending = target.counters.pending();
+            match live.connection(|| None::<()>).await? {
+                NextConnection::Idle(()) => Permit::default(),
+                NextConnection::New(permit) => permit,
+            }
+        }
         ConnectBy::Original(..) => Permit::default(),
     };
-    let (stream, local) = open(target, clusters, Alpn::Http2, permit).await?;
-    Http2Connection::begin(stream, target.key.address.clone(), local).await
+    let (stream, facts) = open(target, clusters, Alpn::Http2, permit).await?;
+    Http2Connection::begin(stream, target.key.address.clone(), facts).await
 }

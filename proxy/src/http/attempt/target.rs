@@ -3,20 +3,22 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use egret_config::address::{EndpointAddress, OriginalDestination, UpstreamLocalAddress};
-use http::{HeaderValue, Request, Response};
+use egret_config::address::{EndpointAddress, OriginalDestination};
+use http::{HeaderValue, Request, Response, Version};
 use tokio::time::Instant;
 
 use crate::client::body::RequestBody;
 use crate::client::pool::{Call, Http1Connection, Key, Pool};
 use crate::codec::incoming::Incoming;
-use crate::dial::connect::{Dial, connect};
+use crate::dial::connect::Dial;
 use crate::dial::stream::Stream;
 use crate::failure::Failure;
 use crate::http::informational::InformationalSender;
-use crate::report::facts::Attempt;
+use crate::report::facts::{Attempt, UpstreamConnectionFacts};
+use crate::report::metrics::envoy::cluster::{ClusterCounters, RequestInFlight};
 use crate::tls::Alpn;
 use crate::upstream::cluster_runtime::ClusterRuntime;
 use crate::upstream::clusters::{Clusters, Opening};
@@ -45,6 +47,8 @@ pub struct AttemptTarget<'w> {
     pub informational: Option<&'w InformationalSender>,
     /// The facts about this attempt.
     pub facts: &'w mut Attempt,
+    /// The counters of the cluster.
+    pub counters: &'w Arc<ClusterCounters>,
     /// Whether the request may still be repeated outside of the retry policy. All attempts of a request share it.
     pub repeat: &'w Cell<bool>,
 }
@@ -82,19 +86,27 @@ pub struct AttemptError {
     pub request: Option<Box<Request<RequestBody>>>,
 }
 
+impl AttemptTarget<'_> {
+    /// Notes that the request begins to be sent, over this version of HTTP. What comes back counts it.
+    pub(super) fn begin_request(&mut self, protocol: Version, at: Instant) -> RequestInFlight {
+        self.facts.begin_request(protocol, at);
+        self.counters.request()
+    }
+}
+
 /// Makes a new connection; the key then names the address that answered.
 pub(super) async fn open(
     target: &mut AttemptTarget<'_>,
     clusters: &Clusters,
     alpn: Alpn,
     permit: Permit,
-) -> Result<(Stream, UpstreamLocalAddress), Failure> {
+) -> Result<(Stream, Arc<UpstreamConnectionFacts>), Failure> {
+    let _pending = target.counters.pending();
     let live = match target.connect {
         ConnectBy::Cluster(live) => live,
         ConnectBy::Original(to, dial) => {
-            let connected = connect(&[to.0], dial).await?;
-            let stream = Stream::plain(connected.stream).guarded(permit);
-            return Ok((stream, connected.local));
+            let (stream, facts) = clusters.connect_original(to.0, dial).await?;
+            return Ok((stream.guarded(permit).with_http(), Arc::new(facts)));
         }
     };
     let opening = Opening {
@@ -108,13 +120,13 @@ pub(super) async fn open(
     };
     let opened = clusters.open(opening).await?;
     target.key.address = opened.address;
-    Ok((opened.stream, opened.local))
+    Ok((opened.stream.with_http(), opened.facts))
 }
 
 /// What a response came on.
 pub(super) enum Carrier {
-    Http1Connection(Http1Connection),
-    Http2Connection(Call),
+    Http1Connection(Http1Connection, RequestInFlight),
+    Http2Connection(Call, RequestInFlight),
 }
 
 /// A response with its lease.
@@ -128,9 +140,9 @@ pub(super) fn reply(
     target.facts.endpoint = address.clone();
     let answered = Instant::now();
     target.facts.answered = Some(answered);
-    let (single, call) = match carrier {
-        Carrier::Http1Connection(single) => (Some(single), None),
-        Carrier::Http2Connection(call) => (None, Some(call)),
+    let (single, call, in_flight) = match carrier {
+        Carrier::Http1Connection(single, in_flight) => (Some(single), None, in_flight),
+        Carrier::Http2Connection(call, in_flight) => (None, Some(call), in_flight),
     };
     let lease = Lease {
         single,
@@ -138,6 +150,7 @@ pub(super) fn reply(
         pool: Rc::clone(target.pool),
         key: target.key,
         active: target.active,
+        in_flight,
     };
     UpstreamResponse {
         response,

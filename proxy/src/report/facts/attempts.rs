@@ -16,8 +16,6 @@ use crate::report::facts::wire::WireBytes;
 pub struct Attempt {
     /// The endpoint; once it answered, the one of its addresses that did.
     pub endpoint: EndpointAddress,
-    /// The local address of the connection to it.
-    pub local_address: Option<UpstreamLocalAddress>,
     /// The workload at the endpoint, where it is a pod that is known.
     pub workload: Option<Hashed<DestinationWorkload>>,
     /// The DNS name that the endpoint's address is of; `None` where the configuration has the address.
@@ -42,6 +40,11 @@ pub struct Attempts {
 }
 
 impl Attempt {
+    /// The local address of the connection to the endpoint, once there is one.
+    pub fn local_address(&self) -> Option<&UpstreamLocalAddress> {
+        self.connection.as_ref().map(|connection| &connection.local)
+    }
+
     /// Notes that the request begins to be sent, over this version of HTTP.
     pub fn begin_request(&mut self, protocol: Version, at: Instant) {
         self.protocol = Some(protocol);
@@ -54,7 +57,6 @@ impl Attempts {
     pub fn begin(&mut self, endpoint: EndpointAddress) -> &mut Attempt {
         let attempt = Attempt {
             endpoint,
-            local_address: None,
             workload: None,
             host_name: None,
             connection: None,

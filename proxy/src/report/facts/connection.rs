@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use egret_config::address::UpstreamLocalAddress;
 use tokio::time::Instant;
 
 use crate::report::facts::tls::TlsFacts;
@@ -20,6 +21,8 @@ pub fn next_connection_id() -> u64 {
 pub struct UpstreamConnectionFacts {
     /// Its number.
     pub id: u64,
+    /// Our address on it.
+    pub local: UpstreamLocalAddress,
     /// When connecting began.
     pub connect_begin: Instant,
     /// When it was connected.
@@ -28,4 +31,24 @@ pub struct UpstreamConnectionFacts {
     pub handshake_end: Option<Instant>,
     /// TLS; `None` without.
     pub tls: Option<Arc<TlsFacts>>,
+}
+
+impl UpstreamConnectionFacts {
+    /// A connection that began to be made at this time, and is connected now.
+    pub fn connected(local: UpstreamLocalAddress, connect_begin: Instant) -> Self {
+        Self {
+            id: next_connection_id(),
+            local,
+            connect_begin,
+            connect_end: Instant::now(),
+            handshake_end: None,
+            tls: None,
+        }
+    }
+
+    /// TLS is set up on it now.
+    pub fn secured(&mut self, tls: TlsFacts) {
+        self.handshake_end = Some(Instant::now());
+        self.tls = Some(Arc::new(tls));
+    }
 }

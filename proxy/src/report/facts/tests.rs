@@ -64,13 +64,14 @@ fn attempts_are_kept_in_order() {
     assert!(attempts.last().is_none());
     for last in 1..=3 {
         let local = UpstreamLocalAddress(endpoint(100 + last));
-        attempts.begin(endpoint(last)).local_address = Some(local);
+        let connection = UpstreamConnectionFacts::connected(local, Instant::now());
+        attempts.begin(endpoint(last)).connection = Some(Arc::new(connection));
     }
     let endpoints: Vec<_> = attempts.iter().map(|attempt| &attempt.endpoint).collect();
     assert_eq!(endpoints, [&endpoint(1), &endpoint(2), &endpoint(3)]);
     let last = attempts.last().expect("an attempt");
     let local = UpstreamLocalAddress(endpoint(103));
-    assert_eq!(last.local_address, Some(local));
+    assert_eq!(last.local_address(), Some(&local));
 }
 
 #[test]

@@ -9,10 +9,10 @@ use egret_config::snapshot::workload::Mode;
 
 use crate::current::Current;
 use crate::lock::lock;
-use crate::report::metrics::identity::Identity;
+use crate::report::metrics::identity::{Identity, UNKNOWN};
 use crate::report::metrics::label_set::LabelSet;
 use crate::report::metrics::names::BoundedNames;
-use crate::report::metrics::series::CallBuckets;
+use crate::report::metrics::series::{CallBuckets, Name};
 
 /// What the shards of all workers have in common.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct Context {
     pub refused: BoundedNames,
     /// Values that became `other`.
     pub dropped: Arc<AtomicU64>,
+    /// The value of a label that has none.
+    pub unknown: Name,
     current: Arc<Current>,
     /// The values of labels that are expressions, by label.
     values: Mutex<BTreeMap<Arc<str>, Arc<BoundedNames>>>,
@@ -51,6 +53,7 @@ impl Context {
             hosts: BoundedNames::new(Arc::clone(&dropped)),
             refused: BoundedNames::new(Arc::clone(&dropped)),
             dropped,
+            unknown: Name(UNKNOWN.into()),
             current,
             values: Mutex::default(),
             label_sets: Mutex::default(),

@@ -23,6 +23,9 @@ pub struct Definition {
     pub help: &'static str,
     /// The names of its labels.
     pub labels: &'static [&'static str],
+    /// The name in Envoy's text statistics, with `$` for the value of each label, in their order; empty for families that
+    /// Envoy has not.
+    pub stat: &'static str,
 }
 
 impl Kind {

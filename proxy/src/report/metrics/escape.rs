@@ -32,6 +32,29 @@ pub fn label(text: &mut String, name: &str, value: &str) {
     text.push('"');
 }
 
+/// The labels of a text that [`label`] made, with their values as they were before.
+pub fn read_labels(mut text: &str) -> Vec<(&str, String)> {
+    let mut labels = Vec::new();
+    while let Some((name, rest)) = text.split_once("=\"") {
+        let mut value = String::new();
+        let mut characters = rest.char_indices();
+        let end = loop {
+            match characters.next() {
+                None => break rest.len(),
+                Some((at, '"')) => break at + 1,
+                Some((_, '\\')) => value.extend(match characters.next() {
+                    Some((_, 'n')) => Some('\n'),
+                    other => other.map(|(_, other)| other),
+                }),
+                Some((_, other)) => value.push(other),
+            }
+        };
+        labels.push((name.trim_start_matches(','), value));
+        text = &rest[end..];
+    }
+    labels
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +75,7 @@ bye"#,
             let mut text = String::new();
             label(&mut text, "name", value);
             assert_eq!(text, format!("name=\"{expected}\""));
+            assert_eq!(read_labels(&text), [("name", cut(value).to_owned())]);
         }
     }
 
@@ -61,5 +85,7 @@ bye"#,
         label(&mut text, "a", "1");
         label(&mut text, "b", "2");
         assert_eq!(text, "a=\"1\",b=\"2\"");
+        let read = [("a", "1".to_owned()), ("b", "2".to_owned())];
+        assert_eq!(read_labels(&text), read);
     }
 }

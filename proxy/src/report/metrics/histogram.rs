@@ -131,6 +131,12 @@ pub fn add(counter: &AtomicU64, more: u64) {
     counter.store(before.wrapping_add(more), Ordering::Relaxed);
 }
 
+/// Takes from a gauge that one thread writes.
+pub fn subtract(gauge: &AtomicU64, less: u64) {
+    let before = gauge.load(Ordering::Relaxed);
+    gauge.store(before.wrapping_sub(less), Ordering::Relaxed);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

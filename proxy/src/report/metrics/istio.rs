@@ -36,6 +36,7 @@ pub static BUILD: Definition = Definition {
     kind: Kind::Gauge,
     help: "",
     labels: &["component", "tag"],
+    stat: "",
 };
 
 const fn definition(metric: Metric, kind: Kind) -> Definition {
@@ -44,6 +45,7 @@ const fn definition(metric: Metric, kind: Kind) -> Definition {
         kind,
         help: "",
         labels: own_labels(metric),
+        stat: "",
     }
 }
 

@@ -7,6 +7,8 @@ use egret_config::decide::outcome::OutcomeKind;
 
 use crate::report::metrics::context::Context;
 use crate::report::metrics::definition::{Definition, Kind};
+use crate::report::metrics::detection::Detection;
+use crate::report::metrics::ejections::Ejections;
 use crate::report::metrics::escape;
 use crate::report::metrics::family::{Family, Value};
 use crate::report::metrics::names::OTHER;
@@ -18,6 +20,7 @@ pub static BUILD_INFO: Definition = Definition {
     kind: Kind::Gauge,
     help: "Always 1; the label says which version this is.",
     labels: &["version"],
+    stat: "",
 };
 
 /// `egret_verdicts_total`
@@ -26,6 +29,7 @@ pub static VERDICTS: Definition = Definition {
     kind: Kind::Counter,
     help: "Calls by what the configuration decided about them, each HTTP request and each byte stream once.",
     labels: &["verdict", "protocol"],
+    stat: "",
 };
 
 /// `egret_refused_calls_total`
@@ -34,6 +38,7 @@ pub static REFUSED_CALLS: Definition = Definition {
     kind: Kind::Counter,
     help: "Calls that the outbound policy refused, by host, SNI or address.",
     labels: &["destination", "port", "protocol"],
+    stat: "",
 };
 
 /// `egret_relay_bytes_total`
@@ -42,6 +47,7 @@ pub static RELAY_BYTES: Definition = Definition {
     kind: Kind::Counter,
     help: "Bytes of relayed byte streams, received from clients and sent to them.",
     labels: &["direction"],
+    stat: "",
 };
 
 /// `egret_series_dropped_total`
@@ -50,6 +56,43 @@ pub static SERIES_DROPPED: Definition = Definition {
     kind: Kind::Counter,
     help: "Values of labels that became `other`, since there were as many as are kept.",
     labels: &[],
+    stat: "",
+};
+
+/// `egret_detections_total`
+pub static DETECTIONS: Definition = Definition {
+    name: "egret_detections_total",
+    kind: Kind::Counter,
+    help: "Outbound connections by what their first bytes are.",
+    labels: &["outcome"],
+    stat: "",
+};
+
+/// `egret_pool_connections`
+pub static POOL_CONNECTIONS: Definition = Definition {
+    name: "egret_pool_connections",
+    kind: Kind::Gauge,
+    help: "HTTP connections to upstreams: those that carry requests, and those that wait for the next one.",
+    labels: &["state"],
+    stat: "",
+};
+
+/// `egret_ejections_total`
+pub static EJECTIONS: Definition = Definition {
+    name: "egret_ejections_total",
+    kind: Kind::Counter,
+    help: "Endpoints that outlier detection ejected.",
+    labels: &["cluster"],
+    stat: "",
+};
+
+/// `egret_ejected_endpoints`
+pub static EJECTED: Definition = Definition {
+    name: "egret_ejected_endpoints",
+    kind: Kind::Gauge,
+    help: "Endpoints that are ejected now.",
+    labels: &["cluster"],
+    stat: "",
 };
 
 /// The families that are made of what shards count.
@@ -58,6 +101,7 @@ pub struct OwnFamilies {
     verdicts: Family,
     refused: Family,
     relayed: Family,
+    detections: Family,
     refused_other: u64,
 }
 
@@ -68,6 +112,7 @@ impl Default for OwnFamilies {
             verdicts: Family::new(&VERDICTS),
             refused: Family::new(&REFUSED_CALLS),
             relayed: Family::new(&RELAY_BYTES),
+            detections: Family::new(&DETECTIONS),
             refused_other: 0,
         }
     }
@@ -86,6 +131,11 @@ impl OwnFamilies {
         for (direction, bytes) in ["received", "sent"].iter().zip(shard.relayed()) {
             let labels = labels(&RELAY_BYTES, &[direction]);
             self.relayed.add(&labels, Value::Integer(bytes));
+        }
+        for what in Detection::ALL {
+            let labels = labels(&DETECTIONS, &[what.name()]);
+            let count = shard.detections(what);
+            self.detections.add(&labels, Value::Integer(count));
         }
         for (labels, count) in &copy.refused {
             self.refused.add(labels, Value::Integer(*count));
@@ -109,9 +159,32 @@ impl OwnFamilies {
             self.verdicts,
             refused,
             self.relayed,
+            self.detections,
             Family::single(&SERIES_DROPPED, Value::Integer(dropped)),
         ]
     }
+}
+
+/// The connections of pools.
+pub fn pool_connections(open: u64, idle: u64) -> Family {
+    let mut family = Family::new(&POOL_CONNECTIONS);
+    for (state, count) in [("active", open.saturating_sub(idle)), ("idle", idle)] {
+        family.add(&labels(&POOL_CONNECTIONS, &[state]), Value::Integer(count));
+    }
+    family
+}
+
+/// The ejections of clusters: all there ever were, and those of now.
+pub fn ejections(of: &[(Arc<str>, Ejections)]) -> [Family; 2] {
+    let mut families = [&EJECTIONS, &EJECTED].map(Family::new);
+    for (cluster, ejections) in of {
+        let text = labels(&EJECTIONS, &[cluster]);
+        let counts = [ejections.total, ejections.now];
+        for (family, count) in families.iter_mut().zip(counts) {
+            family.add(&text, Value::Integer(count));
+        }
+    }
+    families
 }
 
 /// The labels of a family with these values, in the order of the definition.

@@ -6,8 +6,9 @@ use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use egret_config::decide::flag::Flags;
+use egret_config::decide::flag::{Flag, Flags};
 use egret_config::decide::outcome::OutcomeKind;
+use egret_config::grpc::GrpcStatus;
 use egret_config::model::tls::Hashed;
 use egret_config::snapshot::cluster::DestinationService;
 use egret_config::snapshot::telemetry::MetricOverrides;
@@ -17,6 +18,9 @@ use crate::lock::lock;
 use crate::report::facts::{CallProtocol, Facts};
 use crate::report::metrics::context::Context;
 use crate::report::metrics::destination::{destination, host, named};
+use crate::report::metrics::detection::Detection;
+use crate::report::metrics::envoy::cluster::{ClusterCounters, Count, UpstreamCounters};
+use crate::report::metrics::envoy::downstream::DownstreamCounters;
 use crate::report::metrics::escape;
 use crate::report::metrics::histogram::add;
 use crate::report::metrics::identity::UNKNOWN;
@@ -25,6 +29,7 @@ use crate::report::metrics::names::{NameCache, OTHER};
 use crate::report::metrics::series::{
     CallSeries, Destination, KeyRef, Name, RequestProtocol, SeriesMap, StreamSeries,
 };
+use crate::report::metrics::tag_values::TagValues;
 use crate::report::reporter::Sink;
 use crate::report::stream_bytes::StreamBytes;
 
@@ -44,6 +49,14 @@ pub struct Shard {
     verdicts: [[AtomicU64; PROTOCOLS.len()]; OutcomeKind::ALL.len()],
     /// `egret_relay_bytes_total`, from clients and to them.
     relayed: [AtomicU64; 2],
+    /// `egret_detections_total`, by what was detected.
+    detections: [AtomicU64; Detection::ALL.len()],
+    /// Calls that were refused for want of descriptors.
+    overloaded: AtomicU64,
+    /// Of clusters.
+    pub upstream: Arc<UpstreamCounters>,
+    /// Of listeners and of ports that were called.
+    pub downstream: DownstreamCounters,
 }
 
 /// What of a shard is found by name.
@@ -59,6 +72,8 @@ struct Table {
     /// Refused calls whose labels became `other`.
     refused_other: u64,
     refused_names: NameCache,
+    /// The values of labels that are expressions.
+    tags: TagValues,
     /// Where a text is made; keeps its memory.
     text: String,
 }
@@ -69,6 +84,8 @@ struct OpenStream {
     bytes: Arc<StreamBytes>,
     /// Its series while it is open; none where it is not one of Istio's.
     series: Option<Arc<StreamSeries>>,
+    /// Its cluster.
+    upstream: Option<Arc<ClusterCounters>>,
     /// Bytes that were counted already, from the client and to it.
     counted: [u64; 2],
 }
@@ -89,9 +106,11 @@ pub struct Copy {
 impl Shard {
     /// A shard with everything at zero.
     pub fn new(context: Arc<Context>) -> Self {
+        let labels = context.label_set(&MetricOverrides::default());
         Self {
             table: Mutex::new(Table {
-                labels: context.label_set(&MetricOverrides::default()),
+                tags: TagValues::new(&labels, &context),
+                labels,
                 calls: SeriesMap::default(),
                 streams: SeriesMap::default(),
                 open: HashMap::new(),
@@ -101,16 +120,24 @@ impl Shard {
                 refused_names: NameCache::default(),
                 text: String::new(),
             }),
+            upstream: Arc::new(UpstreamCounters::new(&context.buckets.duration)),
             context,
             verdicts: Default::default(),
             relayed: Default::default(),
+            detections: Default::default(),
+            overloaded: AtomicU64::new(0),
+            downstream: DownstreamCounters::default(),
         }
     }
 
     /// Labels are from now on as these overrides say.
     pub fn relabel(&self, overrides: &MetricOverrides) {
         let labels = self.context.label_set(overrides);
-        lock(&self.table).labels = labels;
+        let mut table = lock(&self.table);
+        if !Arc::ptr_eq(&table.labels, &labels) {
+            table.tags = TagValues::new(&labels, &self.context);
+            table.labels = labels;
+        }
     }
 
     /// Counts what open streams have carried since it was counted last. To be called on the thread of the worker.
@@ -124,8 +151,8 @@ impl Shard {
                 stream.bytes.from_client.get(),
                 stream.bytes.from_upstream.get(),
             ];
-            let series = stream.series.as_deref();
-            self.count_bytes(series, bytes, &mut stream.counted);
+            let counts = (stream.series.as_deref(), stream.upstream.as_deref());
+            self.count_bytes(counts, bytes, &mut stream.counted);
         }
     }
 
@@ -149,12 +176,44 @@ impl Shard {
         self.verdicts[verdict][protocol].load(Ordering::Relaxed)
     }
 
+    /// Byte streams that the policy for unknown calls refused.
+    pub fn blackholed_streams(&self) -> u64 {
+        let counts = PROTOCOLS
+            .iter()
+            .zip(&self.verdicts[OutcomeKind::Blackhole as usize]);
+        let streams = counts.filter(|((protocol, _), _)| *protocol != CallProtocol::Http);
+        streams
+            .map(|(_, count)| count.load(Ordering::Relaxed))
+            .sum()
+    }
+
     /// Bytes relayed from clients and to them.
     pub fn relayed(&self) -> [u64; 2] {
         [0, 1].map(|direction: usize| self.relayed[direction].load(Ordering::Relaxed))
     }
 
-    fn count_bytes(&self, series: Option<&StreamSeries>, bytes: [u64; 2], counted: &mut [u64; 2]) {
+    /// Counts a connection by what it carries.
+    pub fn detected(&self, what: Detection) {
+        add(&self.detections[what as usize], 1);
+    }
+
+    /// Connections that carry this.
+    pub fn detections(&self, what: Detection) -> u64 {
+        self.detections[what as usize].load(Ordering::Relaxed)
+    }
+
+    /// Calls that were refused for want of descriptors.
+    pub fn overloaded(&self) -> u64 {
+        self.overloaded.load(Ordering::Relaxed)
+    }
+
+    /// Counts the bytes of a stream that were not counted yet.
+    fn count_bytes(
+        &self,
+        (series, upstream): (Option<&StreamSeries>, Option<&ClusterCounters>),
+        bytes: [u64; 2],
+        counted: &mut [u64; 2],
+    ) {
         let [received, sent] = [0, 1].map(|direction: usize| {
             let new = bytes[direction].saturating_sub(counted[direction]);
             add(&self.relayed[direction], new);
@@ -165,6 +224,10 @@ impl Shard {
             add(&series.received, received);
             add(&series.sent, sent);
         }
+        if let Some(upstream) = upstream {
+            upstream.add(Count::BytesSent, received);
+            upstream.add(Count::BytesReceived, sent);
+        }
     }
 
     fn request(&self, table: &mut Table, facts: &Facts) {
@@ -172,12 +235,9 @@ impl Shard {
         let wire = &facts.downstream.wire;
         let buckets = &self.context.buckets;
         let host = named(facts, &self.context, &mut table.hosts);
-        let key = key(
-            facts,
-            &table.labels,
-            destination(facts, self.context.mode, host),
-            &[],
-        );
+        let values = table.tags.of(&table.labels, facts);
+        let destination = destination(facts, self.context.mode, host);
+        let key = key(facts, &table.labels, destination, values);
         let series = table.calls.of(&key, |key| CallSeries::new(key, buckets));
         add(&series.requests, 1);
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
@@ -187,12 +247,9 @@ impl Shard {
     }
 
     fn stream(&self, table: &mut Table, facts: &Facts) {
-        let key = key(
-            facts,
-            &table.labels,
-            destination(facts, self.context.mode, None),
-            &[],
-        );
+        let values = table.tags.of(&table.labels, facts);
+        let destination = destination(facts, self.context.mode, None);
+        let key = key(facts, &table.labels, destination, values);
         let series = is_istios(facts).then(|| table.streams.of(&key, StreamSeries::new));
         if let Some(series) = series {
             add(&series.closed, 1);
@@ -202,9 +259,13 @@ impl Shard {
             Some(address) => {
                 let open = table.open.remove(&address);
                 let mut counted = open.map_or([0; 2], |open| open.counted);
-                self.count_bytes(series.map(|series| &**series), bytes, &mut counted);
+                let counts = (series.map(|series| &**series), facts.upstream.as_deref());
+                self.count_bytes(counts, bytes, &mut counted);
             }
             None => {
+                if let Some(upstream) = &facts.upstream {
+                    upstream.count(Count::Streams);
+                }
                 if let Some(series) = series {
                     add(&series.opened, 1);
                 }
@@ -227,8 +288,35 @@ impl Shard {
     }
 }
 
+/// Counts what Envoy counts of a request.
+fn count_response(facts: &Facts) {
+    let code = facts.response.code.map(|code| code.as_u16());
+    if let Some(http) = &facts.downstream.http {
+        http.response(code);
+    }
+    let Some(code) = code else { return };
+    if let Some(listener) = &facts.downstream.listener {
+        listener.response(code);
+    }
+    if let Some(upstream) = &facts.upstream {
+        let last = facts.attempts.last();
+        let answered = last.filter(|attempt| attempt.answered.is_some());
+        upstream.completed(code, answered.and_then(|attempt| attempt.sent));
+    }
+}
+
 impl Sink for Shard {
     fn report(&self, facts: &Facts) {
+        if facts.protocol == CallProtocol::Http {
+            count_response(facts);
+        } else if let (true, Some(listener)) =
+            (facts.is_without_chain(), &facts.downstream.listener)
+        {
+            listener.without_chain();
+        }
+        if facts.flags.contains(Flag::OM) {
+            add(&self.overloaded, 1);
+        }
         if let Some(verdict) = facts.decision.verdict {
             let protocol = PROTOCOLS
                 .iter()
@@ -249,18 +337,23 @@ impl Sink for Shard {
     fn opened(&self, facts: &Facts) {
         let Some(bytes) = &facts.stream else { return };
         let table = &mut *lock(&self.table);
+        let values = table.tags.of(&table.labels, facts);
         let destination = destination(facts, self.context.mode, None);
         let key = KeyRef {
             flags: Flags::default(),
-            ..key(facts, &table.labels, destination, &[])
+            ..key(facts, &table.labels, destination, values)
         };
         let series =
             is_istios(facts).then(|| Arc::clone(table.streams.of(&key, StreamSeries::new)));
         if let Some(series) = &series {
             add(&series.opened, 1);
         }
+        if let Some(upstream) = &facts.upstream {
+            upstream.count(Count::Streams);
+        }
         let open = OpenStream {
             bytes: Arc::clone(bytes),
+            upstream: facts.upstream.clone(),
             series,
             counted: [0; 2],
         };
@@ -276,6 +369,7 @@ fn key<'k>(
     values: &'k [Name],
 ) -> KeyRef<'k> {
     let protocol = match facts.protocol {
+        CallProtocol::Http if facts.request.grpc => RequestProtocol::Grpc,
         CallProtocol::Http => RequestProtocol::Http,
         CallProtocol::Tls | CallProtocol::Tcp => RequestProtocol::Tcp,
     };
@@ -288,9 +382,21 @@ fn key<'k>(
             .and_then(|attempt| attempt.workload.as_ref()),
         protocol,
         code: facts.response.code.map_or(0, |code| code.as_u16()),
-        grpc_status: None,
+        grpc_status: grpc_status(facts),
         flags: facts.flags,
         values,
+    }
+}
+
+/// The status of a gRPC call: what its upstream said, else what stands for the HTTP status. A number that is no status of
+/// gRPC is `UNKNOWN`: an upstream chooses it.
+fn grpc_status(facts: &Facts) -> Option<GrpcStatus> {
+    if !facts.request.grpc {
+        return None;
+    }
+    match facts.response.grpc_status {
+        Some(number) => Some(GrpcStatus::of_number(number).unwrap_or(GrpcStatus::Unknown)),
+        None => Some(GrpcStatus::of_http(facts.response.code?.as_u16())),
     }
 }
 

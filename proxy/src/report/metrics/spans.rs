@@ -12,6 +12,7 @@ pub static EXPORTED: Definition = Definition {
     kind: Kind::Counter,
     help: "Spans that a collector took.",
     labels: &[],
+    stat: "",
 };
 
 /// `egret_trace_spans_dropped_total`
@@ -20,6 +21,7 @@ pub static DROPPED: Definition = Definition {
     kind: Kind::Counter,
     help: "Spans that no collector got, by the reason.",
     labels: &["reason"],
+    stat: "",
 };
 
 /// What became of spans. The exporter adds to it, from any thread.

@@ -3,7 +3,7 @@
     reason = "the harness of end-to-end tests has it, too"
 )]
 #[path = "../../../../tests/harness/exposition.rs"]
-mod exposition;
+pub(crate) mod exposition;
 
 use std::sync::Arc;
 

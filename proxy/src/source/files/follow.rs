@@ -135,6 +135,7 @@ impl FileSource {
         self.listing = listing;
         match read(&self.listing) {
             Ok(texts) if self.publisher.is_news(texts.fingerprint) => self.offer(texts, current),
+            Ok(_) if moved => self.publisher.unchanged(),
             Ok(_) => {}
             Err(error) => self.publisher.unreadable(error.to_string()),
         }

@@ -22,16 +22,14 @@ async fn again(
             alpn,
         };
         let stream = originator.connect(near, handshake).await;
-        let mut stream = stream.expect("client");
+        let (mut stream, _) = stream.expect("client");
         // Tickets come after the handshake.
         stream.read_exact(&mut [0]).await.expect("read");
         stream.get_ref().1.handshake_kind().expect("done")
     };
     let answer = async {
-        let (mut stream, _) = terminator
-            .accept(far, &server, Alpn::Either)
-            .await
-            .expect("server");
+        let accepted = terminator.accept(far, &server, Alpn::Either).await;
+        let mut stream = accepted.expect("server").stream;
         stream.write_all(b"!").await.expect("write");
         stream.flush().await.expect("flush");
         stream.get_ref().1.alpn_protocol().map(Into::into)

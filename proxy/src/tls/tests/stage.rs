@@ -139,7 +139,7 @@ pub(super) async fn meet_with(
             host,
             alpn: Alpn::Http2,
         };
-        let mut stream = originator.connect(near, handshake).await?;
+        let (mut stream, _) = originator.connect(near, handshake).await?;
         // With TLS 1.3 a server refuses a client's certificate only after the client believes to be done.
         let mut byte = [0];
         let refused = |error: std::io::Error| {
@@ -150,7 +150,8 @@ pub(super) async fn meet_with(
         Ok(stream.get_ref().1.alpn_protocol().map(Into::into))
     };
     let answer = async {
-        let (mut stream, _) = terminator.accept(far, &server, Alpn::Either).await?;
+        let accepted = terminator.accept(far, &server, Alpn::Either).await?;
+        let mut stream = accepted.stream;
         stream.write_all(b"!").await.expect("write");
         stream.flush().await.expect("flush");
         Ok(stream.get_ref().1.server_name().map(Into::into))

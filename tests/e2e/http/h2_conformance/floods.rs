@@ -1,12 +1,12 @@
 //! Clients that cost more than they should: what they send is bounded or the end, and the others are served meanwhile.
 
-use std::fs;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Context;
 use egret_tests::frames::{Wire, block, code, flag, frame, kind, settings};
 use egret_tests::netns::Host;
+use egret_tests::process::resident;
 
 use crate::http::h2_conformance::{Expect, Other, conforms, get, headers, post, served};
 
@@ -85,17 +85,6 @@ fn floods_are_ended() -> anyhow::Result<()> {
         other.is_served().context("after empty bodies")?;
         Ok(())
     })
-}
-
-/// Kilobytes of memory that a process has.
-fn resident(id: u32) -> anyhow::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .context("a process has memory")?;
-    let number = line.trim().trim_end_matches("kB").trim();
-    Ok(number.parse()?)
 }
 
 /// Each of these wants an answer (CVE-2019-9512, 9515), from a proxy whose answers nobody reads: it stops reading.

@@ -1,12 +1,5 @@
 use super::*;
-
-fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for (name, value) in pairs {
-        headers.append(*name, HeaderValue::from_static(value));
-    }
-    headers
-}
+use crate::decide::normalize::tests::map;
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).map(|value| value.to_str().expect("text"))

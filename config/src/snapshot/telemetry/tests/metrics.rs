@@ -3,13 +3,9 @@
 use super::*;
 use crate::model::telemetry::{Metric, TagOverride};
 
-/// What is told of every override and interval.
-const UNREAD: &str = "spec.metrics[0]: not supported yet: no metrics can be read from this proxy";
-
-/// The metrics that differ, one a line, and what else is told than [`UNREAD`].
+/// The metrics that differ, one a line, and the problems.
 fn differing(content: &str) -> (Vec<String>, Vec<String>) {
-    let (snapshot, mut told) = snapshot(content);
-    told.retain(|told| !told.contains(UNREAD));
+    let (snapshot, told) = snapshot(content);
     let overrides = &snapshot.telemetry.metrics;
     let shown = Metric::ALL.into_iter().filter_map(|metric| {
         let settings = overrides.of(metric);
@@ -107,21 +103,40 @@ fn overrides_apply_in_order() {
 }
 
 #[test]
-fn overrides_are_told_as_not_supported() {
-    for spec in [
-        "metrics: [{overrides: [{disabled: true}]}]",
-        "metrics: [{reportingInterval: 5s}]",
+fn what_cannot_be_honoured_is_a_problem_and_the_rest_counts() {
+    let size = "{match: {metric: REQUEST_SIZE}, disabled: true}";
+    for (more, shown, problem) in [
+        (
+            "{match: {customMetric: mine}, disabled: true}",
+            "RequestSize off",
+            "overrides[1].match.customMetric: \"mine\": not supported",
+        ),
+        (
+            "{match: {metric: REQUESTS}, disabled: true}",
+            "RequestSize off",
+            "overrides[1].match.metric: \"REQUESTS\": no such word",
+        ),
+        (
+            "{match: {metric: REQUEST_SIZE}, tagOverrides: {a: {value: \"request.\"}}}",
+            "RequestSize off",
+            "tagOverrides.a.value: ",
+        ),
+        (
+            "{match: {metric: REQUEST_SIZE}, tagOverrides: {a: {value: request.nothing}}}",
+            "RequestSize off a=request.nothing",
+            "\"request.nothing\": no such attribute",
+        ),
     ] {
-        let told = snapshot(&levels([spec, "", ""])).1;
-        assert!(told.len() == 1 && told[0].contains(UNREAD), "{told:?}");
+        let spec = format!("metrics: [{{overrides: [{size}, {more}]}}]");
+        let (found, problems) = differing(&levels([&spec, "", ""]));
+        assert_eq!(found, [shown], "{more}");
+        assert!(
+            problems.len() == 1 && problems[0].contains(problem),
+            "{problems:?}"
+        );
     }
-    let told = snapshot(&levels([
-        "metrics: [{providers: [{name: prometheus}]}]",
-        "",
-        "",
-    ]))
-    .1;
-    assert_eq!(told, Vec::<String>::new());
+    let interval = levels(["metrics: [{reportingInterval: 5s}]", "", ""]);
+    assert_eq!(differing(&interval), (vec![], vec![]));
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use egret_config::address::{EndpointAddress, UpstreamLocalAddress};
+use egret_config::address::EndpointAddress;
 use h2::client::{Connection, SendRequest};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -19,6 +20,8 @@ use crate::client::pool::stream_limiter::{StreamLimiter, StreamPermit};
 use crate::codec::http2_keepalive::{Beat, Keepalive};
 use crate::dial::stream::Stream;
 use crate::failure::{Cause, Failure};
+use crate::report::facts::UpstreamConnectionFacts;
+use crate::report::metrics::envoy::pool::Idle;
 
 /// Requests under way at a time before the other side has said how many it takes.
 const STREAMS_BEFORE: usize = 100;
@@ -36,8 +39,8 @@ pub struct Http2Connection {
     pub(super) sender: SendRequest<Bytes>,
     /// The endpoint's address.
     pub address: EndpointAddress,
-    /// Our address on it.
-    pub local: UpstreamLocalAddress,
+    /// Its facts.
+    pub facts: Arc<UpstreamConnectionFacts>,
     pub(in crate::client::pool) load: Rc<Load>,
 }
 
@@ -57,6 +60,8 @@ pub(in crate::client::pool) struct Load {
     pub(super) answered: Cell<bool>,
     pub(in crate::client::pool) made: Instant,
     pub(in crate::client::pool) idle_since: Cell<Instant>,
+    /// Counts it while it is idle.
+    pub(in crate::client::pool) idle: Idle,
 }
 
 /// A request under way on a shared connection, as long as this lives.
@@ -71,6 +76,7 @@ pub struct Call {
 impl Call {
     fn begin(load: &Rc<Load>) -> Self {
         load.calls.set(load.calls.get() + 1);
+        load.idle.set(false);
         load.served.set(load.served.get().saturating_add(1));
         Self {
             load: Rc::clone(load),
@@ -85,6 +91,7 @@ impl Drop for Call {
         self.load.calls.set(left);
         if left == 0 {
             self.load.idle_since.set(Instant::now());
+            self.load.idle.set(!self.load.gate.is_closed());
         }
     }
 }
@@ -97,7 +104,7 @@ impl Http2Connection {
     pub async fn begin(
         stream: Stream,
         address: EndpointAddress,
-        local: UpstreamLocalAddress,
+        facts: Arc<UpstreamConnectionFacts>,
     ) -> Result<Self, Failure> {
         let (sender, mut connection) = h2::client::Builder::new()
             .initial_max_send_streams(STREAMS_BEFORE)
@@ -122,6 +129,7 @@ impl Http2Connection {
             answered: Cell::new(false),
             made: Instant::now(),
             idle_since: Cell::new(Instant::now()),
+            idle: Idle::default(),
         });
         let running = Running {
             http2_keepalive: connection
@@ -134,7 +142,7 @@ impl Http2Connection {
         Ok(Self {
             sender,
             address,
-            local,
+            facts,
             load,
         })
     }
@@ -178,6 +186,7 @@ impl Running {
             debug!(%error, "upstream connection ended");
         }
         self.load.gate.close();
+        self.load.idle.set(false);
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {

@@ -190,8 +190,8 @@ async fn request_in_tls(stream: TcpStream, sni: &str, inside: Option<(&str, &str
         host: Some(sni),
         alpn: Alpn::None,
     };
-    let stream = originator.connect(stream, handshake);
-    if let (Ok(stream), Some((host, path))) = (stream.await, inside) {
+    let connected = originator.connect(stream, handshake).await;
+    if let (Ok((stream, _)), Some((host, path))) = (connected, inside) {
         request(stream, host, path).await;
     }
 }
@@ -286,7 +286,8 @@ fn explain_and_a_gateway_agree() {
             let (socket, _) = listener.accept().await.expect("accepted");
             let held = FdBudget::new(2).try_hold().expect("room for one");
             let proxy = world.proxy.clone();
-            connection::serve(socket, ListenerKind::Dialled, proxy, held).await;
+            let counters = Default::default();
+            connection::serve(socket, ListenerKind::Dialled, proxy, held, counters).await;
             client.await.expect("no panic");
 
             let line = world.lines().pop().expect("a line");

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::report::access_log::line::Line;
 use crate::report::attributes::CallAttributes;
-use crate::report::facts::{AuthorityFact, Facts, Part, RequestFacts};
+use crate::report::facts::{AuthorityFact, Facts, Part, RequestFacts, UpstreamConnectionFacts};
 use crate::report::needs::Needs;
 use crate::report::now::Now;
 
@@ -54,7 +54,9 @@ fn full() -> Facts {
     let endpoint = |text| EndpointAddress::Ip(address(text));
     facts.attempts.begin(endpoint("10.1.0.8:80"));
     let last = facts.attempts.begin(endpoint("10.1.0.9:80"));
-    last.local_address = Some(UpstreamLocalAddress(endpoint("10.1.0.2:40000")));
+    let local = UpstreamLocalAddress(endpoint("10.1.0.2:40000"));
+    let connection = UpstreamConnectionFacts::connected(local, facts.began);
+    last.connection = Some(Arc::new(connection));
     facts.downstream.local_address = Some(LocalAddress(address("10.1.0.9:80")));
     facts.downstream.remote_address = Some(ClientAddress(address("10.1.0.2:39999")));
     facts

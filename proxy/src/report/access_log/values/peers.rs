@@ -77,7 +77,7 @@ fn endpoint(address: Option<&EndpointAddress>) -> Value<'_> {
 fn remote(facts: &Facts) -> Value<'_> {
     let last = facts.attempts.last();
     endpoint(
-        last.filter(|attempt| attempt.local_address.is_some())
+        last.filter(|attempt| attempt.connection.is_some())
             .map(|attempt| &attempt.endpoint),
     )
 }
@@ -86,7 +86,7 @@ fn remote(facts: &Facts) -> Value<'_> {
 fn local(facts: &Facts) -> Value<'_> {
     let last = facts.attempts.last();
     endpoint(
-        last.and_then(|attempt| attempt.local_address.as_ref())
+        last.and_then(|attempt| attempt.local_address())
             .map(|address| &address.0),
     )
 }

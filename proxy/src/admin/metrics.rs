@@ -1,0 +1,47 @@
+//! All metrics of the process: those of calls, and those that are read from the state of the process when somebody scrapes.
+
+pub mod configuration;
+pub mod server;
+
+use crate::admin::state::Admin;
+use crate::report::metrics::definition::{Definition, Kind};
+use crate::report::metrics::family::{Family, Value};
+
+static LOG_LINES: Definition = Definition {
+    name: "egret_access_log_lines_total",
+    kind: Kind::Counter,
+    help: "Lines of the access log that were written.",
+    labels: &[],
+    stat: "",
+};
+
+static LOG_LINES_DROPPED: Definition = Definition {
+    name: "egret_access_log_dropped_lines_total",
+    kind: Kind::Counter,
+    help: "Lines of the access log that were dropped, because too much waited or the file failed.",
+    labels: &[],
+    stat: "",
+};
+
+/// The families of this file.
+pub static DEFINITIONS: &[&Definition] = &[&LOG_LINES, &LOG_LINES_DROPPED];
+
+/// All families at this moment.
+pub(super) fn families(admin: &Admin) -> Vec<Family> {
+    let scraped = admin.metrics.scrape();
+    let mut families = scraped.families;
+    families.extend(server::families(admin, scraped.connections));
+    families.extend(configuration::families(admin));
+    families.extend(admin.names.queries.families());
+    if let Some(captured) = &admin.captured_queries {
+        families.push(captured.captured());
+    }
+    let lines = admin.access_log.counts();
+    for (definition, count) in [
+        (&LOG_LINES, lines.written),
+        (&LOG_LINES_DROPPED, lines.dropped),
+    ] {
+        families.push(Family::single(definition, Value::Integer(count)));
+    }
+    families
+}

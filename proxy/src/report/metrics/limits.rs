@@ -1,0 +1,83 @@
+//! How often each limit was in the way.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::report::metrics::definition::{Definition, Kind};
+use crate::report::metrics::envoy::cluster::Count;
+use crate::report::metrics::family::{Family, Value};
+use crate::report::metrics::own::labels;
+use crate::report::metrics::shard::Shard;
+
+/// `egret_limit_hits_total`
+pub static LIMIT_HITS: Definition = Definition {
+    name: "egret_limit_hits_total",
+    kind: Kind::Counter,
+    help: "How often a limit was in the way: calls that waited or were refused, DNS queries and pages that were refused.",
+    labels: &["limit"],
+    stat: "",
+};
+
+/// A limit of the process beside those of clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Captured DNS queries that wait for name servers.
+    DnsQueries,
+    /// Connections of captured DNS clients.
+    DnsClients,
+    /// Large pages that are read at a time.
+    Pages,
+}
+
+/// How often limits of the process were in the way. Shared by all threads.
+#[derive(Debug, Default)]
+pub struct LimitHits([AtomicU64; Limit::ALL.len()]);
+
+impl Limit {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::DnsQueries, Self::DnsClients, Self::Pages];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::DnsQueries => "dns_queries",
+            Self::DnsClients => "dns_clients",
+            Self::Pages => "pages",
+        }
+    }
+}
+
+impl LimitHits {
+    /// A limit was in the way.
+    pub fn count(&self, limit: Limit) {
+        self.0[limit as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The family, with the limits of clusters and of descriptors that shards count.
+    pub fn family<'s>(&self, shards: impl Iterator<Item = &'s Shard>) -> Family {
+        let mut family = Family::new(&LIMIT_HITS);
+        let mut add = |limit: &str, count: u64| {
+            family.add(&labels(&LIMIT_HITS, &[limit]), Value::Integer(count));
+        };
+        for limit in Limit::ALL {
+            add(limit.name(), self.0[limit as usize].load(Ordering::Relaxed));
+        }
+        let of_clusters = [
+            ("connections", Count::ConnectionOverflows),
+            ("pending_requests", Count::PendingOverflows),
+            ("requests", Count::RequestOverflows),
+            ("retries", Count::RetryOverflows),
+        ];
+        for limit in of_clusters.map(|(limit, _)| limit) {
+            add(limit, 0);
+        }
+        add("open_files", 0);
+        for shard in shards {
+            add("open_files", shard.overloaded());
+            for (_, counters) in shard.upstream.all() {
+                for (limit, count) in of_clusters {
+                    add(limit, counters.get(count));
+                }
+            }
+        }
+        family
+    }
+}

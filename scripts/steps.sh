@@ -22,7 +22,7 @@ check_dependencies() {
 
 check_documentation() {
     step "documentation, warnings denied"
-    RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
+    RUSTDOCFLAGS="-Dwarnings -Arustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items --locked
 }
 
 build_programs() {

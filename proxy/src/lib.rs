@@ -27,29 +27,34 @@
 //! - [`admin`]: the admin pages
 //! - [`settings`], [`args`], [`app`]: what the process is told, who reads it, and how all is started and ended
 
-pub mod lock;
-pub mod dice;
-pub mod warning_interval;
-pub mod sys;
-pub mod life;
-pub mod failure;
+#![allow(
+    unreachable_pub,
+    reason = "`pub` here means for the other modules; those that are not exported let the compiler find dead code"
+)]
+
+mod lock;
+mod dice;
+mod warning_interval;
+mod sys;
+mod life;
+mod failure;
 pub mod current;
-pub mod own_sockets;
+mod own_sockets;
 pub mod report;
 pub mod sniff;
-pub mod relay;
-pub mod tls;
+mod relay;
+mod tls;
 pub mod dns;
-pub mod codec;
-pub mod dial;
-pub mod client;
-pub mod upstream;
-pub mod proxy;
+mod codec;
+mod dial;
+mod client;
+mod upstream;
+mod proxy;
 pub mod http;
-pub mod connection;
+mod connection;
 pub mod source;
-pub mod trace;
-pub mod listen;
+mod trace;
+mod listen;
 pub mod commands;
 pub mod admin;
 pub mod settings;

@@ -1,6 +1,6 @@
 //! TLS towards upstreams and towards clients, from the policies of the configuration.
 //!
-//! Cryptography is always [`provider`]'s; rustls's process-wide default is never used.
+//! Cryptography is always [`crypto::provider`]'s; rustls's process-wide default is never used.
 
 mod alpn;
 mod crypto;
@@ -13,7 +13,6 @@ pub mod originate;
 pub mod terminate;
 
 pub use crate::tls::alpn::Alpn;
-pub use crate::tls::crypto::{provider, sha256};
 
 /// A fatal alert `access_denied`, as sent in the clear to a client whose hello is refused (RFC 8446, 6).
 pub const ACCESS_DENIED: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];

@@ -10,6 +10,7 @@ mod request_body;
 pub mod replay;
 
 pub use crate::client::body::broken::Broken;
+#[cfg(test)]
 pub use crate::client::body::kept::KEPT_MAX;
 pub use crate::client::body::progress::Received;
 pub use crate::client::body::request_body::RequestBody;

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use crate::client::pool::shared::SharedConnections;
 use crate::report::metrics::envoy::pool::PoolCounters;
 
-pub use crate::client::pool::connect_once::{ConnectOnce, ConnectTurn};
+pub use crate::client::pool::connect_once::ConnectTurn;
 pub use crate::client::pool::http1::Http1Connection;
 pub use crate::client::pool::http2::{Call, Http2Connection, Unanswered, Why};
 pub use crate::client::pool::key::Key;

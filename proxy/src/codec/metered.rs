@@ -29,19 +29,9 @@ pub struct Meter {
     head: Option<Head>,
 }
 
-/// What kind of head comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeadKind {
-    /// Of a request.
-    Request,
-    /// Of a response. Those of informational responses may come before it.
-    Response,
-}
-
 /// A head that has not ended.
 #[derive(Clone, Copy, Debug)]
 struct Head {
-    kind: HeadKind,
     /// Another head follows it.
     informational: bool,
     line: Line,
@@ -71,10 +61,9 @@ impl Meter {
         self.heads
     }
 
-    /// The next byte is the first one of a head.
-    pub fn expect_head(&mut self, kind: HeadKind) {
+    /// The next byte is the first one of the head of a response. Those of informational responses may come before it.
+    pub fn expect_head(&mut self) {
         self.head = Some(Head {
-            kind,
             informational: false,
             line: Line::First,
         });
@@ -104,7 +93,7 @@ impl Meter {
             && !bytes.is_empty()
         {
             if head.line == Line::First {
-                head.informational = head.kind == HeadKind::Response && is_informational(bytes);
+                head.informational = is_informational(bytes);
             }
             let Some(end) = head.end(bytes) else {
                 self.heads += bytes.len() as u64;
@@ -112,11 +101,10 @@ impl Meter {
             };
             self.heads += end as u64;
             bytes = &bytes[end..];
-            let kind = head.kind;
             let another = head.informational;
             self.head = None;
             if another {
-                self.expect_head(kind);
+                self.expect_head();
             }
         }
     }
@@ -227,10 +215,10 @@ mod tests {
     use super::*;
 
     /// The heads among these bytes, however they are cut.
-    fn heads(kind: HeadKind, bytes: &[u8]) -> u64 {
+    fn heads(bytes: &[u8]) -> u64 {
         let counted = |pieces: &[&[u8]]| {
             let mut meter = Meter::default();
-            meter.expect_head(kind);
+            meter.expect_head();
             for piece in pieces {
                 meter.count(piece);
             }
@@ -247,32 +235,21 @@ mod tests {
 
     #[test]
     fn heads_are_counted_up_to_their_empty_line() {
-        for (kind, head, rest) in [
+        for (head, rest) in [
+            ("HTTP/1.1 200 OK\r\na: b\r\n\r\n", "body\r\n\r\nbody"),
+            ("HTTP/1.1 204 No Content\r\n\r\n", ""),
             (
-                HeadKind::Response,
-                "HTTP/1.1 200 OK\r\na: b\r\n\r\n",
-                "body\r\n\r\nbody",
-            ),
-            (HeadKind::Response, "HTTP/1.1 204 No Content\r\n\r\n", ""),
-            (
-                HeadKind::Response,
                 "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
                 "HTTP/1.1 200 OK\r\n\r\n",
             ),
             (
-                HeadKind::Response,
                 "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n",
                 "bytes\r\n\r\n",
             ),
-            (
-                HeadKind::Request,
-                "GET /100100 HTTP/1.1\r\nhost: a\r\n\r\n",
-                "x",
-            ),
-            (HeadKind::Response, "HTTP/1.1 200 OK\na: b\n\n", "body\n\n"),
+            ("HTTP/1.1 200 OK\na: b\n\n", "body\n\n"),
         ] {
             let all = format!("{head}{rest}");
-            assert_eq!(heads(kind, all.as_bytes()), head.len() as u64, "{all:?}");
+            assert_eq!(heads(all.as_bytes()), head.len() as u64, "{all:?}");
         }
     }
 

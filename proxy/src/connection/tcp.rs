@@ -222,18 +222,18 @@ pub async fn run<S>(
             }
         },
     };
-    debug!(?end, "connection relayed to its end");
     match end {
-        End::Broken {
-            by: Side::Upstream, ..
-        } => {
-            counting.facts.flags.raise(Flag::UR);
-            upstream.stream.set_closed();
-            socket::reset_on_close(client.socket());
+        End::Broken { by, error } => {
+            debug!(?by, %error, "connection broken");
+            match by {
+                Side::Upstream => {
+                    counting.facts.flags.raise(Flag::UR);
+                    upstream.stream.set_closed();
+                    socket::reset_on_close(client.socket());
+                }
+                Side::Client => reset(&upstream.stream),
+            }
         }
-        End::Broken {
-            by: Side::Client, ..
-        } => reset(&upstream.stream),
         End::Closed {
             first: Side::Upstream,
         } => upstream.stream.set_closed(),

@@ -102,7 +102,7 @@ impl FdPermit {
     }
 
     /// Ready once a connection that rests has to end to make room for another one.
-    pub fn poll_dismissed(&self, context: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_dismissed(&self, context: &Context<'_>) -> Poll<()> {
         match &self.idle {
             Some((_, idle)) if idle.dismissed.get() => Poll::Ready(()),
             Some((_, idle)) => {
@@ -149,8 +149,8 @@ mod tests {
     use super::*;
 
     fn is_dismissed(held: &FdPermit) -> bool {
-        let mut context = Context::from_waker(Waker::noop());
-        held.poll_dismissed(&mut context).is_ready()
+        let context = Context::from_waker(Waker::noop());
+        held.poll_dismissed(&context).is_ready()
     }
 
     #[test]

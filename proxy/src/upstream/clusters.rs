@@ -35,7 +35,6 @@ use crate::upstream::limits::Permit;
 use crate::upstream::outlier::CallOutcome;
 use crate::upstream::shared_state::SharedClusterStates;
 
-pub use crate::upstream::cluster_runtime::Target;
 pub use crate::upstream::wanted::{AttemptHistory, Carries, LoadBalancerContext};
 
 /// The clusters of one worker that were called, and the connections to where callers wanted to go.

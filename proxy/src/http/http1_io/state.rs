@@ -11,7 +11,7 @@ use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use crate::codec::metered::{HeadKind, Metered};
+use crate::codec::metered::Metered;
 use crate::codec::trailers::Tail;
 use crate::http::framing::Framing;
 use crate::http::http1_io::interim::InformationalHandle;
@@ -105,7 +105,7 @@ impl<S> State<S> {
     pub(super) fn expect_response(&mut self) {
         let written = &mut self.stream.written;
         self.written_before = (written.bytes(), written.heads());
-        written.expect_head(HeadKind::Response);
+        written.expect_head();
     }
 }
 

@@ -6,6 +6,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::*;
+use crate::tls::crypto::sha256;
 
 const HOST: Option<&str> = Some("shop.example");
 

@@ -3,6 +3,7 @@
 pub(crate) mod reload;
 pub(crate) mod sandbox;
 pub(crate) mod access_log;
+pub(crate) mod log_formats;
 pub(crate) mod admin;
 pub(crate) mod metrics;
 pub(crate) mod traces;

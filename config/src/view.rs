@@ -1,5 +1,6 @@
 //! Plain pictures of a snapshot, as admin pages show them: listeners, route tables, and in them what goes where.
 
+mod certificates;
 mod words;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,6 +18,8 @@ use crate::snapshot::table::{Action, RouteTable, Rule, RuleOrigin, VirtualHost};
 use crate::snapshot::target::Target;
 use crate::snapshot::workload::Mode;
 use crate::view::words::{joined, summary};
+
+pub use crate::view::certificates::{CertificatesView, PemView};
 
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -91,6 +94,14 @@ pub struct WeightView {
 }
 
 impl Snapshot {
+    /// The policy for calls that nothing is registered for, as this workload has it, in Istio's words.
+    pub fn outbound_policy(&self) -> OutboundPolicy {
+        match self.workload.mode {
+            Mode::Sidecar => self.outbound.unknown.policy,
+            Mode::Gateway => self.mesh.outbound_policy,
+        }
+    }
+
     /// The listeners, by address and port; on a sidecar the last is `0.0.0.0:0`, for calls that no other takes.
     #[allow(clippy::disallowed_methods, reason = "sorted below")]
     pub fn listeners(&self) -> Vec<ListenerView> {

@@ -28,6 +28,7 @@ use crate::admin::Admin;
 use crate::admin::serve::Pages;
 use crate::app::access_log::Reports;
 use crate::app::end::Requests;
+use crate::client::body::KeptBytes;
 use crate::connection::ListenerKind;
 use crate::current::Current;
 use crate::dns::names::Names;
@@ -40,9 +41,11 @@ use crate::listen::bind::{BindError, Purpose};
 use crate::listen::reconcile::Ports;
 use crate::listen::worker;
 use crate::listen::worker::{WorkerExit, WorkerHandle, WorkerId};
+use crate::logging::LogLevels;
 use crate::own_sockets::OwnSockets;
 use crate::proxy::{Proxy, Shared};
 use crate::report::access_log::AccessLog;
+use crate::report::destinations::Destinations;
 use crate::report::metrics::identity::Identity;
 use crate::report::metrics::registry::Metrics;
 use crate::report::overload::OverloadWarning;
@@ -99,11 +102,11 @@ pub enum StartError {
     Handover(io::Error),
 }
 
-/// Runs until a signal or `/quitquitquit` ends it, in good order.
+/// Runs until a signal or `/quitquitquit` ends it, in good order. `log_levels` are those of the log that was started.
 ///
 /// # Errors
 /// What kept it from starting. Once started, it does not fail.
-pub fn run(settings: &Settings) -> Result<(), StartError> {
+pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartError> {
     let started = Timestamp::now();
     let open_files = OpenFiles::of(limits::raise_open_files().unwrap_or(OPEN_FILES_USUAL));
     let control = runtime::Builder::new_current_thread()
@@ -137,17 +140,21 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         Arc::new(OverloadWarning::default()),
         spans.clone(),
     ];
+    let destinations = Destinations::new(Arc::clone(&current));
     let shared_clusters = Arc::<SharedClusterStates>::default();
     metrics.show_ejections(Arc::<SharedClusterStates>::clone(&shared_clusters));
+    let hits = Arc::clone(&metrics.limits);
     let shared = Shared {
         own: Arc::new(OwnSockets::new(Arc::clone(&current))),
         current,
         reporter: Reporter::new(sinks),
         metrics: Arc::new(metrics),
+        destinations: Arc::new(destinations),
         names: Arc::new(Names::system(RESOLV_CONF, control.handle().clone())),
         originator: Arc::new(Originator::new()),
         shared_clusters,
         terminator: Arc::new(Terminator::new()),
+        kept_bytes: KeptBytes::new(settings.kept_bodies_max, hits),
         probe_port: settings.probe_port,
         drain: Drain::new(),
     };
@@ -205,6 +212,7 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     let captured_queries = (!dns_sockets.is_empty()).then(|| Arc::clone(&captured.queries));
     let admin = Admin {
         metrics: Arc::clone(&shared.metrics),
+        destinations: Arc::clone(&shared.destinations),
         captured_queries,
         application: Arc::clone(application),
         current: Arc::clone(&shared.current),
@@ -213,6 +221,8 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
         access_log: Arc::clone(&access_log),
         names: Arc::clone(&shared.names),
         shared_clusters: Arc::clone(&shared.shared_clusters),
+        log_levels,
+        surroundings: settings.surroundings.clone(),
         ready,
         drain: shared.drain.clone(),
         commands,

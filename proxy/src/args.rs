@@ -185,6 +185,10 @@ struct Run {
     /// Append a field `reasons` to every access-log line: what decided the call (an extension of Istio's format).
     #[arg(long)]
     access_log_reasons: bool,
+    /// How much of request bodies is kept at a time for retries and mirrors, all requests together, in MiB. A body that
+    /// finds no room is sent once.
+    #[arg(long, value_name = "MIB", default_value_t = 32)]
+    kept_bodies_max: u16,
     /// Worker threads [default: the cores this process may use, at most 2].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -295,6 +299,7 @@ impl Run {
                 mesh: set("ISTIO_META_MESH_ID").map(Arc::from),
             },
             access_log_reasons: self.access_log_reasons,
+            kept_bodies_max: usize::from(self.kept_bodies_max) << 20,
             threads: self.threads.unwrap_or_else(threads_default),
             hot_restart: self.hot_restart,
             drain_time: end::drain_time(self.drain_time, set)?,

@@ -3,6 +3,7 @@
 //! and processes. In reading order, from the ground up:
 //!
 //! - [`lock`], [`dice`], [`warning_interval`]: locks whose poison is passed over, chance, and how often to warn
+//! - [`logging`]: loggers and their levels
 //! - [`sys`]: what std and tokio do not ask the kernel
 //! - [`life`]: readiness, signals, draining, and room for open files
 //! - [`failure`]: why a call was not served, and whose fault that is
@@ -35,6 +36,7 @@
 mod lock;
 mod dice;
 mod warning_interval;
+pub mod logging;
 mod sys;
 mod life;
 mod failure;

@@ -3,16 +3,18 @@
 use std::io::Write;
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::{io, panic, thread};
 
 use egret_proxy::args::Command;
 use egret_proxy::commands::{check, explain, wait};
+use egret_proxy::logging::LogLevels;
 use egret_proxy::settings::{Log, LogFormat};
 use egret_proxy::{app, args};
 use mimalloc::MiMalloc;
-use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{fmt, reload};
 
 /// Exit code of a start that failed, and of a configuration with errors.
 const FAILED: u8 = 1;
@@ -61,9 +63,9 @@ fn main() -> ExitCode {
             };
         }
     };
-    start_log(log);
+    let log_levels = Arc::new(start_log(log));
     panic::set_hook(Box::new(tell_panic));
-    match app::run(&settings) {
+    match app::run(&settings, log_levels) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "egret-proxy: {error}");
@@ -84,9 +86,11 @@ fn told(result: Result<bool, String>, otherwise: u8) -> ExitCode {
     }
 }
 
-fn start_log(log: Log) {
+/// Starts the log, and gives what changes its levels.
+fn start_log(log: Log) -> LogLevels {
     let lines = fmt::layer().with_writer(io::stderr);
-    let filtered = tracing_subscriber::registry().with(log.filter);
+    let (filter, handle) = reload::Layer::new(log.filter.clone());
+    let filtered = tracing_subscriber::registry().with(filter);
     match log.format {
         LogFormat::Text => {
             let is_terminal = io::IsTerminal::is_terminal(&io::stderr());
@@ -94,6 +98,8 @@ fn start_log(log: Log) {
         }
         LogFormat::Json => filtered.with(lines.json().flatten_event(true)).init(),
     }
+    // The log lasts as long as the process: there is something to reload.
+    LogLevels::new(&log.filter, move |filter| drop(handle.reload(filter)))
 }
 
 /// A panic is a bug of ours and ends one connection. It is one line of the log, which says where to look.

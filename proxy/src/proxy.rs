@@ -8,10 +8,12 @@ use tokio::sync::watch;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
+use crate::client::body::KeptBytes;
 use crate::current::Current;
 use crate::dns::names::Names;
 use crate::life::drain::Drain;
 use crate::own_sockets::OwnSockets;
+use crate::report::destinations::{DestinationShard, Destinations};
 use crate::report::metrics::registry::Metrics;
 use crate::report::metrics::shard::Shard;
 use crate::report::reporter::Reporter;
@@ -35,6 +37,8 @@ pub struct Shared {
     pub reporter: Arc<Reporter>,
     /// The metrics, of which each worker has a shard.
     pub metrics: Arc<Metrics>,
+    /// The destinations that were called, of which each worker has a shard.
+    pub destinations: Arc<Destinations>,
     /// Names and their addresses.
     pub names: Arc<Names>,
     /// TLS towards upstreams.
@@ -45,6 +49,8 @@ pub struct Shared {
     pub terminator: Arc<Terminator>,
     /// Its own sockets.
     pub own: Arc<OwnSockets>,
+    /// Room for bodies that are kept to be sent again.
+    pub kept_bytes: KeptBytes,
     /// The port that egret-init's validation connects to.
     pub probe_port: u16,
     /// Whether the process is on its way out.
@@ -60,10 +66,14 @@ pub struct Proxy {
     pub reporter: Arc<Reporter>,
     /// What this worker counts of calls.
     pub shard: Arc<Shard>,
+    /// The destinations that this worker called.
+    pub destinations: Arc<DestinationShard>,
     /// What is alive of each cluster on this worker.
     pub clusters: Clusters,
     /// TLS that gateways end.
     pub terminator: Arc<Terminator>,
+    /// Room for bodies that are kept to be sent again.
+    pub kept_bytes: KeptBytes,
     /// The port that egret-init's validation connects to.
     pub probe_port: u16,
     /// Whether the process is on its way out.
@@ -78,11 +88,13 @@ impl Proxy {
             current,
             reporter,
             metrics,
+            destinations,
             names,
             originator,
             shared_clusters,
             terminator,
             own,
+            kept_bytes,
             probe_port,
             drain,
         } = shared;
@@ -90,12 +102,17 @@ impl Proxy {
         let clusters = Clusters::new(names, originator, shared_clusters, own);
         let clusters = clusters.counted(&shard.upstream);
         shard.relabel(&current.load().telemetry.metrics);
+        let destinations = destinations.shard();
         let proxy = Rc::new(Self {
-            reporter: reporter.with(Arc::<Shard>::clone(&shard)),
+            reporter: reporter
+                .with(Arc::<Shard>::clone(&shard))
+                .with(Arc::<DestinationShard>::clone(&destinations)),
             current,
             shard,
+            destinations,
             clusters,
             terminator,
+            kept_bytes,
             probe_port,
             drain,
         });
@@ -117,6 +134,7 @@ async fn tend(proxy: Weak<Proxy>, mut changes: watch::Receiver<u64>) {
             let snapshot = proxy.current.load();
             proxy.clusters.keep_only(&snapshot);
             proxy.shard.relabel(&snapshot.telemetry.metrics);
+            proxy.destinations.reloaded();
         } else {
             proxy.clusters.sweep();
         }
@@ -135,6 +153,7 @@ async fn count_streams(proxy: Weak<Proxy>, mut changes: watch::Receiver<u64>) {
         let _ = timeout(interval, changes.changed()).await;
         if let Some(proxy) = proxy.upgrade() {
             proxy.shard.count_open_streams();
+            proxy.destinations.count_open_streams();
         }
     }
 }

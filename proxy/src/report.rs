@@ -4,6 +4,7 @@
 
 pub mod stream_bytes;
 pub mod facts;
+pub mod call_destination;
 pub mod now;
 pub mod attributes;
 pub mod expression_text;
@@ -13,3 +14,4 @@ pub mod reporter;
 pub mod overload;
 pub mod metrics;
 pub mod spans;
+pub mod destinations;

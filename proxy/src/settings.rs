@@ -45,6 +45,8 @@ pub struct Settings {
     pub surroundings: Surroundings,
     /// Whether the access log tells why calls were decided as they were.
     pub access_log_reasons: bool,
+    /// Bytes of bodies that are kept at a time to be sent again.
+    pub kept_bodies_max: usize,
     /// Worker threads.
     pub threads: NonZeroUsize,
     /// Where another proxy takes over the listening sockets, and where this one took them over.

@@ -3,6 +3,7 @@
 //! Cryptography is always [`crypto::provider`]'s; rustls's process-wide default is never used.
 
 mod alpn;
+pub mod certificate;
 mod crypto;
 pub mod files;
 pub mod verify;

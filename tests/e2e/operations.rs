@@ -5,6 +5,8 @@ pub(crate) mod sandbox;
 pub(crate) mod access_log;
 pub(crate) mod log_formats;
 pub(crate) mod admin;
+pub(crate) mod destinations;
+pub(crate) mod home_page;
 pub(crate) mod metrics;
 pub(crate) mod traces;
 pub(crate) mod signals;

@@ -25,6 +25,7 @@ pub mod process;
 pub mod egret;
 pub mod envoy;
 pub mod client;
+pub mod browser;
 pub mod frames;
 pub mod nginx;
 pub mod scrape;

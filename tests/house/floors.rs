@@ -30,7 +30,7 @@ const CONFIG: &[&[&str]] = &[
 
 const PROXY: &[&[&str]] = &[
     &["lock", "dice"],
-    &["warning_interval"],
+    &["warning_interval", "logging"],
     &["sys", "life", "current", "failure"],
     &["report", "own_sockets"],
     &["sniff", "relay", "tls", "dns", "codec"],
@@ -74,7 +74,7 @@ const HARNESS: &[&[&str]] = &[
     &["topology"],
     &["process"],
     &["scrape", "client", "frames", "nginx"],
-    &["egret", "envoy"],
+    &["egret", "envoy", "browser"],
 ];
 
 #[test]
@@ -178,6 +178,10 @@ fn planted_circles_are_found() {
     write("parent/child.rs", "use super::Other;\n");
     write("father.rs", "mod son;\n");
     write("father/son.rs", "use crate::father::Other;\n");
+    // A list of children that ends in a comma does not name their parent.
+    write("list.rs", "mod first;\nmod second;\n");
+    write("list/first.rs", "use crate::list::{\n    second,\n};\n");
+    write("list/second.rs", "");
     // What is no circle: comments, tests, visibility, siblings below a parent, and a macro's crate.
     write(
         "fine.rs",

@@ -10,3 +10,14 @@ pub enum OutboundPolicy {
     /// `ALLOW_ANY_DYNAMIC_DNS`: they go to what their Host resolves to.
     AllowAnyDynamicDns,
 }
+
+impl OutboundPolicy {
+    /// As Istio writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AllowAny => "ALLOW_ANY",
+            Self::RegistryOnly => "REGISTRY_ONLY",
+            Self::AllowAnyDynamicDns => "ALLOW_ANY_DYNAMIC_DNS",
+        }
+    }
+}

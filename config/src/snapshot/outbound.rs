@@ -54,12 +54,7 @@ pub struct UnmatchedTraffic {
 
 impl fmt::Display for UnmatchedTraffic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let policy = match self.policy {
-            OutboundPolicy::AllowAny => "ALLOW_ANY",
-            OutboundPolicy::RegistryOnly => "REGISTRY_ONLY",
-            OutboundPolicy::AllowAnyDynamicDns => "ALLOW_ANY_DYNAMIC_DNS",
-        };
-        write!(f, "{policy} from {}", self.source)
+        write!(f, "{} from {}", self.policy.name(), self.source)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use http::Method;
 
-use crate::admin::page::Page;
+use crate::admin::page::{Page, Verb};
 use crate::admin::pages;
 use crate::admin::state::Admin;
 use crate::life::end::Command;
@@ -20,8 +20,11 @@ pub(super) fn page(admin: &Admin, method: &Method, path: &str, is_local: bool) -
         "/drain" => Command::Drain,
         _ => return pages::health(admin, method, path),
     };
-    match is_local {
-        true => Page::order(method, command),
-        false => Page::remote(),
+    if !is_local {
+        return Page::remote();
+    }
+    match Verb::Post.allows(method) {
+        true => Page::order(command),
+        false => Page::not_allowed(Verb::Post),
     }
 }

@@ -1,12 +1,14 @@
 //! `/clusters`: whom this proxy may call, how they are found, and the policy for calling them.
 
 use egret_config::model::endpoint::Address;
+use egret_config::re2::Search;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::{BLACK_HOLE_CLUSTER, Discovery, Member, PASSTHROUGH_CLUSTER};
 use egret_config::snapshot::workload::Mode;
 use http::StatusCode;
 use serde_json::json;
 
+use crate::admin::asked::Asked;
 use crate::admin::cluster_status;
 use crate::admin::discovery::{kind, members};
 use crate::admin::dns_status::Resolved;
@@ -17,17 +19,26 @@ use crate::admin::table::Table;
 /// Members named in the table; the rest is counted.
 const MEMBERS_SHOWN: usize = 3;
 
-pub(super) fn page(admin: &Admin, form: Form) -> Page {
+pub(super) fn page(admin: &Admin, asked: Asked<'_>) -> Page {
+    let filter = match asked.query.value("filter").as_deref() {
+        None | Some("") => None,
+        Some(expression) => match Search::new(expression) {
+            Ok(search) => Some(search),
+            Err(wrong) => return Page::bad_request(format_args!("filter: {wrong}")),
+        },
+    };
+    let is_shown = |name: &str| filter.as_ref().is_none_or(|filter| filter.is_in(name));
     let snapshot = admin.current.load();
     let resolved = Resolved::of(&admin.names);
-    match form {
+    match asked.form {
         Form::Text => {
-            let table = text(&snapshot, &resolved);
+            let table = text(&snapshot, &resolved, &is_shown);
             let ejections = ejections(&snapshot, admin);
             Page::text(StatusCode::OK, table + &ejections + &resolved.failures())
         }
         Form::Json => {
-            let values = cluster_status::values(&snapshot, &resolved, &admin.shared_clusters);
+            let mut values = cluster_status::values(&snapshot, &resolved, &admin.shared_clusters);
+            values.retain(|value| value["name"].as_str().is_some_and(is_shown));
             Page::json(&json!({ "cluster_statuses": values, "names": resolved.values() }))
         }
     }
@@ -50,7 +61,12 @@ fn ejections(snapshot: &Snapshot, admin: &Admin) -> String {
     }
 }
 
-pub(super) fn text(snapshot: &Snapshot, resolved: &Resolved) -> String {
+/// A table of the clusters whose names are to be shown.
+pub(super) fn text(
+    snapshot: &Snapshot,
+    resolved: &Resolved,
+    is_shown: &dyn Fn(&str) -> bool,
+) -> String {
     let mut table = Table::new([
         "SERVICE FQDN",
         "PORT",
@@ -60,7 +76,8 @@ pub(super) fn text(snapshot: &Snapshot, resolved: &Resolved) -> String {
         "DESTINATION RULE",
         "ENDPOINTS",
     ]);
-    for cluster in snapshot.clusters.values() {
+    let clusters = snapshot.clusters.values();
+    for cluster in clusters.filter(|cluster| is_shown(&cluster.name)) {
         let rules: Vec<_> = cluster
             .destination_rules
             .iter()
@@ -81,6 +98,9 @@ pub(super) fn text(snapshot: &Snapshot, resolved: &Resolved) -> String {
             (BLACK_HOLE_CLUSTER, "STATIC"),
             (PASSTHROUGH_CLUSTER, "ORIGINAL_DST"),
         ] {
+            if !is_shown(name) {
+                continue;
+            }
             table.row([name, "-", "-", "-", kind, "", ""].map(str::to_owned));
         }
     }

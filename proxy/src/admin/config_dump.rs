@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use egret_config::model::mesh::{AccessLogEncoding, Mesh};
-use egret_config::model::outbound_policy::OutboundPolicy;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -77,7 +76,7 @@ fn text(admin: &Admin) -> String {
         ("ROUTES", routes::text(&snapshot)),
         (
             "CLUSTERS",
-            clusters::text(&snapshot, &Resolved::of(&admin.names)),
+            clusters::text(&snapshot, &Resolved::of(&admin.names), &|_| true),
         ),
     ] {
         let _ = write!(text, "\n{title}\n{table}");
@@ -135,11 +134,7 @@ fn loaded(loaded: &Loaded) -> Value {
 /// The mesh-wide settings under MeshConfig's names.
 fn mesh(mesh: &Mesh) -> Value {
     json!({
-        "outboundTrafficPolicy": match mesh.outbound_policy {
-            OutboundPolicy::AllowAny => "ALLOW_ANY",
-            OutboundPolicy::RegistryOnly => "REGISTRY_ONLY",
-            OutboundPolicy::AllowAnyDynamicDns => "ALLOW_ANY_DYNAMIC_DNS",
-        },
+        "outboundTrafficPolicy": mesh.outbound_policy.name(),
         "accessLogFile": *mesh.access_log_file,
         "accessLogEncoding": match mesh.access_log_encoding {
             AccessLogEncoding::Text => "TEXT",

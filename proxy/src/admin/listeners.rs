@@ -1,6 +1,8 @@
 //! `/listeners`: what is listened on, and what is done with what comes there, as `istioctl proxy-config listener` shows
 //! it. A sidecar listens on two ports; the others in the table are those that callers dial.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use egret_config::snapshot::Snapshot;
 use egret_config::view::{ChainView, ListenerView};
 use http::StatusCode;
@@ -16,12 +18,68 @@ pub(super) fn page(admin: &Admin, form: Form) -> Page {
     let snapshot = admin.current.load();
     let listener_status = admin.listener_status.listeners();
     match form {
-        Form::Text => Page::text(StatusCode::OK, text(&snapshot, &listener_status)),
+        Form::Text => {
+            let mut page = String::new();
+            for (name, address) in statuses(&snapshot, &listener_status) {
+                page.push_str(&format!("{name}::{address}\n"));
+            }
+            page.push('\n');
+            Page::text(StatusCode::OK, page + &text(&snapshot, &listener_status))
+        }
         Form::Json => Page::json(&json!({
+            "listener_statuses": statuses(&snapshot, &listener_status)
+                .iter()
+                .map(|(name, address)| status_value(name, *address))
+                .collect::<Vec<_>>(),
             "sockets": sockets(&listener_status),
             "listeners": snapshot.listeners(),
         })),
     }
+}
+
+/// The listeners under the names that istiod gives them, with their addresses: those that are open, then those that
+/// redirected calls are sorted into.
+fn statuses(snapshot: &Snapshot, listener_status: &[Listener]) -> Vec<(String, SocketAddr)> {
+    let named = |address: SocketAddr| format!("{}_{}", address.ip(), address.port());
+    let open = listener_status.iter().filter_map(|socket| {
+        let address = *socket.state.as_ref().ok()?;
+        let name = match socket.purpose {
+            Purpose::Outbound => "virtualOutbound".to_owned(),
+            Purpose::Inbound => "virtualInbound".to_owned(),
+            _ => named(envoys(address)),
+        };
+        Some((name, envoys(address)))
+    });
+    let mut statuses: Vec<(String, SocketAddr)> = open.collect();
+    for view in snapshot.listeners().iter().filter(|view| view.port != 0) {
+        let address = SocketAddr::new(view.address, view.port);
+        let name = named(address);
+        if !statuses.iter().any(|(known, _)| *known == name) {
+            statuses.push((name, address));
+        }
+    }
+    statuses
+}
+
+/// An address as Envoy has it: a socket of both families is one of IPv4.
+fn envoys(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V6(ip) if ip.is_unspecified() => {
+            SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port())
+        }
+        ip => SocketAddr::new(ip, address.port()),
+    }
+}
+
+/// A listener in Envoy's shape (`envoy.admin.v3.Listeners`).
+fn status_value(name: &str, address: SocketAddr) -> Value {
+    json!({
+        "name": name,
+        "local_address": { "socket_address": {
+            "address": address.ip(),
+            "port_value": address.port(),
+        } },
+    })
 }
 
 pub(super) fn text(snapshot: &Snapshot, listener_status: &[Listener]) -> String {

@@ -1,5 +1,8 @@
 //! A page, and the two forms it comes in.
 
+use std::fmt::Display;
+use std::sync::Arc;
+
 use http::{Method, StatusCode};
 use serde_json::Value;
 
@@ -11,8 +14,10 @@ pub(super) struct Page {
     pub(super) status: StatusCode,
     pub(super) content_type: &'static str,
     pub(super) body: String,
-    /// The one method that is allowed, when the request had another.
+    /// The methods that are allowed, when the request had another.
     pub(super) allow: Option<&'static str>,
+    /// The `content-security-policy` of a page for browsers.
+    pub(super) security_policy: Option<Arc<str>>,
     /// What the process does once it was sent.
     pub(super) then: Option<Command>,
 }
@@ -22,6 +27,41 @@ pub(super) struct Page {
 pub(super) enum Form {
     Text,
     Json,
+}
+
+/// What is done with a page: pages that change something are not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// It is read, by GET or HEAD.
+    Get,
+    /// It changes something, by POST.
+    Post,
+}
+
+impl Verb {
+    /// The method.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+
+    /// All methods that do it, for `Allow` (RFC 9110, 10.2.1).
+    fn allow(self) -> &'static str {
+        match self {
+            Self::Get => "GET, HEAD",
+            Self::Post => "POST",
+        }
+    }
+
+    /// Whether a request with this method does it.
+    pub(super) fn allows(self, method: &Method) -> bool {
+        match self {
+            Self::Get => matches!(*method, Method::GET | Method::HEAD),
+            Self::Post => *method == Method::POST,
+        }
+    }
 }
 
 impl Form {
@@ -38,6 +78,7 @@ impl Form {
 impl Page {
     pub(super) const TEXT: &str = "text/plain; charset=utf-8";
     pub(super) const JSON: &str = "application/json";
+    pub(super) const HTML: &str = "text/html; charset=utf-8";
 
     pub(super) fn text(status: StatusCode, body: impl Into<String>) -> Self {
         Self {
@@ -45,6 +86,7 @@ impl Page {
             content_type: Self::TEXT,
             body: body.into(),
             allow: None,
+            security_policy: None,
             then: None,
         }
     }
@@ -57,19 +99,22 @@ impl Page {
             content_type: Self::JSON,
             body,
             allow: None,
+            security_policy: None,
             then: None,
         }
     }
 
-    /// `OK`, and an order to the process. For POST alone.
-    pub(super) fn order(method: &Method, command: Command) -> Self {
-        if method != Method::POST {
-            return Self::not_allowed("POST");
-        }
+    /// `OK`, and an order to the process.
+    pub(super) fn order(command: Command) -> Self {
         Self {
             then: Some(command),
             ..Self::text(StatusCode::OK, "OK\n")
         }
+    }
+
+    /// For a query that cannot be understood.
+    pub(super) fn bad_request(reason: impl Display) -> Self {
+        Self::text(StatusCode::BAD_REQUEST, format!("{reason}\n"))
     }
 
     /// For a path without a page.
@@ -96,10 +141,11 @@ impl Page {
         Self::text(StatusCode::SERVICE_UNAVAILABLE, body)
     }
 
-    pub(super) fn not_allowed(allow: &'static str) -> Self {
-        let body = format!("method not allowed: use {allow}\n");
+    /// For requests with another method than the page's.
+    pub(super) fn not_allowed(verb: Verb) -> Self {
+        let body = format!("method not allowed: use {}\n", verb.name());
         Self {
-            allow: Some(allow),
+            allow: Some(verb.allow()),
             ..Self::text(StatusCode::METHOD_NOT_ALLOWED, body)
         }
     }

@@ -14,6 +14,11 @@ impl<'q> Query<'q> {
         Self(query.unwrap_or_default())
     }
 
+    /// As it was sent.
+    pub(super) fn text(self) -> &'q str {
+        self.0
+    }
+
     /// All parameters in order. One without a value has an empty one.
     pub(super) fn parameters(self) -> impl Iterator<Item = (Cow<'q, str>, Cow<'q, str>)> {
         let parts = self.0.split('&').filter(|part| !part.is_empty());
@@ -29,6 +34,12 @@ impl<'q> Query<'q> {
         parameters
             .find(|(known, _)| known == name)
             .map(|(_, value)| value)
+    }
+
+    /// Whether a parameter is given without a value.
+    pub(super) fn has_flag(self, name: &str) -> bool {
+        let mut parameters = self.parameters();
+        parameters.any(|(known, value)| known == name && value.is_empty())
     }
 }
 
@@ -47,6 +58,8 @@ mod tests {
         assert_eq!(query.value("xy").as_deref(), Some("1"));
         assert_eq!(query.value("q").as_deref(), Some(""));
         assert_eq!(query.value("absent"), None);
+        assert!(query.has_flag("graceful") && query.has_flag("q"));
+        assert!(!query.has_flag("filter") && !query.has_flag("absent"));
         assert_eq!(Query::new(None).parameters().count(), 0);
     }
 }

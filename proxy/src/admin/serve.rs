@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -20,10 +21,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::{task, time};
 use tracing::{debug, error, warn};
 
+use crate::admin::asked::Asked;
 use crate::admin::body::PageBody;
 use crate::admin::clients::{Client, Clients};
 use crate::admin::paced::Paced;
-use crate::admin::page::Page;
+use crate::admin::page::{Page, Verb};
 use crate::admin::state::Admin;
 use crate::admin::{agent, application, host, pages, stats};
 use crate::report::metrics::limits::Limit;
@@ -174,14 +176,16 @@ async fn page(
         }
         Pages::Admin if !host::may_read(&uri, request.headers()) => (Page::foreign(), None),
         Pages::Admin if pages::is_large(uri.path()) => {
+            let (parts, _) = request.into_parts();
             large(server, move |admin| {
-                pages::admin(admin, &method, uri.path(), uri.query())
+                let asked = Asked::of(uri.query(), &parts.headers);
+                pages::admin(admin, &method, uri.path(), asked)
             })
             .await
         }
         Pages::Admin => {
-            let page = pages::admin(admin, &method, uri.path(), uri.query());
-            (page, None)
+            let asked = Asked::of(uri.query(), request.headers());
+            (pages::admin(admin, &method, uri.path(), asked), None)
         }
     }
 }
@@ -192,8 +196,8 @@ async fn agent_metrics(
     method: &Method,
     headers: &HeaderMap,
 ) -> (Page, Option<OwnedSemaphorePermit>) {
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        return (Page::not_allowed("GET"), None);
+    if !Verb::Get.allows(method) {
+        return (Page::not_allowed(Verb::Get), None);
     }
     let theirs = application::scrape(&server.admin.application, headers).await;
     large(server, move |admin| stats::merged(admin, &theirs)).await
@@ -236,6 +240,10 @@ fn response(
         HeaderValue::from_static("no-cache, max-age=0"),
     );
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let policy = page.security_policy.as_deref();
+    if let Some(policy) = policy.and_then(|policy| HeaderValue::from_str(policy).ok()) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
     if let Some(allow) = page.allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
     }

@@ -11,8 +11,11 @@ use crate::life::drain::Drain;
 use crate::life::end::Commands;
 use crate::life::ready::Ready;
 use crate::listen::reconcile::ListenerStatus;
+use crate::logging::LogLevels;
 use crate::report::access_log::AccessLog;
+use crate::report::destinations::Destinations;
 use crate::report::metrics::dns::QueryCounters;
+use crate::report::metrics::identity::Surroundings;
 use crate::report::metrics::registry::Metrics;
 use crate::source::status::Status;
 use crate::upstream::shared_state::SharedClusterStates;
@@ -34,6 +37,8 @@ pub struct Admin {
     pub shared_clusters: Arc<SharedClusterStates>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The destinations that were called.
+    pub destinations: Arc<Destinations>,
     /// Captured DNS queries, where they are captured.
     pub captured_queries: Option<Arc<QueryCounters>>,
     /// Where the application's own metrics are.
@@ -44,6 +49,10 @@ pub struct Admin {
     pub drain: Drain,
     /// Where orders to the process go.
     pub commands: Commands,
+    /// The levels of loggers.
+    pub log_levels: Arc<LogLevels>,
+    /// What the environment says about the workload.
+    pub surroundings: Surroundings,
     /// When the process started.
     pub started: Timestamp,
     /// Worker threads.

@@ -4,45 +4,10 @@
 
 use tracing_subscriber::filter::Targets;
 
-/// Words for levels, Envoy's and Istio's among them, and what they are here.
-const LEVELS: [(&str, &str); 10] = [
-    ("trace", "trace"),
-    ("debug", "debug"),
-    ("info", "info"),
-    ("warning", "warn"),
-    ("warn", "warn"),
-    ("error", "error"),
-    ("critical", "error"),
-    ("fatal", "error"),
-    ("off", "off"),
-    ("none", "off"),
-];
-
-/// Envoy's components that egret has, and the modules that log for them.
-const COMPONENTS: [(&str, &[&str]); 9] = [
-    ("admin", &["egret_proxy::admin"]),
-    ("config", &["egret_proxy::source"]),
-    (
-        "connection",
-        &["egret_proxy::connection", "egret_proxy::listen"],
-    ),
-    ("conn_handler", &["egret_proxy::listen"]),
-    ("dns", &["egret_proxy::dns"]),
-    ("http", &["egret_proxy::http"]),
-    ("router", &["egret_proxy::http"]),
-    (
-        "upstream",
-        &[
-            "egret_proxy::upstream",
-            "egret_proxy::client",
-            "egret_proxy::dial",
-        ],
-    ),
-    ("tls", &["egret_proxy::tls"]),
-];
+use crate::logging::{LEVEL_NAMES, LOGGERS, modules};
 
 /// Envoy's components that log nothing here; a level for them changes nothing. `misc:error` is in Istio's template.
-const ABSENT: [&str; 24] = [
+const ABSENT: [&str; 23] = [
     "aws",
     "assert",
     "backtrace",
@@ -62,7 +27,6 @@ const ABSENT: [&str; 24] = [
     "io",
     "jwt",
     "lua",
-    "main",
     "misc",
     "rbac",
     "runtime",
@@ -95,7 +59,9 @@ pub(super) fn filter(list: &str) -> Result<Targets, String> {
             }
             Part::Module(module) => directives.push(format!("{module}={level}")),
             Part::Component(component) => {
-                let modules = modules(component).ok_or_else(|| wrong(no_component(component)))?;
+                let absent = || ABSENT.contains(&component).then_some(&[][..]);
+                let modules = modules(component).or_else(absent);
+                let modules = modules.ok_or_else(|| wrong(no_component(component)))?;
                 directives.extend(modules.iter().map(|module| format!("{module}={level}")));
             }
         }
@@ -129,23 +95,17 @@ fn parts(item: &str) -> (Part<'_>, &str) {
 }
 
 fn level(word: &str) -> Option<&'static str> {
-    let known = LEVELS
+    let known = LEVEL_NAMES
         .iter()
         .find(|(own, _)| word.eq_ignore_ascii_case(own));
     known.map(|(_, level)| *level)
-}
-
-fn modules(component: &str) -> Option<&'static [&'static str]> {
-    let known = COMPONENTS.iter().find(|(own, _)| *own == component);
-    let absent = || ABSENT.contains(&component).then_some(&[][..]);
-    known.map(|(_, modules)| *modules).or_else(absent)
 }
 
 fn no_level(part: Part<'_>, word: &str) -> String {
     if matches!(part, Part::All) && word.contains("::") {
         return format!("`{word}` has no level; write `{word}=debug`");
     }
-    let words = LEVELS.map(|(word, _)| word);
+    let words = LEVEL_NAMES.map(|(word, _)| word);
     let hint = match meant(word, &words) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "levels are off, error, warn, info, debug and trace".to_owned(),
@@ -154,7 +114,7 @@ fn no_level(part: Part<'_>, word: &str) -> String {
 }
 
 fn no_component(component: &str) -> String {
-    let words = COMPONENTS.map(|(word, _)| word);
+    let words = LOGGERS.map(|logger| logger.name);
     let hint = match meant(component, &words) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("components are {}; or write module=level", words.join(", ")),
@@ -231,7 +191,7 @@ mod tests {
             ("loud", "levels are off, error, warn, info, debug and trace"),
             ("info,egret_proxy=tracee", "did you mean `trace`?"),
             ("dsn:debug", "did you mean `dns`?"),
-            ("sidecar:debug", "components are admin"),
+            ("sidecar:debug", "components are accept, admin"),
             ("egret_proxy::dns", "write `egret_proxy::dns=debug`"),
         ] {
             let words = filter(list).expect_err(list);

@@ -6,11 +6,13 @@ pub mod hold;
 mod inflow;
 pub mod progress;
 mod kept;
+mod kept_bytes;
 mod request_body;
 pub mod replay;
 
 pub use crate::client::body::broken::Broken;
 #[cfg(test)]
 pub use crate::client::body::kept::KEPT_MAX;
+pub use crate::client::body::kept_bytes::KeptBytes;
 pub use crate::client::body::progress::Received;
 pub use crate::client::body::request_body::RequestBody;

@@ -7,10 +7,12 @@ use egret_config::decide::call::{ClientHello, Connection, Layer, Terminated};
 use egret_config::decide::outcome::OutcomeKind;
 use egret_config::decide::verdict::{ConnectionDecision, Refusal, Verdict};
 use egret_config::snapshot::Snapshot;
+use tracing::debug;
 
 use crate::dice;
 use crate::http::downstream::DownstreamConnection;
 use crate::proxy::Proxy;
+use crate::report::call_destination::CallDestination;
 use crate::report::facts::CallProtocol;
 use crate::report::reporter::FactsGuard;
 
@@ -63,6 +65,14 @@ impl<'c> ConnectionContext<'c> {
         }
         facts.decision.verdict = OutcomeKind::of_stream(decision);
         facts.set_reasons(&decision.trail);
+        if let Some(verdict) = facts.decision.verdict {
+            debug!(
+                destination = %CallDestination(facts),
+                verdict = verdict.name(),
+                reasons = %decision.trail,
+                "connection decided"
+            );
+        }
         facts.decision.cluster = match decision.verdict {
             Verdict::Refuse(Refusal::NoCluster(_)) => None,
             _ => decision.cluster.map(Arc::from),

@@ -1,6 +1,6 @@
 //! A connection to an upstream, whatever is around its bytes.
 
-use std::fmt::Debug;
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -21,11 +21,22 @@ pub struct Stream {
     /// What came before the connection was known to be ready; read first.
     early: Bytes,
     /// What is dropped with it, after it is closed.
-    _guard: Option<Box<dyn Debug + Send>>,
+    _guard: Option<Box<dyn Guard>>,
     /// That the socket is ours, where no other part of the carrier has it.
     _registered: Option<Registered>,
     /// Counts it, and its bytes.
     counted: Option<Box<CountedConnection>>,
+}
+
+/// Anything, as long as it is kept.
+trait Guard: Send {}
+
+impl<T: Send> Guard for T {}
+
+impl fmt::Debug for dyn Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Guard")
+    }
 }
 
 #[derive(Debug)]
@@ -109,7 +120,7 @@ impl Stream {
 
     /// Keeps `guard`, such as a place among the connections that a cluster may have, until the connection is closed.
     #[must_use]
-    pub fn guarded(self, guard: impl Debug + Send + 'static) -> Self {
+    pub fn guarded(self, guard: impl Send + 'static) -> Self {
         Self {
             _guard: Some(Box::new(guard)),
             ..self

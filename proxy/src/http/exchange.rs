@@ -31,6 +31,7 @@ use crate::http::informational::InformationalSender;
 use crate::http::outgoing::Outgoing;
 use crate::http::{answer, connect, cors, deadline, fault, forward, headers, trace, upgrade};
 use crate::proxy::Proxy;
+use crate::report::call_destination::CallDestination;
 use crate::report::facts::Part;
 use crate::report::reporter::RequestWire;
 
@@ -84,6 +85,12 @@ pub async fn exchange(
     context.facts.decision.route.clone_from(&decision.route);
     context.facts.set_reasons(&decision.trail);
     trace::begin(&mut outgoing, &decision, &mut context);
+    debug!(
+        destination = %CallDestination(&context.facts),
+        verdict = OutcomeKind::of_exchange(&decision).name(),
+        reasons = %decision.trail,
+        "request decided"
+    );
     let mut edits = ResponseEdits {
         changes: changes(&decision),
         cors: None,

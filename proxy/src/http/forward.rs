@@ -140,7 +140,7 @@ pub async fn forward(
     let copies = retries
         .is_some_and(|retries| retry::needs_copies(retries, context.grpc, upstream_request.http2));
     let kept = if copies || !mirrors.is_empty() {
-        Replay::keep(request.body_mut())
+        Replay::keep(request.body_mut(), &proxy.kept_bytes)
     } else {
         None
     };

@@ -80,6 +80,8 @@ pub struct Facts {
     pub bytes_sent: u64,
     /// The bytes of a byte stream that is relayed, while they pass.
     pub stream: Option<Arc<StreamBytes>>,
+    /// The row that counts the call among the destinations of its worker, from the decision on.
+    pub destination_row: Option<u32>,
     /// The counters of the cluster that the call goes to.
     pub upstream: Option<Arc<ClusterCounters>>,
     /// How the call ended; `None` while it is under way.
@@ -206,6 +208,7 @@ impl Facts {
             bytes_received: 0,
             bytes_sent: 0,
             stream: None,
+            destination_row: None,
             upstream: None,
             end: None,
         }

@@ -1,6 +1,7 @@
 //! Gives the facts of each call to every sink, exactly once: when the call ends, or when it is dropped.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::fmt::{Debug, Display};
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
@@ -16,9 +17,18 @@ use crate::report::needs::{Needs, NeedsInForce};
 use crate::report::stream_bytes::StreamBytes;
 
 /// What takes the facts of each call at its end.
-pub trait Sink: Debug + Send + Sync {
+pub trait Sink: Send + Sync {
     /// Takes the facts of a call that ended. Must not block: it runs on the thread that serves calls.
     fn report(&self, facts: &Facts);
+
+    /// Takes the facts of a call about which was just decided, with the reasons. Gives the row of
+    /// [`Facts::destination_row`] where this sink has one for the call.
+    fn decided(&self, _facts: &Facts, _reasons: &dyn Display) -> Option<u32> {
+        None
+    }
+
+    /// Takes the facts of what was decided about, but turned out to be no call.
+    fn dismissed(&self, _facts: &Facts) {}
 
     /// Takes the facts of a byte stream whose destination was just connected; [`Facts::stream`] has its bytes from now
     /// on.
@@ -33,19 +43,19 @@ pub struct Reporter {
 }
 
 /// Counts the bytes of a request's body while they come.
-pub trait ByteCounter: Debug {
+pub trait ByteCounter {
     /// Bytes so far.
     fn bytes(&self) -> u64;
 }
 
 /// Knows whether a request's HTTP/2 stream was reset.
-pub trait ResetState: Debug {
+pub trait ResetState {
     /// How it was reset, if it was.
     fn reset(&self) -> Option<StreamReset>;
 }
 
 /// Counts the bytes of requests and responses on a client's connection.
-pub trait DownstreamWire: Debug {
+pub trait DownstreamWire {
     /// The bytes of this request and of its response so far. Not asked again.
     fn take(&self, request: u64) -> WireBytes;
 
@@ -74,6 +84,20 @@ pub struct FactsGuard {
     stream: Option<Arc<dyn ResetState>>,
     wire: Option<RequestWire>,
 }
+
+/// Traits that are used as objects are shown by their name alone: with `Debug` among what they require, the program would
+/// hold the code that shows all that any of them can reach.
+macro_rules! shown_by_name {
+    ($($object:ident),+) => {$(
+        impl Debug for dyn $object {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($object))
+            }
+        }
+    )+};
+}
+
+shown_by_name!(Sink, ByteCounter, ResetState, DownstreamWire);
 
 impl Reporter {
     /// Reports to these sinks.
@@ -151,10 +175,16 @@ impl FactsGuard {
         bytes
     }
 
-    /// Sets the reasons of the decision, if a sink wants them; otherwise no text is made.
+    /// Tells the sinks that the call is decided. Keeps the reasons, if a sink wants them in the facts; otherwise no text
+    /// is made.
     pub fn set_reasons(&mut self, trail: &impl Display) {
         if self.reporter.needs.reasons() {
             self.facts.decision.reasons = Some(trail.to_string().into());
+        }
+        for sink in &self.reporter.sinks {
+            if let Some(row) = sink.decided(&self.facts, trail) {
+                self.facts.destination_row = Some(row);
+            }
         }
     }
 
@@ -253,6 +283,9 @@ impl DerefMut for FactsGuard {
 impl Drop for FactsGuard {
     fn drop(&mut self) {
         if self.dismissed {
+            for sink in &self.reporter.sinks {
+                sink.dismissed(&self.facts);
+            }
             return;
         }
         if self.facts.end.is_none() {

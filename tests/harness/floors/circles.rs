@@ -128,7 +128,12 @@ fn paths(code: &str, own: &[String]) -> Vec<Vec<String>> {
 fn follow<'t>(text: &'t str, mut base: Vec<String>, paths: &mut Vec<Vec<String>>) -> &'t str {
     if let Some(mut rest) = text.strip_prefix('{') {
         loop {
-            rest = follow(rest.trim_start(), base.clone(), paths).trim_start();
+            rest = rest.trim_start();
+            // Behind the last comma.
+            if let Some(after) = rest.strip_prefix('}') {
+                return after;
+            }
+            rest = follow(rest, base.clone(), paths).trim_start();
             match rest.strip_prefix(',') {
                 Some(after) => rest = after,
                 None => return rest.strip_prefix('}').unwrap_or(rest),

@@ -1,5 +1,7 @@
 mod connections;
 mod metrics;
+mod rules;
+mod shapes;
 mod statistics;
 
 use std::future::Future;
@@ -17,6 +19,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
+use tracing_subscriber::filter::Targets;
 
 use super::*;
 use crate::current::Current;
@@ -25,8 +28,10 @@ use crate::life::drain::Drain;
 use crate::life::end::Command;
 use crate::life::ready::Ready;
 use crate::listen::reconcile::ListenerStatus;
+use crate::logging::LogLevels;
 use crate::report::access_log::AccessLog;
-use crate::report::metrics::identity::Identity;
+use crate::report::destinations::Destinations;
+use crate::report::metrics::identity::{Identity, Surroundings};
 use crate::report::metrics::registry::Metrics;
 use crate::report::reporter::{Reporter, Sink};
 use crate::source::compile::Terms;
@@ -59,8 +64,10 @@ fn admin(folder: &Path) -> Admin {
     runtime.shutdown_background();
     let current = Arc::new(Current::new(snapshot));
     let metrics = Metrics::new(Mode::Sidecar, Identity::unknown(), Arc::clone(&current));
+    let destinations = Destinations::new(Arc::clone(&current));
     Admin {
         current,
+        destinations: Arc::new(destinations),
         metrics: Arc::new(metrics),
         captured_queries: None,
         application: Arc::default(),
@@ -69,6 +76,8 @@ fn admin(folder: &Path) -> Admin {
         access_log: Arc::new(AccessLog::new(false)),
         names: Arc::new(names),
         shared_clusters: Arc::default(),
+        log_levels: Arc::new(LogLevels::new(&Targets::new(), drop)),
+        surroundings: Surroundings::default(),
         ready: Ready::new(),
         drain: Drain::new(),
         commands: mpsc::unbounded_channel().0,
@@ -80,7 +89,8 @@ fn admin(folder: &Path) -> Admin {
 fn ask(admin: &Admin, method: &str, uri: &str) -> (u16, String, String) {
     let method = Method::from_bytes(method.as_bytes()).expect("method");
     let uri: Uri = uri.parse().expect("uri");
-    told(pages::admin(admin, &method, uri.path(), uri.query()))
+    let asked = Asked::of(uri.query(), &HeaderMap::new());
+    told(pages::admin(admin, &method, uri.path(), asked))
 }
 
 fn told(page: Page) -> (u16, String, String) {

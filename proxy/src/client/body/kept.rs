@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::client::body::broken::Broken;
 use crate::client::body::inflow::Inflow;
+use crate::client::body::kept_bytes::KeptRoom;
 use crate::client::body::progress::Received;
 
 /// Bytes that are kept of one body. With more it streams on, and can be sent only this once.
@@ -31,7 +32,7 @@ pub(super) struct Reader {
 pub(super) struct Store {
     incoming: Inflow,
     kept: Vec<Piece>,
-    kept_bytes: usize,
+    room: KeptRoom,
     state: State,
     newest: u32,
     /// Who may still want to read: the tries' `Replay`, and readers.
@@ -42,7 +43,7 @@ pub(super) struct Store {
 enum State {
     /// More is to come, all so far is kept.
     Open,
-    /// Too much: nothing is kept.
+    /// Too much for one body, or for the process: nothing is kept.
     TooLarge,
     /// All of it is kept.
     Whole,
@@ -152,11 +153,11 @@ impl Reader {
 
 impl Store {
     /// Nothing is kept yet.
-    pub(super) fn new(incoming: Inflow) -> Self {
+    pub(super) fn new(incoming: Inflow, room: KeptRoom) -> Self {
         Self {
             incoming,
             kept: Vec::new(),
-            kept_bytes: 0,
+            room,
             state: State::Open,
             newest: 0,
             interested: 1,
@@ -168,7 +169,7 @@ impl Store {
         if self.state != State::Whole {
             return None;
         }
-        let mut all = Vec::with_capacity(self.kept_bytes);
+        let mut all = Vec::with_capacity(self.room.taken());
         let mut trailers = None;
         for piece in &self.kept {
             match piece {
@@ -186,12 +187,13 @@ impl Store {
             Err(frame) => Piece::Trailers(frame.into_trailers().ok()?),
         };
         if self.state == State::Open {
-            self.kept_bytes += usize::try_from(piece.len()).unwrap_or(usize::MAX);
-            if self.kept_bytes > KEPT_MAX {
+            let length = usize::try_from(piece.len()).unwrap_or(usize::MAX);
+            if length <= KEPT_MAX - self.room.taken() && self.room.grow(length) {
+                self.kept.push(piece.clone());
+            } else {
                 self.state = State::TooLarge;
                 self.kept = Vec::new();
-            } else {
-                self.kept.push(piece.clone());
+                self.room.clear();
             }
         }
         Some(piece)

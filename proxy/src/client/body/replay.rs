@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::client::body::hold::Go;
 use crate::client::body::kept::{Reader, Store, lose_interest};
+use crate::client::body::kept_bytes::KeptBytes;
 use crate::client::body::progress::Received;
 use crate::client::body::request_body::RequestBody;
 
@@ -25,14 +26,14 @@ pub struct Tee {
 }
 
 impl Replay {
-    /// Keeps the client's body, and puts the first reading of it in its place. `None`, and the body stays, where it is
-    /// empty or not the client's.
-    pub fn keep(body: &mut RequestBody) -> Option<Self> {
+    /// Keeps the client's body as far as `kept` has room for it, and puts the first reading of it in its place. `None`, and
+    /// the body stays, where it is empty or not the client's.
+    pub fn keep(body: &mut RequestBody, kept: &KeptBytes) -> Option<Self> {
         let received = body.received();
         let go = body.held().cloned();
         let incoming = body.take_inflow()?;
         let replay = Self {
-            store: Rc::new(RefCell::new(Store::new(incoming))),
+            store: Rc::new(RefCell::new(Store::new(incoming, kept.room()))),
             received,
             go,
         };

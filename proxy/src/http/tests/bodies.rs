@@ -125,6 +125,27 @@ fn a_body_too_large_to_be_kept_is_sent_once() {
 }
 
 #[test]
+fn bodies_that_find_no_room_are_sent_once() {
+    worker(|| async {
+        let (address, seen) = in_turn(&["503 Busy", "503 Busy", "200 OK"]).await;
+        let world = retrying(address, "{attempts: 2, retryOn: 5xx, backoff: 1ms}");
+        let mut room = world.proxy.kept_bytes.room();
+        assert!(room.grow(KEPT_BODIES_MAX - 3));
+        let mut client = world.client(vip());
+        let request = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\nbody";
+        let response = ask(&mut client, request).await;
+        assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
+        assert_eq!(seen.borrow().len(), 1);
+        drop(room);
+        seen.borrow_mut().clear();
+        let mut client = world.client(vip());
+        let response = ask(&mut client, request).await;
+        assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+        assert_eq!(seen.borrow().len(), 2, "sent again");
+    });
+}
+
+#[test]
 fn retries_that_are_used_up_are_told() {
     worker(|| async {
         let (address, seen) = in_turn(&["503 Busy"]).await;

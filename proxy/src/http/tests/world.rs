@@ -30,7 +30,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::task::{LocalSet, spawn_local};
 
-use crate::client::body::{Received, RequestBody};
+use crate::client::body::{KEPT_MAX, KeptBytes, Received, RequestBody};
 use crate::current::Current;
 use crate::dns::names::Names;
 use crate::failure::Failure;
@@ -42,6 +42,7 @@ use crate::life::files::FdBudget;
 use crate::own_sockets::OwnSockets;
 use crate::proxy::{Proxy, Shared};
 use crate::report::access_log::AccessLog;
+use crate::report::destinations::Destinations;
 use crate::report::facts::{Facts, WireBytes};
 use crate::report::metrics::identity::Identity;
 use crate::report::metrics::registry::Metrics;
@@ -49,6 +50,9 @@ use crate::report::reporter::{Reporter, Sink};
 use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
 use crate::upstream::sample;
+
+/// Room for kept bodies: two and a half of the largest.
+pub(super) const KEPT_BODIES_MAX: usize = KEPT_MAX * 5 / 2;
 
 /// A worker without workers: a proxy, its access log in a file, and how much of that was read.
 pub(super) struct World {
@@ -108,11 +112,14 @@ impl World {
         let (snapshot, _) = Snapshot::build(objects, workload);
         let (mode, current) = (snapshot.workload.mode, Arc::new(Current::new(snapshot)));
         let metrics = Metrics::new(mode, Identity::unknown(), Arc::clone(&current));
+        let destinations = Destinations::new(Arc::clone(&current));
+        let kept_bytes = KeptBytes::new(KEPT_BODIES_MAX, Arc::clone(&metrics.limits));
         let proxy = Proxy::start(Shared {
             own: Arc::new(OwnSockets::new(Arc::clone(&current))),
             current,
             reporter: Reporter::new(sinks),
             metrics: Arc::new(metrics),
+            destinations: Arc::new(destinations),
             names: Arc::new(Names::system(
                 folder.path().join("resolv.conf"),
                 Handle::current(),
@@ -120,6 +127,7 @@ impl World {
             originator: Arc::new(Originator::new()),
             shared_clusters: Arc::default(),
             terminator: Arc::new(Terminator::new()),
+            kept_bytes,
             probe_port: well_known::PROBE,
             drain: crate::life::drain::Drain::new(),
         });

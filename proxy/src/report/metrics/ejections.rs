@@ -1,6 +1,6 @@
 //! Ejections of endpoints, which all workers decide together.
 
-use std::fmt::Debug;
+use std::fmt;
 use std::sync::Arc;
 
 /// The ejections of one cluster.
@@ -13,7 +13,13 @@ pub struct Ejections {
 }
 
 /// What knows the ejections of clusters.
-pub trait EjectionSource: Debug + Send + Sync {
+pub trait EjectionSource: Send + Sync {
     /// The ejections of each cluster that ever had one.
     fn ejections(&self) -> Vec<(Arc<str>, Ejections)>;
+}
+
+impl fmt::Debug for dyn EjectionSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EjectionSource")
+    }
 }

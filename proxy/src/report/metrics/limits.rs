@@ -26,6 +26,8 @@ pub enum Limit {
     DnsClients,
     /// Large pages that are read at a time.
     Pages,
+    /// Bytes of bodies that are kept to be sent again.
+    KeptBodies,
 }
 
 /// How often limits of the process were in the way. Shared by all threads.
@@ -34,13 +36,19 @@ pub struct LimitHits([AtomicU64; Limit::ALL.len()]);
 
 impl Limit {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::DnsQueries, Self::DnsClients, Self::Pages];
+    pub const ALL: [Self; 4] = [
+        Self::DnsQueries,
+        Self::DnsClients,
+        Self::Pages,
+        Self::KeptBodies,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::DnsQueries => "dns_queries",
             Self::DnsClients => "dns_clients",
             Self::Pages => "pages",
+            Self::KeptBodies => "kept_bodies",
         }
     }
 }
@@ -51,6 +59,11 @@ impl LimitHits {
         self.0[limit as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// How often it was so far.
+    pub fn hits(&self, limit: Limit) -> u64 {
+        self.0[limit as usize].load(Ordering::Relaxed)
+    }
+
     /// The family, with the limits of clusters and of descriptors that shards count.
     pub fn family<'s>(&self, shards: impl Iterator<Item = &'s Shard>) -> Family {
         let mut family = Family::new(&LIMIT_HITS);
@@ -58,7 +71,7 @@ impl LimitHits {
             family.add(&labels(&LIMIT_HITS, &[limit]), Value::Integer(count));
         };
         for limit in Limit::ALL {
-            add(limit.name(), self.0[limit as usize].load(Ordering::Relaxed));
+            add(limit.name(), self.hits(limit));
         }
         let of_clusters = [
             ("connections", Count::ConnectionOverflows),

@@ -55,6 +55,7 @@ fn metrics(mode: Mode) -> Metrics {
     let (objects, _) = load(&[text(CONFIGURATION)], None);
     let (snapshot, _) = Snapshot::build(&objects, workload(mode));
     let surroundings = Surroundings {
+        pod: None,
         workload: Some("sleep-v2".into()),
         cluster: Some("Kubernetes".into()),
         ..Surroundings::default()

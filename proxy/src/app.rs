@@ -128,10 +128,15 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
     let (source, snapshot) = FileSource::load(settings.source.clone(), terms, status.clone())?;
     let access_log = Arc::new(AccessLog::new(settings.access_log_reasons));
     let current = Arc::new(Current::new(snapshot));
-    let metrics = Metrics::new(
+    let (bounds, wrong) = &settings.histogram_bounds;
+    if let Some(wrong) = wrong {
+        error!("{wrong}");
+    }
+    let metrics = Metrics::with_bounds(
         settings.workload.mode,
         Identity::of(&settings.workload, &settings.surroundings),
         Arc::clone(&current),
+        bounds,
     );
     let (spans, queued_spans) = Spans::new(Arc::clone(&metrics.spans));
     let spans = Arc::new(spans);

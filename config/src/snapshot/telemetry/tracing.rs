@@ -16,10 +16,10 @@ const SAMPLING: u32 = 10_000;
 /// Characters of the path in a span, when nothing is written.
 const TAG_LENGTH: u32 = 256;
 
-/// The name under which logs know the collector of `defaultConfig.tracing.zipkin`.
+/// The name in logs of the collector of `defaultConfig.tracing.zipkin`.
 const ZIPKIN: &str = "zipkin";
 
-/// What levels say, later ones over earlier ones.
+/// The settings of levels, later ones over earlier ones.
 #[derive(Default)]
 struct Merged<'o> {
     provider: Option<Named<'o>>,
@@ -50,14 +50,14 @@ pub(super) fn tracing(
         return None;
     }
     let Provider::Tracer(tracer) = providers.find(&named.name) else {
-        providers.tell(&named, Purpose::Tracing, "calls are not traced");
+        providers.report_unusable(&named, Purpose::Tracing, "calls are not traced");
         return None;
     };
     match collectors::cluster(tracer, namespace, clusters) {
         Ok(cluster) => Some(made(&merged, mesh, &named.name, tracer, cluster)),
         Err(flaw) => {
             let reason = format!("calls are not traced: {}", flaw.reason);
-            providers.add(&named, reason, flaw.instead.to_owned());
+            providers.add(&named, reason, flaw.hint.to_owned());
             None
         }
     }
@@ -90,7 +90,7 @@ fn merged<'o>(levels: &[&'o Telemetry], default: Option<Named<'o>>) -> Merged<'o
     merged
 }
 
-/// `enableTracing` with `defaultConfig.tracing.zipkin`, where neither Telemetry nor a default says anything.
+/// `enableTracing` with `defaultConfig.tracing.zipkin`, where neither Telemetry nor a default sets anything.
 fn oldest(
     mesh: &MeshTracing,
     namespace: &str,
@@ -121,7 +121,7 @@ fn oldest(
         }
         Err(flaw) => {
             let reason = format!("calls are not traced: {}", flaw.reason);
-            providers.add(&named, reason, flaw.instead.to_owned());
+            providers.add(&named, reason, flaw.hint.to_owned());
             None
         }
     }

@@ -11,7 +11,7 @@ const MESH: &str = "extensionProviders:\n- {name: otel, opentelemetry: {service:
 const SERVICES: &str = "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: otel, namespace: bank}\nspec: {hosts: [otel.test], exportTo: ['.'], ports: [{number: 4317, name: grpc, protocol: GRPC}], resolution: DNS}\n---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: zip, namespace: tools}\nspec: {hosts: [zip.test], ports: [{number: 9411, name: http, protocol: HTTP}], resolution: STATIC, endpoints: [{address: 192.0.2.1}]}\n---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: none, namespace: tools}\nspec: {hosts: [none.test], ports: [{number: 9411, name: http, protocol: HTTP}], resolution: NONE}\n";
 
 fn traced(mesh: &str, specs: [&str; 3]) -> (Option<Tracing>, Vec<String>) {
-    let (snapshot, told) = snapshot(&format!("{mesh}{}{SERVICES}", levels(specs)));
+    let (snapshot, problems) = snapshot(&format!("{mesh}{}{SERVICES}", levels(specs)));
     let tracing = snapshot.telemetry.tracing;
     if let Some(tracing) = &tracing {
         let cluster = snapshot
@@ -24,13 +24,13 @@ fn traced(mesh: &str, specs: [&str; 3]) -> (Option<Tracing>, Vec<String>) {
         );
         assert!(callable, "{:?}", cluster.discovery);
     }
-    (tracing, told)
+    (tracing, problems)
 }
 
 /// The cluster of the collector and the sampling, or `-`.
-fn shown(mesh: &str, specs: [&str; 3]) -> String {
-    let (tracing, told) = traced(mesh, specs);
-    assert_eq!(told, [""; 0], "{mesh} {specs:?}");
+fn summary(mesh: &str, specs: [&str; 3]) -> String {
+    let (tracing, problems) = traced(mesh, specs);
+    assert_eq!(problems, [""; 0], "{mesh} {specs:?}");
     tracing.map_or("-".to_owned(), |tracing| {
         format!("{} {}", tracing.cluster, tracing.sampling)
     })
@@ -109,19 +109,19 @@ fn a_provider_is_needed() {
             format!("{otel} 1000000"),
         ),
     ] {
-        assert_eq!(shown(mesh, specs), expected, "{mesh} {specs:?}");
+        assert_eq!(summary(mesh, specs), expected, "{mesh} {specs:?}");
     }
 }
 
 #[test]
 fn fields_are_inherited_and_custom_tags_are_replaced() {
     let root = "tracing: [{providers: [{name: otel}], enableIstioTags: false, useRequestIdForTraceSampling: false, customTags: {a: {literal: {value: '1'}}, b: {header: {name: X-B, defaultValue: none}}}}]";
-    let (tracing, told) = traced(
+    let (tracing, problems) = traced(
         MESH,
         [root, "tracing: [{disableContextPropagation: true}]", ""],
     );
     let tracing = tracing.expect("traced");
-    assert_eq!(told, [""; 0]);
+    assert_eq!(problems, [""; 0]);
     assert!(!tracing.istio_tags && !tracing.use_request_id && !tracing.context_propagation);
     assert_eq!(tracing.custom_tags.len(), 2);
     assert_eq!(tracing.max_tag_length, 256);
@@ -156,8 +156,8 @@ fn what_is_spoken_is_the_providers() {
         let mesh = format!(
             "extensionProviders: [{{name: p, {provider}}}]\ndefaultProviders: {{tracing: [p]}}\n"
         );
-        let (tracing, told) = traced(&mesh, ["", "", ""]);
-        assert_eq!(told, [""; 0]);
+        let (tracing, problems) = traced(&mesh, ["", "", ""]);
+        assert_eq!(problems, [""; 0]);
         let tracing = tracing.expect("traced");
         (
             tracing.protocol,
@@ -200,31 +200,31 @@ fn the_oldest_form_names_a_zipkin() {
         )
     };
     assert_eq!(
-        shown(&mesh("true", "zip.test:9411"), ["", "", ""]),
+        summary(&mesh("true", "zip.test:9411"), ["", "", ""]),
         "outbound|9411||zip.test 100000"
     );
     assert_eq!(
-        shown(&mesh("true", "zipkin.example:9411"), ["", "", ""]),
+        summary(&mesh("true", "zipkin.example:9411"), ["", "", ""]),
         "outbound|9411||zipkin.example 100000"
     );
     assert_eq!(
-        shown(&mesh("true", "192.0.2.7:9411"), ["", "", ""]),
+        summary(&mesh("true", "192.0.2.7:9411"), ["", "", ""]),
         "outbound|9411||192.0.2.7 100000"
     );
-    assert_eq!(shown(&mesh("false", "zip.test:9411"), ["", "", ""]), "-");
+    assert_eq!(summary(&mesh("false", "zip.test:9411"), ["", "", ""]), "-");
     assert_eq!(
-        shown(
+        summary(
             &mesh("true", "zip.test:9411"),
             ["tracing: [{randomSamplingPercentage: 1}]", "", ""]
         ),
         "-"
     );
     let kubernetes = "---\napiVersion: v1\nkind: Service\nmetadata: {name: zipkin, namespace: istio-system}\nspec: {clusterIP: 10.0.0.9, ports: [{port: 9411, name: http}]}\n";
-    let (snapshot, told) = snapshot(&format!(
+    let (snapshot, problems) = snapshot(&format!(
         "{}{kubernetes}",
         mesh("true", "zipkin.istio-system:9411")
     ));
-    assert_eq!(told, [""; 0]);
+    assert_eq!(problems, [""; 0]);
     let tracing = snapshot.telemetry.tracing.expect("traced");
     assert_eq!(
         &*tracing.cluster,
@@ -246,7 +246,7 @@ fn the_oldest_form_names_a_zipkin() {
 fn collectors_that_cannot_be_called_are_told() {
     let of = |name: &str| format!("tracing: [{{providers: [{{name: {name}}}]}}]");
     let start = "Telemetry istio-system/root: spec.tracing[0].providers[0].name: ";
-    for (mesh, name, told) in [
+    for (mesh, name, expected) in [
         (
             "",
             "nobody",
@@ -278,8 +278,8 @@ fn collectors_that_cannot_be_called_are_told() {
             "\"none\": calls are not traced: none.test has no endpoints of its own; set resolution DNS or STATIC in its ServiceEntry",
         ),
     ] {
-        let (tracing, found) = traced(&format!("{MESH}{mesh}"), [&of(name), "", ""]);
+        let (tracing, problems) = traced(&format!("{MESH}{mesh}"), [&of(name), "", ""]);
         assert!(tracing.is_none(), "{name}");
-        assert_eq!(found, [format!("{start}{told}")], "{name}");
+        assert_eq!(problems, [format!("{start}{expected}")], "{name}");
     }
 }

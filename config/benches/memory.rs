@@ -69,7 +69,7 @@ fn main() {
             snapshot.clusters.len(),
         );
         drop(snapshot);
-        // Memory that the allocator keeps would be counted as nobody's.
+        // Memory that the allocator keeps would not be counted.
         if std::env::args().any(|argument| argument == "--one") {
             break;
         }

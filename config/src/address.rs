@@ -38,7 +38,7 @@ roles! {
     /// gateway none is) has the address that it was accepted on.
     OriginalDestination;
     /// This side's address of a connection. For a client's connection it is the address that the client connected to, as
-    /// peers and reports are told: the one that a PROXY header names, else the original destination.
+    /// upstreams and reports get: the one that a PROXY header names, else the original destination.
     LocalAddress;
 }
 

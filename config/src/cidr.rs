@@ -132,8 +132,8 @@ impl fmt::Display for CidrSet {
         let Some(ranges) = &self.ranges else {
             return out.write_str("*");
         };
-        for (place, range) in ranges.iter().enumerate() {
-            if place > 0 {
+        for (index, range) in ranges.iter().enumerate() {
+            if index > 0 {
                 out.write_str(",")?;
             }
             write!(out, "{range}")?;

@@ -1,4 +1,4 @@
-//! The questions a proxy asks of a snapshot. Nothing here can fail, wait or roll dice of its own: the caller passes them.
+//! Decisions of a proxy by a snapshot. Nothing here fails, waits or rolls dice of its own: the caller passes them.
 
 pub mod call;
 pub mod destination;

@@ -4,8 +4,8 @@
 //! known which facts of a call it needs. Evaluation borrows from the facts and has CEL's rules for errors: an absent
 //! attribute is an error, `true || error` is true, `false && error` is false.
 //!
-//! There are no maps but those of headers, no macros but `has`, and no time zones. `matches` wants its regular expression
-//! in quotes, and reads it as RE2 does, byte by byte.
+//! There are no maps but those of headers, no macros but `has`, and no time zones. `matches` requires its regular
+//! expression in quotes, and reads it as RE2 does, byte by byte.
 
 mod arithmetic;
 mod attribute;
@@ -46,15 +46,15 @@ impl Expression {
     /// Reads an expression.
     ///
     /// # Errors
-    /// The word that is no CEL, or CEL that egret does not evaluate.
+    /// The token that is no CEL, or CEL that egret does not evaluate.
     pub fn parse(text: &str) -> Result<Self, Flaw> {
         if text.len() > LENGTH_MAX {
             let start: String = text.chars().take(20).collect();
             let reason = format!("longer than {} KiB", LENGTH_MAX >> 10);
             return Err(Flaw::new(start, reason));
         }
-        let words = token::tokens(text)?;
-        let mut parser = Parser::new(text, &words);
+        let tokens = token::tokens(text)?;
+        let mut parser = Parser::new(text, &tokens);
         let root = parser.whole()?;
         let unknown = parser.unknown;
         let mut attributes = Vec::new();
@@ -72,12 +72,12 @@ impl Expression {
         &self.text
     }
 
-    /// The attributes that it asks for, each once.
+    /// The attributes that it reads, each once.
     pub fn attributes(&self) -> &[Attribute] {
         &self.attributes
     }
 
-    /// The attributes that nobody knows, as they are written. They are absent in every call.
+    /// The unknown attributes, as they are written. They are absent in every call.
     pub fn unknown(&self) -> &[Box<str>] {
         &self.unknown
     }

@@ -54,7 +54,7 @@ impl GrpcStatus {
         Some(*status)
     }
 
-    /// The status that a `grpc-status` header says.
+    /// The status of a `grpc-status` header.
     pub fn of_header(value: &[u8]) -> Option<Self> {
         let (status, ..) = TABLE.iter().find(|(_, own, _)| own.as_bytes() == value)?;
         Some(*status)
@@ -101,8 +101,8 @@ mod tests {
             assert_eq!(GrpcStatus::of_header(text.as_bytes()), Some(status));
             assert_eq!(GrpcStatus::of_name(name), Some(status));
             assert_eq!(GrpcStatus::of_number(number as u32), Some(status));
-            let words = format!("{status:?}").to_lowercase();
-            assert_eq!(name.replace('_', "").to_lowercase(), words);
+            let debug = format!("{status:?}").to_lowercase();
+            assert_eq!(name.replace('_', "").to_lowercase(), debug);
         }
     }
 

@@ -4,14 +4,14 @@ use http::HeaderName;
 
 /// What the names of all headers begin with by which Envoy's proxies talk to each other.
 pub const ENVOY_PREFIX: &str = "x-envoy-";
-/// What the names of all headers begin with that tell what proxies before this one saw.
+/// The prefix of all headers with facts from earlier proxies.
 pub const FORWARDED_PREFIX: &str = "x-forwarded-";
 /// What the names of egret's own headers begin with.
 pub const EGRET_PREFIX: &str = "x-egret-";
 
 /// How long an idle HTTP/1 connection is kept.
 pub const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-/// `connection`, as old clients say it to a proxy.
+/// `connection`, as old clients send it to a proxy.
 pub const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 /// What follows from a client's authentication (RFC 9110, 11.6.3).
 pub const AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("authentication-info");
@@ -25,18 +25,18 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The scheme of the client's connection.
 pub const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-/// The host that a client asked for, where another is sent.
+/// The host of the client's request, where another is sent.
 pub const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// The port that the client's connection came to.
 pub const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-/// What the certificates of clients say.
+/// The names in the certificates of clients.
 pub const CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
-/// The client's address, as nginx tells it.
+/// The client's address, as nginx sends it.
 pub const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The status of a gRPC call, a number in decimal.
 pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-/// What a gRPC call's status says in words, percent-encoded.
+/// The message of a gRPC call's status, percent-encoded.
 pub const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// How long a gRPC call may take.
 pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -65,13 +65,13 @@ pub const SCRAPE_TIMEOUT: HeaderName =
 /// Why egret answered itself.
 pub const VERDICT: HeaderName = HeaderName::from_static("x-egret-verdict");
 
-/// What proxies of a mesh tell each other of the workloads beside them.
+/// Metadata about workloads that the proxies of a mesh exchange.
 pub static PEER_METADATA: [HeaderName; 2] = [
     HeaderName::from_static("x-envoy-peer-metadata"),
     HeaderName::from_static("x-envoy-peer-metadata-id"),
 ];
 
-/// Headers by which one Envoy tells another how to treat a request.
+/// Headers by which one Envoy controls how another treats a request.
 pub static STEERING: [HeaderName; 16] = [
     INTERNAL,
     EXPECTED_TIMEOUT,
@@ -91,7 +91,7 @@ pub static STEERING: [HeaderName; 16] = [
     HeaderName::from_static("x-envoy-original-url"),
 ];
 
-/// Headers in which a proxy tells what it did or saw.
+/// Headers in which a proxy reports what it did.
 pub static CLAIMS: [HeaderName; 5] = [
     ORIGINAL_PATH,
     ORIGINAL_HOST,

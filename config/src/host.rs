@@ -38,7 +38,7 @@ impl HostPattern {
         }
     }
 
-    /// Whether every name of `other` is one of this pattern's names (Istio's `SubsetOf`, seen from the other side).
+    /// Whether every name of `other` is one of this pattern's names (the inverse of Istio's `SubsetOf`).
     pub fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Any, _) => true,
@@ -105,7 +105,7 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// Completes a short name as VirtualService hosts, destinations and DestinationRule hosts are completed: a word without
+/// Completes a short name as VirtualService hosts, destinations and DestinationRule hosts are completed: a name without
 /// a dot that is neither a wildcard nor an address becomes `word.namespace.svc.cluster.local`; anything else is literal.
 pub fn complete(host: &str, namespace: &str) -> Arc<str> {
     let host = host.to_ascii_lowercase();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Labels(pub BTreeMap<Arc<str>, Arc<str>>);
 
-/// Istio's word for a revision that nothing names.
+/// Istio's name for a revision that nothing names.
 pub const CANONICAL_REVISION_DEFAULT: &str = "latest";
 
 impl Labels {

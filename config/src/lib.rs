@@ -1,9 +1,9 @@
 //! What Istio's networking configuration means for one workload: text in, decisions out.
 //!
-//! This crate knows things and does nothing: no socket, no clock, no file, no thread. In reading order:
+//! This crate decides and has no effects: no socket, no clock, no file, no thread. In reading order:
 //!
-//! - words: [`name`], [`host`], [`cidr`], [`port`], [`address`], [`header_names`], [`grpc`], [`labels`], [`value`]
-//! - [`problem`]: what is wrong with a document, told so that its author can mend it
+//! - basic types: [`name`], [`host`], [`cidr`], [`port`], [`address`], [`header_names`], [`grpc`], [`labels`], [`value`]
+//! - [`problem`]: problems of documents, with what to write instead
 //! - [`expression`]: filters and tags of telemetry, a part of CEL
 //! - [`log_format`]: Envoy's command operators, of which lines of the access log are made
 //! - [`wire`]: the exact shapes of the documents, as users write them
@@ -11,7 +11,7 @@
 //! - [`load`]: texts to [`model::objects::Objects`] and problems; one bad object never hides a good one
 //! - [`snapshot`]: the merged, immutable, indexed view for one workload
 //! - [`view`]: plain pictures of a snapshot, for admin pages
-//! - [`decide`]: the questions a proxy asks of a snapshot, with the reasons for each answer
+//! - [`decide`]: the decisions of a proxy by a snapshot, with the reasons for each
 //! - [`lint`]: what Istio accepts and users regret
 
 pub mod name;

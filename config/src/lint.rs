@@ -1,5 +1,5 @@
 //! What Istio accepts and users regret: settings that do nothing, do less, or do something else than they seem to. Looks at
-//! all objects at once, and at none of them through the eyes of one workload: what only shows there is told when a
+//! all objects at once, and not for one workload: problems of a workload's view are reported when a
 //! [`Snapshot`](crate::snapshot::Snapshot) is built.
 //!
 //! Each rule is a function over the objects, in a file of its own.
@@ -25,9 +25,9 @@ use crate::lint::view::View;
 use crate::model::objects::Objects;
 use crate::problem::Problem;
 
-/// What was found, always in the same order. `told` are problems of the same objects that were found before: what they
-/// say of a field is not said again.
-pub fn lint(objects: &Objects, told: &[Problem]) -> Vec<Problem> {
+/// What was found, always in the same order. `reported` are problems of the same objects that were found before: what they
+/// report of a field is not reported again.
+pub fn lint(objects: &Objects, reported: &[Problem]) -> Vec<Problem> {
     let view = View::new(objects);
     let rules = [
         gateway_names::check,
@@ -42,21 +42,21 @@ pub fn lint(objects: &Objects, told: &[Problem]) -> Vec<Problem> {
         listeners::check,
         unheard::check,
     ];
-    let mut found = Vec::new();
+    let mut warnings = Vec::new();
     for rule in rules {
-        rule(&view, &mut found);
+        rule(&view, &mut warnings);
     }
-    let mut known: HashSet<(&str, &str)> = told
+    let mut known: HashSet<(&str, &str)> = reported
         .iter()
         .map(|problem| (&*problem.object, &*problem.field))
         .collect();
-    let new: Vec<bool> = found
+    let new: Vec<bool> = warnings
         .iter()
         .map(|problem| known.insert((&*problem.object, &*problem.field)))
         .collect();
     let mut new = new.into_iter();
-    found.retain(|_| new.next().unwrap_or(true));
-    found
+    warnings.retain(|_| new.next().unwrap_or(true));
+    warnings
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::load::parse::Expect;
 use crate::load::texts::Reader;
 use crate::model::objects::Objects;
 use crate::model::outbound_policy::OutboundPolicy;
-use crate::problem::{Place, Problem, Severity};
+use crate::problem::{Location, Problem, Severity};
 
 pub use crate::load::document::{Document, Documents};
 pub use crate::load::limits::{DOCUMENT_BYTES_MAX, DOCUMENTS_MAX, TEXT_BYTES_MAX};
@@ -47,7 +47,7 @@ pub fn documents(texts: &[Text], mesh_config: Option<&Text>) -> Documents {
         reader.documents.list = kept;
         let title = format!("that of {} (--mesh-config)", text.file);
         for document in &others {
-            reader.documents.tell(mesh::ignored(document, &title));
+            reader.documents.report(mesh::ignored(document, &title));
         }
         reader.documents.mesh_unread = None;
         let before = reader.documents.list.len();
@@ -55,12 +55,12 @@ pub fn documents(texts: &[Text], mesh_config: Option<&Text>) -> Documents {
         let read = &mut reader.documents;
         let is_there = read.list.iter().skip(before).any(mesh::is_mesh);
         if !is_there && read.mesh_unread.is_none() {
-            let words = (
+            let message = (
                 "no mesh configuration in it: Istio's defaults apply, which allow all calls",
                 "write `outboundTrafficPolicy: {mode: ALLOW_ANY}` if that is intended",
             );
-            let place = Place::file(text.file.clone(), 0);
-            read.tell(Problem::new(Severity::Warning, place, words));
+            let location = Location::file(text.file.clone(), 0);
+            read.report(Problem::new(Severity::Warning, location, message));
         }
     }
     let mut documents = reader.documents;
@@ -76,13 +76,13 @@ pub fn build(documents: Documents) -> (Objects, Vec<Problem>) {
         mesh_unread,
     } = documents;
     let mut objects = objects::build(list, &mut problems);
-    if let Some(place) = mesh_unread.filter(|_| objects.mesh.meta.is_none()) {
+    if let Some(location) = mesh_unread.filter(|_| objects.mesh.meta.is_none()) {
         objects.mesh.outbound_policy = OutboundPolicy::RegistryOnly;
-        let words = (
+        let message = (
             "without a mesh configuration that can be read, calls to unregistered hosts are refused (REGISTRY_ONLY)",
             "correct this one",
         );
-        problems.push(Problem::new(Severity::Warning, place, words).of("MeshConfig"));
+        problems.push(Problem::new(Severity::Warning, location, message).of("MeshConfig"));
     }
     (objects, problems)
 }

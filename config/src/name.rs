@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// The namespace that holds mesh-wide objects unless MeshConfig `rootNamespace` says otherwise.
+/// The namespace that holds mesh-wide objects unless MeshConfig `rootNamespace` changes it.
 pub const ROOT_NAMESPACE: &str = "istio-system";
 
 /// The namespace of objects that name none, as `kubectl apply` would have it.

@@ -1,4 +1,4 @@
-//! Ports and the protocols spoken on them.
+//! Ports and their protocols.
 
 pub mod well_known;
 
@@ -6,7 +6,7 @@ use std::fmt;
 
 /// The application protocol of a service or server port.
 ///
-/// Istio's words (`ServiceEntry.ports[].protocol`, `Gateway.servers[].port.protocol`, a Kubernetes port's
+/// Istio's names (`ServiceEntry.ports[].protocol`, `Gateway.servers[].port.protocol`, a Kubernetes port's
 /// `appProtocol` or name prefix). `Auto` is Istio's "unsupported protocol": the bytes decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
@@ -43,13 +43,13 @@ pub enum PortClass {
     Http,
     /// A byte stream, TLS included.
     Tcp,
-    /// HTTP when the bytes say so, a byte stream otherwise.
+    /// HTTP when the bytes are HTTP, a byte stream otherwise.
     Auto,
 }
 
 impl Protocol {
     /// Reads a protocol as a ServiceEntry or Gateway spells it, in any case. Empty means [`Protocol::Auto`];
-    /// `None` means that the word is unknown.
+    /// `None` means that the name is unknown.
     pub fn parse(word: &str) -> Option<Self> {
         Some(match word.to_ascii_uppercase().as_str() {
             "" => Self::Auto,
@@ -70,7 +70,7 @@ impl Protocol {
 
     /// Derives the protocol of a Kubernetes service port: `appProtocol` first, then the port name's prefix before
     /// `-`, with Istio's exceptions (`kubernetes.io/h2c|ws|wss`, `grpc-web`, and the server-first ports 25, 53, 3306,
-    /// 27017, which are TCP when nothing is said).
+    /// 27017, which are TCP by default).
     pub fn of_kubernetes_port(number: u16, name: &str, app_protocol: Option<&str>) -> Self {
         match app_protocol {
             Some("kubernetes.io/h2c") => return Self::Http2,

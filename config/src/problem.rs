@@ -1,11 +1,11 @@
-//! What is wrong with a document or a setting, told so that its author can mend it.
+//! Problems of a document or a setting, with their location and what to write instead.
 
 use std::fmt;
 use std::sync::Arc;
 
 /// Where a document comes from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum Location {
     /// A line of a file.
     File {
         /// The file as the user named it, or below the folder that the user named.
@@ -22,7 +22,7 @@ pub enum Place {
     },
 }
 
-impl Place {
+impl Location {
     /// The line `line` of `file`; 0 when the line is unknown.
     pub fn file(file: impl Into<Arc<str>>, line: u32) -> Self {
         Self::File {
@@ -57,14 +57,14 @@ impl Place {
     }
 }
 
-impl Default for Place {
+impl Default for Location {
     /// No place: a file without a name.
     fn default() -> Self {
         Self::file("", 0)
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     /// `file:line`, `file`, or `source (resourceVersion version)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -99,7 +99,7 @@ pub struct Problem {
     /// Error or warning.
     pub severity: Severity,
     /// Where its document comes from.
-    pub place: Place,
+    pub location: Location,
     /// `Kind namespace/name`, empty when the document was not understood that far.
     pub object: String,
     /// Path of the field, as `spec.http[0].route[1].destination.host`; empty when the whole object is meant.
@@ -109,22 +109,22 @@ pub struct Problem {
     /// What rule is broken or what happens, as a lower-case phrase.
     pub reason: String,
     /// What to write instead, as a lower-case phrase; empty when nothing is known to help.
-    pub instead: String,
+    pub hint: String,
 }
 
 /// What is wrong, and what to write instead where that is known: made of a phrase, or of a pair of phrases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     reason: String,
-    instead: String,
+    hint: String,
 }
 
 impl From<String> for Message {
-    /// A phrase that says what is expected says what to write, too.
+    /// A phrase `expected …` is also what to write.
     fn from(reason: String) -> Self {
-        let instead = wanted(&reason).map(|wanted| format!("write {wanted}"));
+        let hint = expected(&reason).map(|expected| format!("write {expected}"));
         Self {
-            instead: instead.unwrap_or_default(),
+            hint: hint.unwrap_or_default(),
             reason,
         }
     }
@@ -137,33 +137,33 @@ impl From<&str> for Message {
 }
 
 impl<R: Into<String>, I: Into<String>> From<(R, I)> for Message {
-    fn from((reason, instead): (R, I)) -> Self {
+    fn from((reason, hint): (R, I)) -> Self {
         Self {
             reason: reason.into(),
-            instead: instead.into(),
+            hint: hint.into(),
         }
     }
 }
 
 impl Problem {
     /// A problem of a place, not yet of an object, field or value.
-    pub fn new(severity: Severity, place: Place, said: impl Into<Message>) -> Self {
-        let Message { reason, instead } = said.into();
+    pub fn new(severity: Severity, location: Location, message: impl Into<Message>) -> Self {
+        let Message { reason, hint } = message.into();
         Self {
             severity,
-            place,
+            location,
             object: String::new(),
             field: String::new(),
             value: String::new(),
             reason,
-            instead,
+            hint,
         }
     }
 
-    /// Whether the reason itself says what to write instead, as `expected …` does.
+    /// Whether the reason itself has the hint, as `expected …` does.
     fn says_both(&self) -> bool {
-        let wanted = wanted(&self.reason);
-        wanted.is_some() && wanted == self.instead.strip_prefix("write ")
+        let expected = expected(&self.reason);
+        expected.is_some() && expected == self.hint.strip_prefix("write ")
     }
 
     /// The same problem, of an object.
@@ -173,8 +173,8 @@ impl Problem {
         self
     }
 
-    /// The same problem, of a field and the value found there, both shortened to a moderate length: keys are strangers'
-    /// words, too.
+    /// The same problem, of a field and the value found there, both shortened to a moderate length: keys are untrusted
+    /// input, too.
     #[must_use]
     pub fn at(mut self, field: impl Into<String>, value: &str) -> Self {
         self.field = shorten(&field.into(), FIELD_MAX);
@@ -184,31 +184,31 @@ impl Problem {
 }
 
 /// What a reason expects, if it is `expected …` or ends so.
-fn wanted(reason: &str) -> Option<&str> {
+fn expected(reason: &str) -> Option<&str> {
     reason.strip_prefix("expected ").or_else(|| {
-        let (_, wanted) = reason.split_once(": expected ")?;
-        Some(wanted)
+        let (_, expected) = reason.split_once(": expected ")?;
+        Some(expected)
     })
 }
 
-/// How much of a value is shown, in characters.
+/// The longest value in a problem, in characters.
 const SHOWN_MAX: usize = 80;
 
-/// How much of a field's path is shown, in characters.
+/// The longest path of a field in a problem, in characters.
 const FIELD_MAX: usize = 240;
 
 fn shorten(value: &str, most: usize) -> String {
     let line = value.trim();
-    let mut shown: String = line.chars().take(most).collect();
-    if shown.len() < line.len() {
-        shown.push('…');
+    let mut short: String = line.chars().take(most).collect();
+    if short.len() < line.len() {
+        short.push('…');
     }
-    shown
+    short
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.place)?;
+        write!(f, "{}", self.location)?;
         for part in [&self.object, &self.field] {
             if !part.is_empty() {
                 write!(f, ": {part}")?;
@@ -218,41 +218,41 @@ impl fmt::Display for Problem {
             write!(f, ": {:?}", self.value)?;
         }
         write!(f, ": {}", self.reason)?;
-        if !self.instead.is_empty() && !self.says_both() {
-            write!(f, "; {}", self.instead)?;
+        if !self.hint.is_empty() && !self.says_both() {
+            write!(f, "; {}", self.hint)?;
         }
         Ok(())
     }
 }
 
-/// How many problems of one object are told; who has more knows where to begin.
-const TOLD_MAX: usize = 100;
+/// The most problems of one object that are reported.
+const REPORTED_MAX: usize = 100;
 
-/// The reading of one object: gathers its problems, and knows which field is being looked at.
+/// The problems of one object while it is read, and the path of the current field.
 #[derive(Debug)]
 pub(crate) struct Diagnostics<'a> {
-    place: &'a Place,
+    location: &'a Location,
     object: &'a str,
     path: String,
     errors: usize,
-    told: usize,
+    reported: usize,
     problems: &'a mut Vec<Problem>,
 }
 
 impl<'a> Diagnostics<'a> {
-    /// A review of the object called `object` (`Kind namespace/name`) written at `place`; fields are below `root`.
+    /// Diagnostics of the object called `object` (`Kind namespace/name`) written at `location`; fields are below `root`.
     pub(crate) fn new(
-        place: &'a Place,
+        location: &'a Location,
         object: &'a str,
         root: &str,
         problems: &'a mut Vec<Problem>,
     ) -> Self {
         Self {
-            place,
+            location,
             object,
             path: root.to_owned(),
             errors: 0,
-            told: 0,
+            reported: 0,
             problems,
         }
     }
@@ -265,9 +265,9 @@ impl<'a> Diagnostics<'a> {
     ) -> T {
         let before = self.path.len();
         push_part(&mut self.path, part);
-        let seen = look(self);
+        let result = look(self);
         self.path.truncate(before);
-        seen
+        result
     }
 
     /// Looks at each element of the list `part`, and keeps those that could be understood.
@@ -290,28 +290,38 @@ impl<'a> Diagnostics<'a> {
     }
 
     /// The object cannot be used because of `part` of the present field (empty: the field itself).
-    pub(crate) fn error(&mut self, part: &str, value: impl fmt::Display, said: impl Into<Message>) {
+    pub(crate) fn error(
+        &mut self,
+        part: &str,
+        value: impl fmt::Display,
+        message: impl Into<Message>,
+    ) {
         self.errors += 1;
-        self.tell(Severity::Error, part, value, said);
+        self.report(Severity::Error, part, value, message);
     }
 
     /// The object cannot be used because of what stands at `path`, outside of the field being looked at.
-    pub(crate) fn error_elsewhere(&mut self, path: &str, value: &str, said: impl Into<Message>) {
+    pub(crate) fn error_elsewhere(&mut self, path: &str, value: &str, message: impl Into<Message>) {
         let here = std::mem::replace(&mut self.path, path.to_owned());
-        self.error("", value, said);
+        self.error("", value, message);
         self.path = here;
     }
 
     /// What stands at `path`, outside of the field being looked at, may not do what its author thinks.
-    pub(crate) fn warn_elsewhere(&mut self, path: &str, value: &str, said: impl Into<Message>) {
+    pub(crate) fn warn_elsewhere(&mut self, path: &str, value: &str, message: impl Into<Message>) {
         let here = std::mem::replace(&mut self.path, path.to_owned());
-        self.warn("", value, said);
+        self.warn("", value, message);
         self.path = here;
     }
 
     /// `part` of the present field may not do what its author thinks.
-    pub(crate) fn warn(&mut self, part: &str, value: impl fmt::Display, said: impl Into<Message>) {
-        self.tell(Severity::Warning, part, value, said);
+    pub(crate) fn warn(
+        &mut self,
+        part: &str,
+        value: impl fmt::Display,
+        message: impl Into<Message>,
+    ) {
+        self.report(Severity::Warning, part, value, message);
     }
 
     /// Whether there was no error.
@@ -319,20 +329,20 @@ impl<'a> Diagnostics<'a> {
         self.errors == 0
     }
 
-    fn tell(
+    fn report(
         &mut self,
         severity: Severity,
         part: &str,
         value: impl fmt::Display,
-        said: impl Into<Message>,
+        message: impl Into<Message>,
     ) {
-        self.told += 1;
-        if self.told > TOLD_MAX {
+        self.reported += 1;
+        if self.reported > REPORTED_MAX {
             return;
         }
         let mut path = self.path.clone();
         push_part(&mut path, part);
-        let problem = Problem::new(severity, self.place.clone(), said)
+        let problem = Problem::new(severity, self.location.clone(), message)
             .of(self.object)
             .at(path, &value.to_string());
         self.problems.push(problem);

@@ -48,7 +48,7 @@ pub(crate) fn part(text: &str) -> Result<regex::bytes::Regex, String> {
     value::compile(&checked(text)?).map_err(|error| brief(&error))
 }
 
-/// The expression in the words of the `regex` crate.
+/// The expression in the syntax of the `regex` crate.
 fn checked(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("a regular expression cannot be empty".into());
@@ -65,7 +65,7 @@ fn checked(text: &str) -> Result<String, String> {
     }
 }
 
-/// The last line of the compiler's report, which says what is wrong; the rest draws the expression.
+/// The last line of the compiler's report, which has the reason; the rest draws the expression.
 fn brief(error: &str) -> String {
     let last = error.lines().last().unwrap_or_default();
     let last = last.strip_prefix("error: ").unwrap_or(last);
@@ -106,7 +106,7 @@ fn foreign(text: &str) -> Option<&'static str> {
     None
 }
 
-/// The expression as the `regex` crate wants it. Letters of RE2 that mean something to the crate are escaped: a `{` that
+/// The expression in the syntax of the `regex` crate. Letters of RE2 with a meaning in the crate are escaped: a `{` that
 /// begins no count, as in `/users/{id}`, and what would begin a class or an operation within a class. And `\p{..}` needs
 /// Unicode, which is off for everything else.
 fn translated(text: &str) -> String {

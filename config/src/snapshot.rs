@@ -74,14 +74,14 @@ pub struct Snapshot {
     pub(crate) gateways: Gateways,
     /// Route tables of connections whose TLS a gateway ended, by name.
     pub(crate) terminated: HashMap<Arc<str>, Arc<RouteTable>>,
-    /// Retries of routes that say nothing.
+    /// Retries of routes without their own.
     pub(crate) retries: Option<Retries>,
     /// The names of services and VirtualServices, without wildcards.
     hosts: HashSet<Arc<str>>,
 }
 
 impl Snapshot {
-    /// Builds the view of `workload`. Problems are those that only show when objects meet: conflicts, names that bind to
+    /// Builds the view of `workload`. Problems are those of objects in combination: conflicts, names that bind to
     /// nothing, objects that the workload cannot see.
     pub fn build(objects: &Objects, workload: Workload) -> (Self, Vec<Problem>) {
         let registry = Registry::new(objects);
@@ -112,7 +112,7 @@ impl Snapshot {
         let terminated = gateways
             .values()
             .flat_map(|listener| listener.tls.iter())
-            .filter_map(|chain| match &chain.act {
+            .filter_map(|chain| match &chain.action {
                 TlsAction::Http { table, .. } => Some((table.name.clone(), table.clone())),
                 TlsAction::Stream { .. } | TlsAction::Pass(_) | TlsAction::NamedBySni(_) => None,
             })
@@ -158,7 +158,7 @@ impl Snapshot {
         self.hosts.contains(host)
     }
 
-    /// Whether every connection begins with a PROXY header: on a gateway, where MeshConfig says that something in front
+    /// Whether every connection begins with a PROXY header: on a gateway, where by MeshConfig something in front
     /// sends one (`gatewayTopology.proxyProtocol`).
     pub fn reads_proxy_headers(&self) -> bool {
         self.workload.mode == Mode::Gateway && self.mesh.topology.proxy_protocol

@@ -68,7 +68,7 @@ impl StringMatch {
     /// Compiles a regular expression as RE2 would read it: the whole text, ASCII classes, bounded size.
     ///
     /// # Errors
-    /// What is wrong with the expression, in the words of the `regex` crate.
+    /// What is wrong with the expression: the `regex` crate's message.
     pub fn regex(text: &str) -> Result<Self, String> {
         compile(&format!("^(?:{text})$")).map(Self::Regex)
     }
@@ -121,7 +121,7 @@ impl StringMatch {
         }
     }
 
-    /// Whether every text that `narrower` matches is matched by this too, as far as that can be told.
+    /// Whether it is certain that every text that `narrower` matches is matched by this too.
     pub fn covers(&self, narrower: &Self) -> bool {
         if self.matches_all() {
             return true;
@@ -152,7 +152,7 @@ impl StringMatch {
         }
     }
 
-    /// Whether a delegate may ask for `leaf` below a root that asks for this. Regular expressions and mere presence let
+    /// Whether a delegate may have `leaf` below a root that has this. Regular expressions and mere presence let
     /// nothing through, as in Istio.
     pub fn lets_through(&self, leaf: &Self) -> bool {
         match (self, leaf) {

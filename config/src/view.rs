@@ -171,7 +171,7 @@ impl Snapshot {
             listener
                 .streams
                 .iter()
-                .map(|chain| of_chain(chain, streams(&chain.act))),
+                .map(|chain| of_chain(chain, streams(&chain.action))),
         );
         let all = listener
             .streams
@@ -257,7 +257,7 @@ fn of_gateway(bind: Option<IpAddr>, port: u16, listener: &GatewayListener) -> Li
     let mut chains: Vec<ChainView> = listener
         .tls
         .iter()
-        .map(|chain| of_chain(chain, act(&chain.act)))
+        .map(|chain| of_chain(chain, action(&chain.action)))
         .collect();
     if let Some(table) = &listener.http {
         chains.push(ChainView {
@@ -313,8 +313,8 @@ fn of_chain<A>(chain: &Chain<A>, destination: String) -> ChainView {
     }
 }
 
-fn act(act: &TlsAction) -> String {
-    match act {
+fn action(action: &TlsAction) -> String {
+    match action {
         TlsAction::Http { table, .. } => format!("Route: {}", table.name),
         TlsAction::Stream { route, .. } | TlsAction::Pass(route) => streams(route),
         TlsAction::NamedBySni(_) => "Cluster: named by the SNI".to_owned(),

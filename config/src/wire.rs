@@ -2,11 +2,11 @@
 //!
 //! The fields are those of Istio's networking API (`ServiceEntry`, `VirtualService`, ...), of `MeshConfig`, and of the
 //! Kubernetes kinds that matter to routing; their meaning is in Istio's and Kubernetes' own reference. What is read
-//! here is still the user's text: words of an enumeration and durations stay strings, an unset scalar is the zero of
+//! here is still the user's text: enumeration values and durations stay strings, an unset scalar is the zero of
 //! its type (as protobuf has it), an unset message is `None`. [`crate::model`] gives them meaning.
 //!
-//! Both spellings of a field are read, `sniHosts` and `sni_hosts`; `null` means unset. A field that no shape knows is
-//! kept in a list with its path, for a warning. Only the rest of this crate's lower floors know this module.
+//! Both spellings of a field are read, `sniHosts` and `sni_hosts`; `null` means unset. A field that no shape has is
+//! kept in a list with its path, for a warning. Only the lower floors of this crate use this module.
 
 #![allow(
     missing_docs,

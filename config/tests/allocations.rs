@@ -82,12 +82,12 @@ fn requests() {
             path: "/v1/things?id=1",
             headers: &headers,
         };
-        let mut seen = None;
+        let mut outcome = None;
         let info = measure(|| {
             let decision = decide::request(&snapshot, &request, &mut |_| 0);
-            seen = Some(matches!(decision.verdict, RequestVerdict::Forward(_)));
+            outcome = Some(matches!(decision.verdict, RequestVerdict::Forward(_)));
         });
-        assert_eq!(seen, Some(forwarded), "{host}");
+        assert_eq!(outcome, Some(forwarded), "{host}");
         assert_eq!(info.count_total, 0, "{host}");
     }
 }
@@ -129,11 +129,11 @@ fn connections() {
             layer: &layer,
             terminated: None,
         };
-        let mut seen = None;
+        let mut outcome = None;
         let info = measure(|| {
-            seen = decide::connection(&snapshot, &connection, &mut |_| 0).cluster;
+            outcome = decide::connection(&snapshot, &connection, &mut |_| 0).cluster;
         });
-        assert_eq!(seen, cluster, "{to} {layer:?}");
+        assert_eq!(outcome, cluster, "{to} {layer:?}");
         assert_eq!(info.count_total, 0, "{to} {layer:?}");
     }
 }

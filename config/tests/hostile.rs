@@ -1,4 +1,4 @@
-//! Texts that nobody means well with: each ends in a clear problem, or is read, within bounded time and memory, and hides no
+//! Hostile texts: each ends in a clear problem, or is read, within bounded time and memory, and hides no
 //! good document beside it.
 
 #![allow(clippy::disallowed_types, reason = "bounds of real time, and no tokio")]
@@ -11,24 +11,24 @@ use egret_config::problem::Problem;
 /// What the slowest of these may take on a busy machine, without optimisation; most take milliseconds.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Bytes that the process may ever have held at once, the texts themselves included.
+/// The most bytes that the process may ever have had at once, the texts themselves included.
 const MEMORY_MAX: u64 = 1 << 30;
 
 const GOOD: &str = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: good}\nspec: {hosts: [a.b]}\n";
 const BEGUN: &str =
     "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: bad}\nspec:\n";
 
-/// Reads a text between two good documents. Those are found, with `others` beside them, and the problems told contain these
-/// words, in order.
+/// Reads a text between two good documents. Those are found, with `others` beside them, and the problems contain these
+/// texts, in order.
 #[track_caller]
-fn between(text: &[u8], others: usize, told: &[&str]) {
+fn between(text: &[u8], others: usize, expected: &[&str]) {
     let good = GOOD.as_bytes();
     let whole = [good, b"---\n", text, b"\n---\n", good].concat();
-    check(whole, others + 2, told);
+    check(whole, others + 2, expected);
 }
 
 #[track_caller]
-fn check(bytes: Vec<u8>, documents: usize, told: &[&str]) {
+fn check(bytes: Vec<u8>, documents: usize, expected: &[&str]) {
     let begins: String = bytes
         .iter()
         .take(300)
@@ -39,22 +39,22 @@ fn check(bytes: Vec<u8>, documents: usize, told: &[&str]) {
         file: "f".into(),
         bytes,
     };
-    let (found, problems) = read(std::slice::from_ref(&text));
+    let (read_documents, problems) = read(std::slice::from_ref(&text));
     let took = begun.elapsed();
-    assert_eq!(found.len(), documents, "{begins:?}");
-    let said: Vec<String> = problems.iter().map(Problem::to_string).collect();
-    assert_eq!(said.len(), told.len(), "{begins:?}: {said:?}");
-    for (problem, words) in said.iter().zip(told) {
+    assert_eq!(read_documents.len(), documents, "{begins:?}");
+    let messages: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    assert_eq!(messages.len(), expected.len(), "{begins:?}: {messages:?}");
+    for (problem, part) in messages.iter().zip(expected) {
         assert!(problem.len() < 1_000, "{begins:?}: {} bytes", problem.len());
-        assert!(problem.contains(words), "{begins:?}: {problem}");
+        assert!(problem.contains(part), "{begins:?}: {problem}");
     }
     assert!(took < TIME_MAX, "{begins:?}: {took:?}");
-    let held = held_at_most();
-    assert!(held < MEMORY_MAX, "{begins:?}: {held} bytes");
+    let memory = peak_memory();
+    assert!(memory < MEMORY_MAX, "{begins:?}: {memory} bytes");
 }
 
 /// The most memory that this process has had, in bytes.
-fn held_at_most() -> u64 {
+fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells of processes");
     let mut lines = status.lines();
     let line = lines.find_map(|line| line.strip_prefix("VmHWM:"));
@@ -107,7 +107,7 @@ fn aliases_that_multiply_are_refused() {
 fn depth_is_refused() {
     let indented = |depth: usize| format!("{}a:\n", " ".repeat(depth));
     let block: String = (0..2_000).map(indented).collect();
-    for (text, words) in [
+    for (text, expected) in [
         (block, REFUSED),
         ("- ".repeat(100_000), REFUSED),
         ("? ".repeat(100_000), REFUSED),
@@ -115,11 +115,11 @@ fn depth_is_refused() {
         ("{a: ".repeat(100_000), "recursion limit exceeded"),
         ("!a ".repeat(100_000), "not well-formed YAML, left out"),
     ] {
-        between(&spec(&text), 0, &[words]);
+        between(&spec(&text), 0, &[expected]);
     }
-    let words = "not well-formed JSON, left out";
-    check("[".repeat(1 << 20).into(), 0, &[words]);
-    check("{\"a\":".repeat(1 << 20).into(), 0, &[words]);
+    let expected = "not well-formed JSON, left out";
+    check("[".repeat(1 << 20).into(), 0, &[expected]);
+    check("{\"a\":".repeat(1 << 20).into(), 0, &[expected]);
 }
 
 #[test]
@@ -135,9 +135,9 @@ fn large_values_are_read_in_time() {
 #[test]
 fn a_text_of_a_hundred_megabytes_is_refused_where_it_is_too_large() {
     const LARGE: usize = 100 << 20;
-    let words = "a document larger than 8 MiB, left out";
-    between(&vec![b'x'; LARGE], 0, &[words]);
-    between(&vec![b'['; LARGE], 0, &[words]);
+    let expected = "a document larger than 8 MiB, left out";
+    between(&vec![b'x'; LARGE], 0, &[expected]);
+    between(&vec![b'['; LARGE], 0, &[expected]);
     between(&vec![b'#'; LARGE], 0, &[]);
     check(
         vec![b' '; (256 << 20) + 1],
@@ -149,8 +149,8 @@ fn a_text_of_a_hundred_megabytes_is_refused_where_it_is_too_large() {
 #[test]
 fn many_lines_take_time_in_proportion() {
     const LARGE: usize = 9 << 20;
-    let words = "a document larger than 8 MiB, left out";
-    between(&"- a\n".repeat(LARGE / 4).into_bytes(), 0, &[words]);
+    let expected = "a document larger than 8 MiB, left out";
+    between(&"- a\n".repeat(LARGE / 4).into_bytes(), 0, &[expected]);
     between(&vec![b'\n'; LARGE / 8], 0, &[]);
     between(&vec![b' '; LARGE], 0, &[]);
     between(&"---\n".repeat(LARGE / 32).into_bytes(), 0, &[]);
@@ -179,7 +179,7 @@ fn what_is_not_utf8_is_told_with_its_line() {
 
 #[test]
 fn odd_bytes_spoil_their_document_alone() {
-    for (text, words) in [
+    for (text, expected) in [
         (&b"a: \0b"[..], "unexpected character"),
         (b"\0", "unexpected character"),
         (b"a: \"b\0\"", "unexpected character"),
@@ -199,7 +199,7 @@ fn odd_bytes_spoil_their_document_alone() {
         (b"a: \"\\ud800\"", "high surrogate"),
         (b"a: 1e999999999", "f:6: neither apiVersion and kind"),
     ] {
-        between(text, 0, &[words]);
+        between(text, 0, &[expected]);
     }
     between(
         &spec("hosts: [a]\nhosts: [b]"),

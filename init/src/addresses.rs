@@ -1,4 +1,4 @@
-//! The pod's addresses, and what they say about IPv6.
+//! The pod's addresses, and whether they have IPv6.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -13,7 +13,7 @@ pub fn usable(addresses: impl IntoIterator<Item = IpAddr>) -> Vec<IpAddr> {
     usable
 }
 
-/// What an earlier run has given the loopback interface; it says nothing about the pod.
+/// The address that an earlier run has added to the loopback interface; it is not the pod's.
 const PASS_THROUGH: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6);
 
 fn local(address: IpAddr) -> bool {

@@ -1,11 +1,11 @@
-//! From rules to the machine's state: who loads them, what they replace, and what they need beside them.
+//! From rules to the machine's state: how they are loaded, what they replace, and the addresses and routes that they need.
 
 use nix::errno::Errno;
 use thiserror::Error;
 
 use crate::intent::{Backend, Binary, Intent, Ipv6};
 use crate::netlink::comparison::differences;
-use crate::netlink::foreign::{Leftovers, stale_rules};
+use crate::netlink::foreign::{StaleRules, stale_rules};
 use crate::netlink::nftables::{self, Old};
 use crate::netlink::refusal::Refusal;
 use crate::netlink::socket::{Socket, Subsystem};
@@ -42,17 +42,17 @@ impl From<Refusal> for ApplyError {
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
-    /// Who loaded the rules, never [`Backend::Auto`].
+    /// The backend that loaded the rules, never [`Backend::Auto`].
     pub backend: Backend,
     /// Whether the kernel had the very rules already, and kept them.
     pub was_there: bool,
-    /// What others had left behind and is gone now.
+    /// What other programs had left behind and is removed now.
     pub removed: Vec<String>,
-    /// What deserves attention.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
-/// What is to be done besides the rules.
+/// Options of [`apply`], and facts about the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplyOptions {
     /// Whether the loopback interface has `::6` already.
@@ -71,18 +71,18 @@ pub fn apply(
     route: &mut Socket,
     intent: &Intent,
     rules: &RuleSet,
-    besides: &ApplyOptions,
+    options: &ApplyOptions,
 ) -> Result<Done, ApplyError> {
-    let routing = Routing::wanted(intent);
+    let routing = Routing::desired(intent);
     let present = if routing == Routing::default() {
-        Present::in_the_way(route, &besides.marks)?
+        Present::in_the_way(route, &options.marks)?
     } else {
-        Present::read(route, &besides.marks)?
+        Present::read(route, &options.marks)?
     };
     let wants_pass_through = intent.ipv6 == Ipv6::On;
-    let adds_pass_through = wants_pass_through && !besides.has_pass_through;
-    // What the rules lean on comes first: it harms nobody without them, while they would break inbound IPv6, or lose what
-    // they mark, without it. What only earlier rules lean on goes last.
+    let adds_pass_through = wants_pass_through && !options.has_pass_through;
+    // What the rules depend on comes first: it is harmless without them, while they would break inbound IPv6, or lose what
+    // they mark, without it. What only earlier rules depend on goes last.
     let mut prepare = || -> Result<(), Refusal> {
         if adds_pass_through {
             routes::add_to_loopback(route, PASS_THROUGH.1)?;
@@ -91,7 +91,7 @@ pub fn apply(
     };
     let loaded = prepare()
         .map_err(ApplyError::from)
-        .and_then(|()| load(intent, rules, besides.force));
+        .and_then(|()| load(intent, rules, options.force));
     let mut done = match loaded {
         Ok(done) => done,
         Err(error) => {
@@ -104,7 +104,7 @@ pub fn apply(
         }
     };
     done.removed.extend(routing.remove_others(route, &present)?);
-    if besides.has_pass_through && !wants_pass_through {
+    if options.has_pass_through && !wants_pass_through {
         routes::remove_from_loopback(route, PASS_THROUGH.1)?;
     }
     if done.backend == Backend::Nftables {
@@ -114,7 +114,7 @@ pub fn apply(
 }
 
 fn load(intent: &Intent, rules: &RuleSet, force: bool) -> Result<Done, ApplyError> {
-    let kernel = match intent.means.backend {
+    let kernel = match intent.settings.backend {
         Backend::Nftables => return Ok(over_netlink(rules, force)?),
         Backend::Iptables => return over_programs(intent, rules),
         Backend::Auto => match over_netlink(rules, force) {
@@ -171,16 +171,16 @@ const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 /// Gives the names of what was left over.
 fn off_netlink(families: &[Family]) -> Result<Vec<String>, Refusal> {
     unless_changed(|kernel| {
-        let found = stale_rules(kernel, families)?;
-        if !found.own_tables.is_empty() || !found.messages.is_empty() {
-            let removal = nftables::remove(found.messages);
-            kernel.exchange(&nftables::unless_changed(removal, found.generation))?;
+        let stale = stale_rules(kernel, families)?;
+        if !stale.own_tables.is_empty() || !stale.messages.is_empty() {
+            let removal = nftables::remove(stale.messages);
+            kernel.exchange(&nftables::unless_changed(removal, stale.generation))?;
         }
-        Ok(found.names)
+        Ok(stale.names)
     })
 }
 
-/// Reads the rules and changes them, from the start again when somebody else has changed them in between.
+/// Reads the rules and changes them, from the start again when another program has changed them in between.
 fn unless_changed<T>(
     mut change: impl FnMut(&mut Socket) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
@@ -203,7 +203,7 @@ const ATTEMPTS: usize = 16;
 /// Loads the rules in one transaction, which also removes what is left over in nf_tables.
 fn over_netlink(rules: &RuleSet, force: bool) -> Result<Done, Refusal> {
     unless_changed(|kernel| {
-        let Leftovers {
+        let StaleRules {
             messages,
             names,
             generation,
@@ -236,11 +236,11 @@ fn over_netlink(rules: &RuleSet, force: bool) -> Result<Done, Refusal> {
 /// Each family is loaded by a program of its own, and each table in a transaction of its own. So when one fails, what
 /// the ones before have done is undone.
 fn over_programs(intent: &Intent, rules: &RuleSet) -> Result<Done, ApplyError> {
-    let binary = intent.means.binary;
+    let binary = intent.settings.binary;
     let needs_ipv6 = matches!(intent.ipv6, Ipv6::On | Ipv6::Blocked);
-    let mut found = vec![(Family::Ipv4, Iptables::find(Family::Ipv4, binary)?)];
+    let mut programs = vec![(Family::Ipv4, Iptables::find(Family::Ipv4, binary)?)];
     match Iptables::find(Family::Ipv6, binary) {
-        Ok(iptables) => found.push((Family::Ipv6, iptables)),
+        Ok(iptables) => programs.push((Family::Ipv6, iptables)),
         Err(error) if needs_ipv6 => return Err(error.into()),
         Err(_) => {}
     }
@@ -250,21 +250,24 @@ fn over_programs(intent: &Intent, rules: &RuleSet) -> Result<Done, ApplyError> {
         removed: Vec::new(),
         warnings: Vec::new(),
     };
-    for (place, (family, iptables)) in found.iter().enumerate() {
+    for (index, (family, iptables)) in programs.iter().enumerate() {
         match iptables.replace(rules, *family) {
             Ok(names) => done.removed.extend(names),
             Err(failure) => {
-                let begun = found.iter().take(place + 1).map(|(_, iptables)| iptables);
+                let begun = programs
+                    .iter()
+                    .take(index + 1)
+                    .map(|(_, iptables)| iptables);
                 return Err(undo(failure, begun).into());
             }
         }
     }
     // Older rules in the other of the two places of a family would redirect as well.
-    let (nftables, legacy): (Vec<_>, Vec<_>) = found
+    let (nftables, legacy): (Vec<_>, Vec<_>) = programs
         .iter()
         .partition(|(_, iptables)| iptables.is_of_nftables());
-    let families = |found: &[&(Family, Iptables)]| -> Vec<Family> {
-        found.iter().map(|(family, _)| *family).collect()
+    let families = |programs: &[&(Family, Iptables)]| -> Vec<Family> {
+        programs.iter().map(|(family, _)| *family).collect()
     };
     remove_legacy(&mut done, &families(&nftables))?;
     match off_netlink(&families(&legacy)) {
@@ -275,7 +278,7 @@ fn over_programs(intent: &Intent, rules: &RuleSet) -> Result<Done, ApplyError> {
     Ok(done)
 }
 
-/// Puts back the rules of before, since one of the programs failed, and says how that went.
+/// Puts back the rules of before, since one of the programs failed, and reports how that went.
 fn undo<'a>(failure: Failure, begun: impl Iterator<Item = &'a Iptables>) -> Failure {
     let mut troubles = Vec::new();
     for iptables in begun {

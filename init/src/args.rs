@@ -23,7 +23,7 @@ pub enum Request {
     Apply(Box<Flags>),
     /// Remove our rules, whatever flags they were made with; few of the flags matter.
     Cleanup(Box<Flags>),
-    /// Say whether the machine is as the flags want it.
+    /// Check whether the machine has the rules of the flags.
     Verify(Box<Flags>),
     /// Say what becomes of a packet under the rules the flags ask for.
     Explain(Box<Flags>, Question),
@@ -31,7 +31,7 @@ pub enum Request {
     Version,
 }
 
-/// The value of each flag after the command line and the environment were asked. Nothing is validated yet.
+/// The value of each flag after the command line and the environment were read. Nothing is validated yet.
 ///
 /// Fields carry the long names of the flags, and of the environment variables that have no flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct Flags {
     pub drop_invalid: bool,
     pub dual_stack: bool,
     pub cni_mode: bool,
-    /// `ENVOY_USER`: whose uid the proxy has when none is given.
+    /// `ENVOY_USER`: the user with the proxy's uid when none is given.
     pub envoy_user: String,
     /// `ISTIO_OUTBOUND_OWNER_GROUPS`
     pub owner_groups: String,
@@ -90,7 +90,7 @@ impl Request {
     /// Reads the process's own command line and environment.
     ///
     /// # Errors
-    /// Wrong usage, and the calls for help, in clap's words.
+    /// Wrong usage, and the calls for help, as clap's errors.
     #[allow(
         clippy::disallowed_methods,
         reason = "the one reader of the environment"
@@ -100,8 +100,8 @@ impl Request {
         let mut variables: Vec<(OsString, OsString)> = std::env::vars_os().collect();
         variables.sort();
         Self::parse(std::env::args_os(), &|name| {
-            let place = variables.partition_point(|(own, _)| own.as_os_str() < OsStr::new(name));
-            let (own, value) = variables.get(place)?;
+            let index = variables.partition_point(|(own, _)| own.as_os_str() < OsStr::new(name));
+            let (own, value) = variables.get(index)?;
             let is_found = own == name;
             is_found.then(|| value.to_str().map(str::to_owned))?
         })
@@ -109,21 +109,24 @@ impl Request {
 
     /// Reads a command line, program name first, and the environment through `environment`.
     ///
-    /// A first word `istio-iptables` is skipped, since that is how the sidecar injector's template calls its image.
+    /// A first argument `istio-iptables` is skipped, since that is how the sidecar injector's template calls its image.
     ///
     /// # Errors
     /// As for [`Request::from_process`].
     pub fn parse(
-        words: impl IntoIterator<Item = impl Into<OsString>>,
+        arguments: impl IntoIterator<Item = impl Into<OsString>>,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, clap::Error> {
-        let mut words: Vec<OsString> = words.into_iter().map(Into::into).collect();
-        if words.get(1).is_some_and(|word| word == "istio-iptables") {
-            words.remove(1);
+        let mut arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        if arguments
+            .get(1)
+            .is_some_and(|word| word == "istio-iptables")
+        {
+            arguments.remove(1);
         }
-        let (word, typed, question) = match Typed::read(&words) {
+        let (word, typed, question) = match Typed::read(&arguments) {
             Some(typed) => (String::new(), typed, None),
-            None => command::read(words)?,
+            None => command::read(arguments)?,
         };
         let given = Given { typed, environment };
         Ok(match (word.as_str(), question) {

@@ -8,7 +8,7 @@ use crate::rules::{
     SetName,
 };
 
-/// The first packet of a connection, or a datagram nobody has answered yet.
+/// The first packet of a connection, or a datagram before any answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
     /// Whence it comes.
@@ -41,7 +41,7 @@ pub enum Origin {
 
 /// What becomes of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum Verdict {
     /// It goes where it was going.
     Untouched,
     /// It goes to the proxy's listener on this port.
@@ -56,12 +56,12 @@ pub enum Fate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation<'a> {
     /// What becomes of it.
-    pub fate: Fate,
+    pub verdict: Verdict,
     /// The chain whose decision this is.
     pub chain: ChainName,
     /// The rule that decides, with its place in its chain, from 1. `None` when no rule matches.
     pub rule: Option<(usize, &'a Rule)>,
-    /// Whether the rules are asked at all about packets of its family.
+    /// Whether the rules apply to packets of its family.
     pub is_seen: bool,
 }
 
@@ -77,18 +77,18 @@ pub fn explain<'a>(rules: &'a RuleSet, packet: &Packet) -> Explanation<'a> {
         Origin::Process { through, .. } => {
             walk.enter(ChainName::Marking);
             let decision = walk.enter(ChainName::Output);
-            if decision.fate != Fate::Untouched {
+            if decision.verdict != Verdict::Untouched {
                 return decision;
             }
             let leaving = walk.enter(ChainName::Leaving);
-            if leaving.fate != Fate::Untouched {
+            if leaving.verdict != Verdict::Untouched {
                 return leaving;
             }
-            // What leaves through the loopback interface arrives from it, where redirection has had its say already.
+            // What leaves through the loopback interface arrives from it, where it was redirected already.
             if through == "lo" {
                 walk.loops = true;
                 let arriving = walk.enter(ChainName::Arriving);
-                if arriving.fate != Fate::Untouched {
+                if arriving.verdict != Verdict::Untouched {
                     return arriving;
                 }
             }
@@ -96,11 +96,11 @@ pub fn explain<'a>(rules: &'a RuleSet, packet: &Packet) -> Explanation<'a> {
         }
         Origin::Interface(_) => {
             let arriving = walk.enter(ChainName::Arriving);
-            if arriving.fate != Fate::Untouched {
+            if arriving.verdict != Verdict::Untouched {
                 return arriving;
             }
             let decision = walk.enter(ChainName::Prerouting);
-            if decision.fate != Fate::Untouched {
+            if decision.verdict != Verdict::Untouched {
                 return decision;
             }
             let last = if packet.is_for_this_host {
@@ -109,10 +109,10 @@ pub fn explain<'a>(rules: &'a RuleSet, packet: &Packet) -> Explanation<'a> {
                 ChainName::Passing
             };
             let closed = walk.enter(last);
-            if closed.fate != Fate::Untouched {
+            if closed.verdict != Verdict::Untouched {
                 return closed;
             }
-            // In TPROXY mode the chain before says why a packet is left alone.
+            // In TPROXY mode the chain before has the reason why a packet is left alone.
             if decision.rule.is_none() && arriving.rule.is_some() {
                 return arriving;
             }
@@ -132,7 +132,7 @@ struct Walk<'a, 'p> {
 impl<'a> Walk<'a, '_> {
     fn enter(&mut self, name: ChainName) -> Explanation<'a> {
         let untouched = Explanation {
-            fate: Fate::Untouched,
+            verdict: Verdict::Untouched,
             chain: name,
             rule: None,
             is_seen: self.is_seen(),
@@ -143,28 +143,28 @@ impl<'a> Walk<'a, '_> {
         let Some(Chain { rules, .. }) = self.rules.chain(name) else {
             return untouched;
         };
-        for (place, rule) in (1..).zip(rules) {
+        for (number, rule) in (1..).zip(rules) {
             if !rule.matches.iter().all(|condition| self.holds(condition)) {
                 continue;
             }
-            let fate = match rule.action {
-                Action::Leave | Action::SaveMark | Action::Zone(_) => Fate::Untouched,
-                Action::Redirect(port) | Action::Deliver { port, .. } => Fate::Proxy(port),
-                Action::Drop => Fate::Dropped,
-                Action::Reject => Fate::Refused,
+            let verdict = match rule.action {
+                Action::Leave | Action::SaveMark | Action::Zone(_) => Verdict::Untouched,
+                Action::Redirect(port) | Action::Deliver { port, .. } => Verdict::Proxy(port),
+                Action::Drop => Verdict::Dropped,
+                Action::Reject => Verdict::Refused,
                 Action::Goto(next) => {
                     let decision = self.enter(next);
                     return match decision.rule {
                         Some(_) => decision,
                         None => Explanation {
-                            rule: Some((place, rule)),
+                            rule: Some((number, rule)),
                             ..untouched
                         },
                     };
                 }
                 Action::Divert(mark) => {
                     self.mark = mark;
-                    Fate::Untouched
+                    Verdict::Untouched
                 }
                 Action::Mark(mark) => {
                     self.mark = mark;
@@ -174,8 +174,8 @@ impl<'a> Walk<'a, '_> {
                 Action::RestoreMark => continue,
             };
             return Explanation {
-                fate,
-                rule: Some((place, rule)),
+                verdict,
+                rule: Some((number, rule)),
                 ..untouched
             };
         }
@@ -292,14 +292,16 @@ impl Explanation<'_> {
     }
 }
 
-/// Two lines: what becomes of the packet, and which rule says so.
+/// Two lines: what happens to the packet, and by which rule.
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.fate {
-            Fate::Untouched => out.write_str("not captured: goes to its original destination")?,
-            Fate::Proxy(port) => write!(out, "captured: goes to the proxy's port {port}")?,
-            Fate::Dropped => out.write_str("dropped")?,
-            Fate::Refused => out.write_str("refused: the sender gets ICMP port unreachable")?,
+        match self.verdict {
+            Verdict::Untouched => {
+                out.write_str("not captured: goes to its original destination")?
+            }
+            Verdict::Proxy(port) => write!(out, "captured: goes to the proxy's port {port}")?,
+            Verdict::Dropped => out.write_str("dropped")?,
+            Verdict::Refused => out.write_str("refused: the sender gets ICMP port unreachable")?,
         }
         out.write_str("\nbecause: ")?;
         match self.rule {
@@ -313,8 +315,8 @@ impl fmt::Display for Explanation<'_> {
         if let Some(row) = self.row() {
             write!(out, " (row {row})")?;
         }
-        if let Some((place, _)) = self.rule {
-            write!(out, "\nrule {place} of chain {}", self.chain)?;
+        if let Some((number, _)) = self.rule {
+            write!(out, "\nrule {number} of chain {}", self.chain)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! [`Intent`]: what shall be captured, validated. Nothing downstream sees a string again.
 
 mod element;
-mod means;
+mod settings;
 mod model;
 mod parse;
 mod resolver;

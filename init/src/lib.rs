@@ -4,13 +4,13 @@
 //! in one netlink transaction. In reading order:
 //!
 //! - [`args`]: the flags and the environment, as text
-//! - [`accounts`], [`addresses`]: what the machine says: user names, the pod's addresses
+//! - [`accounts`], [`addresses`]: facts of the machine: user names, the pod's addresses
 //! - [`rules`]: the rule model, and nothing about where rules come from or go to
-//! - [`intent`]: the flags validated, every fault told at once
+//! - [`intent`]: the flags validated, all problems reported at once
 //! - [`plan`]: intent to rules; all redirect logic, once, pure
 //! - [`explain`]: which rule decides a packet, and what becomes of it; pure
 //! - [`render`]: rules to text
-//! - [`netlink`]: rules to the kernel's messages, and what the kernel says
+//! - [`netlink`]: rules to the kernel's messages, and the kernel's answers
 //! - [`stale_rules`]: what earlier programs left in iptables' tables, read from text
 //! - [`programs`]: iptables, where nf_tables is missing; the only module that starts a process
 //! - [`routes`]: the address the proxy calls IPv6 applications from, and TPROXY's routing

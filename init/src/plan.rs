@@ -2,7 +2,7 @@
 //!
 //! The rules decide as those of istio-iptables do, its oddities included, because users' annotations rely on them.
 //! Both families share the chains; where IPv6 is off, the table sees none of it.
-//! The chains that redirect see the first packet of a connection only, so replies never meet them.
+//! The chains that redirect see the first packet of a connection only, so replies never pass them.
 
 use crate::intent::{Intent, Ipv6};
 use crate::rules::{Action, Chain, Match, Rule, RuleSet, TableFamily};
@@ -52,8 +52,8 @@ fn family(intent: &Intent) -> TableFamily {
 }
 
 impl Chain {
-    /// Drops the rules that no packet reaches, since a rule before them that asks for less ends the walk: mostly those of
-    /// istio-iptables for groups, behind a rule of its own that leaves all of the loopback interface alone.
+    /// Drops the rules that no packet reaches, since a rule before them with fewer conditions ends the walk: mostly
+    /// those of istio-iptables for groups, behind a rule of its own that leaves all of the loopback interface alone.
     fn forget_unreached(&mut self) {
         let mut kept: Vec<Rule> = Vec::with_capacity(self.rules.len());
         for rule in self.rules.drain(..) {

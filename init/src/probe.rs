@@ -1,14 +1,14 @@
 //! Real connections through the redirect: an application's, the proxy's to its own pod, and the proxy's to elsewhere.
 //!
-//! The kernel tells owners apart by the file system uid and gid of the thread that makes a socket. Those can be changed
-//! for one thread and back, so no process is started and root can speak for anybody. Without the right to, only
+//! The kernel identifies owners by the file system uid and gid of the thread that makes a socket. Those can be changed
+//! for one thread and back, so no process is started and root can make connections of any owner. Without the right to, only
 //! connections of the own uid are made.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Instant;
 
-use crate::explain::{Fate, Origin, Packet, explain};
+use crate::explain::{Origin, Packet, Verdict, explain};
 use crate::intent::{Dns, Groups, Intent, Ipv6};
 use crate::plan::{DNS_LISTENER, PASS_THROUGH};
 use crate::rules::{Protocol, RuleSet};
@@ -26,7 +26,7 @@ mod trouble;
 /// One connection, and whether it ended where it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// Whose connection it was and where it should have gone.
+    /// The connection's owner and where it should have gone.
     pub subject: String,
     /// How it went.
     pub outcome: Outcome,
@@ -35,7 +35,7 @@ pub struct Check {
 /// How a connection went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// As the rules say.
+    /// As the rules require.
     Passed,
     /// It could not be made here; why.
     Skipped(String),
@@ -45,7 +45,7 @@ pub enum Outcome {
 
 /// Makes the connections. At least one is listed, be it as skipped.
 pub fn probe(intent: &Intent, rules: &RuleSet, addresses: &[IpAddr]) -> Vec<Check> {
-    let end = Instant::now() + intent.means.probe_timeout;
+    let end = Instant::now() + intent.settings.probe_timeout;
     let mut checks = Vec::new();
     for family in [Family::Ipv4, Family::Ipv6] {
         let has_address = addresses
@@ -100,7 +100,7 @@ impl Family {
         }
     }
 
-    /// An address reserved for documentation, where nobody is.
+    /// An address reserved for documentation, which no host has.
     fn nowhere(self) -> IpAddr {
         match self {
             Self::Ipv4 => Ipv4Addr::new(192, 0, 2, 2).into(),
@@ -119,8 +119,8 @@ struct Probe<'a> {
 impl Probe<'_> {
     fn run(&self, checks: &mut Vec<Check>) {
         let proxy = self.proxy();
-        let itself = SocketAddr::new(self.family.itself(), self.intent.means.probe_port);
-        if let Fate::Proxy(port) = self.fate(&proxy, itself, Protocol::Tcp) {
+        let itself = SocketAddr::new(self.family.itself(), self.intent.settings.probe_port);
+        if let Verdict::Proxy(port) = self.verdict(&proxy, itself, Protocol::Tcp) {
             let subject =
                 format!("the proxy ({proxy}) to its own pod, {itself}, goes to port {port}");
             let from = Some(self.family.localhost());
@@ -184,14 +184,14 @@ impl Probe<'_> {
 
     /// Whose connections are captured on the way to where; one for each kind of destination.
     fn applications(&self) -> Vec<(Owner, SocketAddr)> {
-        let found = self.destinations().into_iter().filter_map(|destination| {
-            let captured = Fate::Proxy(self.intent.outbound_port);
+        let destinations = self.destinations().into_iter().filter_map(|destination| {
+            let captured = Verdict::Proxy(self.intent.outbound_port);
             let mut owners = self.ordinary().into_iter();
             let owner =
-                owners.find(|owner| self.fate(owner, destination, Protocol::Tcp) == captured)?;
+                owners.find(|owner| self.verdict(owner, destination, Protocol::Tcp) == captured)?;
             Some((owner, destination))
         });
-        found.take(DESTINATIONS_MAX).collect()
+        destinations.take(DESTINATIONS_MAX).collect()
     }
 
     /// Owners that may be those of an application, ourselves first.
@@ -211,10 +211,10 @@ impl Probe<'_> {
         pairs.collect()
     }
 
-    /// An address where nobody is, and one in each of the captured ranges.
+    /// An address that no host has, and one in each of the captured ranges.
     fn destinations(&self) -> Vec<SocketAddr> {
         let include = &self.intent.outbound.include;
-        let port = self.intent.means.probe_port;
+        let port = self.intent.settings.probe_port;
         let mut addresses = vec![self.family.nowhere()];
         match self.family {
             Family::Ipv4 => addresses.extend(
@@ -240,7 +240,7 @@ impl Probe<'_> {
         elsewhere.chain(included).collect()
     }
 
-    fn fate(&self, owner: &Owner, destination: SocketAddr, protocol: Protocol) -> Fate {
+    fn verdict(&self, owner: &Owner, destination: SocketAddr, protocol: Protocol) -> Verdict {
         let address = destination.ip();
         let is_local = address.is_loopback() || address == self.family.itself();
         let packet = Packet {
@@ -254,7 +254,7 @@ impl Probe<'_> {
             port: destination.port(),
             is_for_this_host: is_local,
         };
-        explain(self.rules, &packet).fate
+        explain(self.rules, &packet).verdict
     }
 
     /// Whether a connection comes out at a listener.
@@ -269,14 +269,14 @@ impl Probe<'_> {
         listener.receives(&socket, destination, self.end)
     }
 
-    /// Begins a connection of the proxy that must not come back. Where a proxy is running, nobody could tell.
+    /// Begins a connection of the proxy that must not come back. Where a proxy is running, this cannot be checked.
     fn elsewhere(
         &self,
         listener: &Listener,
         proxy: &Owner,
         destination: SocketAddr,
     ) -> Option<Result<Connecting, Trouble>> {
-        let is_direct = self.fate(proxy, destination, Protocol::Tcp) == Fate::Untouched;
+        let is_direct = self.verdict(proxy, destination, Protocol::Tcp) == Verdict::Untouched;
         (is_direct && listener.is_own()).then(|| proxy.tcp(None, destination))
     }
 
@@ -294,23 +294,24 @@ impl Probe<'_> {
         let Some(server) = server.map(|server| SocketAddr::new(server, 53)) else {
             return;
         };
-        let captured = Fate::Proxy(DNS_LISTENER);
+        let captured = Verdict::Proxy(DNS_LISTENER);
         let owners = self.ordinary();
         let mut owners = owners.iter();
-        let Some(owner) = owners.find(|owner| self.fate(owner, server, Protocol::Udp) == captured)
+        let Some(owner) =
+            owners.find(|owner| self.verdict(owner, server, Protocol::Udp) == captured)
         else {
             return;
         };
         let subject = format!(
             "a DNS question of an application ({owner}) to {server} goes to port {DNS_LISTENER}"
         );
-        let asked = DnsListener::bind(self.family.localhost()).and_then(|listener| {
+        let answer = DnsListener::bind(self.family.localhost()).and_then(|listener| {
             let socket = owner.udp(server)?;
             listener.receives(&socket, self.end)
         });
         checks.push(Check {
             subject,
-            outcome: asked.into(),
+            outcome: answer.into(),
         });
     }
 }

@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::intent::Binary;
 use crate::render::iptables::{Table, tables};
 use crate::rules::{Family, RuleSet};
-use crate::stale_rules::{Leftovers, stale_rules};
+use crate::stale_rules::{StaleRules, stale_rules};
 
 /// Why iptables could not do it.
 #[derive(Debug, Error)]
@@ -29,12 +29,12 @@ pub enum Failure {
         error: io::Error,
     },
     /// A program refused.
-    #[error("{program} failed: {words}")]
+    #[error("{program} failed: {stderr}")]
     Refused {
         /// Its name.
         program: String,
-        /// What it said.
-        words: String,
+        /// Its standard error.
+        stderr: String,
     },
     /// A program failed, and what others had done before it was undone.
     #[error("{failure}; {}", undone(troubles))]
@@ -66,7 +66,7 @@ pub struct Iptables {
 }
 
 impl Iptables {
-    /// Finds the variant that works: the one asked for, or legacy where it has tables already, or any.
+    /// Finds the variant that works: the chosen one, or legacy where it has tables already, or any.
     ///
     /// # Errors
     /// When none works.
@@ -93,7 +93,7 @@ impl Iptables {
 
     /// Whether it makes nf_tables rules rather than legacy ones.
     pub fn is_of_nftables(&self) -> bool {
-        // Programs without a suffix say in brackets what they are, unless they are older than nf_tables.
+        // Programs without a suffix print their variant in brackets, unless they are older than nf_tables.
         self.stem.ends_with("-nft")
             || !self.stem.ends_with("-legacy")
                 && run(&self.stem, &["--version"], "")
@@ -127,9 +127,9 @@ impl Iptables {
             return Ok(());
         }
         self.restore(|name| {
-            let of = |found: &[Leftovers]| found.iter().position(|table| table.table == name);
-            let removal = of(&now).map(|place| now[place].removal());
-            let revival = of(&before).map(|place| before[place].revival());
+            let of = |tables: &[StaleRules]| tables.iter().position(|table| table.table == name);
+            let removal = of(&now).map(|index| now[index].removal());
+            let revival = of(&before).map(|index| before[index].revival());
             removal.unwrap_or_default() + &revival.unwrap_or_default()
         })
     }
@@ -138,16 +138,16 @@ impl Iptables {
     pub fn differences(&self, rules: &RuleSet, family: Family) -> Vec<String> {
         let mut differences = Vec::new();
         for table in tables(rules, family) {
-            let found: Vec<&str> = lines(&self.saved, table.name);
-            let wanted: Vec<&str> = table.lines().collect();
-            // Which of two chains is listed first says nothing, so only lines are compared, and their order in a chain.
-            for chain in chains(&wanted).iter().chain(&chains(&found)) {
+            let present: Vec<&str> = lines(&self.saved, table.name);
+            let expected: Vec<&str> = table.lines().collect();
+            // The order of chains has no meaning, so only lines are compared, and their order in a chain.
+            for chain in chains(&expected).iter().chain(&chains(&present)) {
                 let of_chain = |lines: &[&str]| -> Vec<String> {
                     let lines = lines.iter().filter(|line| chain_of(line) == *chain);
                     lines.map(|line| (*line).to_owned()).collect()
                 };
                 let difference = format!("chain {chain} of table {} of {}", table.name, self.stem);
-                if of_chain(&wanted) != of_chain(&found) && !differences.contains(&difference) {
+                if of_chain(&expected) != of_chain(&present) && !differences.contains(&difference) {
                     differences.push(difference);
                 }
             }
@@ -156,12 +156,12 @@ impl Iptables {
     }
 
     /// The chains of ours and of istio-init that were there when it was found.
-    pub fn left_over(&self) -> Vec<String> {
+    pub fn stale_chains(&self) -> Vec<String> {
         self.chains_that(|_| true)
     }
 
     /// Those of istio-init.
-    pub fn left_by_istio(&self) -> Vec<String> {
+    pub fn istio_chains(&self) -> Vec<String> {
         self.chains_that(|chain| chain.starts_with("ISTIO_"))
     }
 
@@ -178,12 +178,12 @@ impl Iptables {
         names
     }
 
-    fn load(&self, wanted: &[Table]) -> Result<Vec<String>, Failure> {
+    fn load(&self, tables: &[Table]) -> Result<Vec<String>, Failure> {
         let stale_rules = stale_rules(&self.saved);
         self.restore(|name| {
             let old = stale_rules.iter().find(|table| table.table == name);
-            let mut part = old.map(Leftovers::removal).unwrap_or_default();
-            if let Some(new) = wanted.iter().find(|table| table.name == name) {
+            let mut part = old.map(StaleRules::removal).unwrap_or_default();
+            if let Some(new) = tables.iter().find(|table| table.name == name) {
                 for chain in new.chain_names() {
                     part.push_str(&format!(":{chain} - [0:0]\n"));
                 }
@@ -220,7 +220,7 @@ impl Iptables {
     }
 }
 
-/// The families, of these, for which somebody has made legacy tables in this network namespace.
+/// The families, of these, for which there are legacy tables in this network namespace.
 pub fn with_legacy_tables(families: &[Family]) -> Vec<Family> {
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
     // Finding the folder takes the kernel longer than all the rest of the question.
@@ -232,7 +232,7 @@ pub fn with_legacy_tables(families: &[Family]) -> Vec<Family> {
             Family::Ipv4 => "ip_tables_names",
             Family::Ipv6 => "ip6_tables_names",
         };
-        // The file has no size to ask for, and whether there is anything in it says enough.
+        // The file has no size to ask for, and it is enough to know whether it is empty.
         openat(&folder, name, flags, Mode::empty())
             .and_then(|names| read(names, &mut [0; 1]))
             .is_ok_and(|length| length > 0)
@@ -281,7 +281,7 @@ fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, Failure
         .spawn()
         .map_err(unusable)?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A program that reads nothing says why it ends.
+        // A program that reads nothing prints why it ends.
         let _ = stdin.write_all(input.as_bytes());
     }
     let output = child.wait_with_output().map_err(unusable)?;
@@ -290,6 +290,6 @@ fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, Failure
     }
     Err(Failure::Refused {
         program: program.to_owned(),
-        words: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
     })
 }

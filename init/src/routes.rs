@@ -20,16 +20,16 @@ use crate::rules::Family;
 /// # Errors
 /// When the kernel does not list them.
 pub fn addresses(kernel: &mut Socket) -> Result<Vec<Address>, Refusal> {
-    let mut found = Vec::new();
+    let mut addresses = Vec::new();
     for family in FAMILIES {
         let listed = kernel.list(&address::list(family))?;
         let read = listed
             .iter()
             .filter_map(|(_, payload)| address::read(payload));
-        // Asked for a family that it does not know, the kernel tells all others.
-        found.extend(read.filter(|read| read.address.is_ipv4() == (family == Family::Ipv4)));
+        // For an unknown family the kernel lists all others.
+        addresses.extend(read.filter(|read| read.address.is_ipv4() == (family == Family::Ipv4)));
     }
-    Ok(found)
+    Ok(addresses)
 }
 
 const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
@@ -67,34 +67,34 @@ pub struct Routing {
     pub routes: Vec<LocalRoute>,
 }
 
-/// What the kernel says of a rule or route that is not there.
+/// The kernel's errors for a rule or route that is not there.
 const GONE: [Errno; 2] = [Errno::ENOENT, Errno::ESRCH];
 
 /// A mark and the table it is sent to.
 pub type Mark = (u32, u32);
 
-/// What istio-init marks with and where it sends that, unless it is told otherwise.
+/// The default mark of istio-init, and the table that it is sent to.
 pub const ISTIO: Mark = (1337, 133);
 
 impl Routing {
     /// What an intent needs.
-    pub fn wanted(intent: &Intent) -> Self {
-        let mut wanted = Self::default();
+    pub fn desired(intent: &Intent) -> Self {
+        let mut desired = Self::default();
         // Without a captured port nothing is marked.
         let (Mode::Tproxy { mark, table }, true) = (intent.mode, intent.captures_inbound()) else {
-            return wanted;
+            return desired;
         };
         for family in FAMILIES {
             if family == Family::Ipv4 || intent.ipv6 == Ipv6::On {
-                wanted.rules.push(PolicyRule {
+                desired.rules.push(PolicyRule {
                     family,
                     mark,
                     table,
                 });
-                wanted.routes.push(LocalRoute { family, table });
+                desired.routes.push(LocalRoute { family, table });
             }
         }
-        wanted
+        desired
     }
 
     /// Makes the kernel have these beside what is present.
@@ -102,7 +102,7 @@ impl Routing {
     /// # Errors
     /// When it refuses.
     pub fn add(&self, kernel: &mut Socket, present: &Present) -> Result<(), Refusal> {
-        // A route comes before the rule, so that no packet meets an empty table.
+        // A route comes before the rule, so that no packet is looked up in an empty table.
         for route in &self.routes {
             if !present.has_route(route) {
                 change(kernel, &route.adding(), &[])?;
@@ -181,8 +181,8 @@ pub struct Present {
 }
 
 impl Present {
-    /// Asks the kernel. Rules and routes that istio-init may have made are told by the marks and tables of `marks`, and
-    /// by doing nothing else.
+    /// Reads from the kernel. Rules and routes that istio-init may have made are recognized by the marks and tables of
+    /// `marks`, and by having no other condition or effect.
     ///
     /// # Errors
     /// When it does not list.
@@ -192,8 +192,8 @@ impl Present {
         Ok(present)
     }
 
-    /// As [`Self::read`], for somebody who wants none of it: a route to which no rule leads does nothing, so without a rule
-    /// nobody looks for routes.
+    /// As [`Self::read`], where none is needed: a route to which no rule leads has no effect, so without a rule
+    /// routes are not read.
     ///
     /// # Errors
     /// When it does not list.
@@ -242,16 +242,16 @@ impl Present {
         }
     }
 
-    fn has_rule(&self, wanted: &PolicyRule) -> bool {
+    fn has_rule(&self, desired: &PolicyRule) -> bool {
         self.rules
             .iter()
-            .any(|rule| rule.is_own() && rule.item == *wanted)
+            .any(|rule| rule.is_own() && rule.item == *desired)
     }
 
-    fn has_route(&self, wanted: &LocalRoute) -> bool {
+    fn has_route(&self, desired: &LocalRoute) -> bool {
         self.routes
             .iter()
-            .any(|route| route.is_own() && route.item == *wanted)
+            .any(|route| route.is_own() && route.item == *desired)
     }
 }
 

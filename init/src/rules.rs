@@ -4,7 +4,7 @@
 
 mod reason;
 mod rule_set;
-mod words;
+mod names;
 
 pub use crate::rules::reason::Reason;
 pub use crate::rules::rule_set::*;

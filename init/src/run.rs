@@ -24,7 +24,7 @@ use crate::routes::{self, Mark, Routing};
 use crate::rules::{Protocol, RuleSet};
 use crate::verify;
 
-/// Does what the process's command line asks for, and gives the exit code that `--help` explains.
+/// Runs the command of the process's command line, and returns the exit code that `--help` explains.
 pub fn run() -> ExitCode {
     let result = match Request::from_process() {
         Ok(Request::Version) => print(&format!("egret-init {}", env!("CARGO_PKG_VERSION"))),
@@ -33,7 +33,7 @@ pub fn run() -> ExitCode {
         Ok(Request::Verify(flags)) => verify(&flags),
         Ok(Request::Explain(flags, question)) => explain_packet(&flags, &question),
         Err(usage) => {
-            // clap writes help to stdout and errors to stderr; when even that fails there is nobody to tell.
+            // clap writes help to stdout and errors to stderr; when even that fails the error cannot be reported.
             let _ = usage.print();
             return if usage.use_stderr() {
                 ExitCode::from(WRONG_USAGE)
@@ -62,7 +62,7 @@ const INVALID: u8 = 126;
 /// Why there is nothing more to do.
 struct Stop {
     code: u8,
-    /// The lines that tell a user what went wrong.
+    /// The lines that report what went wrong.
     lines: Vec<String>,
 }
 
@@ -94,7 +94,7 @@ impl From<ApplyError> for Stop {
     }
 }
 
-/// What the flags want, where they want it.
+/// The intent of the flags and its rules, with the state of the network namespace that they are for.
 struct DesiredState {
     intent: Intent,
     rules: RuleSet,
@@ -122,16 +122,16 @@ impl DesiredState {
             Accounts::default()
         };
         let resolv_conf = flags.redirect_dns.then(|| fs::read("/etc/resolv.conf"));
-        let surroundings = HostFacts {
+        let host = HostFacts {
             accounts,
             addresses: addresses.clone(),
             resolv_conf: resolv_conf
                 .and_then(Result::ok)
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
         };
-        let intent = Intent::new(flags, &surroundings).map_err(|faults| Stop {
+        let intent = Intent::new(flags, &host).map_err(|problems| Stop {
             code: FAILED,
-            lines: faults.iter().map(ToString::to_string).collect(),
+            lines: problems.iter().map(ToString::to_string).collect(),
         })?;
         let rules = plan(&intent);
         Ok(Self {
@@ -159,7 +159,7 @@ fn apply(flags: &Flags) -> Result<(), Stop> {
     if flags.skip_rule_apply {
         say("egret-init: nothing applied (--skip-rule-apply)");
     } else {
-        let besides = ApplyOptions {
+        let options = ApplyOptions {
             has_pass_through: desired.has_pass_through,
             force: flags.force_apply,
             marks: marks(flags),
@@ -168,9 +168,9 @@ fn apply(flags: &Flags) -> Result<(), Stop> {
             &mut desired.route,
             &desired.intent,
             &desired.rules,
-            &besides,
+            &options,
         )?;
-        tell(&done.removed, &done.warnings);
+        report(&done.removed, &done.warnings);
         let how = match (done.was_there, done.backend) {
             (true, _) => "are in place already",
             (false, Backend::Iptables) => "applied through iptables",
@@ -200,31 +200,31 @@ fn names_anybody(flags: &Flags) -> bool {
     flags.proxy_uid.is_empty() || owners.iter().any(|owners| owners.bytes().any(is_name))
 }
 
-/// What istio-init may have marked with before: its own default, and what the flags say, whether they are good or not.
+/// What istio-init may have marked with before: its own default, and the values of the flags, valid or not.
 fn marks(flags: &Flags) -> Vec<Mark> {
     let number = |text: &str| match text.strip_prefix("0x") {
         Some(digits) => u32::from_str_radix(digits, 16).ok(),
         None => text.parse().ok(),
     };
-    let asked = number(&flags.tproxy_mark).zip(number(&flags.tproxy_route_table));
+    let from_flags = number(&flags.tproxy_mark).zip(number(&flags.tproxy_route_table));
     // The kernel's own tables hold routes of others.
-    let asked = asked.filter(|(_, table)| !(253..=255).contains(table));
-    [routes::ISTIO].into_iter().chain(asked).collect()
+    let from_flags = from_flags.filter(|(_, table)| !(253..=255).contains(table));
+    [routes::ISTIO].into_iter().chain(from_flags).collect()
 }
 
 fn dry_run(flags: &Flags, intent: &Intent, rules: &RuleSet) -> Result<(), Stop> {
-    let mut text = match intent.means.output {
+    let mut text = match intent.settings.output {
         Output::Nft => render::nftables::render(rules),
         Output::Iptables => render::iptables::render(rules),
     };
-    let mut besides = Routing::wanted(intent).commands();
+    let mut commands = Routing::desired(intent).commands();
     if intent.ipv6 == Ipv6::On {
-        besides.push(format!(
+        commands.push(format!(
             "ip -6 addr add {}/128 dev lo nodad",
             PASS_THROUGH.1
         ));
     }
-    for command in besides {
+    for command in commands {
         text.push_str(&format!("# besides: {command}\n"));
     }
     if !flags.dry_run_file.is_empty() {
@@ -246,7 +246,7 @@ fn clean_up(flags: &Flags) -> Result<(), Stop> {
     if flags.dry_run {
         return print(render::nftables::removal().trim_end());
     }
-    // Flags that describe rules say nothing about those to remove, so bad values in them are no fault here.
+    // Flags that describe rules do not select those to remove, so bad values in them are no problem here.
     let binary = match flags.force_iptables_binary.as_str() {
         "legacy" => Some(crate::intent::Binary::Legacy),
         "nft" => Some(crate::intent::Binary::Nft),
@@ -254,7 +254,7 @@ fn clean_up(flags: &Flags) -> Result<(), Stop> {
     };
     let mut route = Socket::open(Subsystem::Route)?;
     let done = apply::clean_up(&mut route, binary, &marks(flags))?;
-    tell(&done.removed, &done.warnings);
+    report(&done.removed, &done.warnings);
     say("egret-init: all rules removed");
     Ok(())
 }
@@ -359,7 +359,7 @@ fn enter(path: &str) -> Result<(), Stop> {
     setns(file, CloneFlags::CLONE_NEWNET).map_err(|errno| failed(&errno))
 }
 
-fn tell(removed: &[String], warnings: &[String]) {
+fn report(removed: &[String], warnings: &[String]) {
     // Our own rules in iptables' tables are replaced like any others.
     for name in removed.iter().filter(|name| !name.contains("EGRET_")) {
         say(&format!(
@@ -371,12 +371,12 @@ fn tell(removed: &[String], warnings: &[String]) {
     }
 }
 
-/// Writes what was asked for.
+/// Writes the output of a command.
 fn print(text: &str) -> Result<(), Stop> {
     write_lines(text).map_err(|error| Stop::new(FAILED, format!("cannot write to stdout: {error}")))
 }
 
-/// Tells what was done. A closed output must not make it look undone.
+/// Reports what was done. A closed output must not turn success into failure.
 fn say(text: &str) {
     let _ = write_lines(text);
 }

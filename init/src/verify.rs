@@ -1,4 +1,4 @@
-//! Whether the machine is as the flags want it: the rules read back, and connections made.
+//! Whether the machine has the rules of the flags: the rules are read back, and connections are made.
 
 use crate::intent::{Backend, Binary, Intent, Ipv6};
 use crate::netlink::address::{Address, LOOPBACK};
@@ -11,16 +11,16 @@ use crate::programs::{Iptables, with_legacy_tables};
 use crate::routes::{self, Mark, Present, Routing};
 use crate::rules::{Family, RuleSet, TABLE, TableFamily};
 
-/// How the machine's state differs from what an intent wants.
+/// How the machine's state differs from an intent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Drift {
     /// What differs, one line each.
     pub differences: Vec<String>,
-    /// Where nobody could look.
+    /// What could not be compared.
     pub warnings: Vec<String>,
 }
 
-/// Compares the machine's state with what an intent wants.
+/// Compares the machine's state with an intent.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -30,7 +30,7 @@ pub fn drift(
     rules: &RuleSet,
     marks: &[Mark],
 ) -> Result<Drift, Refusal> {
-    let mut drift = match intent.means.backend {
+    let mut drift = match intent.settings.backend {
         Backend::Nftables => in_nftables(rules)?,
         Backend::Iptables => in_iptables(intent, rules)?,
         Backend::Auto => match in_nftables(rules) {
@@ -49,14 +49,14 @@ pub fn drift(
             PASS_THROUGH.1
         ));
     }
-    let wanted = Routing::wanted(intent);
+    let desired = Routing::desired(intent);
     let present = Present::read(route, marks)?.routing();
-    if wanted != present {
-        let (wanted, present) = (wanted.commands(), present.commands());
-        for missing in wanted.iter().filter(|command| !present.contains(command)) {
+    if desired != present {
+        let (desired, present) = (desired.commands(), present.commands());
+        for missing in desired.iter().filter(|command| !present.contains(command)) {
             differences.push(format!("missing: {missing}"));
         }
-        for extra in present.iter().filter(|command| !wanted.contains(command)) {
+        for extra in present.iter().filter(|command| !desired.contains(command)) {
             differences.push(format!("not expected: {extra}"));
         }
     }
@@ -70,8 +70,8 @@ fn in_nftables(rules: &RuleSet) -> Result<Drift, Refusal> {
     let mut kernel = Socket::open(Subsystem::Netfilter)?;
     drift.differences = comparison::differences(&mut kernel, rules)?;
     // Whoever comes first to a packet decides it.
-    drift.left_in_nftables(&mut kernel, &FAMILIES, Some(rules.family))?;
-    drift.left_in_legacy(&FAMILIES);
+    drift.stale_in_nftables(&mut kernel, &FAMILIES, Some(rules.family))?;
+    drift.stale_in_legacy(&FAMILIES);
     Ok(drift)
 }
 
@@ -79,7 +79,7 @@ fn in_iptables(intent: &Intent, rules: &RuleSet) -> Result<Drift, Refusal> {
     let mut drift = Drift::default();
     let mut legacy = Vec::new();
     for family in FAMILIES {
-        let iptables = match Iptables::find(family, intent.means.binary) {
+        let iptables = match Iptables::find(family, intent.settings.binary) {
             Ok(iptables) => iptables,
             Err(error) if family == Family::Ipv4 => {
                 drift.differences.push(error.to_string());
@@ -90,15 +90,15 @@ fn in_iptables(intent: &Intent, rules: &RuleSet) -> Result<Drift, Refusal> {
         drift
             .differences
             .extend(iptables.differences(rules, family));
-        drift.not_wanted(iptables.left_by_istio());
+        drift.unexpected(iptables.istio_chains());
         if iptables.is_of_nftables() {
-            drift.left_in_legacy(&[family]);
+            drift.stale_in_legacy(&[family]);
         } else {
             legacy.push(family);
         }
     }
     let left = Socket::open(Subsystem::Netfilter)
-        .and_then(|mut kernel| drift.left_in_nftables(&mut kernel, &legacy, None));
+        .and_then(|mut kernel| drift.stale_in_nftables(&mut kernel, &legacy, None));
     match left {
         Err(refusal) if refusal.is_lack() => Ok(drift),
         left => left.map(|()| drift),
@@ -106,34 +106,34 @@ fn in_iptables(intent: &Intent, rules: &RuleSet) -> Result<Drift, Refusal> {
 }
 
 impl Drift {
-    fn not_wanted(&mut self, names: impl IntoIterator<Item = String>) {
+    fn unexpected(&mut self, names: impl IntoIterator<Item = String>) {
         let lines = names
             .into_iter()
             .map(|name| format!("not expected: {name}"));
         self.differences.extend(lines);
     }
 
-    /// Notes what is left over in nf_tables: tables of ours but for the one of the wanted family, and what iptables made
+    /// Notes what is left over in nf_tables: tables of ours but for the one of the expected family, and what iptables made
     /// there for these families.
-    fn left_in_nftables(
+    fn stale_in_nftables(
         &mut self,
         kernel: &mut Socket,
         families: &[Family],
-        wanted: Option<TableFamily>,
+        expected: Option<TableFamily>,
     ) -> Result<(), Refusal> {
-        let found = stale_rules(kernel, families)?;
-        let tables = found.own_tables.iter();
-        let tables = tables.filter(|family| Some(**family) != wanted);
-        self.not_wanted(tables.map(|family| format!("table {family} {TABLE}")));
-        self.not_wanted(found.names);
+        let stale = stale_rules(kernel, families)?;
+        let tables = stale.own_tables.iter();
+        let tables = tables.filter(|family| Some(**family) != expected);
+        self.unexpected(tables.map(|family| format!("table {family} {TABLE}")));
+        self.unexpected(stale.names);
         Ok(())
     }
 
     /// Notes what is left over in legacy tables of these families. A program starts only where there are such tables.
-    fn left_in_legacy(&mut self, families: &[Family]) {
+    fn stale_in_legacy(&mut self, families: &[Family]) {
         for family in with_legacy_tables(families) {
             match Iptables::find(family, Some(Binary::Legacy)) {
-                Ok(iptables) => self.not_wanted(iptables.left_over()),
+                Ok(iptables) => self.unexpected(iptables.stale_chains()),
                 Err(failure) => self.warnings.push(format!(
                     "there are legacy iptables tables that are not compared: {failure}"
                 )),

@@ -125,10 +125,15 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
     let access_log = Arc::new(AccessLog::new(settings.access_log_reasons));
     let sinks: [Arc<dyn Sink>; 2] = [access_log.clone(), Arc::new(OverloadWarning::default())];
     let current = Arc::new(Current::new(snapshot));
-    let metrics = Metrics::new(
+    let (bounds, wrong) = &settings.histogram_bounds;
+    if let Some(wrong) = wrong {
+        error!("{wrong}");
+    }
+    let metrics = Metrics::with_bounds(
         settings.workload.mode,
         Identity::of(&settings.workload, &settings.surroundings),
         Arc::clone(&current),
+        bounds,
     );
     let destinations = Destinations::new(Arc::clone(&current));
     let shared_clusters = Arc::<SharedClusterStates>::default();

@@ -1,4 +1,4 @@
-//! Requests that are refused for what they are, whatever the configuration says.
+//! Requests that are refused under any configuration.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub enum BadRequestKind {
     NoHost,
     /// Its path has no regular form.
     Path,
-    /// It asks for an upgrade that is not offered.
+    /// Its upgrade is not offered.
     Upgrade,
     /// Its header block is too large (RFC 6585, 5: 431).
     TooLarge,

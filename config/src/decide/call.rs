@@ -12,7 +12,7 @@ pub struct Arrival {
     pub client: ClientAddress,
     /// The one that is decided by: the original destination on a sidecar, the gateway's own address on a gateway.
     pub original_dst: OriginalDestination,
-    /// The one that peers and reports are told. Behind a PROXY header it is another than the gateway's own.
+    /// The one that upstreams and reports get. Behind a PROXY header it is another than the gateway's own.
     pub local: LocalAddress,
 }
 
@@ -36,7 +36,7 @@ pub enum Layer {
     Tls(ClientHello),
     /// Something else.
     Opaque,
-    /// Nothing yet, for as long as the snapshot says to wait: the server may speak first.
+    /// Nothing yet, for as long as the snapshot's wait: the server may send first.
     Silent,
 }
 
@@ -45,11 +45,11 @@ pub enum Layer {
 pub enum HttpVersion {
     /// HTTP/1.0 or 1.1.
     Http1,
-    /// HTTP/2 (its preface was seen, or ALPN chose it).
+    /// HTTP/2 (by its preface or ALPN).
     Http2,
 }
 
-/// What a ClientHello says, in the clear.
+/// The plaintext fields of a ClientHello.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientHello {
     /// Server name, lower case.

@@ -175,7 +175,7 @@ pub(crate) fn original_of(
             let to = SocketAddr::new(to.ip(), port);
             original(snapshot, OriginalDestination(to))
         }
-        // A gateway does not know where the client wanted to go.
+        // A gateway has no original destination.
         Mode::Gateway => None,
     }
 }

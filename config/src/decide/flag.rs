@@ -76,7 +76,7 @@ impl Flag {
         Self::TABLE[self as usize].2
     }
 
-    /// The flag in Envoy's bit set, by which expressions know it.
+    /// The flag in Envoy's bit set, which expressions use.
     pub const fn bit(self) -> u64 {
         1 << Self::TABLE[self as usize].3
     }

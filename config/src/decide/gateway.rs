@@ -36,7 +36,7 @@ pub(crate) fn connection<'s>(
             .find(call.arrival.original_dst.ip(), wire(call.layer))
     {
         trail.chain = Some(&chain.origin);
-        return tls(snapshot, &chain.act, hello, trail, dice);
+        return tls(snapshot, &chain.action, hello, trail, dice);
     }
     let http = listener.http.is_some();
     match (&listener.tcp, call.layer) {
@@ -56,7 +56,7 @@ pub(crate) fn connection<'s>(
             .find(call.arrival.original_dst.ip(), wire(layer))
         {
             // Rules for every server name do not ask whether there is one.
-            Some(chain) if let TlsAction::Pass(route) = &chain.act => {
+            Some(chain) if let TlsAction::Pass(route) = &chain.action => {
                 trail.chain = Some(&chain.origin);
                 forward(route, trail, dice)
             }
@@ -98,12 +98,12 @@ pub(crate) fn request<'s>(
 /// What happens to a TLS connection that a chain took.
 fn tls<'s>(
     snapshot: &'s Snapshot,
-    act: &'s TlsAction,
+    action: &'s TlsAction,
     hello: &ClientHello,
     mut trail: Trail<'s>,
     dice: Dice<'_>,
 ) -> ConnectionDecision<'s> {
-    let (tls, server, inside) = match act {
+    let (tls, server, inside) = match action {
         TlsAction::Pass(route) => return forward(route, trail, dice),
         TlsAction::Http { tls, server, table } => (tls, server, Inside::Http(table.name.clone())),
         TlsAction::Stream { tls, server, .. } => (tls, server, Inside::Bytes),
@@ -144,11 +144,11 @@ fn inside<'s>(
     let same = |server: &crate::model::gateway::Server| {
         server.port_name == terminated.server.port_name && server.hosts == terminated.server.hosts
     };
-    let found = listener.tls.iter().find_map(|chain| match &chain.act {
+    let chain_and_route = listener.tls.iter().find_map(|chain| match &chain.action {
         TlsAction::Stream { server, route, .. } if same(server) => Some((chain, route)),
         _ => None,
     });
-    match found {
+    match chain_and_route {
         Some((chain, route)) => {
             trail.chain = Some(&chain.origin);
             forward(route, trail, dice)

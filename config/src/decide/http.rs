@@ -67,9 +67,9 @@ pub(crate) fn decide<'s>(
         headers: call.headers,
     };
     for rule in &host.rules {
-        let missed = |wanted: &&'s Condition| !wanted.holds(&head);
-        match rule.conditions.iter().find(missed) {
-            None => return act(snapshot, rule, call, trail, dice),
+        let is_unmet = |condition: &&'s Condition| !condition.holds(&head);
+        match rule.conditions.iter().find(is_unmet) {
+            None => return perform(snapshot, rule, call, trail, dice),
             Some(why) => trail.tried.push(Tried {
                 rule: &rule.origin,
                 why,
@@ -79,7 +79,7 @@ pub(crate) fn decide<'s>(
     RequestDecision::refused(Refusal::NoRoute, None, trail)
 }
 
-fn act<'s>(
+fn perform<'s>(
     snapshot: &'s Snapshot,
     rule: &'s Rule,
     call: &Request<'_>,

@@ -26,7 +26,7 @@ pub struct LocalReply {
     pub grpc_status: GrpcStatus,
     /// The reason code, in the header `x-egret-verdict`.
     pub code: &'static str,
-    /// The body: Envoy's text where Envoy has one. It contains nothing that the caller may not know.
+    /// The body: Envoy's text where Envoy has one. It contains nothing that is not meant for the client.
     pub body: &'static str,
     /// Whether the connection ends after the response, since what follows may be no request.
     pub closes: bool,

@@ -1,5 +1,5 @@
 //! Makes of an HTTP request head what may be decided and sent on: one host, a regular path, no headers of the hop, what
-//! the client may say about itself. Whoever decides requests normalizes them here first.
+//! the client may send about itself. Requests are normalized here before they are decided.
 
 pub mod downstream;
 pub mod forwarded;
@@ -65,10 +65,10 @@ pub fn normalize(
     } = target;
     hop::strip_request(&mut parts.headers);
     if snapshot.mesh.proxy_headers.request_id
-        && let Entry::Vacant(place) = parts.headers.entry(REQUEST_ID)
+        && let Entry::Vacant(entry) = parts.headers.entry(REQUEST_ID)
         && let Some(id) = request_id()
     {
-        place.insert(id);
+        entry.insert(id);
     }
     forward_client(&mut parts, downstream, snapshot);
     Ok(NormalizedRequest {
@@ -79,14 +79,14 @@ pub fn normalize(
     })
 }
 
-/// What a request head asks for.
+/// The target of a request head.
 struct Target {
     authority: HeaderValue,
     path: PathAndQuery,
     upgrade: Option<HeaderValue>,
 }
 
-/// Checks a head, and reads what it asks for. The headers are left with one host.
+/// Checks a head, and reads its target. The headers are left with one host.
 fn read_target(
     parts: &mut Parts,
     downstream: &Downstream<'_>,
@@ -109,7 +109,7 @@ fn read_target(
     })
 }
 
-/// Puts in what this proxy knows of the client, and takes out what the client may not say.
+/// Adds headers about the client, and removes those that the client may not send.
 fn forward_client(parts: &mut Parts, downstream: &Downstream<'_>, snapshot: &Snapshot) {
     let (headers, scheme) = (&mut parts.headers, downstream.scheme());
     let own = &snapshot.mesh.proxy_headers;

@@ -56,7 +56,7 @@ pub enum OutcomeKind {
 }
 
 impl OutcomeKind {
-    /// All of them. The last four are told apart from [`OutcomeKind::Route`] once a call was made.
+    /// All of them. The last four are distinguished from [`OutcomeKind::Route`] once a call was made.
     pub const ALL: [Self; 13] = [
         Self::Route,
         Self::Passthrough,
@@ -222,7 +222,7 @@ impl Outcome {
         outcome
     }
 
-    /// The outcome of a decision about a request. `preflight` says whether the `corsPolicy` of its rule answers it. Faults
+    /// The outcome of a decision about a request. `preflight` is whether the `corsPolicy` of its rule answers it. Faults
     /// come first, then preflights, as they do for a request.
     pub fn of_request(decision: &RequestDecision<'_>, preflight: bool) -> Self {
         let abort = decision

@@ -78,13 +78,13 @@ fn route_connection<'s>(
     };
     trail.listener = Some(&listener.key);
     match stream_chain(listener, to, call.layer) {
-        Taken::Http => ConnectionDecision::new(Verdict::Http, trail),
-        Taken::Chain(chain) => {
+        ConnectionMatch::Http => ConnectionDecision::new(Verdict::Http, trail),
+        ConnectionMatch::Chain(chain) => {
             trail.chain = Some(&chain.origin);
-            forward(&chain.act, trail, dice)
+            forward(&chain.action, trail, dice)
         }
         // Where byte streams have listeners, Istio reads no HTTP to resolve its host; egret reads it to refuse it.
-        Taken::Nothing => {
+        ConnectionMatch::Nothing => {
             let policy = snapshot.outbound.unknown.policy;
             unknown(
                 snapshot,
@@ -143,31 +143,35 @@ fn route_request<'s>(
 }
 
 /// What takes a connection of a listener.
-enum Taken<'s> {
+enum ConnectionMatch<'s> {
     Http,
     Chain(&'s Chain<StreamRoute>),
     Nothing,
 }
 
 /// The most specific address range whose chain fits; then HTTP; then chains for every address.
-fn stream_chain<'s>(listener: &'s Listener, to: OriginalDestination, layer: &Layer) -> Taken<'s> {
+fn stream_chain<'s>(
+    listener: &'s Listener,
+    to: OriginalDestination,
+    layer: &Layer,
+) -> ConnectionMatch<'s> {
     let wire = wire(layer);
     if listener.http_only {
-        return Taken::Http;
+        return ConnectionMatch::Http;
     }
     if let Some(chain) = listener.streams.find_in_range(to.ip(), wire) {
-        return Taken::Chain(chain);
+        return ConnectionMatch::Chain(chain);
     }
     if listener.http.is_some() && matches!(layer, Layer::Http(_)) {
-        return Taken::Http;
+        return ConnectionMatch::Http;
     }
     match listener.streams.find_anywhere(wire) {
-        Some(chain) => Taken::Chain(chain),
-        None => Taken::Nothing,
+        Some(chain) => ConnectionMatch::Chain(chain),
+        None => ConnectionMatch::Nothing,
     }
 }
 
-/// The policy for a connection that nothing is registered for. `reads_http` says that it carries HTTP whose requests
+/// The policy for a connection that nothing is registered for. `reads_http` is true when it carries HTTP whose requests
 /// are decided one by one.
 fn unknown<'s>(
     snapshot: &'s Snapshot,

@@ -99,7 +99,7 @@ fn world(workload: Workload, mesh: &str, yaml: &str) -> World {
     World { snapshot, problems }
 }
 
-/// What a line of a test says of a call.
+/// A call, as a line of a test describes it.
 struct Call {
     protocol: String,
     to: SocketAddr,
@@ -143,7 +143,7 @@ impl World {
 
     /// Checks that exactly these problems were found: each a part of the text of one, in order.
     #[track_caller]
-    pub(crate) fn tells(&self, parts: &[&str]) {
+    pub(crate) fn assert_problems(&self, parts: &[&str]) {
         let messages = self.messages();
         let fits = messages.len() == parts.len()
             && messages
@@ -222,7 +222,7 @@ impl World {
             path: &call.path,
             headers: &call.headers,
         };
-        words(&super::request(&self.snapshot, &request, dice))
+        describe(&super::request(&self.snapshot, &request, dice))
     }
 }
 
@@ -252,7 +252,7 @@ fn refused(refusal: &Refusal, http: bool) -> String {
     }
 }
 
-fn words(decision: &RequestDecision<'_>) -> String {
+fn describe(decision: &RequestDecision<'_>) -> String {
     match &decision.verdict {
         RequestVerdict::Pass => "pass".to_owned(),
         RequestVerdict::Refuse(refusal) => refused(refusal, true),
@@ -266,17 +266,17 @@ fn words(decision: &RequestDecision<'_>) -> String {
                 .to_owned()
         }
         RequestVerdict::Forward(forward) => {
-            let mut words = forward.cluster.name.to_string();
+            let mut describe = forward.cluster.name.to_string();
             if let Some(name) = decision.route.as_deref().filter(|name| *name != "default") {
-                let _ = write!(words, " route={name}");
+                let _ = write!(describe, " route={name}");
             }
             if let Some(path) = &forward.path {
-                let _ = write!(words, " path={path}");
+                let _ = write!(describe, " path={path}");
             }
             if let Some(authority) = forward.authority {
-                let _ = write!(words, " host={authority}");
+                let _ = write!(describe, " host={authority}");
             }
-            words
+            describe
         }
     }
 }
@@ -295,11 +295,11 @@ fn parse(line: &str) -> Call {
         let name: http::HeaderName = name.trim().parse().unwrap();
         map.append(name, value.trim().parse().unwrap());
     }
-    let mut words = line.split_whitespace();
-    let protocol = words.next().expect("a call has a protocol").to_owned();
-    let to = words.next().expect("a call has a destination");
-    let url = words.next().unwrap_or_default();
-    let method = words.next().unwrap_or("GET").to_owned();
+    let mut fields = line.split_whitespace();
+    let protocol = fields.next().expect("a call has a protocol").to_owned();
+    let to = fields.next().expect("a call has a destination");
+    let url = fields.next().unwrap_or_default();
+    let method = fields.next().unwrap_or("GET").to_owned();
     let (host, path) = match url.find('/') {
         Some(at) => (&url[..at], &url[at..]),
         None => (url, "/"),

@@ -131,45 +131,45 @@ impl fmt::Display for Trail<'_> {
 impl Trail<'_> {
     /// The long form: one sentence a step, in the order in which they were taken.
     pub fn sentences(&self) -> Vec<String> {
-        let mut said = vec![match self.listener {
+        let mut sentences = vec![match self.listener {
             Some(key) => format!("listener {key} accepted the call"),
             None => "no listener is registered for the destination".to_owned(),
         }];
         if let Some(chain) = self.chain {
-            said.push(format!("its filter chain from {chain} matches"));
+            sentences.push(format!("its filter chain from {chain} matches"));
         }
         match (self.table, self.virtual_host) {
-            (Some(table), Some(host)) => said.push(format!(
+            (Some(table), Some(host)) => sentences.push(format!(
                 "in route table {table} the host chose virtual host {host}"
             )),
             (Some(table), None) => {
-                said.push(format!(
+                sentences.push(format!(
                     "route table {table} has no virtual host for the host"
                 ));
             }
             (None, _) => {}
         }
         for tried in &self.tried {
-            said.push(format!(
+            sentences.push(format!(
                 "{} does not match: {}",
                 tried.rule,
                 tried.why.field()
             ));
         }
         if let Some(rule) = self.rule {
-            said.push(format!("{rule} matches"));
+            sentences.push(format!("{rule} matches"));
         } else if self.virtual_host.is_some() && self.policy.is_none() {
-            said.push("no rule of the virtual host matches".to_owned());
+            sentences.push("no rule of the virtual host matches".to_owned());
         }
         if let Some(policy) = self.policy {
-            said.push(format!("unregistered calls are decided by {policy}"));
+            sentences.push(format!("unregistered calls are decided by {policy}"));
         }
         if let Some(cluster) = self.cluster {
-            said.push(format!("the call goes to {cluster}"));
+            sentences.push(format!("the call goes to {cluster}"));
         }
         if let Some(refusal) = self.refused {
-            said.push(format!("the address is refused: {refusal}"));
+            sentences.push(format!("the address is refused: {refusal}"));
         }
-        said
+        sentences
     }
 }

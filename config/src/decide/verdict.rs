@@ -20,7 +20,7 @@ pub const BLOCK_ALL: &str = "block_all";
 /// How to read the start of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// The bytes decide. A client that says nothing for this long may be waiting for the server.
+    /// The bytes decide. A client that sends nothing for this long may be waiting for the server.
     Sniff {
         /// How long silence is waited for.
         silence_max: Duration,
@@ -38,7 +38,7 @@ pub enum Verdict<'s> {
     Pass,
     /// To a member of this cluster.
     Forward(&'s Arc<Cluster>),
-    /// A gateway ends TLS here and asks again about what is inside.
+    /// A gateway ends TLS here and decides again about its content.
     Terminate {
         /// How.
         tls: &'s Hashed<ServerTls>,
@@ -83,7 +83,7 @@ pub enum RequestVerdict<'s> {
     Pass,
     /// To a member of a cluster.
     Forward(Forward<'s>),
-    /// Answered here, as a rule says.
+    /// Answered here, by a rule.
     Answer(Answer<'s>),
     /// Not allowed, or impossible.
     Refuse(Refusal),

@@ -148,8 +148,8 @@ impl HeaderMap {
 impl Attribute {
     /// The attribute of a dotted name without a key.
     pub(super) fn named(name: &str) -> Option<Self> {
-        let found = NAMED.iter().find(|(known, _)| *known == name);
-        found.map(|(_, attribute)| attribute.clone())
+        let entry = NAMED.iter().find(|(known, _)| *known == name);
+        entry.map(|(_, attribute)| attribute.clone())
     }
 
     /// Whether attributes have names that go on behind this one, as `xds.node`.

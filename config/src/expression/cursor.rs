@@ -1,18 +1,18 @@
-//! The words of a text, one after another.
+//! The tokens of a text, one after another.
 
 use crate::expression::error::Flaw;
-use crate::expression::token::{Place, Token};
+use crate::expression::token::{SpannedToken, Token};
 
-/// A text, its words, and the word that comes next.
+/// A text, its tokens, and the token that comes next.
 pub(super) struct Cursor<'t> {
     pub(super) text: &'t str,
-    pub(super) words: &'t [Place<'t>],
+    pub(super) tokens: &'t [SpannedToken<'t>],
     pub(super) at: usize,
 }
 
 impl<'t> Cursor<'t> {
     pub(super) fn peek(&self) -> Option<&'t Token<'t>> {
-        self.words.get(self.at).map(|place| &place.token)
+        self.tokens.get(self.at).map(|token| &token.token)
     }
 
     pub(super) fn take(&mut self, mark: &'static str) -> bool {
@@ -28,13 +28,13 @@ impl<'t> Cursor<'t> {
         Err(self.flaw(&format!("`{mark}` is expected here")))
     }
 
-    /// A flaw of the word that was taken last.
+    /// A flaw of the last token.
     pub(super) fn back<T>(&mut self, reason: &str) -> Result<T, Flaw> {
         self.at -= 1;
         Err(self.flaw(reason))
     }
 
-    /// A flaw of the word that comes next.
+    /// A flaw of the next token.
     pub(super) fn flaw(&self, reason: &str) -> Flaw {
         let word = self.word(self.at);
         match word {
@@ -44,7 +44,7 @@ impl<'t> Cursor<'t> {
     }
 
     pub(super) fn word(&self, at: usize) -> &'t str {
-        let place = self.words.get(at);
-        place.map_or("", |place| &self.text[place.from..place.to])
+        let token = self.tokens.get(at);
+        token.map_or("", |token| &self.text[token.from..token.to])
     }
 }

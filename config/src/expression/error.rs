@@ -5,7 +5,7 @@ use std::fmt;
 /// Why a text is no expression that egret can evaluate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flaw {
-    /// The word that is wrong; empty at the end of the text.
+    /// The token that is wrong; empty at the end of the text.
     pub word: String,
     /// What is wrong, as a lower-case phrase.
     pub reason: String,
@@ -14,7 +14,7 @@ pub struct Flaw {
 /// Why an evaluation has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EvaluationError {
-    /// An attribute that the call does not have, or that nobody knows.
+    /// An attribute that the call does not have, or that is unknown.
     Absent,
     /// An operator or a function that does not exist for these types.
     Types,
@@ -22,7 +22,7 @@ pub enum EvaluationError {
     Overflow,
     /// A division by zero.
     Division,
-    /// A text that does not say a value of the wanted type, or an index outside of a list.
+    /// A text that is no value of the expected type, or an index outside of a list.
     Range,
 }
 

@@ -66,7 +66,7 @@ fn joined<'v>(parts: &'v [Node], facts: &'v impl Attributes, decisive: bool) -> 
             Ok(Value::Bool(value)) if value == decisive => return Ok(Value::Bool(decisive)),
             Ok(Value::Bool(_)) => {}
             Ok(_) => error = error.or(Some(EvaluationError::Types)),
-            Err(found) => error = error.or(Some(found)),
+            Err(failure) => error = error.or(Some(failure)),
         }
     }
     error.map_or(Ok(Value::Bool(!decisive)), Err)
@@ -97,11 +97,11 @@ fn contained(needle: &Node, list: &Node, facts: &impl Attributes) -> Result<bool
             _ => Err(EvaluationError::Types),
         };
     };
-    let mut found = false;
+    let mut contained = false;
     for element in elements {
-        found |= evaluate(element, facts)? == needle;
+        contained |= evaluate(element, facts)? == needle;
     }
-    Ok(found)
+    Ok(contained)
 }
 
 fn indexed<'v>(list: Value<'v>, index: &Value<'_>) -> Evaluated<'v> {

@@ -1,4 +1,4 @@
-//! Functions: sizes, conversions, and what is asked of texts.
+//! Functions: sizes, conversions, and tests of texts.
 
 use std::borrow::Cow;
 

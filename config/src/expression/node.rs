@@ -12,7 +12,7 @@ pub(super) enum Node {
     Literal(Value<'static>),
     /// A fact of the call.
     Attribute(Attribute),
-    /// An attribute that nobody knows: always absent.
+    /// An unknown attribute: always absent.
     Unknown,
     /// Whether an attribute is there.
     Has(Attribute),
@@ -45,26 +45,26 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// Adds the attributes that it asks for, each once.
-    pub(super) fn collect(&self, found: &mut Vec<Attribute>) {
+    /// Adds the attributes that it reads, each once.
+    pub(super) fn collect(&self, attributes: &mut Vec<Attribute>) {
         match self {
             Self::Literal(_) | Self::Unknown => {}
             Self::Attribute(attribute) | Self::Has(attribute) => {
-                if !found.contains(attribute) {
-                    found.push(attribute.clone());
+                if !attributes.contains(attribute) {
+                    attributes.push(attribute.clone());
                 }
             }
             Self::Not(one) | Self::Negate(one) | Self::Matches(one, _) | Self::Unary(_, one) => {
-                one.collect(found);
+                one.collect(attributes);
             }
             Self::Compare(_, both)
             | Self::Arithmetic(_, both)
             | Self::In(both)
             | Self::Index(both)
-            | Self::Texts(_, both) => both.iter().for_each(|one| one.collect(found)),
-            Self::Conditional(parts) => parts.iter().for_each(|one| one.collect(found)),
+            | Self::Texts(_, both) => both.iter().for_each(|one| one.collect(attributes)),
+            Self::Conditional(parts) => parts.iter().for_each(|one| one.collect(attributes)),
             Self::All(parts) | Self::Any(parts) | Self::List(parts) => {
-                parts.iter().for_each(|one| one.collect(found));
+                parts.iter().for_each(|one| one.collect(attributes));
             }
         }
     }
@@ -172,14 +172,14 @@ const TEXTS: &[(&str, Texts)] = &[
 /// The function of one value of a name, as a method or not.
 pub(super) fn unary(name: &str, method: bool) -> Option<Unary> {
     let other = if method { Form::Global } else { Form::Method };
-    let found = UNARY
+    let function = UNARY
         .iter()
         .find(|(known, form, _)| *known == name && *form != other);
-    found.map(|(.., function)| *function)
+    function.map(|(.., function)| *function)
 }
 
 /// The method of a text with another, of a name.
 pub(super) fn texts(name: &str) -> Option<Texts> {
-    let found = TEXTS.iter().find(|(known, _)| *known == name);
-    found.map(|(_, function)| *function)
+    let function = TEXTS.iter().find(|(known, _)| *known == name);
+    function.map(|(_, function)| *function)
 }

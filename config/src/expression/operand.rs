@@ -6,7 +6,7 @@ use http::HeaderName;
 
 use crate::expression::attribute::{Attribute, HeaderMap};
 use crate::expression::node::{Deep, Node, Unary};
-use crate::expression::token::{Place, Token};
+use crate::expression::token::{SpannedToken, Token};
 use crate::expression::value::Value;
 
 /// What a member may follow.
@@ -29,18 +29,18 @@ pub(super) struct Path<'t> {
 const KEY: &str = "headers are asked for by a name in quotes, as in request.headers['x-name']";
 
 impl<'t> Path<'t> {
-    pub(super) fn new(name: &'t str, place: &Place<'t>) -> Self {
+    pub(super) fn new(name: &'t str, token: &SpannedToken<'t>) -> Self {
         Self {
             name: Cow::Borrowed(name),
-            from: place.from,
-            to: place.to,
+            from: token.from,
+            to: token.to,
         }
     }
 
     /// Goes on with a field.
-    pub(super) fn push(&mut self, field: &str, place: &Place<'t>) {
+    pub(super) fn push(&mut self, field: &str, token: &SpannedToken<'t>) {
         self.add(field);
-        self.to = place.to;
+        self.to = token.to;
     }
 
     fn add(&mut self, field: &str) {
@@ -64,7 +64,7 @@ impl<'t> Path<'t> {
         HeaderMap::named(&self.name).is_some()
     }
 
-    /// The attribute, or a header by its name as a field; `None` when nobody knows it.
+    /// The attribute, or a header by its name as a field; `None` when it is unknown.
     pub(super) fn attribute(&self) -> Option<Node> {
         match Attribute::named(&self.name) {
             Some(attribute) => Some(Node::Attribute(attribute)),
@@ -72,7 +72,7 @@ impl<'t> Path<'t> {
         }
     }
 
-    /// Whether the attribute is there; `None` when nobody knows it. Maps and groups always are.
+    /// Whether the attribute is there; `None` when it is unknown. Maps and groups always are.
     pub(super) fn presence(&self) -> Option<Node> {
         if self.is_map() || Attribute::is_group(&self.name) {
             return Some(Node::Literal(Value::Bool(true)));
@@ -101,14 +101,14 @@ impl<'t> Path<'t> {
             let node = Node::Index(Box::new([node, key.0]));
             return Ok(Operand::Node((node, key.1 + 1)));
         }
-        // `request['path']` is `request.path`; other keys make a name that nobody knows.
+        // `request['path']` is `request.path`; other keys make an unknown name.
         self.add(word.unwrap_or_default());
         self.to = end;
         Ok(Operand::Path(self))
     }
 }
 
-/// The value of an attribute that was asked for as a header: the status line has a code, and headers are texts.
+/// The value of an attribute that is written as a header: the status line has a code, and headers are texts.
 fn value_of(attribute: Attribute) -> Node {
     let text = attribute == Attribute::ResponseCode;
     let node = Node::Attribute(attribute);
@@ -133,9 +133,9 @@ pub(super) fn header(map: HeaderMap, name: &str) -> Option<Attribute> {
     }
 }
 
-/// The map of headers that words begin with, and how many words it takes; `None` where the name goes on.
-pub(super) fn map_at(words: &[Place<'_>]) -> Option<(HeaderMap, usize)> {
-    let [group, dot, field, rest @ ..] = words else {
+/// The map of headers that tokens begin with, and how many tokens it takes; `None` where the name goes on.
+pub(super) fn map_at(tokens: &[SpannedToken<'_>]) -> Option<(HeaderMap, usize)> {
+    let [group, dot, field, rest @ ..] = tokens else {
         return None;
     };
     let (Token::Name(group), Token::Mark("."), Token::Name(field)) =
@@ -144,6 +144,6 @@ pub(super) fn map_at(words: &[Place<'_>]) -> Option<(HeaderMap, usize)> {
         return None;
     };
     let map = HeaderMap::named(&format!("{group}.{field}"))?;
-    let goes_on = |place: &Place<'_>| matches!(place.token, Token::Mark("." | "["));
+    let goes_on = |token: &SpannedToken<'_>| matches!(token.token, Token::Mark("." | "["));
     (!rest.first().is_some_and(goes_on)).then_some((map, 3))
 }

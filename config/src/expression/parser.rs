@@ -6,25 +6,29 @@ use crate::expression::error::Flaw;
 use crate::expression::infix::{Infix, infix};
 use crate::expression::node::{Deep, Node};
 use crate::expression::operand::{Operand, Path, header, map_at};
-use crate::expression::token::{Place, Token};
+use crate::expression::token::{SpannedToken, Token};
 use crate::expression::value::Value;
 use crate::expression::{build, token};
 
-/// How deep a tree may be. CEL asks of implementations at least 32.
+/// How deep a tree may be. CEL requires at least 32 of implementations.
 const DEPTH_MAX: usize = 64;
 
-/// Reads the words of one text.
+/// Reads the tokens of one text.
 pub(super) struct Parser<'t> {
     cursor: Cursor<'t>,
     nesting: usize,
-    /// The attributes that nobody knows, as they are written.
+    /// The unknown attributes, as they are written.
     pub(super) unknown: Vec<Box<str>>,
 }
 
 impl<'t> Parser<'t> {
-    pub(super) fn new(text: &'t str, words: &'t [Place<'t>]) -> Self {
+    pub(super) fn new(text: &'t str, tokens: &'t [SpannedToken<'t>]) -> Self {
         Self {
-            cursor: Cursor { text, words, at: 0 },
+            cursor: Cursor {
+                text,
+                tokens,
+                at: 0,
+            },
             nesting: 0,
             unknown: Vec::new(),
         }
@@ -113,11 +117,11 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// `'name' in request.headers`: the header, when the words that follow name a map of headers.
+    /// `'name' in request.headers`: the header, when the tokens that follow name a map of headers.
     fn header_of(&mut self, left: &Node) -> Result<Option<Attribute>, Flaw> {
         let start = self.cursor.at;
-        let words = self.cursor.words.get(start..).unwrap_or_default();
-        let Some((map, length)) = map_at(words) else {
+        let tokens = self.cursor.tokens.get(start..).unwrap_or_default();
+        let Some((map, length)) = map_at(tokens) else {
             return Ok(None);
         };
         let attribute = match left {
@@ -170,13 +174,13 @@ impl<'t> Parser<'t> {
 
     /// A literal, a name, a call, a list, or an expression in brackets.
     fn primary(&mut self) -> Result<Operand<'t>, Flaw> {
-        let Some(place) = self.cursor.words.get(self.cursor.at) else {
+        let Some(token) = self.cursor.tokens.get(self.cursor.at) else {
             return Err(self.cursor.flaw("ends too soon"));
         };
         let start = self.cursor.at;
         let literal = |value| Ok(Operand::Node((Node::Literal(value), 1)));
         self.cursor.at += 1;
-        match &place.token {
+        match &token.token {
             Token::Int(number) => match i64::try_from(*number) {
                 Ok(number) => literal(Value::Int(number)),
                 Err(_) => self.cursor.back("not a number of 64 bits"),
@@ -197,7 +201,7 @@ impl<'t> Parser<'t> {
                 let arguments = self.arguments(")")?;
                 self.call(start, name, None, arguments)
             }
-            Token::Name(name) => Ok(Operand::Path(Path::new(name, place))),
+            Token::Name(name) => Ok(Operand::Path(Path::new(name, token))),
             Token::Mark("(") => {
                 let tree = self.expression()?;
                 self.cursor.expect(")")?;
@@ -220,18 +224,18 @@ impl<'t> Parser<'t> {
     /// `has(a.b)`, behind its bracket: whether an attribute is there.
     fn presence(&mut self) -> Result<Operand<'t>, Flaw> {
         let start = self.cursor.at;
-        let wanted = "`has` is asked of an attribute, as in has(response.code)";
+        let reason = "`has` is asked of an attribute, as in has(response.code)";
         let Some(Token::Name(name)) = self.cursor.peek() else {
-            return Err(self.cursor.flaw(wanted));
+            return Err(self.cursor.flaw(reason));
         };
-        let mut path = Path::new(name, &self.cursor.words[start]);
+        let mut path = Path::new(name, &self.cursor.tokens[start]);
         self.cursor.at += 1;
         while self.cursor.take(".") {
             self.field(&mut path)?;
         }
         if !path.has_fields() || !self.cursor.take(")") {
             self.cursor.at = start;
-            return Err(self.cursor.flaw(wanted));
+            return Err(self.cursor.flaw(reason));
         }
         let node = path.presence().unwrap_or_else(|| {
             self.note_unknown(&path);
@@ -245,8 +249,8 @@ impl<'t> Parser<'t> {
         let mut operand = first;
         loop {
             if self.cursor.take(".") {
-                let next = self.cursor.words.get(self.cursor.at + 1);
-                let method = next.is_some_and(|place| place.token == Token::Mark("("));
+                let next = self.cursor.tokens.get(self.cursor.at + 1);
+                let method = next.is_some_and(|token| token.token == Token::Mark("("));
                 operand = match operand {
                     Operand::Path(mut path) if !method => {
                         self.field(&mut path)?;
@@ -267,10 +271,10 @@ impl<'t> Parser<'t> {
 
     /// A field of an attribute's name, behind its dot.
     fn field(&mut self, path: &mut Path<'t>) -> Result<(), Flaw> {
-        match self.cursor.words.get(self.cursor.at) {
-            Some(place) => match place.token {
+        match self.cursor.tokens.get(self.cursor.at) {
+            Some(token) => match token.token {
                 Token::Name(name) if name != "in" => {
-                    path.push(name, place);
+                    path.push(name, token);
                     self.cursor.at += 1;
                     Ok(())
                 }
@@ -295,7 +299,7 @@ impl<'t> Parser<'t> {
         self.call(start, name, Some(tree), arguments)
     }
 
-    /// `operand[key]`, with the key at the word `start`.
+    /// `operand[key]`, with the key at the token `start`.
     fn keyed(
         &mut self,
         operand: Operand<'t>,
@@ -312,9 +316,9 @@ impl<'t> Parser<'t> {
         };
         let end = self
             .cursor
-            .words
+            .tokens
             .get(self.cursor.at - 1)
-            .map_or(self.cursor.text.len(), |place| place.to);
+            .map_or(self.cursor.text.len(), |token| token.to);
         match path.keyed(key, end) {
             Ok(operand) => Ok(operand),
             Err(reason) => {
@@ -361,17 +365,17 @@ impl<'t> Parser<'t> {
 
     /// Expressions separated by commas, up to `end`, which is taken. A comma may stand before the end of a list.
     fn arguments(&mut self, end: &'static str) -> Result<Vec<Deep>, Flaw> {
-        let mut found = Vec::new();
+        let mut elements = Vec::new();
         while !self.cursor.take(end) {
-            if !found.is_empty() {
+            if !elements.is_empty() {
                 self.cursor.expect(",")?;
                 if end == "]" && self.cursor.take(end) {
                     break;
                 }
             }
-            found.push(self.expression()?);
+            elements.push(self.expression()?);
         }
-        Ok(found)
+        Ok(elements)
     }
 
     fn note_unknown(&mut self, path: &Path<'_>) {

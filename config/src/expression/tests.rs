@@ -38,7 +38,7 @@ impl Attributes for Call {
 }
 
 /// A value as CEL writes it, or the error.
-fn shown(value: Result<Value<'_>, EvaluationError>) -> String {
+fn display(value: Result<Value<'_>, EvaluationError>) -> String {
     match value {
         Err(error) => format!("error: {error}"),
         Ok(value) => written(&value),
@@ -67,7 +67,7 @@ fn written(value: &Value<'_>) -> String {
 fn value(text: &str) -> String {
     match Expression::parse(text) {
         Err(flaw) => format!("flaw: {flaw}"),
-        Ok(expression) => shown(expression.evaluate(&Call)),
+        Ok(expression) => display(expression.evaluate(&Call)),
     }
 }
 

@@ -1,12 +1,12 @@
-//! The words of an expression.
+//! The tokens of an expression.
 
 use crate::expression::error::Flaw;
 use crate::expression::literal;
 
-/// A word.
+/// A token.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token<'t> {
-    /// A name, or a word that CEL keeps for itself.
+    /// A name, or a word that CEL reserves.
     Name(&'t str),
     /// A whole number, without its sign.
     Int(u64),
@@ -22,15 +22,15 @@ pub(super) enum Token<'t> {
     Mark(&'static str),
 }
 
-/// A word, and where it stands in the text, in bytes.
+/// A token, and its range in the text, in bytes.
 #[derive(Clone, Debug)]
-pub(super) struct Place<'t> {
+pub(super) struct SpannedToken<'t> {
     pub(super) token: Token<'t>,
     pub(super) from: usize,
     pub(super) to: usize,
 }
 
-/// Words that CEL keeps for later.
+/// Words that CEL reserves.
 const RESERVED: &[&str] = &[
     "as",
     "break",
@@ -51,7 +51,7 @@ const RESERVED: &[&str] = &[
     "while",
 ];
 
-/// Whether CEL keeps a word for later.
+/// Whether CEL reserves a word.
 pub(super) fn is_reserved(word: &str) -> bool {
     RESERVED.contains(&word)
 }
@@ -62,9 +62,9 @@ const MARKS: &[&str] = &[
     "{", "}", ".", ",", "?", ":",
 ];
 
-/// The words of a text.
-pub(super) fn tokens(text: &str) -> Result<Vec<Place<'_>>, Flaw> {
-    let mut found = Vec::new();
+/// The tokens of a text.
+pub(super) fn tokens(text: &str) -> Result<Vec<SpannedToken<'_>>, Flaw> {
+    let mut tokens = Vec::new();
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let blank = rest.len()
@@ -80,17 +80,17 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Place<'_>>, Flaw> {
             continue;
         }
         let (token, length) = token(rest)?;
-        found.push(Place {
+        tokens.push(SpannedToken {
             token,
             from: at,
             to: at + length,
         });
         at += length;
     }
-    Ok(found)
+    Ok(tokens)
 }
 
-/// The first word of a text, and its length.
+/// The first token of a text, and its length.
 fn token(rest: &str) -> Result<(Token<'_>, usize), Flaw> {
     if let Some((value, length)) = literal::text(rest)? {
         return Ok(match value {

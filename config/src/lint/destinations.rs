@@ -12,7 +12,7 @@ use crate::model::route::HttpAction;
 use crate::model::virtual_service::VirtualService;
 use crate::problem::Problem;
 
-pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
+pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
     let rules = Rules::new(&view.objects.destination_rules);
     for vs in &view.objects.virtual_services {
         for (field, destination) in destinations(vs) {
@@ -20,7 +20,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                 continue;
             };
             if !rules.define(&destination.host, subset) {
-                found.push(warning(
+                warnings.push(warning(
                     &vs.meta,
                     field,
                     &destination.host,
@@ -44,7 +44,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                 .any(|service| rule.host.covers(&service.host)),
         };
         if !known && !view.objects.services.is_empty() {
-            found.push(warning(
+            warnings.push(warning(
                 &rule.meta,
                 "spec.host",
                 &rule.host.to_string(),
@@ -88,16 +88,16 @@ fn destinations(vs: &VirtualService) -> Vec<(String, &Destination)> {
     let mut all = Vec::new();
     for (at, rule) in vs.http.iter().enumerate() {
         if let HttpAction::Route(list) = &rule.action {
-            for (place, one) in list.iter().enumerate() {
+            for (index, one) in list.iter().enumerate() {
                 all.push((
-                    format!("spec.http[{at}].route[{place}].destination"),
+                    format!("spec.http[{at}].route[{index}].destination"),
                     &one.destination,
                 ));
             }
         }
-        for (place, mirror) in rule.mirrors.iter().enumerate() {
+        for (index, mirror) in rule.mirrors.iter().enumerate() {
             all.push((
-                format!("spec.http[{at}].mirrors[{place}].destination"),
+                format!("spec.http[{at}].mirrors[{index}].destination"),
                 &mirror.destination,
             ));
         }
@@ -108,9 +108,9 @@ fn destinations(vs: &VirtualService) -> Vec<(String, &Destination)> {
         .map(|one| ("tls", one))
         .chain(tcp.map(|one| ("tcp", one)))
     {
-        for (place, one) in list.iter().enumerate() {
+        for (index, one) in list.iter().enumerate() {
             all.push((
-                format!("spec.{kind}[{at}].route[{place}].destination"),
+                format!("spec.{kind}[{at}].route[{index}].destination"),
                 &one.destination,
             ));
         }

@@ -1,4 +1,4 @@
-//! VirtualServices bound to Gateways that do not exist, that have no host in common with them, or whose servers never look
+//! VirtualServices bound to Gateways that do not exist, that have no host in common with them, or whose servers never read
 //! at such rules.
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use crate::model::virtual_service::VirtualService;
 use crate::name::ObjectName;
 use crate::problem::Problem;
 
-pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
+pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
     let objects = view.objects;
     let gateways: HashMap<&ObjectName, &Arc<Gateway>> = objects
         .gateways
@@ -32,8 +32,8 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
             let field = format!("spec.gateways[{at}]");
             let root = ObjectName::new(objects.mesh.root_namespace.clone(), name.name.clone());
             match gateways.get(name) {
-                Some(gateway) => servers(vs, gateway, field, found),
-                None if *bare && gateways.contains_key(&root) => found.push(warning(
+                Some(gateway) => servers(vs, gateway, field, warnings),
+                None if *bare && gateways.contains_key(&root) => warnings.push(warning(
                     &vs.meta,
                     field,
                     &name.to_string(),
@@ -42,7 +42,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                     ),
                     format!("write {root}"),
                 )),
-                None => found.push(warning(
+                None => warnings.push(warning(
                     &vs.meta,
                     field,
                     &name.to_string(),
@@ -55,7 +55,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
 }
 
 /// Whether some server of a Gateway has use for a VirtualService.
-fn servers(vs: &VirtualService, gateway: &Gateway, field: String, found: &mut Vec<Problem>) {
+fn servers(vs: &VirtualService, gateway: &Gateway, field: String, warnings: &mut Vec<Problem>) {
     let shared: Vec<&Server> = gateway
         .servers
         .iter()
@@ -70,7 +70,7 @@ fn servers(vs: &VirtualService, gateway: &Gateway, field: String, found: &mut Ve
     let name = gateway.meta.name.to_string();
     if shared.is_empty() {
         let hosts: Vec<_> = vs.hosts.iter().map(ToString::to_string).collect();
-        found.push(warning(
+        warnings.push(warning(
             &vs.meta,
             field,
             &name,
@@ -88,7 +88,7 @@ fn servers(vs: &VirtualService, gateway: &Gateway, field: String, found: &mut Ve
     let http_only = !vs.http.is_empty() && vs.tls.is_empty() && vs.tcp.is_empty();
     let tls_only = !vs.tls.is_empty() && vs.http.is_empty() && vs.tcp.is_empty();
     if http_only && shared.iter().all(passes) {
-        found.push(warning(
+        warnings.push(warning(
             &vs.meta,
             field,
             &name,
@@ -96,7 +96,7 @@ fn servers(vs: &VirtualService, gateway: &Gateway, field: String, found: &mut Ve
             "write `tls` rules with sniHosts, or end TLS at the Gateway (tls.mode SIMPLE)",
         ));
     } else if tls_only && !shared.iter().any(passes) {
-        found.push(warning(
+        warnings.push(warning(
             &vs.meta,
             field,
             &name,

@@ -5,14 +5,14 @@ use crate::lint::warning::warning;
 use crate::model::route::{HeaderChanges, HttpAction};
 use crate::problem::Problem;
 
-pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
+pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
     for vs in &view.objects.virtual_services {
         for (at, rule) in vs.http.iter().enumerate() {
             let mut all = vec![(format!("spec.http[{at}].headers"), &rule.headers)];
             if let HttpAction::Route(list) = &rule.action {
-                let each = list.iter().enumerate().map(|(place, one)| {
+                let each = list.iter().enumerate().map(|(index, one)| {
                     (
-                        format!("spec.http[{at}].route[{place}].headers"),
+                        format!("spec.http[{at}].route[{index}].headers"),
                         &one.headers,
                     )
                 });
@@ -20,7 +20,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
             }
             for (field, changes) in all {
                 for (field, value) in filled_in(&field, changes) {
-                    found.push(warning(
+                    warnings.push(warning(
                         &vs.meta,
                         field,
                         value,

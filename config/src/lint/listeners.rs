@@ -11,7 +11,7 @@ use crate::model::tls::ServerTlsMode;
 use crate::model::virtual_service::VirtualService;
 use crate::name::ObjectName;
 use crate::port::PortClass;
-use crate::problem::{Place, Problem, Severity};
+use crate::problem::{Location, Problem, Severity};
 use crate::snapshot::Snapshot;
 use crate::snapshot::workload::Mode;
 
@@ -31,23 +31,23 @@ pub fn no_listener(objects: &Objects, snapshot: &Snapshot) -> Option<Problem> {
             "add a server, and for TLS that is passed through a VirtualService with `tls` rules",
         ));
     }
-    let words = match objects.gateways.is_empty() {
+    let reason = match objects.gateways.is_empty() {
         true => "there is no Gateway: the gateway listens on no port",
         false => "no Gateway selects the labels of this workload: the gateway listens on no port",
     };
-    let said = (
-        words,
+    let message = (
+        reason,
         "write a Gateway whose spec.selector has labels of the workload (--labels)",
     );
     Some(Problem::new(
         Severity::Warning,
-        Place::file("--labels", 0),
-        said,
+        Location::file("--labels", 0),
+        message,
     ))
 }
 
 /// Servers whose port only a VirtualService opens, and none does: those that pass TLS through, and those of byte streams.
-pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
+pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
     for gateway in &view.objects.gateways {
         for (at, server) in gateway.servers.iter().enumerate() {
             let Some((rules, opens)) = opener(server) else {
@@ -59,7 +59,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                     && shares_host(vs, server)
             });
             if !bound {
-                found.push(warning(
+                warnings.push(warning(
                     &gateway.meta,
                     format!("spec.servers[{at}]"),
                     &format!("{} {}", server.port, server.protocol),

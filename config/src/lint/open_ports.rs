@@ -9,7 +9,7 @@ use crate::name::Kind;
 use crate::port::PortClass;
 use crate::problem::Problem;
 
-pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
+pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
     let mut open: BTreeMap<u16, Vec<&Service>> = BTreeMap::new();
     for service in &view.objects.services {
         if service.meta.kind != Kind::ServiceEntry || !service.addresses.is_empty() {
@@ -42,7 +42,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                      its destination"
                 ),
             };
-            found.push(warning(
+            warnings.push(warning(
                 &service.meta,
                 format!("spec.ports[{at}]"),
                 &format!("{number} {}", service.ports[at].protocol),

@@ -17,20 +17,20 @@ fn check(yaml: &str, expected: &[&str]) {
         .filter(|problem| problem.severity == crate::problem::Severity::Error)
         .collect();
     assert!(errors.is_empty(), "{errors:#?}");
-    let found = lint(&objects, &[]);
-    let told: Vec<String> = found
+    let warnings = lint(&objects, &[]);
+    let problems: Vec<String> = warnings
         .iter()
         .map(|one| {
             format!(
                 "{} | {} | {} | {}",
-                one.object, one.field, one.reason, one.instead
+                one.object, one.field, one.reason, one.hint
             )
         })
         .collect();
-    let fits = told.len() == expected.len()
-        && told.iter().zip(expected).all(|(told, expected)| {
+    let fits = problems.len() == expected.len()
+        && problems.iter().zip(expected).all(|(problem, expected)| {
             let mut parts = expected.splitn(3, " | ");
-            let mut own = told.splitn(3, " | ");
+            let mut own = problem.splitn(3, " | ");
             parts.next() == own.next()
                 && parts.next() == own.next()
                 && own
@@ -38,14 +38,14 @@ fn check(yaml: &str, expected: &[&str]) {
                     .unwrap_or_default()
                     .contains(parts.next().unwrap_or_default())
         });
-    assert!(fits, "{told:#?}\nis not\n{expected:#?}");
-    for one in &found {
-        assert!(!one.instead.is_empty() && one.place.line() > 0, "{one:?}");
+    assert!(fits, "{problems:#?}\nis not\n{expected:#?}");
+    for one in &warnings {
+        assert!(!one.hint.is_empty() && one.location.line() > 0, "{one:?}");
     }
     assert_eq!(
-        lint(&objects, &found),
+        lint(&objects, &warnings),
         [],
-        "what was told is not told again"
+        "a reported problem is not reported again"
     );
 }
 

@@ -11,7 +11,7 @@ use crate::name::Kind;
 use crate::port::PortClass;
 use crate::problem::Problem;
 
-pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
+pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
     let mut exact: HashMap<&str, Vec<&Arc<DestinationRule>>> = HashMap::new();
     let mut wild = Vec::new();
     for rule in &view.objects.destination_rules {
@@ -30,15 +30,15 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
             .chain(wild.iter().filter(|rule| rule.host.covers(&service.host)))
             .copied()
             .collect();
-        doubled(service, &rules, found);
+        doubled(service, &rules, warnings);
         if service.meta.kind == Kind::ServiceEntry {
-            naked(service, &rules, found);
+            naked(service, &rules, warnings);
         }
     }
 }
 
 /// Ports whose clients send TLS, and DestinationRules that wrap it in a second TLS.
-fn doubled(service: &Service, rules: &[&Arc<DestinationRule>], found: &mut Vec<Problem>) {
+fn doubled(service: &Service, rules: &[&Arc<DestinationRule>], warnings: &mut Vec<Problem>) {
     for port in service.ports.iter().filter(|port| port.protocol.is_tls()) {
         for rule in rules {
             let general = ("spec.trafficPolicy".to_owned(), rule.policy.as_ref());
@@ -52,7 +52,7 @@ fn doubled(service: &Service, rules: &[&Arc<DestinationRule>], found: &mut Vec<P
                 let Some(part) = policy.and_then(|policy| originates(policy, port.number)) else {
                     continue;
                 };
-                found.push(warning(
+                warnings.push(warning(
                     &rule.meta,
                     format!("{field}.{part}"),
                     &format!("{}:{} {}", service.host, port.number, port.protocol),
@@ -82,8 +82,8 @@ fn originates(policy: &PortPolicies, number: u16) -> Option<String> {
     matches!(settings.tls, Some(Some(_))).then_some(part)
 }
 
-/// Plaintext HTTP for port 443, without anybody who makes TLS of it.
-fn naked(service: &Service, rules: &[&Arc<DestinationRule>], found: &mut Vec<Problem>) {
+/// Plaintext HTTP for port 443, which no DestinationRule wraps in TLS.
+fn naked(service: &Service, rules: &[&Arc<DestinationRule>], warnings: &mut Vec<Problem>) {
     for (at, port) in service.ports.iter().enumerate() {
         let http = port.protocol.class() == Some(PortClass::Http);
         let sent_to = port.target.unwrap_or(port.number);
@@ -98,7 +98,7 @@ fn naked(service: &Service, rules: &[&Arc<DestinationRule>], found: &mut Vec<Pro
                 .any(|policy| originates(policy, port.number).is_some())
         });
         if http && sent_to == 443 && service.endpoints.is_empty() && !secured {
-            found.push(warning(
+            warnings.push(warning(
                 &service.meta,
                 format!("spec.ports[{at}].protocol"),
                 &format!("{} {}", port.number, port.protocol),

@@ -7,7 +7,7 @@ use crate::lint::warning::warning;
 use crate::model::policy::DestinationRule;
 use crate::problem::Problem;
 
-pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
+pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
     let mut first: HashMap<_, Vec<&DestinationRule>> = HashMap::new();
     for rule in view
         .objects
@@ -20,7 +20,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
         if rule.policy.is_some()
             && let Some(winner) = earlier.iter().find(|one| one.policy.is_some())
         {
-            found.push(warning(
+            warnings.push(warning(
                 &rule.meta,
                 "spec.trafficPolicy",
                 &rule.host.to_string(),
@@ -37,7 +37,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                 .iter()
                 .find(|one| one.subsets.iter().any(|known| known.name == subset.name));
             if let Some(holder) = holder {
-                found.push(warning(
+                warnings.push(warning(
                     &rule.meta,
                     format!("spec.subsets[{}]", subset.name),
                     &subset.name,

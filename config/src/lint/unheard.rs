@@ -6,7 +6,7 @@ use crate::model::service::Service;
 use crate::model::source::GatewayName;
 use crate::problem::Problem;
 
-pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
+pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
     for vs in &view.objects.virtual_services {
         // At a gateway the ports are those of its servers.
         let for_mesh = vs.gateways.iter().all(|name| *name == GatewayName::Mesh);
@@ -26,7 +26,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
             else {
                 continue;
             };
-            found.push(warning(
+            warnings.push(warning(
                 &vs.meta,
                 format!("spec.hosts[{at}]"),
                 &host.to_string(),

@@ -10,7 +10,7 @@ use crate::problem::Problem;
 /// How many earlier alternatives of one object each is compared with, besides those that take everything.
 const COMPARED_MAX: usize = 500;
 
-pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
+pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
     let always = HttpMatch::default();
     for vs in &view.objects.virtual_services {
         let mut earlier: Vec<(usize, &HttpMatch)> = Vec::new();
@@ -22,18 +22,18 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
             };
             let takers: Vec<Option<usize>> = own
                 .iter()
-                .map(|wanted| {
+                .map(|http_match| {
                     let taker = earlier
                         .iter()
-                        .find(|(_, taker)| taker.covers(wanted, &vs.gateways));
-                    taker.map(|(place, _)| *place)
+                        .find(|(_, taker)| taker.covers(http_match, &vs.gateways));
+                    taker.map(|(rule_index, _)| *rule_index)
                 })
                 .collect();
             if let Some(Some(taker)) = takers
                 .first()
                 .filter(|_| takers.iter().all(Option::is_some))
             {
-                found.push(warning(
+                warnings.push(warning(
                     &vs.meta,
                     format!("spec.http[{at}]"),
                     rule.name.as_deref().unwrap_or_default(),
@@ -41,8 +41,8 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                     "move it before that rule, or remove it",
                 ));
             } else {
-                for (place, taker) in takers.iter().enumerate() {
-                    let within = || sibling(vs, own.get(..place)?, own.get(place)?);
+                for (index, taker) in takers.iter().enumerate() {
+                    let within = || sibling(vs, own.get(..index)?, own.get(index)?);
                     let taker = match (taker, within()) {
                         (Some(taker), _) => format!("spec.http[{taker}] matches"),
                         (None, Some(sibling)) => {
@@ -50,19 +50,19 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                         }
                         (None, None) => continue,
                     };
-                    found.push(warning(
+                    warnings.push(warning(
                         &vs.meta,
-                        format!("spec.http[{at}].match[{place}]"),
+                        format!("spec.http[{at}].match[{index}]"),
                         rule.name.as_deref().unwrap_or_default(),
                         format!("has no effect: {taker} all of its requests before it"),
                         "move it before the rule that matches first, or remove it",
                     ));
                 }
             }
-            unbound(vs, at, &rule.matches, found);
-            for wanted in own {
-                if earlier.len() < COMPARED_MAX || wanted.takes_all() {
-                    earlier.push((at, wanted));
+            unbound(vs, at, &rule.matches, warnings);
+            for http_match in own {
+                if earlier.len() < COMPARED_MAX || http_match.takes_all() {
+                    earlier.push((at, http_match));
                 }
             }
         }
@@ -70,27 +70,27 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
 }
 
 /// The earlier alternative of the same rule that takes all that one matches.
-fn sibling(vs: &VirtualService, earlier: &[&HttpMatch], wanted: &HttpMatch) -> Option<usize> {
+fn sibling(vs: &VirtualService, earlier: &[&HttpMatch], http_match: &HttpMatch) -> Option<usize> {
     let near = earlier.get(..earlier.len().min(COMPARED_MAX))?;
     near.iter()
-        .position(|taker| taker.covers(wanted, &vs.gateways))
+        .position(|taker| taker.covers(http_match, &vs.gateways))
 }
 
 /// Matches for gateways that the object is not bound to.
-fn unbound(vs: &VirtualService, at: usize, matches: &[HttpMatch], found: &mut Vec<Problem>) {
+fn unbound(vs: &VirtualService, at: usize, matches: &[HttpMatch], warnings: &mut Vec<Problem>) {
     if vs.hosts.is_empty() {
         return;
     }
-    for (place, wanted) in matches.iter().enumerate() {
-        let named = &wanted.source.gateways;
+    for (index, http_match) in matches.iter().enumerate() {
+        let named = &http_match.source.gateways;
         if !named.is_empty()
             && !named
                 .iter()
                 .any(|name| vs.gateways.iter().any(|own| alike(own, name)))
         {
-            found.push(warning(
+            warnings.push(warning(
                 &vs.meta,
-                format!("spec.http[{at}].match[{place}].gateways"),
+                format!("spec.http[{at}].match[{index}].gateways"),
                 &named.iter().map(name_of).collect::<Vec<_>>().join(", "),
                 "spec.gateways has none of these: it never matches",
                 "add the gateway to spec.gateways, or leave `gateways` of the match out",

@@ -12,7 +12,7 @@ use crate::model::sidecar::{ImportFrom, Sidecar};
 use crate::name::Kind;
 use crate::problem::Problem;
 
-pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
+pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
     let mesh = &view.objects.mesh;
     let mut sidecars = Sidecars::new();
     for sidecar in &view.objects.sidecars {
@@ -36,7 +36,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
             .unwrap_or(&mesh.service_export_to)
         {
             ExportTo::Nobody => {
-                found.push(warning(
+                warnings.push(warning(
                     &service.meta,
                     field,
                     "~",
@@ -75,7 +75,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
             .collect();
         if let Some(keepers) = keepers.filter(|keepers| !keepers.is_empty()) {
             let names: Vec<_> = keepers.iter().map(|sidecar| sidecar.meta.title()).collect();
-            found.push(warning(
+            warnings.push(warning(
                 &service.meta,
                 field,
                 &service.host.to_string(),

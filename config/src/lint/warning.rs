@@ -1,4 +1,4 @@
-//! What a rule says of an object.
+//! The warning of a lint about an object.
 
 use crate::model::meta::Meta;
 use crate::problem::{Problem, Severity};
@@ -11,7 +11,11 @@ pub(super) fn warning(
     what_happens: impl Into<String>,
     hint: impl Into<String>,
 ) -> Problem {
-    Problem::new(Severity::Warning, meta.place.clone(), (what_happens, hint))
-        .of(meta.title())
-        .at(field, value)
+    Problem::new(
+        Severity::Warning,
+        meta.location.clone(),
+        (what_happens, hint),
+    )
+    .of(meta.title())
+    .at(field, value)
 }

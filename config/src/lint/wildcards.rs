@@ -12,7 +12,7 @@ use crate::problem::Problem;
 /// How many hosts one problem names.
 const NAMED_MAX: usize = 3;
 
-pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
+pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
     let of_mesh = || {
         view.objects
             .virtual_services
@@ -25,7 +25,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
             if host.exact().is_some() {
                 continue;
             }
-            let mut taken: Vec<String> = Vec::new();
+            let mut titles: Vec<String> = Vec::new();
             let mut more = 0;
             for service in &view.objects.services {
                 let other = &service.host;
@@ -35,23 +35,23 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Problem>) {
                     continue;
                 }
                 let title = format!("{other} of {}", service.meta.title());
-                if taken.len() < NAMED_MAX && !taken.contains(&title) {
-                    taken.push(title);
+                if titles.len() < NAMED_MAX && !titles.contains(&title) {
+                    titles.push(title);
                 } else {
                     more += 1;
                 }
             }
-            if taken.is_empty() {
+            if titles.is_empty() {
                 continue;
             }
             if more > 0 {
-                taken.push(format!("{more} more"));
+                titles.push(format!("{more} more"));
             }
-            found.push(warning(
+            warnings.push(warning(
                 &vs.meta,
                 format!("spec.hosts[{at}]"),
                 &host.to_string(),
-                format!("the wildcard also matches calls for {}", taken.join(", ")),
+                format!("the wildcard also matches calls for {}", titles.join(", ")),
                 "give those hosts a VirtualService of their own, or narrow the wildcard, if that is not intended",
             ));
         }

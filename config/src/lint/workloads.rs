@@ -1,4 +1,4 @@
-//! Workloads through whose eyes a configuration is looked at when nobody says whose it is.
+//! The workloads for which a configuration is checked when no workload is given.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::snapshot::workload::{Mode, Workload};
 pub struct Viewer {
     /// The workload.
     pub workload: Workload,
-    /// Namespaces whose sidecars see the same, besides its own.
+    /// Other namespaces whose sidecars have the same view.
     pub alike: usize,
 }
 
@@ -23,7 +23,7 @@ pub struct Viewer {
 /// selector of a Gateway. Of namespaces that see the same the first stands for all.
 pub fn workloads(objects: &Objects) -> Vec<Viewer> {
     let root = &objects.mesh.root_namespace;
-    let mut found: Vec<Workload> = Vec::new();
+    let mut workloads: Vec<Workload> = Vec::new();
     let (own_view, common): (Vec<_>, Vec<_>) = match special(objects) {
         Some(special) => namespaces(objects)
             .into_iter()
@@ -50,14 +50,14 @@ pub fn workloads(objects: &Objects) -> Vec<Viewer> {
             .chain(selectors)
             .map(|labels| labels.0)
             .collect();
-        found.extend(
+        workloads.extend(
             labels
                 .into_iter()
                 .map(|labels| sidecar(&namespace, Labels(labels))),
         );
     }
-    if found.is_empty() {
-        found.push(sidecar(
+    if workloads.is_empty() {
+        workloads.push(sidecar(
             &crate::name::DEFAULT_NAMESPACE.into(),
             Labels::default(),
         ));
@@ -65,7 +65,7 @@ pub fn workloads(objects: &Objects) -> Vec<Viewer> {
     let mut selectors: BTreeSet<BTreeMap<Arc<str>, Arc<str>>> = BTreeSet::new();
     for gateway in &objects.gateways {
         if selectors.insert(gateway.selector.0.clone()) {
-            found.push(gateway_of(objects, &gateway.selector));
+            workloads.push(gateway_of(objects, &gateway.selector));
         }
     }
     let viewer = |workload: Workload| Viewer {
@@ -75,7 +75,7 @@ pub fn workloads(objects: &Objects) -> Vec<Viewer> {
         },
         workload,
     };
-    found.into_iter().map(viewer).collect()
+    workloads.into_iter().map(viewer).collect()
 }
 
 /// The namespaces that an `exportTo` names.
@@ -87,7 +87,7 @@ fn listed(export_to: Option<&ExportTo>) -> impl Iterator<Item = &str> {
     list.iter().map(|name| &**name)
 }
 
-/// The namespaces whose sidecars may see something else than those of others; `None` when that may be all of them.
+/// The namespaces whose sidecars may have a view of their own; `None` when that may be all of them.
 fn special(objects: &Objects) -> Option<BTreeSet<&str>> {
     let mesh = &objects.mesh;
     let defaults = [

@@ -38,7 +38,7 @@ impl Source<'_> {
         }
     }
 
-    /// What the document says of itself, up to the fault if it has one.
+    /// The document's header, up to the fault if it has one.
     pub(super) fn header(&self) -> (Header, Option<Fault>) {
         let mut header = Header::default();
         let plain = (self.format == Format::Yaml)

@@ -12,7 +12,7 @@ pub(super) struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    /// The line of its first word: comments, directives and separators are passed over. `None` when there is none.
+    /// The line of its first content: comments, directives and separators are skipped. `None` when there is none.
     pub(super) fn first_line(&self) -> Option<u32> {
         for (number, line) in (self.line..).zip(self.text.lines()) {
             let line = line.strip_prefix("---").unwrap_or(line).trim();
@@ -28,7 +28,7 @@ impl<'a> Chunk<'a> {
         self.text.trim_start().starts_with(['{', '['])
     }
 
-    /// What follows `part`, which is one of this chunk's parts; the whole without one. Begins at a word.
+    /// What follows `part`, which is one of this chunk's parts; the whole without one. Begins at content.
     pub(super) fn after(self, part: Option<&Self>) -> Self {
         let Some(part) = part else {
             return self;
@@ -63,20 +63,20 @@ impl<'a> Chunk<'a> {
 
     /// The line of the whole text on which `key` is written, if it is written once only.
     pub(super) fn line_of_key(&self, key: &str) -> Option<u32> {
-        let mut found = None;
+        let mut key_line = None;
         for (number, line) in (self.line..).zip(self.text.lines()) {
             let line = line.trim_start_matches([' ', '-', '{', '"', '\'']);
             let rest = line
                 .strip_prefix(key)
                 .map(|rest| rest.trim_start_matches(['"', '\'']));
             if rest.is_some_and(|rest| rest.trim_start().starts_with(':')) {
-                if found.is_some() {
+                if key_line.is_some() {
                     return None;
                 }
-                found = Some(number);
+                key_line = Some(number);
             }
         }
-        found
+        key_line
     }
 }
 
@@ -118,7 +118,7 @@ fn separates(line: &str, mark: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
 }
 
-/// Finds the lines of parts of a text, asked for in their order.
+/// Finds the lines of parts of a text, which must be passed in their order.
 pub(super) struct LineCounter<'a> {
     whole: Chunk<'a>,
     offset: usize,

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::problem::{Place, Problem};
+use crate::problem::{Location, Problem};
 use crate::wire::envelope::{Body, Metadata};
 
 /// One document as its author wrote it.
 #[derive(Clone, Debug)]
 pub struct Document {
     /// File, and the line on which the document begins.
-    pub place: Place,
-    /// Who it is; empty for a bare MeshConfig.
+    pub location: Location,
+    /// Its kind, namespace and name; empty for a bare MeshConfig.
     pub metadata: Metadata,
-    /// What it says. Shared, so that keeping a document copies none of it.
+    /// Its content. Shared, so that keeping a document copies none of it.
     pub body: Arc<Body>,
 }
 
@@ -25,11 +25,11 @@ pub struct Documents {
     pub problems: Vec<Problem>,
     /// Where a mesh configuration is that could not be read, or a REGISTRY_ONLY that is carried by a document which egret
     /// does not read. Without another one among the documents the mesh is closed (REGISTRY_ONLY).
-    pub mesh_unread: Option<Place>,
+    pub mesh_unread: Option<Location>,
 }
 
 impl Documents {
-    pub(super) fn tell(&mut self, problem: Problem) {
+    pub(super) fn report(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
 }

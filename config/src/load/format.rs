@@ -16,7 +16,7 @@ pub(super) enum Format {
 pub(super) struct Fault {
     /// The line within the text, from 1; 0 when unknown.
     pub(super) line: u32,
-    /// The value found, where the parser told it.
+    /// The value found, where the parser reports it.
     pub(super) value: String,
     /// The rule that is broken, as a lower-case phrase.
     pub(super) reason: String,
@@ -141,22 +141,22 @@ fn value_and_reason(text: &str) -> (String, String) {
         Some(end) => &text[..end],
         None => text,
     };
-    let told = text
+    let quoted = text
         .strip_prefix("invalid type: ")
         .or_else(|| text.strip_prefix("invalid value: "))
         .and_then(|rest| rest.rsplit_once(", expected "));
-    let Some((found, expected)) = told else {
+    let Some((value, expected)) = quoted else {
         return (String::new(), text.to_owned());
     };
     let bare = |open: char, close: char| {
-        let (_, rest) = found.split_once(open)?;
+        let (_, rest) = value.split_once(open)?;
         rest.strip_suffix(close)
     };
-    let value = bare('"', '"').or_else(|| bare('`', '`')).unwrap_or(found);
+    let value = bare('"', '"').or_else(|| bare('`', '`')).unwrap_or(value);
     (value.to_owned(), format!("expected {expected}"))
 }
 
-/// The YAML parser's words for what it expected, in the user's words.
+/// The YAML parser's names of what it expected, as users call it.
 fn noun(event: &str) -> &str {
     match event {
         "sequence start" => "a list",

@@ -7,10 +7,10 @@ use crate::load::source::Source;
 use crate::problem::Severity;
 use crate::wire::install::{Install, InstallSeed};
 
-/// Says what to take from an IstioOperator, called `title`, or from Helm values, which have no name.
-pub(super) fn tell(source: &Source<'_>, title: &str, documents: &mut Documents) {
+/// Reports how to get the mesh configuration of an IstioOperator, called `title`, or of Helm values, which have no name.
+pub(super) fn report(source: &Source<'_>, title: &str, documents: &mut Documents) {
     let mut install = Install::default();
-    // What cannot be read shows nothing that is carried; a broken document was told before.
+    // What cannot be read carries nothing; a broken document was reported before.
     let _ = format::parse(source.format, source.chunk.text, InstallSeed(&mut install));
     let what = match title {
         "" => "Helm values",
@@ -18,21 +18,21 @@ pub(super) fn tell(source: &Source<'_>, title: &str, documents: &mut Documents) 
     };
     let Some((path, mesh)) = install.mesh_config() else {
         let reason = format!("{what} without meshConfig, which egret does not read, ignored");
-        return documents.tell(source.problem(Severity::Warning, reason).of(title));
+        return documents.report(source.problem(Severity::Warning, reason).of(title));
     };
     if mesh.is_registry_only() {
-        documents.mesh_unread = Some(source.place.clone());
+        documents.mesh_unread = Some(source.location.clone());
     }
-    let words = (
+    let message = (
         format!("the mesh configuration is not read from {what}"),
         format!(
             "write what stands below {path} into a file of its own and name it with --mesh-config, or give the ConfigMap \
              that Istio's installation made of it (kubectl get configmap istio -n istio-system -o yaml)"
         ),
     );
-    documents.tell(
+    documents.report(
         source
-            .problem(Severity::Error, words)
+            .problem(Severity::Error, message)
             .of(title)
             .at(path, ""),
     );

@@ -20,7 +20,7 @@ pub(super) struct List<'a> {
 }
 
 impl List<'_> {
-    /// apiVersion and kind of items that do not say it themselves, as in a `ServiceEntryList`.
+    /// apiVersion and kind of items without their own, as in a `ServiceEntryList`.
     pub(super) fn kind_of_items(&self) -> Option<(&str, &str)> {
         let kind = self.kind.strip_suffix("List")?;
         (!kind.is_empty()).then_some((self.api_version.as_str(), kind))

@@ -37,11 +37,11 @@ pub(super) fn choose(documents: Vec<Document>, problems: &mut Vec<Problem>) -> V
 
 /// A mesh configuration that does not count, because `winner` does.
 pub(super) fn ignored(document: &Document, winner: &str) -> Problem {
-    let words = (
+    let message = (
         format!("ignored: a mesh has one configuration, and {winner} comes first"),
         "remove it, or name the one that counts with --mesh-config",
     );
-    Problem::new(Severity::Warning, document.place.clone(), words).of(name(document))
+    Problem::new(Severity::Warning, document.location.clone(), message).of(name(document))
 }
 
 /// The smaller, the sooner it counts.
@@ -58,7 +58,7 @@ fn rank(document: &Document) -> u8 {
 }
 
 fn title(document: &Document) -> String {
-    format!("{} of {}", name(document), document.place)
+    format!("{} of {}", name(document), document.location)
 }
 
 fn name(document: &Document) -> String {

@@ -1,4 +1,4 @@
-//! Documents to objects: who each is, which of two of one name counts, and the parse of its kind.
+//! Documents to objects: the name of each, which of two of one name counts, and the parse of its kind.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -61,13 +61,13 @@ pub(super) fn build(documents: Vec<Document>, problems: &mut Vec<Problem>) -> Ob
 
 /// The documents that count, in the order of their first mention.
 fn latest(documents: Vec<Document>, problems: &mut Vec<Problem>) -> Vec<Named> {
-    let mut places: BTreeMap<(Kind, ObjectName), usize> = BTreeMap::new();
+    let mut indexes: BTreeMap<(Kind, ObjectName), usize> = BTreeMap::new();
     let mut named: Vec<Named> = Vec::with_capacity(documents.len());
     for document in documents {
         let kind = kind(&document.body);
         let is_mesh = kind == Kind::MeshConfig;
         if document.metadata.name.is_empty() && !is_mesh {
-            let problem = Problem::new(Severity::Error, document.place.clone(), "required");
+            let problem = Problem::new(Severity::Error, document.location.clone(), "required");
             problems.push(problem.of(kind.to_string()).at("metadata.name", ""));
             continue;
         }
@@ -77,15 +77,15 @@ fn latest(documents: Vec<Document>, problems: &mut Vec<Problem>) -> Vec<Named> {
             true => (kind, ObjectName::new("", "")),
             false => (kind, one.meta.name.clone()),
         };
-        match places.entry(key) {
+        match indexes.entry(key) {
             Entry::Vacant(free) => {
                 free.insert(named.len());
                 named.push(one);
             }
-            Entry::Occupied(taken) => {
-                let earlier = &mut named[*taken.get()];
-                let reason = format!("replaces the earlier one of {}", earlier.meta.place);
-                let problem = Problem::new(Severity::Warning, one.meta.place.clone(), reason);
+            Entry::Occupied(occupied) => {
+                let earlier = &mut named[*occupied.get()];
+                let reason = format!("replaces the earlier one of {}", earlier.meta.location);
+                let problem = Problem::new(Severity::Warning, one.meta.location.clone(), reason);
                 problems.push(problem.of(one.title.clone()));
                 *earlier = one;
             }
@@ -107,7 +107,7 @@ fn name(kind: Kind, document: Document) -> Named {
             .creation_timestamp
             .as_deref()
             .and_then(Moment::parse),
-        place: document.place.clone(),
+        location: document.location.clone(),
     };
     let title = match metadata.name.as_str() {
         "" => kind.to_string(),
@@ -140,7 +140,7 @@ fn kind(body: &Body) -> Kind {
 }
 
 fn secret(wire: &Secret, one: &Named, secrets: &mut Secrets, problems: &mut Vec<Problem>) {
-    let mut diagnostics = Diagnostics::new(&one.meta.place, &one.title, "", problems);
+    let mut diagnostics = Diagnostics::new(&one.meta.location, &one.title, "", problems);
     let secret = model::secret::parse(wire, &mut diagnostics);
     if diagnostics.passed() {
         secrets.insert(one.meta.name.clone(), secret);
@@ -157,7 +157,7 @@ fn add(one: &Named, secrets: &Secrets, objects: &mut Objects, problems: &mut Vec
         Body::MeshConfig(_) => "data.mesh",
         _ => "spec",
     };
-    let mut diagnostics = Diagnostics::new(&meta.place, &one.title, root, problems);
+    let mut diagnostics = Diagnostics::new(&meta.location, &one.title, root, problems);
     let diagnostics = &mut diagnostics;
     match &*one.document.body {
         Body::ServiceEntry(wire) => {

@@ -1,4 +1,4 @@
-//! One document's text to its wire shape, with everything that is doubtful about it told.
+//! One document's text to its wire shape, with all doubtful parts reported.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::problem::Severity;
 use crate::wire::envelope::{Body, Draft, Halt, Header, HeaderSeed, Metadata};
 use crate::wire::istio_kinds::NoBody;
 
-/// What a document is taken for before it says so itself.
+/// What a document is taken for before its kind is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Expect<'a> {
     /// A Kubernetes object, or a mesh configuration if it looks like one.
     Anything,
-    /// An item of a list whose own kind tells `apiVersion` and `kind` of its items.
+    /// An item of a list whose own kind determines `apiVersion` and `kind` of its items.
     Kind(&'a str, &'a str),
-    /// A mesh configuration, unless it says that it is something else.
+    /// A mesh configuration, unless it has another kind.
     MeshConfig,
 }
 
@@ -53,19 +53,19 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
         let (header, fault) = source.header();
         if let Some(fault) = fault {
             if expect.is_mesh_config() || header.looks_like_mesh_config {
-                documents.mesh_unread = Some(source.place.clone());
+                documents.mesh_unread = Some(source.location.clone());
             }
-            documents.tell(source.malformed(&header, &fault));
+            documents.report(source.malformed(&header, &fault));
             return Outcome::Read;
         }
         if header.looks_like_helm_values {
-            installs::tell(source, "", documents);
+            installs::report(source, "", documents);
             return Outcome::Read;
         }
         draft = match draft_of(header, expect) {
             Ok(draft) => draft,
             Err(reason) => {
-                documents.tell(source.problem(Severity::Error, reason));
+                documents.report(source.problem(Severity::Error, reason));
                 return Outcome::Read;
             }
         };
@@ -77,32 +77,32 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
     if let Some(fault) = attempt.fault {
         let bare = matches!(draft.body, Some(Body::MeshConfig(_)));
         if bare || expect.is_mesh_config() {
-            documents.mesh_unread = Some(source.place.clone());
+            documents.mesh_unread = Some(source.location.clone());
         }
-        documents.tell(source.fault(&draft, &attempt.reading, &fault));
+        documents.report(source.fault(&draft, &attempt.reading, &fault));
         return Outcome::Read;
     }
     let Some(body) = draft.body else {
         let title = source.title(&draft.kind, &draft.metadata);
         match draft.no_body {
-            Some(NoBody::IstioOperator) => installs::tell(source, &title, documents),
+            Some(NoBody::IstioOperator) => installs::report(source, &title, documents),
             _ => {
                 if expect.is_mesh_config() {
-                    documents.mesh_unread = Some(source.place.clone());
+                    documents.mesh_unread = Some(source.location.clone());
                 }
-                documents.tell(source.no_body(&draft));
+                documents.report(source.no_body(&draft));
             }
         }
         return Outcome::Read;
     };
-    // A bare mesh configuration does not say what it is.
+    // A bare mesh configuration has no kind.
     let kind = match body {
         Body::MeshConfig(_) => "MeshConfig",
         _ => &draft.kind,
     };
     let title = source.title(kind, &draft.metadata);
     for ignored in attempt.reading.take_ignored() {
-        documents.tell(source.ignored(&ignored, &title));
+        documents.report(source.ignored(&ignored, &title));
     }
     if let Body::ConfigMap(map) = &body
         && let Some(mesh) = map.data.get(MESH_KEY)
@@ -111,16 +111,16 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
             read_mesh(source, &title, &draft.metadata, mesh, documents);
             return Outcome::Read;
         }
-        let words = "not taken for a mesh configuration: it has no field of MeshConfig";
-        documents.tell(
+        let message = "not taken for a mesh configuration: it has no field of MeshConfig";
+        documents.report(
             source
-                .problem(Severity::Warning, words)
+                .problem(Severity::Warning, message)
                 .of(title)
                 .at("data.mesh", ""),
         );
     }
     documents.list.push(Document {
-        place: source.place.clone(),
+        location: source.location.clone(),
         metadata: draft.metadata,
         body: Arc::new(body),
     });
@@ -128,7 +128,7 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
 }
 
 /// Whether the text under the key `mesh` of a ConfigMap is a mesh configuration: by the name of the ConfigMap, as
-/// installations write it (`istio`, `istio-REVISION`), or by what the text says. What cannot be read may be one.
+/// installations write it (`istio`, `istio-REVISION`), or by its content. What cannot be read may be one.
 fn is_mesh_config(metadata: &Metadata, text: &str) -> bool {
     let installed = metadata
         .name
@@ -156,7 +156,7 @@ fn read_mesh(
         text.trim_end().ends_with(['|', '-', '+']) && text.contains('|')
     });
     let source = Source {
-        place: outer.place.clone(),
+        location: outer.location.clone(),
         chunk: Chunk {
             text,
             line: literal.map_or(0, |line| line + 1),
@@ -166,9 +166,9 @@ fn read_mesh(
     };
     let before = documents.list.len();
     if read(&source, Expect::MeshConfig, documents) == Outcome::IsList {
-        documents.mesh_unread = Some(source.place.clone());
+        documents.mesh_unread = Some(source.location.clone());
         documents
-            .tell(source.problem(Severity::Error, "expected a mesh configuration, not a list"));
+            .report(source.problem(Severity::Error, "expected a mesh configuration, not a list"));
     }
     // Only the ConfigMap has a name.
     for document in documents.list.iter_mut().skip(before) {
@@ -180,7 +180,7 @@ fn read_mesh(
     }
 }
 
-/// A draft that knows what it is, from a header read before the body; or why nobody knows.
+/// A draft with its kind, from a header read before the body; or why the kind is unknown.
 fn draft_of(header: Header, expect: Expect<'_>) -> Result<Draft, &'static str> {
     let mut draft = Draft {
         api_version: header.api_version,

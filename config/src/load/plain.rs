@@ -1,8 +1,8 @@
-//! A quick reader for the YAML that nearly everybody writes: block mappings and sequences, plain and quoted words, flow
+//! A quick reader for the YAML that nearly everybody writes: block mappings and sequences, plain and quoted scalars, flow
 //! collections on one line, comments.
 //!
 //! It understands a subset, and only where that subset means one thing: at anything else (anchors, tags, block scalars,
-//! words over several lines, tabs, letters beyond ASCII, escapes, keys written twice) it gives up, and the whole document
+//! scalars over several lines, tabs, letters beyond ASCII, escapes, keys written twice) it gives up, and the whole document
 //! is read by the YAML parser. So it is never the one to report a fault, and every document it reads means the same to
 //! both, which a test compares.
 use serde::de::DeserializeSeed;
@@ -56,7 +56,7 @@ pub(super) fn read(text: &str) -> Option<Tree<'_>> {
 }
 
 impl<'t> Tree<'t> {
-    /// Reads the document into `target`. An error says no more than that the YAML parser must look at it.
+    /// Reads the document into `target`. An error means only that the YAML parser must read it.
     pub(super) fn read_into(&self, mut target: impl Target<'t>) -> Result<(), NotPlain> {
         self.deserialize(Seed(&mut |from| target.read(from)))
     }
@@ -84,7 +84,7 @@ struct Line<'t> {
 }
 
 impl<'t> Reader<'t> {
-    /// Goes to the next line that says something.
+    /// Goes to the next line with content.
     fn advance(&mut self) {
         self.line = None;
         while !self.rest.is_empty() {
@@ -196,12 +196,12 @@ impl<'t> Reader<'t> {
             };
             let after = rest.trim_start_matches(' ');
             let ends = after.is_empty() || (after.starts_with('#') && after.len() < rest.len());
-            // A longer line below would go on with the word.
+            // A longer line below would continue the scalar.
             (ends && below.is_none_or(|below| below.indent <= indent)).then_some(())
         }
     }
 
-    /// A flow collection or a word inside one; hands back what follows it on its line.
+    /// A flow collection or a scalar inside one; returns what follows it on its line.
     fn flow(&mut self, text: &'t str) -> Option<&'t str> {
         let closing = match text.as_bytes().first()? {
             b'{' => '}',
@@ -300,18 +300,18 @@ fn key(body: &str) -> Option<(&str, &str)> {
     (is_key && !nullish).then(|| (key, value.trim_start_matches(' ')))
 }
 
-/// A word in quotes without escapes, and what follows it.
+/// A quoted scalar without escapes, and what follows it.
 fn quoted(text: &str) -> Option<(&str, &str)> {
     let quote = text.chars().next()?;
     let inside = &text[1..];
     let end = inside.find([quote, '\\'])?;
     let (word, rest) = inside.split_at(end);
     let rest = rest.strip_prefix(quote)?;
-    // Two single quotes are one inside of the word.
+    // Two single quotes are one inside of the scalar.
     (!rest.starts_with(quote)).then_some((word, rest))
 }
 
-/// A word without quotes.
+/// A scalar without quotes.
 fn plain(word: &str) -> Option<Kind<'_>> {
     let first = *word.as_bytes().first()?;
     let second = word.as_bytes().get(1);

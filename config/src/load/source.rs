@@ -2,7 +2,7 @@
 
 use crate::load::chunk::Chunk;
 use crate::load::format::{self, Fault, Format};
-use crate::problem::{Message, Place, Problem, Severity};
+use crate::problem::{Location, Message, Problem, Severity};
 use crate::wire::envelope::{Draft, Header, HeaderSeed, Metadata};
 use crate::wire::istio_kinds::NoBody;
 use crate::wire::reading::{Ignored, Reading, Why};
@@ -10,7 +10,7 @@ use crate::wire::reading::{Ignored, Reading, Why};
 /// The text of one document, and where it comes from.
 #[derive(Clone, Debug)]
 pub(super) struct Source<'a> {
-    pub(super) place: Place,
+    pub(super) location: Location,
     /// A line of 0 means that the lines of this text are not those of the file.
     pub(super) chunk: Chunk<'a>,
     pub(super) format: Format,
@@ -20,8 +20,8 @@ pub(super) struct Source<'a> {
 
 impl Source<'_> {
     /// A problem of this document.
-    pub(super) fn problem(&self, severity: Severity, said: impl Into<Message>) -> Problem {
-        let problem = Problem::new(severity, self.place.clone(), said);
+    pub(super) fn problem(&self, severity: Severity, message: impl Into<Message>) -> Problem {
+        let problem = Problem::new(severity, self.location.clone(), message);
         match self.within {
             Some((title, field)) => problem.of(title).at(field, ""),
             None => problem,
@@ -42,26 +42,26 @@ impl Source<'_> {
         };
         let title = self.title(known, &header.metadata);
         let path = self.path(&reading.path());
-        let place = self.place_at(fault.line);
+        let location = self.location_at(fault.line);
         if is_secret(known, self.chunk.text) {
-            return Problem::new(Severity::Error, place, "this value has the wrong shape")
+            return Problem::new(Severity::Error, location, "this value has the wrong shape")
                 .of(title)
                 .at(path, "");
         }
-        let shown = if fault.value.is_empty() {
+        let value = if fault.value.is_empty() {
             self.line_text(fault.line)
         } else {
             &fault.value
         };
-        Problem::new(Severity::Error, place, fault.reason.as_str())
+        Problem::new(Severity::Error, location, fault.reason.as_str())
             .of(title)
-            .at(path, shown)
+            .at(path, value)
     }
 
     /// A text that breaks the rules of its format: what is broken, and the line.
     pub(super) fn malformed(&self, header: &Header, fault: &Fault) -> Problem {
         let title = self.title(&header.kind, &header.metadata);
-        let shown = match is_secret(&header.kind, self.chunk.text) {
+        let value = match is_secret(&header.kind, self.chunk.text) {
             true => "",
             false => self.line_text(fault.line),
         };
@@ -70,9 +70,9 @@ impl Source<'_> {
             Format::Json => "JSON",
         };
         let reason = format!("not well-formed {format}, left out: {}", fault.reason);
-        Problem::new(Severity::Error, self.place_at(fault.line), reason)
+        Problem::new(Severity::Error, self.location_at(fault.line), reason)
             .of(title)
-            .at(self.path(""), shown)
+            .at(self.path(""), value)
     }
 
     /// A document of a kind that egret does not read.
@@ -93,11 +93,11 @@ impl Source<'_> {
                     "Istio has no kind {} in {}, left out",
                     draft.kind, draft.api_version
                 );
-                let said: Message = match meant {
+                let message: Message = match meant {
                     Some(meant) => (reason, format!("did you mean {meant}?")).into(),
                     None => reason.into(),
                 };
-                self.problem(Severity::Error, said)
+                self.problem(Severity::Error, message)
                     .of(title)
                     .at("kind", &draft.kind)
             }
@@ -133,17 +133,18 @@ impl Source<'_> {
             .chunk
             .line_of_key(&ignored.key)
             .filter(|_| self.chunk.line > 0);
-        let place = line.map_or_else(|| self.place.clone(), |line| self.place.at_line(line));
-        let said: Message = match &ignored.why {
+        let location =
+            line.map_or_else(|| self.location.clone(), |line| self.location.at_line(line));
+        let message: Message = match &ignored.why {
             Why::Unknown(Some(meant)) => {
                 ("unknown field, ignored", format!("did you mean `{meant}`?")).into()
             }
             Why::Unknown(None) => "unknown field, ignored".into(),
-            Why::Unsupported((what, instead)) => {
-                (format!("not supported yet, ignored: {what}"), *instead).into()
+            Why::Unsupported((what, hint)) => {
+                (format!("not supported yet, ignored: {what}"), *hint).into()
             }
         };
-        Problem::new(Severity::Warning, place, said)
+        Problem::new(Severity::Warning, location, message)
             .of(title)
             .at(self.path(&ignored.path), "")
     }
@@ -171,10 +172,10 @@ impl Source<'_> {
         }
     }
 
-    fn place_at(&self, line: u32) -> Place {
+    fn location_at(&self, line: u32) -> Location {
         match (self.chunk.line, line) {
-            (0, _) | (_, 0) => self.place.clone(),
-            (first, relative) => self.place.at_line(first + relative - 1),
+            (0, _) | (_, 0) => self.location.clone(),
+            (first, relative) => self.location.at_line(first + relative - 1),
         }
     }
 

@@ -13,7 +13,7 @@ fn text(file: &str, content: &str) -> Text {
     }
 }
 
-/// What was read, as `Kind namespace/name @ line`, and what was told.
+/// What was read, as `Kind namespace/name @ line`, and the problems.
 fn outcome(file: &str, content: &str) -> (Vec<String>, Vec<String>) {
     let (documents, problems) = read(&[text(file, content)]);
     let documents = documents.iter().map(|document| {
@@ -22,7 +22,7 @@ fn outcome(file: &str, content: &str) -> (Vec<String>, Vec<String>) {
         let Metadata {
             namespace, name, ..
         } = &document.metadata;
-        format!("{kind} {namespace}/{name} @ {}", document.place.line())
+        format!("{kind} {namespace}/{name} @ {}", document.location.line())
     });
     (
         documents.collect(),
@@ -32,9 +32,9 @@ fn outcome(file: &str, content: &str) -> (Vec<String>, Vec<String>) {
 
 #[track_caller]
 fn check(content: &str, documents: &[&str], problems: &[&str]) {
-    let (read, told) = outcome("f.yaml", content);
+    let (read, messages) = outcome("f.yaml", content);
     assert_eq!(read, documents, "documents of {content}");
-    assert_eq!(told, problems, "problems of {content}");
+    assert_eq!(messages, problems, "problems of {content}");
 }
 
 const ENTRY: &str =
@@ -177,7 +177,7 @@ fn unknown_fields_are_named_with_their_whole_path() {
 }
 
 #[test]
-fn wrong_shapes_tell_place_field_and_value() {
+fn wrong_shapes_are_reported_with_location_field_and_value() {
     for (spec, problem) in [
         (
             "  hosts: a.b\n",
@@ -344,9 +344,9 @@ fn the_mesh_configuration_bare_and_in_its_config_map() {
         })
         .collect();
     assert_eq!(modes, [Some("REGISTRY_ONLY"), Some("ALLOW_ANY"), None]);
-    let told: Vec<_> = problems.iter().map(Problem::to_string).collect();
+    let messages: Vec<_> = problems.iter().map(Problem::to_string).collect();
     assert_eq!(
-        told,
+        messages,
         [
             "bare:3: MeshConfig: meshMTLS: not supported yet, ignored: it is for calls that arrive, which are not proxied; leave it out",
             "bare:4: MeshConfig: accesLogFile: unknown field, ignored; did you mean `accessLogFile`?",

@@ -9,7 +9,7 @@ use crate::load::limits::{DOCUMENT_BYTES_MAX, DOCUMENTS_MAX, JSON_BREAKS_MAX, TE
 use crate::load::list::{self, List};
 use crate::load::parse::{self, Expect, Outcome};
 use crate::load::source::Source;
-use crate::problem::{Place, Problem, Severity};
+use crate::problem::{Location, Problem, Severity};
 use crate::wire::envelope::{Header, HeaderSeed};
 
 /// The content of one file.
@@ -30,22 +30,22 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    fn tell(&mut self, problem: Problem) {
-        self.documents.tell(problem);
+    fn report(&mut self, problem: Problem) {
+        self.documents.report(problem);
     }
 
     pub(super) fn text(&mut self, text: &Text, expect: Expect<'_>) {
         self.met = 0;
         let refuse = |line, reason: String| {
-            let place = Place::file(text.file.clone(), line);
-            Problem::new(Severity::Error, place, reason)
+            let location = Location::file(text.file.clone(), line);
+            Problem::new(Severity::Error, location, reason)
         };
         if text.bytes.len() > TEXT_BYTES_MAX {
             let reason = format!(
                 "larger than {} MiB, left out; split it",
                 TEXT_BYTES_MAX >> 20
             );
-            return self.tell(refuse(0, reason));
+            return self.report(refuse(0, reason));
         }
         let content = match str::from_utf8(&text.bytes) {
             Ok(content) => content,
@@ -53,7 +53,7 @@ impl Reader {
                 let (good, _) = text.bytes.split_at(error.valid_up_to());
                 let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
                 let line = u32::try_from(line).unwrap_or(0);
-                return self.tell(refuse(line, "not UTF-8, the file is left out".into()));
+                return self.report(refuse(line, "not UTF-8, the file is left out".into()));
             }
         };
         let content = content.strip_prefix('\u{feff}').unwrap_or(content);
@@ -61,54 +61,55 @@ impl Reader {
             let Some(line) = chunk.first_line() else {
                 continue;
             };
-            let place = Place::file(text.file.clone(), line);
+            let location = Location::file(text.file.clone(), line);
             if self.met > DOCUMENTS_MAX {
                 return;
             }
-            self.chunk(place, chunk, expect);
+            self.chunk(location, chunk, expect);
         }
     }
 
     /// A YAML document, or a stream of JSON ones.
-    fn chunk(&mut self, place: Place, chunk: Chunk<'_>, expect: Expect<'_>) {
+    fn chunk(&mut self, location: Location, chunk: Chunk<'_>, expect: Expect<'_>) {
         if chunk.looks_like_json() {
             let values = list::json_values(chunk);
             if !values.is_empty() || !format::is_well_formed(Format::Yaml, chunk.text) {
-                return self.stream(&place, chunk, values, expect);
+                return self.stream(&location, chunk, values, expect);
             }
         }
-        self.document(place, chunk, Format::Yaml, expect);
+        self.document(location, chunk, Format::Yaml, expect);
     }
 
     /// JSON documents one after another, `values` being those before the first broken one. After a broken one the
     /// reading goes on at the next line that begins with `{`.
     fn stream<'t>(
         &mut self,
-        outer: &Place,
+        outer: &Location,
         chunk: Chunk<'t>,
         mut values: Vec<Chunk<'t>>,
         expect: Expect<'_>,
     ) {
-        let place_of = |chunk: &Chunk<'_>| outer.at_line(chunk.first_line().unwrap_or(chunk.line));
+        let location_of =
+            |chunk: &Chunk<'_>| outer.at_line(chunk.first_line().unwrap_or(chunk.line));
         let mut rest = chunk;
         for _ in 0..JSON_BREAKS_MAX {
             for value in &values {
-                self.document(place_of(value), *value, Format::Json, expect);
+                self.document(location_of(value), *value, Format::Json, expect);
             }
             rest = rest.after(values.last());
-            let place = place_of(&rest);
-            if rest.text.is_empty() || !self.admit(&place) {
+            let location = location_of(&rest);
+            if rest.text.is_empty() || !self.admit(&location) {
                 return;
             }
             let broken = Source {
-                place,
+                location,
                 chunk: rest,
                 format: Format::Json,
                 within: None,
             };
             let mut header = Header::default();
             if let Err(fault) = format::parse(Format::Json, rest.text, HeaderSeed(&mut header)) {
-                self.tell(broken.malformed(&header, &fault));
+                self.report(broken.malformed(&header, &fault));
             }
             let Some(next) = rest.next_json() else {
                 return;
@@ -118,27 +119,33 @@ impl Reader {
         }
         let reason =
             format!("more than {JSON_BREAKS_MAX} broken JSON documents, the rest is left out");
-        self.tell(Problem::new(Severity::Error, place_of(&rest), reason));
+        self.report(Problem::new(Severity::Error, location_of(&rest), reason));
     }
 
-    /// Counts one more document of the present text; `false` when it is one too many, which is told once.
-    fn admit(&mut self, place: &Place) -> bool {
+    /// Counts one more document of the present text; `false` when it is one too many, which is reported once.
+    fn admit(&mut self, location: &Location) -> bool {
         self.met += 1;
         if self.met == DOCUMENTS_MAX + 1 {
             let reason = format!(
                 "more than {DOCUMENTS_MAX} documents, the rest is left out; split the file"
             );
-            self.tell(Problem::new(Severity::Error, place.clone(), reason));
+            self.report(Problem::new(Severity::Error, location.clone(), reason));
         }
         self.met <= DOCUMENTS_MAX
     }
 
-    fn document(&mut self, place: Place, chunk: Chunk<'_>, format: Format, expect: Expect<'_>) {
-        if !self.admit(&place) {
+    fn document(
+        &mut self,
+        location: Location,
+        chunk: Chunk<'_>,
+        format: Format,
+        expect: Expect<'_>,
+    ) {
+        if !self.admit(&location) {
             return;
         }
         let source = Source {
-            place,
+            location,
             chunk,
             format,
             within: None,
@@ -160,9 +167,9 @@ impl Reader {
             None if large => {
                 let size = DOCUMENT_BYTES_MAX >> 20;
                 let reason = format!("a document larger than {size} MiB, left out; no API server would store it");
-                self.tell(source.problem(Severity::Error, reason));
+                self.report(source.problem(Severity::Error, reason));
             }
-            None => self.tell(source.problem(
+            None => self.report(source.problem(
                 Severity::Error,
                 "a list of documents must be written in block style, as kubectl prints it; left out",
             )),
@@ -176,16 +183,16 @@ impl Reader {
         };
         for (text, line) in &list.items {
             let source = Source {
-                place: outer.place.at_line(*line),
+                location: outer.location.at_line(*line),
                 chunk: Chunk { text, line: *line },
                 format: outer.format,
                 within: None,
             };
-            if !self.admit(&source.place) {
+            if !self.admit(&source.location) {
                 return;
             }
             if parse::read(&source, expect, &mut self.documents) == Outcome::IsList {
-                self.tell(source.problem(Severity::Error, "a list within a list, left out"));
+                self.report(source.problem(Severity::Error, "a list within a list, left out"));
             }
         }
     }

@@ -56,7 +56,7 @@ pub enum Operator {
     },
     /// `COMMON_DURATION`: from one point to another.
     CommonDuration {
-        /// The first point; `None` is one that nobody knows.
+        /// The first point; `None` is an unknown one.
         from: Option<TimePoint>,
         /// The second one.
         to: Option<TimePoint>,
@@ -67,7 +67,7 @@ pub enum Operator {
     Ip {
         /// Which address, as the operator that writes it with its port.
         of: Fact,
-        /// The length of the prefix that is shown, as CIDR; `None` is the whole address.
+        /// The length of the prefix to write, as CIDR; `None` is the whole address.
         prefix: Option<u8>,
     },
     /// `ENVIRONMENT`: the value of this variable.

@@ -351,7 +351,7 @@ fn coalesced(text: &str) -> Parsed {
 /// The operator of this name with its argument and its limit.
 ///
 /// # Errors
-/// Nobody knows the name; or an argument or a limit that the operator does not take, or lacks; or an argument that is none.
+/// The name is unknown; or an argument or a limit that the operator does not take, or lacks; or an argument that is none.
 pub(in crate::log_format) fn command(
     name: &str,
     argument: &str,

@@ -9,7 +9,7 @@ pub enum ValueKind {
     Number,
     /// A number, a boolean or a string.
     Any,
-    /// Nothing: Envoy knows the operator, but there is no such fact here.
+    /// Nothing: Envoy has the operator, but there is no such fact here.
     Never,
 }
 
@@ -22,7 +22,7 @@ pub struct Row<T: 'static> {
     pub operator: T,
     /// What its values are in typed JSON.
     pub kind: ValueKind,
-    /// What it says, for the documentation.
+    /// Its meaning, for the documentation.
     pub about: &'static str,
 }
 
@@ -42,7 +42,7 @@ macro_rules! facts {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Fact {
             $($(#[doc = concat!("`%", $name, "%`: ", $about, ".")] $variant,)*)*
-            /// What Envoy knows and egret does not.
+            /// What Envoy has and egret does not.
             Unknown,
         }
 
@@ -159,7 +159,7 @@ facts! {
     }
 }
 
-/// Operators without an argument that Envoy 1.40 knows and that have no value here.
+/// Operators without an argument that Envoy 1.40 has and that have no value here.
 pub const UNKNOWN: &[&str] = &[
     "BYTES_RETRANSMITTED",
     "CUSTOM_FLAGS",

@@ -161,15 +161,15 @@ pub(super) fn emit_time_local(text: &str) -> Parsed {
     time(TimeSource::Emit, true, text)
 }
 
-/// A time that nobody knows, whose form has to be one all the same.
+/// An unknown time, whose format must be valid all the same.
 pub(super) fn unknown_time(text: &str) -> Parsed {
     TimeFormat::parse(text)?;
     Ok(Operator::Fact(Fact::Unknown))
 }
 
 pub(super) fn common_duration(text: &str) -> Parsed {
-    let words: Vec<_> = text.split(':').collect();
-    let (from, to, unit) = match words[..] {
+    let parts: Vec<_> = text.split(':').collect();
+    let (from, to, unit) = match parts[..] {
         [from, to] => (from, to, "ms"),
         [from, to, unit] => (from, to, unit),
         _ => {
@@ -250,8 +250,8 @@ pub(super) fn metadata(text: &str) -> Parsed {
 }
 
 pub(super) fn filter_state(text: &str) -> Parsed {
-    let mut words = text.split(':');
-    let (key, kind, field) = (words.next(), words.next(), words.next());
+    let mut parts = text.split(':');
+    let (key, kind, field) = (parts.next(), parts.next(), parts.next());
     let kind = kind.unwrap_or_default();
     if key.is_none_or(str::is_empty) {
         return Err(FormatFlaw::new(text, "filter state has a key"));
@@ -271,7 +271,7 @@ pub(super) fn unknown(_text: &str) -> Parsed {
     Ok(Operator::Fact(Fact::Unknown))
 }
 
-/// What a word stands for.
+/// The meaning of a name.
 fn one_of<T: Copy>(word: &str, known: &[(&str, T)]) -> Result<T, FormatFlaw> {
     if let Some((_, meaning)) = known.iter().find(|(name, _)| *name == word) {
         return Ok(*meaning);

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::log_format::facts::{FACTS, Fact, UNKNOWN};
 
-/// Which of `%NAME%`, `%NAME(a)%`, `%NAME:5%` and `%NAME(a):5%` Envoy 1.40 loads, of all operators that it knows.
+/// Which of `%NAME%`, `%NAME(a)%`, `%NAME:5%` and `%NAME(a):5%` Envoy 1.40 loads, of all its operators.
 const ENVOY: &str = include_str!("envoy_operators.txt");
 
 fn flaw(format: &str) -> String {

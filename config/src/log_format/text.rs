@@ -39,15 +39,15 @@ impl TextFormat {
                 rest = behind;
                 continue;
             }
-            let Some((found, behind)) = Word::first(word) else {
-                let words: String = word.chars().take(40).collect();
+            let Some((command_word, behind)) = Word::first(word) else {
+                let excerpt: String = word.chars().take(40).collect();
                 let reason = "no operator begins here; a percent sign is written `%%`";
-                return Err(FormatFlaw::new(words, reason));
+                return Err(FormatFlaw::new(excerpt, reason));
             };
             if !literal.is_empty() {
                 pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
             }
-            let command = command(found.name, found.argument, found.limit)?;
+            let command = command(command_word.name, command_word.argument, command_word.limit)?;
             pieces.push(Piece::Command(command));
             rest = behind;
         }

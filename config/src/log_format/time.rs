@@ -30,7 +30,7 @@ pub enum TimePiece {
 pub struct TimeField {
     /// The letter, one of [`LETTERS`].
     pub letter: char,
-    /// What a short number is filled up with, where the flags say it.
+    /// What a short number is filled up with, where the flags set it.
     pub padding: Option<Padding>,
     /// `^`: letters in upper case.
     pub upper: bool,

@@ -1,4 +1,4 @@
-//! AuthorizationPolicies: whom they are for. egret does not enforce them; it must know which it leaves unenforced.
+//! AuthorizationPolicies: the workloads that they select. egret does not enforce them, and reports those that select it.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub enum Target {
     Gateway(Arc<str>),
     /// A GatewayClass: every gateway, for a policy of the root namespace.
     GatewayClass,
-    /// A Service or ServiceEntry (enforced by waypoints), or a kind that Istio does not know.
+    /// A Service or ServiceEntry (enforced by waypoints), or a kind that Istio does not have.
     Other,
 }
 

@@ -1,5 +1,5 @@
-//! What an HTTP rule asks of a request. One condition is one variant; what can be done with it stands side by side, and
-//! each `match` names every variant, so that a new one does not compile until all of it is said.
+//! The conditions of an HTTP rule. One condition is one variant; what can be done with it stands side by side, and
+//! each `match` names every variant, so that a new one does not compile until it is complete.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use http::HeaderMap;
 
 use crate::value::StringMatch;
 
-/// One condition. A request meets an alternative of a rule when it meets all of its conditions.
+/// One condition. A request matches an alternative of a rule when it satisfies all of its conditions.
 #[derive(Clone, Debug)]
 pub enum Condition {
     /// `uri`, over the path without query.
@@ -58,7 +58,7 @@ pub enum Merged {
 }
 
 impl Condition {
-    /// Whether a request meets it.
+    /// Whether a request satisfies it.
     pub fn holds(&self, request: &RequestHead<'_>) -> bool {
         match self {
             Self::Path(text) => text.matches(request.path),
@@ -82,7 +82,7 @@ impl Condition {
         }
     }
 
-    /// Whether every request meets it: every path begins with a slash.
+    /// Whether every request satisfies it: every path begins with a slash.
     pub fn is_always_met(&self) -> bool {
         match self {
             Self::Path(StringMatch::Prefix(prefix) | StringMatch::PrefixIgnoreCase(prefix)) => {
@@ -98,7 +98,7 @@ impl Condition {
         }
     }
 
-    /// Whether every request that meets `narrower` meets this too, as far as that can be told.
+    /// Whether it is certain that every request that satisfies `narrower` satisfies this too.
     pub fn covers(&self, narrower: &Self) -> bool {
         match (self, narrower) {
             (Self::Path(wider), Self::Path(narrower))
@@ -157,7 +157,7 @@ impl Condition {
         }
     }
 
-    /// The order in which conditions are asked.
+    /// The order in which conditions are checked.
     pub fn rank(&self) -> u8 {
         match self {
             Self::Path(_) => 0,
@@ -170,7 +170,7 @@ impl Condition {
         }
     }
 
-    /// The field of `match` that asks for it, as `uri` or `headers.x-canary`.
+    /// The field of `match` that it comes from, as `uri` or `headers.x-canary`.
     pub fn field(&self) -> String {
         match self {
             Self::Path(_) => "uri".to_owned(),
@@ -184,7 +184,7 @@ impl Condition {
     }
 }
 
-/// In a few words, as admin pages show it: `/prefix*`, `method=GET`, `header x-canary=true`.
+/// The short form of admin pages: `/prefix*`, `method=GET`, `header x-canary=true`.
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -201,25 +201,25 @@ impl fmt::Display for Condition {
 
 impl<'c> RequestHead<'c> {
     /// Whether a line of a header, or what stands for it in HTTP/2, is as wanted.
-    fn any_line(&self, name: &str, mut wanted: impl FnMut(&[u8]) -> bool) -> bool {
+    fn any_line(&self, name: &str, mut matches: impl FnMut(&[u8]) -> bool) -> bool {
         match name {
-            ":authority" | "host" => wanted(self.authority.as_bytes()),
-            ":method" => wanted(self.method.as_bytes()),
-            ":path" => wanted(self.target.as_bytes()),
-            ":scheme" => wanted(self.scheme.as_bytes()),
+            ":authority" | "host" => matches(self.authority.as_bytes()),
+            ":method" => matches(self.method.as_bytes()),
+            ":path" => matches(self.target.as_bytes()),
+            ":scheme" => matches(self.scheme.as_bytes()),
             _ => {
                 let mut lines = self.headers.get_all(name).iter();
-                lines.any(|line| wanted(line.as_bytes()))
+                lines.any(|line| matches(line.as_bytes()))
             }
         }
     }
 
     /// The first value of a query parameter, as sent.
-    fn parameter(&self, wanted: &str) -> Option<&'c str> {
+    fn parameter(&self, key: &str) -> Option<&'c str> {
         self.query
             .split('&')
             .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .find(|(name, _)| *name == wanted)
+            .find(|(name, _)| *name == key)
             .map(|(_, value)| value)
     }
 }

@@ -1,4 +1,4 @@
-//! Endpoints: who answers for a service.
+//! Endpoints: the addresses of a service's servers.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

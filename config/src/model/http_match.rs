@@ -11,7 +11,7 @@ use crate::value::StringMatch;
 pub struct HttpMatch {
     /// `name`.
     pub name: Option<Arc<str>>,
-    /// What it asks of requests, in the order in which it is asked.
+    /// Its conditions, in the order in which they are checked.
     pub conditions: Arc<[Condition]>,
     /// `ignoreUriCase`, which a root and its delegate have to agree on.
     pub ignore_uri_case: bool,
@@ -35,12 +35,12 @@ impl HttpMatch {
             })
     }
 
-    /// Whether every request of its callers meets it.
+    /// Whether every request of its clients matches.
     pub fn takes_all(&self) -> bool {
         self.conditions.iter().all(Condition::is_always_met)
     }
 
-    /// Whether every request that meets `later` meets this too. `gateways` are those of the VirtualService of both.
+    /// Whether every request that matches `later` matches this too. `gateways` are those of the VirtualService of both.
     pub fn covers(&self, later: &Self, gateways: &[GatewayName]) -> bool {
         let covered = |wider: &Condition| {
             wider.is_always_met()
@@ -52,7 +52,7 @@ impl HttpMatch {
         self.source.covers(&later.source, gateways) && self.conditions.iter().all(covered)
     }
 
-    /// This alternative of a root, and one of its delegate, in one; where both say something the delegate's counts.
+    /// This alternative of a root, and one of its delegate, in one; where both set something the delegate's counts.
     /// `None` when the root's does not let the delegate's through.
     pub fn merge(&self, leaf: &Self) -> Option<Self> {
         if self.ignore_uri_case != leaf.ignore_uri_case {

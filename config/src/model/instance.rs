@@ -1,4 +1,4 @@
-//! Instances: who runs with which labels, so that selectors find members. Kubernetes Pods and WorkloadEntries.
+//! Instances: the addresses and labels of workloads, so that selectors find members. Kubernetes Pods and WorkloadEntries.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -243,7 +243,7 @@ fn address(wire: &WorkloadEntry, diagnostics: &mut Diagnostics<'_>) -> Option<Ad
 mod tests {
     use super::*;
     use crate::name::{Kind, ObjectName};
-    use crate::problem::Place;
+    use crate::problem::Location;
 
     #[test]
     fn a_pod_is_named_by_what_controls_it_and_by_its_labels() {
@@ -274,7 +274,7 @@ mod tests {
                 kind: Kind::Pod,
                 name: ObjectName::new("shop", "reviews-x"),
                 created: None,
-                place: Place::default(),
+                location: Location::default(),
             };
             let labels = Labels::parse(labels).unwrap();
             let workload = workload(&meta, &labels, &owners);

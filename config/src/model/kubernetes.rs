@@ -1,4 +1,4 @@
-//! Kubernetes Service and EndpointSlice, read. Kubernetes has checked them; what cannot be understood is told all the same.
+//! Kubernetes Service and EndpointSlice, read. Kubernetes has checked them; what cannot be understood is still reported.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::envelope::Metadata;
 use crate::wire::kubernetes::{EndpointSlice, Service as Wire, ServicePort as WirePort};
 
-/// The annotation that limits who sees a Service: a comma-separated `exportTo`.
+/// The annotation that limits the namespaces that a Service is exported to: a comma-separated `exportTo`.
 const EXPORT_TO: &str = "networking.istio.io/exportTo";
 
 /// The label by which an EndpointSlice names its Service.
@@ -170,7 +170,7 @@ pub(crate) fn slice(
 }
 
 /// The region of a zone by the clouds' habit of naming it: `eu-west-1` for `eu-west-1a`, `europe-west4` for
-/// `europe-west4-b`; empty where the zone is named otherwise. Slices do not tell the region.
+/// `europe-west4-b`; empty where the zone is named otherwise. Slices do not have the region.
 fn region_of(zone: &str) -> &str {
     let stem = zone.trim_end_matches(|c: char| c.is_ascii_lowercase());
     let one_letter = zone.len() == stem.len() + 1;

@@ -1,10 +1,10 @@
-//! What every object has: who it is, how old, where it was written, and who may see it.
+//! What every object has: its name, its age, its location, and the namespaces that it is exported to.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::name::{Kind, ObjectName};
-use crate::problem::Place;
+use crate::problem::Location;
 use crate::value::moment::Moment;
 
 /// Identity, age and place of an object.
@@ -17,7 +17,7 @@ pub struct Meta {
     /// `metadata.creationTimestamp`; objects without one count as created at the beginning of time.
     pub created: Option<Moment>,
     /// Where the document comes from.
-    pub place: Place,
+    pub location: Location,
 }
 
 impl Meta {

@@ -17,7 +17,7 @@ use crate::problem::{Diagnostics, NO_VALUE};
 use crate::value;
 use crate::wire;
 
-/// A text, or `None` when it is empty, which is how protobuf says unset.
+/// A text, or `None` when it is empty, which means unset in protobuf.
 pub(super) fn optional(text: &str) -> Option<Arc<str>> {
     (!text.is_empty()).then(|| text.into())
 }
@@ -63,7 +63,7 @@ pub(super) fn duration(
     duration
 }
 
-/// A time limit, where 0s is how users say that there shall be none. Istio's admission refuses it.
+/// A time limit, where 0s means that there is none. Istio's admission refuses it.
 pub(super) fn time_limit(
     diagnostics: &mut Diagnostics<'_>,
     part: &str,
@@ -130,22 +130,26 @@ pub(super) fn millionths(diagnostics: &mut Diagnostics<'_>, part: &str, percent:
     (percent * 10_000.0).round() as u32
 }
 
-/// One of the words of an enumeration; empty gives the first.
+/// One of the values of an enumeration; empty gives the first.
 pub(super) fn word<T: Copy>(
     diagnostics: &mut Diagnostics<'_>,
     part: &str,
     text: &str,
-    words: &[(&str, T)],
+    choices: &[(&str, T)],
 ) -> Option<T> {
-    let found = match text {
-        "" => words.first(),
-        _ => words.iter().find(|(word, _)| *word == text),
+    let choice = match text {
+        "" => choices.first(),
+        _ => choices.iter().find(|(word, _)| *word == text),
     };
-    if found.is_none() {
-        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        diagnostics.error(part, text, format!("expected one of {}", words.join(", ")));
+    if choice.is_none() {
+        let choices: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+        diagnostics.error(
+            part,
+            text,
+            format!("expected one of {}", choices.join(", ")),
+        );
     }
-    found.map(|(_, value)| *value)
+    choice.map(|(_, value)| *value)
 }
 
 /// An address.
@@ -264,7 +268,7 @@ pub(super) fn selector(
 
 /// `exportTo`; `None` when it is not written.
 ///
-/// `nobody` says whether the kind knows `~`.
+/// `nobody` is whether the kind allows `~`.
 pub(super) fn export_to(
     diagnostics: &mut Diagnostics<'_>,
     list: &[String],

@@ -9,7 +9,7 @@ use crate::problem::{Diagnostics, NO_VALUE};
 use crate::value::base64;
 use crate::wire::kubernetes::{Hidden, Secret as Wire};
 
-/// PEM texts of one Secret, by the keys that Istio knows.
+/// PEM texts of one Secret, by the keys that Istio reads.
 #[derive(Clone, Default)]
 pub struct Secret {
     /// `tls.crt` or `cert`.
@@ -45,7 +45,7 @@ impl Secrets {
 
     /// The Secret that `credential_name`, written by an object of `namespace`, means.
     ///
-    /// Istio asks for it in the proxy's namespace, which is not known here: taken is the one Secret of that name, or
+    /// Istio looks it up in the proxy's namespace, which is not known here: the result is the one Secret of that name, or
     /// among several the one of the root namespace, then of the object's own. `kubernetes://`, `kubernetes-gateway://`
     /// and `namespace/name` are understood.
     pub fn find(&self, credential_name: &str, namespace: &str) -> Option<&Secret> {
@@ -86,7 +86,7 @@ impl Secrets {
     }
 }
 
-/// Reads a Secret; keys that Istio does not know are passed over.
+/// Reads a Secret; keys that Istio does not read are skipped.
 pub(crate) fn parse(wire: &Wire, diagnostics: &mut Diagnostics<'_>) -> Secret {
     let mut text = |names: [&str; 2]| {
         names.iter().find_map(|name| {
@@ -130,7 +130,7 @@ mod tests {
         ] {
             secrets.insert(ObjectName::new(namespace, name), secret(namespace));
         }
-        for (name, namespace, found) in [
+        for (name, namespace, expected) in [
             ("one", "b", Some("a")),
             ("kubernetes://one", "b", Some("a")),
             ("b/two", "a", Some("b")),
@@ -139,7 +139,11 @@ mod tests {
             ("three", "b", Some("istio-system")),
             ("none", "b", None),
         ] {
-            assert_eq!(secrets.roots(name, namespace).as_deref(), found, "{name}");
+            assert_eq!(
+                secrets.roots(name, namespace).as_deref(),
+                expected,
+                "{name}"
+            );
         }
     }
 }

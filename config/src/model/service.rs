@@ -23,7 +23,7 @@ pub struct Service {
     /// Virtual addresses and ranges. Kubernetes: clusterIPs. Empty when there are none.
     pub addresses: Vec<IpNet>,
     /// Addresses that Istio has given to a ServiceEntry without any (`status.addresses`). They count only where DNS is
-    /// captured, since nobody else knows them.
+    /// captured, since no other name server has them.
     pub given: Vec<IpAddr>,
     /// The ports, in order.
     pub ports: Vec<ServicePort>,
@@ -31,7 +31,7 @@ pub struct Service {
     pub resolution: Resolution,
     /// Kubernetes `clusterIP: None`.
     pub headless: bool,
-    /// `trafficDistribution`, or the annotation: the nearest endpoints serve, where no `localityLbSetting` says otherwise.
+    /// `trafficDistribution`, or the annotation: the nearest endpoints serve, where no `localityLbSetting` overrides it.
     pub near: bool,
     /// ServiceEntry `location: MESH_EXTERNAL`.
     pub external: bool,
@@ -54,7 +54,7 @@ pub struct ServicePort {
     pub number: u16,
     /// The name, unique within the service.
     pub name: Arc<str>,
-    /// What is spoken on it.
+    /// Its protocol.
     pub protocol: Protocol,
     /// Port of the endpoints, when it differs and is a number.
     pub target: Option<u16>,

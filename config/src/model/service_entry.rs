@@ -23,22 +23,22 @@ pub(crate) fn parse(
     meta: &Arc<Meta>,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<Service> {
-    let words = [
+    let choices = [
         ("NONE", Resolution::None),
         ("STATIC", Resolution::Static),
         ("DNS", Resolution::Dns),
         ("DNS_ROUND_ROBIN", Resolution::DnsRoundRobin),
         ("DYNAMIC_DNS", Resolution::DynamicDns),
     ];
-    let indexes: Vec<_> = words
+    let indexes: Vec<_> = choices
         .iter()
         .enumerate()
         .map(|(at, (word, _))| (*word, at))
         .collect();
     let at = read::word(diagnostics, "resolution", &wire.resolution, &indexes).unwrap_or_default();
-    let resolution = words[at].1.clone();
-    let places = [("MESH_EXTERNAL", true), ("MESH_INTERNAL", false)];
-    let external = read::word(diagnostics, "location", &wire.location, &places).unwrap_or(true);
+    let resolution = choices[at].1.clone();
+    let locations = [("MESH_EXTERNAL", true), ("MESH_INTERNAL", false)];
+    let external = read::word(diagnostics, "location", &wire.location, &locations).unwrap_or(true);
 
     hosts(wire, &resolution, diagnostics);
     let ports = ports(wire, &resolution, diagnostics);
@@ -137,7 +137,7 @@ fn doubtful(
     }
 }
 
-/// What `status.addresses` says of a host; an entry without host is for the only one.
+/// The addresses of a host in `status.addresses`; an entry without host is for the only one.
 fn given(wire: &Wire, host: &str) -> Vec<std::net::IpAddr> {
     let of_host = wire
         .status
@@ -263,7 +263,7 @@ fn ports(
     })
 }
 
-/// Reads a protocol word; an unknown one is an error.
+/// Reads the name of a protocol; an unknown one is an error.
 pub(crate) fn protocol(diagnostics: &mut Diagnostics<'_>, word: &str) -> Option<Protocol> {
     let protocol = Protocol::parse(word);
     if protocol.is_none() {

@@ -10,7 +10,7 @@ use crate::host;
 use crate::labels::Labels;
 use crate::model::meta::Meta;
 use crate::model::outbound_policy::OutboundPolicy;
-use crate::model::sidecar::egress::Taken;
+use crate::model::sidecar::egress::Used;
 use crate::model::{host_name, read};
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::sidecar as wire;
@@ -76,7 +76,7 @@ pub(crate) fn parse(
     ingress::check(wire, diagnostics);
     let last = wire.egress.len().saturating_sub(1);
     let mut index = 0;
-    let mut ports = Taken::default();
+    let mut ports = Used::default();
     let namespace = &meta.name.namespace;
     let egress = diagnostics.each("egress", &wire.egress, |diagnostics, wire| {
         if wire.port.is_none() && index != last {
@@ -107,7 +107,7 @@ pub(crate) fn parse(
     sidecar
 }
 
-/// A policy that is written but says no mode means REGISTRY_ONLY: that is the enumeration's zero.
+/// A policy without a mode means REGISTRY_ONLY: that is the enumeration's zero.
 fn outbound(
     sidecar: &mut Sidecar,
     wire: &wire::OutboundTrafficPolicy,

@@ -29,7 +29,7 @@ impl GatewayName {
     }
 }
 
-/// What a match asks of the workload and the port that a call passes, whatever the bytes say.
+/// The conditions of a match on the workload and the port of a call; they do not depend on its bytes.
 #[derive(Clone, Debug, Default)]
 pub struct SourceMatch {
     /// `port`.
@@ -42,37 +42,37 @@ pub struct SourceMatch {
     pub namespace: Option<Arc<str>>,
 }
 
-/// A workload and a port of it, where rules are compiled for.
+/// A workload and a port of it, for which rules are compiled.
 #[derive(Clone, Copy)]
-pub struct Place<'p> {
+pub struct SourceContext<'p> {
     /// The port that `port` means: the listener's on a sidecar, the server's on a gateway.
     pub port: u16,
     /// The workload's labels.
     pub labels: &'p Labels,
     /// The workload's namespace.
     pub namespace: &'p str,
-    /// Whether a name in `gateways` means this place.
+    /// Whether a name in `gateways` means this sidecar or gateway.
     pub here: &'p dyn Fn(&GatewayName) -> bool,
 }
 
 impl SourceMatch {
-    /// Whether calls of a place meet it. `sourceLabels` and `sourceNamespace` count beside `gateways`.
-    pub fn holds(&self, place: &Place<'_>) -> bool {
+    /// Whether calls of a workload's port satisfy it. `sourceLabels` and `sourceNamespace` count beside `gateways`.
+    pub fn holds(&self, context: &SourceContext<'_>) -> bool {
         let Self {
             port,
             gateways,
             labels,
             namespace,
         } = self;
-        port.is_none_or(|port| port == place.port)
-            && (gateways.is_empty() || gateways.iter().any(place.here))
-            && labels.select(place.labels)
+        port.is_none_or(|port| port == context.port)
+            && (gateways.is_empty() || gateways.iter().any(context.here))
+            && labels.select(context.labels)
             && namespace
                 .as_ref()
-                .is_none_or(|own| **own == *place.namespace)
+                .is_none_or(|own| **own == *context.namespace)
     }
 
-    /// Whether whatever meets `narrower` meets this too. `gateways` are those of the VirtualService of both.
+    /// Whether whatever satisfies `narrower` satisfies this too. `gateways` are those of the VirtualService of both.
     pub fn covers(&self, narrower: &Self, gateways_of_both: &[GatewayName]) -> bool {
         let Self {
             port,
@@ -126,10 +126,10 @@ impl SourceMatch {
     }
 }
 
-/// The word in `gateways` that means the sidecars.
+/// The value in `gateways` that means the sidecars.
 const MESH: &str = "mesh";
 
-/// What the match blocks of all kinds of rules say about the caller.
+/// The conditions on the client in the match blocks of all kinds of rules.
 pub(crate) struct Source<'a> {
     pub(crate) port: u32,
     pub(crate) gateways: &'a [String],
@@ -137,7 +137,7 @@ pub(crate) struct Source<'a> {
     pub(crate) namespace: &'a str,
 }
 
-/// Reads what a match block says about the caller.
+/// Reads the conditions of a match block on the client.
 pub(crate) fn parse(
     wire: &Source<'_>,
     own: &Arc<str>,
@@ -158,7 +158,7 @@ pub(crate) fn parse(
     }
 }
 
-/// Names of gateways, in all the forms that Istio knows.
+/// Names of gateways, in all of Istio's forms.
 pub(super) fn gateways(
     diagnostics: &mut Diagnostics<'_>,
     names: &[String],

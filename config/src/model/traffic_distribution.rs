@@ -3,7 +3,7 @@
 use crate::problem::{Diagnostics, Message};
 use crate::wire::envelope::Metadata;
 
-/// The annotation that says what `trafficDistribution` of a Service says, of a ServiceEntry too.
+/// The annotation with the meaning of a Service's `trafficDistribution`, also for ServiceEntries.
 const DISTRIBUTION: &str = "networking.istio.io/traffic-distribution";
 
 /// Whether the nearest endpoints of a service are preferred: by its field, else by its annotation.

@@ -1,4 +1,4 @@
-//! VirtualServices: which rules apply to which hosts, for whom.
+//! VirtualServices: which rules apply to which hosts, for which clients.
 
 mod streams;
 
@@ -99,11 +99,11 @@ pub(crate) fn parse(
 /// Rules for sidecars cannot look at the claims of a token.
 fn claims(wire: &wire::VirtualService, diagnostics: &mut Diagnostics<'_>) {
     diagnostics.each("http", &wire.http, |diagnostics, rule| {
-        diagnostics.each("match", &rule.matches, |diagnostics, wanted| {
-            let claims = wanted
+        diagnostics.each("match", &rule.matches, |diagnostics, http_match| {
+            let claims = http_match
                 .headers
                 .keys()
-                .chain(wanted.without_headers.keys())
+                .chain(http_match.without_headers.keys())
                 .filter(|name| name.starts_with("@request.auth."));
             for name in claims {
                 diagnostics.error("headers", name, "claims can only be matched on gateways");

@@ -1,4 +1,4 @@
-//! The ports that Istio's proxies use unless told otherwise.
+//! The ports that Istio's proxies use by default.
 
 macro_rules! ports {
     ($($(#[$doc:meta])* $name:ident, $text:ident = $port:literal;)*) => {

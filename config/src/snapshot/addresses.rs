@@ -1,5 +1,5 @@
 //! Addresses for ServiceEntries that have none, for workloads whose DNS queries are captured: a name then has an address
-//! of its own, so that byte streams of one port can be told apart.
+//! of its own, so that byte streams of one port can be distinguished.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,26 +11,26 @@ use crate::model::objects::Objects;
 use crate::model::service::{Resolution, Service};
 use crate::name::Kind;
 
-/// The label by which a ServiceEntry asks for no address.
+/// The label by which a ServiceEntry declines an address.
 const LABEL: &str = "networking.istio.io/enable-autoallocate-ip";
 
-/// Places that are handed out in 240.240.0.0/16.
-const PLACES: u32 = 256 * 254;
+/// Slots that are handed out in 240.240.0.0/16.
+const SLOTS: u32 = 256 * 254;
 
-/// The greatest prime below [`PLACES`], for the second step of the hash.
+/// The greatest prime below [`SLOTS`], for the second step of the hash.
 const PRIME: u32 = 65_011;
 
-/// Who holds a place: namespace and host.
+/// The owner of a slot: namespace and host.
 type Owner = (Arc<str>, Arc<str>);
 
 /// Gives each host of a ServiceEntry without addresses one in 240.240.0.0/16 and one in 2001:2::/48, where its names are
 /// handed out by captured DNS: not with resolution NONE, whose callers' own address counts, and not to wildcards.
 ///
 /// Addresses that Istio has given already are taken. The others are those that istiod gives where it writes none down: each
-/// ServiceEntry claims a place by a hash of `namespace/host`, the next of a second hash where two meet, and a host has the
-/// lowest of its places. So an address depends on the name, and on others only where they meet.
+/// ServiceEntry claims a slot by a hash of `namespace/host`, the next of a second hash where two meet, and a host has the
+/// lowest of its slots. So an address depends on the name, and on others only where they meet.
 pub fn allocate(objects: &mut Objects) {
-    let mut places: HashSet<u32> = HashSet::new();
+    let mut slots: HashSet<u32> = HashSet::new();
     let mut lowest: HashMap<Owner, u32> = HashMap::new();
     for service in &mut objects.services {
         if service.addresses.is_empty() && !service.given.is_empty() {
@@ -40,22 +40,22 @@ pub fn allocate(objects: &mut Objects) {
         let Some(owner) = wanting(service) else {
             continue;
         };
-        if let Some(place) = claim(&mut places, &owner) {
-            let held = lowest.entry(owner).or_insert(place);
-            *held = place.min(*held);
+        if let Some(slot) = claim(&mut slots, &owner) {
+            let first = lowest.entry(owner).or_insert(slot);
+            *first = slot.min(*first);
         }
     }
     for service in &mut objects.services {
-        let place = wanting(service).and_then(|owner| lowest.get(&owner));
-        if let Some(place) = place {
-            service.addresses = addresses(*place).map(IpNet::from).to_vec();
+        let slot = wanting(service).and_then(|owner| lowest.get(&owner));
+        if let Some(slot) = slot {
+            service.addresses = addresses(*slot).map(IpNet::from).to_vec();
         }
     }
 }
 
-/// The addresses of a place; the last byte is never 0 or 255.
-fn addresses(place: u32) -> [IpAddr; 2] {
-    let [third, fourth] = bytes(place);
+/// The addresses of a slot; the last byte is never 0 or 255.
+fn addresses(slot: u32) -> [IpAddr; 2] {
+    let [third, fourth] = bytes(slot);
     let last = u16::from_be_bytes([third, fourth]);
     [
         IpAddr::V4(Ipv4Addr::new(240, 240, third, fourth)),
@@ -66,26 +66,25 @@ fn addresses(place: u32) -> [IpAddr; 2] {
 /// Namespace and host of a service that gets an address.
 fn wanting(service: &Service) -> Option<Owner> {
     let entry = service.meta.kind == Kind::ServiceEntry && service.addresses.is_empty();
-    let asked = service.labels.value(LABEL) != Some("false");
+    let enabled = service.labels.value(LABEL) != Some("false");
     let host = service.host.exact()?;
-    let wants = entry && asked && service.resolution != Resolution::None;
+    let wants = entry && enabled && service.resolution != Resolution::None;
     wants.then(|| (service.meta.name.namespace.clone(), host.clone()))
 }
 
-/// A free place for a host; `None` when there is none.
-fn claim(places: &mut HashSet<u32>, (namespace, host): &Owner) -> Option<u32> {
+/// A free slot for a host; `None` when there is none.
+fn claim(slots: &mut HashSet<u32>, (namespace, host): &Owner) -> Option<u32> {
     let hash = fnv(&format!("{namespace}/{host}"));
     let step = PRIME - hash % PRIME;
-    let further =
-        (1..PLACES).map(|tries| hash.wrapping_add(tries.wrapping_mul(step)) % (PLACES - 1));
-    std::iter::once(hash % PLACES)
+    let further = (1..SLOTS).map(|tries| hash.wrapping_add(tries.wrapping_mul(step)) % (SLOTS - 1));
+    std::iter::once(hash % SLOTS)
         .chain(further)
-        .find(|place| (place + 1) % 255 != 0 && places.insert(*place))
+        .find(|slot| (slot + 1) % 255 != 0 && slots.insert(*slot))
 }
 
-/// The last two bytes of a place's address.
-fn bytes(place: u32) -> [u8; 2] {
-    let at = place + 1;
+/// The last two bytes of a slot's address.
+fn bytes(slot: u32) -> [u8; 2] {
+    let at = slot + 1;
     [at / 255, at % 255].map(|part| u8::try_from(part).unwrap_or(u8::MAX))
 }
 
@@ -200,13 +199,13 @@ spec: {hosts: [HOST], ports: [{number: 3306, name: tcp, protocol: TCP}], resolut
 
     #[test]
     fn places_that_meet_are_told_apart_and_never_end_in_0_or_255() {
-        let mut places = HashSet::new();
+        let mut slots = HashSet::new();
         for at in 0..20_000 {
             let owner = ("ns".into(), format!("h{at}").into());
-            claim(&mut places, &owner).unwrap();
+            claim(&mut slots, &owner).unwrap();
         }
-        assert_eq!(places.len(), 20_000);
-        let all: std::collections::BTreeSet<[u8; 2]> = places.into_iter().map(bytes).collect();
+        assert_eq!(slots.len(), 20_000);
+        let all: std::collections::BTreeSet<[u8; 2]> = slots.into_iter().map(bytes).collect();
         assert_eq!(all.len(), 20_000);
         assert!(all.iter().all(|bytes| (1..255).contains(&bytes[1])));
     }

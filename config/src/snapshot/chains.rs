@@ -50,7 +50,7 @@ pub enum ChainOrigin {
 impl ChainOrigin {
     /// Whether both are the same match of the same `tls` rule.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        let place = |origin: &Self| match origin {
+        let key = |origin: &Self| match origin {
             Self::Tls {
                 object,
                 rule,
@@ -58,7 +58,7 @@ impl ChainOrigin {
             } => Some((Arc::as_ptr(object), *rule, *matching)),
             Self::Service(_) | Self::Tcp { .. } | Self::Server { .. } => None,
         };
-        place(self).is_some() && place(self) == place(other)
+        key(self).is_some() && key(self) == key(other)
     }
 
     /// The object.
@@ -102,7 +102,7 @@ pub(crate) struct Chain<A> {
     /// Where it comes from.
     pub(crate) origin: ChainOrigin,
     /// What it does.
-    pub(crate) act: A,
+    pub(crate) action: A,
 }
 
 /// What is known of a byte stream when a chain is chosen.
@@ -114,7 +114,7 @@ pub(crate) enum Wire<'w> {
     Plain,
 }
 
-/// The chains of a listener, indexed. Of two chains with one condition in common the first holds it.
+/// The chains of a listener, indexed. Of two chains with one condition in common the first has it.
 #[derive(Clone, Debug)]
 pub(crate) struct FilterChains<A> {
     list: Vec<Chain<A>>,
@@ -143,10 +143,10 @@ impl<A> Default for FilterChains<A> {
 }
 
 impl<A> FilterChains<A> {
-    /// Adds a chain. Returns the place of the chain that holds one of its conditions already, if one does; when all are
-    /// held, the new chain is not added.
+    /// Adds a chain. Returns the index of the chain that has one of its conditions already, if one does; when all are
+    /// taken, the new chain is not added.
     pub(crate) fn add(&mut self, mut chain: Chain<A>) -> Option<usize> {
-        let place = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        let index = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
         if chain.sni.contains(&HostPattern::Any) {
             chain.sni.clear();
         }
@@ -157,9 +157,9 @@ impl<A> FilterChains<A> {
         let mut added = false;
         let (sni, unlisted) = (&chain.sni, chain.unlisted);
         let mut insert = |names: &mut Names| {
-            let (free, held) = names.insert(sni, unlisted, place);
+            let (free, other) = names.insert(sni, unlisted, index);
             added |= free;
-            holder = holder.or(held);
+            holder = holder.or(other);
         };
         if chain.subnets.is_empty() {
             insert(&mut self.anywhere);
@@ -210,16 +210,16 @@ impl<A> FilterChains<A> {
         self.list.iter()
     }
 
-    /// The chain at a place.
-    pub(crate) fn at(&self, place: usize) -> Option<&Chain<A>> {
-        self.list.get(place)
+    /// The chain at an index.
+    pub(crate) fn at(&self, index: usize) -> Option<&Chain<A>> {
+        self.list.get(index)
     }
 
-    /// The chain without ranges that holds one of these server names.
+    /// The chain without ranges that has one of these server names.
     pub(crate) fn holder(&self, sni: &[HostPattern]) -> Option<&Chain<A>> {
-        let held = |name| self.anywhere.by_name.get(name);
+        let index_of = |name| self.anywhere.by_name.get(name);
         sni.iter()
-            .find_map(held)
+            .find_map(index_of)
             .and_then(|at| self.at(*at as usize))
     }
 
@@ -239,26 +239,26 @@ impl<A> FilterChains<A> {
 }
 
 impl Names {
-    /// Claims what is free for the chain at `place`: whether anything was, and who holds the rest.
-    fn insert(&mut self, sni: &[HostPattern], unlisted: bool, place: u32) -> (bool, Option<u32>) {
+    /// Claims what is free for the chain at `index`: whether anything was, and which chain has the rest.
+    fn insert(&mut self, sni: &[HostPattern], unlisted: bool, index: u32) -> (bool, Option<u32>) {
         if unlisted {
-            let held = self.unlisted;
-            self.unlisted = held.or(Some(place));
-            return (held.is_none(), held);
+            let earlier = self.unlisted;
+            self.unlisted = earlier.or(Some(index));
+            return (earlier.is_none(), earlier);
         }
         let mut free = false;
-        let mut held = None;
+        let mut earlier = None;
         let any = [HostPattern::Any];
         for pattern in if sni.is_empty() { &any } else { sni } {
             let holder = *self.by_name.entry(pattern, || {
                 free = true;
-                place
+                index
             });
-            if holder != place {
-                held = held.or(Some(holder));
+            if holder != index {
+                earlier = earlier.or(Some(holder));
             }
         }
-        (free, held)
+        (free, earlier)
     }
 
     fn find(&self, wire: Wire<'_>) -> Option<u32> {

@@ -31,7 +31,7 @@ pub struct Cluster {
     pub port: u16,
     /// The subset, if it is one.
     pub subset: Option<Arc<str>>,
-    /// What is spoken on the port.
+    /// The protocol of the port.
     pub protocol: Protocol,
     /// Who the members are and how they are found.
     pub discovery: Discovery,

@@ -41,7 +41,7 @@ struct Known {
 
 /// How a destination came to be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum ImportOrigin {
     /// The workload sees it (or nobody does).
     Here,
     /// Only the namespace of the VirtualService sees it (difference 4 of the routing rules).
@@ -147,10 +147,10 @@ impl<'o, 'b> Clusters<'o, 'b> {
 
     /// Adds a host that a rule of `namespace` names, unless it is there. On a gateway a host that only that namespace
     /// sees counts too.
-    pub(crate) fn import(&mut self, host: &str, namespace: &str) -> Seen {
+    pub(crate) fn import(&mut self, host: &str, namespace: &str) -> ImportOrigin {
         let pattern = HostPattern::parse(host);
         if self.hosts.contains_key(&pattern) {
-            return Seen::Here;
+            return ImportOrigin::Here;
         }
         let here = self.registry.seen_from(&self.workload.namespace, &pattern);
         let from_rule = || {
@@ -158,18 +158,18 @@ impl<'o, 'b> Clusters<'o, 'b> {
                 .then(|| self.registry.seen_from(namespace, &pattern))
                 .flatten()
         };
-        let (service, seen) = match here {
-            Some(service) => (service, Seen::Here),
+        let (service, origin) = match here {
+            Some(service) => (service, ImportOrigin::Here),
             None => match from_rule() {
-                Some(service) => (service, Seen::FromRule),
-                None => return Seen::Here,
+                Some(service) => (service, ImportOrigin::FromRule),
+                None => return ImportOrigin::Here,
             },
         };
         self.add(&service);
         if let Resolution::Alias(real) = &service.resolution {
             self.import(real, namespace);
         }
-        seen
+        origin
     }
 
     /// The only port of a host that was added.
@@ -280,7 +280,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
         };
         match setting.enabled {
             Some(false) => members.into_iter().map(|(member, _)| member).collect(),
-            _ => localities::place(members, setting, &self.workload.labels, failover),
+            _ => localities::prioritize(members, setting, &self.workload.labels, failover),
         }
     }
 

@@ -35,18 +35,18 @@ impl<'o> Delegates<'o> {
     /// delegates are not followed, as in Istio.
     pub(crate) fn joined(&self, vs: &VirtualService, findings: &mut Findings) -> Vec<Written> {
         let mut joined = Vec::with_capacity(vs.http.len());
-        for (place, root) in vs.http.iter().enumerate() {
+        for (index, root) in vs.http.iter().enumerate() {
             let HttpAction::Delegate(name) = &root.action else {
                 joined.push(Written {
                     object: vs.meta.clone(),
-                    place,
+                    index,
                     route: root.clone(),
                 });
                 continue;
             };
             let Some(delegate) = self.find(name, vs) else {
                 findings.add(Problem {
-                    field: format!("spec.http[{place}].delegate"),
+                    field: format!("spec.http[{index}].delegate"),
                     value: name.to_string(),
                     reason: "no VirtualService without hosts has this name, or it is not exported to this namespace: \
                              the rule has no effect"
@@ -55,18 +55,18 @@ impl<'o> Delegates<'o> {
                 });
                 continue;
             };
-            for (place, leaf) in delegate.http.iter().enumerate() {
+            for (index, leaf) in delegate.http.iter().enumerate() {
                 if matches!(leaf.action, HttpAction::Delegate(_)) {
                     continue;
                 }
                 match join(root, leaf) {
                     Some(route) => joined.push(Written {
                         object: delegate.meta.clone(),
-                        place,
+                        index,
                         route: Arc::new(route),
                     }),
                     None => findings.add(Problem {
-                        field: format!("spec.http[{place}].match"),
+                        field: format!("spec.http[{index}].match"),
                         reason: format!(
                             "an alternative agrees with none of the rule of {} that delegates here: the rule has no effect",
                             vs.meta.title()

@@ -100,13 +100,17 @@ impl<'o> DestinationRules<'o> {
         &self,
         namespace: &str,
         host: &HostPattern,
-        wanted: impl Fn(&DestinationRule) -> bool,
+        is_candidate: impl Fn(&DestinationRule) -> bool,
     ) -> Vec<Group<'o>> {
         let Some(rules) = self.by_namespace.get(namespace) else {
             return Vec::new();
         };
         let groups = rules.covering(host).into_iter().map(|rules| {
-            let mut rules: Vec<_> = rules.iter().copied().filter(|rule| wanted(rule)).collect();
+            let mut rules: Vec<_> = rules
+                .iter()
+                .copied()
+                .filter(|rule| is_candidate(rule))
+                .collect();
             rules.sort_by_key(|rule| rule.selector.is_none());
             grouped(&rules)
         });
@@ -143,7 +147,7 @@ impl<'o> Group<'o> {
         let (first, same) = (self.first, self.selector() == rule.selector.as_ref());
         let only_first = first.selector.is_some() && rule.selector.is_none();
         if only_first {
-            // The rule for some workloads is seen where the other is, but for rules that are for others alone.
+            // The rule for some workloads is visible where the other is, except rules that are for others alone.
             return (true, true);
         }
         if !same {
@@ -214,7 +218,7 @@ impl<'o> Merged<'o> {
         subsets
     }
 
-    /// What is said for one port, maybe of a subset: the port's settings instead of the host's, and the subset's blocks
+    /// The settings of one port, maybe of a subset: the port's settings instead of the host's, and the subset's blocks
     /// over them.
     pub(crate) fn policy(&self, port: u16, subset: Option<&Subset>) -> TrafficPolicy {
         let base = self.rules.iter().find_map(|rule| rule.policy.as_ref());

@@ -1,4 +1,4 @@
-//! Problems that only show when objects meet, each told once.
+//! Problems of objects in combination, each reported once.
 
 use std::collections::HashSet;
 
@@ -9,13 +9,13 @@ use crate::problem::{Problem, Severity};
 #[derive(Default)]
 pub(crate) struct Findings {
     list: Vec<Problem>,
-    told: HashSet<String>,
+    reported: HashSet<String>,
 }
 
 impl Findings {
-    /// Adds a problem, unless it was told.
+    /// Adds a problem, unless it was reported.
     pub(crate) fn add(&mut self, problem: Problem) {
-        if self.told.insert(problem.to_string()) {
+        if self.reported.insert(problem.to_string()) {
             self.list.push(problem);
         }
     }
@@ -24,12 +24,12 @@ impl Findings {
     pub(crate) fn warning(meta: &Meta) -> Problem {
         Problem {
             severity: Severity::Warning,
-            place: meta.place.clone(),
+            location: meta.location.clone(),
             object: meta.title(),
             field: String::new(),
             value: String::new(),
             reason: String::new(),
-            instead: String::new(),
+            hint: String::new(),
         }
     }
 

@@ -64,7 +64,7 @@ pub(crate) fn gateways<'o>(
         names: &names,
         bound,
     };
-    build.tell_names();
+    build.report_names();
     let mut listeners = Gateways::new();
     for (port, servers) in build.ports() {
         let listener = build.listener(port, &servers);

@@ -18,9 +18,9 @@ const ZONE: &str = "topology.kubernetes.io/zone";
 const SUBZONE: &str = "topology.istio.io/subzone";
 
 /// Sets the priorities of members, with the labels of each, as seen by a workload with labels of its own; or their
-/// weights, where the setting distributes. `failover` says whether calls may fail over at all, which needs somebody to
-/// notice who is unwell (outlier detection).
-pub(crate) fn place(
+/// weights, where the setting distributes. `failover` is whether calls may fail over at all, which needs outlier
+/// detection.
+pub(crate) fn prioritize(
     members: Vec<(Member, &Labels)>,
     setting: &Locality,
     workload: &Labels,
@@ -36,7 +36,7 @@ pub(crate) fn place(
         return members.into_iter().map(|(member, _)| member).collect();
     }
     let labelled = !setting.priority_labels.is_empty();
-    let by_place = !own.is_empty() && (!labelled || !setting.failover.is_empty());
+    let by_locality = !own.is_empty() && (!labelled || !setting.failover.is_empty());
     let priority = |member: &Member, labels: &Labels| {
         let by_labels = match labelled {
             true => by_labels(
@@ -46,11 +46,11 @@ pub(crate) fn place(
             ),
             false => 0,
         };
-        let by_place = match by_place {
+        let by_locality = match by_locality {
             true => by_distance(&own, &member.locality, &setting.failover),
             false => 0,
         };
-        by_labels * FARTHEST + by_place
+        by_labels * FARTHEST + by_locality
     };
     let members = members.into_iter().map(|(member, labels)| {
         let priority = priority(&member, labels);
@@ -101,24 +101,24 @@ fn by_distance(own: &str, locality: &str, failover: &[(Arc<str>, Arc<str>)]) -> 
 
 /// 0 when all labels are alike, one more for each from the last on that is not, or comes after one that is not. Who
 /// has no label of a place has that of its locality.
-fn by_labels(wanted: &[Arc<str>], own: (&Labels, &str), other: (&Labels, &str)) -> u32 {
+fn by_labels(keys: &[Arc<str>], own: (&Labels, &str), other: (&Labels, &str)) -> u32 {
     fn value<'l>((labels, locality): (&'l Labels, &'l str), key: &str) -> &'l str {
-        let place = || match key {
+        let of_locality = || match key {
             REGION => parts(locality)[0],
             ZONE => parts(locality)[1],
             SUBZONE => parts(locality)[2],
             _ => "",
         };
-        labels.value(key).unwrap_or_else(place)
+        labels.value(key).unwrap_or_else(of_locality)
     }
-    let alike = wanted.iter().take_while(|wanted| {
-        let (key, wanted) = match wanted.split_once('=') {
+    let alike = keys.iter().take_while(|keys| {
+        let (key, keys) = match keys.split_once('=') {
             Some(fixed) => fixed,
-            None => (&***wanted, value(own, wanted)),
+            None => (&***keys, value(own, keys)),
         };
-        wanted == value(other, key)
+        keys == value(other, key)
     });
-    (wanted.len() - alike.count()) as u32
+    (keys.len() - alike.count()) as u32
 }
 
 /// Each share goes to the members of its localities, by their weights; members of no share are left out.
@@ -160,11 +160,11 @@ fn distribute(members: Vec<(Member, &Labels)>, to: &[(Arc<str>, u32)]) -> Vec<Me
 /// Whether a locality, which may end in `/*` or be `*`, covers another.
 fn covers(pattern: &str, locality: &str) -> bool {
     let mut parts = locality.split('/');
-    for wanted in pattern.split('/') {
-        if wanted == "*" {
+    for part in pattern.split('/') {
+        if part == "*" {
             return true;
         }
-        if parts.next() != Some(wanted) {
+        if parts.next() != Some(part) {
             return false;
         }
     }
@@ -215,7 +215,7 @@ mod tests {
             .into_iter()
             .map(|member| (member, &none))
             .collect();
-        place(members, setting, &workload, failover)
+        prioritize(members, setting, &workload, failover)
             .iter()
             .map(|member| (member.priority, member.weight))
             .collect()

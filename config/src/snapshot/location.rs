@@ -14,7 +14,7 @@ pub(crate) enum Matched {
     Prefix(usize),
     /// All of it.
     Whole,
-    /// The first slash: the rule asks for no path.
+    /// The first slash: the rule has no condition on the path.
     Root,
 }
 
@@ -25,7 +25,7 @@ pub(crate) enum PathRewrite {
     Replace(Matched, Arc<str>),
     /// What was matched goes, down to `/`.
     Strip(usize),
-    /// `uriRegexRewrite`: what the pattern matches becomes this, in the words of the `regex` crate.
+    /// `uriRegexRewrite`: what the pattern matches becomes this, in the syntax of the `regex` crate.
     Regex(Regex, Box<str>),
 }
 
@@ -67,7 +67,7 @@ pub(crate) enum RedirectPort {
 }
 
 impl Matched {
-    /// What a rule matched that asks for this path.
+    /// The part of a path that a rule with this condition matched.
     pub(crate) fn by(path: Option<&StringMatch>) -> Self {
         match path {
             None => Self::Root,
@@ -88,7 +88,7 @@ impl Matched {
 }
 
 impl PathRewrite {
-    /// Compiles a rewrite of a rule that asks for this path.
+    /// Compiles a rewrite of a rule with this condition on the path.
     pub(crate) fn new(rewrite: &route::PathRewrite, path: Option<&StringMatch>) -> Self {
         match rewrite {
             route::PathRewrite::Uri(uri) => Self::Replace(Matched::by(path), uri.clone()),
@@ -107,7 +107,7 @@ impl PathRewrite {
 }
 
 impl Redirect {
-    /// Compiles a redirect of a rule that asks for this path, for a listener's port.
+    /// Compiles a redirect of a rule with this condition on the path, for a listener's port.
     pub(crate) fn new(redirect: &route::Redirect, path: Option<&StringMatch>, port: u16) -> Self {
         Self {
             code: redirect.code,

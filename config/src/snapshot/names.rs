@@ -54,7 +54,7 @@ impl NameTable {
         if addresses.is_empty()
             || names
                 .get(key)
-                .is_some_and(|held| held.kubernetes >= kubernetes)
+                .is_some_and(|known| known.kubernetes >= kubernetes)
         {
             return;
         }
@@ -66,7 +66,7 @@ impl NameTable {
     }
 
     /// The addresses of a name (lower case, without the final dot), of both families; `None` when it is not one of the
-    /// table's. Kubernetes services are known by their short names too, as seen from the workload's namespace: `name`,
+    /// table's. Kubernetes services have their short names too, relative to the workload's namespace: `name`,
     /// `name.namespace`, `name.namespace.svc`. Of wildcards the longest counts.
     pub fn find(&self, name: &str) -> Option<&Arc<[IpAddr]>> {
         let entry = self
@@ -121,7 +121,7 @@ impl NameTable {
 
 /// The addresses of a service's names, IPv4 before IPv6.
 fn addresses(service: &Service, registry: &Registry<'_>) -> Arc<[IpAddr]> {
-    let mut found: Vec<IpAddr> = service
+    let mut addresses: Vec<IpAddr> = service
         .addresses
         .iter()
         .filter(|net| net.prefix_len() == net.max_prefix_len())
@@ -129,19 +129,19 @@ fn addresses(service: &Service, registry: &Registry<'_>) -> Arc<[IpAddr]> {
         .collect();
     if service.headless {
         let endpoints = registry.endpoints(service);
-        found.extend(endpoints.iter().filter_map(|one| match one.address {
+        addresses.extend(endpoints.iter().filter_map(|one| match one.address {
             Address::Ip(ip) => Some(ip),
             Address::Name(_) | Address::Unix(_) => None,
         }));
     }
-    found.sort_by_key(IpAddr::is_ipv6);
-    let mut seen = Vec::with_capacity(found.len());
-    for ip in found {
-        if !seen.contains(&ip) {
-            seen.push(ip);
+    addresses.sort_by_key(IpAddr::is_ipv6);
+    let mut unique = Vec::with_capacity(addresses.len());
+    for ip in addresses {
+        if !unique.contains(&ip) {
+            unique.push(ip);
         }
     }
-    seen.into()
+    unique.into()
 }
 
 #[cfg(test)]

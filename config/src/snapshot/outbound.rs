@@ -39,12 +39,12 @@ pub(crate) struct Outbound {
     pub(crate) unknown: UnmatchedTraffic,
 }
 
-/// What happens to calls that nothing is registered for, and who says so.
+/// What happens to calls that nothing is registered for, and which object sets it.
 #[derive(Debug)]
 pub struct UnmatchedTraffic {
     /// The policy.
     pub policy: OutboundPolicy,
-    /// Who says so: `MeshConfig (file)`, `Sidecar namespace/name`.
+    /// The object that sets it: `MeshConfig (file)`, `Sidecar namespace/name`.
     pub source: Arc<str>,
     /// `egressProxy`, or its name when there is no such cluster: where they go instead of their destination.
     pub proxy: Option<Target>,

@@ -51,10 +51,10 @@ impl<V> PatternMap<V> {
                 self.suffixes.entry(name.clone()).or_insert_with(make)
             }
             HostPattern::Suffix(name) => {
-                let place = |other: &(Arc<str>, V)| (Reverse(other.0.len()), other.0.clone());
+                let key = |other: &(Arc<str>, V)| (Reverse(other.0.len()), other.0.clone());
                 let at = self
                     .ragged
-                    .binary_search_by_key(&(Reverse(name.len()), name.clone()), place)
+                    .binary_search_by_key(&(Reverse(name.len()), name.clone()), key)
                     .unwrap_or_else(|at| {
                         self.ragged.insert(at, (name.clone(), make()));
                         at
@@ -65,7 +65,7 @@ impl<V> PatternMap<V> {
         }
     }
 
-    /// Gives a pattern a value unless it has one; says whether it did.
+    /// Gives a pattern a value unless it has one; returns whether it did.
     pub(crate) fn claim(&mut self, pattern: &HostPattern, value: V) -> bool {
         let mut value = Some(value);
         let mut claimed = false;
@@ -102,24 +102,24 @@ impl<V> PatternMap<V> {
 
     /// The values of all patterns that cover `pattern`, the most specific first.
     pub(crate) fn covering(&self, pattern: &HostPattern) -> Vec<&V> {
-        let mut found: Vec<(usize, &V)> = Vec::new();
+        let mut covering: Vec<(usize, &V)> = Vec::new();
         let text = match pattern {
             HostPattern::Exact(name) => {
                 if let Some(value) = self.exact.get(name) {
-                    found.push((usize::MAX, value));
+                    covering.push((usize::MAX, value));
                 }
                 Some(name)
             }
             HostPattern::Suffix(suffix) => {
                 if let Some(value) = self.suffixes.get(suffix) {
-                    found.push((suffix.len(), value));
+                    covering.push((suffix.len(), value));
                 }
                 Some(suffix)
             }
             HostPattern::Any => None,
         };
         if let Some(text) = text {
-            found.extend(
+            covering.extend(
                 suffixes(text).filter_map(|suffix| {
                     self.suffixes.get(suffix).map(|value| (suffix.len(), value))
                 }),
@@ -130,15 +130,15 @@ impl<V> PatternMap<V> {
                     text.len() > suffix.len() && text.ends_with(suffix)
                 }
             };
-            found.extend(
+            covering.extend(
                 self.ragged
                     .iter()
                     .filter(|(suffix, _)| covers(suffix))
                     .map(|(suffix, value)| (suffix.len(), value)),
             );
-            found.sort_by_key(|(length, _)| Reverse(*length));
+            covering.sort_by_key(|(length, _)| Reverse(*length));
         }
-        found
+        covering
             .into_iter()
             .map(|(_, value)| value)
             .chain(&self.any)

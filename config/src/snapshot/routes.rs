@@ -8,11 +8,11 @@ use crate::model::destination::Destination;
 use crate::model::http_match::HttpMatch;
 use crate::model::mesh::Mesh;
 use crate::model::route::{HeaderChanges, HttpAction, HttpDestination, HttpRoute, Retries};
-use crate::model::source::{GatewayName, Place, SourceMatch};
+use crate::model::source::{GatewayName, SourceContext, SourceMatch};
 use crate::model::virtual_service::{VirtualService, WeightedDestination};
 use crate::problem::Problem;
 use crate::snapshot::chains::StreamRoute;
-use crate::snapshot::clusters::{Clusters, Seen};
+use crate::snapshot::clusters::{Clusters, ImportOrigin};
 use crate::snapshot::findings::Findings;
 use crate::snapshot::location::{PathRewrite, Redirect};
 use crate::snapshot::table::{Action, Filters, RouteTarget, Routing, Rule, RuleOrigin};
@@ -27,7 +27,7 @@ pub(crate) struct Site<'a> {
     pub(crate) mesh: &'a Mesh,
     /// The port that `match.port` means: the listener's on a sidecar, the server's on a gateway.
     pub(crate) port: u16,
-    /// Whether a name in `gateways` of a VirtualService means this place.
+    /// Whether a name in `gateways` of a VirtualService means this sidecar or gateway.
     pub(crate) here: &'a dyn Fn(&GatewayName) -> bool,
 }
 
@@ -39,19 +39,19 @@ pub(crate) struct Compiler<'c, 'o, 'b> {
     pub(crate) findings: &'c mut Findings,
 }
 
-/// An `http` rule with the object and place it comes from: a delegate's rule comes from the delegate.
+/// An `http` rule with the object and index it comes from: a delegate's rule comes from the delegate.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
     /// The object.
     pub(crate) object: Arc<crate::model::meta::Meta>,
     /// Place in its `http` list.
-    pub(crate) place: usize,
+    pub(crate) index: usize,
     /// The rule.
     pub(crate) route: Arc<HttpRoute>,
 }
 
-/// Compiles `http` rules of a VirtualService for a place: alternatives that cannot match there are dropped, and so is all
-/// that follows a rule which takes every request.
+/// Compiles `http` rules of a VirtualService for a workload and port. Alternatives that cannot match there are dropped,
+/// and so are the rules after one that takes every request.
 pub(crate) fn http_rules(
     vs: &VirtualService,
     written: &[Written],
@@ -69,18 +69,19 @@ pub(crate) fn http_rules(
         };
         let filters = filters(route);
         for matching in alternatives {
-            let wanted = matching.map(|at| &route.matches[at]);
-            let Some(action) = action(vs, written, wanted, site, compiler) else {
+            let http_match = matching.map(|at| &route.matches[at]);
+            let Some(action) = action(vs, written, http_match, site, compiler) else {
                 continue;
             };
             let rule = Rule {
-                name: rule_name(route, wanted),
+                name: rule_name(route, http_match),
                 origin: RuleOrigin::Rule {
                     object: written.object.clone(),
-                    http: written.place,
+                    http: written.index,
                     matching,
                 },
-                conditions: wanted.map_or_else(Arc::default, |wanted| wanted.conditions.clone()),
+                conditions: http_match
+                    .map_or_else(Arc::default, |http_match| http_match.conditions.clone()),
                 filters: filters.clone(),
                 action,
             };
@@ -117,9 +118,9 @@ pub(crate) fn stream_route(
 }
 
 impl Site<'_> {
-    /// Whether calls of this place meet what a match asks of their source.
+    /// Whether calls of this workload and port satisfy the source conditions of a match.
     pub(crate) fn admits(&self, source: &SourceMatch) -> bool {
-        source.holds(&Place {
+        source.holds(&SourceContext {
             port: self.port,
             labels: &self.workload.labels,
             namespace: &self.workload.namespace,
@@ -128,7 +129,7 @@ impl Site<'_> {
     }
 }
 
-/// Istio's retries when neither the rule nor the mesh says anything.
+/// Istio's retries when neither the rule nor the mesh sets any.
 pub(crate) fn default_retries() -> Retries {
     Retries {
         attempts: 2,
@@ -149,7 +150,7 @@ pub(crate) fn default_retries() -> Retries {
     }
 }
 
-/// The retries of the mesh, for routes that say nothing.
+/// The retries of the mesh, for routes without their own.
 pub(crate) fn mesh_retries(mesh: &Mesh) -> Option<Retries> {
     completed(mesh.retries.clone().unwrap_or_else(default_retries))
 }
@@ -162,8 +163,8 @@ fn completed(mut retries: Retries) -> Option<Retries> {
     (retries.attempts > 0).then_some(retries)
 }
 
-fn rule_name(route: &HttpRoute, wanted: Option<&HttpMatch>) -> Option<Arc<str>> {
-    let of_match = wanted.and_then(|wanted| wanted.name.as_ref());
+fn rule_name(route: &HttpRoute, http_match: Option<&HttpMatch>) -> Option<Arc<str>> {
+    let of_match = http_match.and_then(|http_match| http_match.name.as_ref());
     match (&route.name, of_match) {
         (Some(name), Some(of_match)) => Some(format!("{name}.{of_match}").into()),
         (Some(name), None) => Some(name.clone()),
@@ -191,12 +192,12 @@ fn changes(changes: &HeaderChanges) -> Option<HeaderChanges> {
 fn action(
     vs: &VirtualService,
     written: &Written,
-    wanted: Option<&HttpMatch>,
+    http_match: Option<&HttpMatch>,
     site: &Site<'_>,
     compiler: &mut Compiler<'_, '_, '_>,
 ) -> Option<Action> {
     let route = &written.route;
-    let path = wanted.and_then(HttpMatch::path);
+    let path = http_match.and_then(HttpMatch::path);
     match &route.action {
         HttpAction::Route(destinations) => {
             let path = route.rewrite.as_ref().and_then(|rewrite| {
@@ -229,7 +230,7 @@ fn routing(
         single: site.workload.mode == Mode::Gateway,
     };
     let mut resolve = |destination: &Destination, field: String| {
-        let field = format!("spec.http[{}].{field}", written.place);
+        let field = format!("spec.http[{}].{field}", written.index);
         target(vs, destination, default, &field, compiler)
     };
     let alone = destinations.len() == 1;
@@ -303,8 +304,8 @@ fn target(
 ) -> Target {
     let Compiler { clusters, findings } = compiler;
     let host = &*destination.host;
-    let seen = clusters.import(host, &vs.meta.name.namespace);
-    if seen == Seen::FromRule {
+    let origin = clusters.import(host, &vs.meta.name.namespace);
+    if origin == ImportOrigin::FromRule {
         findings.add(Problem {
             field: format!("{field}.host"),
             value: host.to_owned(),

@@ -21,7 +21,7 @@ pub(crate) struct Registry<'o> {
     slices: HashMap<(&'o str, &'o str), Vec<&'o EndpointGroup>>,
 }
 
-/// Whose a host is when several services that are seen have it.
+/// Which service has a host when several visible services do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TieBreak {
     /// The first's: on a gateway.
@@ -61,20 +61,20 @@ impl<'o> Registry<'o> {
         }
     }
 
-    /// The services that `namespace` sees and `wanted` lets through, one a host: first those exported to it alone, then
+    /// The services that `namespace` sees and `filter` lets through, one a host: first those exported to it alone, then
     /// the public ones, each by age.
     pub(crate) fn visible(
         &self,
         namespace: &str,
         ties: TieBreak,
-        wanted: impl Fn(&Service) -> bool,
+        filter: impl Fn(&Service) -> bool,
     ) -> Vec<Cow<'o, Service>> {
-        let mut found = Vec::with_capacity(self.objects.services.len());
+        let mut services = Vec::with_capacity(self.objects.services.len());
         for public in [false, true] {
             for service in &self.objects.services {
                 if self.is_public(service) != public
                     || !self.sees(namespace, service)
-                    || !wanted(service)
+                    || !filter(service)
                 {
                     continue;
                 }
@@ -83,18 +83,18 @@ impl<'o> Registry<'o> {
                     .get(&service.host)
                     .map_or(&[][..], Vec::as_slice);
                 if rivals.len() < 2 {
-                    found.push(Cow::Borrowed(service));
+                    services.push(Cow::Borrowed(service));
                     continue;
                 }
-                let rivals = self.seen(namespace, rivals, &wanted);
+                let rivals = self.visible_to(namespace, rivals, &filter);
                 if winner(namespace, ties, &rivals)
                     .is_some_and(|winner| std::ptr::eq(winner, service))
                 {
-                    found.push(merged(service, &rivals));
+                    services.push(merged(service, &rivals));
                 }
             }
         }
-        found
+        services
     }
 
     /// Tells of services that `namespace` sees and that another of the same host hides.
@@ -107,10 +107,10 @@ impl<'o> Registry<'o> {
             if rivals.len() < 2 {
                 continue;
             }
-            let rivals = self.seen(namespace, rivals, &|_| true);
+            let rivals = self.visible_to(namespace, rivals, &|_| true);
             let hides = winner(namespace, ties, &rivals).filter(|winner| {
-                let seen = rivals.iter().any(|one| std::ptr::eq(*one, service));
-                seen && !std::ptr::eq(*winner, service) && !may_merge(winner, service)
+                let visible_to = rivals.iter().any(|one| std::ptr::eq(*one, service));
+                visible_to && !std::ptr::eq(*winner, service) && !may_merge(winner, service)
             });
             if let Some(winner) = hides {
                 findings.add(Problem {
@@ -133,26 +133,26 @@ impl<'o> Registry<'o> {
         namespace: &str,
         host: &HostPattern,
     ) -> Option<Cow<'o, Service>> {
-        let rivals = self.seen(namespace, self.by_host.get(host)?, &|_| true);
+        let rivals = self.visible_to(namespace, self.by_host.get(host)?, &|_| true);
         let winner = winner(namespace, TieBreak::Own, &rivals)?;
         Some(merged(winner, &rivals))
     }
 
-    /// The service of a host in `wanted` namespace, whoever may see it; without one, as `namespace` sees it, else in any.
+    /// The service of a host in `owner` namespace, whoever may see it; without one, as `namespace` sees it, else in any.
     pub(crate) fn named(
         &self,
         host: &HostPattern,
-        wanted: Option<&str>,
+        owner: Option<&str>,
         namespace: &str,
     ) -> Option<Cow<'o, Service>> {
         let all = self.by_host.get(host)?;
-        if let Some(wanted) = wanted {
+        if let Some(owner) = owner {
             let mut own = all.iter().copied();
-            let own = own.find(|service| *service.meta.name.namespace == *wanted)?;
+            let own = own.find(|service| *service.meta.name.namespace == *owner)?;
             return Some(merged(own, all));
         }
-        let seen = self.seen_from(namespace, host);
-        seen.or_else(|| Some(merged(all.first()?, all)))
+        let service = self.seen_from(namespace, host);
+        service.or_else(|| Some(merged(all.first()?, all)))
     }
 
     /// The members of a service: from its document or its EndpointSlices, and the instances that it selects. Pods of a
@@ -222,19 +222,19 @@ impl<'o> Registry<'o> {
         )
     }
 
-    fn seen(
+    fn visible_to(
         &self,
         namespace: &str,
         rivals: &[&'o Service],
-        wanted: &dyn Fn(&Service) -> bool,
+        filter: &dyn Fn(&Service) -> bool,
     ) -> Vec<&'o Service> {
-        let mut seen: Vec<&Service> = rivals
+        let mut visible: Vec<&Service> = rivals
             .iter()
             .copied()
-            .filter(|rival| self.sees(namespace, rival) && wanted(rival))
+            .filter(|rival| self.sees(namespace, rival) && filter(rival))
             .collect();
-        seen.sort_by_key(|rival| self.is_public(rival));
-        seen
+        visible.sort_by_key(|rival| self.is_public(rival));
+        visible
     }
 }
 
@@ -312,11 +312,11 @@ fn merged<'o>(winner: &'o Service, rivals: &[&'o Service]) -> Cow<'o, Service> {
         }
         for port in &rival.ports {
             let apart = merged.ports.iter().any(|known| known.addresses.is_some());
-            let place = merged
+            let index = merged
                 .ports
                 .iter()
                 .position(|known| known.number == port.number);
-            match place {
+            match index {
                 None => merged.to_mut().ports.push(ServicePort {
                     addresses: apart.then(|| rival.addresses.clone()),
                     ..port.clone()

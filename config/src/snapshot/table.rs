@@ -45,7 +45,7 @@ pub(crate) struct Rule {
     pub(crate) name: Option<Arc<str>>,
     /// Where it comes from.
     pub(crate) origin: RuleOrigin,
-    /// What it asks of requests; all must hold.
+    /// Its conditions; a request must satisfy all.
     pub(crate) conditions: Arc<[Condition]>,
     /// What it does besides its action; `None` is nothing.
     pub(crate) filters: Option<Arc<Filters>>,
@@ -83,11 +83,11 @@ pub enum RuleOrigin {
 impl RuleOrigin {
     /// Whether both are the same place of the same object.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        self.place() == other.place()
+        self.key() == other.key()
     }
 
-    /// What tells two places apart: the object's identity, the rule's place in it and the alternative's in the rule.
-    pub(crate) fn place(&self) -> (*const Meta, Option<(usize, Option<usize>)>) {
+    /// A unique key: the object's identity, the rule's index in it and the alternative's in the rule.
+    pub(crate) fn key(&self) -> (*const Meta, Option<(usize, Option<usize>)>) {
         match self {
             Self::Service(object) => (Arc::as_ptr(object), None),
             Self::Rule {
@@ -186,9 +186,9 @@ impl RouteTable {
     /// Adds a virtual host. Domains that another holds already are left to it; without any left the virtual host is not
     /// added.
     pub(crate) fn add(&mut self, mut host: VirtualHost) -> bool {
-        let place = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
+        let index = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
         host.domains
-            .retain(|domain| self.by_domain.claim(domain, place));
+            .retain(|domain| self.by_domain.claim(domain, index));
         if host.domains.is_empty() {
             return false;
         }

@@ -22,7 +22,7 @@ use crate::snapshot::telemetry::providers::Providers;
 use crate::snapshot::telemetry::tracing::tracing;
 use crate::snapshot::workload::Workload;
 
-/// Merges what MeshConfig and Telemetry objects say for a workload. The cluster of a collector is added to `clusters`.
+/// Merges the settings of MeshConfig and Telemetry objects for a workload, and adds a collector's cluster to `clusters`.
 pub(crate) fn telemetry(
     objects: &Objects,
     workload: &Workload,

@@ -37,7 +37,7 @@ fn problem(policy: &AuthorizationPolicy) -> Problem {
             false => "authorization policies are not enforced: it records nothing",
         }
         .to_owned(),
-        instead: "remove it, let it select other workloads, or accept that with --ignore-authorization-policies"
+        hint: "remove it, let it select other workloads, or accept that with --ignore-authorization-policies"
             .to_owned(),
         ..Findings::warning(&policy.meta)
     }

@@ -1,4 +1,4 @@
-//! The virtual hosts of a sidecar's route tables: whose rules a service's host gets.
+//! The virtual hosts of a sidecar's route tables: which rules a service's host gets.
 
 mod domains;
 pub(crate) mod index;
@@ -45,11 +45,11 @@ impl Tables<'_, '_, '_> {
     pub(crate) fn shared(&mut self, port: u16) -> RouteTable {
         let (virtual_services, workload) = (self.virtual_services, self.workload);
         let site = site(self.objects, workload, port);
-        let places = virtual_services
+        let indexes = virtual_services
             .by_port
             .get(&port)
             .map_or(&[][..], Vec::as_slice);
-        let services: Vec<&Service> = places
+        let services: Vec<&Service> = indexes
             .iter()
             .map(|at| virtual_services.services[*at])
             .collect();
@@ -159,7 +159,7 @@ impl Tables<'_, '_, '_> {
         table
     }
 
-    /// The table of a service of undeclared protocol on its own address: whatever the host says, it is this service.
+    /// The table of a service of undeclared protocol on its own address: every host means this service.
     pub(crate) fn own(&mut self, port: u16, host: &HostPattern) -> RouteTable {
         let virtual_services = self.virtual_services;
         let site = site(self.objects, self.workload, port);

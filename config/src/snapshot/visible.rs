@@ -21,7 +21,7 @@ pub(crate) struct Scope<'o> {
     pub(crate) imports: Vec<Imports<'o>>,
     /// What happens to unknown calls.
     pub(crate) policy: OutboundPolicy,
-    /// Who says so: `MeshConfig`, `Sidecar ns/name`, or `Istio's default`.
+    /// The object that sets it: `MeshConfig`, `Sidecar ns/name`, or `Istio's default`.
     pub(crate) policy_source: Arc<str>,
     /// Egress listeners that egret itself listens on.
     pub(crate) bound: Vec<BoundPort>,
@@ -105,7 +105,7 @@ pub(crate) fn scope<'o>(
         }
     }
     let mesh_source = match &objects.mesh.meta {
-        Some(meta) => format!("MeshConfig ({})", meta.place.at_line(0)),
+        Some(meta) => format!("MeshConfig ({})", meta.location.at_line(0)),
         None => "Istio's default".to_owned(),
     };
     let own = sidecar.and_then(|sidecar| Some((sidecar, sidecar.outbound_policy?)));
@@ -127,19 +127,19 @@ pub(crate) fn virtual_services<'o>(
     namespace: &str,
 ) -> Vec<&'o Arc<VirtualService>> {
     let default = &objects.mesh.virtual_service_export_to;
-    let mut seen: Vec<_> = objects
+    let mut visible: Vec<_> = objects
         .virtual_services
         .iter()
         .filter(|vs| !vs.hosts.is_empty() && sees(objects, namespace, vs))
         .collect();
-    seen.sort_by_key(|vs| {
+    visible.sort_by_key(|vs| {
         if is_public(vs.export_to.as_ref(), default) {
             2
         } else {
             u8::from(*vs.meta.name.namespace != *namespace)
         }
     });
-    seen
+    visible
 }
 
 /// Whether `namespace` sees a VirtualService.
@@ -206,7 +206,7 @@ fn imports<'o>(
                 })
         })
     };
-    let wanted = |vs: &VirtualService| {
+    let is_imported = |vs: &VirtualService| {
         !nothing
             && vs.hosts.iter().any(|host| {
                 listener.hosts.iter().any(|import| {
@@ -223,7 +223,7 @@ fn imports<'o>(
         virtual_services: virtual_services
             .iter()
             .copied()
-            .filter(|vs| wanted(vs))
+            .filter(|vs| is_imported(vs))
             .collect(),
     }
 }

@@ -11,11 +11,11 @@ use crate::labels::Labels;
 pub enum Mode {
     /// Beside an application: takes redirected connections.
     Sidecar,
-    /// A gateway: listens where Gateway objects say.
+    /// A gateway: listens on the ports of Gateway objects.
     Gateway,
 }
 
-/// Who asks.
+/// The workload that a snapshot is for.
 #[derive(Clone, Debug)]
 pub struct Workload {
     /// Sidecar or gateway.

@@ -69,7 +69,7 @@ fn needs_escape(byte: u8) -> bool {
     matches!(byte, b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 
-/// A path without needless escapes and backslashes; `slashes` says that escaped slashes are slashes.
+/// A path without needless escapes and backslashes; with `slashes`, escaped slashes are slashes.
 fn plain(path: &[u8], slashes: bool) -> Vec<u8> {
     let mut plain = Vec::with_capacity(path.len());
     let mut rest = path;
@@ -113,7 +113,7 @@ fn without_dot_segments(path: &[u8]) -> Vec<u8> {
     let mut segments = path[1..].split(|byte| *byte == b'/').peekable();
     while let Some(segment) = segments.next() {
         let last = segments.peek().is_none();
-        // Servers that know parameters of segments go up at `..;x` as well.
+        // Servers that support parameters of segments go up at `..;x` as well.
         let name = segment.split(|byte| *byte == b';').next();
         match name.unwrap_or(segment) {
             name @ (b"." | b"..") => {
@@ -163,8 +163,8 @@ mod tests {
             ("/x?\"<>^`{|}/..;", "/x?\"<>^`{|}/..;"),
             ("*", "*"),
         ] {
-            let found = normalised(path, PathNormalization::Base);
-            assert_eq!(found, expected, "{path}");
+            let normal = normalised(path, PathNormalization::Base);
+            assert_eq!(normal, expected, "{path}");
         }
     }
 

@@ -33,7 +33,7 @@ impl Snapshot {
         let clients = clusters.filter_map(|cluster| cluster.policy.tls.as_deref().map(of_client));
         let gateways = self.gateways.values();
         let servers = gateways.flat_map(|listener| listener.tls.iter());
-        let servers = servers.filter_map(|chain| match &chain.act {
+        let servers = servers.filter_map(|chain| match &chain.action {
             TlsAction::Http { tls, .. } | TlsAction::Stream { tls, .. } => Some(of_server(tls)),
             TlsAction::Pass(_) | TlsAction::NamedBySni(_) => None,
         });

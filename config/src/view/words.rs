@@ -1,8 +1,8 @@
-//! Conditions in a few words.
+//! Short forms of conditions.
 
 use crate::model::condition::Condition;
 
-/// All conditions of a rule in a few words, the path first.
+/// The short form of all conditions of a rule, the path first.
 pub(super) fn summary(conditions: &[Condition]) -> String {
     let mut parts: Vec<String> = conditions.iter().map(ToString::to_string).collect();
     if !matches!(conditions.first(), Some(Condition::Path(_))) {

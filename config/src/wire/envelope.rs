@@ -10,7 +10,7 @@ use super::istio_kinds;
 use super::istio_kinds::NoBody;
 use super::kubernetes::{ConfigMap, EndpointSlice, Pod, Secret, Service};
 use super::mesh_config::MeshConfig;
-use super::object::{Fields, Seen, read_field};
+use super::object::{Fields, SeenFields, read_field};
 use super::reading::{AnyMap, AnyValue, Broken, Reading, Target, Visit, Want, is_field};
 use super::security::AuthorizationPolicy;
 use super::service_entry::{ServiceEntry, WorkloadEntry};
@@ -138,16 +138,16 @@ impl Body {
     fn field<'de>(
         &mut self,
         key: &str,
-        seen: &mut Seen,
+        seen_fields: &mut SeenFields,
         map: &mut dyn AnyMap<'de>,
         reading: &Reading,
     ) -> Result<bool, Broken> {
         match self {
-            Self::EndpointSlice(slice) => read_field(&mut **slice, seen, key, map, reading),
-            Self::Pod(pod) => read_field(&mut **pod, seen, key, map, reading),
-            Self::Secret(secret) => read_field(&mut **secret, seen, key, map, reading),
-            Self::ConfigMap(map_) => read_field(&mut **map_, seen, key, map, reading),
-            Self::MeshConfig(mesh) => read_field(&mut **mesh, seen, key, map, reading),
+            Self::EndpointSlice(slice) => read_field(&mut **slice, seen_fields, key, map, reading),
+            Self::Pod(pod) => read_field(&mut **pod, seen_fields, key, map, reading),
+            Self::Secret(secret) => read_field(&mut **secret, seen_fields, key, map, reading),
+            Self::ConfigMap(map_) => read_field(&mut **map_, seen_fields, key, map, reading),
+            Self::MeshConfig(mesh) => read_field(&mut **mesh, seen_fields, key, map, reading),
             _ if key != "spec" => Ok(false),
             Self::ServiceEntry(spec) => reading.spec(map, spec),
             Self::WorkloadEntry(spec) => reading.spec(map, spec),
@@ -221,12 +221,12 @@ impl<'de> Visit<'de> for DraftSeed<'_> {
             reading,
             halt,
         } = self;
-        let mut envelope = Seen::default();
-        let mut seen = Seen::default();
+        let mut envelope = SeenFields::default();
+        let mut seen_fields = SeenFields::default();
         let mut spec = false;
         while let Some(key) = map.key()? {
             let bare = matches!(draft.body, Some(Body::MeshConfig(_)));
-            // The status of a Pod is the only one that tells egret something.
+            // The status of a Pod is the only one that egret reads.
             if key == "status" && draft.kind == "Pod" && draft.body.is_none() {
                 draft.open();
             }
@@ -242,7 +242,7 @@ impl<'de> Visit<'de> for DraftSeed<'_> {
                     0 => draft.api_version = reading.field(map, "apiVersion")?,
                     1 => draft.kind = reading.field(map, "kind")?,
                     2 => draft.metadata = reading.field(map, "metadata")?,
-                    // Its author is Istio: nothing in it is told of.
+                    // Its author is Istio: nothing in it is reported.
                     _ if let Some(Body::ServiceEntry(entry)) = &mut draft.body => {
                         entry.status = Reading::default().field(map, "status")?;
                     }
@@ -268,7 +268,7 @@ impl<'de> Visit<'de> for DraftSeed<'_> {
             if key == "spec" && std::mem::replace(&mut spec, true) {
                 return Err(twice(&key));
             }
-            if !body.field(&key, &mut seen, map, reading)? {
+            if !body.field(&key, &mut seen_fields, map, reading)? {
                 let envelope = if bare { &[] } else { ENVELOPE };
                 reading.note_unknown(&key, &[envelope, body.names()]);
                 map.skip()?;
@@ -306,7 +306,7 @@ impl Draft {
     }
 }
 
-/// What a document says of itself, without its body.
+/// A document's header, without its body.
 #[derive(Debug, Default)]
 pub(crate) struct Header {
     pub(crate) api_version: String,
@@ -334,7 +334,7 @@ impl<'de> Visit<'de> for HeaderSeed<'_> {
 
     fn mapping(&mut self, map: &mut dyn AnyMap<'de>) -> Result<(), Broken> {
         let header = &mut *self.0;
-        // Unknown and doubtful things are told when the body is read.
+        // Unknown and doubtful things are reported when the body is read.
         let reading = Reading::default();
         let mut mesh = false;
         let mut values = false;

@@ -28,7 +28,7 @@ object! {
 }
 
 object! {
-    /// The field of a carried MeshConfig that must not be lost without a word.
+    /// The field of a carried MeshConfig that must not be lost without a warning.
     pub struct CarriedMeshConfig {
         pub outbound_traffic_policy: Option<OutboundTrafficPolicy>,
     }
@@ -47,7 +47,7 @@ impl Install {
     }
 }
 
-/// Reads an [`Install`]; what else the document says is passed over.
+/// Reads an [`Install`]; the document's other fields are skipped.
 pub(crate) struct InstallSeed<'a>(pub(crate) &'a mut Install);
 
 impl<'de> Target<'de> for InstallSeed<'_> {

@@ -65,9 +65,9 @@ impl<'de, T: Fields<'de>> Object<'de> for T {
 
 /// Which fields of an object were read already: a second time is an error.
 #[derive(Default)]
-pub(crate) struct Seen(u128);
+pub(crate) struct SeenFields(u128);
 
-impl Seen {
+impl SeenFields {
     /// Notes that a field was read; `false` when it was read before.
     pub(crate) fn first(&mut self, index: usize) -> bool {
         let bit = 1_u128 << (index % 128);
@@ -81,18 +81,18 @@ impl Seen {
 /// is still unread.
 pub(crate) fn read_field<'de>(
     object: &mut dyn Object<'de>,
-    seen: &mut Seen,
+    seen_fields: &mut SeenFields,
     key: &str,
     map: &mut dyn AnyMap<'de>,
     reading: &Reading,
 ) -> Result<bool, Broken> {
     let names = object.names();
     if let Some(index) = names.fields.iter().position(|name| is_field(key, name)) {
-        if !seen.first(index) {
+        if !seen_fields.first(index) {
             return Err(Broken::Rule(format!("field `{key}` is set twice")));
         }
-        if let Some(words) = unsupported::words(names.shape, names.fields[index]) {
-            reading.note_unsupported(key, words);
+        if let Some(message) = unsupported::message(names.shape, names.fields[index]) {
+            reading.note_unsupported(key, message);
         }
         object.set(index, map, reading)?;
         return Ok(true);
@@ -125,9 +125,9 @@ fn read_fields<'de>(
             f.write_str("a mapping")
         }
         fn mapping(&mut self, map: &mut dyn AnyMap<'de>) -> Result<(), Broken> {
-            let mut seen = Seen::default();
+            let mut seen_fields = SeenFields::default();
             while let Some(key) = map.key()? {
-                if !read_field(self.0, &mut seen, &key, map, self.1)? {
+                if !read_field(self.0, &mut seen_fields, &key, map, self.1)? {
                     self.1.note_unknown(&key, &[self.0.names().fields]);
                     map.skip()?;
                 }
@@ -139,7 +139,7 @@ fn read_fields<'de>(
 }
 
 /// Declares a struct with its fields. `name as "spelling"` gives a field a spelling that is not the camel case of its
-/// Rust name; `silent [..]` lists fields that exist but tell egret nothing.
+/// Rust name; `silent [..]` lists fields that exist but have no effect on egret.
 macro_rules! object {
     (
         $(#[$attribute:meta])*

@@ -1,6 +1,6 @@
 //! How values are read: leniently where protobuf's JSON form is lenient, and always knowing the path.
 //!
-//! serde derives know neither the path of an error nor which other names a field could have been, so the shapes are
+//! serde's derives have neither the path of an error nor similar names of a field, so the shapes are
 //! read through [`Shape`], which carries a [`Reading`] along.
 
 pub(crate) mod any;

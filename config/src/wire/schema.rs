@@ -7,7 +7,7 @@
 
 /// What a value is made of.
 pub(crate) enum Schema {
-    /// A word, a number, a switch, or something that is read over.
+    /// A text, a number, a boolean, or something that is skipped.
     Scalar,
     /// A list.
     List(Box<Self>),

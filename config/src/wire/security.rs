@@ -4,7 +4,7 @@ use super::destination_rule::MatchLabels;
 use super::reading::Loose;
 
 object! {
-    /// `spec` of an AuthorizationPolicy: whom it is for. Its rules are not evaluated.
+    /// `spec` of an AuthorizationPolicy: the workloads that it selects. Its rules are not evaluated.
     pub struct AuthorizationPolicy {
         pub selector: Option<MatchLabels>,
         pub target_ref: Option<PolicyTarget>,

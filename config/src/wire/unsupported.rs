@@ -1,7 +1,7 @@
 //! What is read but not acted on yet: the one list of it. A document that uses such a field gets a warning.
 
 /// What happens where a field is not acted on, and what to write instead.
-pub(crate) type Words = (&'static str, &'static str);
+pub(crate) type Message = (&'static str, &'static str);
 
 /// A field that egret does not act on.
 struct Unsupported {
@@ -10,22 +10,22 @@ struct Unsupported {
     /// Its name, in snake case.
     field: &'static str,
     /// What happens, and what to write instead.
-    words: Words,
+    message: Message,
 }
 
-const fn field(shape: &'static str, field: &'static str, words: Words) -> Unsupported {
+const fn field(shape: &'static str, field: &'static str, message: Message) -> Unsupported {
     Unsupported {
         shape,
         field,
-        words,
+        message,
     }
 }
 
 /// The fields that egret does not act on.
 ///
 /// Left out on purpose are fields that never change where a call goes: those of `ProxyConfig`. Nor does
-/// `setCurrentClientCertDetails`: it is for sidecars whose callers show certificates, which egret's never do. What
-/// `serviceSettings` asks for holds by itself: all endpoints that egret reads are of one cluster.
+/// `setCurrentClientCertDetails`: it is for sidecars whose clients have certificates, which egret's never do. What
+/// `serviceSettings` sets holds by itself: all endpoints that egret reads are of one cluster.
 const UNSUPPORTED: &[Unsupported] = &[
     field(
         "WorkloadEntry",
@@ -303,11 +303,11 @@ const UNSUPPORTED: &[Unsupported] = &[
 ];
 
 /// What happens instead when the field `name` of the shape `shape` is not acted on yet.
-pub(crate) fn words(shape: &str, name: &str) -> Option<Words> {
+pub(crate) fn message(shape: &str, name: &str) -> Option<Message> {
     UNSUPPORTED
         .iter()
         .find(|one| one.shape == shape && one.field == name)
-        .map(|one| one.words)
+        .map(|one| one.message)
 }
 
 #[cfg(test)]

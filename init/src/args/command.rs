@@ -13,13 +13,15 @@ use crate::args::flags::{FLAGS, Flag, Kind, go_bool};
 use crate::args::question::Question;
 use crate::args::typed::Typed;
 
-/// Reads a command line, program name first: the command's word, which is empty when none is named, what was typed for
+/// Reads a command line, program name first: the command's name, which is empty when none is given, what was typed for
 /// the flags, and the packet to explain where that is the command.
 ///
 /// # Errors
-/// Wrong usage, and the calls for help, in clap's words.
-pub(super) fn read(words: Vec<OsString>) -> Result<(String, Typed, Option<Question>), clap::Error> {
-    let matches = command().try_get_matches_from(words)?;
+/// Wrong usage, and the calls for help, as clap's errors.
+pub(super) fn read(
+    arguments: Vec<OsString>,
+) -> Result<(String, Typed, Option<Question>), clap::Error> {
+    let matches = command().try_get_matches_from(arguments)?;
     let mut typed = Typed::default();
     add_typed(&mut typed, &matches);
     let Some((word, matches)) = matches.subcommand() else {
@@ -65,14 +67,14 @@ fn command() -> Clap {
         .subcommand(Clap::new("version").about("Print the version"))
 }
 
-/// What the help of commands says that take all flags.
+/// The note in the help of commands that accept all flags.
 const OTHER_FLAGS: &str =
     "All flags of `egret-init --help` are accepted, too: they state what the rules are.";
 
 /// A command that takes all flags, of which its help shows a few.
-fn with_flags(command: Clap, shown: &[&str]) -> Clap {
+fn with_flags(command: Clap, visible: &[&str]) -> Clap {
     let arguments = FLAGS.iter().map(|flag| {
-        let is_shown = shown.contains(&flag.long);
+        let is_shown = visible.contains(&flag.long);
         argument(flag).hide(!is_shown || flag.help.is_empty())
     });
     command.args_override_self(true).args(arguments)

@@ -40,18 +40,18 @@ pub enum Kind {
     Port(&'static str),
     /// A duration as Go writes it, with its default.
     Duration(&'static str),
-    /// One of some words, the first of them by default.
+    /// One of some values, the first of them by default.
     Word(&'static [&'static str]),
     /// Nothing, or `=true` or `=false`.
     Switch,
 }
 
 impl Kind {
-    /// The value of a flag that nobody sets; a switch is off.
+    /// The value of a flag that is not set; a boolean flag is off.
     pub fn default_text(self) -> &'static str {
         match self {
             Self::Text(default) | Self::Port(default) | Self::Duration(default) => default,
-            Self::Word(words) => words.first().copied().unwrap_or_default(),
+            Self::Word(choices) => choices.first().copied().unwrap_or_default(),
             Self::Switch => "",
         }
     }
@@ -63,7 +63,7 @@ impl Kind {
             Self::Text(_) => true,
             Self::Port(_) => text.parse::<u16>().is_ok(),
             Self::Duration(_) => duration::parse(text).is_some(),
-            Self::Word(words) => words.contains(&text),
+            Self::Word(choices) => choices.contains(&text),
             Self::Switch => go_bool(text).is_ok(),
         }
     }
@@ -72,7 +72,7 @@ impl Kind {
 /// Reads a boolean as Go's `strconv.ParseBool` does, since that is what scripts written for istio-iptables rely on.
 ///
 /// # Errors
-/// For any other word, what is expected.
+/// For any other value, what is expected.
 pub(super) fn go_bool(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),

@@ -1,4 +1,4 @@
-//! What `egret-init explain` is asked.
+//! The arguments of `egret-init explain`.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Splits at blanks; `''` stands for an empty word.
+/// Splits at blanks; `''` stands for an empty argument.
 fn parse(line: &str, variables: &[(&str, &str)]) -> Result<Request, clap::Error> {
     let environment = |name: &str| {
         variables
@@ -10,10 +10,10 @@ fn parse(line: &str, variables: &[(&str, &str)]) -> Result<Request, clap::Error>
             .find(|(own, _)| *own == name)
             .map(|(_, value)| (*value).to_owned())
     };
-    let words = line
+    let arguments = line
         .split_whitespace()
         .map(|word| if word == "''" { "" } else { word });
-    Request::parse(std::iter::once("egret-init").chain(words), &environment)
+    Request::parse(std::iter::once("egret-init").chain(arguments), &environment)
 }
 
 fn flags(line: &str, variables: &[(&str, &str)]) -> Flags {
@@ -123,9 +123,9 @@ fn variables_of_others() {
         ("IPV6", "true"),
         ("ISTIO_DUAL_STACK", "yes"),
     ];
-    let found = flags("", &variables);
+    let parsed = flags("", &variables);
     assert_eq!(
-        found.ignored_variables,
+        parsed.ignored_variables,
         [
             "ISTIO_DUAL_STACK=yes",
             "BACKEND=orders.example:8080",
@@ -136,7 +136,7 @@ fn variables_of_others() {
     );
     let plain = Flags {
         ignored_variables: Vec::new(),
-        ..found
+        ..parsed
     };
     assert_eq!(plain, flags("", &[]));
     assert_eq!(flags("--backend best", &variables).backend, "best");
@@ -156,11 +156,11 @@ fn variables_of_our_own() {
         ("EGRET_BLOCK_QUIC", "true"),
         ("EGRET_STRICT_ISTIO", "false"),
     ];
-    let found = flags("", &variables);
-    assert_eq!((&*found.backend, &*found.ipv6), ("iptables", "block"));
-    assert!(found.block_quic && !found.strict_istio);
+    let parsed = flags("", &variables);
+    assert_eq!((&*parsed.backend, &*parsed.ipv6), ("iptables", "block"));
+    assert!(parsed.block_quic && !parsed.strict_istio);
     assert_eq!(flags("--ipv6 on", &variables).ipv6, "on");
-    assert!(found.ignored_variables.is_empty());
+    assert!(parsed.ignored_variables.is_empty());
 }
 
 /// Each flag takes its value by long name, by short name and from each of its variables.
@@ -287,14 +287,14 @@ fn help_has_own_flags_in_a_group() {
 
 #[test]
 fn help_of_a_command_has_its_flags_alone() {
-    for (line, shown, hidden) in [
+    for (line, visible, hidden) in [
         ("cleanup --help", "--backend", "--envoy-port"),
         ("verify --help", "--probe-timeout", "--envoy-port"),
         ("explain --help", "--to", "--backend"),
         ("version --help", "Print help", "--network-namespace"),
     ] {
         let text = help(line);
-        assert!(text.contains(shown), "{line}: {text}");
+        assert!(text.contains(visible), "{line}: {text}");
         assert!(!text.contains(hidden), "{line}: {text}");
     }
 }
@@ -302,7 +302,7 @@ fn help_of_a_command_has_its_flags_alone() {
 /// The quick reader of plain lines and clap agree on whatever the quick one reads.
 #[test]
 fn plain_lines_mean_what_clap_reads() {
-    const WORDS: [&str; 24] = [
+    const ARGUMENTS: [&str; 24] = [
         "-p",
         "-p1",
         "-p=1",
@@ -329,9 +329,9 @@ fn plain_lines_mean_what_clap_reads() {
         "--no-flag",
     ];
     let mut read = 0;
-    for first in WORDS {
-        for second in WORDS {
-            for third in WORDS {
+    for first in ARGUMENTS {
+        for second in ARGUMENTS {
+            for third in ARGUMENTS {
                 let line = ["egret-init", first, second, third].map(OsString::from);
                 let Some(typed) = Typed::read(&line) else {
                     continue;
@@ -360,6 +360,6 @@ fn plain_lines_mean_what_clap_reads() {
 fn injected_lines_are_plain() {
     let line = "egret-init -p 15001 -z 15006 -u 1337 -m REDIRECT -i * -x  -b * -d 15090,15021,15020 \
                 --log_output_level=default:info --log_as_json --run-validation";
-    let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-    assert!(Typed::read(&words).is_some());
+    let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+    assert!(Typed::read(&arguments).is_some());
 }

@@ -9,13 +9,13 @@ use crate::args::flags::{FLAGS, Flag, Kind, go_bool};
 pub(super) struct Typed(Vec<(&'static str, String)>);
 
 impl Typed {
-    /// Reads a command line, program name first, whose words are flags of the table and their values.
+    /// Reads a command line, program name first, of flags of the table and their values.
     ///
     /// Whatever else a line may hold, be it right or wrong, gives `None` and is for clap to read and to explain.
-    pub(super) fn read(words: &[OsString]) -> Option<Self> {
+    pub(super) fn read(arguments: &[OsString]) -> Option<Self> {
         let mut typed = Self::default();
-        let mut words = words.iter().skip(1).map(|word| word.to_str());
-        while let Some(word) = words.next() {
+        let mut arguments = arguments.iter().skip(1).map(|word| word.to_str());
+        while let Some(word) = arguments.next() {
             let (flag, attached) = flag(word?)?;
             let value = match (flag.kind, attached) {
                 (Kind::Switch, Attached::Nothing) => "true",
@@ -23,7 +23,7 @@ impl Typed {
                 (Kind::Switch, Attached::Equals(value)) => {
                     go_bool(value).is_ok().then_some(value)?
                 }
-                (_, Attached::Nothing) => words.next()?.filter(|value| *value != "--")?,
+                (_, Attached::Nothing) => arguments.next()?.filter(|value| *value != "--")?,
                 (_, Attached::Behind(value) | Attached::Equals(value)) => value,
             };
             typed.add(flag, value.to_owned());
@@ -44,14 +44,14 @@ impl Typed {
     }
 }
 
-/// What a word holds behind the name of a flag.
+/// The part of an argument behind the name of a flag.
 enum Attached<'a> {
     Nothing,
     Behind(&'a str),
     Equals(&'a str),
 }
 
-/// The flag that a word names. What ends in an equals sign is left to clap.
+/// The flag that an argument names. What ends in an equals sign is left to clap.
 fn flag(word: &str) -> Option<(&'static Flag, Attached<'_>)> {
     if let Some(long) = word.strip_prefix("--") {
         let (name, attached) = match long.split_once('=') {

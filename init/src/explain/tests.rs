@@ -1,4 +1,4 @@
-//! Explanations in words; that they agree with the kernel is tested on a kernel.
+//! The texts of explanations; that they agree with the kernel is tested on a kernel.
 
 use super::*;
 use crate::args::Request;
@@ -6,17 +6,17 @@ use crate::intent::{HostFacts, Intent};
 use crate::plan::plan;
 
 fn rules(line: &str) -> RuleSet {
-    let words =
+    let arguments =
         std::iter::once("egret-init").chain(line.split(' ').filter(|word| !word.is_empty()));
-    let Request::Apply(flags) = Request::parse(words, &|_| None).unwrap() else {
+    let Request::Apply(flags) = Request::parse(arguments, &|_| None).unwrap() else {
         panic!("{line} asks for something else");
     };
-    let surroundings = HostFacts {
+    let host = HostFacts {
         addresses: vec!["10.1.0.5".parse().unwrap(), "fd00::5".parse().unwrap()],
         resolv_conf: Some("nameserver 10.96.0.10".to_owned()),
         ..HostFacts::default()
     };
-    plan(&Intent::new(&flags, &surroundings).unwrap())
+    plan(&Intent::new(&flags, &host).unwrap())
 }
 
 fn sent(line: &str, uid: u32, protocol: Protocol, to: &str) -> String {

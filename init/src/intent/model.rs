@@ -44,16 +44,16 @@ pub struct Intent {
     pub loopback: Ipv4Net,
     /// Whether IPv6 is captured as well.
     pub ipv6: Ipv6,
-    /// How the kernel is told, and how the result is checked.
-    pub means: Means,
+    /// How the rules are loaded, and how the result is checked.
+    pub settings: Settings,
     /// Variables with a value that their flag cannot have, as `NAME=value`.
     pub ignored_variables: Vec<String>,
 }
 
-/// How the kernel is told, and how the result is checked.
+/// How the rules are loaded, and how the result is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Means {
-    /// Who loads the rules.
+pub struct Settings {
+    /// How the rules are loaded.
     pub backend: Backend,
     /// Which iptables is used, where one is.
     pub binary: Option<Binary>,
@@ -65,7 +65,7 @@ pub struct Means {
     pub probe_timeout: Duration,
 }
 
-/// Who loads the rules.
+/// How the rules are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     /// Nftables, or iptables where the kernel has no nf_tables.
@@ -184,9 +184,9 @@ pub enum Ipv6 {
 
 /// Something a user must change: which flag, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct Problem {
     /// The long name of the flag with its dashes, or the environment variable.
-    pub place: String,
+    pub setting: String,
     /// What is wrong and what to write instead.
     pub reason: String,
 }
@@ -197,9 +197,9 @@ impl Intent {
         self.inbound != Inbound::Nothing
     }
 
-    /// What deserves a user's attention although it is applied.
+    /// Warnings about an intent that is applied all the same.
     pub fn warnings(&self) -> Vec<String> {
-        let told = [
+        let candidates = [
             (
                 self.ipv6 == Ipv6::Uncaptured,
                 "this pod has an IPv6 address whose traffic passes by the proxy: \
@@ -221,18 +221,19 @@ impl Intent {
                 "--block-quic has no effect, since no outbound TCP is captured",
             ),
         ];
-        let told = told.into_iter().filter(|(holds, _)| *holds);
+        let candidates = candidates.into_iter().filter(|(holds, _)| *holds);
         let ignored = self.ignored_variables.iter().map(|variable| {
             format!("the environment's {variable} is ignored, since its flag has no such value")
         });
-        told.map(|(_, words)| words.to_owned())
+        candidates
+            .map(|(_, message)| message.to_owned())
             .chain(ignored)
             .collect()
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}: {}", self.place, self.reason)
+        write!(out, "{}: {}", self.setting, self.reason)
     }
 }

@@ -8,32 +8,32 @@ use ipnet::Ipv4Net;
 use crate::accounts::Accounts;
 use crate::args::Flags;
 use crate::intent::element::{self, elements, owner, unpadded};
-use crate::intent::model::{Dns, Fault, Groups, Inbound, Ipv6, Mode, Outbound, Ports};
+use crate::intent::model::{Dns, Groups, Inbound, Ipv6, Mode, Outbound, Ports, Problem};
 use crate::intent::resolver;
 use crate::rules::{Interface, Owner};
 
 /// Reads flags and gathers what is wrong with them.
 pub(super) struct Parser<'a> {
     accounts: &'a Accounts,
-    faults: Vec<Fault>,
+    problems: Vec<Problem>,
 }
 
 impl<'a> Parser<'a> {
     pub(super) fn new(accounts: &'a Accounts) -> Self {
         Self {
             accounts,
-            faults: Vec::new(),
+            problems: Vec::new(),
         }
     }
 
-    pub(super) fn into_faults(self) -> Vec<Fault> {
-        self.faults
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems
     }
 
-    pub(super) fn port(&mut self, place: &str, text: &str) -> u16 {
+    pub(super) fn port(&mut self, setting: &str, text: &str) -> u16 {
         match unpadded(text).parse() {
             Ok(0) | Err(_) => {
-                self.fault(place, format!("`{text}` is no port from 1 to 65535"));
+                self.problem(setting, format!("`{text}` is no port from 1 to 65535"));
                 0
             }
             Ok(port) => port,
@@ -41,17 +41,17 @@ impl<'a> Parser<'a> {
     }
 
     /// Ports and port ranges, `80,8000:8080`; a range may also be written with a dash.
-    pub(super) fn ports(&mut self, place: &str, list: &str) -> Ports {
+    pub(super) fn ports(&mut self, setting: &str, list: &str) -> Ports {
         let mut ports = Vec::new();
         for element in elements(list) {
             match element::ports(element) {
                 Some(range) => ports.push(range),
-                None if element == "*" => self.fault(
-                    place,
+                None if element == "*" => self.problem(
+                    setting,
                     "`*` has a meaning only as the whole value of -b".to_owned(),
                 ),
-                None => self.fault(
-                    place,
+                None => self.problem(
+                    setting,
                     format!("`{element}` is no port from 0 to 65535, nor a range such as 80:90"),
                 ),
             }
@@ -59,15 +59,15 @@ impl<'a> Parser<'a> {
         element::merge(ports)
     }
 
-    pub(super) fn users(&mut self, place: &str, list: &str) -> Vec<Owner> {
-        self.proxy_owners(place, list, "user", Accounts::uid)
+    pub(super) fn users(&mut self, setting: &str, list: &str) -> Vec<Owner> {
+        self.proxy_owners(setting, list, "user", Accounts::uid)
     }
 
-    pub(super) fn groups(&mut self, place: &str, list: &str) -> Vec<Owner> {
-        self.proxy_owners(place, list, "group", Accounts::gid)
+    pub(super) fn groups(&mut self, setting: &str, list: &str) -> Vec<Owner> {
+        self.proxy_owners(setting, list, "group", Accounts::gid)
     }
 
-    /// The gids that go with uids when none are given: the same words. Faults in numbers are told for the uids already.
+    /// The gids that go with uids when none are given: the same names or numbers. Bad numbers are reported for the uids.
     pub(super) fn groups_like_users(&mut self, list: &str) -> Vec<Owner> {
         let accounts = self.accounts;
         let mut groups = Vec::new();
@@ -75,7 +75,7 @@ impl<'a> Parser<'a> {
             match owner(word, |name| accounts.gid(name)) {
                 Some(group) => groups.push(group),
                 None if accounts.uid(word).is_some() => {
-                    self.fault(
+                    self.problem(
                         "--proxy-gid",
                         format!("there is no group `{word}`, named like the user: give the gid"),
                     );
@@ -96,7 +96,7 @@ impl<'a> Parser<'a> {
         if exclude.is_every() {
             let reason =
                 "`*` would capture nothing at all; for that leave --istio-service-cidr empty";
-            self.fault("--istio-service-exclude-cidr", reason.to_owned());
+            self.problem("--istio-service-exclude-cidr", reason.to_owned());
         }
         let include = self.ranges("--istio-service-cidr", &flags.service_cidr);
         let groups = if flags.owner_groups == "*" {
@@ -125,7 +125,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    pub(super) fn interfaces(&mut self, place: &str, list: &str) -> Vec<Interface> {
+    pub(super) fn interfaces(&mut self, setting: &str, list: &str) -> Vec<Interface> {
         let mut interfaces = Vec::new();
         for name in elements(list) {
             let (stem, is_prefix) = name
@@ -135,7 +135,7 @@ impl<'a> Parser<'a> {
                 || stem.contains(is_in_no_interface_name)
                 || stem.is_empty()
             {
-                self.fault(place, format!("`{name}` is no interface name of 1 to {INTERFACE_NAME_LENGTH_MAX} characters"));
+                self.problem(setting, format!("`{name}` is no interface name of 1 to {INTERFACE_NAME_LENGTH_MAX} characters"));
             } else if is_prefix {
                 interfaces.push(Interface::Prefixed(stem.to_owned()));
             } else if name == "lo" {
@@ -153,14 +153,14 @@ impl<'a> Parser<'a> {
             _ => {
                 let reason =
                     format!("`{text}` is no range inside 127.0.0.0/8 with its prefix length");
-                self.fault("ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR", reason);
+                self.problem("ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR", reason);
                 Ipv4Net::default()
             }
         }
     }
 
-    /// Only the exact word switches the mode, as in istio-iptables, which takes any other word for REDIRECT; here it is a
-    /// fault.
+    /// Only the exact value switches the mode. In istio-iptables any other value means REDIRECT; here it is a
+    /// problem.
     pub(super) fn mode(&mut self, flags: &Flags) -> Mode {
         let mark = self.number("--istio-inbound-tproxy-mark", &flags.tproxy_mark);
         if mark == Some(0) || mark == Some(OUTBOUND_MARK) {
@@ -168,20 +168,20 @@ impl<'a> Parser<'a> {
                 "`{}` cannot be used: 0 is no mark, and {OUTBOUND_MARK} marks the proxy's calls to its own pod",
                 flags.tproxy_mark
             );
-            self.fault("--istio-inbound-tproxy-mark", reason);
+            self.problem("--istio-inbound-tproxy-mark", reason);
         }
-        let place = "--istio-inbound-tproxy-route-table";
-        let table = self.number(place, &flags.tproxy_route_table);
+        let setting = "--istio-inbound-tproxy-route-table";
+        let table = self.number(setting, &flags.tproxy_route_table);
         if table.is_some_and(|table| KERNEL_TABLES.contains(&table)) {
             let reason = format!("table `{}` is the kernel's own", flags.tproxy_route_table);
-            self.fault(place, reason);
+            self.problem(setting, reason);
         }
         let is_tproxy = match flags.interception_mode.as_str() {
             "" | "REDIRECT" => false,
             "TPROXY" => true,
             other => {
                 let reason = format!("`{other}` is neither REDIRECT nor TPROXY");
-                self.fault("--istio-inbound-interception-mode", reason);
+                self.problem("--istio-inbound-interception-mode", reason);
                 false
             }
         };
@@ -191,7 +191,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Without any server there is nothing to capture, and `Intent::warnings` says so.
+    /// Without any server there is nothing to capture, and `Intent::warnings` reports it.
     pub(super) fn dns(&mut self, flags: &Flags, resolv_conf: Option<&str>) -> Dns {
         if !flags.redirect_dns {
             return Dns::Off;
@@ -202,7 +202,7 @@ impl<'a> Parser<'a> {
         let Some(resolv_conf) = resolv_conf else {
             let reason = "/etc/resolv.conf cannot be read, so the name servers are unknown; \
                           --capture-all-dns needs none";
-            self.fault("--redirect-dns", reason.to_owned());
+            self.problem("--redirect-dns", reason.to_owned());
             return Dns::Off;
         };
         let (ipv4, ipv6) = resolver::servers(resolv_conf);
@@ -218,7 +218,7 @@ impl<'a> Parser<'a> {
         match (desired, addresses.first()) {
             (_, None) => {
                 let reason = "none beside loopback and link-local ones: run this where the pod's network is set up";
-                self.fault("addresses of this pod", reason.to_owned());
+                self.problem("addresses of this pod", reason.to_owned());
                 Ipv6::Off
             }
             ("on", _) => Ipv6::On,
@@ -228,7 +228,7 @@ impl<'a> Parser<'a> {
             ("auto", _) if any => Ipv6::Uncaptured,
             ("auto", _) => Ipv6::Off,
             (other, _) => {
-                self.fault(
+                self.problem(
                     "--ipv6",
                     format!("`{other}` is none of auto, on, off, block"),
                 );
@@ -237,44 +237,47 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn number(&mut self, place: &str, text: &str) -> Option<u32> {
+    fn number(&mut self, setting: &str, text: &str) -> Option<u32> {
         let number = element::number(text);
         if number.is_none() {
-            self.fault(place, format!("`{text}` is no number from 1 to 4294967295"));
+            self.problem(
+                setting,
+                format!("`{text}` is no number from 1 to 4294967295"),
+            );
         }
         number
     }
 
-    fn ranges(&mut self, place: &str, list: &str) -> CidrSet {
+    fn ranges(&mut self, setting: &str, list: &str) -> CidrSet {
         CidrSet::parse(list).unwrap_or_else(|errors| {
             for error in errors {
-                self.fault(place, error.to_string());
+                self.problem(setting, error.to_string());
             }
             CidrSet::none()
         })
     }
 
-    fn owner_groups(&mut self, place: &str, list: &str) -> Vec<Owner> {
-        self.owners(place, list, "group", Accounts::gid)
+    fn owner_groups(&mut self, setting: &str, list: &str) -> Vec<Owner> {
+        self.owners(setting, list, "group", Accounts::gid)
     }
 
     /// Without any owner the proxy's own connections would come back to it for ever.
     fn proxy_owners(
         &mut self,
-        place: &str,
+        setting: &str,
         list: &str,
         kind: &str,
         find: fn(&Accounts, &str) -> Option<u32>,
     ) -> Vec<Owner> {
         if elements(list).next().is_none() {
-            self.fault(place, format!("`{list}` names no {kind}"));
+            self.problem(setting, format!("`{list}` names no {kind}"));
         }
-        self.owners(place, list, kind, find)
+        self.owners(setting, list, kind, find)
     }
 
     fn owners(
         &mut self,
-        place: &str,
+        setting: &str,
         list: &str,
         kind: &str,
         find: fn(&Accounts, &str) -> Option<u32>,
@@ -284,8 +287,8 @@ impl<'a> Parser<'a> {
         for word in elements(list) {
             match owner(word, |name| find(accounts, name)) {
                 Some(owner) => owners.push(owner),
-                None => self.fault(
-                    place,
+                None => self.problem(
+                    setting,
                     format!("`{word}` is neither a number nor a {kind} of this machine"),
                 ),
             }
@@ -293,9 +296,9 @@ impl<'a> Parser<'a> {
         owners
     }
 
-    pub(super) fn fault(&mut self, place: &str, reason: String) {
-        self.faults.push(Fault {
-            place: place.to_owned(),
+    pub(super) fn problem(&mut self, setting: &str, reason: String) {
+        self.problems.push(Problem {
+            setting: setting.to_owned(),
             reason,
         });
     }

@@ -9,8 +9,8 @@ use ipnet::{Ipv4Net, Ipv6Net};
 pub(super) fn servers(resolv_conf: &str) -> (Vec<Ipv4Net>, Vec<Ipv6Net>) {
     let (mut ipv4, mut ipv6): (Vec<Ipv4Addr>, Vec<Ipv6Addr>) = Default::default();
     for line in resolv_conf.lines() {
-        let mut words = line.split_whitespace();
-        let (Some("nameserver"), Some(address)) = (words.next(), words.next()) else {
+        let mut fields = line.split_whitespace();
+        let (Some("nameserver"), Some(address)) = (fields.next(), fields.next()) else {
             continue;
         };
         let address = address.split('%').next().unwrap_or(address);
@@ -39,13 +39,13 @@ mod tests {
         let text = "search a b\n# nameserver 9.9.9.9\nnameserver 10.96.0.10\n nameserver\tfe80::1%eth0 x\n\
                     nameserver nowhere\nnameserver\nnameserver 10.96.0.10\nnameserver 1.1.1.1\noptions ndots:5";
         let (ipv4, ipv6) = servers(text);
-        let words = |list: Vec<String>| list.join(" ");
+        let join = |list: Vec<String>| list.join(" ");
         assert_eq!(
-            words(ipv4.iter().map(ToString::to_string).collect()),
+            join(ipv4.iter().map(ToString::to_string).collect()),
             "1.1.1.1/32 10.96.0.10/32"
         );
         assert_eq!(
-            words(ipv6.iter().map(ToString::to_string).collect()),
+            join(ipv6.iter().map(ToString::to_string).collect()),
             "fe80::1/128"
         );
     }

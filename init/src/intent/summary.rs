@@ -1,4 +1,4 @@
-//! An intent in words: the lines a user reads in the init container's log.
+//! The summary of an intent: the lines in the init container's log.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -85,7 +85,7 @@ impl Intent {
             Groups::Only(groups) => ("; only by gid ", numbers(groups)),
             Groups::Except(groups) => ("; not by gid ", numbers(groups)),
         };
-        for (words, values) in [
+        for (label, values) in [
             ("; to ports ", numbers(&outbound.include_ports)),
             ("; not to ", ranges(&outbound.exclude)),
             ("; not to ports ", numbers(&outbound.exclude_ports)),
@@ -94,7 +94,7 @@ impl Intent {
             (" or gid ", numbers(&self.proxy_groups)),
         ] {
             if !values.is_empty() {
-                text.push_str(words);
+                text.push_str(label);
                 text.push_str(&values);
             }
         }
@@ -130,15 +130,15 @@ fn name(interface: &Interface) -> String {
 }
 
 /// Long lists are cut, since the whole is to be read at a glance; `--dry-run` shows all.
-fn list(words: impl Iterator<Item = String>) -> String {
-    let mut words: Vec<String> = words.collect();
-    let hidden = words.len().saturating_sub(WORDS_MAX);
-    words.truncate(WORDS_MAX);
+fn list(items: impl Iterator<Item = String>) -> String {
+    let mut items: Vec<String> = items.collect();
+    let hidden = items.len().saturating_sub(ITEMS_MAX);
+    items.truncate(ITEMS_MAX);
     if hidden > 0 {
-        words.push(format!("and {hidden} more"));
+        items.push(format!("and {hidden} more"));
     }
-    words.join(", ")
+    items.join(", ")
 }
 
-/// How many elements of a list are shown.
-const WORDS_MAX: usize = 8;
+/// The most elements of a list in a summary.
+const ITEMS_MAX: usize = 8;

@@ -1,6 +1,6 @@
 //! Tests of what flags mean.
 
-mod faults;
+mod problems;
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ fn intent(
             .find(|(own, _)| *own == name)
             .map(|(_, value)| (*value).to_owned())
     };
-    let words = std::iter::once("egret-init").chain(line.split_whitespace());
-    let Request::Apply(flags) = Request::parse(words, &environment).unwrap() else {
+    let arguments = std::iter::once("egret-init").chain(line.split_whitespace());
+    let Request::Apply(flags) = Request::parse(arguments, &environment).unwrap() else {
         panic!("{line} asks for something else");
     };
     let accounts = Accounts {
@@ -40,14 +40,14 @@ fn intent(
             resolv_conf: environment("RESOLV_CONF"),
         },
     )
-    .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
 fn good(line: &str) -> Intent {
     intent(line, &[], &["10.0.0.5"]).unwrap()
 }
 
-fn faults(line: &str, variables: &[(&str, &str)]) -> Vec<String> {
+fn problems(line: &str, variables: &[(&str, &str)]) -> Vec<String> {
     intent(line, variables, &["10.0.0.5"]).unwrap_err()
 }
 
@@ -86,7 +86,7 @@ fn ports_merge() {
     assert_eq!(good("-o 65535,1:65535").outbound.exclude_ports, [1..=65535]);
 }
 
-/// Annotations are often written with a blank after each comma, and istio-iptables does as they say.
+/// Annotations are often written with a blank after each comma, and istio-iptables accepts it.
 #[test]
 fn blanks_around_elements() {
     let intent = |line: &[&str], variables: &[(&str, &str)]| {
@@ -94,16 +94,16 @@ fn blanks_around_elements() {
             let own = variables.iter().find(|(own, _)| *own == name);
             own.map(|(_, value)| (*value).to_owned())
         };
-        let words = std::iter::once("egret-init").chain(line.iter().copied());
-        let Request::Apply(flags) = Request::parse(words, &environment).unwrap() else {
+        let arguments = std::iter::once("egret-init").chain(line.iter().copied());
+        let Request::Apply(flags) = Request::parse(arguments, &environment).unwrap() else {
             panic!("{line:?} asks for something else");
         };
-        let surroundings = HostFacts {
+        let host = HostFacts {
             addresses: vec!["10.0.0.5".parse().unwrap()],
             ..HostFacts::default()
         };
-        Intent::new(&flags, &surroundings)
-            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())
+        Intent::new(&flags, &host)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
     let padded = intent(
         &[
@@ -182,7 +182,7 @@ fn open_port_ranges() {
     assert_eq!(ports(":90"), [0..=90]);
     assert_eq!(ports(":"), [0..=65535]);
     assert_eq!(
-        faults("-q -1", &[]),
+        problems("-q -1", &[]),
         ["--istio-outbound-ports: `-1` is no port from 0 to 65535, nor a range such as 80:90"]
     );
 }
@@ -235,7 +235,7 @@ fn groups() {
     );
     for name in [include, exclude] {
         assert_eq!(
-            faults("", &[(name, "50,alice")]),
+            problems("", &[(name, "50,alice")]),
             [format!(
                 "{name}: `alice` is neither a number nor a group of this machine"
             )]
@@ -317,18 +317,21 @@ fn dns() {
 }
 
 #[test]
-fn means() {
-    let means = |line: &str| good(line).means;
-    assert_eq!(means("").backend, Backend::Auto);
-    assert_eq!(means("--native-nftables").backend, Backend::Nftables);
-    assert_eq!(means("--backend iptables").output, Output::Iptables);
-    assert_eq!(means("--backend iptables --output nft").output, Output::Nft);
+fn settings() {
+    let settings = |line: &str| good(line).settings;
+    assert_eq!(settings("").backend, Backend::Auto);
+    assert_eq!(settings("--native-nftables").backend, Backend::Nftables);
+    assert_eq!(settings("--backend iptables").output, Output::Iptables);
     assert_eq!(
-        means("--force-iptables-binary legacy").binary,
+        settings("--backend iptables --output nft").output,
+        Output::Nft
+    );
+    assert_eq!(
+        settings("--force-iptables-binary legacy").binary,
         Some(Binary::Legacy)
     );
     assert_eq!(
-        means("--probe-timeout 1m").probe_timeout,
+        settings("--probe-timeout 1m").probe_timeout,
         Duration::from_secs(60)
     );
 }
@@ -341,17 +344,17 @@ fn ipv6_by_wish() {
     assert_eq!(ipv6("--ipv6 block"), Ipv6::Blocked);
 }
 
-/// Other words mean REDIRECT for istio-iptables, which hides a misspelt TPROXY.
+/// Other values mean REDIRECT for istio-iptables, which hides a misspelt TPROXY.
 #[test]
 fn mode() {
     assert_eq!(good("-m REDIRECT"), good(""));
     for word in ["tproxy", "redirect", "NONE", "TPROXY,"] {
-        let faults = intent(&format!("-m {word}"), &[], &["10.0.0.5"]).unwrap_err();
+        let problems = intent(&format!("-m {word}"), &[], &["10.0.0.5"]).unwrap_err();
         let expected = format!("`{word}` is neither REDIRECT nor TPROXY");
         assert!(
-            faults[0].contains("--istio-inbound-interception-mode")
-                && faults[0].contains(&expected),
-            "{faults:?}"
+            problems[0].contains("--istio-inbound-interception-mode")
+                && problems[0].contains(&expected),
+            "{problems:?}"
         );
     }
 }
@@ -363,7 +366,7 @@ fn summary() {
         "outbound to port 15001: IPv4 TCP to all addresses; not by the proxy, uid 1337 or gid 1337\n\
          inbound to port 15006: IPv4 TCP to all ports; not to 15020-15021, 15090"
     );
-    let many: Vec<String> = (0..20).map(|place| format!("10.{place}.0.0/17")).collect();
+    let many: Vec<String> = (0..20).map(|index| format!("10.{index}.0.0/17")).collect();
     let text = good(&format!(
         "-u 1 -i {} -x 10.0.0.0/24,fd00::/8 -q 80",
         many.join(",")

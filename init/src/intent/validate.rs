@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::accounts::Accounts;
 use crate::args::Flags;
-use crate::intent::model::{Fault, Intent};
+use crate::intent::model::{Intent, Problem};
 use crate::intent::parse;
 
 /// What the machine contributes to an intent.
@@ -23,12 +23,9 @@ impl Intent {
     ///
     /// # Errors
     /// All faults, in the order of the flags; nothing is to be applied then.
-    pub fn new(flags: &Flags, surroundings: &HostFacts) -> Result<Self, Vec<Fault>> {
-        let mut parser = parse::Parser::new(&surroundings.accounts);
-        let default_user = surroundings
-            .accounts
-            .uid(&flags.envoy_user)
-            .unwrap_or(PROXY_UID);
+    pub fn new(flags: &Flags, host: &HostFacts) -> Result<Self, Vec<Problem>> {
+        let mut parser = parse::Parser::new(&host.accounts);
+        let default_user = host.accounts.uid(&flags.envoy_user).unwrap_or(PROXY_UID);
         let proxy_users = if flags.proxy_uid.is_empty() {
             vec![default_user..=default_user]
         } else {
@@ -53,7 +50,7 @@ impl Intent {
             outbound: parser.outbound(flags),
             inbound: parser.inbound(flags),
             mode: parser.mode(flags),
-            dns: parser.dns(flags, surroundings.resolv_conf.as_deref()),
+            dns: parser.dns(flags, host.resolv_conf.as_deref()),
             block_quic: flags.block_quic,
             drop_invalid: flags.drop_invalid,
             excluded_interfaces: parser
@@ -61,15 +58,15 @@ impl Intent {
             virtual_interfaces: parser
                 .interfaces("--kube-virt-interfaces", &flags.kube_virt_interfaces),
             loopback: parser.loopback(&flags.ipv4_loopback_cidr),
-            ipv6: parser.ipv6(&flags.ipv6, &surroundings.addresses, flags.dual_stack),
-            means: parser.means(flags),
+            ipv6: parser.ipv6(&flags.ipv6, &host.addresses, flags.dual_stack),
+            settings: parser.settings(flags),
             ignored_variables: flags.ignored_variables.clone(),
         };
-        let faults = parser.into_faults();
-        if faults.is_empty() {
+        let problems = parser.into_problems();
+        if problems.is_empty() {
             Ok(intent)
         } else {
-            Err(faults)
+            Err(problems)
         }
     }
 }

@@ -32,7 +32,7 @@ pub fn remove(address: Ipv6Addr, interface: u32) -> Message {
     message(DELETE_ADDRESS, 0, address, interface)
 }
 
-/// Asks for all addresses of a family, which are told in the order of the interfaces.
+/// Requests all addresses of a family, which are listed in the order of the interfaces.
 ///
 /// Asked for all families at once, the kernel would first wait for whoever is making or removing interfaces on the node.
 pub fn list(family: Family) -> Message {
@@ -74,7 +74,7 @@ const LOCAL: u16 = 2;
 /// Length of `struct ifaddrmsg`: family, prefix length, flags, scope, interface.
 const FIXED_LENGTH: usize = 8;
 
-/// `IFA_F_NODAD`: otherwise nobody could bind the address until the kernel has looked for duplicates, even on loopback.
+/// `IFA_F_NODAD`: otherwise the address cannot be bound until the kernel has looked for duplicates, even on loopback.
 const NO_DUPLICATE_DETECTION: u8 = 0x02;
 
 fn message(kind: u16, flags: u16, address: Ipv6Addr, interface: u32) -> Message {

@@ -28,7 +28,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Whether a list has changed while it was told.
+    /// Whether a list has changed while it was read.
     pub(super) fn is_interrupted(self) -> bool {
         const INTERRUPTED: u16 = 0x10;
         self.flags & INTERRUPTED != 0
@@ -54,12 +54,12 @@ pub(super) fn error_code(payload: &[u8]) -> Option<Errno> {
     (code != 0).then(|| Errno::from_raw(code.wrapping_neg()))
 }
 
-/// What the kernel has said so far about messages.
+/// The kernel's answers to messages so far.
 pub(super) struct Answers<'a> {
     messages: &'a [Message],
     /// The number of the first message.
     first: u32,
-    /// Places of the messages that have no answer yet.
+    /// Indexes of the messages that have no answer yet.
     missing: BTreeSet<usize>,
     refusal: Option<Refusal>,
 }
@@ -73,12 +73,12 @@ impl<'a> Answers<'a> {
         Self {
             messages,
             first,
-            missing: wanting.map(|(place, _)| place).collect(),
+            missing: wanting.map(|(index, _)| index).collect(),
             refusal: None,
         }
     }
 
-    /// Whether every message that wants an answer has one.
+    /// Whether every message that needs an answer has one.
     pub(super) fn are_complete(&self) -> bool {
         self.missing.is_empty()
     }
@@ -87,11 +87,11 @@ impl<'a> Answers<'a> {
     pub(super) fn read(&mut self, mut bytes: &[u8]) {
         while let Some(answer) = header(bytes) {
             let payload = bytes.get(HEADER..).unwrap_or_default();
-            let place = usize::try_from(answer.number.wrapping_sub(self.first));
-            if let (ERROR, Ok(place)) = (answer.kind, place)
-                && let Some(message) = self.messages.get(place)
+            let index = usize::try_from(answer.number.wrapping_sub(self.first));
+            if let (ERROR, Ok(index)) = (answer.kind, index)
+                && let Some(message) = self.messages.get(index)
             {
-                self.missing.remove(&place);
+                self.missing.remove(&index);
                 if let (Some(reason), None) = (error_code(payload), &self.refusal) {
                     self.refusal = Some(Refusal::Message {
                         label: message.label().to_string(),
@@ -111,8 +111,8 @@ impl<'a> Answers<'a> {
             return Err(refusal);
         }
         match self.missing.first() {
-            Some(place) => Err(Refusal::Unanswered(
-                self.messages[*place].label().to_string(),
+            Some(index) => Err(Refusal::Unanswered(
+                self.messages[*index].label().to_string(),
             )),
             None => Ok(()),
         }
@@ -136,12 +136,12 @@ mod tests {
         ]
     }
 
-    /// What the kernel says about the message at a place.
-    fn answer(place: u32, code: i32) -> Vec<u8> {
+    /// The kernel's answer to the message at an index.
+    fn answer(index: u32, code: i32) -> Vec<u8> {
         let mut bytes = 36u32.to_ne_bytes().to_vec();
         bytes.extend(ERROR.to_ne_bytes());
         bytes.extend([0; 2]);
-        bytes.extend(FIRST.wrapping_add(place).to_ne_bytes());
+        bytes.extend(FIRST.wrapping_add(index).to_ne_bytes());
         bytes.extend([0; 4]);
         bytes.extend(code.to_ne_bytes());
         bytes.extend([0; 16]);

@@ -1,6 +1,6 @@
-//! Our table as the kernel has it, compared with the rules that are wanted.
+//! Our table in the kernel, compared with the expected rules.
 //!
-//! What the kernel adds on its own, which is counts and defaults, makes no difference; comments make none either.
+//! Counters and defaults that the kernel adds are ignored, and so are comments.
 
 use std::collections::BTreeSet;
 
@@ -14,13 +14,13 @@ use crate::netlink::refusal::Refusal;
 use crate::netlink::socket::Socket;
 use crate::rules::{Chain, Rule, RuleSet, Set, TABLE, TableFamily};
 
-/// What differs, one line each; nothing when the kernel has what is wanted.
+/// What differs, one line each; nothing when the kernel has what is expected.
 ///
 /// # Errors
 /// When the kernel does not list its rules.
-pub fn differences(kernel: &mut Socket, wanted: &RuleSet) -> Result<Vec<String>, Refusal> {
+pub fn differences(kernel: &mut Socket, expected: &RuleSet) -> Result<Vec<String>, Refusal> {
     let mut differences = Vec::new();
-    let family = wanted.family;
+    let family = expected.family;
     let mut listing = |kind, answer, label| listing(kernel, family, kind, answer, label);
     let Some(table) = listing(GET_TABLE, NEW_TABLE, "the tables")?.pop() else {
         return Ok(vec![format!("there is no table {family} {TABLE}")]);
@@ -30,23 +30,23 @@ pub fn differences(kernel: &mut Socket, wanted: &RuleSet) -> Result<Vec<String>,
     }
     let chains = listing(GET_CHAIN, NEW_CHAIN, "the chains")?;
     let rules = listing(GET_RULE, NEW_RULE, "the rules")?;
-    for chain in &wanted.chains {
+    for chain in &expected.chains {
         let name = chain.name.to_string();
-        let found = chains
+        let installed = chains
             .iter()
-            .find(|found| Reader(found).text(3) == Some(&name));
-        let Some(found) = found else {
+            .find(|installed| Reader(installed).text(3) == Some(&name));
+        let Some(installed) = installed else {
             differences.push(format!("chain {name} is missing"));
             continue;
         };
-        compare_chain(chain, Reader(found), &mut differences);
+        compare_chain(chain, Reader(installed), &mut differences);
         let rules = rules.iter().map(|rule| Reader(rule));
         let rules = rules.filter(|rule| rule.text(2) == Some(&name)).collect();
         compare_rules(chain, family, &rules, &mut differences);
     }
-    for found in &chains {
-        let name = Reader(found).text(3).unwrap_or_default();
-        if wanted
+    for installed in &chains {
+        let name = Reader(installed).text(3).unwrap_or_default();
+        if expected
             .chains
             .iter()
             .all(|chain| chain.name.to_string() != name)
@@ -54,19 +54,24 @@ pub fn differences(kernel: &mut Socket, wanted: &RuleSet) -> Result<Vec<String>,
             differences.push(format!("chain {name} is not expected"));
         }
     }
-    for set in &wanted.sets {
+    for set in &expected.sets {
         compare_set(kernel, family, set, &mut differences)?;
     }
     Ok(differences)
 }
 
-fn compare_chain(chain: &Chain, found: Reader<'_>, differences: &mut Vec<String>) {
+fn compare_chain(chain: &Chain, installed: Reader<'_>, differences: &mut Vec<String>) {
     let name = chain.name;
     let hook = hook(name);
-    if !contains(found, hook.reader()) || found.value(HOOK).is_some() != name.hook().is_some() {
+    if !contains(installed, hook.reader())
+        || installed.value(HOOK).is_some() != name.hook().is_some()
+    {
         differences.push(format!("chain {name} is entered elsewhere"));
     }
-    if found.number(POLICY).is_some_and(|policy| policy != ACCEPT) {
+    if installed
+        .number(POLICY)
+        .is_some_and(|policy| policy != ACCEPT)
+    {
         differences.push(format!("chain {name} drops what no rule matches"));
     }
 }
@@ -79,80 +84,89 @@ const ACCEPT: u32 = 1;
 fn compare_rules(
     chain: &Chain,
     family: TableFamily,
-    found: &Vec<Reader<'_>>,
+    installed: &Vec<Reader<'_>>,
     differences: &mut Vec<String>,
 ) {
     let name = chain.name;
-    for (place, (rule, found)) in (1..).zip(chain.rules.iter().zip(found)) {
-        if !same_rule(rule, family, *found) {
+    for (number, (rule, installed)) in (1..).zip(chain.rules.iter().zip(installed)) {
+        if !same_rule(rule, family, *installed) {
             let reason = rule.reason;
             differences.push(format!(
-                "rule {place} of chain {name} differs from the one for: {reason}"
+                "rule {number} of chain {name} differs from the one for: {reason}"
             ));
         }
     }
-    let (wanted, found) = (chain.rules.len(), found.len());
-    if wanted != found {
+    let (expected, installed) = (chain.rules.len(), installed.len());
+    if expected != installed {
         differences.push(format!(
-            "chain {name} has {found} rules instead of {wanted}"
+            "chain {name} has {installed} rules instead of {expected}"
         ));
     }
 }
 
-fn same_rule(rule: &Rule, family: TableFamily, found: Reader<'_>) -> bool {
-    let wanted = expressions(rule, family);
-    let Some(found) = found.nested(4) else {
+fn same_rule(rule: &Rule, family: TableFamily, installed: Reader<'_>) -> bool {
+    let expected = expressions(rule, family);
+    let Some(installed) = installed.nested(4) else {
         return false;
     };
-    let (wanted, found): (Vec<_>, Vec<_>) =
-        (wanted.reader().iter().collect(), found.iter().collect());
-    wanted.len() == found.len()
-        && wanted
+    let (expected, installed): (Vec<_>, Vec<_>) = (
+        expected.reader().iter().collect(),
+        installed.iter().collect(),
+    );
+    expected.len() == installed.len()
+        && expected
             .iter()
-            .zip(found)
-            .all(|((_, wanted), (_, found))| same_expression(Reader(wanted), Reader(found)))
+            .zip(installed)
+            .all(|((_, expected), (_, installed))| {
+                same_expression(Reader(expected), Reader(installed))
+            })
 }
 
-/// Whether two expressions do the same. What the kernel tells beyond what was asked for is a default when it is zero.
-fn same_expression(wanted: Reader<'_>, found: Reader<'_>) -> bool {
-    let name = wanted.text(1);
-    let (Some(wanted), Some(data), true) =
-        (wanted.nested(2), found.nested(2), name == found.text(1))
-    else {
+/// Whether two expressions do the same. A value that the kernel adds is a default when it is zero.
+fn same_expression(expected: Reader<'_>, installed: Reader<'_>) -> bool {
+    let name = expected.text(1);
+    let (Some(expected), Some(data), true) = (
+        expected.nested(2),
+        installed.nested(2),
+        name == installed.text(1),
+    ) else {
         return false;
     };
     let is_default = |kind: u16, value: &[u8]| match name {
         Some("counter") => true,
-        // A redirect to one port is told as one to a range of it.
-        Some("redir") if kind == LAST_PORT => wanted.value(FIRST_PORT) == Some(value),
+        // A redirect to one port is listed as one to a range of it.
+        Some("redir") if kind == LAST_PORT => expected.value(FIRST_PORT) == Some(value),
         _ => value.iter().all(|byte| *byte == 0),
     };
     let has_no_more = data
         .iter()
-        .all(|(kind, value)| wanted.value(kind).is_some() || is_default(kind, value));
-    contains(data, wanted) && has_no_more
+        .all(|(kind, value)| expected.value(kind).is_some() || is_default(kind, value));
+    contains(data, expected) && has_no_more
 }
 
 /// The registers of a redirect's ports.
 const FIRST_PORT: u16 = 1;
 const LAST_PORT: u16 = 2;
 
-/// Whether all that is wanted is there with the same value, whatever else the kernel tells.
-fn contains(found: Reader<'_>, wanted: Reader<'_>) -> bool {
-    wanted.marked().all(|(kind, is_nested, wanted)| {
-        found.value(kind).is_some_and(|found| {
+/// Whether all that is expected is there with the same value, whatever else the kernel lists.
+fn contains(installed: Reader<'_>, expected: Reader<'_>) -> bool {
+    expected.marked().all(|(kind, is_nested, expected)| {
+        installed.value(kind).is_some_and(|installed| {
             if is_nested {
-                same(Reader(wanted), Reader(found))
+                same(Reader(expected), Reader(installed))
             } else {
-                wanted == found
+                expected == installed
             }
         })
     })
 }
 
-/// Whether both hold the same.
-fn same(wanted: Reader<'_>, found: Reader<'_>) -> bool {
-    contains(found, wanted) && found.iter().all(|(kind, _)| wanted.value(kind).is_some())
+/// Whether both have the same attributes.
+fn same(expected: Reader<'_>, installed: Reader<'_>) -> bool {
+    contains(installed, expected)
+        && installed
+            .iter()
+            .all(|(kind, _)| expected.value(kind).is_some())
 }
 
 fn compare_set(
@@ -177,7 +191,7 @@ fn compare_set(
         }
         answers => answers?,
     };
-    let mut found = BTreeSet::new();
+    let mut installed = BTreeSet::new();
     for (kind, payload) in &answers {
         let list = payload
             .get(4..)
@@ -185,21 +199,21 @@ fn compare_set(
         if *kind == NEW_ELEMENTS
             && let Some(list) = list
         {
-            found.extend(list.iter().filter_map(|(_, element)| edge(Reader(element))));
+            installed.extend(list.iter().filter_map(|(_, element)| edge(Reader(element))));
         }
     }
-    let wanted = elements(&set.elements);
-    let wanted: BTreeSet<_> = wanted
+    let expected = elements(&set.elements);
+    let expected: BTreeSet<_> = expected
         .iter()
         .filter_map(|element| edge(element.reader()))
         .collect();
-    if wanted != found {
+    if expected != installed {
         differences.push(format!("set {name} has other elements"));
     }
     Ok(())
 }
 
-/// Where a range begins or has ended. The end before the first range, which nft adds, says nothing.
+/// Where a range begins or has ended. The end before the first range, which nft adds, is ignored.
 fn edge(element: Reader<'_>) -> Option<(Vec<u8>, bool)> {
     let key = element.nested(1)?.value(1)?.to_vec();
     let is_end = element.number(3).is_some_and(|flags| flags & 1 != 0);
@@ -216,10 +230,10 @@ fn listing(
 ) -> Result<Vec<Vec<u8>>, Refusal> {
     let attributes = Attributes::new().text(1, TABLE);
     let question = Message::new(kind, flag::DUMP, &generic(family), &attributes, label);
-    let found = kernel.list(&question)?;
-    let found = found.into_iter().filter_map(|(kind, payload)| {
+    let objects = kernel.list(&question)?;
+    let objects = objects.into_iter().filter_map(|(kind, payload)| {
         let attributes = payload.get(4..)?.to_vec();
         (kind == answer && Reader(&attributes).text(1) == Some(TABLE)).then_some(attributes)
     });
-    Ok(found.collect())
+    Ok(objects.collect())
 }

@@ -69,7 +69,7 @@ const SOCKET_GID: u32 = 11;
 const FAMILY: u32 = 15;
 const TRANSPORT: u32 = 16;
 
-/// What `ct` loads, and the bits of the state that are asked for, in host byte order.
+/// What `ct` loads, and the bits of the state that are tested, in host byte order.
 const CONNECTION_STATE: u32 = 0;
 const CONNECTION_DIRECTION: u32 = 1;
 const CONNECTION_MARK: u32 = 3;

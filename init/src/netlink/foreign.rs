@@ -1,4 +1,4 @@
-//! Tables, chains and rules of others: found, so that what istio-init left behind can be told from the rest and removed.
+//! Tables, chains and rules of other programs: those that istio-init left behind are found and removed.
 //!
 //! Whatever jumps to a chain of istio-init, and those chains, are removed; every other rule and chain stays.
 
@@ -27,7 +27,7 @@ const INET: u8 = 1;
 
 /// What others left behind.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Leftovers {
+pub struct StaleRules {
     /// Messages that remove it, to be part of a transaction.
     pub messages: Vec<Message>,
     /// What it is, for people.
@@ -39,49 +39,49 @@ pub struct Leftovers {
 }
 
 /// Looks for what istio-init left behind in nf_tables: in the tables it had to itself, and in those of these families that
-/// iptables made, where ours are a leftover too.
+/// iptables made, where ours are stale too.
 ///
 /// # Errors
 /// When the kernel does not list its rules.
-pub fn stale_rules(kernel: &mut Socket, families: &[Family]) -> Result<Leftovers, Refusal> {
+pub fn stale_rules(kernel: &mut Socket, families: &[Family]) -> Result<StaleRules, Refusal> {
     let shared: Vec<u8> = families.iter().copied().map(number).collect();
-    let mut found = Leftovers {
+    let mut stale = StaleRules {
         generation: generation(kernel)?,
-        ..Leftovers::default()
+        ..StaleRules::default()
     };
     for (family, name) in tables(kernel)? {
         let own = TableFamily::ALL
             .into_iter()
             .find(|own| generic(*own)[0] == family && name == TABLE);
         if let Some(own) = own {
-            found.own_tables.push(own);
+            stale.own_tables.push(own);
         } else if family == INET && OWN_TABLES.contains(&name.as_str()) {
-            found.add(
+            stale.add(
                 DELETE_TABLE,
                 family,
                 &Attributes::new().text(1, &name),
                 "table",
             );
-            found.names.push(format!("table inet {name}"));
+            stale.names.push(format!("table inet {name}"));
         } else if shared.contains(&family) && SHARED_TABLES.contains(&name.as_str()) {
-            found.shared(kernel, family, &name)?;
+            stale.shared(kernel, family, &name)?;
         }
     }
-    Ok(found)
+    Ok(stale)
 }
 
-impl Leftovers {
+impl StaleRules {
     /// Looks into a table that iptables made.
     fn shared(&mut self, kernel: &mut Socket, family: u8, table: &str) -> Result<(), Refusal> {
         let chains: BTreeSet<String> = chains(kernel, family, table)?
             .into_iter()
-            .filter(|chain| is_leftover(chain))
+            .filter(|chain| is_stale(chain))
             .collect();
         if chains.is_empty() {
             return Ok(());
         }
         for rule in rules(kernel, family, table)? {
-            if !is_leftover(&rule.chain) && rule.targets.iter().any(|target| is_leftover(target)) {
+            if !is_stale(&rule.chain) && rule.targets.iter().any(|target| is_stale(target)) {
                 let attributes = Attributes::new()
                     .text(1, table)
                     .text(2, &rule.chain)
@@ -118,7 +118,7 @@ fn number(family: Family) -> u8 {
     }
 }
 
-fn is_leftover(chain: &str) -> bool {
+fn is_stale(chain: &str) -> bool {
     CHAIN_PREFIXES
         .iter()
         .any(|prefix| chain.starts_with(prefix))
@@ -160,7 +160,7 @@ fn chains(kernel: &mut Socket, family: u8, table: &str) -> Result<Vec<String>, R
     Ok(chains.collect())
 }
 
-/// As much of a rule as tells whether it is a leftover.
+/// The parts of a rule that show whether istio-init left it behind.
 struct ForeignRule {
     chain: String,
     handle: Vec<u8>,

@@ -13,11 +13,11 @@ pub struct Message {
     needs: Vec<Need>,
 }
 
-/// What an error about a message is about. Few messages ever meet one, so the words are made when they are asked for.
+/// The subject of an error about a message. Errors are rare, so the text is made when it is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Label {
-    /// These words.
-    Words(Cow<'static, str>),
+    /// A text.
+    Text(Cow<'static, str>),
     /// A chain of ours.
     Chain(ChainName),
     /// A rule of ours.
@@ -25,7 +25,7 @@ pub enum Label {
         /// Its chain.
         chain: ChainName,
         /// Its place in the chain, from 1.
-        place: usize,
+        number: usize,
         /// Why it is there.
         reason: Reason,
     },
@@ -100,7 +100,7 @@ impl Message {
         self
     }
 
-    /// Asks the kernel to say when it has done it. It says that it has not in any case.
+    /// Asks the kernel to acknowledge success. It reports a failure in any case.
     #[must_use]
     pub fn acknowledged(mut self) -> Self {
         let flags = u16::from_ne_bytes([self.bytes[6], self.bytes[7]]) | flag::ACK;
@@ -137,27 +137,27 @@ impl Message {
 }
 
 impl From<&'static str> for Label {
-    fn from(words: &'static str) -> Self {
-        Self::Words(words.into())
+    fn from(text: &'static str) -> Self {
+        Self::Text(text.into())
     }
 }
 
 impl From<String> for Label {
-    fn from(words: String) -> Self {
-        Self::Words(words.into())
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
     }
 }
 
 impl fmt::Display for Label {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Words(words) => out.write_str(words),
+            Self::Text(text) => out.write_str(text),
             Self::Chain(chain) => write!(out, "chain {chain}"),
             Self::Rule {
                 chain,
-                place,
+                number,
                 reason,
-            } => write!(out, "rule {place} of chain {chain} ({reason})"),
+            } => write!(out, "rule {number} of chain {chain} ({reason})"),
         }
     }
 }
@@ -254,7 +254,7 @@ impl<'a> Reader<'a> {
         self.marked().map(|(kind, _, value)| (kind, value))
     }
 
-    /// As [`Self::iter`], and whether the attribute says that it holds attributes. Ours do; not every kernel's.
+    /// As [`Self::iter`], and whether the attribute is marked as nested. Ours are; not every kernel's.
     pub fn marked(self) -> impl Iterator<Item = (u16, bool, &'a [u8])> {
         let mut rest = self.0;
         std::iter::from_fn(move || {

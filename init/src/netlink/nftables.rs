@@ -3,13 +3,13 @@
 use crate::netlink::expression::{expressions, modules};
 use crate::netlink::message::{Attributes, Label, Message, Need, flag};
 use crate::rules::{
-    Chain, ChainKind, ChainName, Elements, Place, Rule, RuleSet, Set, TABLE, TableFamily,
+    Chain, ChainKind, ChainName, Elements, HookPoint, Rule, RuleSet, Set, TABLE, TableFamily,
 };
 
 /// Messages that make our table with these rules. An old one is gone in the same instant, and so is what the messages
-/// `besides` remove.
-pub fn replace(rules: &RuleSet, old: Old, besides: Vec<Message>) -> Vec<Message> {
-    let mut transaction = Transaction::begin(besides);
+/// `removals` remove.
+pub fn replace(rules: &RuleSet, old: Old, removals: Vec<Message>) -> Vec<Message> {
+    let mut transaction = Transaction::begin(removals);
     match old {
         // Whoever deletes anything waits, on closing the socket, until no processor looks at it any more.
         Old::None => transaction.table(NEW_TABLE, flag::CREATE | flag::EXCLUSIVE, rules.family),
@@ -23,15 +23,15 @@ pub fn replace(rules: &RuleSet, old: Old, besides: Vec<Message>) -> Vec<Message>
     }
     for chain in &rules.chains {
         transaction.chain(chain.name);
-        for (place, rule) in (1..).zip(&chain.rules) {
-            transaction.rule(chain, place, rule);
+        for (number, rule) in (1..).zip(&chain.rules) {
+            transaction.rule(chain, number, rule);
         }
     }
     transaction.end()
 }
 
 /// The same transaction, which the kernel refuses with `ERESTART` when its rules are of another generation by then: when
-/// somebody has changed any since they were read.
+/// any has changed since they were read.
 pub fn unless_changed(mut transaction: Vec<Message>, generation: u32) -> Vec<Message> {
     if let Some(begin) = transaction.first_mut() {
         let attributes = Attributes::new().number(1, generation);
@@ -49,9 +49,9 @@ pub enum Old {
     Any,
 }
 
-/// Messages that remove our table, if there is one, and what the messages `besides` remove.
-pub fn remove(besides: Vec<Message>) -> Vec<Message> {
-    let mut transaction = Transaction::begin(besides);
+/// Messages that remove our table, if there is one, and what the messages `removals` remove.
+pub fn remove(removals: Vec<Message>) -> Vec<Message> {
+    let mut transaction = Transaction::begin(removals);
     transaction.delete();
     transaction.end()
 }
@@ -93,9 +93,9 @@ struct Transaction {
 }
 
 impl Transaction {
-    fn begin(besides: Vec<Message>) -> Self {
+    fn begin(removals: Vec<Message>) -> Self {
         let mut messages = vec![batch_edge(BATCH_BEGIN, &Attributes::new())];
-        messages.extend(besides);
+        messages.extend(removals);
         Self {
             messages,
             family: TableFamily::default(),
@@ -110,8 +110,8 @@ impl Transaction {
         }
     }
 
-    /// The kernel answers in order, and says nothing good of a message before it has looked at all. So what it says of
-    /// the last one says enough, unless it has complained before.
+    /// The kernel answers in order, and acknowledges no message before it has read all. So its answer to
+    /// the last one is enough, unless it has reported an error before.
     fn end(mut self) -> Vec<Message> {
         let last = self.messages.pop();
         self.messages.extend(last.map(Message::acknowledged));
@@ -178,7 +178,7 @@ impl Transaction {
     }
 
     fn chain(&mut self, name: ChainName) {
-        let attributes = Attributes::new().text(1, TABLE).text(3, name.word());
+        let attributes = Attributes::new().text(1, TABLE).text(3, name.name());
         let attributes = attributes.and(&hook(name));
         let label = Label::Chain(name);
         self.add(NEW_CHAIN, flag::CREATE, &attributes, label);
@@ -187,16 +187,16 @@ impl Transaction {
         }
     }
 
-    fn rule(&mut self, chain: &Chain, place: usize, rule: &Rule) {
+    fn rule(&mut self, chain: &Chain, number: usize, rule: &Rule) {
         let expressions = expressions(rule, self.family);
         let attributes = Attributes::with_room(expressions.reader().0.len() + RULE_LENGTH)
             .text(1, TABLE)
-            .text(2, chain.name.word())
+            .text(2, chain.name.name())
             .nested(4, &expressions)
-            .bytes(7, &comment(rule.reason.words()));
+            .bytes(7, &comment(rule.reason.text()));
         let label = Label::Rule {
             chain: chain.name,
-            place,
+            number,
             reason: rule.reason,
         };
         self.add(NEW_RULE, flag::CREATE | flag::APPEND, &attributes, label);
@@ -207,26 +207,26 @@ impl Transaction {
 /// Room for what a rule has beside its expressions.
 const RULE_LENGTH: usize = 160;
 
-/// The attributes that say where the kernel enters a chain.
+/// The attributes of the hook at which the kernel enters a chain.
 pub(super) fn hook(name: ChainName) -> Attributes {
     let Some(hook) = name.hook() else {
         return Attributes::new();
     };
-    let place = match hook.place {
-        Place::Prerouting => 0,
-        Place::Input => 1,
-        Place::Forward => 2,
-        Place::Output => 3,
+    let point = match hook.point {
+        HookPoint::Prerouting => 0,
+        HookPoint::Input => 1,
+        HookPoint::Forward => 2,
+        HookPoint::Output => 3,
     };
     let kind = match hook.kind {
         ChainKind::Nat => "nat",
         ChainKind::Filter => "filter",
         ChainKind::Route => "route",
     };
-    let place = Attributes::new()
-        .number(1, place)
+    let point = Attributes::new()
+        .number(1, point)
         .bytes(2, &hook.priority.to_be_bytes());
-    Attributes::new().nested(4, &place).text(7, kind)
+    Attributes::new().nested(4, &point).text(7, kind)
 }
 
 /// A set of ranges.
@@ -251,10 +251,10 @@ pub(super) fn comment(text: &str) -> Vec<u8> {
 
 /// Each range as two elements: where it begins, and where it has ended. A range up to the last value never ends.
 pub(super) fn elements(elements: &Elements) -> Vec<Attributes> {
-    let mut found = Vec::new();
+    let mut list = Vec::new();
     let mut add = |first: &[u8], after: Option<&[u8]>| {
-        found.push(element(first));
-        found.extend(after.map(|after| element(after).number(3, INTERVAL_END)));
+        list.push(element(first));
+        list.extend(after.map(|after| element(after).number(3, INTERVAL_END)));
     };
     match elements {
         Elements::Ipv4(ranges) => ranges.iter().for_each(|range| {
@@ -287,7 +287,7 @@ pub(super) fn elements(elements: &Elements) -> Vec<Attributes> {
             );
         }),
     }
-    found
+    list
 }
 
 const INTERVAL_END: u32 = 1;

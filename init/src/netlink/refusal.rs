@@ -42,7 +42,7 @@ impl Refusal {
     }
 }
 
-/// The kernel's words for a feature it does not have.
+/// The kernel's errors for a feature that it does not have.
 const LACKING: [Errno; 4] = [
     Errno::EOPNOTSUPP,
     Errno::ENOENT,
@@ -50,7 +50,7 @@ const LACKING: [Errno; 4] = [
     Errno::EAFNOSUPPORT,
 ];
 
-/// One line that also says what to do.
+/// One line, with what to do.
 impl fmt::Display for Refusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -140,18 +140,18 @@ mod tests {
         for reason in LACKING {
             assert!(refusal(reason, Vec::new()).is_lack());
         }
-        let words = |needs| refusal(Errno::ENOENT, needs).to_string();
+        let display = |needs| refusal(Errno::ENOENT, needs).to_string();
         let lack = "this kernel lacks what is needed for chain output (ENOENT: No such file or directory): ";
         assert_eq!(
-            words(Vec::new()),
+            display(Vec::new()),
             format!("{lack}load the module nf_tables, or run Linux 5.4 or later")
         );
         assert_eq!(
-            words(vec![Need::Module("nft_ct"), Need::Module("nft_redir")]),
+            display(vec![Need::Module("nft_ct"), Need::Module("nft_redir")]),
             format!("{lack}load the module nft_ct, nft_redir, or run Linux 5.4 or later")
         );
         assert_eq!(
-            words(vec![Need::Option("CONFIG_IP_MULTIPLE_TABLES")]),
+            display(vec![Need::Option("CONFIG_IP_MULTIPLE_TABLES")]),
             format!("{lack}it must be built with CONFIG_IP_MULTIPLE_TABLES")
         );
     }
@@ -181,13 +181,13 @@ mod tests {
 
     #[test]
     fn a_missing_capability_says_what_to_do() {
-        let words = "not permitted: run as root, or give the container the capability NET_ADMIN";
+        let expected = "not permitted: run as root, or give the container the capability NET_ADMIN";
         for refusal in [
             refusal(Errno::EPERM, Vec::new()),
             Refusal::Unusable(Errno::EPERM),
         ] {
             assert!(refusal.is_denied());
-            assert_eq!(refusal.to_string(), words);
+            assert_eq!(refusal.to_string(), expected);
         }
     }
 }

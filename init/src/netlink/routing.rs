@@ -49,7 +49,7 @@ const GET_RULE: u16 = 34;
 /// Length of `struct fib_rule_hdr` and of `struct rtmsg`.
 const FIXED_LENGTH: usize = 12;
 
-/// What makes `table` of the header say nothing, so that the attribute counts.
+/// The value of the header's `table` that makes the attribute count.
 const TABLE_IN_ATTRIBUTE: u8 = 0;
 
 /// What a rule does with packets, and which type a route has.
@@ -94,11 +94,11 @@ impl PolicyRule {
 
     /// Asks for all rules of all families.
     pub fn list() -> Message {
-        // Without a family, those of all are told.
+        // Without a family, those of all are listed.
         question(GET_RULE, 0, "the policy rules")
     }
 
-    /// Reads one of the rules listed; `None` when it asks for more than a mark or does otherwise than look into a table.
+    /// Reads one of the rules listed; `None` when it has other conditions than a mark or another action than a table.
     pub fn read(payload: &[u8]) -> Option<Listed<Self>> {
         let fixed = payload.get(..FIXED_LENGTH)?;
         let asks_only_attributes = fixed[1..4] == [0; 3] && fixed[8..12] == [0; 4];

@@ -23,7 +23,7 @@ pub enum Subsystem {
 
 impl Subsystem {
     /// Room for the longest answer; the kernel makes datagrams of a list no longer than there is room for. An error repeats
-    /// the message it is about and may be longer; what it says is at its front. Every page of it costs time.
+    /// the message it is about and may be longer; the error is at its front. Every page of it costs time.
     fn buffer_length(self) -> usize {
         match self {
             // A rule may have 128 expressions of some 80 bytes.
@@ -69,10 +69,10 @@ impl Socket {
         })
     }
 
-    /// Sends messages at once and reads the answers to those that want one.
+    /// Sends messages at once and reads the answers to those that need one.
     ///
     /// # Errors
-    /// The first message the kernel refused, or what kept it from being asked.
+    /// The first message that the kernel refused, or why it was not sent.
     pub fn exchange(&mut self, messages: &[Message]) -> Result<(), Refusal> {
         let first = self.send(messages)?;
         let mut answers = Answers::new(messages, first);
@@ -93,17 +93,17 @@ impl Socket {
     /// When the kernel does not list.
     pub fn list(&mut self, question: &Message) -> Result<Listing, Refusal> {
         for _ in 0..LISTINGS {
-            if let Some(found) = self.list_once(question)? {
-                return Ok(found);
+            if let Some(list) = self.list_once(question)? {
+                return Ok(list);
             }
         }
         Err(refused(question, Errno::EINTR))
     }
 
-    /// A list, or `None` when somebody changed what is listed meanwhile, so that things may be missing or double.
+    /// A list, or `None` when what is listed has changed meanwhile, so that things may be missing or double.
     fn list_once(&mut self, question: &Message) -> Result<Option<Listing>, Refusal> {
         let number = self.send(std::slice::from_ref(question))?;
-        let mut found = Vec::new();
+        let mut list = Vec::new();
         let mut is_whole = true;
         loop {
             let length = match self.receive() {
@@ -124,20 +124,20 @@ impl Socket {
                 }
                 is_whole &= !answer.is_interrupted();
                 match answer.kind {
-                    DONE => return Ok(is_whole.then_some(found)),
-                    // What is no list ends with an acknowledgement, if one was asked for.
+                    DONE => return Ok(is_whole.then_some(list)),
+                    // What is no list ends with an acknowledgement, if one was requested.
                     ERROR => match error_code(payload) {
-                        None => return Ok(Some(found)),
+                        None => return Ok(Some(list)),
                         Some(reason) => return Err(refused(question, self.meant(reason))),
                     },
-                    kind => found.push((kind, payload.to_vec())),
+                    kind => list.push((kind, payload.to_vec())),
                 }
             }
         }
     }
 
-    /// What the kernel means. Where nf_tables is not there, questions to it are said to be invalid, which ours never
-    /// are; only for transactions it has a word of its own.
+    /// The cause of the kernel's error. Without nf_tables, it reports that requests are invalid, which ours never
+    /// are; only for transactions it has an error of its own.
     fn meant(&self, reason: Errno) -> Errno {
         match (self.subsystem, reason) {
             (Subsystem::Netfilter, Errno::EINVAL) => Errno::EOPNOTSUPP,
@@ -171,7 +171,7 @@ impl Socket {
             return;
         }
         // Going beyond the system's limits needs NET_ADMIN. Without it the messages are refused anyway, so failing to
-        // raise them says nothing new.
+        // raise them has no information.
         let _ = setsockopt(&self.descriptor, sockopt::SndBufForce, &(2 * length));
         let _ = setsockopt(&self.descriptor, sockopt::RcvBufForce, &(4 * length));
         self.room = length;
@@ -189,10 +189,10 @@ impl Socket {
     }
 }
 
-/// Messages of this length fit into a socket as it is made, with all that is said about them.
+/// Messages of this length fit into a socket as it is made, with all answers to them.
 const ROOM: usize = 32 * 1024;
 
-/// How often a list is asked for that others keep changing.
+/// How often a list is read again that other programs keep changing.
 const LISTINGS: usize = 8;
 
 fn refused(message: &Message, reason: Errno) -> Refusal {

@@ -71,7 +71,7 @@ pub(super) fn zones_prerouting(intent: &Intent, sets: &mut Sets) -> Option<Chain
     is_needed.then_some(chain)
 }
 
-/// The servers whose questions are captured, one entry for each rule: a set of them, or all.
+/// The servers to which queries are captured, one entry for each rule: a set of them, or all.
 fn servers(intent: &Intent, sets: &mut Sets) -> Vec<Option<SetName>> {
     match &intent.dns {
         Dns::Off | Dns::NoServers => Vec::new(),

@@ -60,7 +60,7 @@ pub(super) fn output(intent: &Intent, sets: &mut Sets) -> Chain {
 
 /// The application called its own service: the proxy's outbound side must reach its own inbound side.
 fn self_calls(chain: &mut Chain, intent: &Intent, owner: &Match) {
-    // The proxy's DNS questions to a server of this pod go to the server; istio-iptables says so for users only.
+    // The proxy's DNS questions to a server of this pod go to the server; istio-iptables does so for users only.
     let spares_dns = matches!(owner, Match::User(_)) || intent.equal_owners;
     for localhost in localhosts(intent) {
         let mut matches = vec![
@@ -80,7 +80,7 @@ fn self_calls(chain: &mut Chain, intent: &Intent, owner: &Match) {
     }
 }
 
-/// The application calls itself, unless it is told to call even localhost through the proxy.
+/// The application calls itself, unless calls to localhost are captured too.
 fn local_calls(chain: &mut Chain, intent: &Intent) {
     if intent.outbound.include.names_loopback() {
         return;
@@ -93,7 +93,7 @@ fn local_calls(chain: &mut Chain, intent: &Intent) {
     chain.push(matches, Action::Leave, Reason::LocalCall);
 }
 
-/// Sends on whose connections may be captured.
+/// Sends on the connections that may be captured.
 fn by_group(chain: &mut Chain, groups: &Groups) {
     let group = |group: &Owner| [Match::Group(group.clone())];
     let go_on = Action::Goto(ChainName::Outbound);

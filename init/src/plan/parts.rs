@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use crate::intent::{Intent, Ipv6};
 use crate::rules::{Action, Chain, ChainName, Elements, Family, Match, Reason, Rule, Set, SetName};
 
-/// The source addresses of the proxy's calls to the application, so that the rules can tell them from others.
+/// The source addresses of the proxy's calls to the application, so that the rules can distinguish them from others.
 pub const PASS_THROUGH: (Ipv4Addr, Ipv6Addr) = (
     Ipv4Addr::new(127, 0, 0, 6),
     Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6),
@@ -23,7 +23,7 @@ impl Sets {
         self.0
     }
 
-    /// Adds a set once and says whether it has any element; a set without elements is not loaded.
+    /// Adds a set once and returns whether it has any element; a set without elements is not loaded.
     pub(in crate::plan) fn add(&mut self, name: SetName, elements: Elements) -> bool {
         let is_empty = match &elements {
             Elements::Ipv4(ranges) => ranges.is_empty(),

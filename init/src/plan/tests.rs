@@ -23,15 +23,16 @@ mod model;
 /// The injector's flags without annotations.
 const INJECTED: &str = "-p 15001 -z 15006 -u 1337 -m REDIRECT -i * -x  -b * -d 15090,15021,15020";
 
-/// Makes an intent from a command line, words split at single blanks, and variables `NAME=value`.
+/// Makes an intent from a command line, split at single blanks, and variables `NAME=value`.
 fn intent(line: &str, variables: &[&str], addresses: &[&str]) -> Intent {
     let environment = |name: &str| {
         variables
             .iter()
             .find_map(|variable| Some(variable.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
     };
-    let words = std::iter::once("egret-init").chain(line.split(' ').filter(|_| !line.is_empty()));
-    let Request::Apply(flags) = Request::parse(words, &environment).unwrap() else {
+    let arguments =
+        std::iter::once("egret-init").chain(line.split(' ').filter(|_| !line.is_empty()));
+    let Request::Apply(flags) = Request::parse(arguments, &environment).unwrap() else {
         panic!("{line} asks for something else");
     };
     let addresses = addresses
@@ -39,7 +40,7 @@ fn intent(line: &str, variables: &[&str], addresses: &[&str]) -> Intent {
         .map(|address| address.parse().unwrap())
         .collect();
     // `java` and `ftp` are what Istio's cases call their groups.
-    let surroundings = HostFacts {
+    let host = HostFacts {
         accounts: Accounts {
             passwd: String::new(),
             group: "java:x:3:\nftp:x:21:\n".to_owned(),
@@ -47,7 +48,7 @@ fn intent(line: &str, variables: &[&str], addresses: &[&str]) -> Intent {
         addresses,
         resolv_conf: environment("RESOLV_CONF").or(Some(String::new())),
     };
-    Intent::new(&flags, &surroundings).unwrap()
+    Intent::new(&flags, &host).unwrap()
 }
 
 fn check(name: &str, line: &str, variables: &[&str], addresses: &[&str]) {

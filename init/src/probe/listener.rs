@@ -1,4 +1,4 @@
-//! The proxy's ports, held by us while the proxy is not there.
+//! Listeners on the proxy's ports while the proxy is not running.
 
 use std::cell::RefCell;
 use std::io;
@@ -23,8 +23,8 @@ pub(super) enum Listener {
         /// Who has connected so far.
         peers: RefCell<Vec<SocketAddr>>,
     },
-    /// The proxy runs already; all that can be seen is whether it takes a connection.
-    Taken,
+    /// The proxy runs already; only whether it accepts a connection can be checked.
+    InUse,
 }
 
 impl Listener {
@@ -37,7 +37,7 @@ impl Listener {
                     peers: RefCell::default(),
                 })
             }
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(Self::Taken),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(Self::InUse),
             Err(error) => Err(Trouble::Failed(format!(
                 "cannot listen on {address} port {port}: {error}"
             ))),
@@ -88,7 +88,7 @@ impl Listener {
         )))
     }
 
-    /// Whether nobody else listens.
+    /// Whether no other process listens.
     pub(super) fn is_own(&self) -> bool {
         matches!(self, Self::Own { .. })
     }

@@ -26,7 +26,7 @@ impl Owner {
 
     /// Begins a TCP connection of this owner.
     pub(super) fn tcp(self, from: Option<IpAddr>, to: SocketAddr) -> Result<Connecting, Trouble> {
-        self.act(|| Connecting::begin(from, to))?
+        self.run_as(|| Connecting::begin(from, to))?
             .map_err(Trouble::from)
     }
 
@@ -36,14 +36,14 @@ impl Owner {
             SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
         };
-        let socket = self.act(|| UdpSocket::bind((any, 0)))??;
+        let socket = self.run_as(|| UdpSocket::bind((any, 0)))??;
         socket.connect(to)?;
         socket.send(b"egret-init")?;
         Ok(socket)
     }
 
     /// Does something while this thread counts as this owner's.
-    fn act<T>(self, action: impl FnOnce() -> T) -> Result<T, Trouble> {
+    fn run_as<T>(self, action: impl FnOnce() -> T) -> Result<T, Trouble> {
         let own = Self::current();
         self.become_it();
         let became = Self {
@@ -66,7 +66,7 @@ impl Owner {
     }
 }
 
-/// Ids that nobody can have: setting them changes nothing, and answers with what is set.
+/// Invalid ids: setting them changes nothing, and returns the current one.
 const NOBODY_UID: Uid = Uid::from_raw(u32::MAX);
 const NOBODY_GID: Gid = Gid::from_raw(u32::MAX);
 

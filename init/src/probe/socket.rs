@@ -49,7 +49,7 @@ impl Connecting {
     }
 }
 
-/// Waits until a socket is ready, and says whether it is.
+/// Waits until a socket is ready, and returns whether it is.
 pub(super) fn wait(socket: &impl AsFd, flags: PollFlags, limit: Duration) -> io::Result<bool> {
     let limit = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
     let mut sockets = [PollFd::new(socket.as_fd(), flags)];

@@ -10,7 +10,7 @@ pub(in crate::probe) enum Trouble {
     Failed(String),
 }
 
-/// A host without a route to where a probe goes cannot say anything about it.
+/// A host without a route to the destination of a probe cannot make it.
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
         match error.kind() {

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::rules::{Action, Chain, ChainName, Family, Match, Place, Rule, RuleSet};
+use crate::rules::{Action, Chain, ChainName, Family, HookPoint, Match, Rule, RuleSet};
 
 use self::conditions::alternatives;
 
@@ -17,7 +17,7 @@ mod conditions;
 pub fn render(rules: &RuleSet) -> String {
     let mut text = String::new();
     let (ipv4, ipv6) = (tables(rules, Family::Ipv4), tables(rules, Family::Ipv6));
-    // Without any rule for IPv6, nobody is going to load the text for it.
+    // Without any rule for IPv6, its text is not loaded.
     let alone = ipv6.iter().all(|table| table.chains.is_empty());
     for (ipv4, ipv6) in ipv4.iter().zip(&ipv6) {
         let names = rules.chains.iter().map(|chain| chain.name);
@@ -107,7 +107,7 @@ impl Table {
     }
 }
 
-/// The tables that a plan may write to, in the order a packet meets them.
+/// The tables that a plan may write to, in the order in which packets pass them.
 const TABLES: [&str; 4] = ["raw", "mangle", "nat", "filter"];
 
 fn table_of(name: ChainName) -> &'static str {
@@ -131,7 +131,7 @@ fn pair<'a>(
     let (ipv4, ipv6) = (ipv4.unwrap_or_default(), ipv6.unwrap_or_default());
     let longest = ipv4.len().max(ipv6.len());
     (0..longest)
-        .map(|place| (ipv4.get(place), ipv6.get(place)))
+        .map(|index| (ipv4.get(index), ipv6.get(index)))
         .collect()
 }
 
@@ -177,13 +177,13 @@ fn is_of(rule: &Rule, family: Family) -> bool {
 fn lines(rules: &RuleSet, chain: &Chain, family: Family) -> Vec<Lines> {
     let name = chain_name(chain.name);
     let entry = chain.name.hook().map(|hook| {
-        let place = match hook.place {
-            Place::Prerouting => "PREROUTING",
-            Place::Input => "INPUT",
-            Place::Forward => "FORWARD",
-            Place::Output => "OUTPUT",
+        let point = match hook.point {
+            HookPoint::Prerouting => "PREROUTING",
+            HookPoint::Input => "INPUT",
+            HookPoint::Forward => "FORWARD",
+            HookPoint::Output => "OUTPUT",
         };
-        vec![format!("-A {place} -j {name}")]
+        vec![format!("-A {point} -j {name}")]
     });
     let rules = chain.rules.iter().map(|rule| {
         if is_of(rule, family) {
@@ -203,7 +203,7 @@ fn rule_lines(rules: &RuleSet, chain: &str, rule: &Rule, family: Family) -> Line
             let comment = escaped(&rule.reason.to_string());
             lines.push(format!(
                 "-A {chain} {}-m comment --comment \"{comment}\" {target}",
-                alternative.words()
+                alternative.text()
             ));
         }
     }

@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use ipnet::IpNet;
 
 use crate::rules::{
-    Action, Chain, ChainKind, Elements, Family, Interface, Match, Place, Protocol, Rule, RuleSet,
-    Set, SetName, TABLE, TableFamily,
+    Action, Chain, ChainKind, Elements, Family, HookPoint, Interface, Match, Protocol, Rule,
+    RuleSet, Set, SetName, TABLE, TableFamily,
 };
 
 /// Writes a script that replaces our table, which may have had another family before.
@@ -44,11 +44,11 @@ fn set(set: &Set) -> String {
 fn chain(chain: &Chain, family: TableFamily) -> String {
     let mut text = format!("\tchain {} {{\n", chain.name);
     if let Some(hook) = chain.name.hook() {
-        let place = match hook.place {
-            Place::Prerouting => "prerouting",
-            Place::Input => "input",
-            Place::Forward => "forward",
-            Place::Output => "output",
+        let point = match hook.point {
+            HookPoint::Prerouting => "prerouting",
+            HookPoint::Input => "input",
+            HookPoint::Forward => "forward",
+            HookPoint::Output => "output",
         };
         let kind = match hook.kind {
             ChainKind::Nat => "nat",
@@ -57,7 +57,7 @@ fn chain(chain: &Chain, family: TableFamily) -> String {
         };
         let priority = hook.priority;
         text.push_str(&format!(
-            "\t\ttype {kind} hook {place} priority {priority}; policy accept;\n"
+            "\t\ttype {kind} hook {point} priority {priority}; policy accept;\n"
         ));
     }
     for rule in &chain.rules {
@@ -89,7 +89,7 @@ impl Display for Line<'_> {
             Action::Leave => out.write_str("accept")?,
             Action::Redirect(port) => write!(out, "redirect to :{port}")?,
             Action::Deliver { port, mark } => {
-                // nft wants the family said again, where the table has more than one.
+                // nft requires the family again, where the table has more than one.
                 let family = match self.0.family() {
                     _ if self.1 == TableFamily::Ip => "",
                     Some(Family::Ipv4) => "ip ",

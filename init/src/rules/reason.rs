@@ -49,13 +49,13 @@ pub enum Reason {
 
 impl fmt::Display for Reason {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.words())
+        out.write_str(self.text())
     }
 }
 
 impl Reason {
     /// The comment a user sees in a listing of the rules.
-    pub fn words(self) -> &'static str {
+    pub fn text(self) -> &'static str {
         match self {
             Self::Ipv6Off => "IPv6 is off: not captured",
             Self::Invalid => "packets that belong to no tracked connection",

@@ -34,7 +34,7 @@ impl TableFamily {
     /// Those that a table of ours may have.
     pub const ALL: [Self; 2] = [Self::Ip, Self::Inet];
 
-    /// Whether packets of a family are seen.
+    /// Whether packets of a family are matched.
     pub fn sees(self, family: Family) -> bool {
         self == Self::Inet || family == Family::Ipv4
     }
@@ -88,7 +88,7 @@ pub struct Chain {
 /// The chains a plan may contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChainName {
-    /// First packets of connections made here: who is left alone.
+    /// First packets of connections made here: those that are left alone.
     Output,
     /// What remains of [`ChainName::Output`]: which destinations are captured.
     Outbound,
@@ -116,7 +116,7 @@ pub enum ChainName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hook {
     /// The place on a packet's way.
-    pub place: Place,
+    pub point: HookPoint,
     /// What the chain may do.
     pub kind: ChainKind,
     /// The order among the chains of a place, ascending.
@@ -125,7 +125,7 @@ pub struct Hook {
 
 /// Places on a packet's way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum HookPoint {
     /// Packets that arrive, before routing.
     Prerouting,
     /// Packets that arrive for this host.
@@ -238,25 +238,25 @@ pub type Owner = RangeInclusive<u32>;
 /// What a rule does with a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// The packet goes where it was going; no further rule of this chain is asked.
+    /// The packet goes where it was going; no further rule of this chain is checked.
     Leave,
     /// The connection goes to this local port.
     Redirect(u16),
     /// The packet goes, unchanged and marked, to the transparent listener on this local port, if there is one; without
-    /// a listener the next rule is asked.
+    /// a listener the next rule is checked.
     Deliver {
         /// The listener's port.
         port: u16,
         /// The mark by which the packet is routed here.
         mark: u32,
     },
-    /// The packet is marked, and no further rule of this chain is asked.
+    /// The packet is marked, and no further rule of this chain is checked.
     Divert(u32),
-    /// The packet is marked, and the next rule is asked.
+    /// The packet is marked, and the next rule is checked.
     Mark(u32),
-    /// The connection gets the packet's mark, and no further rule of this chain is asked.
+    /// The connection gets the packet's mark, and no further rule of this chain is checked.
     SaveMark,
-    /// The packet gets its connection's mark, and the next rule is asked.
+    /// The packet gets its connection's mark, and the next rule is checked.
     RestoreMark,
     /// Connection tracking keeps the packet's connection in this zone.
     Zone(u16),
@@ -264,7 +264,7 @@ pub enum Action {
     Goto(ChainName),
     /// The packet is gone.
     Drop,
-    /// The packet is gone, and its sender is told that the port is unreachable.
+    /// The packet is dropped, and its sender gets ICMP port unreachable.
     Reject,
 }
 
@@ -315,20 +315,20 @@ impl ChainName {
     /// Where the kernel enters the chain; `None` when only other chains go to it.
     pub fn hook(self) -> Option<Hook> {
         // The priorities are those of iptables' tables: raw, mangle, nat and filter.
-        let (place, kind, priority) = match self {
-            Self::ZonesOutput => (Place::Output, ChainKind::Filter, -300),
-            Self::ZonesPrerouting => (Place::Prerouting, ChainKind::Filter, -300),
-            Self::Arriving => (Place::Prerouting, ChainKind::Filter, -150),
-            Self::Marking => (Place::Output, ChainKind::Route, -150),
-            Self::Output => (Place::Output, ChainKind::Nat, -100),
-            Self::Prerouting => (Place::Prerouting, ChainKind::Nat, -100),
-            Self::Leaving => (Place::Output, ChainKind::Filter, 0),
-            Self::Entering => (Place::Input, ChainKind::Filter, 0),
-            Self::Passing => (Place::Forward, ChainKind::Filter, 0),
+        let (point, kind, priority) = match self {
+            Self::ZonesOutput => (HookPoint::Output, ChainKind::Filter, -300),
+            Self::ZonesPrerouting => (HookPoint::Prerouting, ChainKind::Filter, -300),
+            Self::Arriving => (HookPoint::Prerouting, ChainKind::Filter, -150),
+            Self::Marking => (HookPoint::Output, ChainKind::Route, -150),
+            Self::Output => (HookPoint::Output, ChainKind::Nat, -100),
+            Self::Prerouting => (HookPoint::Prerouting, ChainKind::Nat, -100),
+            Self::Leaving => (HookPoint::Output, ChainKind::Filter, 0),
+            Self::Entering => (HookPoint::Input, ChainKind::Filter, 0),
+            Self::Passing => (HookPoint::Forward, ChainKind::Filter, 0),
             Self::Outbound | Self::Quic => return None,
         };
         Some(Hook {
-            place,
+            point,
             kind,
             priority,
         })

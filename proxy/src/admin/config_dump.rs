@@ -50,8 +50,8 @@ fn text(admin: &Admin) -> String {
         for (kind, count) in &loaded.counts {
             let _ = writeln!(text, "  {count} {kind}");
         }
-        for (title, place) in &loaded.objects {
-            let _ = writeln!(text, "  {title} ({place})");
+        for (title, location) in &loaded.objects {
+            let _ = writeln!(text, "  {title} ({location})");
         }
         text.push_str("\nPROBLEMS\n");
         for problem in &loaded.problems {
@@ -119,7 +119,7 @@ fn loaded(loaded: &Loaded) -> Value {
     let objects: Vec<Value> = loaded
         .objects
         .iter()
-        .map(|(title, place)| problem_json::with_place(json!({ "object": title }), place))
+        .map(|(title, location)| problem_json::with_location(json!({ "object": title }), location))
         .collect();
     json!({
         "version": loaded.version,
@@ -144,6 +144,6 @@ fn mesh(mesh: &Mesh) -> Value {
         "protocolDetectionTimeout": mesh.detection_timeout.map(|timeout| format!("{timeout:?}")),
         "rootNamespace": *mesh.root_namespace,
         "dnsRefreshRate": format!("{:?}", mesh.dns_refresh_rate),
-        "from": mesh.meta.as_ref().map(|meta| format!("{} ({})", compile::title(meta), meta.place)),
+        "from": mesh.meta.as_ref().map(|meta| format!("{} ({})", compile::title(meta), meta.location)),
     })
 }

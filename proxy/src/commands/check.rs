@@ -75,7 +75,7 @@ pub fn findings(texts: &Texts) -> (Objects, Vec<Problem>) {
     all.extend(access_log::unwritable(&objects.mesh));
     let linted = lint(&objects, &all);
     all.extend(linted);
-    all.sort_by(|one, other| one.place.cmp(&other.place));
+    all.sort_by(|one, other| one.location.cmp(&other.location));
     (objects, all)
 }
 

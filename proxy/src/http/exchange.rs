@@ -77,6 +77,9 @@ pub async fn exchange(
         Err(failure) => return refuse(&failure, ResponseEdits::default(), context),
     };
     context.facts.watch_body(context.received.counter());
+    if grpc {
+        context.received.count_messages();
+    }
     if context.facts.times.is_some() {
         context.received.note_time();
     }

@@ -74,6 +74,10 @@ pub struct Facts {
     pub bytes_received: u64,
     /// Body bytes to the client; for byte streams all bytes to it.
     pub bytes_sent: u64,
+    /// Messages from the client, of a gRPC call.
+    pub request_messages: u64,
+    /// Messages to the client, of a gRPC call.
+    pub response_messages: u64,
     /// The bytes of a byte stream that is relayed, while they pass.
     pub stream: Option<Arc<StreamBytes>>,
     /// The row that counts the call among the destinations of its worker, from the decision on.
@@ -211,6 +215,8 @@ impl Facts {
             flags: Flags::default(),
             bytes_received: 0,
             bytes_sent: 0,
+            request_messages: 0,
+            response_messages: 0,
             stream: None,
             destination_row: None,
             upstream: None,

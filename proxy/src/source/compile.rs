@@ -9,7 +9,7 @@ use egret_config::load;
 use egret_config::load::{Document, mesh};
 use egret_config::model::meta::Meta;
 use egret_config::model::objects::Objects;
-use egret_config::problem::{Place, Problem, Severity};
+use egret_config::problem::{Location, Problem, Severity};
 use egret_config::snapshot::unenforced::unenforced;
 use egret_config::snapshot::workload::Workload;
 use egret_config::snapshot::{Snapshot, addresses};
@@ -85,10 +85,10 @@ fn mesh_kept(mesh: &Document) -> Problem {
         "the mesh configuration is gone; what it set stays in force until there is another one",
         "give it again, or restart without it",
     );
-    Problem::new(Severity::Warning, mesh.place.clone(), words).of("MeshConfig")
+    Problem::new(Severity::Warning, mesh.location.clone(), words).of("MeshConfig")
 }
 
-fn titles(objects: &Objects) -> Vec<(String, Place)> {
+fn titles(objects: &Objects) -> Vec<(String, Location)> {
     let metas = objects
         .mesh
         .meta
@@ -105,8 +105,8 @@ fn titles(objects: &Objects) -> Vec<(String, Place)> {
                 .iter()
                 .map(|object| &object.meta),
         );
-    let mut titles: Vec<(String, Place)> = metas
-        .map(|meta: &Arc<Meta>| (title(meta), meta.place.clone()))
+    let mut titles: Vec<(String, Location)> = metas
+        .map(|meta: &Arc<Meta>| (title(meta), meta.location.clone()))
         .collect();
     // A ServiceEntry gives a service for each of its hosts, all with its name.
     titles.dedup_by(|one, other| one.0 == other.0);

@@ -1,6 +1,6 @@
 //! A problem as programs read it: on the admin pages and from `egret-proxy check`.
 
-use egret_config::problem::{Place, Problem};
+use egret_config::problem::{Location, Problem};
 use serde_json::{Value, json};
 
 /// All that is known of a problem, under the names of its fields, with the fields of its place. Texts that say nothing
@@ -12,19 +12,19 @@ pub fn json(problem: &Problem) -> Value {
         "field": problem.field,
         "value": problem.value,
         "reason": problem.reason,
-        "instead": problem.instead,
+        "instead": problem.hint,
     });
-    with_place(value, &problem.place)
+    with_location(value, &problem.location)
 }
 
 /// An object with the fields of a place: `file` and `line`, or `source` and `resource_version` of what a server holds.
-pub fn with_place(mut value: Value, place: &Place) -> Value {
-    match place {
-        Place::File { file, line } => {
+pub fn with_location(mut value: Value, location: &Location) -> Value {
+    match location {
+        Location::File { file, line } => {
             value["file"] = json!(**file);
             value["line"] = json!(line);
         }
-        Place::Object { source, version } => {
+        Location::Object { source, version } => {
             value["source"] = json!(**source);
             value["resource_version"] = json!(**version);
         }
@@ -40,13 +40,13 @@ mod tests {
 
     #[test]
     fn the_place_is_a_line_of_a_file_or_an_object_of_a_server() {
-        let server = Place::Object {
+        let server = Location::Object {
             source: "kubernetes".into(),
             version: "417".into(),
         };
-        for (place, expected, words) in [
+        for (location, expected, words) in [
             (
-                Place::file("a.yaml", 7),
+                Location::file("a.yaml", 7),
                 json!({"file": "a.yaml", "line": 7}),
                 "a.yaml:7: Sidecar x/y: wrong",
             ),
@@ -56,7 +56,7 @@ mod tests {
                 "kubernetes (resourceVersion 417): Sidecar x/y: wrong",
             ),
         ] {
-            let problem = Problem::new(Severity::Error, place, "wrong").of("Sidecar x/y");
+            let problem = Problem::new(Severity::Error, location, "wrong").of("Sidecar x/y");
             assert_eq!(problem.to_string(), words);
             let told = json(&problem);
             for (key, value) in expected.as_object().expect("fields") {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use egret_config::name::Kind;
-use egret_config::problem::{Place, Problem, Severity};
+use egret_config::problem::{Location, Problem, Severity};
 use jiff::Timestamp;
 
 use crate::lock::lock;
@@ -55,7 +55,7 @@ pub struct Loaded {
     /// How many objects of each kind were understood.
     pub counts: BTreeMap<Kind, usize>,
     /// Those objects, as `Kind namespace/name`, with their places.
-    pub objects: Vec<(String, Place)>,
+    pub objects: Vec<(String, Location)>,
     /// The services among them.
     pub services: Vec<Registered>,
     /// Whether some object gave MeshConfig.
@@ -133,14 +133,14 @@ impl Loaded {
         let files: BTreeSet<&str> = self
             .objects
             .iter()
-            .filter_map(|(_, place)| file(place))
+            .filter_map(|(_, location)| file(location))
             .collect();
         let kept: BTreeSet<&str> = next.objects.iter().map(|(title, _)| &**title).collect();
         let losing: BTreeSet<&str> = self
             .objects
             .iter()
             .filter(|(title, _)| !kept.contains(&**title))
-            .filter_map(|(_, place)| file(place))
+            .filter_map(|(_, location)| file(location))
             .collect();
         let mesh_broken = |error: &Problem| {
             // There is only one, whatever it is called.
@@ -153,7 +153,7 @@ impl Loaded {
             .filter(|error| !known.contains(&identity(error)))
             .filter(|error| {
                 let within = |files: &BTreeSet<&str>| {
-                    file(&error.place).is_some_and(|file| files.contains(file))
+                    file(&error.location).is_some_and(|file| files.contains(file))
                 };
                 objects.contains(&*error.object)
                     || (error.object.is_empty() && within(&files))
@@ -175,8 +175,8 @@ impl Loaded {
 
     /// Whether objects in force are written in a file.
     pub fn has_objects_of(&self, name: &str) -> bool {
-        let mut places = self.objects.iter().map(|(_, place)| place);
-        places.any(|place| file(place) == Some(name))
+        let mut locations = self.objects.iter().map(|(_, location)| location);
+        locations.any(|location| file(location) == Some(name))
     }
 
     fn errors(&self) -> impl Iterator<Item = &Problem> {
@@ -189,14 +189,14 @@ impl Loaded {
 /// A problem without its line, which moves when something above it is edited.
 fn identity(problem: &Problem) -> String {
     Problem {
-        place: problem.place.at_line(0),
+        location: problem.location.at_line(0),
         ..problem.clone()
     }
     .to_string()
 }
 
-fn file(place: &Place) -> Option<&str> {
-    place.file_name().map(|file| &**file)
+fn file(location: &Location) -> Option<&str> {
+    location.file_name().map(|file| &**file)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub struct Downstream<'c> {
     pub arrival: Arrival,
     /// TLS that a gateway terminated on it.
     pub terminated: Option<&'c Terminated>,
-    /// What the client's certificate says, as an element of `x-forwarded-client-cert`.
+    /// The client's certificate, as an element of `x-forwarded-client-cert`.
     pub client_cert: Option<&'c HeaderValue>,
 }
 

@@ -1,4 +1,4 @@
-//! What a request says about its client: `x-forwarded-*`, which the proxy puts in, believes or takes out.
+//! The headers about a request's client, `x-forwarded-*`, which the proxy adds, trusts or removes.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::header_names::{
 };
 use crate::model::mesh::{ClientCert, Topology};
 
-/// Sees to it that a request of HTTP/1.0, which needs none, has a host: where its client wants to go.
+/// Gives a request of HTTP/1.0 without host, which needs none, its original destination as host.
 pub fn ensure_host(headers: &mut HeaderMap, to: OriginalDestination) {
     if !headers.contains_key(header::HOST)
         && let Ok(host) = HeaderValue::from_str(&to.to_string())
@@ -20,7 +20,7 @@ pub fn ensure_host(headers: &mut HeaderMap, to: OriginalDestination) {
     }
 }
 
-/// What a sidecar says about the caller: its `x-forwarded-proto` stays, `x-forwarded-for` is left alone.
+/// The headers of a sidecar about the client: `x-forwarded-proto` stays if present, `x-forwarded-for` is left alone.
 pub fn from_sidecar(headers: &mut HeaderMap, scheme: &'static str) {
     take_steering(headers);
     headers
@@ -35,20 +35,20 @@ pub struct Edge<'e> {
     pub scheme: &'static str,
     /// Who made it.
     pub client: IpAddr,
-    /// The port it came to, where that is to be told.
+    /// The port that the client connected to, where it is to be forwarded.
     pub port: Option<u16>,
     /// What is in front of the gateway.
     pub topology: &'e Topology,
 }
 
-/// What a gateway says about the caller: it knows the protocol, and adds the caller's address. What a caller says of
-/// itself in Envoy's name is not believed; where trusted proxies are in front, what these say about it is.
+/// The headers of a gateway about the client: the protocol, and the client's address appended. A client's own headers
+/// of Envoy's names are removed; where trusted proxies are in front, their headers are kept.
 pub fn from_gateway(headers: &mut HeaderMap, edge: Edge<'_>) {
     take_steering(headers);
     take_claims(headers);
     let hops = edge.topology.trusted_proxies as usize;
-    let told = (hops > 0).then(|| forwarded_for(headers, hops)).flatten();
-    let external = told.unwrap_or(edge.client);
+    let reported = (hops > 0).then(|| forwarded_for(headers, hops)).flatten();
+    let external = reported.unwrap_or(edge.client);
     if let Ok(address) = HeaderValue::from_str(&external.to_string()) {
         headers.insert(EXTERNAL_ADDRESS, address);
     }
@@ -63,23 +63,29 @@ pub fn from_gateway(headers: &mut HeaderMap, edge: Edge<'_>) {
     append_client(headers, edge.client);
 }
 
-/// The address that is so many places from the end of `x-forwarded-for`, 1 for the last.
-fn forwarded_for(headers: &HeaderMap, place: usize) -> Option<IpAddr> {
+/// The address at index `hop` from the end of `x-forwarded-for`, 1 for the last.
+fn forwarded_for(headers: &HeaderMap, hop: usize) -> Option<IpAddr> {
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     let mut addresses = lines
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.rsplit(','));
-    addresses.nth(place - 1)?.trim().parse().ok()
+    addresses.nth(hop - 1)?.trim().parse().ok()
 }
 
-/// Tells which certificate the caller showed, and takes out what it says about that itself, as the mesh has it. `shown`
-/// is the element for the certificate that it showed.
-pub fn forward_client_cert(headers: &mut HeaderMap, mode: ClientCert, shown: Option<&HeaderValue>) {
-    match (mode, shown) {
+/// Sets or removes `x-forwarded-client-cert`, as the mesh configures it. `certificate`
+/// is the element for the client's certificate.
+pub fn forward_client_cert(
+    headers: &mut HeaderMap,
+    mode: ClientCert,
+    certificate: Option<&HeaderValue>,
+) {
+    match (mode, certificate) {
         (ClientCert::KeepAlways, _) | (ClientCert::Keep, Some(_)) => {}
-        (ClientCert::Append, Some(shown)) => append(headers, &CLIENT_CERT, shown.as_bytes()),
-        (ClientCert::Replace, Some(shown)) => {
-            headers.insert(CLIENT_CERT, shown.clone());
+        (ClientCert::Append, Some(certificate)) => {
+            append(headers, &CLIENT_CERT, certificate.as_bytes())
+        }
+        (ClientCert::Replace, Some(certificate)) => {
+            headers.insert(CLIENT_CERT, certificate.clone());
         }
         (ClientCert::Remove, _) | (_, None) => {
             headers.remove(CLIENT_CERT);
@@ -87,7 +93,7 @@ pub fn forward_client_cert(headers: &mut HeaderMap, mode: ClientCert, shown: Opt
     }
 }
 
-/// Tells the host that a client asked for, where another is written.
+/// Adds the host of the client's request, where it was rewritten.
 pub fn append_host(headers: &mut HeaderMap, host: &HeaderValue) {
     append(headers, &FORWARDED_HOST, host.as_bytes());
 }

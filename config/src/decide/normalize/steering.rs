@@ -4,14 +4,14 @@ use http::{HeaderMap, HeaderName};
 
 use crate::header_names::{CLAIMS, ENVOY_PREFIX, STEERING};
 
-/// Takes out what tells a proxy how to treat a request.
+/// Removes the headers that control how a proxy treats a request.
 pub(super) fn take_steering(headers: &mut HeaderMap) {
     if headers.keys().any(is_of_envoy) {
         remove(headers, &STEERING);
     }
 }
 
-/// Takes out what only a proxy may say.
+/// Removes the headers that only a proxy may send.
 pub(super) fn take_claims(headers: &mut HeaderMap) {
     if headers.keys().any(is_of_envoy) {
         remove(headers, &CLAIMS);

@@ -1,11 +1,11 @@
-//! Upgrades that a request asks for.
+//! Upgrades that a request offers.
 
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::decide::bad_request::{BadRequest, BadRequestKind};
 
-/// The protocol that a request asks its connection to become, as the client spells it; `None` where it asks for nothing
-/// that counts. To be asked before the headers of the hop are taken out.
+/// The protocol that a request offers to upgrade to, as the client spells it; `None` where it offers nothing
+/// that counts. To be called before the hop-by-hop headers are removed.
 ///
 /// # Errors
 /// [`BadRequestKind::Upgrade`]: only WebSocket is passed on. `h2c` is ignored, as RFC 9113 (3.1) demands.
@@ -13,14 +13,14 @@ pub(super) fn requested(headers: &HeaderMap) -> Result<Option<HeaderValue>, BadR
     let Some(upgrade) = headers.get(header::UPGRADE) else {
         return Ok(None);
     };
-    let asked = headers
+    let connection_upgrades = headers
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|word| word.trim().eq_ignore_ascii_case("upgrade"));
     let token = upgrade.as_bytes();
-    if !asked || token.eq_ignore_ascii_case(b"h2c") {
+    if !connection_upgrades || token.eq_ignore_ascii_case(b"h2c") {
         return Ok(None);
     }
     if token.eq_ignore_ascii_case(b"websocket") {

@@ -15,14 +15,14 @@ const TO: &str = "10.0.0.1:80";
 /// `KIND STATUS FLAGS DETAILS CODE CLUSTER`, with `-` for what there is not.
 fn row(outcome: &Outcome) -> String {
     let status = outcome.status.map(|status| status.to_string());
-    let words = [
+    let parts = [
         status.as_deref().unwrap_or("-"),
         &outcome.flags.to_string(),
         outcome.details.unwrap_or("-"),
         outcome.code.unwrap_or("-"),
         outcome.cluster.as_deref().unwrap_or("-"),
     ];
-    format!("{} {}", outcome.kind.name(), words.join(" "))
+    format!("{} {}", outcome.kind.name(), parts.join(" "))
 }
 
 fn refusals() -> [Refusal; 5] {
@@ -85,7 +85,7 @@ fn streams_that_are_refused() {
     ] {
         assert_eq!(rows(mode, listener), heard, "{mode:?} {listener:?}");
     }
-    // Where a gateway has no listener, nobody accepts: there is no reply, and no line of a log.
+    // Where a gateway has no listener, no connection is accepted: there is no reply, and no line of a log.
     let mut unheard = heard;
     unheard[2] = "no_listener - - - - -";
     unheard[4] = "no_listener - - - - -";
@@ -166,7 +166,7 @@ fn verdicts_about_requests() {
             false,
             "route 503 NC cluster_not_found no_cluster outbound|80||missing.test",
         ),
-        // An abort ends the request in place of the rule; one that does not always come is not told.
+        // An abort ends the request in place of the rule; one that does not always come is not reported.
         (
             "fault.test",
             false,

@@ -120,13 +120,14 @@ impl Case {
         }
         for line in lines(self.part("clusters")) {
             let (name, expected) = line.split_once("=>").expect("a cluster has a description");
-            let found = world.snapshot.clusters.get(name.trim());
-            let told = found.map_or_else(|| "none".to_owned(), |found| describe(found));
-            let has = |word: &str| told.split_whitespace().any(|one| one == word);
+            let cluster = world.snapshot.clusters.get(name.trim());
+            let description =
+                cluster.map_or_else(|| "none".to_owned(), |cluster| describe(cluster));
+            let has = |word: &str| description.split_whitespace().any(|one| one == word);
             if !expected.split_whitespace().all(has) {
                 let _ = writeln!(
                     faults,
-                    "  {} is {told}, not {}",
+                    "  {} is {description}, not {}",
                     name.trim(),
                     expected.trim()
                 );
@@ -140,7 +141,7 @@ impl Case {
             "" => "@",
             shape => shape,
         };
-        let told = |spec: &str, severity: Severity| {
+        let problems_of = |spec: &str, severity: Severity| {
             let spec = shape.replace('@', spec);
             let yaml = match self.part("kind") {
                 "MeshConfig" => spec,
@@ -152,12 +153,13 @@ impl Case {
             };
             let (objects, mut problems) = load(&[text], None);
             problems.extend(lint(&objects, &problems));
-            let told = problems.iter();
-            told.filter(|problem| problem.severity == severity)
+            let problems_of = problems.iter();
+            problems_of
+                .filter(|problem| problem.severity == severity)
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
         };
-        let errors = |spec: &str| told(spec, Severity::Error);
+        let errors = |spec: &str| problems_of(spec, Severity::Error);
         for spec in lines(self.part("accept")) {
             for error in errors(spec) {
                 let _ = writeln!(faults, "  {spec}\n    told: {error}");
@@ -168,7 +170,7 @@ impl Case {
             for error in errors(spec.trim()) {
                 let _ = writeln!(faults, "  {}\n    told: {error}", spec.trim());
             }
-            let warnings = told(spec.trim(), Severity::Warning);
+            let warnings = problems_of(spec.trim(), Severity::Warning);
             if !warnings.iter().any(|warning| warning.contains(part.trim())) {
                 let _ = writeln!(
                     faults,
@@ -179,11 +181,13 @@ impl Case {
         }
         for line in lines(self.part("refuse")) {
             let (spec, part) = line.rsplit_once("=>").unwrap_or((line, ""));
-            let told = errors(spec.trim());
-            if told.is_empty() || !told.iter().any(|error| error.contains(part.trim())) {
+            let problems_of = errors(spec.trim());
+            if problems_of.is_empty()
+                || !problems_of.iter().any(|error| error.contains(part.trim()))
+            {
                 let _ = writeln!(
                     faults,
-                    "  {}\n    not told: {part}, but {told:?}",
+                    "  {}\n    not told: {part}, but {problems_of:?}",
                     spec.trim()
                 );
             }
@@ -196,14 +200,14 @@ impl Case {
             list.filter(move |problem| problem.severity == severity)
                 .map(ToString::to_string)
         };
-        let wanted: Vec<_> = lines(self.part("errors")).collect();
+        let expected: Vec<_> = lines(self.part("errors")).collect();
         let errors: Vec<_> = of(Severity::Error).collect();
         for error in &errors {
-            if !wanted.iter().any(|part| error.contains(part)) {
+            if !expected.iter().any(|part| error.contains(part)) {
                 let _ = writeln!(faults, "  told: {error}");
             }
         }
-        for part in wanted {
+        for part in expected {
             if !errors.iter().any(|error| error.contains(part)) {
                 let _ = writeln!(faults, "  not told: {part}");
             }
@@ -217,10 +221,10 @@ impl Case {
     }
 
     fn workload(&self) -> Workload {
-        let mut words = self.part("as").split_whitespace();
-        let mode = words.next().unwrap_or("sidecar");
-        let namespace = words.next().unwrap_or("default");
-        let labels = words.next().unwrap_or_default();
+        let mut fields = self.part("as").split_whitespace();
+        let mode = fields.next().unwrap_or("sidecar");
+        let namespace = fields.next().unwrap_or("default");
+        let labels = fields.next().unwrap_or_default();
         let addresses = match self.part("ip") {
             "" => "10.34.0.140",
             list => list,
@@ -249,8 +253,8 @@ impl Case {
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
-    let told = |line: &&str| !line.is_empty() && !line.starts_with('#');
-    text.lines().map(str::trim).filter(told)
+    let is_case = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    text.lines().map(str::trim).filter(is_case)
 }
 
 impl World {
@@ -277,11 +281,11 @@ impl World {
                 None => shares.push((outcome, 1)),
             }
         }
-        let words: Vec<_> = shares
+        let parts: Vec<_> = shares
             .iter()
             .map(|(outcome, share)| format!("{outcome}*{share}"))
             .collect();
-        words.join(" ")
+        parts.join(" ")
     }
 
     fn listens(&self, to: SocketAddr) -> bool {
@@ -292,36 +296,36 @@ impl World {
     }
 }
 
-/// A cluster in words.
+/// The description of a cluster.
 fn describe(cluster: &Cluster) -> String {
-    let mut words = String::new();
+    let mut text = String::new();
     match &cluster.discovery {
         Discovery::Members(members) => {
-            words.push_str("members");
-            describe_members(members, &mut words);
+            text.push_str("members");
+            describe_members(members, &mut text);
         }
         Discovery::Names { members, single } => {
-            words.push_str(if *single { "logical_dns" } else { "dns" });
-            describe_members(members, &mut words);
+            text.push_str(if *single { "logical_dns" } else { "dns" });
+            describe_members(members, &mut text);
         }
         Discovery::Original { port } => {
-            words.push_str("original");
+            text.push_str("original");
             if let Some(port) = port {
-                let _ = write!(words, " port={port}");
+                let _ = write!(text, " port={port}");
             }
         }
         Discovery::PerCall { allowed, port } => {
-            let _ = write!(words, "per_call {allowed}:{port}");
+            let _ = write!(text, "per_call {allowed}:{port}");
         }
     }
     let policy = &cluster.policy;
     let _ = write!(
-        words,
+        text,
         " {:?} connect={:?}",
         policy.load_balancer, policy.connect_timeout
     );
     if let Some(max) = policy.pool.connections_max {
-        let _ = write!(words, " max={max}");
+        let _ = write!(text, " max={max}");
     }
     if let Some(keepalive) = &policy.pool.keepalive {
         let time = |time: Option<std::time::Duration>| {
@@ -329,74 +333,74 @@ fn describe(cluster: &Cluster) -> String {
         };
         let probes = keepalive.probes.unwrap_or_default();
         let (after, between) = (time(keepalive.time), time(keepalive.interval));
-        let _ = write!(words, " keepalive={probes}/{after}/{between}");
+        let _ = write!(text, " keepalive={probes}/{after}/{between}");
     }
     if policy.pool.h2_upgrade == Some(true) {
-        words.push_str(" to-http2");
+        text.push_str(" to-http2");
     }
     if policy.pool.use_client_protocol {
-        words.push_str(" as-client");
+        text.push_str(" as-client");
     }
     if let Some(ejection) = &policy.outlier_detection {
-        let _ = write!(words, " eject={}", ejection.consecutive_5xx);
+        let _ = write!(text, " eject={}", ejection.consecutive_5xx);
     }
     match &policy.tls {
-        None => words.push_str(" plaintext"),
+        None => text.push_str(" plaintext"),
         Some(tls) => {
-            words.push_str(match &tls.mode {
+            text.push_str(match &tls.mode {
                 ClientTlsMode::Simple => " simple",
                 ClientTlsMode::Mutual(_) => " mutual",
                 ClientTlsMode::Unusable(_) => " unusable",
             });
             if let Some(sni) = &tls.sni {
-                let _ = write!(words, " sni={sni}");
+                let _ = write!(text, " sni={sni}");
             }
             for name in &tls.subject_alt_names {
-                let _ = write!(words, " san={name}");
+                let _ = write!(text, " san={name}");
             }
             match &tls.roots {
-                Roots::System => words.push_str(" ca=system"),
+                Roots::System => text.push_str(" ca=system"),
                 Roots::File(file) => {
-                    let _ = write!(words, " ca={file}");
+                    let _ = write!(text, " ca={file}");
                 }
-                Roots::Pem(_) => words.push_str(" ca=pem"),
+                Roots::Pem(_) => text.push_str(" ca=pem"),
             }
         }
     }
     for name in cluster.service_names.iter() {
-        let _ = write!(words, " service_san={name}");
+        let _ = write!(text, " service_san={name}");
     }
     for rule in &cluster.destination_rules {
-        let _ = write!(words, " dr={rule}");
+        let _ = write!(text, " dr={rule}");
     }
-    words
+    text
 }
 
-fn describe_members(members: &[crate::snapshot::cluster::Member], words: &mut String) {
+fn describe_members(members: &[crate::snapshot::cluster::Member], text: &mut String) {
     use crate::model::endpoint::Address;
     if members.is_empty() {
-        words.push_str(" nobody");
+        text.push_str(" nobody");
     }
     for member in members {
         match &member.address {
             Address::Ip(ip) => {
-                let _ = write!(words, " {}", SocketAddr::new(*ip, member.port));
+                let _ = write!(text, " {}", SocketAddr::new(*ip, member.port));
             }
             Address::Name(name) => {
-                let _ = write!(words, " {name}:{}", member.port);
+                let _ = write!(text, " {name}:{}", member.port);
             }
             Address::Unix(path) => {
-                let _ = write!(words, " unix://{path}");
+                let _ = write!(text, " unix://{path}");
             }
         }
         if member.weight != 1 {
-            let _ = write!(words, "*{}", member.weight);
+            let _ = write!(text, "*{}", member.weight);
         }
         if !member.locality.is_empty() {
-            let _ = write!(words, "@{}", member.locality);
+            let _ = write!(text, "@{}", member.locality);
         }
         if member.priority != 0 {
-            let _ = write!(words, "#{}", member.priority);
+            let _ = write!(text, "#{}", member.priority);
         }
     }
 }

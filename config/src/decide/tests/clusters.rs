@@ -235,7 +235,7 @@ fn the_namespaces_are_asked_in_order() {
         )
     };
     let service = object("ServiceEntry", "owner/a", SERVICE);
-    let found = |rules: &[String]| {
+    let winner = |rules: &[String]| {
         let world = sidecar_in(
             "client",
             "",
@@ -251,19 +251,19 @@ fn the_namespaces_are_asked_in_order() {
         of("third", "a.test", 4),
     );
     assert_eq!(
-        found(&[own, owners.clone(), root.clone(), third.clone()]),
+        winner(&[own, owners.clone(), root.clone(), third.clone()]),
         Some(1)
     );
-    assert_eq!(found(&[owners, root.clone(), third.clone()]), Some(2));
-    assert_eq!(found(&[root, third.clone()]), Some(3));
-    assert_eq!(found(&[third]), None);
+    assert_eq!(winner(&[owners, root.clone(), third.clone()]), Some(2));
+    assert_eq!(winner(&[root, third.clone()]), Some(3));
+    assert_eq!(winner(&[third]), None);
     // The most specific host within a namespace; a less specific one of the own still beats the others.
     let narrow = [
         of("client", "*", 5),
         of("client", "*.test", 6),
         of("owner", "a.test", 7),
     ];
-    assert_eq!(found(&narrow), Some(6));
+    assert_eq!(winner(&narrow), Some(6));
     // Private rules of others do not count.
     let private = rule(
         "owner/private",
@@ -272,7 +272,7 @@ fn the_namespaces_are_asked_in_order() {
             policy(8)
         ),
     );
-    assert_eq!(found(&[private, of("istio-system", "*.test", 9)]), Some(9));
+    assert_eq!(winner(&[private, of("istio-system", "*.test", 9)]), Some(9));
 }
 
 #[test]

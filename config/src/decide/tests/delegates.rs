@@ -38,7 +38,9 @@ fn conditions_are_joined() {
          http 1.1.1.1:80 a.test/a => respond 200 rest
          http 1.1.1.1:80 a.test/other => respond 200 root",
     );
-    world.tells(&["VirtualService far/leaf: spec.http[1].match: an alternative agrees with none"]);
+    world.assert_problems(&[
+        "VirtualService far/leaf: spec.http[1].match: an alternative agrees with none",
+    ]);
 }
 
 #[test]
@@ -56,7 +58,7 @@ fn a_missing_delegate_does_nothing() {
         "{match: [{uri: {prefix: /a}}], delegate: {name: gone}}, ".to_owned() + &answer("", "root");
     let world = world(&root, &answer("", "leaf"));
     world.check("http 1.1.1.1:80 a.test/a => respond 200 root");
-    world.tells(&[
+    world.assert_problems(&[
         "spec.http[0].delegate: \"default/gone\": no VirtualService without hosts has this name",
     ]);
 }

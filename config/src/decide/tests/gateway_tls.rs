@@ -87,7 +87,7 @@ fn tls_passes_by_server_name() {
          tls 10.34.0.141:443 other.test => no chain
          tls 10.34.0.141:443 elsewhere.test => no chain",
     );
-    world.tells(&["VirtualService default/b: spec.tls[0].match[0].sniHosts: VirtualService default/a tls[0].match[0] has one"]);
+    world.assert_problems(&["VirtualService default/b: spec.tls[0].match[0].sniHosts: VirtualService default/a tls[0].match[0] has one"]);
 }
 
 #[test]

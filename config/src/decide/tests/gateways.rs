@@ -173,12 +173,12 @@ fn virtual_services_must_be_exported_to_the_gateway() {
 
 #[test]
 fn routes_of_one_host_are_put_together_catch_alls_last() {
-    let rule = |name: &str, wanted: &str| {
+    let rule = |name: &str, fields: &str| {
         object(
             "VirtualService",
             name,
             &format!(
-                "{{hosts: [a.test], gateways: [istio-system/gw], http: [{{{wanted} directResponse: {{status: 200, body: {{string: {name}}}}}}}]}}"
+                "{{hosts: [a.test], gateways: [istio-system/gw], http: [{{{fields} directResponse: {{status: 200, body: {{string: {name}}}}}}}]}}"
             ),
         )
     };
@@ -192,14 +192,14 @@ fn routes_of_one_host_are_put_together_catch_alls_last() {
          http 10.34.0.141:80 a.test/bc => respond 200 b
          http 10.34.0.141:80 a.test/ => respond 200 a",
     );
-    world.tells(&[]);
+    world.assert_problems(&[]);
 }
 
 #[test]
 fn static_conditions() {
-    let rule = |wanted: &str, text: &str| {
+    let rule = |fields: &str, text: &str| {
         format!(
-            "{{match: [{{{wanted}}}], directResponse: {{status: 200, body: {{string: {text}}}}}}}, "
+            "{{match: [{{{fields}}}], directResponse: {{status: 200, body: {{string: {text}}}}}}}, "
         )
     };
     let yaml = gw(&(http(80, "'*'") + &http(81, "'*'")))
@@ -262,12 +262,12 @@ fn https_redirect_comes_before_routes() {
 
 #[test]
 fn tcp_servers_take_the_first_rule() {
-    let vs = |name: &str, wanted: &str| {
+    let vs = |name: &str, fields: &str| {
         object(
             "VirtualService",
             name,
             &format!(
-                "{{hosts: ['*'], gateways: [istio-system/gw], tcp: [{{{wanted} route: [{{destination: {{host: {name}}}}}]}}]}}"
+                "{{hosts: ['*'], gateways: [istio-system/gw], tcp: [{{{fields} route: [{{destination: {{host: {name}}}}}]}}]}}"
             ),
         )
     };
@@ -300,7 +300,7 @@ fn clashes_are_told_and_the_first_wins() {
     let yaml = named_gw("istio-system/a", &http(80, "'*'")) + &named_gw("istio-system/b", &tcp);
     let world = gateway("ingressgateway", &yaml);
     world.check("http 10.34.0.141:80 x => 404");
-    world.tells(&["Gateway istio-system/b: spec.servers[0].port: \"80 TCP\": Gateway istio-system/a has the port for HTTP and wins"]);
+    world.assert_problems(&["Gateway istio-system/b: spec.servers[0].port: \"80 TCP\": Gateway istio-system/a has the port for HTTP and wins"]);
     let yaml = gw(&server(443, "HTTPS", "a.test, b.test", SIMPLE))
         + &named_gw(
             "istio-system/late",
@@ -312,7 +312,7 @@ fn clashes_are_told_and_the_first_wins() {
         "https 10.34.0.141:443 b.test => respond 200 a
          https 10.34.0.141:443 c.test => no chain",
     );
-    world.tells(&[
+    world.assert_problems(&[
         "Gateway istio-system/late: spec.servers[0].hosts: Gateway istio-system/gw has TLS for one",
     ]);
 }
@@ -327,7 +327,7 @@ fn names_that_bind_to_nothing_are_told() {
         "http 10.34.0.141:80 a.test => 404
          http 10.34.0.141:80 b.test => respond 200 b",
     );
-    world.tells(&[
+    world.assert_problems(&[
         "VirtualService default/a: spec.gateways[0]: \"istio-system/gone\": no such Gateway exists",
         "VirtualService default/b: spec.gateways[0]: \"default/gw\": no Gateway default/gw exists; taken as istio-system/gw",
     ]);

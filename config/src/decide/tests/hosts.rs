@@ -71,11 +71,11 @@ fn the_first_virtual_service_of_a_host_owns_it() {
         "http 1.1.1.1:80 a.test => respond 200 a
          http 1.1.1.1:8080 a.test => respond 200 a",
     );
-    world.tells(&["VirtualService default/b: spec.hosts: \"a.test\": VirtualService default/a has this host too and wins"]);
+    world.assert_problems(&["VirtualService default/b: spec.hosts: \"a.test\": VirtualService default/a has this host too and wins"]);
     let unregistered = web("other.test", &[80]) + &answers("b", "a.test") + &answers("a", "a.test");
     let world = sidecar(REGISTRY_ONLY, &unregistered);
     world.check("http 1.1.1.1:80 a.test => respond 200 a");
-    world.tells(&["VirtualService default/a has this host too and wins"]);
+    world.assert_problems(&["VirtualService default/a has this host too and wins"]);
 }
 
 #[test]
@@ -191,5 +191,5 @@ fn kubernetes_beats_an_entry_of_the_same_host() {
     let world = sidecar(REGISTRY_ONLY, &yaml);
     let cluster = world.cluster("outbound|80||web.default.svc.cluster.local");
     assert_eq!(&*cluster.origin, "Service default/web");
-    world.tells(&["ServiceEntry default/se: spec.hosts: \"web.default.svc.cluster.local\": Service default/web has this host"]);
+    world.assert_problems(&["ServiceEntry default/se: spec.hosts: \"web.default.svc.cluster.local\": Service default/web has this host"]);
 }

@@ -133,7 +133,9 @@ fn ranges_are_chains_and_hide_nothing_they_do_not_fit() {
          # A TCP range fits HTTP too.
          http 10.2.0.1:80 web.test => outbound|80||wide.test",
     );
-    world.tells(&["zsame: ServiceEntry default/wide takes the same calls on 0.0.0.0:80 and wins"]);
+    world.assert_problems(&[
+        "zsame: ServiceEntry default/wide takes the same calls on 0.0.0.0:80 and wins",
+    ]);
     let tls_only = range("narrow", "10.1.0.0/16", "TLS") + &range("web", "10.2.2.2", "HTTP");
     sidecar(REGISTRY_ONLY, &tls_only).check(
         "http 10.1.0.1:80 web.test => outbound|80||web.test
@@ -154,7 +156,7 @@ fn two_services_without_address_conflict_and_the_older_wins() {
     let yaml = tcp("a", "2024-01-02T00:00:00Z", "MYSQL") + &tcp("b", "2024-01-01T00:00:00Z", "TCP");
     let world = sidecar(ALLOW_ANY, &yaml);
     world.check("tcp 1.1.1.1:3306 => outbound|3306||b.test");
-    world.tells(&["a: ServiceEntry default/b takes the same calls on 0.0.0.0:3306"]);
+    world.assert_problems(&["a: ServiceEntry default/b takes the same calls on 0.0.0.0:3306"]);
     // MySQL does not swallow HTTP of the same port.
     let mixed =
         tcp("a", "2024-01-01T00:00:00Z", "MYSQL") + &tcp("b", "2024-01-02T00:00:00Z", "HTTP");
@@ -163,7 +165,7 @@ fn two_services_without_address_conflict_and_the_older_wins() {
         "tcp 1.1.1.1:3306 => outbound|3306||a.test
          http 1.1.1.1:3306 b.test => outbound|3306||b.test",
     );
-    world.tells(&[]);
+    world.assert_problems(&[]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The reference looks at every object for every call. It shares the model and the pattern arithmetic with the engine, and
 //! nothing else: no index, no table, no chain.
 
-mod ways;
+mod chains;
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::decide::tests::reference::ways::{Destinations, Way, add, best};
+use crate::decide::tests::reference::chains::{Destinations, StreamChain, add, best};
 use crate::decide::tests::samples::{NAMES, configuration};
 use crate::host::HostPattern;
 use crate::model::objects::Objects;
@@ -69,30 +69,31 @@ impl<'o> Reference<'o> {
             return self.unknown(call);
         }
         let bind = own.then_some(to);
-        let ways = self.ways(bind, port);
+        let chains = self.chains(bind, port);
         let name = (call.protocol == "tls").then_some(call.host);
-        // Ranges first, the longest that has something for the call; then HTTP; then ways without a range.
-        let mut lengths: Vec<u8> = ways
+        // Ranges first, the longest that has something for the call; then HTTP; then chains without a range.
+        let mut lengths: Vec<u8> = chains
             .iter()
-            .filter_map(|way| way.range)
+            .filter_map(|chain| chain.range)
             .filter(|range| range.contains(&to))
             .map(|range| range.prefix_len())
             .collect();
         lengths.sort_unstable_by(|a, b| b.cmp(a));
         for length in lengths {
-            let of_range = ways.iter().filter(|way| {
-                way.range
+            let of_range = chains.iter().filter(|chain| {
+                chain
+                    .range
                     .is_some_and(|range| range.contains(&to) && range.prefix_len() == length)
             });
-            if let Some(way) = best(of_range, name) {
-                return self.stream(&way.to);
+            if let Some(chain) = best(of_range, name) {
+                return self.stream(&chain.to);
             }
         }
         if call.protocol == "http" && self.speaks_http(bind, port) {
             return self.request(bind, call);
         }
-        match best(ways.iter().filter(|way| way.range.is_none()), name) {
-            Some(way) => self.stream(&way.to),
+        match best(chains.iter().filter(|chain| chain.range.is_none()), name) {
+            Some(chain) => self.stream(&chain.to),
             None => self.unknown(call),
         }
     }
@@ -126,8 +127,8 @@ impl<'o> Reference<'o> {
             })
     }
 
-    fn ways(&self, bind: Option<IpAddr>, port: u16) -> Vec<Way<'o>> {
-        let mut ways: Vec<Way<'o>> = Vec::new();
+    fn chains(&self, bind: Option<IpAddr>, port: u16) -> Vec<StreamChain<'o>> {
+        let mut chains: Vec<StreamChain<'o>> = Vec::new();
         for (service, protocol) in self.on(port) {
             if protocol.class() == Some(PortClass::Http) {
                 continue;
@@ -150,39 +151,45 @@ impl<'o> Reference<'o> {
             } else {
                 self.tcp(service, port, &ranges)
             };
-            ways.extend(new);
+            chains.extend(new);
         }
-        ways
+        chains
     }
 
-    fn tls(&self, service: &'o Service, port: u16, own: bool, ranges: &[IpNet]) -> Vec<Way<'o>> {
-        let mut ways = Vec::new();
+    fn tls(
+        &self,
+        service: &'o Service,
+        port: u16,
+        own: bool,
+        ranges: &[IpNet],
+    ) -> Vec<StreamChain<'o>> {
+        let mut chains = Vec::new();
         for vs in self.for_streams(service) {
             for rule in &vs.tls {
-                for wanted in rule.matches.iter().filter(|one| applies(&one.source, port)) {
-                    let subnets = match &wanted.subnets[..] {
+                for rule_match in rule.matches.iter().filter(|one| applies(&one.source, port)) {
+                    let subnets = match &rule_match.subnets[..] {
                         [] => ranges,
                         subnets => subnets,
                     };
                     let to = Destinations::Rule(&rule.destinations, port);
-                    for name in &wanted.sni {
-                        add(&mut ways, subnets, Some(name), false, &to);
+                    for name in &rule_match.sni {
+                        add(&mut chains, subnets, Some(name), false, &to);
                     }
                 }
             }
         }
-        let ruled = !ways.is_empty();
+        let ruled = !chains.is_empty();
         let to = Destinations::Service(service, port);
         match (ruled, own) {
             (true, false) => {}
-            (_, true) => add(&mut ways, ranges, None, ruled, &to),
-            (false, false) => add(&mut ways, ranges, Some(&service.host), false, &to),
+            (_, true) => add(&mut chains, ranges, None, ruled, &to),
+            (false, false) => add(&mut chains, ranges, Some(&service.host), false, &to),
         }
-        ways
+        chains
     }
 
-    fn tcp(&self, service: &'o Service, port: u16, ranges: &[IpNet]) -> Vec<Way<'o>> {
-        let mut ways = Vec::new();
+    fn tcp(&self, service: &'o Service, port: u16, ranges: &[IpNet]) -> Vec<StreamChain<'o>> {
+        let mut chains = Vec::new();
         for vs in self.for_streams(service) {
             for rule in &vs.tcp {
                 let to = Destinations::Rule(&rule.destinations, port);
@@ -192,17 +199,17 @@ impl<'o> Reference<'o> {
                     .filter(|one| applies(&one.source, port))
                     .collect();
                 if rule.matches.is_empty() || fitting.iter().any(|one| one.subnets.is_empty()) {
-                    add(&mut ways, ranges, None, false, &to);
-                    return ways;
+                    add(&mut chains, ranges, None, false, &to);
+                    return chains;
                 }
                 for one in fitting {
-                    add(&mut ways, &one.subnets, None, false, &to);
+                    add(&mut chains, &one.subnets, None, false, &to);
                 }
             }
         }
         let to = Destinations::Service(service, port);
-        add(&mut ways, ranges, None, false, &to);
-        ways
+        add(&mut chains, ranges, None, false, &to);
+        chains
     }
 
     fn for_streams(&self, service: &Service) -> impl Iterator<Item = &'o VirtualService> {
@@ -270,7 +277,7 @@ impl<'o> Reference<'o> {
         }
     }
 
-    /// Whose a host is on a port: a VirtualService that has a host nobody registered, or a service.
+    /// The owner of a host on a port: a VirtualService with a host that no service has, or a service.
     fn virtual_host(&self, port: u16, host: &str) -> Option<Owner<'o>> {
         let services: Vec<&Service> = self
             .on(port)
@@ -364,7 +371,7 @@ fn has_only_own_addresses(service: &Service) -> bool {
 }
 
 fn applies(source: &SourceMatch, port: u16) -> bool {
-    source.port.is_none_or(|wanted| wanted == port)
+    source.port.is_none_or(|number| number == port)
 }
 
 fn has_rules(vs: &VirtualService, port: u16) -> bool {
@@ -416,8 +423,8 @@ proptest! {
                             let to = SocketAddr::new(to.parse().unwrap(), port);
                             let call = Sample { protocol, to, host, path };
                             let engine = world.outcome_of(&call.line(), &mut |_| 0);
-                            let wanted = reference.outcome(&call);
-                            prop_assert_eq!(engine, wanted, "{} with\n{}", call.line(), yaml);
+                            let expected = reference.outcome(&call);
+                            prop_assert_eq!(engine, expected, "{} with\n{}", call.line(), yaml);
                         }
                     }
                 }

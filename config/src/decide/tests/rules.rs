@@ -28,8 +28,8 @@ fn rules(http: &str) -> World {
 }
 
 /// `TEXT` answers with TEXT when the match holds.
-fn answer(wanted: &str, text: &str) -> String {
-    format!("{{match: [{wanted}], directResponse: {{status: 200, body: {{string: {text}}}}}}}, ")
+fn answer(fields: &str, text: &str) -> String {
+    format!("{{match: [{fields}], directResponse: {{status: 200, body: {{string: {text}}}}}}}, ")
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn options_star_is_the_root() {
         headers: &http::HeaderMap::new(),
     };
     let decision = super::super::request(&world.snapshot, &call, &mut |_| 0);
-    assert_eq!(words(&decision), "respond 200 root");
+    assert_eq!(describe(&decision), "respond 200 root");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn destinations() {
          http 1.1.1.1:80 a.test/subset => NC outbound|80|v9|b.test
          http 1.1.1.1:80 a.test/short => NC outbound|80||web.default.svc.cluster.local",
     );
-    world.tells(&[
+    world.assert_problems(&[
         "spec.http[4].route[0].destination: \"nowhere.test\": no service has this host",
         "spec.http[5].route[0].destination: \"b.test\": the service has no port 1",
         "spec.http[6].route[0].destination: \"b.test\": no DestinationRule that applies here defines subset v9",
@@ -244,8 +244,8 @@ fn redirects() {
 
 #[test]
 fn rewrites() {
-    let to = |wanted: &str, rewrite: &str| {
-        format!("{{{wanted} rewrite: {rewrite}, route: [{{destination: {{host: b.test}}}}]}}, ")
+    let to = |fields: &str, rewrite: &str| {
+        format!("{{{fields} rewrite: {rewrite}, route: [{{destination: {{host: b.test}}}}]}}, ")
     };
     let on = |uri: &str| format!("match: [{{uri: {uri}}}],");
     let http = to(&on("{prefix: /a}"), "{uri: /}")

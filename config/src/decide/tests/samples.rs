@@ -55,7 +55,7 @@ fn service_entry(at: usize) -> impl Strategy<Value = String> {
     )
 }
 
-/// A VirtualService; its answers say whose they are.
+/// A VirtualService; its answers have its number.
 fn virtual_service(at: usize) -> impl Strategy<Value = String> {
     let port = || prop::option::of(pick(&PORTS));
     let http = prop::collection::vec(
@@ -93,7 +93,7 @@ fn virtual_service(at: usize) -> impl Strategy<Value = String> {
             ("tls", Vec::new()),
             ("tcp", Vec::new()),
         ];
-        for (place, (port, prefix, to, to_port)) in http.into_iter().enumerate() {
+        for (index, (port, prefix, to, to_port)) in http.into_iter().enumerate() {
             let prefix = prefix.map_or_else(String::new, |one| format!("uri: {{prefix: {one}}}"));
             let action = match to {
                 Some(to) => format!(
@@ -101,7 +101,7 @@ fn virtual_service(at: usize) -> impl Strategy<Value = String> {
                     number(to_port)
                 ),
                 None => {
-                    format!("directResponse: {{status: 200, body: {{string: vs{at}-{place}}}}}")
+                    format!("directResponse: {{status: 200, body: {{string: vs{at}-{index}}}}}")
                 }
             };
             lists[0]

@@ -38,7 +38,7 @@ fn from_open_to_governed() {
         "http 10.34.0.141:80 aliyun.com => outbound|80||aliyun.com
          http 10.34.0.141:80 other.com => 404",
     );
-    gateway.tells(&[]);
+    gateway.assert_problems(&[]);
     assert_eq!(
         gateway.snapshot.bound_ports(),
         [crate::snapshot::BoundPort {
@@ -61,7 +61,7 @@ fn a_private_entry_behind_a_gateway_elsewhere() {
     ));
     let gateway = gateway("egressgateway", &all);
     gateway.check("http 10.34.0.141:80 httpbin.com/get => outbound|80||httpbin.com");
-    gateway.tells(&[
+    gateway.assert_problems(&[
         "no Gateway egress/istio-egressgateway exists; taken as istio-system/istio-egressgateway",
         "only namespace egress sees this host",
     ]);
@@ -100,7 +100,7 @@ fn gateways_in_both_directions() {
         "http 10.34.0.142:80 10.34.0.142/productpage => outbound|9080||productpage.default.svc.cluster.local
          http 10.34.0.142:80 10.34.0.142/ => 404",
     );
-    for (entry, wanted) in [
+    for (entry, expected) in [
         (fixture!("gateways_both_ways/service-entry.yaml"), "Names"),
         (
             fixture!("gateways_both_ways/resolution-none.yaml"),
@@ -115,7 +115,7 @@ fn gateways_in_both_directions() {
         let direct = sidecar(REGISTRY_ONLY, &entries);
         direct.check("http 198.51.100.5:80 httpbin.org/get => outbound|80||httpbin.org");
         let discovery = format!("{:?}", direct.cluster("outbound|80||httpbin.org").discovery);
-        assert!(discovery.starts_with(wanted), "{discovery}");
+        assert!(discovery.starts_with(expected), "{discovery}");
     }
     let egress = documents(&[
         KUBERNETES,
@@ -172,5 +172,5 @@ fn tls_from_the_gateway() {
     let tls = |name: &str| egress.cluster(name).policy.tls.is_some();
     assert!(tls("outbound|443||edition.cnn.com"));
     assert!(!tls("outbound|80||edition.cnn.com"));
-    egress.tells(&[]);
+    egress.assert_problems(&[]);
 }

@@ -142,18 +142,18 @@ fn imports() {
         + &web("far/a", "a.far.test", "")
         + &web("far/b", "b.far.test", "")
         + &web("third/c", "c.test", "");
-    let check = |hosts: &str, seen: &str| {
+    let check = |hosts: &str, expected: &str| {
         let sidecar_object = scoped("default/s", &format!("{{egress: [{{hosts: [{hosts}]}}]}}"));
         let world = sidecar(REGISTRY_ONLY, &(yaml.clone() + &sidecar_object));
         let hosts = ["own.test", "a.far.test", "b.far.test", "c.test"];
-        let found: Vec<_> = hosts
+        let visible: Vec<_> = hosts
             .into_iter()
             .filter(|host| {
                 let call = format!("http 1.1.1.1:80 {host}");
                 world.outcome_of(&call, &mut |_| 0) != "502"
             })
             .collect();
-        assert_eq!(found.join(" "), seen, "{hosts:?}");
+        assert_eq!(visible.join(" "), expected, "{hosts:?}");
     };
     check("'*/*'", "own.test a.far.test b.far.test c.test");
     check("'./*'", "own.test");

@@ -1,4 +1,4 @@
-//! MeshConfig `tlsDefaults`, and who goes by them.
+//! MeshConfig `tlsDefaults`, and what they apply to.
 
 use super::*;
 use crate::model::tls::{CipherSuite, ClientTls, Curve, Hashed, ServerTls};
@@ -21,7 +21,7 @@ fn server(mesh: &str, tls: &str) -> Hashed<ServerTls> {
         .gateways
         .values()
         .flat_map(|one| one.tls.iter());
-    match &chains.next().expect("a server").act {
+    match &chains.next().expect("a server").action {
         TlsAction::Http { tls, .. } => tls.clone(),
         other => panic!("{other:?}"),
     }

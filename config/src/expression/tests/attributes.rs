@@ -126,7 +126,7 @@ fn attributes_that_nobody_knows_are_told_and_absent() {
         let expression = Expression::parse(text).unwrap();
         assert_eq!(expression.unknown(), [Box::from(unknown)], "{text}");
         assert_eq!(
-            shown(expression.evaluate(&Call)),
+            display(expression.evaluate(&Call)),
             "error: no such attribute",
             "{text}"
         );

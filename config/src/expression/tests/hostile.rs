@@ -47,7 +47,7 @@ fn chains_may_be_long_and_nesting_may_not() {
 }
 
 /// Words that expressions are made of.
-const WORDS: &[&str] = &[
+const TOKENS: &[&str] = &[
     "1",
     "0",
     "9223372036854775807",
@@ -111,12 +111,12 @@ proptest! {
     }
 
     #[test]
-    fn no_words_panic(words in proptest::collection::vec(proptest::sample::select(WORDS), 0..30)) {
-        let text = words.join(" ");
+    fn no_tokens_panic(tokens in proptest::collection::vec(proptest::sample::select(TOKENS), 0..30)) {
+        let text = tokens.join(" ");
         let _ = value(&text);
         // What is understood is understood again, to the same value.
         if let Ok(expression) = Expression::parse(&text) {
-            prop_assert_eq!(shown(expression.evaluate(&Call)), value(expression.text()));
+            prop_assert_eq!(display(expression.evaluate(&Call)), value(expression.text()));
         }
     }
 

@@ -44,7 +44,7 @@ fn a_port_that_no_rule_opens() {
 
 #[test]
 fn a_gateway_that_listens_nowhere() {
-    let told = |yaml: &str, mode: Mode, labels: &str| {
+    let problem = |yaml: &str, mode: Mode, labels: &str| {
         let text = Text {
             file: "a.yaml".into(),
             bytes: yaml.replace("NET/", "networking.istio.io/").into_bytes(),
@@ -59,9 +59,9 @@ fn a_gateway_that_listens_nowhere() {
     };
     let http = GATEWAY.replace("TCP}", "HTTP}");
     let labels = "istio=egressgateway";
-    assert_eq!(told(&http, Mode::Gateway, labels), None);
-    assert_eq!(told("", Mode::Sidecar, ""), None);
-    for (yaml, labels, words) in [
+    assert_eq!(problem(&http, Mode::Gateway, labels), None);
+    assert_eq!(problem("", Mode::Sidecar, ""), None);
+    for (yaml, labels, part) in [
         (
             GATEWAY,
             labels,
@@ -74,8 +74,8 @@ fn a_gateway_that_listens_nowhere() {
         ),
         ("", labels, "there is no Gateway"),
     ] {
-        let told = told(yaml, Mode::Gateway, labels).expect("a problem");
-        assert!(told.contains(words), "{told}");
+        let problem = problem(yaml, Mode::Gateway, labels).expect("a problem");
+        assert!(problem.contains(part), "{problem}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Services that nobody sees, and namespaces that see the same.
+//! Services that no namespace sees, and namespaces with the same view.
 
 use super::*;
 
@@ -99,12 +99,12 @@ fn namespaces_that_see_the_same_are_looked_at_once() {
     };
     let (objects, _) = load(&[text], None);
     let viewers = crate::lint::workloads::workloads(&objects);
-    let seen: Vec<_> = viewers
+    let counts: Vec<_> = viewers
         .iter()
         .map(|viewer| (&*viewer.workload.namespace, viewer.alike))
         .collect();
     // n1 stands for n2, n3 and n5; n4 sees more, and n6 has a rule of its own for what is another's.
-    assert_eq!(seen, [("n1", 3), ("n4", 0), ("n6", 0)]);
+    assert_eq!(counts, [("n1", 3), ("n4", 0), ("n6", 0)]);
 }
 
 /// What is wrong with a Telemetry shows only to the workloads that it is for.

@@ -38,7 +38,7 @@ fn reported(kind: &str, spec: &str) -> Vec<(String, String)> {
         .map(|problem| {
             let text = problem.to_string();
             let (_, rest) = text.split_once(&start).unwrap_or(("", &text));
-            let short = rest.strip_suffix(&problem.instead).unwrap_or(rest);
+            let short = rest.strip_suffix(&problem.hint).unwrap_or(rest);
             (rest.to_owned(), short.trim_end_matches("; ").to_owned())
         });
     let sound = problems
@@ -65,7 +65,7 @@ fn check(kind: &str, table: &[(&str, &str)]) {
             && reported
                 .iter()
                 .zip(&expected)
-                .all(|((full, short), wanted)| full == wanted || short == wanted);
+                .all(|((full, short), expected)| full == expected || short == expected);
         assert!(agree, "{kind} {spec}: {reported:#?}, not {expected:#?}");
     }
 }

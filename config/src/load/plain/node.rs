@@ -12,7 +12,7 @@ pub(super) struct Node<'t> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind<'t> {
     Null,
-    /// A word without quotes: what it is depends on who asks.
+    /// A scalar without quotes: its type depends on the field.
     Plain(&'t str),
     Quoted(&'t str),
     Map,

@@ -65,11 +65,11 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// A document in which every scalar is asked for as text, the way the wire types do.
+/// A document in which every scalar is read as text, as the wire types do.
 #[derive(Debug, PartialEq)]
-struct Words(Value);
+struct Text(Value);
 
-impl<'de> Deserialize<'de> for Words {
+impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Option::<String>::deserialize(from).map(|word| Self(word.map_or(Value::Null, Value::Text)))
     }
@@ -177,9 +177,9 @@ proptest::proptest! {
             .map(|(indent, dash, key, value)| format!("{indent}{dash}{key}{value}\n"))
             .collect();
         let _ = same::<Value>(&text);
-        let _ = same::<std::collections::BTreeMap<String, Words>>(&text);
-        let _ = same::<Vec<Words>>(&text);
-        let _ = same::<std::collections::BTreeMap<String, Vec<Words>>>(&text);
+        let _ = same::<std::collections::BTreeMap<String, Text>>(&text);
+        let _ = same::<Vec<Text>>(&text);
+        let _ = same::<std::collections::BTreeMap<String, Vec<Text>>>(&text);
         let _ = same::<std::collections::BTreeMap<String, bool>>(&text);
     }
 
@@ -188,9 +188,9 @@ proptest::proptest! {
     fn words_mean_the_same(word in "[-+a-zA-Z0-9 :#,'\"{}\\[\\]~./_=*]{0,12}") {
         for text in [format!("a: {word}\n"), format!("- {word}\n"), format!("a: [{word}]\n"), format!("{word}: a\n")] {
             let _ = same::<Value>(&text);
-            let _ = same::<std::collections::BTreeMap<String, Words>>(&text);
-            let _ = same::<Vec<Words>>(&text);
-            let _ = same::<std::collections::BTreeMap<String, Vec<Words>>>(&text);
+            let _ = same::<std::collections::BTreeMap<String, Text>>(&text);
+            let _ = same::<Vec<Text>>(&text);
+            let _ = same::<std::collections::BTreeMap<String, Vec<Text>>>(&text);
             let _ = same::<std::collections::BTreeMap<String, bool>>(&text);
         }
     }

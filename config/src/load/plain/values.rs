@@ -1,4 +1,4 @@
-//! The list of nodes as serde reads it: what a plain word is depends on who asks.
+//! The list of nodes as serde reads it: the type of a plain scalar depends on the field.
 
 use std::fmt;
 

@@ -12,15 +12,15 @@ fn policy(mode: &str) -> String {
     format!("outboundTrafficPolicy: {{mode: {mode}}}\n")
 }
 
-/// The outbound policy of some texts, and what is told.
+/// The outbound policy of some texts, and the problems.
 fn outcome(texts: &[(&str, &str)], mesh_config: Option<&str>) -> (OutboundPolicy, Vec<String>) {
     let texts: Vec<Text> = texts.iter().map(|(file, yaml)| text(file, yaml)).collect();
     let mesh_config = mesh_config.map(|yaml| text("mesh", yaml));
     let (objects, problems) = load(&texts, mesh_config.as_ref());
-    let told = problems
+    let problems = problems
         .iter()
         .map(|problem| format!("{}: {problem}", problem.severity));
-    (objects.mesh.outbound_policy, told.collect())
+    (objects.mesh.outbound_policy, problems.collect())
 }
 
 #[test]
@@ -33,9 +33,9 @@ fn the_config_map_of_any_installation_counts() {
         ("mesh", "settings"),
     ] {
         let yaml = config_map(namespace, name, policy("REGISTRY_ONLY").trim());
-        let (policy, told) = outcome(&[("a", &yaml)], None);
+        let (policy, problems) = outcome(&[("a", &yaml)], None);
         assert_eq!(policy, OutboundPolicy::RegistryOnly, "{namespace}/{name}");
-        assert_eq!(told, Vec::<String>::new(), "{namespace}/{name}");
+        assert_eq!(problems, Vec::<String>::new(), "{namespace}/{name}");
     }
 }
 
@@ -60,13 +60,13 @@ fn of_several_one_counts_and_the_others_are_warnings() {
         ),
     ] {
         for yaml in [format!("{first}{second}"), format!("{second}{first}")] {
-            let (policy, told) = outcome(&[("a", &yaml)], None);
+            let (policy, problems) = outcome(&[("a", &yaml)], None);
             assert_eq!(policy, OutboundPolicy::RegistryOnly, "{yaml}");
-            assert_eq!(told.len(), 1, "{told:?}");
-            assert!(told[0].starts_with("warning: a:"), "{told:?}");
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].starts_with("warning: a:"), "{problems:?}");
             assert!(
-                told[0].contains("ignored: a mesh has one configuration"),
-                "{told:?}"
+                problems[0].contains("ignored: a mesh has one configuration"),
+                "{problems:?}"
             );
         }
     }
@@ -81,22 +81,23 @@ fn of_several_one_counts_and_the_others_are_warnings() {
 #[test]
 fn the_flag_comes_before_all_and_says_so() {
     let map = config_map("istio-system", "istio", policy("ALLOW_ANY").trim());
-    let (mode, told) = outcome(&[("a", &map)], Some(&policy("REGISTRY_ONLY")));
+    let (mode, problems) = outcome(&[("a", &map)], Some(&policy("REGISTRY_ONLY")));
     assert_eq!(mode, OutboundPolicy::RegistryOnly);
     assert_eq!(
-        told,
+        problems,
         [
             "warning: a:1: MeshConfig istio-system/istio: ignored: a mesh has one configuration, and that of mesh \
              (--mesh-config) comes first; remove it, or name the one that counts with --mesh-config"
         ]
     );
     // An empty one is what the user wanted, with Istio's defaults.
-    let (mode, told) = outcome(&[("a", &policy("REGISTRY_ONLY"))], Some(""));
+    let (mode, problems) = outcome(&[("a", &policy("REGISTRY_ONLY"))], Some(""));
     assert_eq!(mode, OutboundPolicy::AllowAny);
     assert!(
-        told.iter()
+        problems
+            .iter()
             .any(|one| one.contains("mesh: no mesh configuration in it")),
-        "{told:?}"
+        "{problems:?}"
     );
 }
 
@@ -122,10 +123,10 @@ fn what_cannot_be_read_closes_the_mesh() {
         ),
     ] {
         for (texts, mesh_config) in [(vec![("a", &*yaml)], None), (Vec::new(), Some(&*yaml))] {
-            let (policy, told) = outcome(&texts, mesh_config);
-            assert_eq!(policy, OutboundPolicy::RegistryOnly, "{yaml} {told:?}");
+            let (policy, problems) = outcome(&texts, mesh_config);
+            assert_eq!(policy, OutboundPolicy::RegistryOnly, "{yaml} {problems:?}");
             let error = |one: &String| one.starts_with("error: ") && one.contains(word);
-            assert!(told.iter().any(error), "{yaml}: {told:?}");
+            assert!(problems.iter().any(error), "{yaml}: {problems:?}");
         }
     }
     // Where another can be read, it counts.
@@ -140,24 +141,24 @@ fn what_cannot_be_read_closes_the_mesh() {
 #[test]
 fn an_installation_says_what_to_take_from_it() {
     let operator = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {name: i, namespace: istio-system}\nspec: {meshConfig: {accessLogFile: /dev/stdout}}\n";
-    let (policy, told) = outcome(&[("a", operator)], None);
+    let (policy, problems) = outcome(&[("a", operator)], None);
     assert_eq!(
         policy,
         OutboundPolicy::AllowAny,
         "it does not close the mesh"
     );
-    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(problems.len(), 1, "{problems:?}");
     for part in [
         "error: a:1: IstioOperator istio-system/i: spec.meshConfig: ",
         "--mesh-config",
         "kubectl get configmap istio",
     ] {
-        assert!(told[0].contains(part), "{told:?}");
+        assert!(problems[0].contains(part), "{problems:?}");
     }
     let plain = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {name: i}\nspec: {profile: demo}\n";
-    let (_, told) = outcome(&[("a", plain)], None);
+    let (_, problems) = outcome(&[("a", plain)], None);
     assert!(
-        told[0].starts_with("warning: a:1: IstioOperator default/i: "),
-        "{told:?}"
+        problems[0].starts_with("warning: a:1: IstioOperator default/i: "),
+        "{problems:?}"
     );
 }

@@ -126,9 +126,9 @@ fn each_has_a_field_a_rank_and_words() {
             "queryParams.x-name"
         ]
     );
-    let words: Vec<String> = all.iter().map(ToString::to_string).collect();
+    let texts: Vec<String> = all.iter().map(ToString::to_string).collect();
     assert_eq!(
-        words,
+        texts,
         [
             "one",
             "scheme=one",

@@ -153,7 +153,7 @@ fn host(text: &str, own: &Arc<str>, diagnostics: &mut Diagnostics<'_>) -> Option
     })
 }
 
-/// `None` closes the server, and was told.
+/// `None` closes the server; the problem was reported.
 fn tls(
     wire: Option<&wire::ServerTls>,
     protocol: Protocol,

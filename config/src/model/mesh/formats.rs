@@ -14,7 +14,7 @@ use crate::wire::providers::LogFormat;
 /// What to write instead of an operator that is none.
 const OPERATORS: &str = "use the operators of docs/access-log.md";
 
-/// `accessLogFormat` in its `accessLogEncoding`. An encoding JSON wants the text of a JSON object.
+/// `accessLogFormat` in its `accessLogEncoding`. The encoding JSON requires the text of a JSON object.
 pub(super) fn of_mesh(
     encoding: AccessLogEncoding,
     format: &str,

@@ -39,7 +39,7 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, diagnostics: &mut Diagnostics
             &policy.mode,
             &modes,
         );
-        // The safe side of a misspelt word is the closed one.
+        // A misspelt value gets the closed policy, which is the safe one.
         mesh.outbound_policy = mode.unwrap_or(OutboundPolicy::RegistryOnly);
     }
     let encodings = [
@@ -64,7 +64,7 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, diagnostics: &mut Diagnostics
     mesh.extension_providers = provider_parse::providers(&wire.extension_providers, diagnostics);
     mesh.default_providers = provider_parse::defaults(wire.default_providers.as_ref());
     mesh.tracing = tracing::parse(wire, diagnostics);
-    // 0s is how Istio says that there is no limit, which egret never does.
+    // 0s means no limit in Istio; egret always has one.
     mesh.detection_timeout = read::duration(
         diagnostics,
         "protocolDetectionTimeout",

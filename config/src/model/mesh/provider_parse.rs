@@ -1,5 +1,5 @@
 //! `extensionProviders` and `defaultProviders`, read. A provider that cannot be used stays in the list, so that it is known
-//! what those mean who name it.
+//! what references to it mean.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,7 +100,7 @@ fn kind(wire: &wire::ExtensionProvider, diagnostics: &mut Diagnostics<'_>) -> Pr
         ("envoyExtAuthzGrpc", &wire.envoy_ext_authz_grpc),
         ("sds", &wire.sds),
     ];
-    // That it is not supported was told when the field was read.
+    // It was reported as unsupported when the field was read.
     if let Some((kind, _)) = others.into_iter().find(|(_, value)| value.is_some()) {
         return ProviderKind::Unsupported(kind);
     }
@@ -151,7 +151,7 @@ fn zipkin(wire: &wire::Zipkin, diagnostics: &mut Diagnostics<'_>) -> Option<Trac
     tracer.map(|tracer| Tracer { protocol, ..tracer })
 }
 
-/// What all collectors have; `None` where it is not known whom to call.
+/// What all collectors have; `None` where the address is unknown.
 fn tracer(
     service: &str,
     port: u32,

@@ -61,11 +61,11 @@ pub struct Tracer {
     pub port: u16,
     /// `maxTagLength`: characters of the path in a span.
     pub max_tag_length: u32,
-    /// What is spoken.
+    /// The protocol.
     pub protocol: TracerProtocol,
 }
 
-/// What is spoken with a collector.
+/// The protocol of a collector.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TracerProtocol {
     /// OTLP over gRPC.

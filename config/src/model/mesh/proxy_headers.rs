@@ -6,23 +6,23 @@ use crate::model::read;
 use crate::problem::Diagnostics;
 use crate::wire::mesh_config as wire;
 
-/// The name that egret signs its answers with unless told otherwise.
+/// The default value of the `server` header of egret's answers.
 const SERVER: HeaderValue = HeaderValue::from_static("egret");
 
 /// Which headers of its own the proxy adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyHeaders {
-    /// `server`: what every answer's `server` header says; `None` leaves the upstream's.
+    /// `server`: the value of every answer's `server` header; `None` leaves the upstream's.
     pub server: Option<HeaderValue>,
     /// `requestId`: an `x-request-id` is made for requests without one.
     pub request_id: bool,
-    /// `attemptCount`: `x-envoy-attempt-count` tells the upstream which try it sees.
+    /// `attemptCount`: `x-envoy-attempt-count` has the number of the attempt.
     pub attempt_count: bool,
-    /// `envoyDebugHeaders`: service time, expected timeout and what was rewritten are told in `x-envoy-` headers.
+    /// `envoyDebugHeaders`: `x-envoy-` headers have service time, expected timeout and what was rewritten.
     pub debug: bool,
-    /// `xForwardedHost`: where a route writes another host, `x-forwarded-host` tells the client's.
+    /// `xForwardedHost`: where a route writes another host, `x-forwarded-host` has the client's.
     pub forwarded_host: bool,
-    /// `xForwardedPort`: on gateways, `x-forwarded-port` tells which port the client dialled.
+    /// `xForwardedPort`: on gateways, `x-forwarded-port` has the port that the client connected to.
     pub forwarded_port: bool,
     /// `forwardedClientCert`, for sidecars; gateways have [`Topology::client_cert`].
     pub client_cert: ClientCert,
@@ -113,8 +113,8 @@ pub(crate) fn parse(wire: &wire::ProxyHeaders, diagnostics: &mut Diagnostics<'_>
             match HeaderValue::from_str(&server.value) {
                 Ok(value) => headers.server = Some(value),
                 Err(_) => {
-                    let words = "not the value of a header";
-                    diagnostics.error("server.value", &server.value, words);
+                    let reason = "not the value of a header";
+                    diagnostics.error("server.value", &server.value, reason);
                 }
             }
         }

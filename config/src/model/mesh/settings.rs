@@ -45,7 +45,7 @@ pub struct Mesh {
     pub destination_rule_export_to: ExportTo,
     /// `defaultHttpRetryPolicy`.
     pub retries: Option<Retries>,
-    /// `defaultTrafficPolicy`: each block for services whose DestinationRule says nothing about it.
+    /// `defaultTrafficPolicy`: each block applies to services whose DestinationRule does not set it.
     pub traffic_policy: Option<TrafficPolicy>,
     /// `accessLogFile`; empty is off.
     pub access_log_file: Arc<str>,
@@ -53,7 +53,7 @@ pub struct Mesh {
     pub access_log_encoding: AccessLogEncoding,
     /// `accessLogFormat`; empty is the default line or keys.
     pub access_log_format: Arc<str>,
-    /// What both say together: what a line of `accessLogFile` is.
+    /// The format of a line of `accessLogFile`, from both.
     pub log_format: FormatSource,
     /// `extensionProviders`, in order.
     pub extension_providers: Vec<Arc<ExtensionProvider>>,
@@ -61,7 +61,7 @@ pub struct Mesh {
     pub default_providers: DefaultProviders,
     /// `enableTracing` and `defaultConfig.tracing`.
     pub tracing: MeshTracing,
-    /// `dnsRefreshRate`: how soon at the latest a name that failed is asked for again.
+    /// `dnsRefreshRate`: the longest time until a name that failed is resolved again.
     pub dns_refresh_rate: Duration,
     /// `h2UpgradePolicy` UPGRADE.
     pub h2_upgrade: bool,
@@ -71,7 +71,7 @@ pub struct Mesh {
     pub path_normalization: PathNormalization,
     /// `tcpKeepalive`: what DestinationRules leave unsaid.
     pub keepalive: Option<Keepalive>,
-    /// `proxyHttpPort`: where a sidecar is an HTTP proxy for applications that know it.
+    /// `proxyHttpPort`: where a sidecar is an HTTP proxy for applications that are configured to use it.
     pub http_proxy: Option<EgressPort>,
     /// `tlsDefaults`.
     pub tls_defaults: TlsDefaults,
@@ -79,7 +79,7 @@ pub struct Mesh {
     pub proxy_headers: ProxyHeaders,
     /// `defaultConfig.gatewayTopology`.
     pub topology: Topology,
-    /// `defaultConfig.terminationDrainDuration`: how long a proxy that was told to end goes on.
+    /// `defaultConfig.terminationDrainDuration`: how long a proxy goes on after the signal to end.
     pub termination_drain: Option<Duration>,
 }
 

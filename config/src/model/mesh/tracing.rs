@@ -1,4 +1,4 @@
-//! `enableTracing` and what `defaultConfig` says of traces.
+//! `enableTracing` and the tracing settings of `defaultConfig`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::model::telemetry::{CustomTag, sampling, tags};
 use crate::problem::Diagnostics;
 use crate::wire::mesh_config::MeshConfig as Wire;
 
-/// What MeshConfig says of traces.
+/// The tracing settings of a MeshConfig.
 #[derive(Clone, Debug, Default)]
 pub struct MeshTracing {
     /// `enableTracing`.
@@ -39,7 +39,7 @@ pub enum TracingServiceName {
     CanonicalNameAndNamespace,
 }
 
-/// Reads what a MeshConfig says of traces.
+/// Reads the tracing settings of a MeshConfig.
 pub(super) fn parse(wire: &Wire, diagnostics: &mut Diagnostics<'_>) -> MeshTracing {
     let mut read = MeshTracing {
         enabled: wire.enable_tracing == Some(true),
@@ -71,7 +71,7 @@ pub(super) fn parse(wire: &Wire, diagnostics: &mut Diagnostics<'_>) -> MeshTraci
             if let Some(zipkin) = &wire.zipkin {
                 read.zipkin = address(diagnostics, "zipkin.address", &zipkin.address);
             }
-            // 0 is how protobuf says unset.
+            // 0 means unset in protobuf.
             let percent = Some(wire.sampling).filter(|percent| *percent != 0.0);
             read.sampling = percent.and_then(|percent| sampling(diagnostics, "sampling", percent));
             read.custom_tags = tags::custom_tags(&wire.custom_tags, diagnostics);

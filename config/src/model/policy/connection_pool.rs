@@ -6,7 +6,7 @@ use crate::model::read;
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::{destination_rule as wire, shared};
 
-/// Limits and times of connections. `None` is Istio's default, which is no limit unless said.
+/// Limits and times of connections. `None` is Istio's default, which is no limit unless documented here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionPool {
     /// `tcp.maxConnections`.
@@ -31,7 +31,7 @@ pub struct ConnectionPool {
     pub retries_max: Option<u32>,
     /// `http.idleTimeout`; default 1 h.
     pub http_idle_timeout: Option<Duration>,
-    /// `http.h2UpgradePolicy` UPGRADE; of a cluster, whether it is called with HTTP/2 though its port does not say so.
+    /// `http.h2UpgradePolicy` UPGRADE; of a cluster, whether it is called with HTTP/2 though its port has another protocol.
     pub h2_upgrade: Option<bool>,
     /// `http.useClientProtocol`, which beats the port; of a cluster, whether it is called as clients call.
     pub use_client_protocol: bool,

@@ -53,7 +53,7 @@ pub enum HashOn {
     Query(Arc<str>),
 }
 
-/// Reads `consistentHash`; `None` where it says not one thing to hash on.
+/// Reads `consistentHash`; `None` where it has not exactly one hash source.
 pub(super) fn parse(
     wire: &wire::ConsistentHash,
     diagnostics: &mut Diagnostics<'_>,

@@ -46,7 +46,7 @@ pub(crate) fn parse(
 }
 
 /// Labels of a place, which `failover` already speaks of.
-const PLACES: [&str; 3] = [
+const LOCALITY_LABELS: [&str; 3] = [
     "topology.kubernetes.io/region",
     "topology.kubernetes.io/zone",
     "topology.istio.io/subzone",
@@ -60,7 +60,7 @@ fn check(wire: &LocalityLbSetting, diagnostics: &mut Diagnostics<'_>) {
     }
     if !wire.failover.is_empty() {
         let mut labels = wire.failover_priority.iter();
-        if let Some(label) = labels.find(|label| PLACES.contains(&label.as_str())) {
+        if let Some(label) = labels.find(|label| LOCALITY_LABELS.contains(&label.as_str())) {
             let what = (
                 "failover already orders by places",
                 "leave this label or failover out",
@@ -70,10 +70,10 @@ fn check(wire: &LocalityLbSetting, diagnostics: &mut Diagnostics<'_>) {
     }
     let mut from = Vec::new();
     diagnostics.each("distribute", &wire.distribute, |diagnostics, wire| {
-        place(diagnostics, "from", &wire.from, &mut from);
+        locality(diagnostics, "from", &wire.from, &mut from);
         let mut to = Vec::new();
         for (name, share) in &wire.to {
-            place(diagnostics, "to", name, &mut to);
+            locality(diagnostics, "to", name, &mut to);
             if !(1..=100).contains(share) {
                 diagnostics.error("to", share, "expected shares from 1 to 100");
             }
@@ -103,7 +103,7 @@ fn check(wire: &LocalityLbSetting, diagnostics: &mut Diagnostics<'_>) {
 }
 
 /// `region`, `region/zone` or `region/zone/subzone`, of which the last may be `*`, and which no other overlaps.
-fn place<'w>(
+fn locality<'w>(
     diagnostics: &mut Diagnostics<'_>,
     part: &str,
     text: &'w str,

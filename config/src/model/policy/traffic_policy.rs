@@ -13,7 +13,7 @@ use crate::model::{read, tls};
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::destination_rule as wire;
 
-/// The blocks of one traffic policy; each is `None` when not written, so that merging can tell.
+/// The blocks of one traffic policy; each is `None` when not written, so that blocks can be merged.
 #[derive(Clone, Debug, Default)]
 pub struct TrafficPolicy {
     /// `loadBalancer`.
@@ -191,7 +191,7 @@ fn warmup(wire: Option<&wire::LoadBalancer>, diagnostics: &mut Diagnostics<'_>) 
     })
 }
 
-/// What stands beside the choice of an endpoint: which are near. `ejects` says whether the policy detects outliers,
+/// What stands beside the choice of an endpoint: which are near. `ejects` is whether the policy detects outliers,
 /// without which nothing fails over.
 fn locality(
     wire: Option<&wire::LoadBalancer>,

@@ -26,7 +26,7 @@ pub(crate) fn parse(
         let text = text.as_ref()?;
         diagnostics.within(part, |diagnostics| {
             match string(text, wire.ignore_uri_case && part == "uri", diagnostics)? {
-                // A condition without a word is none.
+                // A condition without a value is none.
                 StringMatch::Present => None,
                 StringMatch::Prefix(prefix) if prefix.is_empty() && part != "uri" => {
                     diagnostics.error("prefix", NO_VALUE, "cannot be empty");
@@ -99,7 +99,7 @@ fn table(
     entries.into_iter()
 }
 
-/// Reads a `StringMatch`; without a word, or with the regex `*`, it asks for presence.
+/// Reads a `StringMatch`; without a value, or with the regex `*`, it requires presence.
 pub(crate) fn string(
     wire: &wire::StringMatch,
     ignore_case: bool,

@@ -44,7 +44,7 @@ pub(super) fn parse(wire: &wire::CorsPolicy, diagnostics: &mut Diagnostics<'_>) 
                     diagnostics.error("", NO_VALUE, "one of exact, prefix and regex is required");
                     None
                 }
-                // As in Envoy, the one word that means any origin.
+                // As in Envoy, the one value that means any origin.
                 StringMatch::Exact(any) if &*any == "*" => Some(StringMatch::Present),
                 StringMatch::Exact(text) | StringMatch::Prefix(text) if text.is_empty() => {
                     diagnostics.error("", NO_VALUE, "cannot be empty");

@@ -1,5 +1,5 @@
-//! VirtualServices that Istio makes of the objects of other APIs. They say so in an annotation, and mean some of their
-//! words as those APIs do.
+//! VirtualServices that Istio makes of the objects of other APIs. An annotation marks them, and some of their
+//! fields mean what they mean in those APIs.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use crate::model::route::rule::{HttpAction, HttpRoute};
 use crate::value::StringMatch;
 use crate::wire::envelope::Metadata;
 
-/// The annotation, and what it may say: `gateway` for the Gateway API, `ingress` for Ingress.
+/// The annotation, and its values: `gateway` for the Gateway API, `ingress` for Ingress.
 const SEMANTICS: &str = "internal.istio.io/route-semantics";
 
 /// The mark of a redirect that replaces only the matched prefix.
 const PREFIX_MARK: &str = "%PREFIX()%";
 
-/// Gives the rules of a VirtualService the meaning that its annotation asks for.
+/// Gives the rules of a VirtualService the meaning that its annotation selects.
 pub(crate) fn interpret(rules: &mut [Arc<HttpRoute>], metadata: &Metadata) {
     let semantics = metadata.annotations.get(SEMANTICS).map(String::as_str);
     let gateway = semantics == Some("gateway");
@@ -33,8 +33,8 @@ pub(crate) fn interpret(rules: &mut [Arc<HttpRoute>], metadata: &Metadata) {
 }
 
 /// A prefix is one of whole segments: `/a` has `/a/b`, and not `/ab`.
-fn whole_segments(wanted: &mut HttpMatch) {
-    let mut conditions = wanted.conditions.to_vec();
+fn whole_segments(http_match: &mut HttpMatch) {
+    let mut conditions = http_match.conditions.to_vec();
     for condition in &mut conditions {
         let Condition::Path(text) = condition else {
             continue;
@@ -50,7 +50,7 @@ fn whole_segments(wanted: &mut HttpMatch) {
             *text = segments(path.into());
         }
     }
-    wanted.conditions = conditions.into();
+    http_match.conditions = conditions.into();
 }
 
 /// A rewrite to `/` takes the prefix away, and a redirect may replace it.

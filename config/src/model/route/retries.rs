@@ -1,4 +1,4 @@
-//! `retries` of an HTTP rule. MeshConfig's default uses the same words.
+//! `retries` of an HTTP rule. MeshConfig's default has the same fields.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub struct Retries {
     pub attempts: u32,
     /// `perTryTimeout`.
     pub try_timeout: Option<Duration>,
-    /// `retryOn`, words only, lower case.
+    /// The named conditions of `retryOn`, in lower case.
     pub on: Vec<Arc<str>>,
     /// Numbers of `retryOn`.
     pub statuses: Vec<u16>,
@@ -26,8 +26,8 @@ pub struct Retries {
     pub other_priorities: bool,
 }
 
-/// The words of `retryOn` that Envoy knows.
-const WORDS: [&str; 17] = [
+/// The conditions of `retryOn` that Envoy has.
+const CONDITIONS: [&str; 17] = [
     "5xx",
     "gateway-error",
     "reset",
@@ -74,7 +74,7 @@ const DEFAULT: [&str; 5] = [
     "retriable-status-codes",
 ];
 
-/// The word that lets the numbers of `retryOn` count; it need not be written.
+/// The condition that makes the numbers of `retryOn` count; it need not be written.
 const BY_STATUS: &str = "retriable-status-codes";
 
 /// Reads a retry policy.
@@ -110,7 +110,7 @@ pub(crate) fn parse(wire: &HttpRetry, diagnostics: &mut Diagnostics<'_>) -> Retr
     {
         match word.parse::<u16>() {
             Ok(status) if known(&status) => statuses.push(status),
-            _ if WORDS.contains(&word) => {
+            _ if CONDITIONS.contains(&word) => {
                 if let Some((_, what)) = IDLE.iter().find(|(idle, _)| *idle == word) {
                     diagnostics.warn("retryOn", word, *what);
                 }
@@ -119,7 +119,7 @@ pub(crate) fn parse(wire: &HttpRetry, diagnostics: &mut Diagnostics<'_>) -> Retr
             _ => diagnostics.error(
                 "retryOn",
                 word,
-                format!("expected a status code or one of {}", WORDS.join(", ")),
+                format!("expected a status code or one of {}", CONDITIONS.join(", ")),
             ),
         }
     }

@@ -69,7 +69,7 @@ pub struct HttpDestination {
     pub headers: HeaderChanges,
 }
 
-/// Reads one rule. `delegate` says that its VirtualService is one.
+/// Reads one rule. `delegate` is true when its VirtualService is a delegate.
 pub(in crate::model) fn parse(
     wire: &wire::HttpRoute,
     namespace: &Arc<str>,

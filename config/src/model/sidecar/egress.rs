@@ -63,7 +63,7 @@ pub enum ImportFrom {
 
 /// Sockets and ports of egress listeners, each of which may be named once.
 #[derive(Default)]
-pub(super) struct Taken {
+pub(super) struct Used {
     ports: Vec<u16>,
     sockets: Vec<String>,
 }
@@ -72,7 +72,7 @@ pub(super) struct Taken {
 pub(super) fn parse(
     wire: &wire::EgressListener,
     namespace: &str,
-    taken: &mut Taken,
+    used: &mut Used,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<EgressListener> {
     if wire.hosts.is_empty() {
@@ -99,10 +99,10 @@ pub(super) fn parse(
                 );
                 diagnostics.error("captureMode", &wire.capture_mode, what);
             }
-            socket(wire, taken, diagnostics);
+            socket(wire, used, diagnostics);
             return None;
         }
-        Some(port) => Some(egress_port(port, taken, diagnostics)?),
+        Some(port) => Some(egress_port(port, used, diagnostics)?),
     };
     let bind = match wire.bind.as_str() {
         // Without capture it is called on loopback, and takes nothing that is addressed elsewhere.
@@ -122,21 +122,21 @@ pub(super) fn parse(
 /// The port of a listener on an address.
 fn egress_port(
     port: &Port,
-    taken: &mut Taken,
+    used: &mut Used,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<EgressPort> {
     diagnostics.within("port", |diagnostics| {
         let number = sidecar_port(port, diagnostics);
         let protocol = service_entry::protocol(diagnostics, &port.protocol);
         let number = number?;
-        if taken.ports.contains(&number) {
+        if used.ports.contains(&number) {
             let what = (
                 "another egress listener has this port",
                 "use another, or one listener",
             );
             diagnostics.error("number", number, what);
         }
-        taken.ports.push(number);
+        used.ports.push(number);
         Some(EgressPort {
             number,
             protocol: protocol?,
@@ -147,7 +147,7 @@ fn egress_port(
 }
 
 /// A listener on a unix socket, which egret does not open.
-fn socket(wire: &wire::EgressListener, taken: &mut Taken, diagnostics: &mut Diagnostics<'_>) {
+fn socket(wire: &wire::EgressListener, used: &mut Used, diagnostics: &mut Diagnostics<'_>) {
     let Some(path) = wire.bind.strip_prefix("unix://") else {
         let what = "expected a port from 1 to 65535, or a bind such as unix:///run/name.sock";
         diagnostics.error("port.number", 0, what);
@@ -158,14 +158,14 @@ fn socket(wire: &wire::EgressListener, taken: &mut Taken, diagnostics: &mut Diag
         diagnostics.error("bind", &wire.bind, what);
         return;
     }
-    if taken.sockets.contains(&wire.bind) {
+    if used.sockets.contains(&wire.bind) {
         let what = (
             "another egress listener has this socket",
             "use another, or one listener",
         );
         diagnostics.error("bind", &wire.bind, what);
     }
-    taken.sockets.push(wire.bind.clone());
+    used.sockets.push(wire.bind.clone());
     let what = (
         "sockets are not opened, so this listener has no effect",
         "write a port",
@@ -176,7 +176,7 @@ fn socket(wire: &wire::EgressListener, taken: &mut Taken, diagnostics: &mut Diag
 /// Warns of hosts that others of the same listener already import.
 fn repeated(wire: &wire::EgressListener, namespace: &str, diagnostics: &mut Diagnostics<'_>) {
     let mut earlier: Vec<(&str, &str)> = Vec::new();
-    let mut told = Vec::new();
+    let mut warnings = Vec::new();
     for (at, text) in wire.hosts.iter().enumerate() {
         let Some((from, host)) = text.split_once('/') else {
             continue;
@@ -187,7 +187,7 @@ fn repeated(wire: &wire::EgressListener, namespace: &str, diagnostics: &mut Diag
             same || (*other == "*" && *of == "*") || (from == "*" && host == "*")
         });
         if let Some((from, host)) = other {
-            told.push((
+            warnings.push((
                 at,
                 text,
                 (
@@ -198,7 +198,7 @@ fn repeated(wire: &wire::EgressListener, namespace: &str, diagnostics: &mut Diag
         }
         earlier.push((from, host));
     }
-    for (at, text, what) in told {
+    for (at, text, what) in warnings {
         diagnostics.warn(&format!("hosts[{at}]"), text, what);
     }
 }

@@ -1,4 +1,4 @@
-//! What a Sidecar says of calls that arrive. egret proxies calls that leave, so it is only checked.
+//! The ingress listeners of a Sidecar. egret proxies outbound calls, so they are only checked.
 
 use crate::model::policy::connection_pool;
 use crate::model::sidecar::port::sidecar_port;

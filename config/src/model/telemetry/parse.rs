@@ -20,7 +20,7 @@ use crate::wire::telemetry as wire;
 /// The shortest `reportingInterval`.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 
-/// The words of `match.metric`; `None` is all of them.
+/// The values of `match.metric`; `None` is all of them.
 const METRICS: [(&str, Option<Metric>); 11] = [
     ("ALL_METRICS", None),
     ("REQUEST_COUNT", Some(Metric::RequestCount)),
@@ -41,7 +41,7 @@ pub(crate) fn parse(
     meta: &Arc<Meta>,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Telemetry> {
-    // That they are not supported was told when they were read.
+    // They were reported as unsupported when they were read.
     if wire.target_ref.is_some() || !wire.target_refs.is_empty() {
         return None;
     }
@@ -196,9 +196,9 @@ fn tag(
         diagnostics.warn("", NO_VALUE, what);
         return None;
     }
-    let words = [("UPSERT", false), ("REMOVE", true)];
+    let operations = [("UPSERT", false), ("REMOVE", true)];
     let what = "the tag stays as it is";
-    let remove = word(diagnostics, "operation", &wire.operation, &words, what)?;
+    let remove = word(diagnostics, "operation", &wire.operation, &operations, what)?;
     if remove {
         if !wire.value.is_empty() {
             let what = ("REMOVE has no value, it is ignored", "leave it out");
@@ -300,31 +300,31 @@ fn is_outbound(diagnostics: &mut Diagnostics<'_>, mode: Option<&str>) -> bool {
     word(diagnostics, "match.mode", mode, &modes, what).unwrap_or(true)
 }
 
-/// One of the words of an enumeration; empty gives the first. `None` for another word, with a warning that says what
+/// One of the values of an enumeration; empty gives the first. `None` for another value, with a warning that names what
 /// happens then.
 fn word<T: Copy>(
     diagnostics: &mut Diagnostics<'_>,
     part: &str,
     text: &str,
-    words: &[(&str, T)],
+    choices: &[(&str, T)],
     effect: &str,
 ) -> Option<T> {
-    let found = match text {
-        "" => words.first(),
-        _ => words.iter().find(|(word, _)| *word == text),
+    let choice = match text {
+        "" => choices.first(),
+        _ => choices.iter().find(|(word, _)| *word == text),
     };
-    if found.is_none() {
-        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+    if choice.is_none() {
+        let choices: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
         let what = (
             format!("no such word: {effect}"),
-            format!("write one of {}", words.join(", ")),
+            format!("write one of {}", choices.join(", ")),
         );
         diagnostics.warn(part, text, what);
     }
-    found.map(|(_, value)| *value)
+    choice.map(|(_, value)| *value)
 }
 
-/// An expression. `effects` say what happens where it is none, and where an attribute is one that nobody knows.
+/// An expression. `effects` are what happens where it is none, and where an attribute is unknown.
 fn expression(
     diagnostics: &mut Diagnostics<'_>,
     part: &str,

@@ -1,4 +1,4 @@
-//! What a Telemetry says.
+//! The settings of a Telemetry.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -165,7 +165,7 @@ pub(crate) fn parse(
 
 fn files(wire: &Wire) -> Roots {
     match wire.ca_certificates.as_str() {
-        // Istio's word for the operating system's bundle.
+        // Istio's name for the operating system's bundle.
         "" | "system" => Roots::System,
         file => Roots::File(file.into()),
     }

@@ -2,7 +2,7 @@
 
 use crate::problem::Diagnostics;
 
-/// How the two sides of a handshake agree on keys, of what is spoken here.
+/// The supported key exchanges of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Curve {
     /// `P-256`.
@@ -15,7 +15,7 @@ pub enum Curve {
     X25519MlKem768,
 }
 
-/// Names, and what they mean where it is spoken here.
+/// Names of key exchanges, with the supported ones.
 const KNOWN: [(&str, Option<Curve>); 7] = [
     ("P-256", Some(Curve::P256)),
     ("P-384", Some(Curve::P384)),
@@ -26,8 +26,8 @@ const KNOWN: [(&str, Option<Curve>); 7] = [
     ("X25519Kyber768Draft00", None),
 ];
 
-/// Reads names of curves, the best liked first. Empty is all of them: also where none of those given is spoken, which is
-/// told.
+/// Reads names of curves, the best liked first. Empty is all of them: also where none of those given is supported, which is
+/// reported.
 pub(super) fn parse(names: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<Curve> {
     let mut curves = Vec::new();
     let mut earlier = Vec::new();

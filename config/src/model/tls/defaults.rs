@@ -33,7 +33,7 @@ pub(crate) fn parse(wire: &Wire, diagnostics: &mut Diagnostics<'_>) -> TlsDefaul
     );
     let suites = suites::parse(&wire.cipher_suites, diagnostics);
     TlsDefaults {
-        // The safe side of a misspelt word is the newer version.
+        // A misspelt value gets the newer version, which is the safe one.
         only_tls13: only_tls13.unwrap_or(true),
         no_suites: suites.is_none(),
         suites: suites.unwrap_or_default(),
@@ -42,7 +42,7 @@ pub(crate) fn parse(wire: &Wire, diagnostics: &mut Diagnostics<'_>) -> TlsDefaul
 }
 
 impl TlsDefaults {
-    /// What a gateway's server does, its own words first.
+    /// The settings of a gateway's server: its own, else the mesh's.
     pub(crate) fn over_server(&self, own: &ServerTls) -> ServerTls {
         let mut tls = own.clone();
         if own.in_mesh {

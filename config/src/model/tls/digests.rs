@@ -8,11 +8,11 @@ pub type Digest = [u8; 32];
 
 /// Reads `verifyCertificateSpki`: base64.
 pub(super) fn of_keys(texts: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<Digest> {
-    let words = "expected the SHA-256 of a public key in base64, 44 characters";
+    let reason = "expected the SHA-256 of a public key in base64, 44 characters";
     each(
         texts,
         "verifyCertificateSpki",
-        words,
+        reason,
         diagnostics,
         base64::decode,
     )
@@ -20,11 +20,11 @@ pub(super) fn of_keys(texts: &[String], diagnostics: &mut Diagnostics<'_>) -> Ve
 
 /// Reads `verifyCertificateHash`: hexadecimal, with or without colons between the bytes.
 pub(super) fn of_certificates(texts: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<Digest> {
-    let words = "expected the SHA-256 of a certificate in hexadecimal, with or without colons between the bytes";
+    let reason = "expected the SHA-256 of a certificate in hexadecimal, with or without colons between the bytes";
     each(
         texts,
         "verifyCertificateHash",
-        words,
+        reason,
         diagnostics,
         hexadecimal,
     )
@@ -33,7 +33,7 @@ pub(super) fn of_certificates(texts: &[String], diagnostics: &mut Diagnostics<'_
 fn each(
     texts: &[String],
     field: &str,
-    words: &str,
+    reason: &str,
     diagnostics: &mut Diagnostics<'_>,
     decode: fn(&str) -> Option<Vec<u8>>,
 ) -> Vec<Digest> {
@@ -41,7 +41,7 @@ fn each(
     for (at, text) in texts.iter().enumerate() {
         match decode(text).and_then(|bytes| Digest::try_from(bytes).ok()) {
             Some(digest) => digests.push(digest),
-            None => diagnostics.error(&format!("{field}[{at}]"), text, words),
+            None => diagnostics.error(&format!("{field}[{at}]"), text, reason),
         }
     }
     digests

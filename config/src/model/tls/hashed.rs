@@ -1,10 +1,10 @@
-//! Values that are looked up by what they say, often.
+//! Values that are often looked up by their content.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// A value whose hash is made once. Clones share the value, and a clone is told to be equal without a look at it: what
+/// A value whose hash is made once. Clones share the value, and are equal without a comparison of it: what
 /// is looked up for each connection may hold whole certificates.
 #[derive(Debug)]
 pub struct Hashed<T>(Arc<Inner<T>>);

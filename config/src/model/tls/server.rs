@@ -37,7 +37,7 @@ pub struct ServerTls {
     pub clients: ClientVerification,
     /// `ISTIO_MUTUAL`: with the mesh's own certificates.
     pub in_mesh: bool,
-    /// Whether `minProtocolVersion` is TLS 1.3; `None` where nothing is said.
+    /// Whether `minProtocolVersion` is TLS 1.3; `None` where it is unset.
     pub only_tls13: Option<bool>,
     /// `maxProtocolVersion` is TLS 1.2.
     pub only_tls12: bool,
@@ -66,7 +66,7 @@ const MODES: [(&str, Mode); 6] = [
     ("AUTO_PASSTHROUGH", Mode::AutoPassthrough),
 ];
 
-/// `TLS_AUTO` is whatever both sides have; below 1.2 is no longer spoken.
+/// `TLS_AUTO` is whatever both sides have; versions below 1.2 are not supported.
 #[derive(Clone, Copy, PartialEq)]
 enum Version {
     Auto,
@@ -227,7 +227,7 @@ fn unused(wire: &Wire, diagnostics: &mut Diagnostics<'_>) {
     }
 }
 
-/// Settings about the certificates of clients, which are not asked for any.
+/// Settings about client certificates, where none are requested.
 fn idle(wire: &Wire, diagnostics: &mut Diagnostics<'_>) {
     if !wire.ca_crl.is_empty() && !of_secret(wire) {
         let what = (
@@ -242,11 +242,11 @@ fn idle(wire: &Wire, diagnostics: &mut Diagnostics<'_>) {
     ] {
         let value = values.join(", ");
         if !value.is_empty() {
-            let words = (
+            let message = (
                 "has no effect in mode SIMPLE, which requests no client certificate",
                 "leave it out",
             );
-            diagnostics.warn(part, value, words);
+            diagnostics.warn(part, value, message);
         }
     }
 }
@@ -257,9 +257,9 @@ fn of_secret(wire: &Wire) -> bool {
     named.iter().any(|name| !name.is_empty()) || !wire.credential_names.is_empty()
 }
 
-/// Takes the certificates from a server whose Secret has no authorities for clients, so that it accepts nobody.
+/// Takes the certificates from a server whose Secret has no authorities for clients, so that it accepts no connection.
 fn unverifiable(wire: &Wire, keys: &mut Vec<KeyFiles>, diagnostics: &mut Diagnostics<'_>) {
-    // What else is missing was told where it was looked for.
+    // Other missing things were reported where they were looked up.
     if !keys.is_empty() && wire.ca_cert_credential_name.is_empty() {
         diagnostics.warn(
             "credentialName",

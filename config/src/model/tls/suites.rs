@@ -2,7 +2,7 @@
 
 use crate::problem::Diagnostics;
 
-/// The cipher suites of TLS 1.2 that are spoken here.
+/// The cipher suites of TLS 1.2 that egret supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CipherSuite {
     /// `ECDHE-ECDSA-AES128-GCM-SHA256`.
@@ -20,7 +20,7 @@ pub enum CipherSuite {
 }
 
 /// OpenSSL's name, the name in IANA's registry, and what it means.
-const SPOKEN: [(&str, &str, CipherSuite); 6] = [
+const SUPPORTED: [(&str, &str, CipherSuite); 6] = [
     (
         "ECDHE-ECDSA-AES128-GCM-SHA256",
         "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
@@ -53,7 +53,7 @@ const SPOKEN: [(&str, &str, CipherSuite); 6] = [
     ),
 ];
 
-/// What Istio knows besides, all of it without forward secrecy or with CBC.
+/// Istio's other suites, all of them without forward secrecy or with CBC.
 const WEAK: [&str; 9] = [
     "ECDHE-ECDSA-AES128-SHA",
     "ECDHE-RSA-AES128-SHA",
@@ -72,8 +72,8 @@ const OF_TLS13: [&str; 3] = [
     "TLS_CHACHA20_POLY1305_SHA256",
 ];
 
-/// Reads names of suites in order. Empty is all of them; `None` means that names were given and none of them can be
-/// spoken, which leaves TLS 1.3.
+/// Reads names of suites in order. Empty is all of them; `None` means that names were given and none of them is
+/// supported, which leaves TLS 1.3.
 pub(super) fn parse(
     names: &[String],
     diagnostics: &mut Diagnostics<'_>,
@@ -86,7 +86,7 @@ pub(super) fn parse(
         }
         earlier.push(name);
         match one(name) {
-            Ok(found) => suites.extend(found),
+            Ok(named) => suites.extend(named),
             Err(fault) => diagnostics.warn("", name, fault),
         }
         Some(())
@@ -99,10 +99,10 @@ pub(super) fn parse(
         );
         return None;
     }
-    let mut seen = Vec::new();
+    let mut kept = Vec::new();
     suites.retain(|suite| {
-        let new = !seen.contains(suite);
-        seen.push(*suite);
+        let new = !kept.contains(suite);
+        kept.push(*suite);
         new
     });
     Some(suites)
@@ -111,7 +111,7 @@ pub(super) fn parse(
 /// One element: a name, or several that the client chooses among, `[A|B]`.
 fn one(element: &str) -> Result<Vec<CipherSuite>, &'static str> {
     if element == "ALL" {
-        return Ok(SPOKEN.iter().map(|(_, _, suite)| *suite).collect());
+        return Ok(SUPPORTED.iter().map(|(_, _, suite)| *suite).collect());
     }
     let group = element
         .strip_prefix('[')
@@ -119,10 +119,10 @@ fn one(element: &str) -> Result<Vec<CipherSuite>, &'static str> {
     let names = group.unwrap_or(element).split('|');
     names
         .map(|name| {
-            let found = SPOKEN
+            let suite = SUPPORTED
                 .iter()
                 .find(|(openssl, iana, _)| [*openssl, *iana].contains(&name));
-            match found {
+            match suite {
                 Some((_, _, suite)) => Ok(*suite),
                 None if WEAK.contains(&name) => Err("too weak to be supported: ignored"),
                 None if OF_TLS13.contains(&name) => {

@@ -93,7 +93,7 @@ pub(super) fn tls(
     })
 }
 
-/// Whether a name is that of a cluster, as gateways with AUTO_PASSTHROUGH hear it: `outbound_.80_.v1_.host`.
+/// Whether a name is that of a cluster, as clients of AUTO_PASSTHROUGH gateways send it: `outbound_.80_.v1_.host`.
 pub(super) fn names_cluster(host: &str) -> bool {
     host.strip_prefix("outbound_.")
         .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))

@@ -18,8 +18,8 @@ use crate::snapshot::gateways::serving::{ServerKind, Serving, kind_of};
 
 impl<'o> Build<'_, 'o, '_> {
     /// Tells of gateway names that fall back or bind to nothing.
-    pub(super) fn tell_names(&mut self) {
-        let mut told = Vec::new();
+    pub(super) fn report_names(&mut self) {
+        let mut problems = Vec::new();
         for bound in &self.bound {
             for (at, written) in bound.vs.gateways.iter().enumerate() {
                 let GatewayName::Gateway { name, .. } = written else {
@@ -33,7 +33,7 @@ impl<'o> Build<'_, 'o, '_> {
                     ),
                     None => "no such Gateway exists: the rules for it have no effect".to_owned(),
                 };
-                told.push(Problem {
+                problems.push(Problem {
                     field: format!("spec.gateways[{at}]"),
                     value: name.to_string(),
                     reason,
@@ -41,7 +41,7 @@ impl<'o> Build<'_, 'o, '_> {
                 });
             }
         }
-        for problem in told {
+        for problem in problems {
             self.findings.add(problem);
         }
     }
@@ -49,7 +49,7 @@ impl<'o> Build<'_, 'o, '_> {
     /// The servers of each port, in order, those left out that clash with earlier ones.
     pub(super) fn ports(&mut self) -> BTreeMap<BoundPort, Vec<Serving<'o>>> {
         let mut ports: BTreeMap<BoundPort, Vec<Serving<'o>>> = BTreeMap::new();
-        let mut taken: HashMap<(BoundPort, ServerHost), String> = HashMap::new();
+        let mut tls_owners: HashMap<(BoundPort, ServerHost), String> = HashMap::new();
         let mut first: HashMap<u16, Opener> = HashMap::new();
         for gateway in &self.objects.gateways {
             if gateway.services.is_none() && !gateway.selector.select(&self.workload.labels) {
@@ -59,11 +59,11 @@ impl<'o> Build<'_, 'o, '_> {
                 .servers
                 .iter()
                 .enumerate()
-                .flat_map(|(place, server)| {
+                .flat_map(|(index, server)| {
                     let ports = self.listening_ports(gateway, server.port);
-                    ports.into_iter().map(move |port| (place, server, port))
+                    ports.into_iter().map(move |port| (index, server, port))
                 });
-            for (place, server, port) in opened.collect::<Vec<_>>() {
+            for (index, server, port) in opened.collect::<Vec<_>>() {
                 let port = BoundPort {
                     bind: server.bind,
                     port,
@@ -71,7 +71,7 @@ impl<'o> Build<'_, 'o, '_> {
                 if self.workload.own_ports.contains(&port.port) {
                     self.findings.add(Problem {
                         severity: Severity::Warning,
-                        field: format!("spec.servers[{place}].port.number"),
+                        field: format!("spec.servers[{index}].port.number"),
                         value: port.port.to_string(),
                         reason: "egret itself listens on this port: the server is left out"
                             .to_owned(),
@@ -83,10 +83,10 @@ impl<'o> Build<'_, 'o, '_> {
                     if let Some(first) = server
                         .hosts
                         .iter()
-                        .find_map(|host| taken.get(&(port, host.clone())).cloned())
+                        .find_map(|host| tls_owners.get(&(port, host.clone())).cloned())
                     {
                         self.findings.add(Problem {
-                            field: format!("spec.servers[{place}].hosts"),
+                            field: format!("spec.servers[{index}].hosts"),
                             reason: format!(
                                 "{first} has TLS for one of these names on port {} and wins, as the older one: this \
                                  server is left out",
@@ -97,7 +97,7 @@ impl<'o> Build<'_, 'o, '_> {
                         continue;
                     }
                     for host in &server.hosts {
-                        taken
+                        tls_owners
                             .entry((port, host.clone()))
                             .or_insert_with(|| gateway.meta.title());
                     }
@@ -111,7 +111,7 @@ impl<'o> Build<'_, 'o, '_> {
                 });
                 if opener.refuses(server, others) {
                     self.findings.add(Problem {
-                        field: format!("spec.servers[{place}].port"),
+                        field: format!("spec.servers[{index}].port"),
                         value: format!("{} {}", port.port, server.protocol),
                         reason: format!(
                             "{} has the port for {} and wins, as the older one: this server is left out",
@@ -123,7 +123,7 @@ impl<'o> Build<'_, 'o, '_> {
                 }
                 others.push(Serving {
                     gateway,
-                    place,
+                    index,
                     server: Arc::new(self.meshed(server)),
                 });
             }
@@ -187,7 +187,7 @@ impl<'o> Build<'_, 'o, '_> {
     }
 }
 
-/// The label of a service whose port numbers Gateways do not mean.
+/// The label of a service whose ports Gateways do not translate to target ports.
 const NO_TRANSLATION: &str = "experimental.istio.io/disable-gateway-port-translation";
 
 /// The first server of a port, which decides what others may share the port with it.
@@ -225,7 +225,7 @@ fn is_plain(server: &Server) -> bool {
     matches!(kind_of(server), ServerKind::Http | ServerKind::Tcp)
 }
 
-/// Whether a server says anything about TLS: of two with one name the second is left out.
+/// Whether a server has TLS settings: of two with one name the second is left out.
 fn has_tls(server: &Server) -> bool {
     server.tls != ServerTlsMode::None
 }

@@ -10,7 +10,7 @@ use crate::snapshot::chains::ChainOrigin;
 /// A server that takes part in a port.
 pub(super) struct Serving<'o> {
     pub(super) gateway: &'o Gateway,
-    pub(super) place: usize,
+    pub(super) index: usize,
     pub(super) server: Arc<Server>,
 }
 
@@ -36,6 +36,6 @@ pub(super) fn kind_of(server: &Server) -> ServerKind {
 pub(super) fn origin(serving: &Serving<'_>) -> ChainOrigin {
     ChainOrigin::Server {
         object: serving.gateway.meta.clone(),
-        server: serving.place,
+        server: serving.index,
     }
 }

@@ -19,15 +19,15 @@ pub(super) struct Shared {
 pub(super) fn names(hosts: &[Shared]) -> Vec<Arc<str>> {
     let key = |shared: &Shared| {
         let rules = shared.rules.iter();
-        let rules: Vec<_> = rules.map(|rule| rule.origin.place()).collect();
+        let rules: Vec<_> = rules.map(|rule| rule.origin.key()).collect();
         (shared.to_https, rules)
     };
     let mut first: HashMap<_, (String, u16)> = HashMap::new();
     for shared in hosts {
         let own = (shared.host.to_string(), shared.port);
-        let held = first.entry(key(shared)).or_insert_with(|| own.clone());
-        if own.0 < held.0 {
-            *held = own;
+        let lowest = first.entry(key(shared)).or_insert_with(|| own.clone());
+        if own.0 < lowest.0 {
+            *lowest = own;
         }
     }
     let name = |shared| {

@@ -24,7 +24,7 @@ impl<'o> Build<'_, 'o, '_> {
         let ServerTlsMode::Terminate(tls) = &server.tls else {
             return;
         };
-        let act = if server.protocol == Protocol::Tls || server.protocol == Protocol::Tcp {
+        let action = if server.protocol == Protocol::Tls || server.protocol == Protocol::Tcp {
             let Some((route, _)) = self.tcp(serving) else {
                 return;
             };
@@ -54,7 +54,7 @@ impl<'o> Build<'_, 'o, '_> {
             sni: server.hosts.iter().map(|host| host.host.clone()).collect(),
             unlisted: false,
             origin: origin(serving),
-            act,
+            action,
         });
     }
 
@@ -67,7 +67,7 @@ impl<'o> Build<'_, 'o, '_> {
                 sni: server.hosts.iter().map(|host| naming(&host.host)).collect(),
                 unlisted: false,
                 origin: origin(serving),
-                act: TlsAction::NamedBySni(named),
+                action: TlsAction::NamedBySni(named),
             });
             return;
         }
@@ -77,7 +77,7 @@ impl<'o> Build<'_, 'o, '_> {
                 continue;
             }
             for (rule_at, rule) in vs.tls.iter().enumerate() {
-                for (matching, wanted) in rule.matches.iter().enumerate() {
+                for (matching, tls_match) in rule.matches.iter().enumerate() {
                     let names = self.names;
                     let here = |name: &GatewayName| names.mean(name, serving.gateway);
                     let site = Site {
@@ -86,7 +86,7 @@ impl<'o> Build<'_, 'o, '_> {
                         port: server.port,
                         here: &here,
                     };
-                    if !site.admits(&wanted.source) {
+                    if !site.admits(&tls_match.source) {
                         continue;
                     }
                     let origin = ChainOrigin::Tls {
@@ -94,7 +94,7 @@ impl<'o> Build<'_, 'o, '_> {
                         rule: rule_at,
                         matching,
                     };
-                    if let Some(holder) = listener.tls.holder(&wanted.sni) {
+                    if let Some(holder) = listener.tls.holder(&tls_match.sni) {
                         // Another server of the port may have brought the same match.
                         if !holder.origin.is(&origin) {
                             self.findings.add(Problem {
@@ -124,10 +124,10 @@ impl<'o> Build<'_, 'o, '_> {
                     };
                     listener.tls.add(Chain {
                         subnets: Vec::new(),
-                        sni: wanted.sni.clone(),
+                        sni: tls_match.sni.clone(),
                         unlisted: false,
                         origin,
-                        act: TlsAction::Pass(route),
+                        action: TlsAction::Pass(route),
                     });
                 }
             }
@@ -170,7 +170,7 @@ impl<'o> Build<'_, 'o, '_> {
                 let matching = rule
                     .matches
                     .iter()
-                    .position(|wanted| site.admits(&wanted.source));
+                    .position(|tcp_match| site.admits(&tcp_match.source));
                 if matching.is_none() && !rule.matches.is_empty() {
                     continue;
                 }

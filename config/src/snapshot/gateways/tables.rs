@@ -16,7 +16,7 @@ impl<'o> Build<'_, 'o, '_> {
     pub(super) fn table(&mut self, name: String, servers: &[&Serving<'o>]) -> RouteTable {
         let number = servers.first().map_or(0, |serving| serving.server.port);
         let mut hosts: Vec<Shared> = Vec::new();
-        let mut places: HashMap<HostPattern, usize> = HashMap::new();
+        let mut indexes: HashMap<HostPattern, usize> = HashMap::new();
         for serving in servers {
             let server = &serving.server;
             let to_https = server.tls == ServerTlsMode::RedirectToHttps;
@@ -50,8 +50,8 @@ impl<'o> Build<'_, 'o, '_> {
                     continue;
                 }
                 for host in shared {
-                    let place = *places.entry(host.clone()).or_insert(hosts.len());
-                    match hosts.get_mut(place) {
+                    let index = *indexes.entry(host.clone()).or_insert(hosts.len());
+                    match hosts.get_mut(index) {
                         Some(known) => {
                             known.to_https |= to_https;
                             // Another server may have brought the same rules: the later ones are never reached.
@@ -72,8 +72,8 @@ impl<'o> Build<'_, 'o, '_> {
             }
             if to_https {
                 for host in &server.hosts {
-                    let place = *places.entry(host.host.clone()).or_insert(hosts.len());
-                    match hosts.get_mut(place) {
+                    let index = *indexes.entry(host.host.clone()).or_insert(hosts.len());
+                    match hosts.get_mut(index) {
                         Some(known) => known.to_https = true,
                         None => hosts.push(Shared {
                             host: host.host.clone(),

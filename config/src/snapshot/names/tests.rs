@@ -94,8 +94,8 @@ fn snapshot(dns_capture: bool) -> Snapshot {
 fn names_and_their_addresses() {
     let snapshot = snapshot(true);
     let find = |name: &str| {
-        snapshot.names.find(name).map(|found| {
-            let texts: Vec<_> = found.iter().map(ToString::to_string).collect();
+        snapshot.names.find(name).map(|addresses| {
+            let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
             texts.join(" ")
         })
     };

@@ -1,4 +1,4 @@
-//! Services to listeners: which address and port each is called at, and who wins where two want the same.
+//! Services to listeners: the address and port of each, and which wins where two have the same.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
@@ -30,9 +30,9 @@ pub(super) struct Drafts {
     pub(super) by_address: HashMap<(IpAddr, u16), Listener>,
     pub(super) by_port: HashMap<u16, Listener>,
     pub(super) closed: HashSet<(Option<IpAddr>, u16)>,
-    /// Listeners of the egress listener at work that want the port's shared table.
+    /// Listeners of the current egress listener that use the port's shared table.
     pub(super) shared: BTreeSet<(Option<IpAddr>, u16)>,
-    /// Listeners of one address that want a table of their service alone.
+    /// Listeners of one address that use a table of their service alone.
     pub(super) own: Vec<(IpAddr, u16, HostPattern)>,
 }
 
@@ -76,8 +76,8 @@ impl Build<'_, '_, '_> {
                 continue;
             }
             for port in &service.ports {
-                let wanted = imports.port.is_none_or(|only| only.number == port.number);
-                if !wanted || self.is_kept(port.number, port.protocol) {
+                let imported = imports.port.is_none_or(|only| only.number == port.number);
+                if !imported || self.is_kept(port.number, port.protocol) {
                     continue;
                 }
                 match imports.port {
@@ -141,7 +141,7 @@ impl Build<'_, '_, '_> {
         }
     }
 
-    /// An undeclared protocol: HTTP when the bytes say so.
+    /// An undeclared protocol: HTTP when the bytes are HTTP.
     fn sniffed(
         &mut self,
         service: &Service,
@@ -163,7 +163,7 @@ impl Build<'_, '_, '_> {
         }
     }
 
-    /// Where a service without addresses is called: at its endpoints when it is called where its caller wants, at any
+    /// Where a service without addresses is called: at its endpoints when its clients choose the address, at any
     /// address otherwise.
     fn without_address(&self, service: &Service) -> Vec<Option<IpAddr>> {
         let original = service.headless || service.resolution == Resolution::None;
@@ -175,19 +175,19 @@ impl Build<'_, '_, '_> {
             let plain = service.meta.kind != Kind::Service && service.selector.is_none();
             return if plain { vec![None] } else { Vec::new() };
         }
-        let mut found = Vec::new();
+        let mut addresses = Vec::new();
         for endpoint in endpoints {
             if let Address::Ip(ip) = endpoint.address
                 && !self.workload.addresses.contains(&ip)
-                && !found.contains(&Some(ip))
+                && !addresses.contains(&Some(ip))
             {
-                found.push(Some(ip));
+                addresses.push(Some(ip));
             }
         }
-        found
+        addresses
     }
 
-    /// Makes sure that a listener is there; says whether this egress listener may add to it.
+    /// Makes sure that a listener is there; returns whether this egress listener may add to it.
     fn listener(&mut self, bind: Option<IpAddr>, port: u16) -> bool {
         if self.drafts.closed.contains(&(bind, port)) {
             return false;
@@ -284,7 +284,7 @@ impl Build<'_, '_, '_> {
     }
 }
 
-/// Tells that two byte-stream services want the same calls.
+/// Reports that two byte-stream services match the same calls.
 fn conflict(holder: &ChainOrigin, newcomer: &ChainOrigin, key: &str, findings: &mut Findings) {
     let (first, second) = (holder.object(), newcomer.object());
     if first.kind == second.kind && first.name == second.name {

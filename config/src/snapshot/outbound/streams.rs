@@ -31,9 +31,9 @@ impl Build<'_, '_, '_> {
         let mut handled = HashSet::new();
         for vs in self.virtual_services.streams_for(&service.host) {
             for (at, rule) in vs.tls.iter().enumerate() {
-                for (matching, wanted) in rule.matches.iter().enumerate() {
-                    if !site.admits(&wanted.source)
-                        || !handled.insert((&wanted.sni, &wanted.subnets))
+                for (matching, tls_match) in rule.matches.iter().enumerate() {
+                    if !site.admits(&tls_match.source)
+                        || !handled.insert((&tls_match.sni, &tls_match.subnets))
                     {
                         continue;
                     }
@@ -47,23 +47,23 @@ impl Build<'_, '_, '_> {
                             findings: self.findings,
                         },
                     );
-                    let Some(act) = route else {
+                    let Some(action) = route else {
                         continue;
                     };
                     chains.push(Chain {
-                        subnets: if wanted.subnets.is_empty() {
+                        subnets: if tls_match.subnets.is_empty() {
                             ranges.to_vec()
                         } else {
-                            wanted.subnets.clone()
+                            tls_match.subnets.clone()
                         },
-                        sni: wanted.sni.clone(),
+                        sni: tls_match.sni.clone(),
                         unlisted: false,
                         origin: ChainOrigin::Tls {
                             object: vs.meta.clone(),
                             rule: at,
                             matching,
                         },
-                        act,
+                        action,
                     });
                 }
             }
@@ -77,7 +77,7 @@ impl Build<'_, '_, '_> {
             sni,
             unlisted,
             origin: ChainOrigin::Service(service.meta.clone()),
-            act: StreamRoute::all_to(self.default_target(service, port)),
+            action: StreamRoute::all_to(self.default_target(service, port)),
         };
         // On its own address a service gets every name that no rule takes.
         let unlisted = !chains.is_empty();
@@ -114,12 +114,14 @@ impl Build<'_, '_, '_> {
                     .matches
                     .iter()
                     .enumerate()
-                    .filter(|(_, wanted)| site.admits(&wanted.source))
+                    .filter(|(_, tcp_match)| site.admits(&tcp_match.source))
                     .collect();
                 if fitting.is_empty() && !rule.matches.is_empty() {
                     continue;
                 }
-                let everywhere = fitting.iter().find(|(_, wanted)| wanted.subnets.is_empty());
+                let everywhere = fitting
+                    .iter()
+                    .find(|(_, tcp_match)| tcp_match.subnets.is_empty());
                 let takes_all = fitting.is_empty() || everywhere.is_some();
                 let route = stream_route(
                     vs,
@@ -131,7 +133,7 @@ impl Build<'_, '_, '_> {
                         findings: self.findings,
                     },
                 );
-                let Some(act) = route else {
+                let Some(action) = route else {
                     continue;
                 };
                 let first = everywhere
@@ -143,7 +145,7 @@ impl Build<'_, '_, '_> {
                     } else {
                         fitting
                             .iter()
-                            .flat_map(|(_, wanted)| &wanted.subnets)
+                            .flat_map(|(_, tcp_match)| &tcp_match.subnets)
                             .copied()
                             .collect()
                     },
@@ -154,7 +156,7 @@ impl Build<'_, '_, '_> {
                         rule: at,
                         matching: first,
                     },
-                    act,
+                    action,
                 });
                 if takes_all {
                     return chains;
@@ -166,7 +168,7 @@ impl Build<'_, '_, '_> {
             sni: Vec::new(),
             unlisted: false,
             origin: ChainOrigin::Service(service.meta.clone()),
-            act: StreamRoute::all_to(self.default_target(service, port)),
+            action: StreamRoute::all_to(self.default_target(service, port)),
         });
         chains
     }

@@ -21,7 +21,7 @@ fn the_most_specific_pattern_is_found() {
         "*b.a.test",
         "*est",
     ]);
-    for (name, wanted) in [
+    for (name, expected) in [
         ("x.a.test", "x.a.test"),
         ("y.a.test", "*.a.test"),
         ("y.b.a.test", "*.b.a.test"),
@@ -32,7 +32,7 @@ fn the_most_specific_pattern_is_found() {
         ("est", "*"),
         ("other", "*"),
     ] {
-        assert_eq!(map.find(name), Some(&wanted), "{name}");
+        assert_eq!(map.find(name), Some(&expected), "{name}");
     }
     assert_eq!(map.find_named("other"), None);
 }
@@ -54,8 +54,8 @@ fn the_first_claim_holds() {
 fn covering_patterns_come_most_specific_first() {
     let map = map(&["*", "*.test", "*.a.test", "a.test", "x.a.test", "*st"]);
     let covering = |text: &str| -> Vec<&str> {
-        let found = map.covering(&HostPattern::parse(text));
-        found.into_iter().copied().collect()
+        let covering = map.covering(&HostPattern::parse(text));
+        covering.into_iter().copied().collect()
     };
     assert_eq!(
         covering("x.a.test"),

@@ -43,7 +43,7 @@ pub(super) fn access_logs(
         }
         for one in &level.access_logging {
             if in_force.is_empty() && one.providers.is_empty() && one.disabled != Some(true) {
-                providers.tell_nothing_in_force(&level.meta, one.index);
+                providers.report_nothing_in_force(&level.meta, one.index);
             }
             apply(one, &mut in_force);
         }
@@ -89,15 +89,15 @@ fn usable(
     above: &[InForce<'_>],
     providers: &mut Providers<'_, '_>,
 ) -> Vec<Arc<str>> {
-    let mut found: Vec<Arc<str>> = Vec::new();
+    let mut names: Vec<Arc<str>> = Vec::new();
     let mut wrong = Vec::new();
     let mut unknown = false;
     for named in named {
         let provider = providers.find(&named.name);
         unknown |= matches!(provider, Provider::Unknown);
         match provider {
-            Provider::File(_) if found.iter().any(|name| is_same(name, &named.name)) => {}
-            Provider::File(_) => found.push(Arc::clone(&named.name)),
+            Provider::File(_) if names.iter().any(|name| is_same(name, &named.name)) => {}
+            Provider::File(_) => names.push(Arc::clone(&named.name)),
             Provider::Tracer(_)
             | Provider::Prometheus
             | Provider::Unsupported(_)
@@ -105,17 +105,17 @@ fn usable(
         }
     }
     let mut effect = "no line is written for it".to_owned();
-    if found.is_empty() && unknown {
-        found = above.iter().map(|one| Arc::clone(&one.name)).collect();
-        if found.is_empty() {
-            found.push(ENVOY.into());
+    if names.is_empty() && unknown {
+        names = above.iter().map(|one| Arc::clone(&one.name)).collect();
+        if names.is_empty() {
+            names.push(ENVOY.into());
         }
-        effect = format!("lines go to {} instead", found.join(", "));
+        effect = format!("lines go to {} instead", names.join(", "));
     }
     for named in wrong {
-        providers.tell(&named, Purpose::AccessLogs, &effect);
+        providers.report_unusable(&named, Purpose::AccessLogs, &effect);
     }
-    found
+    names
 }
 
 fn is_same(one: &str, other: &str) -> bool {

@@ -20,7 +20,7 @@ pub(super) struct Flaw {
     /// What is wrong.
     pub(super) reason: String,
     /// What to do.
-    pub(super) instead: &'static str,
+    pub(super) hint: &'static str,
 }
 
 /// The name of the cluster of a collector, which is added. The collector is a service, in the namespace that is named with
@@ -30,15 +30,15 @@ pub(super) fn cluster(
     namespace: &str,
     clusters: &mut Clusters<'_, '_>,
 ) -> Result<Arc<str>, Flaw> {
-    let wanted = tracer.namespace.as_deref();
+    let owner = tracer.namespace.as_deref();
     let registry = clusters.registry;
-    let Some(service) = registry.named(&HostPattern::parse(&tracer.host), wanted, namespace) else {
+    let Some(service) = registry.named(&HostPattern::parse(&tracer.host), owner, namespace) else {
         return Err(Flaw {
             reason: format!(
                 "{} is neither a service nor a host of a ServiceEntry",
                 tracer.host
             ),
-            instead: "write a ServiceEntry for it",
+            hint: "write a ServiceEntry for it",
         });
     };
     clusters.add(&service);
@@ -88,12 +88,12 @@ fn built(tracer: &Tracer, host: &str, clusters: &Clusters<'_, '_>) -> Result<Arc
             Discovery::Members(_) | Discovery::Names { .. } => Ok(Arc::clone(&cluster.name)),
             Discovery::Original { .. } | Discovery::PerCall { .. } => Err(Flaw {
                 reason: format!("{} has no endpoints of its own", tracer.host),
-                instead: "set resolution DNS or STATIC in its ServiceEntry",
+                hint: "set resolution DNS or STATIC in its ServiceEntry",
             }),
         },
         Target::Missing(_) => Err(Flaw {
             reason: format!("{} has no port {}", tracer.host, tracer.port),
-            instead: "write a port of the service",
+            hint: "write a port of the service",
         }),
     }
 }

@@ -17,9 +17,9 @@ pub(super) fn levels<'o>(
 ) -> Vec<&'o Telemetry> {
     let root = &objects.mesh.root_namespace;
     let own = &workload.namespace;
-    let mut found = Vec::new();
+    let mut levels = Vec::new();
     for namespace in [Some(root), Some(own).filter(|own| *own != root)] {
-        found.extend(namespace.and_then(|namespace| general(objects, namespace, findings)));
+        levels.extend(namespace.and_then(|namespace| general(objects, namespace, findings)));
     }
     let selects = |telemetry: &&Arc<Telemetry>| {
         let selector = telemetry.selector.as_ref();
@@ -27,11 +27,11 @@ pub(super) fn levels<'o>(
             && selector.is_some_and(|selector| selector.select(&workload.labels))
     };
     let special = objects.telemetries.iter().filter(selects);
-    found.extend(special.map(|telemetry| &**telemetry));
-    found
+    levels.extend(special.map(|telemetry| &**telemetry));
+    levels
 }
 
-/// The oldest object of a namespace without selector; the others are told of.
+/// The oldest object of a namespace without selector; the others are reported.
 fn general<'o>(
     objects: &'o Objects,
     namespace: &Arc<str>,
@@ -48,7 +48,7 @@ fn general<'o>(
                 "ignored: {} has no selector either, is of the same namespace, and comes first",
                 first.meta.title()
             ),
-            instead: "put both into one object, or write a selector".to_owned(),
+            hint: "put both into one object, or write a selector".to_owned(),
             ..Findings::warning(&other.meta)
         });
     }

@@ -10,7 +10,7 @@ pub(super) fn metrics(levels: &[&Telemetry], providers: &mut Providers<'_, '_>) 
     let defaults = Named::defaults("metrics", &providers.mesh.default_providers.metrics);
     is_scraped(defaults, providers);
     let mut overrides = MetricOverrides::default();
-    // Whether what is said without a provider is said of Prometheus.
+    // Whether settings without a provider apply to Prometheus.
     let mut scraped = true;
     for level in levels {
         for one in &level.metrics {
@@ -47,7 +47,7 @@ fn is_scraped(named: Vec<Named<'_>>, providers: &mut Providers<'_, '_>) -> bool 
                 "no metrics go there; they are scraped by Prometheus"
             }
         };
-        providers.tell(&named, Purpose::Metrics, effect);
+        providers.report_unusable(&named, Purpose::Metrics, effect);
     }
     scraped
 }

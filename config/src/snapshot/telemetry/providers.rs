@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::mesh::{AccessLogFile, FormatSource, Mesh, ProviderKind, Tracer};
 use crate::model::meta::Meta;
-use crate::problem::{Place, Problem, Severity};
+use crate::problem::{Location, Problem, Severity};
 use crate::snapshot::findings::Findings;
 
 /// The provider of access logs that needs no declaration.
@@ -39,7 +39,7 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    /// What providers for it are, in the words of MeshConfig.
+    /// MeshConfig's names of providers for it.
     fn kinds(self) -> &'static str {
         match self {
             Self::AccessLogs => "envoyFileAccessLog",
@@ -71,7 +71,7 @@ impl<'m, 'f> Providers<'m, 'f> {
                     omit_empty: false,
                 }),
                 _ if name.eq_ignore_ascii_case(PROMETHEUS) => Provider::Prometheus,
-                // Istio declares it without being asked, too.
+                // Istio declares it by default, too.
                 "stackdriver" => Provider::Unsupported("stackdriver"),
                 _ => Provider::Unknown,
             };
@@ -94,8 +94,8 @@ impl<'m, 'f> Providers<'m, 'f> {
         }
     }
 
-    /// Tells of a name that means no provider for a purpose. `effect` says what happens instead.
-    pub(super) fn tell(&mut self, named: &Named<'_>, purpose: Purpose, effect: &str) {
+    /// Reports a name that means no provider for a purpose. `effect` is what happens instead.
+    pub(super) fn report_unusable(&mut self, named: &Named<'_>, purpose: Purpose, effect: &str) {
         let reason = match self.find(&named.name) {
             Provider::Unknown => format!("no such provider: {effect}"),
             Provider::Unsupported("") => format!("a provider that says no kind: {effect}"),
@@ -106,23 +106,23 @@ impl<'m, 'f> Providers<'m, 'f> {
                 format!("a provider of another kind: {effect}")
             }
         };
-        let instead = format!("name an extensionProvider {}", purpose.kinds());
-        self.add(named, reason, instead);
+        let hint = format!("name an extensionProvider {}", purpose.kinds());
+        self.add(named, reason, hint);
     }
 
-    /// Tells of an element of `accessLogging` that is about no provider at all.
-    pub(super) fn tell_nothing_in_force(&mut self, meta: &Meta, index: usize) {
+    /// Reports an element of `accessLogging` without a provider, where none is in force.
+    pub(super) fn report_nothing_in_force(&mut self, meta: &Meta, index: usize) {
         self.findings.add(Problem {
             field: format!("spec.accessLogging[{index}]"),
             reason: "no provider is in force: nothing is logged, and accessLogFile does not count"
                 .to_owned(),
-            instead: "name a provider, such as `envoy`".to_owned(),
+            hint: "name a provider, such as `envoy`".to_owned(),
             ..Findings::warning(meta)
         });
     }
 
-    /// Tells of a name, or of what it means.
-    pub(super) fn add(&mut self, named: &Named<'_>, reason: String, instead: String) {
+    /// Reports a problem of a name, or of what it means.
+    pub(super) fn add(&mut self, named: &Named<'_>, reason: String, hint: String) {
         let problem = match named.object {
             Some(meta) => Findings::warning(meta),
             None => of_mesh(self.mesh),
@@ -137,7 +137,7 @@ impl<'m, 'f> Providers<'m, 'f> {
                 _ => problem.field.clone(),
             },
             reason,
-            instead,
+            hint,
             ..problem
         });
     }
@@ -148,10 +148,10 @@ fn of_mesh(mesh: &Mesh) -> Problem {
     match &mesh.meta {
         Some(meta) if !meta.name.name.is_empty() => Findings::warning(meta),
         meta => {
-            let place = meta
+            let location = meta
                 .as_ref()
-                .map_or_else(Place::default, |meta| meta.place.clone());
-            Problem::new(Severity::Warning, place, "").of("MeshConfig")
+                .map_or_else(Location::default, |meta| meta.location.clone());
+            Problem::new(Severity::Warning, location, "").of("MeshConfig")
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What levels say together, as users write it and as it is compiled.
+//! The merged settings of levels, as users write them and as they are compiled.
 
 use super::*;
 use crate::labels::Labels;
@@ -45,13 +45,13 @@ fn snapshot(content: &str) -> (Snapshot, Vec<String>) {
     let (objects, problems) = load(&texts, None);
     let mut workload = Workload::new(Mode::Sidecar, "shop");
     workload.labels = Labels::parse("app=cart,version=v1").unwrap();
-    let (snapshot, found) = Snapshot::build(&objects, workload);
-    let told = problems.iter().chain(&found).map(|problem| {
+    let (snapshot, snapshot_problems) = Snapshot::build(&objects, workload);
+    let messages = problems.iter().chain(&snapshot_problems).map(|problem| {
         assert_eq!(problem.severity, Severity::Warning, "{problem}");
         let text = problem.to_string();
         text.split_once(": ")
             .map_or_else(String::new, |(_, text)| text.to_owned())
     });
-    let told = told.collect();
-    (snapshot, told)
+    let messages = messages.collect();
+    (snapshot, messages)
 }

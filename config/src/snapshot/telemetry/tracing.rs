@@ -16,16 +16,16 @@ const SAMPLING: u32 = 10_000;
 /// Characters of the path in a span, when nothing is written.
 const TAG_LENGTH: u32 = 256;
 
-/// The name under which logs know the collector of `defaultConfig.tracing.zipkin`.
+/// The name in logs of the collector of `defaultConfig.tracing.zipkin`.
 const ZIPKIN: &str = "zipkin";
 
-/// What is told of a collector that could be called, as long as nothing sends spans.
+/// The message about a collector that could be called, as long as nothing sends spans.
 const UNSENT: &str = "not supported yet: no spans are sent, and headers of traces stay as they are";
 
 /// What to do instead.
 const UNSENT_INSTEAD: &str = "set disableSpanReporting, or leave the provider out";
 
-/// What levels say, later ones over earlier ones.
+/// The settings of levels, later ones over earlier ones.
 #[derive(Default)]
 struct Merged<'o> {
     provider: Option<Named<'o>>,
@@ -56,7 +56,7 @@ pub(super) fn tracing(
         return None;
     }
     let Provider::Tracer(tracer) = providers.find(&named.name) else {
-        providers.tell(&named, Purpose::Tracing, "calls are not traced");
+        providers.report_unusable(&named, Purpose::Tracing, "calls are not traced");
         return None;
     };
     match collectors::cluster(tracer, namespace, clusters) {
@@ -66,7 +66,7 @@ pub(super) fn tracing(
         }
         Err(flaw) => {
             let reason = format!("calls are not traced: {}", flaw.reason);
-            providers.add(&named, reason, flaw.instead.to_owned());
+            providers.add(&named, reason, flaw.hint.to_owned());
             None
         }
     }
@@ -99,7 +99,7 @@ fn merged<'o>(levels: &[&'o Telemetry], default: Option<Named<'o>>) -> Merged<'o
     merged
 }
 
-/// `enableTracing` with `defaultConfig.tracing.zipkin`, where neither Telemetry nor a default says anything.
+/// `enableTracing` with `defaultConfig.tracing.zipkin`, where neither Telemetry nor a default sets anything.
 fn oldest(
     mesh: &MeshTracing,
     namespace: &str,
@@ -131,7 +131,7 @@ fn oldest(
         }
         Err(flaw) => {
             let reason = format!("calls are not traced: {}", flaw.reason);
-            providers.add(&named, reason, flaw.instead.to_owned());
+            providers.add(&named, reason, flaw.hint.to_owned());
             None
         }
     }

@@ -83,7 +83,7 @@ pub struct Tracing {
     pub authority: Arc<str>,
     /// The port of the collector.
     pub port: u16,
-    /// What is spoken with it.
+    /// Its protocol.
     pub protocol: TracerProtocol,
     /// The share of calls that are sampled where nobody decided yet, in millionths.
     pub sampling: u32,

@@ -99,9 +99,9 @@ fn a_policy_applies_by_namespace_selector_and_target() {
             None,
         ),
     ] {
-        let told = applying(&policy(name, "", spec), namespace, labels);
+        let problems = applying(&policy(name, "", spec), namespace, labels);
         assert_eq!(
-            told,
+            problems,
             expected.into_iter().collect::<Vec<_>>(),
             "{name} {spec} for {namespace} {labels}"
         );
@@ -111,9 +111,9 @@ fn a_policy_applies_by_namespace_selector_and_target() {
 #[test]
 fn a_policy_that_only_records_is_a_warning() {
     for (annotations, spec) in [("", "action: AUDIT"), ("istio.io/dry-run: 'true'", RULES)] {
-        let told = applying(&policy("shop/p", annotations, spec), "shop", "");
+        let problems = applying(&policy("shop/p", annotations, spec), "shop", "");
         assert_eq!(
-            told,
+            problems,
             ["warning AuthorizationPolicy shop/p"],
             "{annotations} {spec}"
         );

@@ -68,11 +68,11 @@ impl<'a> VirtualServices<'a> {
                 aliases.entry(real).or_default().push(service);
             }
             for port in &service.ports {
-                let places = match port.protocol.class() {
+                let by_class = match port.protocol.class() {
                     Some(PortClass::Http | PortClass::Auto) => &mut by_port,
                     Some(PortClass::Tcp) | None => &mut others,
                 };
-                places.entry(port.number).or_default().push(at);
+                by_class.entry(port.number).or_default().push(at);
             }
         }
         Self {
@@ -113,7 +113,7 @@ impl<'a> VirtualServices<'a> {
 
     /// Places of VirtualServices that have a host in common with `host`, ascending.
     pub(super) fn matching(&self, host: &HostPattern) -> BTreeSet<usize> {
-        let mut places: BTreeSet<usize> = self
+        let mut indexes: BTreeSet<usize> = self
             .by_host
             .covering(host)
             .into_iter()
@@ -122,9 +122,9 @@ impl<'a> VirtualServices<'a> {
             .collect();
         if host.exact().is_none() {
             let covered = self.hosts.iter().filter(|(one, _)| host.covers(one));
-            places.extend(covered.map(|(_, at)| *at));
+            indexes.extend(covered.map(|(_, at)| *at));
         }
-        places
+        indexes
     }
 
     /// The VirtualService whose rules a service gets on a port: the first with exactly its host that has rules there;

@@ -23,7 +23,7 @@ pub(crate) enum Broken {
     Rule(String),
 }
 
-/// What a value is read as. Formats in which a word can be several things ask for it.
+/// What a value is read as. Formats in which a scalar can have several types need it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Want {
     /// What it looks like.
@@ -191,10 +191,10 @@ impl<'de, D: Deserializer<'de>> AnyValue<'de> for Parser<D, D::Error> {
 struct Forward<'v, 'de>(&'v mut dyn Visit<'de>);
 
 impl Forward<'_, '_> {
-    fn refused<E: Error>(&self, broken: Broken, found: Unexpected<'_>) -> E {
+    fn refused<E: Error>(&self, broken: Broken, unexpected: Unexpected<'_>) -> E {
         match broken {
-            Broken::Kind => E::invalid_type(found, &Expecting(&*self.0)),
-            Broken::Range => E::invalid_value(found, &Expecting(&*self.0)),
+            Broken::Kind => E::invalid_type(unexpected, &Expecting(&*self.0)),
+            Broken::Range => E::invalid_value(unexpected, &Expecting(&*self.0)),
             Broken::Parser | Broken::Rule(_) => broken.error(None),
         }
     }
@@ -323,7 +323,7 @@ impl<'de, A: MapAccess<'de>> AnyMap<'de> for Access<A, A::Error> {
     }
 }
 
-/// [`read`] as serde wants it.
+/// [`read`] for serde.
 pub(crate) struct Seed<'r, 'de>(pub(crate) Read<'r, 'de>);
 
 impl<'de> DeserializeSeed<'de> for Seed<'_, 'de> {

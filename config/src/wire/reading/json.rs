@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::wire::reading::any::{AnyList, AnyMap, AnyValue, Broken, Visit, Want};
 use crate::wire::reading::shape::{Reading, Shape};
 
-/// A value of any shape, whose keys and words belong to the user; mappings keep their order.
+/// A value of any shape, whose keys and values belong to the user; mappings keep their order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Json(pub Value);
 

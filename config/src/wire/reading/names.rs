@@ -12,13 +12,13 @@ pub(crate) fn is_field(key: &str, name: &str) -> bool {
             upper = true;
             continue;
         }
-        let wanted = if upper {
+        let expected = if upper {
             byte.to_ascii_uppercase()
         } else {
             byte
         };
         upper = false;
-        if key.next() != Some(wanted) {
+        if key.next() != Some(expected) {
             return false;
         }
     }

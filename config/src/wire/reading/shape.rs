@@ -4,12 +4,12 @@ use std::cell::RefCell;
 
 use crate::wire::reading::any::{AnyMap, AnyValue, Broken};
 use crate::wire::reading::names::{camel_case, nearest};
-use crate::wire::unsupported::Words;
+use crate::wire::unsupported::Message;
 
 /// One step from a document's root towards a value.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// A field that a shape knows, in its snake-case name.
+    /// A field of a shape, in its snake-case name.
     Field(&'static str),
     /// A key of a map whose keys belong to the user.
     Key(String),
@@ -31,13 +31,13 @@ pub(crate) struct Ignored {
 /// Why a field has no effect.
 #[derive(Clone, Debug)]
 pub(crate) enum Why {
-    /// No shape knows it; maybe a known field of the same object has nearly the same name.
+    /// No shape has it; maybe a known field of the same object has nearly the same name.
     Unknown(Option<String>),
     /// egret does not act on it yet; what happens, and what to write instead.
-    Unsupported(Words),
+    Unsupported(Message),
 }
 
-/// How many fields without effect are told of a document.
+/// The most fields without effect that are reported of a document.
 const IGNORED_MAX: usize = 50;
 
 /// Where the reader of one document stands, and what it met there.
@@ -74,8 +74,8 @@ impl Reading {
     }
 
     /// Notes a known field that egret does not act on yet.
-    pub(crate) fn note_unsupported(&self, key: &str, words: Words) {
-        self.note(key, Why::Unsupported(words));
+    pub(crate) fn note_unsupported(&self, key: &str, message: Message) {
+        self.note(key, Why::Unsupported(message));
     }
 
     fn note(&self, key: &str, why: Why) {

@@ -181,7 +181,7 @@ fn read_table<'de>(
     from.read(Want::Mapping, &mut Entries(reading, insert))
 }
 
-/// A value that is read over without a word. Its presence is all that is known of it.
+/// A value that is skipped without a warning. Its presence is all that is known of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loose;
 
@@ -192,7 +192,7 @@ impl<'de> Shape<'de> for Loose {
     }
 }
 
-/// Either a number or a word, as Kubernetes' `targetPort` is; kept as text.
+/// Either a number or a name, as Kubernetes' `targetPort` is; kept as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NumberOrWord(pub String);
 

@@ -17,11 +17,11 @@ enum Read {
 }
 
 /// Notes every field below `path`.
-fn collect(schema: &Schema, path: &str, found: &mut BTreeMap<String, Read>) {
+fn collect(schema: &Schema, path: &str, paths: &mut BTreeMap<String, Read>) {
     match schema {
         Schema::Scalar => {}
-        Schema::List(of) => collect(of, &format!("{path}[]"), found),
-        Schema::Map(of) => collect(of, &format!("{path}.*"), found),
+        Schema::List(of) => collect(of, &format!("{path}[]"), paths),
+        Schema::Map(of) => collect(of, &format!("{path}.*"), paths),
         Schema::Object {
             shape,
             fields,
@@ -30,21 +30,21 @@ fn collect(schema: &Schema, path: &str, found: &mut BTreeMap<String, Read>) {
             let dot = if path.ends_with(' ') { "" } else { "." };
             for (name, of) in fields {
                 let below = format!("{path}{dot}{}", camel_case(name));
-                if unsupported::words(shape, name).is_some() {
-                    found.insert(below, Read::Warned);
+                if unsupported::message(shape, name).is_some() {
+                    paths.insert(below, Read::Warned);
                 } else {
-                    collect(of, &below, found);
-                    found.insert(below, Read::Field);
+                    collect(of, &below, paths);
+                    paths.insert(below, Read::Field);
                 }
             }
             for name in *silent {
-                found.insert(format!("{path}{dot}{}", camel_case(name)), Read::Silent);
+                paths.insert(format!("{path}{dot}{}", camel_case(name)), Read::Silent);
             }
         }
     }
 }
 
-/// Every field that the shapes of Istio's kinds know.
+/// Every field of the shapes of Istio's kinds.
 fn known() -> BTreeMap<String, Read> {
     use crate::wire::destination_rule::DestinationRule;
     use crate::wire::gateway::Gateway;
@@ -54,7 +54,7 @@ fn known() -> BTreeMap<String, Read> {
     use crate::wire::telemetry::Telemetry;
     use crate::wire::virtual_service::VirtualService;
 
-    let mut found = BTreeMap::new();
+    let mut paths = BTreeMap::new();
     for (root, schema) in [
         ("DestinationRule spec", DestinationRule::schema()),
         ("Gateway spec", Gateway::schema()),
@@ -65,11 +65,11 @@ fn known() -> BTreeMap<String, Read> {
         ("VirtualService spec", VirtualService::schema()),
         ("WorkloadEntry spec", WorkloadEntry::schema()),
     ] {
-        collect(&schema, root, &mut found);
+        collect(&schema, root, &mut paths);
     }
     // The envelope puts the document's own `status` into the spec of a ServiceEntry.
-    found.retain(|path, _| !path.starts_with("ServiceEntry spec.status"));
-    found
+    paths.retain(|path, _| !path.starts_with("ServiceEntry spec.status"));
+    paths
 }
 
 #[test]

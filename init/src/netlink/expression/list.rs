@@ -43,7 +43,7 @@ impl List {
         let verdict = |verdict: Attributes| {
             let verdict = verdict.bytes(1, &code.to_be_bytes());
             match chain {
-                Some(chain) => verdict.text(2, chain.word()),
+                Some(chain) => verdict.text(2, chain.name()),
                 None => verdict,
             }
         };
@@ -82,6 +82,6 @@ impl List {
     }
 
     pub(super) fn lookup(&mut self, set: SetName) {
-        self.add("lookup", |data| data.text(1, set.word()).number(2, VALUE));
+        self.add("lookup", |data| data.text(1, set.name()).number(2, VALUE));
     }
 }

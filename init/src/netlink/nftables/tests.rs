@@ -8,9 +8,9 @@ use crate::rules::{Action, Interface, Match, Owner, Protocol, Reason, SetName};
 fn bytes(messages: &[Message]) -> Vec<Vec<u8>> {
     (0..)
         .zip(messages)
-        .map(|(place, message)| {
+        .map(|(index, message)| {
             let mut bytes = Vec::new();
-            message.write(place, &mut bytes);
+            message.write(index, &mut bytes);
             bytes
         })
         .collect()
@@ -192,8 +192,8 @@ fn ranges_end_after_their_last_value() {
 
 #[test]
 fn large_sets_travel_in_pieces() {
-    let ranges = (0..3000u32).map(|place| {
-        format!("10.{}.{}.0/25", place / 256, place % 256)
+    let ranges = (0..3000u32).map(|index| {
+        format!("10.{}.{}.0/25", index / 256, index % 256)
             .parse()
             .unwrap()
     });
@@ -313,7 +313,7 @@ fn ranges_are_masked_and_single_addresses_are_not() {
     );
 }
 
-/// What a kernel may lack is asked of each message, so that an error names the one module that would help.
+/// Each message has the features that a kernel may lack, so that an error names the one module that would help.
 #[test]
 fn messages_name_the_modules_they_need() {
     let rule = |matches, action| Rule {
@@ -332,10 +332,10 @@ fn messages_name_the_modules_they_need() {
         };
         let messages = replace(&rules, Old::None, Vec::new());
         let find = |start: &str| {
-            let found = messages
+            let refused = messages
                 .iter()
                 .find(|message| message.label().to_string().starts_with(start));
-            found.unwrap().needs().to_vec()
+            refused.unwrap().needs().to_vec()
         };
         (find("chain "), find("rule "))
     };
@@ -345,8 +345,8 @@ fn messages_name_the_modules_they_need() {
         (Action::Leave, Vec::new()),
         (Action::Redirect(15001), module("nft_redir")),
     ] {
-        let found = needs(ChainName::Output, rule(Vec::new(), action));
-        assert_eq!(found, (nat.clone(), expected), "{action:?}");
+        let kinds_and_needs = needs(ChainName::Output, rule(Vec::new(), action));
+        assert_eq!(kinds_and_needs, (nat.clone(), expected), "{action:?}");
     }
     let deliver = Action::Deliver {
         port: 15006,
@@ -359,12 +359,12 @@ fn messages_name_the_modules_they_need() {
         (Action::Reject, module("nft_reject_inet")),
         (Action::Mark(1338), Vec::new()),
     ] {
-        let found = needs(ChainName::Arriving, rule(Vec::new(), action));
-        assert_eq!(found, (Vec::new(), expected), "{action:?}");
+        let kinds_and_needs = needs(ChainName::Arriving, rule(Vec::new(), action));
+        assert_eq!(kinds_and_needs, (Vec::new(), expected), "{action:?}");
     }
-    let found = needs(
+    let kinds_and_needs = needs(
         ChainName::Arriving,
         rule(vec![Match::Invalid], Action::Drop),
     );
-    assert_eq!(found, (Vec::new(), module("nft_ct")));
+    assert_eq!(kinds_and_needs, (Vec::new(), module("nft_ct")));
 }

@@ -27,9 +27,9 @@ fn marked() -> Attributes {
 
 #[test]
 fn a_plain_rule_is_read_with_who_made_it() {
-    let found = rule(PLAIN, &marked()).unwrap();
-    assert_eq!((found.item, found.is_own()), (RULE, false));
-    assert_eq!((found.protocol, found.priority), (3, Some(32765)));
+    let listed = rule(PLAIN, &marked()).unwrap();
+    assert_eq!((listed.item, listed.is_own()), (RULE, false));
+    assert_eq!((listed.protocol, listed.priority), (3, Some(32765)));
     let mut sent = Vec::new();
     RULE.adding().write(0, &mut sent);
     let own = PolicyRule::read(&sent[crate::netlink::message::HEADER_LENGTH..]).unwrap();
@@ -55,9 +55,9 @@ fn a_rule_that_asks_for_more_is_not_like_ours() {
         .host_number(attribute::MASK, 0xffff);
     assert_eq!(rule(PLAIN, &narrow), None);
     // A destination, a type of service, another action, an inversion.
-    for (place, value) in [(1, 24), (3, 8), (7, 6), (8, 2)] {
+    for (at, value) in [(1, 24), (3, 8), (7, 6), (8, 2)] {
         let mut fixed = PLAIN;
-        fixed[place] = value;
+        fixed[at] = value;
         assert_eq!(rule(fixed, &marked()), None, "{fixed:?}");
     }
 }
@@ -77,14 +77,14 @@ fn only_a_local_route_for_all_addresses_is_like_ours() {
         family: Family::Ipv6,
         table: 133,
     };
-    let found = read(FIXED, &through(LOOPBACK)).unwrap();
-    assert_eq!((found.item, found.is_own()), (route, false));
+    let listed = read(FIXED, &through(LOOPBACK)).unwrap();
+    assert_eq!((listed.item, listed.is_own()), (route, false));
     assert_eq!(read(FIXED, &through(2)), None);
     let gateway = through(LOOPBACK).bytes(attribute::ROUTE_GATEWAY, &[0; 16]);
     assert_eq!(read(FIXED, &gateway), None);
-    for (place, value) in [(1, 64), (7, 1)] {
+    for (at, value) in [(1, 64), (7, 1)] {
         let mut fixed = FIXED;
-        fixed[place] = value;
+        fixed[at] = value;
         assert_eq!(read(fixed, &through(LOOPBACK)), None, "{fixed:?}");
     }
 }

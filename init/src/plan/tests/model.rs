@@ -11,7 +11,7 @@ use crate::plan::plan;
 use crate::rules::{Interface, Owner, Protocol, RuleSet};
 
 /// Where a packet ends up: at a port of the proxy, or where it was going.
-type Fate = Option<u16>;
+type Verdict = Option<u16>;
 
 #[derive(Debug, Clone)]
 struct Packet {
@@ -147,7 +147,7 @@ fn packets() -> Vec<Packet> {
 }
 
 /// The model of what leaves.
-fn leaving(intent: &Intent, packet: &Packet) -> Fate {
+fn leaving(intent: &Intent, packet: &Packet) -> Verdict {
     let tcp = packet.protocol == Some(Protocol::Tcp);
     let outbound = &intent.outbound;
     if packet.destination.is_ipv6() && intent.ipv6 != Ipv6::On {
@@ -215,7 +215,7 @@ fn leaving(intent: &Intent, packet: &Packet) -> Fate {
         _ => {}
     }
     // Row 7
-    let asked = match &intent.dns {
+    let to_name_server = match &intent.dns {
         Dns::Off | Dns::NoServers => false,
         Dns::Every => true,
         Dns::Servers { ipv4, ipv6 } => match packet.destination {
@@ -223,7 +223,7 @@ fn leaving(intent: &Intent, packet: &Packet) -> Fate {
             IpAddr::V6(server) => ipv6.iter().any(|own| own.addr() == server),
         },
     };
-    if asked && packet.protocol.is_some() && packet.port == 53 {
+    if to_name_server && packet.protocol.is_some() && packet.port == 53 {
         return Some(15053);
     }
     // Rows 8 and 9
@@ -240,7 +240,7 @@ fn leaving(intent: &Intent, packet: &Packet) -> Fate {
 }
 
 /// The model of what arrives.
-fn arriving(intent: &Intent, packet: &Packet) -> Fate {
+fn arriving(intent: &Intent, packet: &Packet) -> Verdict {
     let tcp = packet.protocol == Some(Protocol::Tcp);
     if packet.destination.is_ipv6() && intent.ipv6 != Ipv6::On {
         return None;
@@ -281,7 +281,7 @@ fn named(interface: &Interface, packet: &Packet) -> bool {
 }
 
 /// What the rules do, on paper.
-fn walk(rules: &RuleSet, packet: &Packet, origin: Origin) -> Fate {
+fn walk(rules: &RuleSet, packet: &Packet, origin: Origin) -> Verdict {
     let packet = explain::Packet {
         origin,
         protocol: packet.protocol,
@@ -290,9 +290,9 @@ fn walk(rules: &RuleSet, packet: &Packet, origin: Origin) -> Fate {
         port: packet.port,
         is_for_this_host: true,
     };
-    match explain(rules, &packet).fate {
-        explain::Fate::Proxy(port) => Some(port),
-        explain::Fate::Untouched => None,
-        fate => panic!("{fate:?} of {packet:?}"),
+    match explain(rules, &packet).verdict {
+        explain::Verdict::Proxy(port) => Some(port),
+        explain::Verdict::Untouched => None,
+        verdict => panic!("{verdict:?} of {packet:?}"),
     }
 }

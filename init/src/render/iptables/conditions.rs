@@ -18,28 +18,28 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    pub(super) fn words(&self) -> String {
-        let mut words = format!(
+    pub(super) fn text(&self) -> String {
+        let mut text = format!(
             "{}{}{}{}",
             self.source, self.destination, self.from, self.through
         );
         if let Some(protocol) = self.protocol {
-            let _ = write!(words, "-p {} ", word(protocol));
+            let _ = write!(text, "-p {} ", word(protocol));
         }
-        words.push_str(&self.ports);
+        text.push_str(&self.ports);
         match self.other_than[..] {
             [] => {}
             [port] => {
                 let protocol = self.protocol.map_or("tcp", word);
-                let _ = write!(words, "-m {protocol} ! --dport {port} ");
+                let _ = write!(text, "-m {protocol} ! --dport {port} ");
             }
             _ => {
                 let ports: Vec<String> = self.other_than.iter().map(ToString::to_string).collect();
-                let _ = write!(words, "-m multiport ! --dports {} ", ports.join(","));
+                let _ = write!(text, "-m multiport ! --dports {} ", ports.join(","));
             }
         }
-        words.push_str(&self.others);
-        words
+        text.push_str(&self.others);
+        text
     }
 }
 
@@ -100,8 +100,8 @@ pub(super) fn alternatives(rules: &RuleSet, matches: &[Match]) -> Vec<Conditions
                 });
             }
             other => {
-                let words = module(other);
-                apply(&mut all, &|line| line.others.push_str(&words));
+                let module = module(other);
+                apply(&mut all, &|line| line.others.push_str(&module));
             }
         }
     }

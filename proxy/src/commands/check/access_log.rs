@@ -21,7 +21,7 @@ pub(super) fn unwritable(mesh: &Mesh) -> Option<Problem> {
         format!("on this machine the access log cannot be written: {reason}"),
         "write /dev/stdout, or a file in a folder that is there and writable where the proxy runs",
     );
-    let problem = Problem::new(Severity::Warning, meta.place.clone(), words);
+    let problem = Problem::new(Severity::Warning, meta.location.clone(), words);
     Some(problem.of(title(meta)).at("accessLogFile", path))
 }
 

@@ -10,7 +10,7 @@ use std::{fs, io};
 
 use egret_config::load;
 use egret_config::load::Text;
-use egret_config::problem::{Place, Problem, Severity};
+use egret_config::problem::{Location, Problem, Severity};
 use nix::fcntl::OFlag;
 
 use crate::source::files::find::{Barren, Listing, Skipped, no_file};
@@ -119,7 +119,7 @@ fn skipped(one: &Skipped) -> Problem {
         format!("skipped: it is {}", one.what),
         "put a file in its place, or remove it",
     );
-    Problem::new(Severity::Warning, place(&one.path), words)
+    Problem::new(Severity::Warning, location(&one.path), words)
 }
 
 fn barren(one: &Barren) -> Problem {
@@ -135,11 +135,11 @@ fn barren(one: &Barren) -> Problem {
         reason,
         "call files *.yaml, *.yml or *.json, or name the folder that has them",
     );
-    Problem::new(Severity::Warning, place(&one.folder), words)
+    Problem::new(Severity::Warning, location(&one.folder), words)
 }
 
-fn place(path: &Path) -> Place {
-    Place::file(path.display().to_string(), 0)
+fn location(path: &Path) -> Location {
+    Location::file(path.display().to_string(), 0)
 }
 
 /// Whether something is at `path`, if only a link to nowhere.

@@ -10,7 +10,7 @@ fn loaded(objects: &[(&str, &str)], problems: Vec<Problem>) -> Loaded {
         counts: BTreeMap::new(),
         objects: objects
             .iter()
-            .map(|(title, file)| ((*title).to_owned(), place(file, 1)))
+            .map(|(title, file)| ((*title).to_owned(), location(file, 1)))
             .collect(),
         services: Vec::new(),
         mesh: objects
@@ -21,19 +21,19 @@ fn loaded(objects: &[(&str, &str)], problems: Vec<Problem>) -> Loaded {
     }
 }
 
-fn place(file: &str, line: u32) -> Place {
-    Place::file(file, line)
+fn location(file: &str, line: u32) -> Location {
+    Location::file(file, line)
 }
 
 fn problem(severity: Severity, file: &str, line: u32, object: &str) -> Problem {
     Problem {
         severity,
-        place: place(file, line),
+        location: location(file, line),
         object: object.to_owned(),
         field: String::new(),
         value: String::new(),
         reason: "wrong".to_owned(),
-        instead: String::new(),
+        hint: String::new(),
     }
 }
 

@@ -16,7 +16,7 @@ fn edge(topology: &Topology) -> Edge<'_> {
 
 #[test]
 fn proxies_in_front_of_a_gateway_are_trusted_as_far_as_there_are() {
-    let said = [
+    let received = [
         ("x-forwarded-for", "6.6.6.6, 1.1.1.1"),
         ("x-forwarded-for", "2.2.2.2"),
         ("x-forwarded-proto", "https"),
@@ -26,14 +26,14 @@ fn proxies_in_front_of_a_gateway_are_trusted_as_far_as_there_are() {
         (0, "10.34.0.140", "http", "8443"),
         (1, "2.2.2.2", "https", "443"),
         (2, "1.1.1.1", "https", "443"),
-        // More than there are addresses: nobody vouches for what is there.
+        // More than there are addresses: none of them is trusted.
         (4, "10.34.0.140", "https", "443"),
     ] {
         let topology = Topology {
             trusted_proxies,
             ..Topology::default()
         };
-        let mut headers = map(&said);
+        let mut headers = map(&received);
         from_gateway(&mut headers, edge(&topology));
         for (name, expected) in [
             (EXTERNAL_ADDRESS, external),
@@ -51,8 +51,8 @@ fn proxies_in_front_of_a_gateway_are_trusted_as_far_as_there_are() {
 }
 
 #[test]
-fn a_callers_certificate_is_told_as_the_mesh_has_it() {
-    let shown = HeaderValue::from_static("Hash=1");
+fn a_clients_certificate_is_forwarded_as_the_mesh_sets_it() {
+    let certificate = HeaderValue::from_static("Hash=1");
     for (mode, with, without) in [
         (ClientCert::Remove, None, None),
         (ClientCert::Replace, Some("Hash=1"), None),
@@ -60,20 +60,24 @@ fn a_callers_certificate_is_told_as_the_mesh_has_it() {
         (ClientCert::Keep, Some("Hash=8"), None),
         (ClientCert::KeepAlways, Some("Hash=8"), Some("Hash=8")),
     ] {
-        for (shown, expected) in [(Some(&shown), with), (None, without)] {
-            let said = [
+        for (certificate, expected) in [(Some(&certificate), with), (None, without)] {
+            let received = [
                 ("x-forwarded-client-cert", "Hash=8"),
                 ("x-forwarded-client-cert", "Hash=9"),
             ];
-            let mut headers = map(&said);
-            forward_client_cert(&mut headers, mode, shown);
-            assert_eq!(text(&headers, CLIENT_CERT), expected, "{mode:?} {shown:?}");
+            let mut headers = map(&received);
+            forward_client_cert(&mut headers, mode, certificate);
+            assert_eq!(
+                text(&headers, CLIENT_CERT),
+                expected,
+                "{mode:?} {certificate:?}"
+            );
         }
     }
 }
 
 #[test]
-fn the_caller_is_told_as_istio_does() {
+fn the_client_is_forwarded_as_istio_does() {
     let mut headers = HeaderMap::new();
     from_gateway(&mut headers, edge(&Topology::default()));
     assert_eq!(text(&headers, FORWARDED_FOR), Some("10.34.0.140"));
@@ -95,24 +99,24 @@ fn the_caller_is_told_as_istio_does() {
 }
 
 #[test]
-fn what_a_caller_says_in_envoys_name_is_not_believed() {
-    let said = [
+fn envoys_headers_from_a_client_are_removed() {
+    let received = [
         ("x-envoy-internal", "true"),
         ("x-envoy-max-retries", "9"),
         ("x-envoy-original-path", "/admin"),
         ("x-envoy-external-address", "1.2.3.4"),
     ];
     let left = |headers: &HeaderMap| {
-        said.map(|(name, _)| headers.get(name).map(|value| value.as_bytes().to_vec()))
+        received.map(|(name, _)| headers.get(name).map(|value| value.as_bytes().to_vec()))
     };
-    let mut headers = map(&said);
+    let mut headers = map(&received);
     from_gateway(&mut headers, edge(&Topology::default()));
     assert_eq!(
         left(&headers),
         [None, None, None, Some(b"10.34.0.140".to_vec())]
     );
     // A sidecar's caller is the application itself.
-    let mut headers = map(&said);
+    let mut headers = map(&received);
     from_sidecar(&mut headers, "http");
     assert_eq!(
         left(&headers),

@@ -6,13 +6,13 @@ fn authority(uri: &str, hosts: &[&'static str]) -> Result<String, BadRequestKind
         headers.append(header::HOST, HeaderValue::from_static(host));
     }
     let uri = uri.parse().expect("uri");
-    let taken = take_authority(&uri, Version::HTTP_11, false, &mut headers);
-    let taken = taken.map_err(|bad| bad.kind)?;
+    let authority = take_authority(&uri, Version::HTTP_11, false, &mut headers);
+    let authority = authority.map_err(|bad| bad.kind)?;
     assert_eq!(
         headers.get_all(header::HOST).iter().collect::<Vec<_>>(),
-        [&taken]
+        [&authority]
     );
-    Ok(taken.to_str().expect("text").to_owned())
+    Ok(authority.to_str().expect("text").to_owned())
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What is told about DestinationRules, and the credentials they name.
+//! Problems of DestinationRules, and the credentials they name.
 
 use crate::load::load;
 use crate::model::tls::ClientTlsMode;

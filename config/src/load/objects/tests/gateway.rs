@@ -1,4 +1,4 @@
-//! What is told about Gateways.
+//! Problems of Gateways.
 
 use super::check;
 

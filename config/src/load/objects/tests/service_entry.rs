@@ -1,4 +1,4 @@
-//! What is told about ServiceEntries, and the services they become.
+//! Problems of ServiceEntries, and the services they become.
 
 use crate::model::meta::ExportTo;
 use crate::model::service::Resolution;
@@ -125,7 +125,7 @@ fn service_entries_are_checked() {
     ];
     let table: Vec<_> = table
         .iter()
-        .map(|(spec, told)| (spec.as_str(), *told))
+        .map(|(spec, expected)| (spec.as_str(), *expected))
         .collect();
     check("ServiceEntry", &table);
 }

@@ -1,4 +1,4 @@
-//! What is told about Sidecars, and what they hold.
+//! Problems of Sidecars, and their content.
 
 use crate::load::load;
 use crate::model::outbound_policy::OutboundPolicy;

@@ -1,4 +1,4 @@
-//! What is told about Telemetries and about providers. Nothing of it takes the rest of an object away.
+//! Problems of Telemetries and of providers. None of them removes the rest of an object.
 
 use crate::load::load;
 use crate::model::objects::Objects;
@@ -9,13 +9,13 @@ use super::texts;
 /// The problems of a document without their place, and what was understood.
 fn read(content: &str) -> (Objects, Vec<String>) {
     let (objects, problems) = load(&texts(content), None);
-    let told = problems.iter().map(|problem| {
+    let messages = problems.iter().map(|problem| {
         assert_eq!(problem.severity, Severity::Warning, "{problem}");
         let text = problem.to_string();
         text.split_once(": ")
             .map_or_else(String::new, |(_, text)| text.to_owned())
     });
-    (objects, told.collect())
+    (objects, messages.collect())
 }
 
 fn telemetry(spec: &str) -> (Objects, Vec<String>) {
@@ -27,12 +27,12 @@ fn telemetry(spec: &str) -> (Objects, Vec<String>) {
 #[track_caller]
 fn check(read: fn(&str) -> (Objects, Vec<String>), title: &str, table: &[(&str, &str)]) {
     for (content, expected) in table {
-        let (_, told) = read(content);
+        let (_, messages) = read(content);
         let expected: Vec<_> = expected
             .lines()
             .map(|line| format!("{title}: {line}"))
             .collect();
-        assert_eq!(told, expected, "{content}");
+        assert_eq!(messages, expected, "{content}");
     }
 }
 
@@ -113,12 +113,12 @@ fn telemetries_are_checked() {
 
 #[test]
 fn what_is_wrong_takes_nothing_else_away() {
-    let (objects, told) = telemetry(
+    let (objects, problems) = telemetry(
         "{metrics: [{overrides: [{match: {metric: NONE}}, {match: {metric: REQUEST_SIZE}, disabled: true}]}], accessLogging: [{match: {mode: SERVER}}, {filter: {expression: '('}}], tracing: [{randomSamplingPercentage: -1, disableSpanReporting: true}]}",
     );
-    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(problems.len(), 3, "{problems:?}");
     let [telemetry] = &objects.telemetries[..] else {
-        panic!("{told:?}");
+        panic!("{problems:?}");
     };
     let [logging] = &telemetry.access_logging[..] else {
         panic!("{telemetry:?}");
@@ -192,14 +192,14 @@ fn providers_are_checked() {
 
 #[test]
 fn values_of_headers_are_not_shown() {
-    let (objects, told) = read(
+    let (objects, problems) = read(
         "extensionProviders: [{name: a, opentelemetry: {service: o.test, port: 4318, http: {headers: [{name: Authorization, value: token-1}, {name: x, envName: TOKEN}]}}}]\n",
     );
-    assert_eq!(told, [""; 0]);
-    let shown = format!("{:?}", objects.mesh.extension_providers);
-    assert!(!shown.contains("token-1"), "{shown}");
+    assert_eq!(problems, [""; 0]);
+    let debug = format!("{:?}", objects.mesh.extension_providers);
+    assert!(!debug.contains("token-1"), "{debug}");
     assert!(
-        shown.contains("authorization") && shown.contains("$TOKEN"),
-        "{shown}"
+        debug.contains("authorization") && debug.contains("$TOKEN"),
+        "{debug}"
     );
 }

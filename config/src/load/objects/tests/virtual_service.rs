@@ -1,4 +1,4 @@
-//! What is told about VirtualServices, and how they are completed.
+//! Problems of VirtualServices, and how they are completed.
 
 use crate::model::route::HttpAction;
 use crate::model::source::GatewayName;

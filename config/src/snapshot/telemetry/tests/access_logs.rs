@@ -2,10 +2,10 @@
 
 use super::*;
 
-/// The targets, one a line: file, format, and what else is said.
-fn targets(content: &str) -> (Vec<String>, Vec<String>) {
-    let (snapshot, told) = snapshot(content);
-    let shown = snapshot.telemetry.access_logs.iter().map(|target| {
+/// The targets, one a line: file, format, and other settings.
+fn access_logs(content: &str) -> (Vec<String>, Vec<String>) {
+    let (snapshot, problems) = snapshot(content);
+    let targets = snapshot.telemetry.access_logs.iter().map(|target| {
         let format = match &target.format {
             FormatSource::DefaultText => "text".to_owned(),
             FormatSource::DefaultJson => "json".to_owned(),
@@ -17,7 +17,7 @@ fn targets(content: &str) -> (Vec<String>, Vec<String>) {
         let omit = if target.omit_empty { " omitting" } else { "" };
         format!("{} {format}{omit}{filter}", target.path)
     });
-    (shown.collect(), told)
+    (targets.collect(), problems)
 }
 
 /// MeshConfig with two files beside the log that needs no declaration.
@@ -26,9 +26,9 @@ const MESH: &str = "accessLogFile: /mesh\nextensionProviders: [{name: one, envoy
 #[track_caller]
 fn check(table: &[(&str, [&str; 3], &[&str])]) {
     for (mesh, specs, expected) in table {
-        let (shown, told) = targets(&format!("{MESH}{mesh}{}", levels(*specs)));
-        assert_eq!(shown, *expected, "{mesh} {specs:?}");
-        assert_eq!(told, [""; 0], "{mesh} {specs:?}");
+        let (targets, problems) = access_logs(&format!("{MESH}{mesh}{}", levels(*specs)));
+        assert_eq!(targets, *expected, "{mesh} {specs:?}");
+        assert_eq!(problems, [""; 0], "{mesh} {specs:?}");
     }
 }
 
@@ -48,23 +48,23 @@ fn mesh_config_counts_where_nothing_else_is_said() {
         ),
     ] {
         assert_eq!(
-            targets(mesh),
+            access_logs(mesh),
             (expected.iter().map(ToString::to_string).collect(), vec![]),
             "{mesh}"
         );
     }
     let metrics_alone = levels(["metrics: [{}]", "", "tracing: [{}]"]);
-    let (shown, _) = targets(&format!("{MESH}{metrics_alone}"));
-    assert_eq!(shown, ["/mesh text"]);
+    let (targets, _) = access_logs(&format!("{MESH}{metrics_alone}"));
+    assert_eq!(targets, ["/mesh text"]);
 }
 
 #[test]
 fn formats_are_those_of_their_providers() {
     let mesh = "accessLogFormat: '%PATH%'\nextensionProviders:\n- {name: a, envoyFileAccessLog: {}}\n- {name: b, envoyFileAccessLog: {path: /b, logFormat: {text: '%PROTOCOL%'}}}\n- {name: c, envoyFileAccessLog: {path: /c, logFormat: {labels: {}}, omitEmptyValues: true}}\n- name: d\n  envoyFileAccessLog:\n    path: /d\n    logFormat:\n      labels:\n        z: '%PROTOCOL%'\n        nested: {list: [1, 'a%PATH%'], on: true, half: 0.5}\ndefaultProviders: {accessLogging: [a, B, c, d, envoy]}\n";
-    let (shown, told) = targets(mesh);
-    assert_eq!(told, [""; 0]);
+    let (targets, problems) = access_logs(mesh);
+    assert_eq!(problems, [""; 0]);
     assert_eq!(
-        shown,
+        targets,
         [
             "/dev/stdout text",
             "/b \"%PROTOCOL%\"",
@@ -75,7 +75,7 @@ fn formats_are_those_of_their_providers() {
     );
     // A file for `envoy` alone keeps MeshConfig's format.
     let mesh = "accessLogFormat: '%PATH%'\nextensionProviders: [{name: envoy, envoyFileAccessLog: {path: /e}}]\ndefaultProviders: {accessLogging: [Envoy]}\n";
-    assert_eq!(targets(mesh).0, ["/e \"%PATH%\""]);
+    assert_eq!(access_logs(mesh).0, ["/e \"%PATH%\""]);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn what_is_for_calls_that_arrive_changes_nothing_else() {
 
 #[test]
 fn names_that_mean_no_log_are_told() {
-    for (mesh, specs, shown, told) in [
+    for (mesh, specs, targets, problems) in [
         (
             "",
             [
@@ -272,10 +272,10 @@ fn names_that_mean_no_log_are_told() {
             "Telemetry istio-system/root: spec.accessLogging[0]: no provider is in force: nothing is logged, and accessLogFile does not count; name a provider, such as `envoy`",
         ),
     ] {
-        let found = targets(&format!("{MESH}{mesh}{}", levels(specs)));
+        let outcome = access_logs(&format!("{MESH}{mesh}{}", levels(specs)));
         assert_eq!(
-            (found.0.join("\n"), found.1.join("\n")),
-            (shown.to_owned(), told.to_owned()),
+            (outcome.0.join("\n"), outcome.1.join("\n")),
+            (targets.to_owned(), problems.to_owned()),
             "{specs:?}"
         );
     }
@@ -289,10 +289,10 @@ fn the_oldest_without_selector_counts_and_others_are_told() {
         object("shop", "b", &log("two")),
         object("shop", "a", &log("one"))
     );
-    let (shown, told) = targets(&content);
-    assert_eq!(shown, ["/one text"]);
+    let (targets, problems) = access_logs(&content);
+    assert_eq!(targets, ["/one text"]);
     assert_eq!(
-        told,
+        problems,
         [
             "Telemetry shop/b: spec.selector: ignored: Telemetry shop/a has no selector either, is of the same namespace, and comes first; put both into one object, or write a selector"
         ]
@@ -331,7 +331,7 @@ fn objects_of_other_workloads_do_not_count() {
         );
         let expected = if counts { "/one text" } else { "/mesh text" };
         assert_eq!(
-            targets(&content),
+            access_logs(&content),
             (vec![expected.to_owned()], vec![]),
             "{namespace} {selector}"
         );
@@ -340,5 +340,5 @@ fn objects_of_other_workloads_do_not_count() {
         "{MESH}rootNamespace: mesh\n{}",
         object("mesh", "t", &format!("{{{log}}}"))
     );
-    assert_eq!(targets(&content).0, ["/one text"]);
+    assert_eq!(access_logs(&content).0, ["/one text"]);
 }

@@ -5,9 +5,9 @@ use crate::model::telemetry::{Metric, TagOverride};
 
 /// The metrics that differ, one a line, and the problems.
 fn differing(content: &str) -> (Vec<String>, Vec<String>) {
-    let (snapshot, told) = snapshot(content);
+    let (snapshot, problems) = snapshot(content);
     let overrides = &snapshot.telemetry.metrics;
-    let shown = Metric::ALL.into_iter().filter_map(|metric| {
+    let settings = Metric::ALL.into_iter().filter_map(|metric| {
         let settings = overrides.of(metric);
         let tags = settings.tags.iter().map(|(name, tag)| match tag {
             TagOverride::Remove => format!(" -{name}"),
@@ -17,7 +17,7 @@ fn differing(content: &str) -> (Vec<String>, Vec<String>) {
         let text = format!("{metric:?}{off}{}", tags.collect::<String>());
         text.contains(' ').then_some(text)
     });
-    (shown.collect(), told)
+    (settings.collect(), problems)
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn overrides_apply_in_order() {
 #[test]
 fn what_cannot_be_honoured_is_a_problem_and_the_rest_counts() {
     let size = "{match: {metric: REQUEST_SIZE}, disabled: true}";
-    for (more, shown, problem) in [
+    for (more, settings, problem) in [
         (
             "{match: {customMetric: mine}, disabled: true}",
             "RequestSize off",
@@ -128,8 +128,8 @@ fn what_cannot_be_honoured_is_a_problem_and_the_rest_counts() {
         ),
     ] {
         let spec = format!("metrics: [{{overrides: [{size}, {more}]}}]");
-        let (found, problems) = differing(&levels([&spec, "", ""]));
-        assert_eq!(found, [shown], "{more}");
+        let (differences, problems) = differing(&levels([&spec, "", ""]));
+        assert_eq!(differences, [settings], "{more}");
         assert!(
             problems.len() == 1 && problems[0].contains(problem),
             "{problems:?}"
@@ -147,7 +147,7 @@ fn providers_of_metrics_are_prometheus() {
             "metrics: [{{providers: [{names}], overrides: [{{match: {{metric: REQUEST_SIZE}}, disabled: true}}]}}]"
         )
     };
-    for (mesh_more, spec, shown, told) in [
+    for (mesh_more, spec, settings, problems) in [
         ("", size("{name: mine}"), "RequestSize off", ""),
         (
             "",
@@ -174,10 +174,10 @@ fn providers_of_metrics_are_prometheus() {
             "MeshConfig: defaultProviders.metrics[0]: \"stackdriver\": a provider of a kind that is not supported, stackdriver: no metrics go there; they are scraped by Prometheus; name an extensionProvider prometheus",
         ),
     ] {
-        let found = differing(&format!("{mesh}{mesh_more}{}", levels([&spec, "", ""])));
+        let outcome = differing(&format!("{mesh}{mesh_more}{}", levels([&spec, "", ""])));
         assert_eq!(
-            (found.0.join("\n"), found.1.join("\n")),
-            (shown.to_owned(), told.to_owned()),
+            (outcome.0.join("\n"), outcome.1.join("\n")),
+            (settings.to_owned(), problems.to_owned()),
             "{spec}"
         );
     }

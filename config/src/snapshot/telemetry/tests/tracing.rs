@@ -10,20 +10,20 @@ const MESH: &str = "extensionProviders:\n- {name: otel, opentelemetry: {service:
 
 const SERVICES: &str = "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: otel, namespace: bank}\nspec: {hosts: [otel.test], exportTo: ['.'], ports: [{number: 4317, name: grpc, protocol: GRPC}], resolution: DNS}\n---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: zip, namespace: tools}\nspec: {hosts: [zip.test], ports: [{number: 9411, name: http, protocol: HTTP}], resolution: STATIC, endpoints: [{address: 192.0.2.1}]}\n---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: none, namespace: tools}\nspec: {hosts: [none.test], ports: [{number: 9411, name: http, protocol: HTTP}], resolution: NONE}\n";
 
-/// How often it is told that nothing sends spans yet, which is taken out.
-fn unsent(told: &mut Vec<String>) -> usize {
-    let all = told.len();
-    told.retain(|problem| !problem.contains("no spans are sent"));
-    all - told.len()
+/// Removes the problems that nothing sends spans yet, and returns their number.
+fn unsent(problems: &mut Vec<String>) -> usize {
+    let all = problems.len();
+    problems.retain(|problem| !problem.contains("no spans are sent"));
+    all - problems.len()
 }
 
 fn traced(mesh: &str, specs: [&str; 3]) -> (Option<Tracing>, Vec<String>) {
-    let (snapshot, mut told) = snapshot(&format!("{mesh}{}{SERVICES}", levels(specs)));
+    let (snapshot, mut problems) = snapshot(&format!("{mesh}{}{SERVICES}", levels(specs)));
     let tracing = snapshot.telemetry.tracing;
     assert_eq!(
-        unsent(&mut told),
+        unsent(&mut problems),
         usize::from(tracing.is_some()),
-        "{told:?}"
+        "{problems:?}"
     );
     if let Some(tracing) = &tracing {
         let cluster = snapshot
@@ -36,13 +36,13 @@ fn traced(mesh: &str, specs: [&str; 3]) -> (Option<Tracing>, Vec<String>) {
         );
         assert!(callable, "{:?}", cluster.discovery);
     }
-    (tracing, told)
+    (tracing, problems)
 }
 
 /// The cluster of the collector and the sampling, or `-`.
-fn shown(mesh: &str, specs: [&str; 3]) -> String {
-    let (tracing, told) = traced(mesh, specs);
-    assert_eq!(told, [""; 0], "{mesh} {specs:?}");
+fn summary(mesh: &str, specs: [&str; 3]) -> String {
+    let (tracing, problems) = traced(mesh, specs);
+    assert_eq!(problems, [""; 0], "{mesh} {specs:?}");
     tracing.map_or("-".to_owned(), |tracing| {
         format!("{} {}", tracing.cluster, tracing.sampling)
     })
@@ -121,19 +121,19 @@ fn a_provider_is_needed() {
             format!("{otel} 1000000"),
         ),
     ] {
-        assert_eq!(shown(mesh, specs), expected, "{mesh} {specs:?}");
+        assert_eq!(summary(mesh, specs), expected, "{mesh} {specs:?}");
     }
 }
 
 #[test]
 fn fields_are_inherited_and_custom_tags_are_replaced() {
     let root = "tracing: [{providers: [{name: otel}], enableIstioTags: false, useRequestIdForTraceSampling: false, customTags: {a: {literal: {value: '1'}}, b: {header: {name: X-B, defaultValue: none}}}}]";
-    let (tracing, told) = traced(
+    let (tracing, problems) = traced(
         MESH,
         [root, "tracing: [{disableContextPropagation: true}]", ""],
     );
     let tracing = tracing.expect("traced");
-    assert_eq!(told, [""; 0]);
+    assert_eq!(problems, [""; 0]);
     assert!(!tracing.istio_tags && !tracing.use_request_id && !tracing.context_propagation);
     assert_eq!(tracing.custom_tags.len(), 2);
     assert_eq!(tracing.max_tag_length, 256);
@@ -168,8 +168,8 @@ fn what_is_spoken_is_the_providers() {
         let mesh = format!(
             "extensionProviders: [{{name: p, {provider}}}]\ndefaultProviders: {{tracing: [p]}}\n"
         );
-        let (tracing, told) = traced(&mesh, ["", "", ""]);
-        assert_eq!(told, [""; 0]);
+        let (tracing, problems) = traced(&mesh, ["", "", ""]);
+        assert_eq!(problems, [""; 0]);
         let tracing = tracing.expect("traced");
         (
             tracing.protocol,
@@ -212,31 +212,31 @@ fn the_oldest_form_names_a_zipkin() {
         )
     };
     assert_eq!(
-        shown(&mesh("true", "zip.test:9411"), ["", "", ""]),
+        summary(&mesh("true", "zip.test:9411"), ["", "", ""]),
         "outbound|9411||zip.test 100000"
     );
     assert_eq!(
-        shown(&mesh("true", "zipkin.example:9411"), ["", "", ""]),
+        summary(&mesh("true", "zipkin.example:9411"), ["", "", ""]),
         "outbound|9411||zipkin.example 100000"
     );
     assert_eq!(
-        shown(&mesh("true", "192.0.2.7:9411"), ["", "", ""]),
+        summary(&mesh("true", "192.0.2.7:9411"), ["", "", ""]),
         "outbound|9411||192.0.2.7 100000"
     );
-    assert_eq!(shown(&mesh("false", "zip.test:9411"), ["", "", ""]), "-");
+    assert_eq!(summary(&mesh("false", "zip.test:9411"), ["", "", ""]), "-");
     assert_eq!(
-        shown(
+        summary(
             &mesh("true", "zip.test:9411"),
             ["tracing: [{randomSamplingPercentage: 1}]", "", ""]
         ),
         "-"
     );
     let kubernetes = "---\napiVersion: v1\nkind: Service\nmetadata: {name: zipkin, namespace: istio-system}\nspec: {clusterIP: 10.0.0.9, ports: [{port: 9411, name: http}]}\n";
-    let (snapshot, mut told) = snapshot(&format!(
+    let (snapshot, mut problems) = snapshot(&format!(
         "{}{kubernetes}",
         mesh("true", "zipkin.istio-system:9411")
     ));
-    assert_eq!((unsent(&mut told), told), (1, vec![]));
+    assert_eq!((unsent(&mut problems), problems), (1, vec![]));
     let tracing = snapshot.telemetry.tracing.expect("traced");
     assert_eq!(
         &*tracing.cluster,
@@ -258,7 +258,7 @@ fn the_oldest_form_names_a_zipkin() {
 fn collectors_that_cannot_be_called_are_told() {
     let of = |name: &str| format!("tracing: [{{providers: [{{name: {name}}}]}}]");
     let start = "Telemetry istio-system/root: spec.tracing[0].providers[0].name: ";
-    for (mesh, name, told) in [
+    for (mesh, name, expected) in [
         (
             "",
             "nobody",
@@ -290,8 +290,8 @@ fn collectors_that_cannot_be_called_are_told() {
             "\"none\": calls are not traced: none.test has no endpoints of its own; set resolution DNS or STATIC in its ServiceEntry",
         ),
     ] {
-        let (tracing, found) = traced(&format!("{MESH}{mesh}"), [&of(name), "", ""]);
+        let (tracing, problems) = traced(&format!("{MESH}{mesh}"), [&of(name), "", ""]);
         assert!(tracing.is_none(), "{name}");
-        assert_eq!(found, [format!("{start}{told}")], "{name}");
+        assert_eq!(problems, [format!("{start}{expected}")], "{name}");
     }
 }

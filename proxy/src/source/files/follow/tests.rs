@@ -206,7 +206,7 @@ fn a_new_file_that_is_broken_stops_nothing() {
         loaded
             .problems
             .iter()
-            .any(|problem| problem.place.to_string().contains("b.yaml")),
+            .any(|problem| problem.location.to_string().contains("b.yaml")),
         "{:?}",
         loaded.problems
     );

@@ -1,19 +1,19 @@
-//! The readers of the flags that say how the kernel is told, and how the result is checked.
+//! The readers of the flags about how the rules are loaded, and how the result is checked.
 
 use crate::args::{Flags, duration};
-use crate::intent::model::{Backend, Binary, Means, Output};
+use crate::intent::model::{Backend, Binary, Output, Settings};
 use crate::intent::parse::Parser;
 
 impl Parser<'_> {
-    pub(super) fn means(&mut self, flags: &Flags) -> Means {
-        let place = "--backend";
+    pub(super) fn settings(&mut self, flags: &Flags) -> Settings {
+        let flag = "--backend";
         let mut backend = match flags.backend.as_str() {
             "auto" => Backend::Auto,
             "nftables" => Backend::Nftables,
             "iptables" => Backend::Iptables,
             other => {
-                self.fault(
-                    place,
+                self.problem(
+                    flag,
                     format!("`{other}` is none of auto, nftables, iptables"),
                 );
                 Backend::Auto
@@ -22,7 +22,7 @@ impl Parser<'_> {
         if flags.native_nftables {
             if backend == Backend::Iptables {
                 let reason = "contradicts --backend iptables: give one of them";
-                self.fault("--native-nftables", reason.to_owned());
+                self.problem("--native-nftables", reason.to_owned());
             }
             backend = Backend::Nftables;
         }
@@ -32,7 +32,7 @@ impl Parser<'_> {
             "nft" => Some(Binary::Nft),
             other => {
                 let reason = format!("`{other}` is neither legacy nor nft");
-                self.fault("--force-iptables-binary", reason);
+                self.problem("--force-iptables-binary", reason);
                 None
             }
         };
@@ -42,7 +42,7 @@ impl Parser<'_> {
             "" if backend == Backend::Iptables => Output::Iptables,
             "" => Output::Nft,
             other => {
-                self.fault("--output", format!("`{other}` is neither nft nor iptables"));
+                self.problem("--output", format!("`{other}` is neither nft nor iptables"));
                 Output::Nft
             }
         };
@@ -52,9 +52,9 @@ impl Parser<'_> {
                 "`{}` is no duration such as 5s or 1m30s",
                 flags.probe_timeout
             );
-            self.fault("--probe-timeout", reason);
+            self.problem("--probe-timeout", reason);
         }
-        Means {
+        Settings {
             backend,
             binary,
             output,

@@ -1,4 +1,4 @@
-//! What is wrong with flags and variables, and how it is told.
+//! Problems of flags and variables, and their messages.
 
 use super::*;
 
@@ -131,19 +131,19 @@ fn single_faults() {
             "--probe-timeout: `5` is no duration such as 5s or 1m30s",
         ),
     ] {
-        assert_eq!(faults(line, &[]), [expected], "{line}");
+        assert_eq!(problems(line, &[]), [expected], "{line}");
     }
 }
 
 #[test]
 fn all_faults_are_told_at_once() {
-    let found = faults(
+    let problems = problems(
         "-p x -u a,b -i 10.0.0.1,y -b 1,z --redirect-dns --backend v -r 0",
         &[("PROXY_GID", "c")],
     );
-    let places: Vec<&str> = found
+    let settings: Vec<&str> = problems
         .iter()
-        .map(|fault| fault.split(':').next().unwrap())
+        .map(|problem| problem.split(':').next().unwrap())
         .collect();
     let expected = [
         "--proxy-uid",
@@ -157,5 +157,5 @@ fn all_faults_are_told_at_once() {
         "--redirect-dns",
         "--backend",
     ];
-    assert_eq!(places, expected);
+    assert_eq!(settings, expected);
 }

@@ -15,13 +15,13 @@ impl fmt::Display for TableFamily {
 
 impl fmt::Display for ChainName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.word())
+        out.write_str(self.name())
     }
 }
 
 impl ChainName {
     /// Its name.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Output => "output",
             Self::Outbound => "outbound",
@@ -40,13 +40,13 @@ impl ChainName {
 
 impl fmt::Display for SetName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.word())
+        out.write_str(self.name())
     }
 }
 
 impl SetName {
     /// Its name.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::OutboundExcludePorts => "outbound_exclude_ports",
             Self::OutboundIncludePorts => "outbound_include_ports",

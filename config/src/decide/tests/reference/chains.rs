@@ -1,4 +1,4 @@
-//! The ways of byte streams, as the reference compares them.
+//! The chains of byte streams, as the reference compares them.
 
 use ipnet::IpNet;
 
@@ -6,13 +6,13 @@ use crate::host::HostPattern;
 use crate::model::service::Service;
 use crate::model::virtual_service::WeightedDestination;
 
-/// A way for byte streams, with the one condition it stands for.
-pub(super) struct Way<'o> {
+/// A chain for byte streams, with its one condition.
+pub(super) struct StreamChain<'o> {
     /// Destination range; `None` is every address.
     pub(super) range: Option<IpNet>,
     /// Server name; `None` is anything at all.
     pub(super) name: Option<HostPattern>,
-    /// Only TLS whose name nobody lists.
+    /// Only TLS whose name no other chain lists.
     pub(super) unlisted: bool,
     pub(super) to: Destinations<'o>,
 }
@@ -23,9 +23,9 @@ pub(super) enum Destinations<'o> {
     Rule(&'o [WeightedDestination], u16),
 }
 
-/// Adds a way for each of the ranges; for every address where there are none.
+/// Adds a chain for each of the ranges; for every address where there are none.
 pub(super) fn add<'o>(
-    ways: &mut Vec<Way<'o>>,
+    chains: &mut Vec<StreamChain<'o>>,
     ranges: &[IpNet],
     name: Option<&HostPattern>,
     unlisted: bool,
@@ -37,7 +37,7 @@ pub(super) fn add<'o>(
         ranges => ranges.iter().map(|range| Some(range.trunc())).collect(),
     };
     for range in ranges {
-        ways.push(Way {
+        chains.push(StreamChain {
             range,
             name: name.cloned(),
             unlisted,
@@ -46,17 +46,17 @@ pub(super) fn add<'o>(
     }
 }
 
-/// The way for a stream among those of one range: by its name, the most specific; of equal ones the first.
+/// The chain for a stream among those of one range: by its name, the most specific; of equal ones the first.
 pub(super) fn best<'w, 'o>(
-    ways: impl Iterator<Item = &'w Way<'o>>,
+    chains: impl Iterator<Item = &'w StreamChain<'o>>,
     name: Option<&str>,
-) -> Option<&'w Way<'o>> {
+) -> Option<&'w StreamChain<'o>> {
     let name = name.map(str::to_ascii_lowercase);
-    let mut fitting: Vec<_> = ways
-        .filter(|way| match (&way.name, &name) {
+    let mut fitting: Vec<_> = chains
+        .filter(|chain| match (&chain.name, &name) {
             (Some(pattern), Some(name)) => pattern.matches(name),
             (Some(_), None) => false,
-            (None, name) => name.is_some() || !way.unlisted,
+            (None, name) => name.is_some() || !chain.unlisted,
         })
         .collect();
     fitting.sort_by(|one, other| match (&one.name, &other.name) {

@@ -297,6 +297,7 @@ impl Run {
                 pod: set("POD_NAME").map(Arc::from),
                 workload: set("ISTIO_META_WORKLOAD_NAME").map(Arc::from),
                 cluster: set("ISTIO_META_CLUSTER_ID").map(Arc::from),
+                mesh: set("ISTIO_META_MESH_ID").map(Arc::from),
             },
             histogram_bounds: annotations::histogram_bounds(
                 set(annotations::VARIABLE),

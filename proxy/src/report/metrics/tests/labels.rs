@@ -94,7 +94,9 @@ fn histograms_have_the_bounds_that_are_given() {
     facts.downstream.wire.sent = 50;
     shard.report(&facts);
     let cluster = shard.upstream.cluster(&"a".into());
-    cluster.connection().connected(std::time::Duration::from_millis(8));
+    cluster
+        .connection()
+        .connected(std::time::Duration::from_millis(8));
     let scraped = scrape(&metrics);
     let buckets = |name: &str| -> Vec<(String, f64)> {
         let found = scraped.of(&format!("{name}_bucket"), &[]);
@@ -135,7 +137,10 @@ fn bytes_of_a_stream_are_those_of_its_cluster_too() {
     let scraped = scrape(&metrics);
     let cluster = [("cluster_name", "outbound|443||a.test")];
     let sum = |family: &str| scraped.sum(&format!("envoy_cluster_upstream_cx_{family}"), &cluster);
-    assert_eq!((sum("tx_bytes_total"), sum("rx_bytes_total")), (12.0, 100.0));
+    assert_eq!(
+        (sum("tx_bytes_total"), sum("rx_bytes_total")),
+        (12.0, 100.0)
+    );
     for prefix in ["outbound|443||a.test", "BlackHoleCluster"] {
         let prefix = [("tcp_prefix", prefix)];
         assert_eq!(scraped.sum("envoy_tcp_downstream_cx_total", &prefix), 1.0);

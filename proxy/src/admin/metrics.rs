@@ -5,7 +5,7 @@ pub mod server;
 
 use crate::admin::state::Admin;
 use crate::report::metrics::definition::{Definition, Kind};
-use crate::report::metrics::envoy::{cluster_families, downstream};
+use crate::report::metrics::envoy::{cluster_families, downstream_families};
 use crate::report::metrics::family::{Family, Value};
 use crate::report::metrics::{dns, istio, limits, own, spans};
 
@@ -30,7 +30,7 @@ pub fn definitions() -> Vec<&'static Definition> {
     let mut all: Vec<&Definition> = istio::FAMILIES.iter().collect();
     all.push(&istio::BUILD);
     all.extend(cluster_families::definitions());
-    all.extend(downstream::DEFINITIONS);
+    all.extend(downstream_families::DEFINITIONS);
     all.extend(server::DEFINITIONS);
     all.extend(configuration::DEFINITIONS);
     all.extend(own::DEFINITIONS);

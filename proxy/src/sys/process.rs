@@ -1,7 +1,6 @@
 //! What the kernel knows about this process: memory, time, descriptors (proc(5)).
 
-use std::fs;
-use std::io;
+use std::{fs, io};
 
 use nix::sys::resource::{Resource, getrlimit};
 

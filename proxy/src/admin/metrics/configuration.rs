@@ -5,8 +5,7 @@ use egret_config::problem::Severity;
 
 use crate::admin::state::Admin;
 use crate::report::metrics::definition::{Definition, Kind};
-use crate::report::metrics::family::{Family, Value};
-use crate::report::metrics::own::labels;
+use crate::report::metrics::family::{Family, Value, labels};
 
 static RELOADS: Definition = Definition {
     name: "egret_reloads_total",

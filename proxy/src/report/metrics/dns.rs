@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use crate::lock::lock;
 use crate::report::metrics::definition::{Definition, Kind};
-use crate::report::metrics::family::{Family, Value};
+use crate::report::metrics::family::{Family, Value, labels};
 use crate::report::metrics::histogram::{Buckets, Histogram};
-use crate::report::metrics::own::labels;
 
 /// The bounds of the durations, in seconds.
 const BOUNDS: [f64; 11] = [

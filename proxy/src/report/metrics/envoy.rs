@@ -6,5 +6,6 @@
 pub mod cluster;
 pub mod cluster_families;
 pub mod downstream;
+pub mod downstream_families;
 pub mod endpoint;
 pub mod pool;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::report::metrics::definition::Definition;
+use crate::report::metrics::escape;
 use crate::report::metrics::histogram::HistogramValue;
 
 /// One family at a moment.
@@ -63,4 +64,13 @@ impl Value {
             (known, other) => *known = other,
         }
     }
+}
+
+/// The labels of a family with these values, in the order of the definition.
+pub fn labels(of: &Definition, values: &[&str]) -> Arc<str> {
+    let mut text = String::new();
+    for (name, value) in of.labels.iter().zip(values) {
+        escape::label(&mut text, name, value);
+    }
+    text.into()
 }

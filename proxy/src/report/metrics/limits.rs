@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::report::metrics::definition::{Definition, Kind};
 use crate::report::metrics::envoy::cluster::Count;
-use crate::report::metrics::family::{Family, Value};
-use crate::report::metrics::own::labels;
+use crate::report::metrics::family::{Family, Value, labels};
 use crate::report::metrics::shard::Shard;
 
 /// `egret_limit_hits_total`

@@ -9,8 +9,7 @@ use crate::report::metrics::context::Context;
 use crate::report::metrics::definition::{Definition, Kind};
 use crate::report::metrics::detection::Detection;
 use crate::report::metrics::ejections::Ejections;
-use crate::report::metrics::escape;
-use crate::report::metrics::family::{Family, Value};
+use crate::report::metrics::family::{Family, Value, labels};
 use crate::report::metrics::names::OTHER;
 use crate::report::metrics::shard::{Copy, PROTOCOLS, Shard};
 
@@ -198,13 +197,4 @@ pub fn ejections(of: &[(Arc<str>, Ejections)]) -> [Family; 2] {
         }
     }
     families
-}
-
-/// The labels of a family with these values, in the order of the definition.
-pub fn labels(of: &Definition, values: &[&str]) -> Arc<str> {
-    let mut text = String::new();
-    for (name, value) in of.labels.iter().zip(values) {
-        escape::label(&mut text, name, value);
-    }
-    text.into()
 }

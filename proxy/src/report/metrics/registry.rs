@@ -14,7 +14,7 @@ use crate::report::metrics::context::Context;
 use crate::report::metrics::ejections::EjectionSource;
 use crate::report::metrics::envoy::cluster::UpstreamBuckets;
 use crate::report::metrics::envoy::cluster_families::ClusterFamilies;
-use crate::report::metrics::envoy::downstream::DownstreamFamilies;
+use crate::report::metrics::envoy::downstream_families::DownstreamFamilies;
 use crate::report::metrics::envoy::endpoint::EndpointCounts;
 use crate::report::metrics::family::Family;
 use crate::report::metrics::identity::Identity;

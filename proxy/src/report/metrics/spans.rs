@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::report::metrics::definition::{Definition, Kind};
-use crate::report::metrics::family::{Family, Value};
-use crate::report::metrics::own::labels;
+use crate::report::metrics::family::{Family, Value, labels};
 
 /// `egret_trace_spans_exported_total`
 pub static EXPORTED: Definition = Definition {

@@ -7,8 +7,7 @@ use crate::report::metrics::definition::{Definition, Kind};
 use crate::report::metrics::ejections::Ejections;
 use crate::report::metrics::envoy::cluster::{ClusterCounters, Count, UpstreamCounters};
 use crate::report::metrics::escape;
-use crate::report::metrics::family::{Family, Value};
-use crate::report::metrics::own::labels;
+use crate::report::metrics::family::{Family, Value, labels};
 
 /// The labels of a cluster.
 const CLUSTER: &[&str] = &["cluster_name"];

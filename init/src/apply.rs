@@ -262,7 +262,7 @@ fn over_programs(intent: &Intent, rules: &RuleSet) -> Result<Done, ApplyError> {
             }
         }
     }
-    // Older rules in the other of the two places of a family would redirect as well.
+    // Older rules in the other backend of a family would redirect as well.
     let (nftables, legacy): (Vec<_>, Vec<_>) = programs
         .iter()
         .partition(|(_, iptables)| iptables.is_of_nftables());

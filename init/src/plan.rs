@@ -11,7 +11,7 @@ pub use crate::plan::dns::LISTENER as DNS_LISTENER;
 pub use crate::plan::parts::PASS_THROUGH;
 use crate::plan::parts::Sets;
 
-mod closed;
+mod bypass;
 mod dns;
 mod inbound;
 mod outbound;
@@ -31,10 +31,10 @@ pub fn plan(intent: &Intent) -> RuleSet {
     chains.extend(tproxy::marking(intent));
     chains.extend(dns::zones_output(intent, &mut sets));
     chains.extend(dns::zones_prerouting(intent, &mut sets));
-    chains.extend(closed::quic(intent, &mut sets));
-    chains.extend(closed::leaving(intent));
-    chains.extend(closed::entering(intent));
-    chains.extend(closed::passing(intent, &mut sets));
+    chains.extend(bypass::quic(intent, &mut sets));
+    chains.extend(bypass::leaving(intent));
+    chains.extend(bypass::entering(intent));
+    chains.extend(bypass::passing(intent, &mut sets));
     chains.iter_mut().for_each(Chain::forget_unreached);
     RuleSet {
         family: family(intent),

@@ -116,7 +116,7 @@ impl Iptables {
         self.load(&[])
     }
 
-    /// Puts back what [`Self::replace`] has replaced, as it was found, in the same places among the rules of others.
+    /// Puts back what [`Self::replace`] has replaced, as it was found, at the same positions among the rules of others.
     ///
     /// # Errors
     /// When the program refuses.

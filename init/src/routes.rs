@@ -124,7 +124,7 @@ impl Routing {
             }
         }
         for route in &self.routes {
-            // Where ours took the place of another that did the same, it stays.
+            // Where ours replaced an equal one, it stays.
             if !present.routes.iter().any(|other| other.item == *route) {
                 let _ = change(kernel, &route.own().removing(), &GONE);
             }
@@ -157,7 +157,7 @@ impl Routing {
             if route.is_own() && self.routes.contains(&route.item) {
                 continue;
             }
-            // Ours may have taken its place already.
+            // Ours may have replaced it already.
             change(kernel, &route.removing(), &GONE)?;
             if !route.is_own() {
                 removed.push(format!("route `{}`", route_command(&route.item)));

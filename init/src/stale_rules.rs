@@ -23,7 +23,7 @@ pub struct StaleRules {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Jump {
     chain: String,
-    /// Its place in the chain, from 1.
+    /// Its number in the chain, from 1.
     position: usize,
     /// What follows the name of the chain.
     rest: String,
@@ -96,7 +96,7 @@ impl StaleRules {
         for rule in &self.contents {
             let _ = writeln!(text, "-A {rule}");
         }
-        // In ascending order each finds its place as it was.
+        // In ascending order each is inserted at its former position.
         for Jump {
             chain,
             position,

@@ -100,7 +100,7 @@ pub static CLAIMS: [HeaderName; 5] = [
     HeaderName::from_static("x-envoy-downstream-service-node"),
 ];
 
-/// Whether a name, in any case, stands for the request's authority.
+/// Whether a name, in any case, means the request's authority.
 pub fn is_authority(name: &str) -> bool {
     name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
 }

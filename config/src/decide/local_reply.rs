@@ -1,4 +1,4 @@
-//! Local replies: what the caller and the access log get where the proxy ends a call itself. One row for each reason.
+//! Local replies: what the client and the access log get where the proxy ends a call itself. One row for each reason.
 
 use std::borrow::Cow;
 

@@ -44,7 +44,7 @@ pub struct RejectedHead {
     pub parts: Parts,
 }
 
-/// Normalizes the head of a request, CONNECT excepted. `request_id` makes an `x-request-id`, where one is to be put in.
+/// Normalizes the head of a request, CONNECT excepted. `request_id` makes an `x-request-id`, where one is to be added.
 ///
 /// # Errors
 /// The first rule of HTTP that the request breaks.

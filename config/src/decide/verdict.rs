@@ -34,8 +34,8 @@ pub enum Reading {
 pub enum Verdict<'s> {
     /// It carries HTTP: each request is decided for itself.
     Http,
-    /// To where it wanted to go, untouched (PassthroughCluster).
-    Pass,
+    /// To its original destination, unchanged (PassthroughCluster).
+    Passthrough,
     /// To a member of this cluster.
     Forward(&'s Arc<Cluster>),
     /// A gateway ends TLS here and decides again about its content.
@@ -79,8 +79,8 @@ pub struct ConnectionDecision<'s> {
 /// What happens to one HTTP request.
 #[derive(Clone, Debug)]
 pub enum RequestVerdict<'s> {
-    /// To where its connection wanted to go (route `allow_any`, PassthroughCluster). No retries, no time limit.
-    Pass,
+    /// To its connection's original destination (route `allow_any`, PassthroughCluster). No retries, no time limit.
+    Passthrough,
     /// To a member of a cluster.
     Forward(Forward<'s>),
     /// Answered here, by a rule.

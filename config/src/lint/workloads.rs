@@ -20,7 +20,7 @@ pub struct Viewer {
 }
 
 /// A sidecar in each namespace that has objects of its own, one more for each selector of a Sidecar or a Telemetry, and a gateway for each
-/// selector of a Gateway. Of namespaces that see the same the first stands for all.
+/// selector of a Gateway. Of namespaces with the same view the first represents all.
 pub fn workloads(objects: &Objects) -> Vec<Viewer> {
     let root = &objects.mesh.root_namespace;
     let mut workloads: Vec<Workload> = Vec::new();
@@ -131,7 +131,7 @@ fn special(objects: &Objects) -> Option<BTreeSet<&str>> {
     special.extend(telemetries.map(|telemetry| &*telemetry.meta.name.namespace));
     for rule in &objects.destination_rules {
         let own = &*rule.meta.name.namespace;
-        // A rule beside its service is the same for all callers.
+        // A rule beside its service is the same for all clients.
         let beside = rule.export_to.is_none()
             && rule.selector.is_none()
             && homes.get(&rule.host) == Some(&own)

@@ -48,14 +48,14 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
         draft.api_version = api_version.to_owned();
         draft.kind = kind.to_owned();
     }
-    let mut attempt = source.attempt(&mut draft);
-    if attempt.halt == Some(Halt::BodyBeforeKind) {
-        let (header, fault) = source.header();
-        if let Some(fault) = fault {
+    let mut pass = source.read_into(&mut draft);
+    if pass.halt == Some(Halt::BodyBeforeKind) {
+        let (header, error) = source.header();
+        if let Some(error) = error {
             if expect.is_mesh_config() || header.looks_like_mesh_config {
                 documents.mesh_unread = Some(source.location.clone());
             }
-            documents.report(source.malformed(&header, &fault));
+            documents.report(source.malformed(&header, &error));
             return Outcome::Read;
         }
         if header.looks_like_helm_values {
@@ -69,17 +69,17 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
                 return Outcome::Read;
             }
         };
-        attempt = source.attempt(&mut draft);
+        pass = source.read_into(&mut draft);
     }
-    if attempt.halt == Some(Halt::List) {
+    if pass.halt == Some(Halt::List) {
         return Outcome::IsList;
     }
-    if let Some(fault) = attempt.fault {
+    if let Some(error) = pass.error {
         let bare = matches!(draft.body, Some(Body::MeshConfig(_)));
         if bare || expect.is_mesh_config() {
             documents.mesh_unread = Some(source.location.clone());
         }
-        documents.report(source.fault(&draft, &attempt.reading, &fault));
+        documents.report(source.wrong_shape(&draft, &pass.reading, &error));
         return Outcome::Read;
     }
     let Some(body) = draft.body else {
@@ -101,7 +101,7 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
         _ => &draft.kind,
     };
     let title = source.title(kind, &draft.metadata);
-    for ignored in attempt.reading.take_ignored() {
+    for ignored in pass.reading.take_ignored() {
         documents.report(source.ignored(&ignored, &title));
     }
     if let Body::ConfigMap(map) = &body
@@ -136,8 +136,8 @@ fn is_mesh_config(metadata: &Metadata, text: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
     let says = || {
         let mut header = Header::default();
-        let fault = format::parse(Format::Yaml, text, HeaderSeed(&mut header)).is_err();
-        fault || header.looks_like_mesh_config
+        let error = format::parse(Format::Yaml, text, HeaderSeed(&mut header)).is_err();
+        error || header.looks_like_mesh_config
     };
     installed || says()
 }

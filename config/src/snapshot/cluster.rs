@@ -14,7 +14,7 @@ use crate::model::tls::{ClientTls, Hashed};
 use crate::name::ObjectName;
 use crate::port::Protocol;
 
-/// The name under which logs and metrics show calls to where the caller wanted to go.
+/// The name under which logs and metrics show calls to their original destination.
 pub const PASSTHROUGH_CLUSTER: &str = "PassthroughCluster";
 
 /// The name under which logs and metrics show refused byte streams.
@@ -70,7 +70,7 @@ pub enum Discovery {
         /// One address at a time.
         single: bool,
     },
-    /// Where the caller wanted to go, on another port if one is given.
+    /// The original destination, on another port if one is given.
     Original {
         /// ServiceEntry `targetPort`.
         port: Option<u16>,
@@ -80,7 +80,7 @@ pub enum Discovery {
     PerCall {
         /// Names that may be resolved.
         allowed: HostPattern,
-        /// The port dialled.
+        /// The destination port.
         port: u16,
     },
 }
@@ -90,7 +90,7 @@ pub enum Discovery {
 pub struct Member {
     /// An address or a name.
     pub address: Address,
-    /// The port dialled.
+    /// The destination port.
     pub port: u16,
     /// Share relative to the others, at least 1.
     pub weight: u32,

@@ -87,7 +87,7 @@ fn similar(kind: &str) -> Option<String> {
     nearest(kind, &kinds)
 }
 
-/// Whether a group that nobody has is nearly one of Istio's.
+/// Whether an unknown group is nearly one of Istio's.
 fn is_slip(group: &str) -> bool {
     group.contains("istio")
         || (group.len() < 64
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_told_from_kinds_of_others() {
+    fn misspelt_kinds_differ_from_foreign_ones() {
         let misspelt = |meant: &str| NoBody::UnknownIstioKind(Some(meant.to_owned()));
         for (api_version, kind, expected) in [
             (

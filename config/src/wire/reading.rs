@@ -10,8 +10,8 @@ mod numbers;
 mod shape;
 mod values;
 
-pub(crate) use any::{AnyMap, AnyValue, Broken, Seed, Target, Visit, Want};
+pub(crate) use any::{AnyMap, AnyValue, Expected, Seed, ShapeError, Target, Visit};
 pub(crate) use json::Json;
 pub(crate) use names::{distance, is_field, nearest};
-pub(crate) use shape::{Ignored, Reading, Shape, Why};
+pub(crate) use shape::{Ignored, IgnoredReason, Reading, Shape};
 pub(crate) use values::{Loose, NumberOrWord};

@@ -45,7 +45,7 @@ pub fn known_coding(headers: &HeaderMap) -> Result<(), BadRequest> {
 }
 
 /// Insists on what readers of HTTP/1 insist on while they read: the size of the head, and one length of the body. For
-/// heads that nobody read from a connection.
+/// heads that were not read from a connection.
 ///
 /// # Errors
 /// [`BadRequestKind::TooLarge`], [`BadRequestKind::Framing`] and [`BadRequestKind::Syntax`].

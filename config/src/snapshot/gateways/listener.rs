@@ -50,13 +50,13 @@ pub(crate) enum TlsAction {
         route: StreamRoute,
     },
     /// Forwards it as it is.
-    Pass(StreamRoute),
+    Passthrough(StreamRoute),
     /// The SNI names the cluster: `outbound_.port_.subset_.host`, of these hosts.
     NamedBySni(HashSet<HostPattern>),
 }
 
 impl GatewayListener {
-    /// Whether it does nothing, so that nobody should listen.
+    /// Whether it does nothing, so that its port is not opened.
     pub(super) fn is_idle(&self) -> bool {
         self.http.is_none() && self.tls.is_empty() && self.tcp.is_none()
     }

@@ -11,10 +11,10 @@ use crate::model::tls::ServerTlsMode;
 use crate::port::Protocol;
 use crate::problem::Problem;
 use crate::snapshot::chains::{Chain, ChainOrigin, StreamRoute};
-use crate::snapshot::findings::Findings;
 use crate::snapshot::gateways::build::{Build, narrowed};
 use crate::snapshot::gateways::listener::{GatewayListener, TlsAction};
 use crate::snapshot::gateways::serving::{Serving, origin};
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::routes::{Compiler, Site, stream_route};
 use crate::snapshot::services::TieBreak;
 
@@ -79,7 +79,7 @@ impl<'o> Build<'_, 'o, '_> {
             for (rule_at, rule) in vs.tls.iter().enumerate() {
                 for (matching, tls_match) in rule.matches.iter().enumerate() {
                     let names = self.names;
-                    let here = |name: &GatewayName| names.mean(name, serving.gateway);
+                    let here = |name: &GatewayName| names.refers_to(name, serving.gateway);
                     let site = Site {
                         workload: self.workload,
                         mesh: &self.objects.mesh,
@@ -97,14 +97,14 @@ impl<'o> Build<'_, 'o, '_> {
                     if let Some(holder) = listener.tls.holder(&tls_match.sni) {
                         // Another server of the port may have brought the same match.
                         if !holder.origin.is(&origin) {
-                            self.findings.add(Problem {
+                            self.problems.add(Problem {
                                 field: format!("spec.tls[{rule_at}].match[{matching}].sniHosts"),
                                 reason: format!(
                                     "{} has one of these names on port {} and keeps it, as the first: this match is \
                                      left out",
                                     holder.origin, server.port
                                 ),
-                                ..Findings::warning(&vs.meta)
+                                ..ProblemSet::warning(&vs.meta)
                             });
                         }
                         continue;
@@ -116,7 +116,7 @@ impl<'o> Build<'_, 'o, '_> {
                         &format!("spec.tls[{rule_at}]"),
                         &mut Compiler {
                             clusters: self.clusters,
-                            findings: self.findings,
+                            problems: self.problems,
                         },
                     );
                     let Some(route) = route else {
@@ -127,7 +127,7 @@ impl<'o> Build<'_, 'o, '_> {
                         sni: tls_match.sni.clone(),
                         unlisted: false,
                         origin,
-                        action: TlsAction::Pass(route),
+                        action: TlsAction::Passthrough(route),
                     });
                 }
             }
@@ -160,7 +160,7 @@ impl<'o> Build<'_, 'o, '_> {
             }
             for (rule_at, rule) in vs.tcp.iter().enumerate() {
                 let names = self.names;
-                let here = |name: &GatewayName| names.mean(name, serving.gateway);
+                let here = |name: &GatewayName| names.refers_to(name, serving.gateway);
                 let site = Site {
                     workload: self.workload,
                     mesh: &self.objects.mesh,
@@ -186,7 +186,7 @@ impl<'o> Build<'_, 'o, '_> {
                     &format!("spec.tcp[{rule_at}]"),
                     &mut Compiler {
                         clusters: self.clusters,
-                        findings: self.findings,
+                        problems: self.problems,
                     },
                 );
                 if let Some(route) = route {

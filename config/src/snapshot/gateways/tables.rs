@@ -30,7 +30,7 @@ impl<'o> Build<'_, 'o, '_> {
                     continue;
                 }
                 let names = self.names;
-                let here = |name: &GatewayName| names.mean(name, serving.gateway);
+                let here = |name: &GatewayName| names.refers_to(name, serving.gateway);
                 let site = Site {
                     workload: self.workload,
                     mesh: &self.objects.mesh,
@@ -43,7 +43,7 @@ impl<'o> Build<'_, 'o, '_> {
                     &site,
                     &mut Compiler {
                         clusters: self.clusters,
-                        findings: self.findings,
+                        problems: self.problems,
                     },
                 );
                 if rules.is_empty() {

@@ -64,9 +64,9 @@ pub(super) fn tracing(
             providers.add(&named, UNSENT.to_owned(), UNSENT_INSTEAD.to_owned());
             Some(made(&merged, mesh, &named.name, tracer, cluster))
         }
-        Err(flaw) => {
-            let reason = format!("calls are not traced: {}", flaw.reason);
-            providers.add(&named, reason, flaw.hint.to_owned());
+        Err(error) => {
+            let reason = format!("calls are not traced: {}", error.reason);
+            providers.add(&named, reason, error.hint.to_owned());
             None
         }
     }
@@ -129,9 +129,9 @@ fn oldest(
             let nothing = Merged::default();
             Some(made(&nothing, mesh, &ZIPKIN.into(), &tracer, cluster))
         }
-        Err(flaw) => {
-            let reason = format!("calls are not traced: {}", flaw.reason);
-            providers.add(&named, reason, flaw.hint.to_owned());
+        Err(error) => {
+            let reason = format!("calls are not traced: {}", error.reason);
+            providers.add(&named, reason, error.hint.to_owned());
             None
         }
     }

@@ -1,4 +1,4 @@
-//! Services that nobody sees: exported to no one, or kept out by the Sidecars of every namespace they are exported to.
+//! Services that no workload sees: exported to none, or excluded by the Sidecars of every namespace they are exported to.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

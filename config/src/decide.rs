@@ -4,6 +4,7 @@ pub mod call;
 pub mod destination;
 pub mod verdict;
 pub mod trail;
+pub mod operation;
 pub mod flag;
 pub mod bad_request;
 pub mod local_reply;

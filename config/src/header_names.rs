@@ -65,6 +65,28 @@ pub const SCRAPE_TIMEOUT: HeaderName =
 /// Why egret answered itself.
 pub const VERDICT: HeaderName = HeaderName::from_static("x-egret-verdict");
 
+/// The trace of a request, in W3C's form.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What tracing systems add to it.
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+/// The trace of a request, in Zipkin's form of one header.
+pub const B3: HeaderName = HeaderName::from_static("b3");
+/// The trace, in Zipkin's form of several headers.
+pub const B3_TRACE_ID: HeaderName = HeaderName::from_static("x-b3-traceid");
+/// The span, in that form.
+pub const B3_SPAN_ID: HeaderName = HeaderName::from_static("x-b3-spanid");
+/// The span's parent, in that form.
+pub const B3_PARENT_SPAN_ID: HeaderName = HeaderName::from_static("x-b3-parentspanid");
+/// Whether the trace is sampled, in that form.
+pub const B3_SAMPLED: HeaderName = HeaderName::from_static("x-b3-sampled");
+/// `1` for a trace that is debugged, in that form.
+pub const B3_FLAGS: HeaderName = HeaderName::from_static("x-b3-flags");
+/// An id by which a client asks for a trace.
+pub const CLIENT_TRACE_ID: HeaderName = HeaderName::from_static("x-client-trace-id");
+/// The cluster that the client belongs to.
+pub const DOWNSTREAM_CLUSTER: HeaderName =
+    HeaderName::from_static("x-envoy-downstream-service-cluster");
+
 /// Metadata about workloads that the proxies of a mesh exchange.
 pub static PEER_METADATA: [HeaderName; 2] = [
     HeaderName::from_static("x-envoy-peer-metadata"),
@@ -96,7 +118,7 @@ pub static CLAIMS: [HeaderName; 5] = [
     ORIGINAL_PATH,
     ORIGINAL_HOST,
     HeaderName::from_static("x-envoy-decorator-operation"),
-    HeaderName::from_static("x-envoy-downstream-service-cluster"),
+    DOWNSTREAM_CLUSTER,
     HeaderName::from_static("x-envoy-downstream-service-node"),
 ];
 

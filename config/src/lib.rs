@@ -5,6 +5,7 @@
 //! - basic types: [`name`], [`host`], [`cidr`], [`port`], [`address`], [`header_names`], [`grpc`], [`labels`], [`value`]
 //! - [`problem`]: problems of documents, with what to write instead
 //! - [`expression`]: filters and tags of telemetry, a part of CEL
+//! - [`trace`]: headers of traces, and which calls are sampled
 //! - [`log_format`]: Envoy's command operators, of which lines of the access log are made
 //! - [`wire`]: the exact shapes of the documents, as users write them
 //! - [`model`]: the validated types the rest of the crate works with
@@ -26,6 +27,7 @@ pub mod value;
 pub mod problem;
 pub mod re2;
 pub mod expression;
+pub mod trace;
 pub mod log_format;
 pub mod wire;
 pub mod model;

@@ -9,6 +9,7 @@ mod end;
 mod refresh_rate;
 mod handover;
 mod services;
+mod spans;
 
 use std::io;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use tracing::{error, info, warn};
 
 use crate::admin::Admin;
 use crate::admin::serve::Pages;
+use crate::app::access_log::Reports;
 use crate::app::end::Requests;
 use crate::client::body::KeptBytes;
 use crate::connection::ListenerKind;
@@ -48,6 +50,8 @@ use crate::report::metrics::identity::Identity;
 use crate::report::metrics::registry::Metrics;
 use crate::report::overload::OverloadWarning;
 use crate::report::reporter::{Reporter, Sink};
+use crate::report::spans::Spans;
+use crate::report::spans::pace::Pace;
 use crate::settings::Settings;
 use crate::source::compile::Terms;
 use crate::source::files::follow::{FileSource, LoadError};
@@ -123,13 +127,24 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
     };
     let (source, snapshot) = FileSource::load(settings.source.clone(), terms, status.clone())?;
     let access_log = Arc::new(AccessLog::new(settings.access_log_reasons));
-    let sinks: [Arc<dyn Sink>; 2] = [access_log.clone(), Arc::new(OverloadWarning::default())];
     let current = Arc::new(Current::new(snapshot));
-    let metrics = Metrics::new(
+    let (bounds, wrong) = &settings.histogram_bounds;
+    if let Some(wrong) = wrong {
+        error!("{wrong}");
+    }
+    let metrics = Metrics::with_bounds(
         settings.workload.mode,
         Identity::of(&settings.workload, &settings.surroundings),
         Arc::clone(&current),
+        bounds,
     );
+    let (spans, queued_spans) = Spans::new(Arc::clone(&metrics.spans));
+    let spans = Arc::new(spans);
+    let sinks: [Arc<dyn Sink>; 3] = [
+        access_log.clone(),
+        Arc::new(OverloadWarning::default()),
+        spans.clone(),
+    ];
     let destinations = Destinations::new(Arc::clone(&current));
     let shared_clusters = Arc::<SharedClusterStates>::default();
     metrics.show_ejections(Arc::<SharedClusterStates>::clone(&shared_clusters));
@@ -181,7 +196,13 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
     }
 
     source.announce();
-    access_log::configure(&access_log, &shared.reporter, &shared.current.load());
+    let reports = Reports {
+        access_log: Arc::clone(&access_log),
+        spans: Arc::clone(&spans),
+        reporter: Arc::clone(&shared.reporter),
+        surroundings: settings.surroundings.clone(),
+    };
+    access_log::configure(&reports, &shared.current.load());
     let (commands, received) = mpsc::unbounded_channel();
     let ready = Ready::new();
     let starting = ready.wait_for("start");
@@ -230,13 +251,14 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
         .map_err(refused("wait for DNS queries"))?;
     // From now on: what was opened before is needed by all calls.
     open_files.keep_reserve();
-    LocalSet::new().block_on(&control, async {
+    let local = LocalSet::new();
+    let exporting = spans::start(&local, &shared, &spans, queued_spans);
+    local.block_on(&control, async {
         let look = Arc::new(Notify::new());
         task::spawn_local(source.follow(Arc::clone(&shared.current), Arc::clone(&look)));
         task::spawn_local(access_log::keep_configured(
             Arc::clone(&shared.current),
-            Arc::clone(&access_log),
-            Arc::clone(&shared.reporter),
+            reports.clone(),
         ));
         task::spawn_local(refresh_rate::keep_configured(
             Arc::clone(&shared.current),
@@ -262,8 +284,7 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
             handovers,
             look: &look,
             current: &shared.current,
-            access_log: &access_log,
-            reporter: &shared.reporter,
+            reports: &reports,
             drain: &shared.drain,
             drain_time: settings.drain_time,
             has_inbound: settings.workload.mode == Mode::Sidecar,
@@ -275,6 +296,8 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
     });
     end(workers);
     access_log.flush(WORKER_END);
+    spans.set_pace(Pace::Last);
+    local.block_on(&control, spans::finish(exporting));
     info!("ended");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The only reader of the command line and the environment.
 
+mod annotations;
 mod application;
 mod check;
 mod end;
@@ -12,7 +13,7 @@ mod wait;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -296,7 +297,12 @@ impl Run {
                 pod: set("POD_NAME").map(Arc::from),
                 workload: set("ISTIO_META_WORKLOAD_NAME").map(Arc::from),
                 cluster: set("ISTIO_META_CLUSTER_ID").map(Arc::from),
+                mesh: set("ISTIO_META_MESH_ID").map(Arc::from),
             },
+            histogram_bounds: annotations::histogram_bounds(
+                set(annotations::VARIABLE),
+                Path::new(annotations::FILE),
+            ),
             access_log_reasons: self.access_log_reasons,
             kept_bodies_max: usize::from(self.kept_bodies_max) << 20,
             threads: self.threads.unwrap_or_else(threads_default),

@@ -6,6 +6,7 @@ pub mod incoming;
 pub mod fields;
 pub mod chunks;
 pub mod body_sender;
+pub mod grpc_messages;
 pub mod trailers;
 pub mod metered;
 pub mod http2_keepalive;

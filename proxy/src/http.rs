@@ -3,6 +3,7 @@
 //! [`serve`] reads requests off a connection; [`exchange`] is the story of one of them. What a route means is decided
 //! elsewhere; how an upstream is reached is `upstream`'s business.
 
+pub mod request_trace;
 pub mod downstream;
 pub mod headers;
 pub mod framing;
@@ -18,6 +19,7 @@ pub mod retry;
 pub mod fault;
 pub mod attempt;
 pub mod upstream_request;
+pub mod trace;
 pub mod mirror;
 pub mod forward;
 pub mod connect;

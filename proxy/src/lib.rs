@@ -22,6 +22,7 @@
 //! - [`http`]: requests decided, sent, tried again, answered
 //! - [`connection`]: one connection: its original destination, the walk, TCP
 //! - [`source`]: files read, watched, compiled and published
+//! - [`trace`]: spans sent to a collector
 //! - [`listen`]: sockets, accept loops, and workers
 //! - [`commands`]: `explain` and `check`
 //! - [`admin`]: the admin pages
@@ -54,6 +55,7 @@ mod proxy;
 pub mod http;
 mod connection;
 pub mod source;
+mod trace;
 mod listen;
 pub mod commands;
 pub mod admin;

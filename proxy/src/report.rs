@@ -13,4 +13,5 @@ pub mod access_log;
 pub mod reporter;
 pub mod overload;
 pub mod metrics;
+pub mod spans;
 pub mod destinations;

@@ -10,6 +10,7 @@ use tracing_subscriber::filter::Targets;
 
 use crate::admin::application::ApplicationMetrics;
 use crate::life::end::DrainTime;
+use crate::report::metrics::bounds::HistogramBounds;
 use crate::report::metrics::identity::Surroundings;
 use crate::source::files::Options;
 
@@ -43,6 +44,8 @@ pub struct Settings {
     pub application: (Arc<[ApplicationMetrics]>, Vec<String>),
     /// What the environment says about the workload, for labels of metrics.
     pub surroundings: Surroundings,
+    /// The bounds of histograms, and what is wrong with those that the pod's annotations give.
+    pub histogram_bounds: (HistogramBounds, Option<String>),
     /// Whether the access log tells why calls were decided as they were.
     pub access_log_reasons: bool,
     /// Bytes of bodies that are kept at a time to be sent again.

@@ -13,6 +13,8 @@ mod access_log;
 mod fields;
 mod differences;
 mod files;
+mod metrics;
+mod dashboard;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,6 +28,7 @@ const PAGES: &[Page] = &[
     ("admin.md", admin::page),
     ("access-log.md", access_log::page),
     ("fields.md", fields::page),
+    ("metrics.md", metrics::page),
     ("differences.md", differences::page),
 ];
 

@@ -8,6 +8,7 @@ pub(crate) mod admin;
 pub(crate) mod destinations;
 pub(crate) mod home_page;
 pub(crate) mod metrics;
+pub(crate) mod traces;
 pub(crate) mod signals;
 pub(crate) mod hot_restart;
 pub(crate) mod descriptors;

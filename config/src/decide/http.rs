@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::decide::call::Request;
 use crate::decide::dice::Dice;
 use crate::decide::location;
+use crate::decide::operation::Operation;
 use crate::decide::trail::{Shares, Trail, UnmetRule};
 use crate::decide::verdict::{
     Answer, Forward, Refusal, RequestDecision, RequestVerdict, RouteName,
@@ -53,6 +54,7 @@ pub(crate) fn decide<'s>(
             virtual_host: Some(&host.name),
             route: None,
             filters: None,
+            operation: None,
             trail,
         };
     }
@@ -69,7 +71,7 @@ pub(crate) fn decide<'s>(
     for rule in &host.rules {
         let is_unmet = |condition: &&'s Condition| !condition.holds(&head);
         match rule.conditions.iter().find(is_unmet) {
-            None => return perform(snapshot, rule, call, trail, dice),
+            None => return perform(snapshot, (host, rule), call, trail, dice),
             Some(condition) => trail.unmet_rules.push(UnmetRule {
                 rule: &rule.origin,
                 condition,
@@ -81,7 +83,7 @@ pub(crate) fn decide<'s>(
 
 fn perform<'s>(
     snapshot: &'s Snapshot,
-    rule: &'s Rule,
+    (host, rule): (&'s VirtualHost, &'s Rule),
     call: &Request<'_>,
     mut trail: Trail<'s>,
     dice: Dice<'_>,
@@ -131,6 +133,12 @@ fn perform<'s>(
         virtual_host: trail.virtual_host,
         route: rule.name.clone().map(RouteName::Named),
         filters,
+        operation: Some(Operation::new(
+            rule,
+            &host.name,
+            trail.cluster,
+            call.arrival.original_dst.port(),
+        )),
         trail,
     }
 }

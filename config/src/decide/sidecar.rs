@@ -237,6 +237,7 @@ fn unknown_request<'s>(
         virtual_host: Some(ALLOW_ANY),
         route: Some(RouteName::BuiltIn(ALLOW_ANY)),
         filters: None,
+        operation: None,
         trail,
     }
 }

@@ -10,6 +10,7 @@ mod tls_defaults;
 mod listeners;
 mod hosts;
 mod rules;
+mod operations;
 mod gateways;
 mod gateway_tls;
 mod clusters;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::decide::call::Terminated;
+use crate::decide::operation::Operation;
 use crate::decide::trail::Trail;
 use crate::model::route::{DirectResponse, HeaderChanges, Retries};
 use crate::model::tls::{Hashed, ServerTls};
@@ -160,6 +161,8 @@ pub struct RequestDecision<'s> {
     pub route: Option<RouteName>,
     /// What the rule that took the request does besides. Its faults and CORS come first, whatever the verdict.
     pub filters: Option<&'s Filters>,
+    /// What its span is called; `None` where no rule took it.
+    pub operation: Option<Operation<'s>>,
     /// Why.
     pub trail: Trail<'s>,
 }
@@ -183,6 +186,7 @@ impl<'s> RequestDecision<'s> {
             virtual_host: trail.virtual_host.or(route),
             route: route.map(RouteName::BuiltIn),
             filters: None,
+            operation: None,
             trail,
         }
     }

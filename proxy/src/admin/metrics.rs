@@ -5,7 +5,9 @@ pub mod server;
 
 use crate::admin::state::Admin;
 use crate::report::metrics::definition::{Definition, Kind};
+use crate::report::metrics::envoy::{cluster_families, downstream};
 use crate::report::metrics::family::{Family, Value};
+use crate::report::metrics::{dns, istio, limits, own, spans};
 
 static LOG_LINES: Definition = Definition {
     name: "egret_access_log_lines_total",
@@ -23,8 +25,20 @@ static LOG_LINES_DROPPED: Definition = Definition {
     stat: "",
 };
 
-/// The families of this file.
-pub static DEFINITIONS: &[&Definition] = &[&LOG_LINES, &LOG_LINES_DROPPED];
+/// All families that there are, in the order of the documentation.
+pub fn definitions() -> Vec<&'static Definition> {
+    let mut all: Vec<&Definition> = istio::FAMILIES.iter().collect();
+    all.push(&istio::BUILD);
+    all.extend(cluster_families::definitions());
+    all.extend(downstream::DEFINITIONS);
+    all.extend(server::DEFINITIONS);
+    all.extend(configuration::DEFINITIONS);
+    all.extend(own::DEFINITIONS);
+    all.extend([&limits::LIMIT_HITS, &spans::EXPORTED, &spans::DROPPED]);
+    all.extend([&dns::QUERIES, &dns::DURATION, &dns::CAPTURED]);
+    all.extend([&LOG_LINES, &LOG_LINES_DROPPED]);
+    all
+}
 
 /// All families at this moment.
 pub(super) fn families(admin: &Admin) -> Vec<Family> {

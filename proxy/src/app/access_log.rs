@@ -1,4 +1,4 @@
-//! The access log is where the configuration in force says.
+//! The access log and the spans are what the configuration in force says.
 
 use std::sync::Arc;
 
@@ -7,24 +7,44 @@ use tracing::error;
 
 use crate::current::Current;
 use crate::report::access_log::AccessLog;
+use crate::report::metrics::identity::Surroundings;
 use crate::report::reporter::Reporter;
+use crate::report::spans::Spans;
+use crate::report::spans::plan::SpanPlan;
 
 /// Takes the access log's settings from each configuration that comes into force and changes them.
-pub(super) async fn keep_configured(
-    current: Arc<Current>,
-    access_log: Arc<AccessLog>,
-    reporter: Arc<Reporter>,
-) {
+pub(super) async fn keep_configured(current: Arc<Current>, reports: Reports) {
     let mut changes = current.changes();
     while changes.changed().await.is_ok() {
-        configure(&access_log, &reporter, &current.load());
+        configure(&reports, &current.load());
     }
 }
 
+/// What the configuration says where reports go, and what of.
+#[derive(Clone, Debug)]
+pub(super) struct Reports {
+    pub(super) access_log: Arc<AccessLog>,
+    pub(super) spans: Arc<Spans>,
+    pub(super) reporter: Arc<Reporter>,
+    /// What spans say of the workload.
+    pub(super) surroundings: Surroundings,
+}
+
 /// Opens the files that a configuration asks for, again if they were rotated, and has the facts gathered that their lines
-/// tell.
-pub(super) fn configure(access_log: &AccessLog, reporter: &Reporter, snapshot: &Snapshot) {
+/// and spans tell.
+pub(super) fn configure(reports: &Reports, snapshot: &Snapshot) {
+    let Reports {
+        access_log,
+        spans,
+        reporter,
+        surroundings,
+    } = reports;
     let (mut needs, errors) = access_log.configure(&snapshot.telemetry.access_logs);
+    let plan = SpanPlan::of(snapshot, surroundings);
+    if let Some(plan) = &plan {
+        plan.add_needs(&mut needs);
+    }
+    spans.set_plan(plan.map(Arc::new));
     for expression in snapshot.telemetry.metrics.expressions() {
         needs.add_expression(expression);
     }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::app::access_log;
+use crate::app::access_log::Reports;
 use crate::current::Current;
 use crate::life::drain::Drain;
 use crate::life::end::{Command, DrainLimit, DrainTime};
@@ -22,8 +23,7 @@ use crate::listen::binder::Handed;
 use crate::listen::handover::Event;
 use crate::listen::reconcile::Ports;
 use crate::proxy::Shared;
-use crate::report::access_log::AccessLog;
-use crate::report::reporter::Reporter;
+use crate::report::spans::pace::Pace;
 
 /// How long work in flight may take when the drain time is over, and how long cut connections may take to write their lines of
 /// the access log.
@@ -51,8 +51,7 @@ pub(super) struct Requests<'a> {
     /// Notified when the configuration is to be looked at.
     pub(super) look: &'a Notify,
     pub(super) current: &'a Current,
-    pub(super) access_log: &'a AccessLog,
-    pub(super) reporter: &'a Reporter,
+    pub(super) reports: &'a Reports,
     pub(super) drain: &'a Drain,
     pub(super) drain_time: DrainTime,
     /// Whether inbound connections are drained apart: on sidecars.
@@ -122,6 +121,7 @@ impl Requests<'_> {
             }
             Command::Drain => {
                 info!("draining: /drain");
+                self.reports.spans.set_pace(Pace::Leaving);
                 self.drained = true;
                 self.drain_inbound()
             }
@@ -130,6 +130,7 @@ impl Requests<'_> {
                 inbound_only,
             } => {
                 info!(graceful, inbound_only, "draining: /drain_listeners");
+                self.reports.spans.set_pace(Pace::Leaving);
                 if inbound_only {
                     return self.has_inbound.then(|| {
                         self.drain.start_inbound();
@@ -150,7 +151,7 @@ impl Requests<'_> {
             }
             Command::ReopenLogs => {
                 info!("/reopen_logs: reopening the access log");
-                access_log::configure(self.access_log, self.reporter, &self.current.load());
+                access_log::configure(self.reports, &self.current.load());
                 None
             }
         }
@@ -178,12 +179,12 @@ impl Requests<'_> {
             }
             Signal::ReopenLogs => {
                 info!("SIGUSR1: reopening the access log");
-                access_log::configure(self.access_log, self.reporter, &self.current.load());
+                access_log::configure(self.reports, &self.current.load());
                 None
             }
             Signal::Reload => {
                 info!("SIGHUP: reading the configuration again and reopening the access log");
-                access_log::configure(self.access_log, self.reporter, &self.current.load());
+                access_log::configure(self.reports, &self.current.load());
                 self.look.notify_one();
                 None
             }
@@ -217,6 +218,7 @@ pub(super) async fn drain(
     pages: watch::Sender<()>,
     mut requests: Requests<'_>,
 ) {
+    requests.reports.spans.set_pace(Pace::Leaving);
     if end == End::Replaced {
         pages.send_replace(());
         ports.close().await;

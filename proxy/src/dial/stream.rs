@@ -11,6 +11,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use crate::dial::post_tunnel::PostTunnel;
+use crate::life::buffers;
+use crate::life::buffers::HeldBytes;
 use crate::own_sockets::Registered;
 use crate::report::metrics::envoy::cluster::CountedConnection;
 
@@ -20,6 +22,8 @@ pub struct Stream {
     carrier: Carrier,
     /// What came before the connection was known to be ready; read first.
     early: Bytes,
+    /// What reads of it fill, where it carries HTTP. Relays count their own buffers.
+    held: Option<HeldBytes>,
     /// What is dropped with it, after it is closed.
     _guard: Option<Box<dyn Guard>>,
     /// That the socket is ours, where no other part of the carrier has it.
@@ -77,6 +81,7 @@ impl Stream {
         Self {
             carrier,
             early: Bytes::new(),
+            held: None,
             _guard: None,
             _registered: None,
             counted: None,
@@ -94,10 +99,11 @@ impl Stream {
 
     /// It carries HTTP: its bytes are counted as they are read and written.
     #[must_use]
-    pub fn with_http(self) -> Self {
+    pub fn with_http(mut self) -> Self {
         if let Some(counted) = &self.counted {
             counted.set_http();
         }
+        self.held = Some(HeldBytes::default());
         self
     }
 
@@ -171,7 +177,19 @@ impl AsyncRead for Stream {
             return Poll::Ready(Ok(()));
         }
         let (before, room) = (buffer.filled().len(), buffer.remaining());
-        let read = carried!(self.as_mut(), poll_read(context, buffer));
+        let max = buffers::read_max();
+        let read = if room <= max {
+            carried!(self.as_mut(), poll_read(context, buffer))
+        } else {
+            let mut part = ReadBuf::new(buffer.initialize_unfilled_to(max));
+            let read = carried!(self.as_mut(), poll_read(context, &mut part));
+            let count = part.filled().len();
+            buffer.advance(count);
+            read
+        };
+        if let (Some(held), Poll::Ready(Ok(()))) = (&mut self.held, &read) {
+            held.note_read(buffer.filled().len() - before);
+        }
         if let (Some(counted), Poll::Ready(read)) = (&self.counted, &read) {
             match read {
                 Ok(()) if room > 0 => counted.read(buffer.filled().len() - before),

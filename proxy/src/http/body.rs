@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::client::body::Received;
 use crate::codec::cut::Cut;
+use crate::codec::grpc_messages::MessageCounter;
 use crate::codec::incoming::Incoming;
 use crate::failure::{Cause, Failure};
 use crate::http::answer;
@@ -82,6 +83,8 @@ pub struct ResponseBody {
     grpc: bool,
     /// When the time is over that a gRPC client gives its call.
     deadline: Option<Instant>,
+    /// Counts the messages of a gRPC call.
+    messages: Option<Box<MessageCounter>>,
 }
 
 impl ResponseBody {
@@ -89,6 +92,7 @@ impl ResponseBody {
     pub fn new(source: Source, facts: Box<FactsGuard>, received: Received) -> Self {
         Self {
             source,
+            messages: facts.request.grpc.then(Box::default),
             call: Some((facts, received)),
             grpc: false,
             deadline: None,
@@ -110,6 +114,7 @@ impl ResponseBody {
             call: None,
             grpc: false,
             deadline: None,
+            messages: None,
         }
     }
 
@@ -175,9 +180,13 @@ impl ResponseBody {
         }
     }
 
-    fn count(&mut self, bytes: usize) {
+    fn count(&mut self, bytes: &[u8]) {
         if let Some((facts, _)) = &mut self.call {
-            facts.bytes_sent += bytes as u64;
+            facts.bytes_sent += bytes.len() as u64;
+            if let Some(messages) = &mut self.messages {
+                messages.feed(bytes);
+                facts.response_messages = messages.count();
+            }
         }
     }
 }
@@ -185,6 +194,7 @@ impl ResponseBody {
 /// Sets what came of the request, and when all of it had.
 fn set_received(facts: &mut FactsGuard, received: &Received) {
     facts.bytes_received = received.bytes();
+    facts.request_messages = received.messages();
     let began = facts.began;
     if let (Some(times), Some(at)) = (&mut facts.times, received.completed(began)) {
         times.set(TimePoint::DownstreamReceiveEnd, at);
@@ -217,7 +227,7 @@ impl Body for ResponseBody {
         };
         match frame {
             Some(Ok(frame)) => {
-                this.count(frame.data_ref().map_or(0, Bytes::len));
+                this.count(frame.data_ref().map_or(&[], |bytes| bytes));
                 if let (Some(trailers), Some((facts, _))) = (frame.trailers_ref(), &mut this.call) {
                     facts.set_trailers(trailers);
                 }

@@ -10,6 +10,7 @@ use http::{HeaderValue, Version};
 use tokio::time::Instant;
 
 use crate::client::body::Received;
+use crate::http::request_trace::RequestTrace;
 use crate::proxy::Proxy;
 use crate::report::facts::{CallProtocol, DownstreamFacts};
 use crate::report::reporter::FactsGuard;
@@ -87,6 +88,8 @@ pub struct ExchangeContext<'s> {
     pub grpc: bool,
     /// When the time is over that a gRPC client gives its call.
     pub deadline: Option<Instant>,
+    /// Its trace; `None` where calls are not traced.
+    pub trace: Option<RequestTrace<'s>>,
 }
 
 impl<'s> ExchangeContext<'s> {

@@ -29,7 +29,7 @@ use crate::http::fault::Aborted;
 use crate::http::forward::Answered;
 use crate::http::informational::InformationalSender;
 use crate::http::outgoing::Outgoing;
-use crate::http::{answer, connect, cors, deadline, fault, forward, headers, upgrade};
+use crate::http::{answer, connect, cors, deadline, fault, forward, headers, trace, upgrade};
 use crate::proxy::Proxy;
 use crate::report::call_destination::CallDestination;
 use crate::report::facts::Part;
@@ -62,11 +62,12 @@ pub async fn exchange(
         tries: 0,
         grpc,
         deadline: deadline::of_client(grpc, request.headers()).map(|limit| Instant::now() + limit),
+        trace: None,
     };
 
     let read = read(request, &mut context);
     context.facts.request.grpc = grpc;
-    let (outgoing, decision) = match read {
+    let (mut outgoing, decision) = match read {
         Ok((outgoing, decision)) => (
             Outgoing {
                 informational,
@@ -77,12 +78,16 @@ pub async fn exchange(
         Err(failure) => return refuse(&failure, ResponseEdits::default(), context),
     };
     context.facts.watch_body(context.received.counter());
+    if grpc {
+        context.received.count_messages();
+    }
     if context.facts.times.is_some() {
         context.received.note_time();
     }
     context.facts.decision.verdict = Some(OutcomeKind::of_exchange(&decision));
     context.facts.decision.route.clone_from(&decision.route);
     context.facts.set_reasons(&decision.trail);
+    trace::begin(&mut outgoing, &decision, &mut context);
     debug!(
         destination = %CallDestination(&context.facts),
         verdict = OutcomeKind::of_exchange(&decision).name(),

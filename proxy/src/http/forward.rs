@@ -27,7 +27,7 @@ use crate::http::attempt::{AttemptError, AttemptTarget, ConnectBy, UpstreamRespo
 use crate::http::downstream::ExchangeContext;
 use crate::http::outgoing::Outgoing;
 use crate::http::upstream_request::UpstreamRequest;
-use crate::http::{deadline, headers, mirror, retry, upstream_request};
+use crate::http::{deadline, headers, mirror, retry, trace, upstream_request};
 use crate::report::facts::Part;
 use crate::report::metrics::envoy::cluster::Count;
 use crate::upstream::clusters::AttemptHistory;
@@ -49,7 +49,7 @@ pub struct Answered {
 /// # Errors
 /// What kept the upstream from answering.
 pub async fn pass(
-    outgoing: Outgoing,
+    mut outgoing: Outgoing,
     context: &mut ExchangeContext<'_>,
 ) -> Result<Answered, Failure> {
     let (clusters, mesh) = (&context.proxy.clusters, &context.snapshot.mesh);
@@ -59,10 +59,12 @@ pub async fn pass(
     context.tries = 1;
     let http2 = outgoing.parts.version == Version::HTTP_2;
     let informational = outgoing.informational.clone();
+    trace::propagate(&mut outgoing.parts.headers, context);
     let (mut request, upgrade) = upstream_request::build(outgoing, http2, Scheme::HTTP)?;
     if context.proxy_headers().attempt_count {
         headers::count_attempt(request.headers_mut(), 1);
     }
+    trace::begin_try(request.headers_mut(), context);
     context.facts.keep_headers(Part::Request, request.headers());
     let repeat = Cell::new(true);
     let dial = Dial {
@@ -90,9 +92,9 @@ pub async fn pass(
         counters: &counters,
         repeat: &repeat,
     };
-    let reply = attempt(request, way, clusters)
-        .await
-        .map_err(|failed| failed.failure)?;
+    let outcome = attempt(request, way, clusters).await;
+    trace::end_try(&outcome, true, context);
+    let reply = outcome.map_err(|failed| failed.failure)?;
     Ok(Answered {
         reply,
         deadline: None,
@@ -117,6 +119,7 @@ pub async fn forward(
             .facts
             .set_rewritten(headers, path, &outgoing.authority);
     }
+    trace::propagate(&mut outgoing.parts.headers, context);
     let limit = deadline::limit(forward.timeout, context.grpc, &mut outgoing.parts.headers);
     let (arrival, mode) = (context.downstream.arrival, context.snapshot.workload.mode);
     let proxy = context.proxy;
@@ -237,6 +240,7 @@ impl Tries<'_> {
                     deadline::tell(request.headers_mut(), limit);
                 }
             }
+            trace::begin_try(request.headers_mut(), context);
             context.facts.keep_headers(Part::Request, request.headers());
             let attempts = &mut context.facts.attempts;
             let Some(retries) = self.retries else {
@@ -245,6 +249,7 @@ impl Tries<'_> {
                     .upstream_request
                     .once(request, first, limit, attempts)
                     .await;
+                trace::end_try(&outcome, true, context);
                 return outcome.map_err(|failed| failed.failure);
             };
             let last = context.tries > retries.attempts;
@@ -267,6 +272,7 @@ impl Tries<'_> {
                     retry::after_failure(retries, &failed.failure, failed.request.is_some())
                 }
             };
+            trace::end_try(&outcome, !again || last, context);
             let counters = &self.upstream_request.live.counters;
             if !again {
                 if context.tries > 1 && outcome.is_ok() {

@@ -8,12 +8,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
+use crate::life::buffers;
+use crate::life::buffers::{BUFFER_MAX, BUFFER_MIN, HeldBytes};
 use crate::report::stream_bytes::ByteCount;
-
-/// The buffer a direction starts with.
-pub(super) const BUFFER_MIN: usize = 8 << 10;
-/// The buffer of a direction that has much to carry. Larger ones gain little.
-pub(super) const BUFFER_MAX: usize = 256 << 10;
 
 /// Why a direction cannot go on.
 #[derive(Debug)]
@@ -28,6 +25,7 @@ pub(super) enum Stop {
 pub(super) struct Copy {
     /// Read and not written yet. Holds no memory while nothing flows.
     buffer: BytesMut,
+    held: HeldBytes,
     /// How large the buffer is to be.
     size: usize,
     state: State,
@@ -47,6 +45,7 @@ impl Copy {
     pub(super) fn new() -> Self {
         Self {
             buffer: BytesMut::new(),
+            held: HeldBytes::default(),
             size: BUFFER_MIN,
             state: State::Flowing,
             unflushed: false,
@@ -116,6 +115,7 @@ impl Copy {
     pub(super) fn shrink(&mut self) {
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new();
+            self.held.set(0);
             self.size = BUFFER_MIN;
         }
     }
@@ -127,15 +127,21 @@ impl Copy {
         from: &mut R,
     ) -> Poll<io::Result<usize>> {
         self.buffer.clear();
-        if !self.buffer.try_reclaim(self.size) {
-            self.buffer = BytesMut::with_capacity(self.size);
+        let max = buffers::read_max();
+        let size = self.size.min(max);
+        if self.buffer.capacity() > max || !self.buffer.try_reclaim(size) {
+            self.buffer = BytesMut::with_capacity(size);
         }
         let room = self.buffer.capacity();
+        self.held.set(room);
         let answer = pin!(from.read_buf(&mut self.buffer)).poll(cx);
         match &answer {
             Poll::Ready(Ok(read)) if *read == room => self.size = (self.size * 2).min(BUFFER_MAX),
             // A small buffer is cheap to get again; a large one is kept for a while, for the flow may go on.
-            Poll::Pending if room <= BUFFER_MIN => self.buffer = BytesMut::new(),
+            Poll::Pending if room <= BUFFER_MIN => {
+                self.buffer = BytesMut::new();
+                self.held.set(0);
+            }
             _ => {}
         }
         match answer {

@@ -7,6 +7,7 @@ mod connection;
 mod request;
 mod times;
 mod tls;
+mod trace;
 mod wire;
 
 use std::borrow::Cow;
@@ -21,7 +22,7 @@ use egret_config::decide::flag::{Flag, Flags};
 use egret_config::decide::normalize::NormalizedRequest;
 use egret_config::decide::outcome::OutcomeKind;
 use egret_config::decide::verdict::{Refusal, RouteName};
-use egret_config::header_names::{FORWARDED_FOR, GRPC_STATUS, REQUEST_ID};
+use egret_config::header_names::{FORWARDED_FOR, GRPC_MESSAGE, GRPC_STATUS, REQUEST_ID};
 use egret_config::model::tls::Hashed;
 use egret_config::snapshot::cluster::DestinationService;
 use http::header::{HOST, USER_AGENT};
@@ -38,6 +39,7 @@ pub use crate::report::facts::connection::{UpstreamConnectionFacts, next_connect
 pub use crate::report::facts::request::{AuthorityFact, RequestFacts, is_known_header};
 pub use crate::report::facts::times::Times;
 pub use crate::report::facts::tls::{CertificateNames, TlsFacts};
+pub use crate::report::facts::trace::{SpanIds, TraceFacts, TracedHeaders, TryFacts};
 pub use crate::report::facts::wire::WireBytes;
 use crate::report::metrics::envoy::cluster::ClusterCounters;
 use crate::report::metrics::envoy::downstream::{HttpCounters, ListenerCounters};
@@ -54,6 +56,8 @@ pub struct Facts {
     pub captured: Option<Box<Captured>>,
     /// The span of the call, where it has one.
     pub span: Option<SpanIds>,
+    /// What that span says besides; only where it is sampled.
+    pub trace: Option<Box<TraceFacts>>,
     /// A UUID for a call that has no `x-request-id`, once a format asked for it.
     pub stream_id: OnceCell<Uuid>,
     /// What the connection carries, as far as it was read.
@@ -74,6 +78,10 @@ pub struct Facts {
     pub bytes_received: u64,
     /// Body bytes to the client; for byte streams all bytes to it.
     pub bytes_sent: u64,
+    /// Messages from the client, of a gRPC call.
+    pub request_messages: u64,
+    /// Messages to the client, of a gRPC call.
+    pub response_messages: u64,
     /// The bytes of a byte stream that is relayed, while they pass.
     pub stream: Option<Arc<StreamBytes>>,
     /// The row that counts the call among the destinations of its worker, from the decision on.
@@ -82,15 +90,6 @@ pub struct Facts {
     pub upstream: Option<Arc<ClusterCounters>>,
     /// How the call ended; `None` while it is under way.
     pub end: Option<End>,
-}
-
-/// The ids of a call's span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SpanIds {
-    /// Of the trace.
-    pub trace: u128,
-    /// Of the span.
-    pub span: u64,
 }
 
 /// What a call's connection carries.
@@ -201,6 +200,7 @@ impl Facts {
             times: None,
             captured: None,
             span: None,
+            trace: None,
             stream_id: OnceCell::new(),
             protocol: CallProtocol::default(),
             downstream: DownstreamFacts::default(),
@@ -211,6 +211,8 @@ impl Facts {
             flags: Flags::default(),
             bytes_received: 0,
             bytes_sent: 0,
+            request_messages: 0,
+            response_messages: 0,
             stream: None,
             destination_row: None,
             upstream: None,
@@ -293,6 +295,9 @@ impl Facts {
             .and_then(|status| status.to_str().ok());
         if let Some(status) = said.and_then(|status| status.parse().ok()) {
             self.response.grpc_status = Some(status);
+            if let Some(trace) = &mut self.trace {
+                trace.grpc_message = headers.get(GRPC_MESSAGE).cloned();
+            }
         }
     }
 

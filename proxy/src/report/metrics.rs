@@ -8,6 +8,7 @@ pub mod definition;
 pub mod escape;
 pub mod names;
 pub mod histogram;
+pub mod bounds;
 pub mod family;
 pub mod exposition;
 pub mod identity;

@@ -4,7 +4,7 @@ mod peer;
 mod failures;
 
 use egret_tests::DEADLINE;
-use egret_tests::egret::Proxy;
+use egret_tests::egret::{Proxy, STATS};
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
 use egret_tests::objects::{DestinationRule, Gateway, ServiceEntry, VirtualService, documents};
@@ -104,6 +104,23 @@ fn every_kind_of_call_passes_the_sidecar() -> anyhow::Result<()> {
         );
         anyhow::Ok(())
     })?;
+    let fine = [("request_protocol", "grpc"), ("grpc_response_status", "0")];
+    let failed = [("grpc_response_status", "9"), ("response_code", "200")];
+    let unknown = [("grpc_response_status", "12")];
+    let scraped = sidecar.await_metrics(STATS, |scraped| {
+        let requests = |labels| scraped.sum("istio_requests_total", labels);
+        requests(&fine) == 5.0 && requests(&failed) == 2.0 && requests(&unknown) == 1.0
+    })?;
+    let messages = |direction| {
+        let family = format!("istio_{direction}_messages_total");
+        let found = scraped.of(&family, &[("destination_service", "grpc.example")]);
+        assert!(found.iter().all(|sample| sample.labels.len() == 20));
+        scraped.sum(&family, &[])
+    };
+    // The calls above have 9 each, those that fail 2 more. The message to the unknown method is read only if it comes
+    // before the answer.
+    assert_eq!(messages("response"), 11.0);
+    assert!((11.0..=12.0).contains(&messages("request")));
     assert_eq!(
         stage.server.connections.len(),
         1,

@@ -218,3 +218,183 @@ fn each_port_has_its_pages_for_who_may_have_them() -> anyhow::Result<()> {
     assert_eq!(sidecar.await_end()?, 0);
     Ok(())
 }
+
+/// What Telemetry says about metrics in the root namespace.
+const TELEMETRY: &str = "
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: metrics, namespace: istio-system}
+spec:
+  metrics:
+  - reportingInterval: 1s
+    overrides:
+    - match: {metric: REQUEST_COUNT, mode: CLIENT}
+      tagOverrides:
+        response_flags: {operation: REMOVE}
+        method: {value: request.method}
+        team: {value: \"request.headers['x-team']\"}
+    - match: {metric: REQUEST_SIZE}
+      disabled: true
+    - match: {metric: RESPONSE_SIZE, mode: SERVER}
+      disabled: true
+";
+
+#[test]
+fn telemetry_sets_labels_and_silences_metrics_and_a_reload_takes_nothing_back() -> anyhow::Result<()>
+{
+    let world = World::new("metrics-telemetry", Family::V4)?;
+    world.http(ELSEWHERE, 80, &at_once(|_| text(StatusCode::OK, "fine")))?;
+    let pod = world.pod(SLEEP, "default")?;
+    let objects = elsewhere(&[ELSEWHERE.v4()], POLICY);
+    let config = registered("elsewhere.yaml", &objects)?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    assert_eq!(curl(&pod, &["elsewhere.example"])?.status, 200);
+    let host = ("destination_service", "elsewhere.example");
+    let requests = "istio_requests_total";
+    sidecar.await_metrics(STATS, |scraped| scraped.sum(requests, &[host]) == 1.0)?;
+
+    config.write("elsewhere.yaml", &format!("{objects}{TELEMETRY}"))?;
+    sidecar.await_metrics(STATS, |scraped| {
+        scraped.sum("egret_reloads_total", &[("result", "applied")]) == 1.0
+    })?;
+    // The workers take the labels up a moment after the configuration is in force.
+    let team = ["-H", "x-team: blue", "elsewhere.example"];
+    let labels = [host, ("method", "GET"), ("team", "blue")];
+    let mut sent = 0.0;
+    loop {
+        assert_eq!(curl(&pod, &team)?.status, 200);
+        sent += 1.0;
+        let scraped = sidecar.await_metrics(STATS, |scraped| {
+            scraped.sum(requests, &[host]) == 1.0 + sent
+        })?;
+        if scraped.sum(requests, &labels) > 0.0 {
+            break;
+        }
+    }
+    assert_eq!(
+        curl(&pod, &["-X", "POST", "elsewhere.example"])?.status,
+        200
+    );
+    let post = [host, ("method", "POST"), ("team", "unknown")];
+    let scraped = sidecar.await_metrics(STATS, |scraped| scraped.sum(requests, &post) == 1.0)?;
+    let sample = scraped.of(requests, &post)[0];
+    assert!(!sample.labels.contains_key("response_flags"), "{sample:?}");
+    assert_eq!(sample.labels.len(), 26);
+    assert_eq!(scraped.sum(requests, &[host]), 2.0 + sent);
+    let count = |family: &str| scraped.sum(&format!("{family}_count"), &[host]);
+    assert!(count("istio_request_bytes") <= sent, "silenced");
+    assert_eq!(count("istio_response_bytes"), 2.0 + sent);
+    Ok(())
+}
+
+#[test]
+fn what_envoy_counts_is_counted_under_its_names() -> anyhow::Result<()> {
+    let world = World::new("metrics-envoy", Family::V4)?;
+    world.http(ELSEWHERE, 80, &at_once(|_| text(StatusCode::OK, "fine")))?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = registered("elsewhere.yaml", &elsewhere(&[ELSEWHERE.v4()], POLICY))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    let first = sidecar.await_metrics(STATS, |_| true)?;
+    assert!(first.of("envoy_cluster_upstream_cx_total", &[]).is_empty());
+    for _ in 0..3 {
+        assert_eq!(curl(&pod, &["elsewhere.example"])?.status, 200);
+    }
+    assert_eq!(curl(&pod, &["aliyun.com"])?.status, 502);
+    let cluster = ("cluster_name", "outbound|80||elsewhere.example");
+    let listener = ("listener_address", "0.0.0.0_15001");
+    let manager = ("http_conn_manager_prefix", "outbound_0.0.0.0_80");
+    let scraped = sidecar.await_metrics(STATS, |scraped| {
+        scraped.sum("envoy_http_downstream_rq_total", &[manager]) == 4.0
+            && scraped.sum("envoy_listener_downstream_cx_active", &[listener]) == 0.0
+            && scraped.sum("envoy_http_downstream_rq_active", &[manager]) == 0.0
+    })?;
+    for (family, labels, expected) in [
+        ("envoy_cluster_upstream_rq_total", &[cluster][..], 3.0),
+        ("envoy_cluster_upstream_rq_completed", &[cluster], 3.0),
+        ("envoy_cluster_upstream_rq_active", &[cluster], 0.0),
+        ("envoy_cluster_upstream_rq_retry", &[cluster], 0.0),
+        ("envoy_cluster_upstream_rq_tx_reset", &[cluster], 0.0),
+        (
+            "envoy_cluster_upstream_rq",
+            &[cluster, ("response_code", "200")],
+            3.0,
+        ),
+        (
+            "envoy_cluster_upstream_rq",
+            &[cluster, ("response_code_class", "2xx")],
+            3.0,
+        ),
+        ("envoy_cluster_upstream_rq_time_count", &[cluster], 3.0),
+        ("envoy_cluster_upstream_cx_connect_fail", &[cluster], 0.0),
+        ("envoy_cluster_membership_total", &[cluster], 1.0),
+        ("envoy_cluster_membership_healthy", &[cluster], 1.0),
+        ("envoy_listener_downstream_cx_total", &[listener], 4.0),
+        (
+            "envoy_listener_http_downstream_rq",
+            &[listener, ("response_code_class", "2xx")],
+            3.0,
+        ),
+        (
+            "envoy_http_downstream_rq",
+            &[manager, ("response_code_class", "5xx")],
+            1.0,
+        ),
+        ("envoy_http_downstream_cx_total", &[manager], 4.0),
+        ("envoy_http_downstream_cx_active", &[manager], 0.0),
+        ("envoy_server_live", &[], 1.0),
+        ("envoy_server_state", &[], 0.0),
+        ("envoy_listener_manager_workers_started", &[], 1.0),
+        ("envoy_cluster_manager_cds_update_success", &[], 1.0),
+        ("egret_detections_total", &[("outcome", "http1")], 4.0),
+        ("egret_pool_connections", &[("state", "active")], 0.0),
+    ] {
+        assert_eq!(scraped.sum(family, labels), expected, "{family} {labels:?}");
+    }
+    let connections = scraped.sum("envoy_cluster_upstream_cx_total", &[cluster]);
+    assert!((1.0..=3.0).contains(&connections), "{connections}");
+    let bytes = scraped.sum("envoy_cluster_upstream_cx_rx_bytes_total", &[cluster]);
+    assert!(bytes > 3.0 * 4.0, "{bytes}");
+    assert!(scraped.sum("process_resident_memory_bytes", &[]) > 1e6);
+    let agent = sidecar
+        .page("/stats?usedonly&filter=^(server\\.state|listener_manager\\.workers_started)")?;
+    assert_eq!(
+        agent.body,
+        "listener_manager.workers_started: 1\nserver.state: 0\n"
+    );
+    let active = sidecar.page("/stats?usedonly&filter=downstream_cx_active$")?;
+    assert!(
+        active
+            .body
+            .contains("listener.0.0.0.0_15001.downstream_cx_active: 0\n"),
+        "{}",
+        active.body
+    );
+    Ok(())
+}
+
+#[test]
+fn an_upstream_that_cannot_be_reached_is_counted_as_such() -> anyhow::Result<()> {
+    let world = World::new("metrics-unreachable", Family::V4)?;
+    let pod = world.pod(SLEEP, "default")?;
+    let config = registered("elsewhere.yaml", &elsewhere(&[ELSEWHERE.v4()], POLICY))?;
+    let sidecar = stage::sidecar(&world, &pod, "default", &config)?;
+    assert_eq!(curl(&pod, &["elsewhere.example"])?.status, 503);
+    let cluster = ("cluster_name", "outbound|80||elsewhere.example");
+    let answered = [cluster, ("response_code", "503")];
+    let scraped = sidecar.await_metrics(STATS, |scraped| {
+        scraped.sum("envoy_cluster_upstream_rq", &answered) == 1.0
+    })?;
+    let of = |family: &str| scraped.sum(&format!("envoy_cluster_upstream_{family}"), &[cluster]);
+    let attempts = of("cx_total");
+    assert!(attempts >= 1.0, "{attempts}");
+    assert_eq!(of("cx_connect_fail"), attempts);
+    assert_eq!(of("rq_retry"), attempts - 1.0, "Istio's default retries");
+    assert_eq!((of("cx_active"), of("rq_total")), (0.0, 0.0));
+    assert!(
+        scraped
+            .of("envoy_cluster_upstream_rq_time_count", &[cluster])
+            .is_empty()
+    );
+    Ok(())
+}

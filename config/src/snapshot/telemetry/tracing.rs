@@ -19,12 +19,6 @@ const TAG_LENGTH: u32 = 256;
 /// The name in logs of the collector of `defaultConfig.tracing.zipkin`.
 const ZIPKIN: &str = "zipkin";
 
-/// The message about a collector that could be called, as long as nothing sends spans.
-const UNSENT: &str = "not supported yet: no spans are sent, and headers of traces stay as they are";
-
-/// What to do instead.
-const UNSENT_INSTEAD: &str = "set disableSpanReporting, or leave the provider out";
-
 /// The settings of levels, later ones over earlier ones.
 #[derive(Default)]
 struct Merged<'o> {
@@ -60,10 +54,7 @@ pub(super) fn tracing(
         return None;
     };
     match collectors::cluster(tracer, namespace, clusters) {
-        Ok(cluster) => {
-            providers.add(&named, UNSENT.to_owned(), UNSENT_INSTEAD.to_owned());
-            Some(made(&merged, mesh, &named.name, tracer, cluster))
-        }
+        Ok(cluster) => Some(made(&merged, mesh, &named.name, tracer, cluster)),
         Err(error) => {
             let reason = format!("calls are not traced: {}", error.reason);
             providers.add(&named, reason, error.hint.to_owned());
@@ -125,7 +116,6 @@ fn oldest(
     let named = Named::of_mesh(field, format!("{host}:{port}").into());
     match collectors::cluster_of_address(&tracer, namespace, &meta, clusters) {
         Ok(cluster) => {
-            providers.add(&named, UNSENT.to_owned(), UNSENT_INSTEAD.to_owned());
             let nothing = Merged::default();
             Some(made(&nothing, mesh, &ZIPKIN.into(), &tracer, cluster))
         }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::expression::Expression;
 use crate::model::mesh::{FormatSource, TracerProtocol, TracingServiceName};
 use crate::model::telemetry::{CustomTag, Metric, TagOverride};
+use crate::trace::context::Propagation;
+use crate::trace::decision::Sampling;
 
 /// What is logged, measured and traced for a workload.
 #[derive(Clone, Debug, Default)]
@@ -99,4 +101,29 @@ pub struct Tracing {
     pub service_name: TracingServiceName,
     /// Characters of the path in a span.
     pub max_tag_length: u32,
+}
+
+impl Tracing {
+    /// Which calls are sampled.
+    pub fn sampling(&self) -> Sampling {
+        Sampling {
+            share: self.sampling,
+            use_request_id: self.use_request_id,
+        }
+    }
+
+    /// Which headers the next hop gets.
+    pub fn propagation(&self) -> Propagation {
+        match self.protocol {
+            TracerProtocol::OtlpGrpc { .. } | TracerProtocol::OtlpHttp { .. } => Propagation::W3c,
+            TracerProtocol::Zipkin {
+                short_trace_id,
+                w3c,
+                ..
+            } => Propagation::B3 {
+                short: short_trace_id,
+                w3c,
+            },
+        }
+    }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use tokio::time::Instant;
 
+use crate::codec::grpc_messages::MessageCounter;
 use crate::report::reporter::ByteCounter;
 
 /// Shared by the body, which notes it, and by whoever asks. The default is a body that is no body.
@@ -22,6 +23,8 @@ struct Progress {
     /// Whether it counts when it was complete, and when it was.
     timed: Cell<bool>,
     completed: Cell<Option<Instant>>,
+    /// Counts the messages of a gRPC call.
+    messages: RefCell<Option<MessageCounter>>,
     /// Nobody read it to its end.
     abandoned: Cell<bool>,
     waiting: RefCell<Vec<Waker>>,
@@ -65,6 +68,21 @@ impl Received {
         }
     }
 
+    /// Counts its messages: those of a gRPC call.
+    pub fn count_messages(&self) {
+        if let Some(progress) = &self.0 {
+            progress.messages.borrow_mut().get_or_insert_default();
+        }
+    }
+
+    /// The messages so far, where they are counted.
+    pub fn messages(&self) -> u64 {
+        let messages = self.0.as_ref().map(|progress| progress.messages.borrow());
+        messages.map_or(0, |messages| {
+            messages.as_ref().map_or(0, MessageCounter::count)
+        })
+    }
+
     /// When all of it had come; `began` where there was none to come.
     pub fn completed(&self, began: Instant) -> Option<Instant> {
         match &self.0 {
@@ -97,8 +115,11 @@ impl Received {
 
     pub(super) fn note<E>(&self, frame: &Option<Result<Frame<Bytes>, E>>) {
         if let (Some(progress), Some(Ok(frame))) = (&self.0, frame) {
-            let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
-            progress.bytes.set(progress.bytes.get() + bytes);
+            let Some(data) = frame.data_ref() else { return };
+            progress.bytes.set(progress.bytes.get() + data.len() as u64);
+            if let Some(messages) = &mut *progress.messages.borrow_mut() {
+                messages.feed(data);
+            }
         }
     }
 

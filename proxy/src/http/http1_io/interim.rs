@@ -35,6 +35,8 @@ pub(super) trait Serves {
     fn send(&self, status: StatusCode, headers: &HeaderMap);
     /// Keeps the trailers of its answer for their end.
     fn trailers(&self, trailers: &HeaderMap);
+    /// Ready while the client takes what is written. More of a body that it does not take would only be held.
+    fn poll_room(&self, context: &Context<'_>) -> Poll<()>;
     /// Its answer is over.
     fn done(&self);
 }
@@ -69,6 +71,7 @@ impl<B: Body + Unpin> Body for Busy<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        ready!(self.informational.0.poll_room(context));
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         if let Some(Ok(frame)) = &frame
             && let Some(trailers) = frame.trailers_ref()

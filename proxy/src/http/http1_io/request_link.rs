@@ -1,6 +1,7 @@
 //! What a connection does for a request that is away from it.
 
 use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll};
 
 use http::{HeaderMap, StatusCode};
 
@@ -44,6 +45,18 @@ impl<S> Serves for Interim<S> {
                 state.tail = Tail::of(trailers);
             }
         }
+    }
+
+    fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
+        let Some(state) = self.0.upgrade() else {
+            return Poll::Ready(());
+        };
+        let mut state = lock(&state);
+        if !state.stuck {
+            return Poll::Ready(());
+        }
+        state.room = Some(context.waker().clone());
+        Poll::Pending
     }
 
     fn done(&self) {

@@ -66,6 +66,8 @@ pub(super) struct State<S> {
     pub(super) upgraded: bool,
     /// When the head began to come that is not complete.
     pub(super) head_since: Option<Instant>,
+    /// To be woken when the client takes more.
+    pub(super) room: Option<Waker>,
     /// To be woken when there is something to send.
     pub(super) task: Option<Waker>,
     pub(super) informational: Option<InformationalHandle>,
@@ -96,6 +98,7 @@ impl<S> State<S> {
             used: false,
             upgraded: false,
             head_since: None,
+            room: None,
             task: None,
             informational: None,
         }
@@ -181,6 +184,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> State<S> {
     /// Notes what became of something written.
     pub(super) fn wrote(&mut self, written: &Poll<io::Result<usize>>) {
         self.stuck = written.is_pending();
+        if !self.stuck
+            && let Some(waiting) = self.room.take()
+        {
+            waiting.wake();
+        }
         if let Some(ended) = &mut self.ended {
             *ended = Instant::now();
         }

@@ -360,6 +360,7 @@ pub(super) async fn get_as(
         head: false,
         grpc: false,
         deadline: None,
+        trace: None,
     };
     let answered = forward(outgoing, &to, &mut context).await;
     let status = match answered {

@@ -53,16 +53,20 @@ impl Environment {
         }
     }
 
+    /// The value of a variable that a configuration names.
     #[allow(
         clippy::disallowed_methods,
-        reason = "which variable is read is known from the format alone"
+        reason = "which variable is read is known from the configuration alone"
     )]
+    pub fn value(name: &str) -> Option<Box<str>> {
+        let value = std::env::var_os(name)?;
+        Some(value.to_string_lossy().into())
+    }
+
     fn look_up(&mut self, command: &Command) {
         match &command.operator {
             Operator::Environment(name) => {
-                let value = std::env::var_os(&**name);
-                let value = value.map(|value| value.to_string_lossy().into());
-                self.variables.insert(name.clone(), value);
+                self.variables.insert(name.clone(), Self::value(name));
             }
             Operator::Coalesce(commands) => {
                 commands.iter().for_each(|command| self.look_up(command))

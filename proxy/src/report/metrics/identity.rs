@@ -17,6 +17,8 @@ pub struct Surroundings {
     pub workload: Option<Arc<str>>,
     /// The id of the Kubernetes cluster (`ISTIO_META_CLUSTER_ID`).
     pub cluster: Option<Arc<str>>,
+    /// The id of the mesh (`ISTIO_META_MESH_ID`).
+    pub mesh: Option<Arc<str>>,
 }
 
 /// The source of the calls, in the words of Istio's labels.

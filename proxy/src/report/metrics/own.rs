@@ -95,6 +95,19 @@ pub static EJECTED: Definition = Definition {
     stat: "",
 };
 
+/// All families of this file.
+pub static DEFINITIONS: [&Definition; 9] = [
+    &BUILD_INFO,
+    &VERDICTS,
+    &REFUSED_CALLS,
+    &RELAY_BYTES,
+    &SERIES_DROPPED,
+    &DETECTIONS,
+    &POOL_CONNECTIONS,
+    &EJECTIONS,
+    &EJECTED,
+];
+
 /// The families that are made of what shards count.
 #[derive(Debug)]
 pub struct OwnFamilies {

@@ -7,12 +7,13 @@ use egret_config::snapshot::workload::Mode;
 
 use crate::current::Current;
 use crate::lock::lock;
+use crate::report::metrics::bounds::HistogramBounds;
 use crate::report::metrics::context::Context;
 use crate::report::metrics::ejections::EjectionSource;
+use crate::report::metrics::envoy::cluster::UpstreamBuckets;
 use crate::report::metrics::envoy::cluster_families::ClusterFamilies;
 use crate::report::metrics::envoy::downstream::DownstreamFamilies;
 use crate::report::metrics::family::Family;
-use crate::report::metrics::histogram::{BOUNDS_DEFAULT, Buckets};
 use crate::report::metrics::identity::Identity;
 use crate::report::metrics::istio::IstioFamilies;
 use crate::report::metrics::limits::LimitHits;
@@ -49,11 +50,24 @@ pub struct Scraped {
 impl Metrics {
     /// Nothing counted yet.
     pub fn new(mode: Mode, identity: Identity, current: Arc<Current>) -> Self {
-        let bytes = Buckets::new(&BOUNDS_DEFAULT, 1.0);
+        Self::with_bounds(mode, identity, current, &HistogramBounds::default())
+    }
+
+    /// Nothing counted yet; histograms have these bounds.
+    pub fn with_bounds(
+        mode: Mode,
+        identity: Identity,
+        current: Arc<Current>,
+        bounds: &HistogramBounds,
+    ) -> Self {
         let buckets = CallBuckets {
-            duration: Buckets::new(&BOUNDS_DEFAULT, NANOS),
-            request_bytes: Arc::clone(&bytes),
-            response_bytes: bytes,
+            duration: bounds.of("istiocustom.istio_request_duration_milliseconds", NANOS),
+            request_bytes: bounds.of("istiocustom.istio_request_bytes", 1.0),
+            response_bytes: bounds.of("istiocustom.istio_response_bytes", 1.0),
+            upstream: UpstreamBuckets {
+                request_time: bounds.of("cluster.upstream_rq_time", NANOS),
+                connect_time: bounds.of("cluster.upstream_cx_connect_ms", NANOS),
+            },
         };
         Self {
             context: Arc::new(Context::new(mode, identity, buckets, current)),

@@ -12,6 +12,7 @@ use egret_config::model::telemetry::Metric;
 use egret_config::model::tls::Hashed;
 use egret_config::snapshot::cluster::DestinationService;
 
+use crate::report::metrics::envoy::cluster::UpstreamBuckets;
 use crate::report::metrics::histogram::{Buckets, Histogram};
 use crate::report::metrics::label_set::LabelSet;
 
@@ -142,6 +143,8 @@ pub struct CallBuckets {
     pub request_bytes: Arc<Buckets>,
     /// Of `istio_response_bytes`.
     pub response_bytes: Arc<Buckets>,
+    /// Of the histograms of clusters.
+    pub upstream: UpstreamBuckets,
 }
 
 /// What has a key.

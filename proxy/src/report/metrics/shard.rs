@@ -120,7 +120,7 @@ impl Shard {
                 refused_names: NameCache::default(),
                 text: String::new(),
             }),
-            upstream: Arc::new(UpstreamCounters::new(&context.buckets.duration)),
+            upstream: Arc::new(UpstreamCounters::new(&context.buckets.upstream)),
             context,
             verdicts: Default::default(),
             relayed: Default::default(),
@@ -244,6 +244,8 @@ impl Shard {
         series.duration.record(nanos);
         series.request_bytes.record(wire.received);
         series.response_bytes.record(wire.sent);
+        add(&series.request_messages, facts.request_messages);
+        add(&series.response_messages, facts.response_messages);
     }
 
     fn stream(&self, table: &mut Table, facts: &Facts) {

@@ -58,6 +58,7 @@ fn metrics(mode: Mode) -> Metrics {
         pod: None,
         workload: Some("sleep-v2".into()),
         cluster: Some("Kubernetes".into()),
+        ..Surroundings::default()
     };
     let identity = Identity::of(&workload(mode), &surroundings);
     Metrics::new(mode, identity, Arc::new(Current::new(snapshot)))

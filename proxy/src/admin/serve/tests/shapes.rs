@@ -21,6 +21,7 @@ fn server_info_has_envoys_fields() {
             pod: Some("web-1".into()),
             workload: Some("web".into()),
             cluster: Some("east".into()),
+            ..Surroundings::default()
         },
         ..admin(folder.path())
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{admin, ask};
-use crate::admin::Admin;
+use crate::admin::{Admin, metrics};
 use crate::report::metrics::tests::exposition::Exposition;
 
 /// An admin whose one worker accepted three connections, two of which are open, and called one cluster.
@@ -165,6 +165,28 @@ fn statistics_come_as_json_html_and_prometheus() {
         text,
         "# TYPE envoy_server_live gauge\nenvoy_server_live 1\n"
     );
+}
+
+#[test]
+fn each_family_has_its_definition_and_each_definition_its_family() {
+    let folder = tempfile::tempdir().expect("folder");
+    let admin = Admin {
+        captured_queries: Some(Arc::default()),
+        ..admin(folder.path())
+    };
+    let of = |mut names: Vec<&'static str>| {
+        names.sort_unstable();
+        names
+    };
+    let defined = metrics::definitions().into_iter();
+    let defined = of(defined.map(|definition| definition.name).collect());
+    let families = metrics::families(&admin);
+    let found = of(families
+        .iter()
+        .map(|family| family.definition.name)
+        .collect());
+    assert_eq!(defined, found);
+    assert!(defined.windows(2).all(|pair| pair[0] != pair[1]), "twice");
 }
 
 /// 5,000 series: every family once, no series twice.

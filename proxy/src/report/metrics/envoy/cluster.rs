@@ -92,7 +92,16 @@ pub struct UpstreamCounters {
     by_cluster: Mutex<BTreeMap<Arc<str>, Arc<ClusterCounters>>>,
     /// Of the pools of all clusters.
     pub pool: Arc<PoolCounters>,
-    buckets: Arc<Buckets>,
+    buckets: UpstreamBuckets,
+}
+
+/// The bounds of the histograms of clusters.
+#[derive(Clone, Debug)]
+pub struct UpstreamBuckets {
+    /// Of `envoy_cluster_upstream_rq_time`, in nanoseconds.
+    pub request_time: Arc<Buckets>,
+    /// Of `envoy_cluster_upstream_cx_connect_ms`, in nanoseconds.
+    pub connect_time: Arc<Buckets>,
 }
 
 /// A connection to an endpoint: counted from the moment at which connecting begins until this is dropped.
@@ -120,11 +129,11 @@ pub struct PendingRequest(Arc<ClusterCounters>);
 
 impl UpstreamCounters {
     /// No cluster called yet; the histograms have these buckets.
-    pub fn new(buckets: &Arc<Buckets>) -> Self {
+    pub fn new(buckets: &UpstreamBuckets) -> Self {
         Self {
             by_cluster: Mutex::default(),
             pool: Arc::default(),
-            buckets: Arc::clone(buckets),
+            buckets: buckets.clone(),
         }
     }
 
@@ -148,17 +157,21 @@ impl UpstreamCounters {
 
 impl Default for UpstreamCounters {
     fn default() -> Self {
-        Self::new(&Buckets::new(&BOUNDS_DEFAULT, NANOS))
+        let buckets = Buckets::new(&BOUNDS_DEFAULT, NANOS);
+        Self::new(&UpstreamBuckets {
+            request_time: Arc::clone(&buckets),
+            connect_time: buckets,
+        })
     }
 }
 
 impl ClusterCounters {
-    fn new(buckets: &Arc<Buckets>) -> Self {
+    fn new(buckets: &UpstreamBuckets) -> Self {
         Self {
             counts: Default::default(),
             codes: Default::default(),
-            request_time: Histogram::new(buckets),
-            connect_time: Histogram::new(buckets),
+            request_time: Histogram::new(&buckets.request_time),
+            connect_time: Histogram::new(&buckets.connect_time),
             endpoints: AtomicU64::new(0),
         }
     }

@@ -107,6 +107,19 @@ pub static STREAMS: Definition = Definition {
     stat: "tcp.$.downstream_cx_total",
 };
 
+/// All families of clusters.
+pub fn definitions() -> impl Iterator<Item = &'static Definition> {
+    let numbers = NUMBERS.iter().map(|(definition, _)| definition);
+    numbers.chain([
+        &CODES,
+        &REQUEST_TIME,
+        &CONNECT_TIME,
+        &MEMBERSHIP,
+        &MEMBERSHIP_HEALTHY,
+        &STREAMS,
+    ])
+}
+
 /// The families of clusters while workers are added to them.
 #[derive(Debug)]
 pub struct ClusterFamilies {

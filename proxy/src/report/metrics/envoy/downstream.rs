@@ -100,6 +100,19 @@ pub static HTTP_CONNECTIONS_ACTIVE: Definition = Definition {
     stat: "http.$;.downstream_cx_active",
 };
 
+/// All families of clients.
+pub static DEFINITIONS: [&Definition; 9] = [
+    &LISTENER_CONNECTIONS,
+    &LISTENER_ACTIVE,
+    &LISTENER_NO_CHAIN,
+    &LISTENER_REQUESTS,
+    &HTTP_REQUESTS,
+    &HTTP_REQUESTS_ACTIVE,
+    &HTTP_CLASSES,
+    &HTTP_CONNECTIONS,
+    &HTTP_CONNECTIONS_ACTIVE,
+];
+
 /// Responses by class, from 1xx on.
 #[derive(Debug, Default)]
 struct Classes([AtomicU64; 5]);

@@ -55,7 +55,7 @@ pub(crate) fn connection<'s>(
             .tls
             .find(call.arrival.original_dst.ip(), stream_hint(layer))
         {
-            // Rules for every server name do not ask whether there is one.
+            // Rules for every server name match connections without one, too.
             Some(chain) if let TlsAction::Passthrough(route) = &chain.action => {
                 trail.chain = Some(&chain.origin);
                 forward(route, trail, dice)
@@ -95,7 +95,7 @@ pub(crate) fn request<'s>(
     }
 }
 
-/// What happens to a TLS connection that a chain took.
+/// What happens to a TLS connection that a chain matches.
 fn tls<'s>(
     snapshot: &'s Snapshot,
     action: &'s TlsAction,
@@ -130,7 +130,7 @@ fn tls<'s>(
     ConnectionDecision::new(Verdict::Terminate { tls, terminated }, trail)
 }
 
-/// What is inside of a TLS that this gateway ended: HTTP when the chain has a table, else bytes for its route.
+/// The content of a TLS connection that this gateway terminated: HTTP when the chain has a table, else bytes for its route.
 fn inside<'s>(
     listener: &'s GatewayListener,
     terminated: &Terminated,

@@ -23,7 +23,7 @@ pub const BLOCK_ALL: &str = "block_all";
 pub enum Reading {
     /// The bytes decide. A client that sends nothing for this long may be waiting for the server.
     Sniff {
-        /// How long silence is waited for.
+        /// How long to wait for the client's first bytes.
         silence_max: Duration,
     },
     /// Whatever the bytes are, the connection is opaque: do not wait for them.
@@ -103,7 +103,7 @@ pub struct Forward<'s> {
     pub timeout: Option<Duration>,
     /// Retries; `None` for none at all.
     pub retries: Option<&'s Retries>,
-    /// Where copies go, each with its share in millionths.
+    /// The mirrors, each with its share in millionths.
     pub mirrors: &'s [(Arc<Cluster>, u32)],
     /// Header changes, to be applied in this order.
     pub headers: [Option<&'s HeaderChanges>; 2],

@@ -50,7 +50,7 @@ fn filled_in<'c>(field: &str, changes: &'c HeaderChanges) -> Vec<(String, &'c st
     list
 }
 
-/// Whether a value holds `%WORD%` or `%WORD(…)%`; `%%` stands for a percent sign.
+/// Whether a value contains `%WORD%` or `%WORD(…)%`; `%%` stands for a percent sign.
 fn has_operator(value: &str) -> bool {
     value.split('%').skip(1).step_by(2).any(|operator| {
         let name = operator.split('(').next().unwrap_or_default();

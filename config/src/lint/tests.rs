@@ -4,7 +4,7 @@ use crate::load::{Text, load};
 mod listeners;
 mod service_visibility;
 
-/// Checks what is found: `object | field | part of the text`, in order.
+/// Checks the warnings: `object | field | part of the text`, in order.
 #[track_caller]
 fn check(yaml: &str, expected: &[&str]) {
     let text = Text {

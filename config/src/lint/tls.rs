@@ -1,4 +1,4 @@
-//! TLS that is put inside of TLS, and plaintext that is sent to where TLS is expected.
+//! TLS inside of TLS, and plaintext for ports that expect TLS.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use crate::model::objects::Objects;
 use crate::port::well_known;
 use crate::snapshot::workload::{Mode, Workload};
 
-/// A workload, and how many others see what it sees.
+/// A workload, and the number of others with the same view.
 #[derive(Clone, Debug)]
 pub struct Viewer {
     /// The workload.
@@ -43,7 +43,7 @@ pub fn workloads(objects: &Objects) -> Vec<Viewer> {
             .chain(sidecars)
             .filter(|(meta, _)| meta.name.namespace == namespace)
             .filter_map(|(_, selector)| selector.clone());
-        // The root namespace holds settings for all, and gateways, which are looked at as such.
+        // The root namespace holds settings for all, and gateways, which are checked as such.
         let general = (namespace != *root).then(Labels::default);
         let labels: BTreeSet<BTreeMap<Arc<str>, Arc<str>>> = general
             .into_iter()

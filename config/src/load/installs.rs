@@ -1,5 +1,5 @@
-//! Documents of istioctl and Helm, which may carry a MeshConfig. It is not taken from them: what they set passes through
-//! profiles, overlays and values first, and only the installation knows the result.
+//! Documents of istioctl and Helm, which may carry a MeshConfig. It is not read from them: what they set passes through
+//! profiles, overlays and values first, and only the installation has the result.
 
 use crate::load::document::Documents;
 use crate::load::format;

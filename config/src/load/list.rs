@@ -1,4 +1,4 @@
-//! Takes lists of documents apart: `kind: List` as `kubectl get -o yaml` prints it, and JSON arrays and streams.
+//! Splits lists of documents: `kind: List` as `kubectl get -o yaml` prints it, and JSON arrays and streams.
 
 use std::borrow::Cow;
 
@@ -37,7 +37,7 @@ pub(super) fn json_values(chunk: Chunk<'_>) -> Vec<Chunk<'_>> {
         .collect()
 }
 
-/// Takes a JSON list apart; `None` when it is not one.
+/// Splits a JSON list; `None` when it is not one.
 pub(super) fn json(chunk: Chunk<'_>) -> Option<List<'_>> {
     #[derive(Default, Deserialize)]
     #[serde(rename_all = "camelCase", default)]
@@ -67,9 +67,9 @@ pub(super) fn json(chunk: Chunk<'_>) -> Option<List<'_>> {
     })
 }
 
-/// Takes a YAML list in block style apart, or a bare sequence; `None` when it is written otherwise.
+/// Splits a YAML list in block style, or a bare sequence; `None` when it is written otherwise.
 ///
-/// Items are found by the indentation of their dashes, so that one with a broken inside does not hide the next.
+/// Items are found by the indentation of their dashes, so that a broken one does not hide the next.
 pub(super) fn yaml(chunk: Chunk<'_>) -> Option<List<'_>> {
     let mut head = String::new();
     let mut items: Vec<(String, u32)> = Vec::new();

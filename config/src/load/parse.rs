@@ -29,19 +29,19 @@ impl Expect<'_> {
     }
 }
 
-/// What became of a document.
+/// The result of reading a document.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// It, or its problem, is among the documents that were read.
     Read,
-    /// It is a list of documents, which must be taken apart.
+    /// It is a list of documents, which must be split.
     IsList,
 }
 
 /// The key of a ConfigMap that holds the mesh configuration.
 const MESH_KEY: &str = "mesh";
 
-/// Reads one document, and hands it and its problems to `documents`.
+/// Reads one document, and adds it and its problems to `documents`.
 pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Documents) -> Outcome {
     let mut draft = Draft::default();
     if let Expect::Kind(api_version, kind) = expect {
@@ -142,7 +142,7 @@ fn is_mesh_config(metadata: &Metadata, text: &str) -> bool {
     installed || says()
 }
 
-/// Reads the mesh configuration that stands as text under the key `mesh` of the ConfigMap that `metadata` is of.
+/// Reads the mesh configuration in the text under the key `mesh` of the ConfigMap that `metadata` is of.
 fn read_mesh(
     outer: &Source<'_>,
     title: &str,

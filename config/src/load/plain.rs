@@ -22,7 +22,7 @@ const DEPTH_MAX: usize = 48;
 /// Keys of one mapping that are compared with each other one by one.
 const FEW_KEYS: usize = 16;
 
-/// A document as a list: collections stand before what they hold.
+/// A document as a list: collections come before their elements.
 #[derive(Debug)]
 pub(super) struct Tree<'t> {
     nodes: Vec<Node<'t>>,
@@ -69,10 +69,10 @@ impl<'t> Tree<'t> {
 
 struct Reader<'t> {
     rest: &'t str,
-    /// The line at hand; `None` at the end.
+    /// The current line; `None` at the end.
     line: Option<Line<'t>>,
     nodes: Vec<Node<'t>>,
-    /// Keys of the mappings at work.
+    /// Keys of the open mappings.
     keys: Vec<&'t str>,
     depth: usize,
 }
@@ -162,7 +162,7 @@ impl<'t> Reader<'t> {
         self.close(opened, indent)
     }
 
-    /// What stands behind a key or a dash; the line at hand is the one below it.
+    /// The value behind a key or a dash; the current line is the one below it.
     fn value(&mut self, text: &'t str, indent: usize, of_key: bool) -> Option<()> {
         let below = self.line;
         if text.is_empty() || text.starts_with('#') {
@@ -262,7 +262,7 @@ impl<'t> Reader<'t> {
         self.nodes.len() - 1
     }
 
-    /// Ends a block collection, unless the line at hand is indented as none of the collections around it.
+    /// Ends a block collection, unless the current line is indented as none of the collections around it.
     fn close(&mut self, opened: usize, indent: usize) -> Option<()> {
         self.nodes[opened].end = self.nodes.len();
         self.line

@@ -33,7 +33,7 @@ pub struct Cluster {
     pub subset: Option<Arc<str>>,
     /// The protocol of the port.
     pub protocol: Protocol,
-    /// Who the members are and how they are found.
+    /// The members and how they are found.
     pub discovery: Discovery,
     /// How they are called.
     pub policy: ClusterPolicy,
@@ -96,9 +96,9 @@ pub struct Member {
     pub weight: u32,
     /// `region/zone/subzone`, empty when unknown.
     pub locality: Arc<str>,
-    /// How near it is: calls go to members of 0 as long as enough of them are well.
+    /// How near it is: calls go to members of 0 as long as enough of them are healthy.
     pub priority: u32,
-    /// The workload, where it is a pod that is known.
+    /// The workload, where it is a known pod.
     pub workload: Option<Hashed<DestinationWorkload>>,
 }
 
@@ -124,11 +124,11 @@ impl Member {
 /// How the members of a cluster are called: the merged DestinationRule policy, defaults filled in where they are Istio's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClusterPolicy {
-    /// Picking.
+    /// How an endpoint is chosen.
     pub load_balancer: LoadBalancer,
     /// How the share of new endpoints grows.
     pub warmup: Option<Warmup>,
-    /// Limits.
+    /// Limits of connections and requests.
     pub pool: ConnectionPool,
     /// From the pool settings or MeshConfig.
     pub connect_timeout: Duration,

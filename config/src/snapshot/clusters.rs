@@ -39,7 +39,7 @@ struct Known {
     alias: Option<Arc<str>>,
 }
 
-/// How a destination came to be known.
+/// Which namespace's view a destination comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ImportOrigin {
     /// The workload's namespace sees it (or none does).
@@ -192,7 +192,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
         }
     }
 
-    /// Ends the building.
+    /// Ends the build.
     pub(crate) fn finish(self) -> BTreeMap<Arc<str>, Arc<Cluster>> {
         self.built
     }
@@ -261,7 +261,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
         })
     }
 
-    /// Members with their priorities, or weights, by where they are.
+    /// Members with their priorities, or weights, by locality.
     fn placed(
         &self,
         service: &Service,
@@ -291,7 +291,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
             .h2_upgrade
             .unwrap_or(http && self.objects.mesh.h2_upgrade);
         pool.h2_upgrade = Some(upgrade && !pool.use_client_protocol);
-        // A gateway does not guess what a port without a protocol speaks: HTTP/1.
+        // A gateway does not detect the protocol of a port without one: it is HTTP/1.
         let guessed = protocol == Protocol::Auto && self.workload.mode == Mode::Sidecar;
         pool.use_client_protocol |= guessed && !upgrade;
         pool.keepalive = keepalive(pool.keepalive, self.objects.mesh.keepalive.as_ref());

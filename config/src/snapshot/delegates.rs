@@ -31,7 +31,7 @@ impl<'o> Delegates<'o> {
         Self { objects, by_name }
     }
 
-    /// The `http` rules of a VirtualService, those of its delegates in the place of the rules that name them. Delegates of
+    /// The `http` rules of a VirtualService, where the delegates' rules replace those that name them. Delegates of
     /// delegates are not followed, as in Istio.
     pub(crate) fn joined(&self, vs: &VirtualService, problems: &mut ProblemSet) -> Vec<SourceRule> {
         let mut joined = Vec::with_capacity(vs.http.len());
@@ -95,7 +95,7 @@ fn join(root: &HttpRoute, leaf: &HttpRoute) -> Option<HttpRoute> {
             for leaf in leaves {
                 let before = agreed.len();
                 agreed.extend(roots.iter().filter_map(|root| root.merge(leaf)));
-                // As in Istio, one alternative that no root lets through spoils the rule.
+                // As in Istio, one alternative that no root allows invalidates the rule.
                 if agreed.len() == before {
                     return None;
                 }

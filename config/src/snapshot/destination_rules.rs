@@ -1,4 +1,4 @@
-//! Which DestinationRule applies to a service, and what it amounts to for one port and subset.
+//! Which DestinationRule applies to a service, and its policy for one port and subset.
 
 use std::collections::BTreeMap;
 
@@ -123,7 +123,7 @@ impl<'o> DestinationRules<'o> {
 
 /// Rules of one namespace and host that count as one.
 struct Group<'o> {
-    /// The oldest, which decides.
+    /// The oldest, which has priority.
     first: &'o DestinationRule,
     /// All of them, in order of age.
     rules: Vec<&'o DestinationRule>,

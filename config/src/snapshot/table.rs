@@ -142,7 +142,7 @@ pub(crate) struct Routing {
     pub(crate) timeout: Option<Duration>,
     /// Retries; `None` is off.
     pub(crate) retries: Option<Retries>,
-    /// Where copies go, each with its share in millionths.
+    /// The mirrors, each with its share in millionths.
     pub(crate) mirrors: Vec<(Arc<Cluster>, u32)>,
 }
 

@@ -5,7 +5,7 @@ use super::object::read_object;
 use super::reading::{AnyValue, Reading, ShapeError, Target};
 
 object! {
-    /// An IstioOperator, or the values of a Helm chart, as far as the MeshConfig in it goes.
+    /// An IstioOperator, or the values of a Helm chart, as far as it contains the MeshConfig.
     pub struct Install {
         pub mesh_config: Option<CarriedMeshConfig>,
         pub spec: Option<InstallSpec>,

@@ -5,7 +5,7 @@ use super::reading::{distance, nearest};
 /// Why a document has no body that egret reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NoBody {
-    /// Another API's kind, or one that egret has no use for.
+    /// Another API's kind, or one that egret does not use.
     UnknownKind,
     /// A kind of another group; the apiVersion to write.
     OtherGroup(&'static str),
@@ -59,7 +59,7 @@ const GROUPS: &[(&str, &str, &[&str])] = &[
 /// The group of what istioctl installs Istio from.
 const INSTALL: &str = "install.istio.io";
 
-/// Letters that a group may be away from one of Istio's to be a slip of the pen.
+/// Letters that a group may be away from one of Istio's to be a typing error.
 const SLIP_MAX: usize = 2;
 
 /// Why a document of a kind that egret does not read has no body.

@@ -147,7 +147,7 @@ object! {
     silent ["immutable"]
 }
 
-/// A value that is not for anyone's log.
+/// A value that must not be logged.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Hidden(pub String);
 

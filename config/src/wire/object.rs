@@ -11,7 +11,7 @@ pub(crate) trait Fields<'de>: Default {
     const NAMES: &'static [&'static str];
     /// The name of the struct.
     const SHAPE: &'static str;
-    /// Fields that are read over without a warning.
+    /// Fields that are skipped without a warning.
     const SILENT: &'static [&'static str];
 
     /// Reads the value of the field `NAMES[index]`.

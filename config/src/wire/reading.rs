@@ -1,4 +1,4 @@
-//! How values are read: leniently where protobuf's JSON form is lenient, and always knowing the path.
+//! How values are read: leniently where protobuf's JSON form is lenient, and always with the path.
 //!
 //! serde's derives have neither the path of an error nor similar names of a field, so the shapes are
 //! read through [`Shape`], which carries a [`Reading`] along.

@@ -1,4 +1,4 @@
-//! The quick reader beside the YAML parser: what it reads means the same to both.
+//! The quick parser beside the YAML parser: what it reads means the same to both.
 
 use std::fmt;
 

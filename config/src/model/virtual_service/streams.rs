@@ -53,7 +53,7 @@ pub struct TcpMatch {
 /// A destination with its share.
 #[derive(Clone, Debug)]
 pub struct WeightedDestination {
-    /// Where to.
+    /// The clusters.
     pub destination: Destination,
     /// Its share of the sum; ignored when it is the only one.
     pub weight: u32,

@@ -1,4 +1,4 @@
-//! What the ports of a gateway are built from.
+//! The inputs for the ports of a gateway.
 
 use std::sync::Arc;
 

@@ -31,25 +31,25 @@ pub(crate) struct GatewayListener {
 /// What a gateway does with a TLS connection.
 #[derive(Debug)]
 pub(crate) enum TlsAction {
-    /// Ends TLS and treats what is inside as HTTP.
+    /// Terminates TLS and treats the content as HTTP.
     Http {
-        /// How TLS is ended.
+        /// How TLS is terminated.
         tls: Hashed<ServerTls>,
         /// The server.
         server: Arc<Server>,
         /// Where requests are routed.
         table: Arc<RouteTable>,
     },
-    /// Ends TLS and forwards what is inside.
+    /// Terminates TLS and forwards the content.
     Stream {
-        /// How TLS is ended.
+        /// How TLS is terminated.
         tls: Hashed<ServerTls>,
         /// The server.
         server: Arc<Server>,
-        /// Where to.
+        /// The clusters.
         route: StreamRoute,
     },
-    /// Forwards it as it is.
+    /// Forwards it unchanged.
     Passthrough(StreamRoute),
     /// The SNI names the cluster: `outbound_.port_.subset_.host`, of these hosts.
     NamedBySni(HashSet<HostPattern>),

@@ -51,10 +51,10 @@ pub(crate) trait Target<'de> {
 
 /// A value that is not read yet. It can be read once.
 pub(crate) trait AnyValue<'de> {
-    /// Reads it as `expected`, and hands what it is to `visit`.
+    /// Reads it as `expected`, and passes the value to `visit`.
     fn read(&mut self, expected: Expected, visit: &mut dyn Visit<'de>) -> Result<(), ShapeError>;
 
-    /// Reads over it.
+    /// Skips it.
     fn skip(&mut self) -> Result<(), ShapeError>;
 }
 
@@ -72,7 +72,7 @@ pub(crate) trait AnyMap<'de> {
     /// Reads the value of the last key.
     fn value(&mut self, read: Read<'_, 'de>) -> Result<(), ShapeError>;
 
-    /// Reads over the value of the last key.
+    /// Skips the value of the last key.
     fn skip(&mut self) -> Result<(), ShapeError>;
 }
 

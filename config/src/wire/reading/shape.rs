@@ -1,4 +1,4 @@
-//! How a value of a document is read, and what was met on the way.
+//! How a value of a document is read, and the fields without effect.
 
 use std::cell::RefCell;
 
@@ -40,9 +40,9 @@ pub(crate) enum IgnoredReason {
 /// The most fields without effect that are reported of a document.
 const IGNORED_MAX: usize = 50;
 
-/// Where the reader of one document stands, and what it met there.
+/// The position of the reader of one document, and the fields without effect so far.
 ///
-/// The path is left standing when a value cannot be read, so that it is the location of the error.
+/// The path is kept when a value cannot be read, so that it is the location of the error.
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
     path: RefCell<Vec<Step>>,
@@ -63,7 +63,7 @@ impl Reading {
         text
     }
 
-    /// Takes the fields met so far that will have no effect.
+    /// Takes the fields so far that will have no effect.
     pub(crate) fn take_ignored(&self) -> Vec<Ignored> {
         self.ignored.take()
     }

@@ -12,7 +12,7 @@ enum Read {
     Field,
     /// `unsupported` names it.
     Warned,
-    /// It is read over.
+    /// It is skipped.
     Silent,
 }
 

@@ -94,7 +94,7 @@ pub struct WeightView {
 }
 
 impl Snapshot {
-    /// The policy for calls that nothing is registered for, as this workload has it, in Istio's words.
+    /// The policy for calls that nothing is registered for, as this workload has it, by Istio's names.
     pub fn outbound_policy(&self) -> OutboundPolicy {
         match self.workload.mode {
             Mode::Sidecar => self.outbound.unknown.policy,

@@ -268,7 +268,7 @@ pub(super) fn selector(
 
 /// `exportTo`; `None` when it is not written.
 ///
-/// `nobody` is whether the kind allows `~`.
+/// With `nobody`, the kind allows `~`.
 pub(super) fn export_to(
     diagnostics: &mut Diagnostics<'_>,
     list: &[String],

@@ -130,7 +130,7 @@ impl Message {
         out[start + 8..start + 12].copy_from_slice(&sequence.to_ne_bytes());
     }
 
-    /// Whether the kernel is asked to answer.
+    /// Whether the message requests an answer.
     pub fn wants_ack(&self) -> bool {
         u16::from_ne_bytes([self.bytes[6], self.bytes[7]]) & flag::ACK != 0
     }

@@ -117,7 +117,7 @@ impl Routing {
     }
 
     /// Undoes [`Self::add`], as far as the kernel lets us.
-    pub fn take_back(&self, kernel: &mut Socket, present: &Present) {
+    pub fn undo(&self, kernel: &mut Socket, present: &Present) {
         for rule in &self.rules {
             if !present.has_rule(rule) {
                 let _ = change(kernel, &rule.own().removing(), &GONE);
@@ -197,7 +197,7 @@ impl Present {
     ///
     /// # Errors
     /// When it does not list.
-    pub fn in_the_way(kernel: &mut Socket, marks: &[Mark]) -> Result<Self, Refusal> {
+    pub fn conflicting(kernel: &mut Socket, marks: &[Mark]) -> Result<Self, Refusal> {
         let mut present = Self::rules(kernel, marks)?;
         if !present.rules.is_empty() {
             present.read_routes(kernel, marks)?;

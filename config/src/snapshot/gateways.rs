@@ -99,10 +99,10 @@ impl<'o> Build<'_, 'o, '_> {
         }
         // Servers that end TLS get their names before rules that only match the SNI.
         for serving in of(ServerKind::TlsEnding) {
-            self.ending(serving, &mut listener);
+            self.add_terminating(serving, &mut listener);
         }
         for serving in of(ServerKind::TlsPassing) {
-            self.passing(serving, &mut listener);
+            self.add_passthrough(serving, &mut listener);
         }
         for serving in of(ServerKind::Tcp) {
             if listener.tcp.is_none() {

@@ -326,7 +326,7 @@ fn rules_that_no_packet_reaches() {
         for (matches, action) in rules {
             chain.push(*matches, *action, Reason::Proxy);
         }
-        chain.forget_unreached();
+        chain.remove_unreachable();
         chain.rules.len()
     };
     let user = || Match::User(7..=7);

@@ -38,7 +38,7 @@ impl Build<'_, '_, '_> {
 }
 
 /// The names that a server and a VirtualService have in common, the narrower of each pair.
-pub(super) fn narrowed(server: &Server, vs: &VirtualService) -> Vec<HostPattern> {
+pub(super) fn common_hosts(server: &Server, vs: &VirtualService) -> Vec<HostPattern> {
     let mut names = Vec::new();
     let of_server = server.hosts.iter().filter(|host| admits(host, vs));
     for (host, written) in

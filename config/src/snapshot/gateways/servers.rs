@@ -124,7 +124,7 @@ impl<'o> Build<'_, 'o, '_> {
                 others.push(Serving {
                     gateway,
                     index,
-                    server: Arc::new(self.meshed(server)),
+                    server: Arc::new(self.with_mesh_defaults(server)),
                 });
             }
         }
@@ -132,7 +132,7 @@ impl<'o> Build<'_, 'o, '_> {
     }
 
     /// A server with the mesh's defaults for what it leaves unsaid.
-    fn meshed(&self, server: &Server) -> Server {
+    fn with_mesh_defaults(&self, server: &Server) -> Server {
         let mut server = server.clone();
         if let ServerTlsMode::Terminate(tls) = &server.tls {
             let defaults = &self.objects.mesh.tls_defaults;

@@ -11,7 +11,7 @@ use crate::model::tls::ServerTlsMode;
 use crate::port::Protocol;
 use crate::problem::Problem;
 use crate::snapshot::chains::{Chain, ChainOrigin, StreamRoute};
-use crate::snapshot::gateways::build::{Build, narrowed};
+use crate::snapshot::gateways::build::{Build, common_hosts};
 use crate::snapshot::gateways::listener::{GatewayListener, TlsAction};
 use crate::snapshot::gateways::serving::{Serving, origin};
 use crate::snapshot::problems::ProblemSet;
@@ -19,7 +19,11 @@ use crate::snapshot::routes::{Compiler, Site, stream_route};
 use crate::snapshot::services::TieBreak;
 
 impl<'o> Build<'_, 'o, '_> {
-    pub(super) fn ending(&mut self, serving: &Serving<'o>, listener: &mut GatewayListener) {
+    pub(super) fn add_terminating(
+        &mut self,
+        serving: &Serving<'o>,
+        listener: &mut GatewayListener,
+    ) {
         let server = &serving.server;
         let ServerTlsMode::Terminate(tls) = &server.tls else {
             return;
@@ -58,7 +62,11 @@ impl<'o> Build<'_, 'o, '_> {
         });
     }
 
-    pub(super) fn passing(&mut self, serving: &Serving<'o>, listener: &mut GatewayListener) {
+    pub(super) fn add_passthrough(
+        &mut self,
+        serving: &Serving<'o>,
+        listener: &mut GatewayListener,
+    ) {
         let server = &serving.server;
         if server.tls == ServerTlsMode::AutoPassthrough {
             let named = self.named_by_sni(server);
@@ -73,7 +81,8 @@ impl<'o> Build<'_, 'o, '_> {
         }
         for at in 0..self.bound.len() {
             let vs = self.bound[at].vs;
-            if vs.tls.is_empty() || !self.binds(vs, serving) || narrowed(server, vs).is_empty() {
+            if vs.tls.is_empty() || !self.binds(vs, serving) || common_hosts(server, vs).is_empty()
+            {
                 continue;
             }
             for (rule_at, rule) in vs.tls.iter().enumerate() {
@@ -155,7 +164,8 @@ impl<'o> Build<'_, 'o, '_> {
         let server = &serving.server;
         for at in 0..self.bound.len() {
             let vs = self.bound[at].vs;
-            if vs.tcp.is_empty() || !self.binds(vs, serving) || narrowed(server, vs).is_empty() {
+            if vs.tcp.is_empty() || !self.binds(vs, serving) || common_hosts(server, vs).is_empty()
+            {
                 continue;
             }
             for (rule_at, rule) in vs.tcp.iter().enumerate() {

@@ -131,18 +131,18 @@ impl Build<'_, '_, '_> {
         for bind in binds {
             if self.listener(bind, port.number) {
                 self.streams(service, port, bind, &[]);
-                self.sniffed(service, port, class, bind);
+                self.detected(service, port, class, bind);
             }
         }
         let captures_ranges = !ranges.is_empty() && self.imports.bind.is_none();
         if captures_ranges && self.listener(None, port.number) {
             self.streams(service, port, None, &ranges);
-            self.sniffed(service, port, class, None);
+            self.detected(service, port, class, None);
         }
     }
 
     /// An undeclared protocol: HTTP when the bytes are HTTP.
-    fn sniffed(
+    fn detected(
         &mut self,
         service: &Service,
         port: &ServicePort,

@@ -50,7 +50,7 @@ pub(crate) enum TlsAction {
         route: StreamRoute,
     },
     /// Forwards it unchanged.
-    Passthrough(StreamRoute),
+    Pass(StreamRoute),
     /// The SNI names the cluster: `outbound_.port_.subset_.host`, of these hosts.
     NamedBySni(HashSet<HostPattern>),
 }

@@ -7,12 +7,12 @@ use crate::problem::{Problem, Severity};
 
 /// A collector that keeps the first of equal problems.
 #[derive(Default)]
-pub(crate) struct ProblemSet {
+pub(crate) struct Findings {
     list: Vec<Problem>,
     reported: HashSet<String>,
 }
 
-impl ProblemSet {
+impl Findings {
     /// Adds a problem, unless it was reported.
     pub(crate) fn add(&mut self, problem: Problem) {
         if self.reported.insert(problem.to_string()) {

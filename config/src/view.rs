@@ -316,7 +316,7 @@ fn of_chain<A>(chain: &Chain<A>, destination: String) -> ChainView {
 fn action(action: &TlsAction) -> String {
     match action {
         TlsAction::Http { table, .. } => format!("Route: {}", table.name),
-        TlsAction::Stream { route, .. } | TlsAction::Pass(route) => streams(route),
+        TlsAction::Stream { route, .. } | TlsAction::Passthrough(route) => streams(route),
         TlsAction::NamedBySni(_) => "Cluster: named by the SNI".to_owned(),
     }
 }

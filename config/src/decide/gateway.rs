@@ -56,7 +56,7 @@ pub(crate) fn connection<'s>(
             .find(call.arrival.original_dst.ip(), stream_hint(layer))
         {
             // Rules for every server name match connections without one, too.
-            Some(chain) if let TlsAction::Pass(route) = &chain.action => {
+            Some(chain) if let TlsAction::Passthrough(route) = &chain.action => {
                 trail.chain = Some(&chain.origin);
                 forward(route, trail, dice)
             }
@@ -104,7 +104,7 @@ fn tls<'s>(
     dice: Dice<'_>,
 ) -> ConnectionDecision<'s> {
     let (tls, server, inside) = match action {
-        TlsAction::Pass(route) => return forward(route, trail, dice),
+        TlsAction::Passthrough(route) => return forward(route, trail, dice),
         TlsAction::Http { tls, server, table } => (tls, server, Inside::Http(table.name.clone())),
         TlsAction::Stream { tls, server, .. } => (tls, server, Inside::Bytes),
         TlsAction::NamedBySni(hosts) => {

@@ -9,7 +9,7 @@ use crate::model::route::{HttpAction, HttpRoute};
 use crate::model::virtual_service::VirtualService;
 use crate::name::ObjectName;
 use crate::problem::Problem;
-use crate::snapshot::findings::Findings;
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::routes::SourceRule;
 use crate::snapshot::visible::sees;
 
@@ -33,7 +33,7 @@ impl<'o> Delegates<'o> {
 
     /// The `http` rules of a VirtualService, where the delegates' rules replace those that name them. Delegates of
     /// delegates are not followed, as in Istio.
-    pub(crate) fn joined(&self, vs: &VirtualService, problems: &mut Findings) -> Vec<SourceRule> {
+    pub(crate) fn joined(&self, vs: &VirtualService, problems: &mut ProblemSet) -> Vec<SourceRule> {
         let mut joined = Vec::with_capacity(vs.http.len());
         for (index, root) in vs.http.iter().enumerate() {
             let HttpAction::Delegate(name) = &root.action else {
@@ -51,7 +51,7 @@ impl<'o> Delegates<'o> {
                     reason: "no VirtualService without hosts has this name, or it is not exported to this namespace: \
                              the rule has no effect"
                         .to_owned(),
-                    ..Findings::warning(&vs.meta)
+                    ..ProblemSet::warning(&vs.meta)
                 });
                 continue;
             };
@@ -71,7 +71,7 @@ impl<'o> Delegates<'o> {
                             "an alternative agrees with none of the rule of {} that delegates here: the rule has no effect",
                             vs.meta.title()
                         ),
-                        ..Findings::warning(&delegate.meta)
+                        ..ProblemSet::warning(&delegate.meta)
                     }),
                 }
             }

@@ -17,10 +17,10 @@ use crate::snapshot::bound_port::BoundPort;
 use crate::snapshot::chains::FilterChains;
 use crate::snapshot::clusters::Clusters;
 use crate::snapshot::delegates::Delegates;
-use crate::snapshot::findings::Findings;
 use crate::snapshot::gateways::build::{Bound, Build};
 use crate::snapshot::gateways::names::Names;
 use crate::snapshot::gateways::serving::{ServerKind, Serving, kind_of, origin};
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::services::TieBreak;
 use crate::snapshot::visible::virtual_services;
 use crate::snapshot::workload::Workload;
@@ -32,7 +32,7 @@ pub(crate) fn gateways<'o>(
     objects: &'o Objects,
     workload: &Workload,
     clusters: &mut Clusters<'o, '_>,
-    problems: &mut Findings,
+    problems: &mut ProblemSet,
 ) -> Gateways {
     for service in clusters
         .registry

@@ -13,8 +13,8 @@ use crate::model::virtual_service::{VirtualService, WeightedDestination};
 use crate::problem::Problem;
 use crate::snapshot::chains::StreamRoute;
 use crate::snapshot::clusters::{Clusters, ImportOrigin};
-use crate::snapshot::findings::Findings;
 use crate::snapshot::location::{PathRewrite, Redirect};
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::table::{Action, Filters, RouteTarget, Routing, Rule, RuleOrigin};
 use crate::snapshot::target::{Split, Target};
 use crate::snapshot::workload::{Mode, Workload};
@@ -36,7 +36,7 @@ pub(crate) struct Compiler<'c, 'o, 'b> {
     /// The clusters that they lead to.
     pub(crate) clusters: &'c mut Clusters<'o, 'b>,
     /// What is wrong with them.
-    pub(crate) problems: &'c mut Findings,
+    pub(crate) problems: &'c mut ProblemSet,
 }
 
 /// An `http` rule with the object and index it comes from: a delegate's rule comes from the delegate.
@@ -314,7 +314,7 @@ fn target(
                  export it to the gateway's namespace",
                 vs.meta.name.namespace
             ),
-            ..Findings::warning(&vs.meta)
+            ..ProblemSet::warning(&vs.meta)
         });
     }
     let only = default.single.then(|| clusters.only_port(host)).flatten();
@@ -341,7 +341,7 @@ fn target(
             field: field.to_owned(),
             value: host.to_owned(),
             reason,
-            ..Findings::warning(&vs.meta)
+            ..ProblemSet::warning(&vs.meta)
         });
     }
     target

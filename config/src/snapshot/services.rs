@@ -11,7 +11,7 @@ use crate::model::objects::Objects;
 use crate::model::service::{Resolution, Service, ServicePort};
 use crate::name::Kind;
 use crate::problem::Problem;
-use crate::snapshot::findings::Findings;
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::workload::Mode;
 
 /// All services by host, and the EndpointSlices of each.
@@ -98,7 +98,7 @@ impl<'o> Registry<'o> {
     }
 
     /// Tells of services that `namespace` sees and that another of the same host hides.
-    pub(crate) fn tell_hidden(&self, namespace: &str, ties: TieBreak, problems: &mut Findings) {
+    pub(crate) fn report_hidden(&self, namespace: &str, ties: TieBreak, problems: &mut ProblemSet) {
         for service in &self.objects.services {
             let rivals = self
                 .by_host
@@ -121,7 +121,7 @@ impl<'o> Registry<'o> {
                          one ServiceEntry, or give both the same namespace, resolution, labels and exportTo",
                         winner.meta.title()
                     ),
-                    ..Findings::warning(&service.meta)
+                    ..ProblemSet::warning(&service.meta)
                 });
             }
         }

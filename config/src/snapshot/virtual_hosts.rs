@@ -13,7 +13,7 @@ use crate::model::source::GatewayName;
 use crate::model::virtual_service::VirtualService;
 use crate::problem::Problem;
 use crate::snapshot::clusters::Clusters;
-use crate::snapshot::findings::Findings;
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::routes::{Compiler, Site, http_rules};
 use crate::snapshot::services::host_text;
 use crate::snapshot::table::{Action, RouteTable, Rule, RuleOrigin, VirtualHost};
@@ -229,7 +229,7 @@ fn default_rule(service: &Service, port: u16, clusters: &Clusters<'_, '_>) -> Ar
     })
 }
 
-fn shadowed(first: &str, vs: &VirtualService, host: &HostPattern, problems: &mut Findings) {
+fn shadowed(first: &str, vs: &VirtualService, host: &HostPattern, problems: &mut ProblemSet) {
     problems.add(Problem {
         field: "spec.hosts".to_owned(),
         value: host.to_string(),
@@ -237,6 +237,6 @@ fn shadowed(first: &str, vs: &VirtualService, host: &HostPattern, problems: &mut
             "{first} has this host too and wins for sidecars, as the older one; no rule of this object counts for the \
              host: put the rules into one VirtualService"
         ),
-        ..Findings::warning(&vs.meta)
+        ..ProblemSet::warning(&vs.meta)
     });
 }

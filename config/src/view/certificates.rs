@@ -35,7 +35,7 @@ impl Snapshot {
         let servers = gateways.flat_map(|listener| listener.tls.iter());
         let servers = servers.filter_map(|chain| match &chain.action {
             TlsAction::Http { tls, .. } | TlsAction::Stream { tls, .. } => Some(of_server(tls)),
-            TlsAction::Pass(_) | TlsAction::NamedBySni(_) => None,
+            TlsAction::Passthrough(_) | TlsAction::NamedBySni(_) => None,
         });
         let mut unique = BTreeMap::new();
         clients

@@ -7,9 +7,9 @@ use crate::model::gateway::{Server, ServerHost};
 use crate::model::objects::Objects;
 use crate::model::virtual_service::VirtualService;
 use crate::snapshot::clusters::Clusters;
-use crate::snapshot::findings::Findings;
 use crate::snapshot::gateways::names::Names;
 use crate::snapshot::gateways::serving::Serving;
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::routes::SourceRule;
 use crate::snapshot::workload::Workload;
 
@@ -23,7 +23,7 @@ pub(super) struct Build<'a, 'o, 'b> {
     pub(super) objects: &'o Objects,
     pub(super) workload: &'a Workload,
     pub(super) clusters: &'a mut Clusters<'o, 'b>,
-    pub(super) problems: &'a mut Findings,
+    pub(super) problems: &'a mut ProblemSet,
     pub(super) names: &'a Names<'o>,
     pub(super) bound: Vec<Bound<'o>>,
 }

@@ -50,7 +50,7 @@ pub(crate) enum TlsAction {
         route: StreamRoute,
     },
     /// Forwards it unchanged.
-    Pass(StreamRoute),
+    Passthrough(StreamRoute),
     /// The SNI names the cluster: `outbound_.port_.subset_.host`, of these hosts.
     NamedBySni(HashSet<HostPattern>),
 }

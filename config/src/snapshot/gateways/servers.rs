@@ -12,9 +12,9 @@ use crate::model::tls::{Hashed, ServerTlsMode};
 use crate::port::Protocol;
 use crate::problem::{Problem, Severity};
 use crate::snapshot::bound_port::BoundPort;
-use crate::snapshot::findings::Findings;
 use crate::snapshot::gateways::build::Build;
 use crate::snapshot::gateways::serving::{ServerKind, Serving, kind_of};
+use crate::snapshot::problems::ProblemSet;
 
 impl<'o> Build<'_, 'o, '_> {
     /// Tells of gateway names that fall back or bind to nothing.
@@ -37,7 +37,7 @@ impl<'o> Build<'_, 'o, '_> {
                     field: format!("spec.gateways[{at}]"),
                     value: name.to_string(),
                     reason,
-                    ..Findings::warning(&bound.vs.meta)
+                    ..ProblemSet::warning(&bound.vs.meta)
                 });
             }
         }
@@ -75,7 +75,7 @@ impl<'o> Build<'_, 'o, '_> {
                         value: port.port.to_string(),
                         reason: "egret itself listens on this port: the server is left out"
                             .to_owned(),
-                        ..Findings::warning(&gateway.meta)
+                        ..ProblemSet::warning(&gateway.meta)
                     });
                     continue;
                 }
@@ -92,7 +92,7 @@ impl<'o> Build<'_, 'o, '_> {
                                  server is left out",
                                 port.port
                             ),
-                            ..Findings::warning(&gateway.meta)
+                            ..ProblemSet::warning(&gateway.meta)
                         });
                         continue;
                     }
@@ -117,7 +117,7 @@ impl<'o> Build<'_, 'o, '_> {
                             "{} has the port for {} and wins, as the older one: this server is left out",
                             port_owner.title, port_owner.protocol
                         ),
-                        ..Findings::warning(&gateway.meta)
+                        ..ProblemSet::warning(&gateway.meta)
                     });
                     continue;
                 }

@@ -11,10 +11,10 @@ use crate::model::tls::ServerTlsMode;
 use crate::port::Protocol;
 use crate::problem::Problem;
 use crate::snapshot::chains::{Chain, ChainOrigin, StreamRoute};
-use crate::snapshot::findings::Findings;
 use crate::snapshot::gateways::build::{Build, common_hosts};
 use crate::snapshot::gateways::listener::{GatewayListener, TlsAction};
 use crate::snapshot::gateways::serving::{Serving, origin};
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::routes::{Compiler, Site, stream_route};
 use crate::snapshot::services::TieBreak;
 
@@ -113,7 +113,7 @@ impl<'o> Build<'_, 'o, '_> {
                                      left out",
                                     holder.origin, server.port
                                 ),
-                                ..Findings::warning(&vs.meta)
+                                ..ProblemSet::warning(&vs.meta)
                             });
                         }
                         continue;
@@ -136,7 +136,7 @@ impl<'o> Build<'_, 'o, '_> {
                         sni: tls_match.sni.clone(),
                         unlisted: false,
                         origin,
-                        action: TlsAction::Pass(route),
+                        action: TlsAction::Passthrough(route),
                     });
                 }
             }

@@ -15,8 +15,8 @@ use crate::port::{PortClass, Protocol};
 use crate::problem::Problem;
 use crate::snapshot::chains::{ChainOrigin, FilterChains};
 use crate::snapshot::clusters::Clusters;
-use crate::snapshot::findings::Findings;
 use crate::snapshot::outbound::listener::Listener;
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::routes::Compiler;
 use crate::snapshot::table::RouteTable;
 use crate::snapshot::virtual_hosts::index::VirtualServices;
@@ -42,7 +42,7 @@ pub(super) struct Build<'a, 'o, 'b> {
     pub(super) imports: &'a Imports<'a>,
     pub(super) virtual_services: &'a VirtualServices<'a>,
     pub(super) clusters: &'a mut Clusters<'o, 'b>,
-    pub(super) problems: &'a mut Findings,
+    pub(super) problems: &'a mut ProblemSet,
     pub(super) drafts: &'a mut Drafts,
 }
 
@@ -285,7 +285,7 @@ impl Build<'_, '_, '_> {
 }
 
 /// Reports that two byte-stream services match the same calls.
-fn conflict(holder: &ChainOrigin, newcomer: &ChainOrigin, key: &str, problems: &mut Findings) {
+fn conflict(holder: &ChainOrigin, newcomer: &ChainOrigin, key: &str, problems: &mut ProblemSet) {
     let (first, second) = (holder.object(), newcomer.object());
     if first.kind == second.kind && first.name == second.name {
         return;
@@ -296,6 +296,6 @@ fn conflict(holder: &ChainOrigin, newcomer: &ChainOrigin, key: &str, problems: &
              (spec.addresses), or use names (HTTP, TLS)",
             first.title()
         ),
-        ..Findings::warning(second)
+        ..ProblemSet::warning(second)
     });
 }

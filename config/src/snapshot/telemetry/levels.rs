@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::objects::Objects;
 use crate::model::telemetry::Telemetry;
 use crate::problem::Problem;
-use crate::snapshot::findings::Findings;
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::workload::Workload;
 
 /// The objects that count, from the most general to the most special: that of the root namespace and that of the
@@ -13,7 +13,7 @@ use crate::snapshot::workload::Workload;
 pub(super) fn levels<'o>(
     objects: &'o Objects,
     workload: &Workload,
-    problems: &mut Findings,
+    problems: &mut ProblemSet,
 ) -> Vec<&'o Telemetry> {
     let root = &objects.mesh.root_namespace;
     let own = &workload.namespace;
@@ -35,7 +35,7 @@ pub(super) fn levels<'o>(
 fn general<'o>(
     objects: &'o Objects,
     namespace: &Arc<str>,
-    problems: &mut Findings,
+    problems: &mut ProblemSet,
 ) -> Option<&'o Telemetry> {
     let mut all = objects.telemetries.iter().filter(|telemetry| {
         telemetry.selector.is_none() && telemetry.meta.name.namespace == *namespace
@@ -49,7 +49,7 @@ fn general<'o>(
                 first.meta.title()
             ),
             hint: "put both into one object, or write a selector".to_owned(),
-            ..Findings::warning(&other.meta)
+            ..ProblemSet::warning(&other.meta)
         });
     }
     Some(first)

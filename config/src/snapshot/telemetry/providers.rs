@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::mesh::{AccessLogFile, FormatSource, Mesh, ProviderKind, Tracer};
 use crate::model::meta::Meta;
 use crate::problem::{Location, Problem, Severity};
-use crate::snapshot::findings::Findings;
+use crate::snapshot::problems::ProblemSet;
 
 /// The provider of access logs that needs no declaration.
 pub(super) const ENVOY: &str = "envoy";
@@ -52,11 +52,11 @@ impl Purpose {
 /// The providers of a mesh.
 pub(super) struct Providers<'m, 'f> {
     pub(super) mesh: &'m Mesh,
-    problems: &'f mut Findings,
+    problems: &'f mut ProblemSet,
 }
 
 impl<'m, 'f> Providers<'m, 'f> {
-    pub(super) fn new(mesh: &'m Mesh, problems: &'f mut Findings) -> Self {
+    pub(super) fn new(mesh: &'m Mesh, problems: &'f mut ProblemSet) -> Self {
         Self { mesh, problems }
     }
 
@@ -117,14 +117,14 @@ impl<'m, 'f> Providers<'m, 'f> {
             reason: "no provider is in force: nothing is logged, and accessLogFile does not count"
                 .to_owned(),
             hint: "name a provider, such as `envoy`".to_owned(),
-            ..Findings::warning(meta)
+            ..ProblemSet::warning(meta)
         });
     }
 
     /// Reports a problem of a name, or of what it means.
     pub(super) fn add(&mut self, named: &Named<'_>, reason: String, hint: String) {
         let problem = match named.object {
-            Some(meta) => Findings::warning(meta),
+            Some(meta) => ProblemSet::warning(meta),
             None => of_mesh(self.mesh),
         };
         let problem = problem.at(named.field.clone(), &named.name);
@@ -146,7 +146,7 @@ impl<'m, 'f> Providers<'m, 'f> {
 /// A warning about the mesh configuration, to be completed.
 fn of_mesh(mesh: &Mesh) -> Problem {
     match &mesh.meta {
-        Some(meta) if !meta.name.name.is_empty() => Findings::warning(meta),
+        Some(meta) if !meta.name.name.is_empty() => ProblemSet::warning(meta),
         meta => {
             let location = meta
                 .as_ref()

@@ -9,8 +9,8 @@ use crate::model::service::{Resolution, Service};
 use crate::model::virtual_service::VirtualService;
 use crate::port::PortClass;
 use crate::snapshot::delegates::Delegates;
-use crate::snapshot::findings::Findings;
 use crate::snapshot::patterns::PatternMap;
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::routes::SourceRule;
 use crate::snapshot::services::host_text;
 use crate::snapshot::visible::Imports;
@@ -38,7 +38,7 @@ impl<'a> VirtualServices<'a> {
     pub(crate) fn new(
         objects: &'a Objects,
         imports: &'a Imports<'a>,
-        problems: &mut Findings,
+        problems: &mut ProblemSet,
     ) -> Self {
         let delegates = Delegates::new(objects);
         let list: Vec<_> = imports

@@ -1,6 +1,7 @@
 //! `/clusters?format=json`: Envoy's shape (`envoy.admin.v3.Clusters`), and beside its fields what Istio's objects say of
 //! each cluster, under Istio's names.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,20 +17,33 @@ use serde_json::{Map, Value, json};
 
 use crate::admin::discovery::{kind, members};
 use crate::admin::dns_status::Resolved;
-use crate::upstream::shared_state::SharedClusterStates;
+use crate::admin::state::Admin;
+use crate::report::metrics::envoy::endpoint::{EndpointCount, EndpointCounts};
 
 /// No limit, as Istio tells Envoy: the largest `uint32`.
 const UNLIMITED: u32 = u32::MAX;
 
+/// What is known of the endpoints of a cluster besides its configuration.
+#[derive(Clone, Copy, Debug)]
+struct Known<'k> {
+    resolved: &'k Resolved,
+    ejected: &'k [EndpointAddress],
+    counts: Option<&'k BTreeMap<EndpointAddress, EndpointCounts>>,
+}
+
 /// Every cluster, those for calls that no object is for last.
-pub(super) fn values(
-    snapshot: &Snapshot,
-    resolved: &Resolved,
-    shared_clusters: &SharedClusterStates,
-) -> Vec<Value> {
+pub(super) fn values(snapshot: &Snapshot, resolved: &Resolved, admin: &Admin) -> Vec<Value> {
+    let counts = admin.metrics.endpoints();
     let clusters = snapshot.clusters.values();
     let mut values: Vec<Value> = clusters
-        .map(|cluster| value(cluster, resolved, &shared_clusters.ejected(&cluster.name)))
+        .map(|cluster| {
+            let known = Known {
+                resolved,
+                ejected: &admin.shared_clusters.ejected(&cluster.name),
+                counts: counts.get(&cluster.name),
+            };
+            value(cluster, known)
+        })
         .collect();
     if snapshot.workload.mode == Mode::Sidecar {
         for (name, kind) in [
@@ -49,7 +63,7 @@ pub(super) fn values(
     values
 }
 
-fn value(cluster: &Cluster, resolved: &Resolved, ejected: &[EndpointAddress]) -> Value {
+fn value(cluster: &Cluster, known: Known<'_>) -> Value {
     let policy = &cluster.policy;
     let rules: Vec<String> = cluster
         .destination_rules
@@ -58,7 +72,7 @@ fn value(cluster: &Cluster, resolved: &Resolved, ejected: &[EndpointAddress]) ->
         .collect();
     let hosts: Vec<Value> = members(&cluster.discovery)
         .iter()
-        .flat_map(|member| hosts(member, resolved, ejected))
+        .flat_map(|member| hosts(member, known))
         .collect();
     json!({
         "name": *cluster.name,
@@ -85,33 +99,31 @@ fn value(cluster: &Cluster, resolved: &Resolved, ejected: &[EndpointAddress]) ->
         },
         "origin": *cluster.origin,
         "destination_rules": rules,
-        "ejected": ejected.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "ejected": known.ejected.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 
 /// The endpoints of a member: one for each address of a name. A name without addresses is one, by its name.
-fn hosts(member: &Member, resolved: &Resolved, ejected: &[EndpointAddress]) -> Vec<Value> {
+fn hosts(member: &Member, known: Known<'_>) -> Vec<Value> {
     let port = member.port;
-    let known = |ip: &IpAddr, name: &str| {
-        let address = EndpointAddress::Ip(SocketAddr::new(*ip, port));
-        let is_ejected = ejected.contains(&address);
-        host(
-            socket_address(&ip.to_string(), port),
-            name,
-            member,
-            is_ejected,
-        )
+    let with_address = |ip: &IpAddr, name: &str| {
+        let endpoint = EndpointAddress::Ip(SocketAddr::new(*ip, port));
+        let address = socket_address(&ip.to_string(), port);
+        host(address, name, member, known.of(Some(&endpoint)))
     };
     match &member.address {
-        Address::Ip(ip) => vec![known(ip, "")],
-        Address::Name(name) => match resolved.addresses(member) {
-            [] => vec![host(socket_address(name, port), name, member, false)],
-            addresses => addresses.iter().map(|ip| known(ip, name)).collect(),
+        Address::Ip(ip) => vec![with_address(ip, "")],
+        Address::Name(name) => match known.resolved.addresses(member) {
+            [] => {
+                let address = socket_address(name, port);
+                vec![host(address, name, member, known.of(None))]
+            }
+            addresses => addresses.iter().map(|ip| with_address(ip, name)).collect(),
         },
         Address::Unix(path) => {
             let address = json!({ "pipe": { "path": **path } });
             let endpoint = EndpointAddress::Unix(Arc::clone(path));
-            vec![host(address, "", member, ejected.contains(&endpoint))]
+            vec![host(address, "", member, known.of(Some(&endpoint)))]
         }
     }
 }
@@ -120,7 +132,34 @@ fn socket_address(address: &str, port: u16) -> Value {
     json!({ "socket_address": { "address": address, "port_value": port } })
 }
 
-fn host(address: Value, name: &str, member: &Member, is_ejected: bool) -> Value {
+impl Known<'_> {
+    /// Whether an endpoint is ejected, and what is counted of it. A name without an address has no counts.
+    fn of(&self, endpoint: Option<&EndpointAddress>) -> (bool, EndpointCounts) {
+        let is_ejected = endpoint.is_some_and(|endpoint| self.ejected.contains(endpoint));
+        let counts = endpoint.and_then(|endpoint| self.counts?.get(endpoint));
+        (is_ejected, counts.copied().unwrap_or_default())
+    }
+}
+
+/// What is counted, in Envoy's shape (`envoy.admin.v3.SimpleMetric`).
+fn stats(counts: EndpointCounts) -> Vec<Value> {
+    let each = EndpointCount::ALL.iter().zip(counts);
+    each.map(|(count, value)| {
+        json!({
+            "name": count.name(),
+            "value": value.to_string(),
+            "type": if count.is_gauge() { "GAUGE" } else { "COUNTER" },
+        })
+    })
+    .collect()
+}
+
+fn host(
+    address: Value,
+    name: &str,
+    member: &Member,
+    (is_ejected, counts): (bool, EndpointCounts),
+) -> Value {
     let mut health = Map::new();
     health.insert("eds_health_status".to_owned(), "HEALTHY".into());
     if is_ejected {
@@ -130,7 +169,7 @@ fn host(address: Value, name: &str, member: &Member, is_ejected: bool) -> Value 
     let mut part = || parts.next().unwrap_or_default().to_owned();
     json!({
         "address": address,
-        "stats": [],
+        "stats": stats(counts),
         "health_status": health,
         "weight": member.weight,
         "hostname": name,

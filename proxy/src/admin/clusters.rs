@@ -37,7 +37,7 @@ pub(super) fn page(admin: &Admin, asked: Asked<'_>) -> Page {
             Page::text(StatusCode::OK, table + &ejections + &resolved.failures())
         }
         Form::Json => {
-            let mut values = cluster_status::values(&snapshot, &resolved, &admin.shared_clusters);
+            let mut values = cluster_status::values(&snapshot, &resolved, admin);
             values.retain(|value| value["name"].as_str().is_some_and(is_shown));
             Page::json(&json!({ "cluster_statuses": values, "names": resolved.values() }))
         }

@@ -97,7 +97,7 @@ fn value(admin: &Admin) -> Value {
         "sockets": listeners::sockets(&admin.listener_status.listeners()),
         "listeners": snapshot.listeners(),
         "routes": snapshot.routes(),
-        "clusters": cluster_status::values(&snapshot, &Resolved::of(&admin.names), &admin.shared_clusters),
+        "clusters": cluster_status::values(&snapshot, &Resolved::of(&admin.names), admin),
     })
 }
 

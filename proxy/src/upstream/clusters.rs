@@ -28,6 +28,7 @@ use crate::report::facts::UpstreamConnectionFacts;
 use crate::report::metrics::envoy::cluster::{
     ClusterCounters, CountedConnection, UpstreamCounters,
 };
+use crate::report::metrics::envoy::endpoint::EndpointCount;
 use crate::tls::Alpn;
 use crate::tls::originate::{Handshake, Originator};
 use crate::upstream::cluster_runtime::{ClusterRuntime, IDLE_TIMEOUT};
@@ -152,9 +153,15 @@ impl Clusters {
     pub async fn open(&self, opening: Opening<'_>) -> Result<Opened, Failure> {
         let (live, address) = (opening.live, opening.address);
         let opening = self.opened(opening);
-        let opened = counted(&live.counters, opening, |opened, counted| Opened {
-            stream: opened.stream.counted(counted),
-            ..opened
+        let endpoints = &live.counters.by_endpoint;
+        let opened = counted(&live.counters, opening, |opened, counted| {
+            if let Some(endpoint) = endpoints.of(&opened.address) {
+                counted.set_endpoint(endpoint);
+            }
+            Opened {
+                stream: opened.stream.counted(counted),
+                ..opened
+            }
         });
         let opened = opened.await;
         match &opened {
@@ -163,7 +170,13 @@ impl Clusters {
             Err(failure) if *failure.cause() == Cause::Overloaded => {
                 self.close_idle();
             }
-            Err(_) => live.report(address, CallOutcome::Failed),
+            Err(_) => {
+                if let Some(endpoint) = endpoints.of(address) {
+                    endpoint.count(EndpointCount::Connections);
+                    endpoint.count(EndpointCount::ConnectFailures);
+                }
+                live.report(address, CallOutcome::Failed);
+            }
         }
         opened
     }

@@ -88,6 +88,30 @@ fn every_destination_has_a_row_and_rows_survive_reloads() -> anyhow::Result<()> 
         (&json!("sni"), &json!("tls"))
     );
 
+    // The endpoint has its counts, in Envoy's shape.
+    let clusters = sidecar.json("/clusters")?;
+    let clusters = clusters["cluster_statuses"]
+        .as_array()
+        .context("clusters")?;
+    let mut clusters = clusters.iter();
+    let cluster = clusters.find(|one| one["name"] == "outbound|80||elsewhere.example");
+    let cluster = cluster.context("the cluster")?;
+    for (name, expected) in [
+        ("rq_total", "2"),
+        ("rq_success", "2"),
+        ("rq_error", "0"),
+        ("rq_active", "0"),
+    ] {
+        let stats = cluster["host_statuses"][0]["stats"]
+            .as_array()
+            .context("stats")?;
+        let stat = stats
+            .iter()
+            .find(|stat| stat["name"] == name)
+            .context(name)?;
+        assert_eq!(stat["value"], expected, "{name}: {cluster:#}");
+    }
+
     let names = |query: &str| -> anyhow::Result<Vec<String>> {
         let rows = rows(&sidecar, query)?.into_iter();
         Ok(rows

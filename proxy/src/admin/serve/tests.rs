@@ -198,6 +198,14 @@ fn clusters_have_envoys_shape() {
         ),
         ("/host_statuses/0/weight", json!(1)),
         (
+            "/host_statuses/0/stats/0",
+            json!({"name": "cx_active", "value": "0", "type": "GAUGE"}),
+        ),
+        (
+            "/host_statuses/0/stats/7",
+            json!({"name": "rq_total", "value": "0", "type": "COUNTER"}),
+        ),
+        (
             "/host_statuses/0/locality",
             json!({"region": "a", "zone": "b", "sub_zone": "c"}),
         ),

@@ -90,7 +90,12 @@ impl AttemptTarget<'_> {
     /// Notes that the request begins to be sent, over this version of HTTP. What comes back counts it.
     pub(super) fn begin_request(&mut self, protocol: Version, at: Instant) -> RequestInFlight {
         self.facts.begin_request(protocol, at);
-        self.counters.request()
+        let endpoint = match self.connect {
+            ConnectBy::Cluster(_) => self.counters.by_endpoint.of(&self.key.address),
+            // Those of passthrough are whatever clients connect to.
+            ConnectBy::Original(..) => None,
+        };
+        self.counters.request(endpoint)
     }
 }
 
@@ -140,10 +145,11 @@ pub(super) fn reply(
     target.facts.endpoint = address.clone();
     let answered = Instant::now();
     target.facts.answered = Some(answered);
-    let (single, call, in_flight) = match carrier {
+    let (single, call, mut in_flight) = match carrier {
         Carrier::Http1Connection(single, in_flight) => (Some(single), None, in_flight),
         Carrier::Http2Connection(call, in_flight) => (None, Some(call), in_flight),
     };
+    in_flight.answered(response.status());
     let lease = Lease {
         single,
         call,

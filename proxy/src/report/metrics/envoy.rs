@@ -6,4 +6,5 @@
 pub mod cluster;
 pub mod cluster_families;
 pub mod downstream;
+pub mod endpoint;
 pub mod pool;

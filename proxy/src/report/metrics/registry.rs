@@ -1,7 +1,9 @@
 //! All metrics of the process: the shards of its workers, merged when somebody scrapes.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use egret_config::address::EndpointAddress;
 use egret_config::snapshot::cluster::BLACK_HOLE_CLUSTER;
 use egret_config::snapshot::workload::Mode;
 
@@ -13,6 +15,7 @@ use crate::report::metrics::ejections::EjectionSource;
 use crate::report::metrics::envoy::cluster::UpstreamBuckets;
 use crate::report::metrics::envoy::cluster_families::ClusterFamilies;
 use crate::report::metrics::envoy::downstream::DownstreamFamilies;
+use crate::report::metrics::envoy::endpoint::EndpointCounts;
 use crate::report::metrics::family::Family;
 use crate::report::metrics::identity::Identity;
 use crate::report::metrics::istio::IstioFamilies;
@@ -131,6 +134,18 @@ impl Metrics {
             families,
             connections,
         }
+    }
+
+    /// What is counted of the endpoints of each cluster.
+    pub fn endpoints(&self) -> BTreeMap<Arc<str>, BTreeMap<EndpointAddress, EndpointCounts>> {
+        let shards = lock(&self.shards).clone();
+        let mut clusters = BTreeMap::<_, BTreeMap<_, _>>::new();
+        for (name, counters) in shards.iter().flat_map(|shard| shard.upstream.all()) {
+            counters
+                .by_endpoint
+                .add_to(clusters.entry(name).or_default());
+        }
+        clusters
     }
 
     /// All families at this moment.

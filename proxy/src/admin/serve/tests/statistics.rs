@@ -16,7 +16,7 @@ fn busy(admin: &Admin) -> Vec<impl Drop> {
     drop(listener.connection());
     let open = vec![listener.connection(), listener.connection()];
     let cluster = shard.upstream.cluster(&"outbound|80||a.test".into());
-    let mut request = cluster.request();
+    let mut request = cluster.request(None);
     request.complete();
     drop(request);
     cluster.completed(200, None);

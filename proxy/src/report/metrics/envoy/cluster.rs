@@ -1,14 +1,16 @@
 //! What one worker counts of one cluster: connections, requests, bytes.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::lock::lock;
+use crate::report::metrics::envoy::endpoint::{EndpointCount, EndpointCounters, EndpointTable};
 use crate::report::metrics::envoy::pool::PoolCounters;
 use crate::report::metrics::histogram::{BOUNDS_DEFAULT, Buckets, Histogram, add, subtract};
 
@@ -84,6 +86,8 @@ pub struct ClusterCounters {
     pub connect_time: Histogram,
     /// Endpoints that this worker knows.
     endpoints: AtomicU64,
+    /// The counters of each.
+    pub by_endpoint: EndpointTable,
 }
 
 /// The counters of the clusters that one worker called. They outlive configurations.
@@ -112,6 +116,8 @@ pub struct CountedConnection {
     is_http: Cell<bool>,
     /// The endpoint closed it.
     is_closed: Cell<bool>,
+    /// The counters of the endpoint, once it is connected.
+    endpoint: OnceCell<Arc<EndpointCounters>>,
 }
 
 /// A request on its way: counted from the moment at which it is sent until this is dropped. It was given up unless it was
@@ -121,6 +127,9 @@ pub struct RequestInFlight {
     counters: Arc<ClusterCounters>,
     end: Option<Count>,
     complete: bool,
+    endpoint: Option<Arc<EndpointCounters>>,
+    /// The endpoint answered with a status below 500.
+    is_well: bool,
 }
 
 /// A request that waits for a connection while this lives.
@@ -173,6 +182,7 @@ impl ClusterCounters {
             request_time: Histogram::new(&buckets.request_time),
             connect_time: Histogram::new(&buckets.connect_time),
             endpoints: AtomicU64::new(0),
+            by_endpoint: EndpointTable::default(),
         }
     }
 
@@ -241,14 +251,20 @@ impl ClusterCounters {
         PendingRequest(Arc::clone(self))
     }
 
-    /// A request is sent.
-    pub fn request(self: &Arc<Self>) -> RequestInFlight {
+    /// A request is sent, to an endpoint that is counted by itself or to another one.
+    pub fn request(self: &Arc<Self>, endpoint: Option<Arc<EndpointCounters>>) -> RequestInFlight {
         self.count(Count::Requests);
         self.count(Count::ActiveRequests);
+        if let Some(endpoint) = &endpoint {
+            endpoint.count(EndpointCount::Requests);
+            endpoint.count(EndpointCount::ActiveRequests);
+        }
         RequestInFlight {
             counters: Arc::clone(self),
             end: None,
             complete: false,
+            endpoint,
+            is_well: false,
         }
     }
 
@@ -260,11 +276,21 @@ impl ClusterCounters {
             counters: Arc::clone(self),
             is_http: Cell::new(false),
             is_closed: Cell::new(false),
+            endpoint: OnceCell::new(),
         }
     }
 }
 
 impl CountedConnection {
+    /// Connected to this endpoint.
+    pub fn set_endpoint(&self, endpoint: Arc<EndpointCounters>) {
+        endpoint.count(EndpointCount::Connections);
+        endpoint.count(EndpointCount::ActiveConnections);
+        if let Err(endpoint) = self.endpoint.set(endpoint) {
+            endpoint.less(EndpointCount::ActiveConnections);
+        }
+    }
+
     /// Connected, after this time.
     pub fn connected(&self, took: Duration) {
         self.counters.connect_time.record(nanos(took));
@@ -311,6 +337,9 @@ impl CountedConnection {
 impl Drop for CountedConnection {
     fn drop(&mut self) {
         self.counters.less(Count::ActiveConnections);
+        if let Some(endpoint) = self.endpoint.get() {
+            endpoint.less(EndpointCount::ActiveConnections);
+        }
         if self.is_http.get() {
             self.counters.less(Count::ActiveHttpConnections);
         }
@@ -322,6 +351,11 @@ impl Drop for CountedConnection {
 }
 
 impl RequestInFlight {
+    /// The head of its response came.
+    pub fn answered(&mut self, status: StatusCode) {
+        self.is_well = !status.is_server_error();
+    }
+
     /// Its response is complete.
     pub fn complete(&mut self) {
         self.complete = true;
@@ -335,6 +369,9 @@ impl RequestInFlight {
     /// The route's time limit passed.
     pub fn timed_out(&self) {
         self.counters.count(Count::Timeouts);
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.count(EndpointCount::Timeouts);
+        }
     }
 }
 
@@ -343,6 +380,13 @@ impl Drop for RequestInFlight {
         self.counters.less(Count::ActiveRequests);
         if !self.complete {
             self.counters.count(self.end.unwrap_or(Count::ResetByProxy));
+        }
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.less(EndpointCount::ActiveRequests);
+            endpoint.count(match self.complete && self.is_well {
+                true => EndpointCount::Successes,
+                false => EndpointCount::Errors,
+            });
         }
     }
 }
@@ -359,6 +403,8 @@ fn nanos(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use egret_config::address::EndpointAddress;
+
     use super::*;
 
     fn counters() -> Arc<ClusterCounters> {
@@ -391,7 +437,7 @@ mod tests {
     #[test]
     fn a_request_is_complete_given_up_or_reset() {
         let counters = counters();
-        let [mut complete, mut reset, given_up] = [0; 3].map(|_| counters.request());
+        let [mut complete, mut reset, given_up] = [0; 3].map(|_| counters.request(None));
         complete.complete();
         reset.reset_by_endpoint();
         assert_eq!(counters.get(Count::ActiveRequests), 3);
@@ -400,6 +446,29 @@ mod tests {
         assert_eq!(counters.get(Count::ResetByEndpoint), 1);
         assert_eq!(counters.get(Count::ResetByProxy), 1);
         assert_eq!(counters.get(Count::Requests), 3);
+    }
+
+    #[test]
+    fn an_endpoint_has_connections_and_requests_of_its_own() {
+        let counters = counters();
+        let address = EndpointAddress::Ip(([10, 0, 0, 1], 80).into());
+        let endpoint = || counters.by_endpoint.of(&address).expect("room");
+        let counts = || {
+            let mut sums = BTreeMap::new();
+            counters.by_endpoint.add_to(&mut sums);
+            sums[&address]
+        };
+        let connection = counters.connection();
+        connection.set_endpoint(endpoint());
+        let [mut well, mut badly, lost] = [0; 3].map(|_| counters.request(Some(endpoint())));
+        assert_eq!(counts(), [1, 0, 1, 3, 0, 0, 0, 3]);
+        well.answered(StatusCode::NOT_FOUND);
+        well.complete();
+        badly.answered(StatusCode::BAD_GATEWAY);
+        badly.complete();
+        lost.timed_out();
+        drop((well, badly, lost, connection));
+        assert_eq!(counts(), [0, 0, 1, 0, 2, 1, 1, 3]);
     }
 
     #[test]

@@ -27,6 +27,23 @@ pub(super) fn page(admin: &Admin) -> Page {
     Page::json(&json!({ "certificates": values }))
 }
 
+/// The days until the first certificate expires, whole ones; `None` where there is no certificate.
+pub(super) fn days_until_first_expiry(admin: &Admin) -> Option<u64> {
+    let (snapshot, now) = (admin.current.load(), Timestamp::now());
+    let policies = snapshot.certificates();
+    let sources = policies
+        .iter()
+        .flat_map(|policy| policy.authorities.iter().chain(&policy.chains));
+    let certificates = sources.flat_map(|source| certificates(&pem(source).1));
+    certificates.map(|facts| days_left(&facts, now)).min()
+}
+
+/// Whole days until a certificate expires; 0 afterwards.
+fn days_left(facts: &CertificateFacts, now: Timestamp) -> u64 {
+    let left = facts.expiration_time.as_second() - now.as_second();
+    u64::try_from(left / DAY).unwrap_or_default()
+}
+
 fn policy_value(policy: &CertificatesView, now: Timestamp) -> Value {
     let list = |sources: &[PemView]| -> Vec<Value> {
         let sources = sources.iter();
@@ -40,15 +57,20 @@ fn policy_value(policy: &CertificatesView, now: Timestamp) -> Value {
 
 /// The certificates of a PEM text. A file that cannot be read has none, but its path is shown.
 fn values(source: &PemView, now: Timestamp) -> Vec<Value> {
-    let (path, pem): (&str, Vec<u8>) = match source {
-        PemView::File(path) => (path, read(path)),
-        PemView::Text(text) => ("<inline>", Arc::clone(text).as_bytes().to_vec()),
-    };
+    let (path, pem) = pem(source);
     let found = certificates(&pem);
     if found.is_empty() {
         return vec![json!({ "path": path })];
     }
     found.iter().map(|facts| value(path, facts, now)).collect()
+}
+
+/// Where certificates are, and their text.
+fn pem(source: &PemView) -> (&str, Vec<u8>) {
+    match source {
+        PemView::File(path) => (path, read(path)),
+        PemView::Text(text) => ("<inline>", Arc::clone(text).as_bytes().to_vec()),
+    }
 }
 
 fn read(path: &str) -> Vec<u8> {
@@ -69,12 +91,11 @@ fn value(path: &str, facts: &CertificateFacts, now: Timestamp) -> Value {
             AltName::Ip(ip) => json!({ "ip_address": ip }),
         })
         .collect();
-    let left = facts.expiration_time.as_second() - now.as_second();
     json!({
         "path": path,
         "serial_number": facts.serial_number,
         "subject_alt_names": names,
-        "days_until_expiration": (left.max(0) / DAY).to_string(),
+        "days_until_expiration": days_left(facts, now).to_string(),
         "valid_from": facts.valid_from.to_string(),
         "expiration_time": facts.expiration_time.to_string(),
     })

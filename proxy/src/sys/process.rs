@@ -27,6 +27,13 @@ pub struct ProcessFacts {
     pub open_files_max: u64,
 }
 
+impl ProcessFacts {
+    /// Memory that was asked of the kernel for data: never less than is in use.
+    pub fn heap_size(&self) -> u64 {
+        self.data_memory.max(self.anonymous_memory)
+    }
+}
+
 /// Asks the kernel.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use egret_config::snapshot::workload::Mode;
 use jiff::Timestamp;
 
+use crate::admin::certs;
 use crate::admin::state::Admin;
 use crate::life::drain::Phase;
 use crate::report::metrics::definition::{Definition, Kind};
@@ -74,6 +75,7 @@ pub(super) fn families(admin: &Admin, connections: u64) -> Vec<Family> {
     let clusters = snapshot.clusters.len() + built_in_clusters(snapshot.workload.mode);
     let listeners = admin.listener_status.listeners();
     let listening = listeners.iter().filter(|listener| listener.state.is_ok());
+    let days = certs::days_until_first_expiry(admin);
     let process = process::facts().unwrap_or_default();
     let mut numbers = vec![
         (&LIVE, u64::from(matches!(state, State::Live))),
@@ -82,7 +84,7 @@ pub(super) fn families(admin: &Admin, connections: u64) -> Vec<Family> {
         (&CONCURRENCY, admin.threads as u64),
         (&HOT_RESTART_EPOCH, 0),
         (&TOTAL_CONNECTIONS, connections),
-        (&DAYS_UNTIL_EXPIRY, NO_CERTIFICATE),
+        (&DAYS_UNTIL_EXPIRY, days.unwrap_or(NO_CERTIFICATE)),
         (&ACTIVE_CLUSTERS, clusters as u64),
         (
             &WORKERS_STARTED,
@@ -112,7 +114,7 @@ fn built_in_clusters(mode: Mode) -> usize {
 fn of_process(process: &ProcessFacts) -> [(&'static Definition, u64); 5] {
     [
         (&MEMORY_ALLOCATED, process.anonymous_memory),
-        (&MEMORY_HEAP_SIZE, process.data_memory),
+        (&MEMORY_HEAP_SIZE, process.heap_size()),
         (&MEMORY, process.resident_memory),
         (&OPEN_FILES, process.open_files),
         (&OPEN_FILES_MAX, process.open_files_max),

@@ -4,6 +4,7 @@
 )]
 #[path = "../../../../tests/harness/exposition.rs"]
 pub(crate) mod exposition;
+mod labels;
 
 use std::sync::Arc;
 

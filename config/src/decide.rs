@@ -84,7 +84,7 @@ pub fn request<'s>(
 }
 
 /// What happens to a CONNECT for this target: it is refused, by the outbound policy or since no route allows it. An
-/// application that has an HTTP proxy sends it there; where nobody registered that proxy, the policy refuses it.
+/// application that has an HTTP proxy sends it there; where that proxy is not registered, the policy refuses it.
 pub fn connect<'s>(
     snapshot: &'s Snapshot,
     downstream: &Downstream<'_>,

@@ -24,7 +24,7 @@ mod token;
 mod value;
 
 pub use crate::expression::attribute::{Attribute, Attributes};
-pub use crate::expression::error::{EvaluationError, Flaw};
+pub use crate::expression::error::{EvaluationError, ExpressionError};
 pub use crate::expression::value::Value;
 
 use crate::expression::node::Node;
@@ -47,11 +47,11 @@ impl Expression {
     ///
     /// # Errors
     /// The token that is no CEL, or CEL that egret does not evaluate.
-    pub fn parse(text: &str) -> Result<Self, Flaw> {
+    pub fn parse(text: &str) -> Result<Self, ExpressionError> {
         if text.len() > LENGTH_MAX {
             let start: String = text.chars().take(20).collect();
             let reason = format!("longer than {} KiB", LENGTH_MAX >> 10);
-            return Err(Flaw::new(start, reason));
+            return Err(ExpressionError::new(start, reason));
         }
         let tokens = token::tokens(text)?;
         let mut parser = Parser::new(text, &tokens);

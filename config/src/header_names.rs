@@ -81,7 +81,7 @@ pub const B3_PARENT_SPAN_ID: HeaderName = HeaderName::from_static("x-b3-parentsp
 pub const B3_SAMPLED: HeaderName = HeaderName::from_static("x-b3-sampled");
 /// `1` for a trace that is debugged, in that form.
 pub const B3_FLAGS: HeaderName = HeaderName::from_static("x-b3-flags");
-/// An id by which a client asks for a trace.
+/// An id by which a client requests a trace.
 pub const CLIENT_TRACE_ID: HeaderName = HeaderName::from_static("x-client-trace-id");
 /// The cluster that the client belongs to.
 pub const DOWNSTREAM_CLUSTER: HeaderName =
@@ -122,7 +122,7 @@ pub static CLAIMS: [HeaderName; 5] = [
     HeaderName::from_static("x-envoy-downstream-service-node"),
 ];
 
-/// Whether a name, in any case, stands for the request's authority.
+/// Whether a name, in any case, means the request's authority.
 pub fn is_authority(name: &str) -> bool {
     name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
 }

@@ -19,7 +19,7 @@ pub enum HostPattern {
 }
 
 impl HostPattern {
-    /// Reads a pattern; a `*` counts only in front. Never fails: what a host may look like is the model's question.
+    /// Reads a pattern; a `*` counts only in front. Never fails: the model validates hosts.
     pub fn parse(text: &str) -> Self {
         let text = text.to_ascii_lowercase();
         match text.strip_prefix('*') {

@@ -14,6 +14,7 @@
 //! - [`view`]: plain pictures of a snapshot, for admin pages
 //! - [`decide`]: the decisions of a proxy by a snapshot, with the reasons for each
 //! - [`lint`]: what Istio accepts and users regret
+//! - [`network_policy`]: the NetworkPolicy that stands beside a namespace's sidecars
 
 pub mod name;
 pub mod host;
@@ -36,3 +37,4 @@ pub mod snapshot;
 pub mod view;
 pub mod decide;
 pub mod lint;
+pub mod network_policy;

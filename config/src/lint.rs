@@ -10,10 +10,10 @@ mod headers;
 pub mod listeners;
 mod open_ports;
 mod tls;
-mod twice;
-mod unheard;
-mod unreachable;
-mod unseen;
+mod duplicate_rules;
+mod plaintext_http;
+mod rule_order;
+mod service_visibility;
 mod view;
 mod warning;
 mod wildcards;
@@ -31,16 +31,16 @@ pub fn lint(objects: &Objects, reported: &[Problem]) -> Vec<Problem> {
     let view = View::new(objects);
     let rules = [
         gateway_names::check,
-        unseen::check,
+        service_visibility::check,
         destinations::check,
-        unreachable::check,
-        twice::check,
+        rule_order::check,
+        duplicate_rules::check,
         wildcards::check,
         open_ports::check,
         tls::check,
         headers::check,
         listeners::check,
-        unheard::check,
+        plaintext_http::check,
     ];
     let mut warnings = Vec::new();
     for rule in rules {

@@ -9,7 +9,7 @@ mod plain;
 mod list;
 mod source;
 mod document;
-mod attempt;
+mod document_pass;
 mod installs;
 pub mod mesh;
 mod parse;
@@ -41,7 +41,7 @@ pub fn documents(texts: &[Text], mesh_config: Option<&Text>) -> Documents {
         reader.text(text, Expect::Anything);
     }
     if let Some(text) = mesh_config {
-        // A text that could not be read does not bring the others back: the user wanted this one.
+        // A text that could not be read does not reactivate the others: the user chose this one.
         let list = mem::take(&mut reader.documents.list);
         let (others, kept): (Vec<_>, Vec<_>) = list.into_iter().partition(mesh::is_mesh);
         reader.documents.list = kept;

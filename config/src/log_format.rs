@@ -8,7 +8,7 @@ pub mod commands;
 mod arguments;
 mod parse;
 mod coalesce;
-mod flaw;
+mod error;
 mod header;
 mod text;
 mod json;
@@ -18,7 +18,7 @@ pub mod time;
 pub use crate::log_format::arguments::{
     Command, GrpcForm, Operator, PathSource, QueryForm, ServerName, TimePoint, TimeSource, TimeUnit,
 };
-pub use crate::log_format::flaw::FormatFlaw;
+pub use crate::log_format::error::FormatError;
 pub use crate::log_format::header::{HeaderChoice, HeaderKey, HeaderSource};
 pub use crate::log_format::json::{JsonFormat, Template};
 pub use crate::log_format::text::{Piece, TextFormat};

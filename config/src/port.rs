@@ -50,8 +50,8 @@ pub enum PortClass {
 impl Protocol {
     /// Reads a protocol as a ServiceEntry or Gateway spells it, in any case. Empty means [`Protocol::Auto`];
     /// `None` means that the name is unknown.
-    pub fn parse(word: &str) -> Option<Self> {
-        Some(match word.to_ascii_uppercase().as_str() {
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name.to_ascii_uppercase().as_str() {
             "" => Self::Auto,
             "HTTP" | "HTTP_PROXY" => Self::Http,
             "HTTP2" => Self::Http2,
@@ -82,8 +82,8 @@ impl Protocol {
         if text == "grpc-web" || text.starts_with("grpc-web-") {
             return Self::GrpcWeb;
         }
-        let word = text.split('-').next().unwrap_or_default();
-        match Self::parse(word) {
+        let prefix = text.split('-').next().unwrap_or_default();
+        match Self::parse(prefix) {
             Some(Self::Auto) | None if matches!(number, 25 | 53 | 3306 | 27017) => Self::Tcp,
             Some(known) => known,
             None => Self::Auto,

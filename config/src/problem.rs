@@ -47,7 +47,7 @@ impl Location {
         }
     }
 
-    /// The line `line` of the same file. An object of a server has no lines: its place is the same.
+    /// The line `line` of the same file. An object of a server has no lines: its location is the same.
     #[must_use]
     pub fn at_line(&self, line: u32) -> Self {
         match self {
@@ -58,7 +58,7 @@ impl Location {
 }
 
 impl Default for Location {
-    /// No place: a file without a name.
+    /// No location: a file without a name.
     fn default() -> Self {
         Self::file("", 0)
     }
@@ -93,7 +93,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// One thing wrong with one place of the configuration.
+/// One thing wrong with one part of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Error or warning.
@@ -146,7 +146,7 @@ impl<R: Into<String>, I: Into<String>> From<(R, I)> for Message {
 }
 
 impl Problem {
-    /// A problem of a place, not yet of an object, field or value.
+    /// A problem at a location, not yet of an object, field or value.
     pub fn new(severity: Severity, location: Location, message: impl Into<Message>) -> Self {
         let Message { reason, hint } = message.into();
         Self {
@@ -161,7 +161,7 @@ impl Problem {
     }
 
     /// Whether the reason itself has the hint, as `expected …` does.
-    fn says_both(&self) -> bool {
+    fn reason_has_hint(&self) -> bool {
         let expected = expected(&self.reason);
         expected.is_some() && expected == self.hint.strip_prefix("write ")
     }
@@ -218,7 +218,7 @@ impl fmt::Display for Problem {
             write!(f, ": {:?}", self.value)?;
         }
         write!(f, ": {}", self.reason)?;
-        if !self.hint.is_empty() && !self.says_both() {
+        if !self.hint.is_empty() && !self.reason_has_hint() {
             write!(f, "; {}", self.hint)?;
         }
         Ok(())
@@ -300,14 +300,14 @@ impl<'a> Diagnostics<'a> {
         self.report(Severity::Error, part, value, message);
     }
 
-    /// The object cannot be used because of what stands at `path`, outside of the field being looked at.
+    /// The object cannot be used because of the value at `path`, outside of the current field.
     pub(crate) fn error_elsewhere(&mut self, path: &str, value: &str, message: impl Into<Message>) {
         let here = std::mem::replace(&mut self.path, path.to_owned());
         self.error("", value, message);
         self.path = here;
     }
 
-    /// What stands at `path`, outside of the field being looked at, may not do what its author thinks.
+    /// The value at `path`, outside of the current field, may not do what its author thinks.
     pub(crate) fn warn_elsewhere(&mut self, path: &str, value: &str, message: impl Into<Message>) {
         let here = std::mem::replace(&mut self.path, path.to_owned());
         self.warn("", value, message);

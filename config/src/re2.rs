@@ -9,7 +9,7 @@ use crate::value::StringMatch;
 /// Length of an expression that Istio admits.
 const LENGTH_MAX: usize = 1_024;
 
-/// Escapes for classes, and what they stand for in RE2.
+/// Escapes for classes, and their meaning in RE2.
 const ASCII_CLASSES: [(&str, &str); 6] = [
     (r"\d", "[0-9]"),
     (r"\D", "[^0-9]"),
@@ -60,7 +60,7 @@ fn checked(text: &str) -> Result<String, String> {
     }
     let text = unquoted(text);
     match foreign(&text) {
-        Some(what) => Err(format!("{what}, which RE2 does not have")),
+        Some(feature) => Err(format!("{feature}, which RE2 does not have")),
         None => Ok(translated(&text)),
     }
 }

@@ -13,10 +13,10 @@ pub mod names;
 pub mod telemetry;
 pub mod unenforced;
 mod bound_port;
-mod findings;
+mod problems;
 mod patterns;
-mod services;
-mod visible;
+pub(crate) mod services;
+pub(crate) mod visible;
 mod destination_rules;
 mod localities;
 mod clusters;
@@ -36,10 +36,10 @@ use crate::model::route::Retries;
 use crate::problem::Problem;
 use crate::snapshot::cluster::Cluster;
 use crate::snapshot::clusters::Clusters;
-use crate::snapshot::findings::Findings;
 use crate::snapshot::gateways::{Gateways, TlsAction, gateways};
 use crate::snapshot::names::NameTable;
 use crate::snapshot::outbound::{Outbound, outbound};
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::routes::mesh_retries;
 use crate::snapshot::services::{Registry, TieBreak};
 use crate::snapshot::table::RouteTable;
@@ -85,11 +85,11 @@ impl Snapshot {
     /// nothing, objects that the workload cannot see.
     pub fn build(objects: &Objects, workload: Workload) -> (Self, Vec<Problem>) {
         let registry = Registry::new(objects);
-        let mut findings = Findings::default();
-        registry.tell_hidden(
+        let mut problems = ProblemSet::default();
+        registry.report_hidden(
             &workload.namespace,
             TieBreak::of(workload.mode),
-            &mut findings,
+            &mut problems,
         );
         let mut clusters = Clusters::new(objects, &registry, &workload);
         let mut names = NameTable::default();
@@ -101,11 +101,11 @@ impl Snapshot {
                 if workload.dns_capture {
                     names = NameTable::new(&scope, &registry, &workload.namespace);
                 }
-                let outbound = outbound(objects, &scope, &workload, &mut clusters, &mut findings);
+                let outbound = outbound(objects, &scope, &workload, &mut clusters, &mut problems);
                 (outbound, Gateways::new())
             }
             Mode::Gateway => {
-                let gateways = gateways(objects, &workload, &mut clusters, &mut findings);
+                let gateways = gateways(objects, &workload, &mut clusters, &mut problems);
                 (Outbound::none(), gateways)
             }
         };
@@ -114,10 +114,12 @@ impl Snapshot {
             .flat_map(|listener| listener.tls.iter())
             .filter_map(|chain| match &chain.action {
                 TlsAction::Http { table, .. } => Some((table.name.clone(), table.clone())),
-                TlsAction::Stream { .. } | TlsAction::Pass(_) | TlsAction::NamedBySni(_) => None,
+                TlsAction::Stream { .. } | TlsAction::Passthrough(_) | TlsAction::NamedBySni(_) => {
+                    None
+                }
             })
             .collect();
-        let telemetry = telemetry(objects, &workload, &mut clusters, &mut findings);
+        let telemetry = telemetry(objects, &workload, &mut clusters, &mut problems);
         let clusters = clusters.finish();
         let own_ports = workload.own_ports.iter().chain(&workload.redirect_ports);
         let own_listeners = own_ports
@@ -143,7 +145,7 @@ impl Snapshot {
             retries: mesh_retries(&objects.mesh),
             workload,
         };
-        (snapshot, findings.finish())
+        (snapshot, problems.finish())
     }
 
     /// The ports that egret itself listens on: a gateway's servers, a sidecar's egress listeners with `captureMode: NONE`,

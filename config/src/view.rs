@@ -1,7 +1,7 @@
 //! Plain pictures of a snapshot, as admin pages show them: listeners, route tables, and in them what goes where.
 
 mod certificates;
-mod words;
+mod conditions;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::snapshot::outbound::Listener;
 use crate::snapshot::table::{Action, RouteTable, Rule, RuleOrigin, VirtualHost};
 use crate::snapshot::target::Target;
 use crate::snapshot::workload::Mode;
-use crate::view::words::{joined, summary};
+use crate::view::conditions::{joined, summary};
 
 pub use crate::view::certificates::{CertificatesView, PemView};
 
@@ -71,7 +71,7 @@ pub struct VirtualHostView {
 pub struct RouteView {
     /// The name that logs show; empty when it has none.
     pub name: String,
-    /// What it matches, as `/prefix*`, `/exact`, with headers and the like behind.
+    /// What it matches, as `/prefix*`, `/exact`, followed by headers and other conditions.
     #[serde(rename = "match")]
     pub matching: String,
     /// Clusters with their shares; empty when the rule answers itself.
@@ -94,7 +94,7 @@ pub struct WeightView {
 }
 
 impl Snapshot {
-    /// The policy for calls that nothing is registered for, as this workload has it, in Istio's words.
+    /// The policy for calls that nothing is registered for, as this workload has it, by Istio's names.
     pub fn outbound_policy(&self) -> OutboundPolicy {
         match self.workload.mode {
             Mode::Sidecar => self.outbound.unknown.policy,
@@ -208,7 +208,7 @@ impl Snapshot {
 
     fn table(&self, table: &RouteTable) -> RouteTableView {
         let mut virtual_hosts: Vec<_> = table.hosts.iter().map(of_host).collect();
-        // A table of one service on its own address has no place for unknown hosts.
+        // A table of one service on its own address has no virtual host for unknown hosts.
         let every = virtual_hosts
             .iter()
             .any(|host| host.domains.iter().any(|domain| domain == "*"));
@@ -316,7 +316,7 @@ fn of_chain<A>(chain: &Chain<A>, destination: String) -> ChainView {
 fn action(action: &TlsAction) -> String {
     match action {
         TlsAction::Http { table, .. } => format!("Route: {}", table.name),
-        TlsAction::Stream { route, .. } | TlsAction::Pass(route) => streams(route),
+        TlsAction::Stream { route, .. } | TlsAction::Passthrough(route) => streams(route),
         TlsAction::NamedBySni(_) => "Cluster: named by the SNI".to_owned(),
     }
 }

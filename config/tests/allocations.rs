@@ -138,7 +138,7 @@ fn connections() {
     }
 }
 
-/// A head with room for the headers that a proxy puts in, as a reader of heads leaves it.
+/// A head with room for the headers that a proxy adds, as a parser of heads leaves it.
 fn head(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(20);
     for (name, value) in pairs {

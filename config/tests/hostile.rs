@@ -165,7 +165,7 @@ fn a_hundred_thousand_documents_are_read() {
 }
 
 #[test]
-fn what_is_not_utf8_is_told_with_its_line() {
+fn what_is_not_utf8_is_reported_with_its_line() {
     for text in [
         &b"a: \xff"[..],
         b"\xff\xfea\0:\0",

@@ -75,7 +75,7 @@ pub fn apply(
 ) -> Result<Done, ApplyError> {
     let routing = Routing::desired(intent);
     let present = if routing == Routing::default() {
-        Present::in_the_way(route, &options.marks)?
+        Present::conflicting(route, &options.marks)?
     } else {
         Present::read(route, &options.marks)?
     };
@@ -95,7 +95,7 @@ pub fn apply(
     let mut done = match loaded {
         Ok(done) => done,
         Err(error) => {
-            routing.take_back(route, &present);
+            routing.undo(route, &present);
             if adds_pass_through {
                 // Why the rules were refused matters more than an address that stays.
                 let _ = routes::remove_from_loopback(route, PASS_THROUGH.1);
@@ -115,14 +115,14 @@ pub fn apply(
 
 fn load(intent: &Intent, rules: &RuleSet, force: bool) -> Result<Done, ApplyError> {
     let kernel = match intent.settings.backend {
-        Backend::Nftables => return Ok(over_netlink(rules, force)?),
-        Backend::Iptables => return over_programs(intent, rules),
-        Backend::Auto => match over_netlink(rules, force) {
+        Backend::Nftables => return Ok(load_by_netlink(rules, force)?),
+        Backend::Iptables => return load_by_programs(intent, rules),
+        Backend::Auto => match load_by_netlink(rules, force) {
             Err(refusal) if refusal.is_lack() => refusal,
             done => return Ok(done?),
         },
     };
-    over_programs(intent, rules).map_err(|error| match error {
+    load_by_programs(intent, rules).map_err(|error| match error {
         ApplyError::Programs(programs @ Failure::Missing(_)) => {
             ApplyError::Neither { kernel, programs }
         }
@@ -145,7 +145,7 @@ pub fn clean_up(
         removed: Vec::new(),
         warnings: Vec::new(),
     };
-    match off_netlink(&FAMILIES) {
+    match remove_by_netlink(&FAMILIES) {
         Ok(names) => done.removed = names,
         // Without nf_tables only iptables can have loaded rules.
         Err(refusal) if refusal.is_lack() => {
@@ -169,7 +169,7 @@ const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 
 /// Removes our table and what is left over in nf_tables, there from iptables for these families, in one transaction.
 /// Gives the names of what was left over.
-fn off_netlink(families: &[Family]) -> Result<Vec<String>, Refusal> {
+fn remove_by_netlink(families: &[Family]) -> Result<Vec<String>, Refusal> {
     unless_changed(|kernel| {
         let stale = stale_rules(kernel, families)?;
         if !stale.own_tables.is_empty() || !stale.messages.is_empty() {
@@ -201,7 +201,7 @@ fn unless_changed<T>(
 const ATTEMPTS: usize = 16;
 
 /// Loads the rules in one transaction, which also removes what is left over in nf_tables.
-fn over_netlink(rules: &RuleSet, force: bool) -> Result<Done, Refusal> {
+fn load_by_netlink(rules: &RuleSet, force: bool) -> Result<Done, Refusal> {
     unless_changed(|kernel| {
         let StaleRules {
             messages,
@@ -235,7 +235,7 @@ fn over_netlink(rules: &RuleSet, force: bool) -> Result<Done, Refusal> {
 ///
 /// Each family is loaded by a program of its own, and each table in a transaction of its own. So when one fails, what
 /// the ones before have done is undone.
-fn over_programs(intent: &Intent, rules: &RuleSet) -> Result<Done, ApplyError> {
+fn load_by_programs(intent: &Intent, rules: &RuleSet) -> Result<Done, ApplyError> {
     let binary = intent.settings.binary;
     let needs_ipv6 = matches!(intent.ipv6, Ipv6::On | Ipv6::Blocked);
     let mut programs = vec![(Family::Ipv4, Iptables::find(Family::Ipv4, binary)?)];
@@ -262,7 +262,7 @@ fn over_programs(intent: &Intent, rules: &RuleSet) -> Result<Done, ApplyError> {
             }
         }
     }
-    // Older rules in the other of the two places of a family would redirect as well.
+    // Older rules in the other backend of a family would redirect as well.
     let (nftables, legacy): (Vec<_>, Vec<_>) = programs
         .iter()
         .partition(|(_, iptables)| iptables.is_of_nftables());
@@ -270,7 +270,7 @@ fn over_programs(intent: &Intent, rules: &RuleSet) -> Result<Done, ApplyError> {
         programs.iter().map(|(family, _)| *family).collect()
     };
     remove_legacy(&mut done, &families(&nftables))?;
-    match off_netlink(&families(&legacy)) {
+    match remove_by_netlink(&families(&legacy)) {
         Ok(names) => done.removed.extend(names),
         Err(refusal) if refusal.is_lack() => {}
         Err(refusal) => return Err(refusal.into()),
@@ -282,7 +282,7 @@ fn over_programs(intent: &Intent, rules: &RuleSet) -> Result<Done, ApplyError> {
 fn undo<'a>(failure: Failure, begun: impl Iterator<Item = &'a Iptables>) -> Failure {
     let mut troubles = Vec::new();
     for iptables in begun {
-        if let Err(trouble) = iptables.put_back() {
+        if let Err(trouble) = iptables.restore_saved() {
             troubles.push(trouble.to_string());
         }
     }

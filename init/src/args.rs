@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use self::flags::go_bool;
 pub use self::flags::{FLAGS, Flag, Kind};
 pub use self::question::Question;
-use self::typed::Typed;
+use self::typed::TypedFlags;
 
 mod command;
 pub(crate) mod duration;
@@ -120,33 +120,33 @@ impl Request {
         let mut arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
         if arguments
             .get(1)
-            .is_some_and(|word| word == "istio-iptables")
+            .is_some_and(|argument| argument == "istio-iptables")
         {
             arguments.remove(1);
         }
-        let (word, typed, question) = match Typed::read(&arguments) {
+        let (command, typed, question) = match TypedFlags::read(&arguments) {
             Some(typed) => (String::new(), typed, None),
             None => command::read(arguments)?,
         };
-        let given = Given { typed, environment };
-        Ok(match (word.as_str(), question) {
+        let sources = FlagSources { typed, environment };
+        Ok(match (command.as_str(), question) {
             ("version", _) => Self::Version,
-            ("cleanup", _) => Self::Cleanup(Box::new(given.flags())),
-            ("verify", _) => Self::Verify(Box::new(given.flags())),
-            (_, Some(question)) => Self::Explain(Box::new(given.flags()), question),
-            _ if given.switch("cleanup-only") => Self::Cleanup(Box::new(given.flags())),
-            _ => Self::Apply(Box::new(given.flags())),
+            ("cleanup", _) => Self::Cleanup(Box::new(sources.flags())),
+            ("verify", _) => Self::Verify(Box::new(sources.flags())),
+            (_, Some(question)) => Self::Explain(Box::new(sources.flags()), question),
+            _ if sources.switch("cleanup-only") => Self::Cleanup(Box::new(sources.flags())),
+            _ => Self::Apply(Box::new(sources.flags())),
         })
     }
 }
 
-/// The two places a value can come from.
-struct Given<'a> {
-    typed: Typed,
+/// The two sources of a value.
+struct FlagSources<'a> {
+    typed: TypedFlags,
     environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
-impl Given<'_> {
+impl FlagSources<'_> {
     fn flags(&self) -> Flags {
         let variable = |name: &str, default: &str| {
             (self.environment)(name).unwrap_or_else(|| default.to_owned())

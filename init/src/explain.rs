@@ -59,7 +59,7 @@ pub struct Explanation<'a> {
     pub verdict: Verdict,
     /// The chain whose decision this is.
     pub chain: ChainName,
-    /// The rule that decides, with its place in its chain, from 1. `None` when no rule matches.
+    /// The rule that decides, with its number in its chain, from 1. `None` when no rule matches.
     pub rule: Option<(usize, &'a Rule)>,
     /// Whether the rules apply to packets of its family.
     pub is_seen: bool,

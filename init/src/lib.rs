@@ -16,7 +16,7 @@
 //! - [`routes`]: the address the proxy calls IPv6 applications from, and TPROXY's routing
 //! - [`apply`]: the only module that changes the machine's state
 //! - [`probe`]: real connections through the redirect
-//! - [`verify`]: whether the machine is as wanted
+//! - [`verify`]: whether the machine has the rules of the flags
 //! - [`run`]: from the command line to the exit code
 
 #![allow(

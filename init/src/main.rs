@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Musl's own allocator is made for long runs and asks the kernel for memory, and gives it back, again and again.
+/// Musl's own allocator is made for long runs, and allocates and frees the kernel's memory again and again.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;

@@ -11,7 +11,7 @@ pub use crate::plan::dns::LISTENER as DNS_LISTENER;
 pub use crate::plan::parts::PASS_THROUGH;
 use crate::plan::parts::Sets;
 
-mod closed;
+mod bypass;
 mod dns;
 mod inbound;
 mod outbound;
@@ -31,11 +31,11 @@ pub fn plan(intent: &Intent) -> RuleSet {
     chains.extend(tproxy::marking(intent));
     chains.extend(dns::zones_output(intent, &mut sets));
     chains.extend(dns::zones_prerouting(intent, &mut sets));
-    chains.extend(closed::quic(intent, &mut sets));
-    chains.extend(closed::leaving(intent));
-    chains.extend(closed::entering(intent));
-    chains.extend(closed::passing(intent, &mut sets));
-    chains.iter_mut().for_each(Chain::forget_unreached);
+    chains.extend(bypass::quic(intent, &mut sets));
+    chains.extend(bypass::leaving(intent));
+    chains.extend(bypass::entering(intent));
+    chains.extend(bypass::passing(intent, &mut sets));
+    chains.iter_mut().for_each(Chain::remove_unreachable);
     RuleSet {
         family: family(intent),
         sets: sets.into_vec(),
@@ -54,7 +54,7 @@ fn family(intent: &Intent) -> TableFamily {
 impl Chain {
     /// Drops the rules that no packet reaches, since a rule before them with fewer conditions ends the walk: mostly
     /// those of istio-iptables for groups, behind a rule of its own that leaves all of the loopback interface alone.
-    fn forget_unreached(&mut self) {
+    fn remove_unreachable(&mut self) {
         let mut kept: Vec<Rule> = Vec::with_capacity(self.rules.len());
         for rule in self.rules.drain(..) {
             let is_reached = !kept.iter().any(|earlier| earlier.ends_walk_of(&rule));

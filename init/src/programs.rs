@@ -116,11 +116,11 @@ impl Iptables {
         self.load(&[])
     }
 
-    /// Puts back what [`Self::replace`] has replaced, as it was found, in the same places among the rules of others.
+    /// Puts back what [`Self::replace`] has replaced, as it was found, at the same positions among the rules of others.
     ///
     /// # Errors
     /// When the program refuses.
-    pub fn put_back(&self) -> Result<(), Failure> {
+    pub fn restore_saved(&self) -> Result<(), Failure> {
         let now = run(&format!("{}-save", self.stem), &[], "")?;
         let (now, before) = (stale_rules(&now), stale_rules(&self.saved));
         if now == before {
@@ -129,8 +129,8 @@ impl Iptables {
         self.restore(|name| {
             let of = |tables: &[StaleRules]| tables.iter().position(|table| table.table == name);
             let removal = of(&now).map(|index| now[index].removal());
-            let revival = of(&before).map(|index| before[index].revival());
-            removal.unwrap_or_default() + &revival.unwrap_or_default()
+            let restoration = of(&before).map(|index| before[index].restoration());
+            removal.unwrap_or_default() + &restoration.unwrap_or_default()
         })
     }
 

@@ -117,14 +117,14 @@ impl Routing {
     }
 
     /// Undoes [`Self::add`], as far as the kernel lets us.
-    pub fn take_back(&self, kernel: &mut Socket, present: &Present) {
+    pub fn undo(&self, kernel: &mut Socket, present: &Present) {
         for rule in &self.rules {
             if !present.has_rule(rule) {
                 let _ = change(kernel, &rule.own().removing(), &GONE);
             }
         }
         for route in &self.routes {
-            // Where ours took the place of another that did the same, it stays.
+            // Where ours replaced an equal one, it stays.
             if !present.routes.iter().any(|other| other.item == *route) {
                 let _ = change(kernel, &route.own().removing(), &GONE);
             }
@@ -157,7 +157,7 @@ impl Routing {
             if route.is_own() && self.routes.contains(&route.item) {
                 continue;
             }
-            // Ours may have taken its place already.
+            // Ours may have replaced it already.
             change(kernel, &route.removing(), &GONE)?;
             if !route.is_own() {
                 removed.push(format!("route `{}`", route_command(&route.item)));
@@ -197,7 +197,7 @@ impl Present {
     ///
     /// # Errors
     /// When it does not list.
-    pub fn in_the_way(kernel: &mut Socket, marks: &[Mark]) -> Result<Self, Refusal> {
+    pub fn conflicting(kernel: &mut Socket, marks: &[Mark]) -> Result<Self, Refusal> {
         let mut present = Self::rules(kernel, marks)?;
         if !present.rules.is_empty() {
             present.read_routes(kernel, marks)?;

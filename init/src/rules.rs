@@ -1,6 +1,6 @@
 //! The rule model: one table of chains and sets, in the kernel's terms but in no tool's syntax.
 //!
-//! It knows neither flags nor netlink. `plan` writes it; `netlink` loads it and `render` prints it.
+//! It is independent of flags and netlink. `plan` writes it; `netlink` loads it and `render` prints it.
 
 mod reason;
 mod rule_set;

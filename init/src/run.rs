@@ -44,11 +44,11 @@ pub fn run() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(stop) => {
-            for line in stop.lines {
+        Err(exit) => {
+            for line in exit.lines {
                 warn(&line);
             }
-            ExitCode::from(stop.code)
+            ExitCode::from(exit.code)
         }
     }
 }
@@ -60,13 +60,13 @@ const DRIFTED: u8 = 4;
 const INVALID: u8 = 126;
 
 /// Why there is nothing more to do.
-struct Stop {
+struct Exit {
     code: u8,
     /// The lines that report what went wrong.
     lines: Vec<String>,
 }
 
-impl Stop {
+impl Exit {
     fn new(code: u8, line: impl Into<String>) -> Self {
         Self {
             code,
@@ -75,14 +75,14 @@ impl Stop {
     }
 }
 
-impl From<Refusal> for Stop {
+impl From<Refusal> for Exit {
     fn from(refusal: Refusal) -> Self {
         let code = if refusal.is_lack() { LACKING } else { FAILED };
         Self::new(code, refusal.to_string())
     }
 }
 
-impl From<ApplyError> for Stop {
+impl From<ApplyError> for Exit {
     fn from(error: ApplyError) -> Self {
         match error {
             ApplyError::Kernel(refusal) => refusal.into(),
@@ -106,7 +106,7 @@ struct DesiredState {
 }
 
 impl DesiredState {
-    fn new(flags: &Flags) -> Result<Self, Stop> {
+    fn new(flags: &Flags) -> Result<Self, Exit> {
         enter(&flags.network_namespace)?;
         let mut route = Socket::open(Subsystem::Route)?;
         let listed = routes::addresses(&mut route)?;
@@ -116,7 +116,7 @@ impl DesiredState {
             address: PASS_THROUGH.1.into(),
         };
         // Files are read only where the flags ask for what is in them.
-        let accounts = if names_anybody(flags) {
+        let accounts = if has_owner_names(flags) {
             Accounts::of_machine()
         } else {
             Accounts::default()
@@ -129,7 +129,7 @@ impl DesiredState {
                 .and_then(Result::ok)
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
         };
-        let intent = Intent::new(flags, &host).map_err(|problems| Stop {
+        let intent = Intent::new(flags, &host).map_err(|problems| Exit {
             code: FAILED,
             lines: problems.iter().map(ToString::to_string).collect(),
         })?;
@@ -150,7 +150,7 @@ impl DesiredState {
     }
 }
 
-fn apply(flags: &Flags) -> Result<(), Stop> {
+fn apply(flags: &Flags) -> Result<(), Exit> {
     let mut desired = DesiredState::new(flags)?;
     desired.warn();
     if flags.dry_run {
@@ -189,7 +189,7 @@ fn apply(flags: &Flags) -> Result<(), Stop> {
 }
 
 /// Whether users or groups are given by name; without `--proxy-uid`, the proxy's user is.
-fn names_anybody(flags: &Flags) -> bool {
+fn has_owner_names(flags: &Flags) -> bool {
     let owners = [
         &flags.proxy_uid,
         &flags.proxy_gid,
@@ -212,7 +212,7 @@ fn marks(flags: &Flags) -> Vec<Mark> {
     [routes::ISTIO].into_iter().chain(from_flags).collect()
 }
 
-fn dry_run(flags: &Flags, intent: &Intent, rules: &RuleSet) -> Result<(), Stop> {
+fn dry_run(flags: &Flags, intent: &Intent, rules: &RuleSet) -> Result<(), Exit> {
     let mut text = match intent.settings.output {
         Output::Nft => render::nftables::render(rules),
         Output::Iptables => render::iptables::render(rules),
@@ -229,7 +229,7 @@ fn dry_run(flags: &Flags, intent: &Intent, rules: &RuleSet) -> Result<(), Stop> 
     }
     if !flags.dry_run_file.is_empty() {
         fs::write(&flags.dry_run_file, &text).map_err(|error| {
-            Stop::new(
+            Exit::new(
                 FAILED,
                 format!(
                     "cannot write DRY_RUN_FILE_PATH `{}`: {error}",
@@ -241,7 +241,7 @@ fn dry_run(flags: &Flags, intent: &Intent, rules: &RuleSet) -> Result<(), Stop> 
     print(text.trim_end())
 }
 
-fn clean_up(flags: &Flags) -> Result<(), Stop> {
+fn clean_up(flags: &Flags) -> Result<(), Exit> {
     enter(&flags.network_namespace)?;
     if flags.dry_run {
         return print(render::nftables::removal().trim_end());
@@ -259,7 +259,7 @@ fn clean_up(flags: &Flags) -> Result<(), Stop> {
     Ok(())
 }
 
-fn verify(flags: &Flags) -> Result<(), Stop> {
+fn verify(flags: &Flags) -> Result<(), Exit> {
     let mut desired = DesiredState::new(flags)?;
     match verify::drift(
         &mut desired.route,
@@ -275,7 +275,7 @@ fn verify(flags: &Flags) -> Result<(), Stop> {
             let lines: Vec<String> = lines.map(|line| format!("drift: {line}")).collect();
             if !lines.is_empty() {
                 let code = DRIFTED;
-                return Err(Stop { code, lines });
+                return Err(Exit { code, lines });
             }
             say(&format!(
                 "egret-init: all {} rules are in place",
@@ -293,7 +293,7 @@ fn verify(flags: &Flags) -> Result<(), Stop> {
     connect(&desired)
 }
 
-fn connect(desired: &DesiredState) -> Result<(), Stop> {
+fn connect(desired: &DesiredState) -> Result<(), Exit> {
     let mut failed = Vec::new();
     for check in probe(&desired.intent, &desired.rules, &desired.addresses) {
         match check.outcome {
@@ -304,13 +304,13 @@ fn connect(desired: &DesiredState) -> Result<(), Stop> {
     if failed.is_empty() {
         return Ok(());
     }
-    Err(Stop {
+    Err(Exit {
         code: INVALID,
         lines: failed,
     })
 }
 
-fn explain_packet(flags: &Flags, question: &Question) -> Result<(), Stop> {
+fn explain_packet(flags: &Flags, question: &Question) -> Result<(), Exit> {
     let DesiredState {
         rules, addresses, ..
     } = DesiredState::new(flags)?;
@@ -345,12 +345,12 @@ fn explain_packet(flags: &Flags, question: &Question) -> Result<(), Stop> {
 }
 
 /// Enters the network namespace that a path names; an empty path is this one.
-fn enter(path: &str) -> Result<(), Stop> {
+fn enter(path: &str) -> Result<(), Exit> {
     if path.is_empty() {
         return Ok(());
     }
     let failed = |reason: &dyn std::fmt::Display| {
-        Stop::new(
+        Exit::new(
             FAILED,
             format!("--network-namespace: cannot enter `{path}`: {reason}"),
         )
@@ -372,8 +372,8 @@ fn report(removed: &[String], warnings: &[String]) {
 }
 
 /// Writes the output of a command.
-fn print(text: &str) -> Result<(), Stop> {
-    write_lines(text).map_err(|error| Stop::new(FAILED, format!("cannot write to stdout: {error}")))
+fn print(text: &str) -> Result<(), Exit> {
+    write_lines(text).map_err(|error| Exit::new(FAILED, format!("cannot write to stdout: {error}")))
 }
 
 /// Reports what was done. A closed output must not turn success into failure.

@@ -23,7 +23,7 @@ pub struct StaleRules {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Jump {
     chain: String,
-    /// Its place in the chain, from 1.
+    /// Its number in the chain, from 1.
     position: usize,
     /// What follows the name of the chain.
     rest: String,
@@ -88,7 +88,7 @@ impl StaleRules {
     }
 
     /// Input for iptables-restore that brings them back after their removal, without the frame of the table.
-    pub fn revival(&self) -> String {
+    pub fn restoration(&self) -> String {
         let mut text = String::new();
         for chain in &self.chains {
             let _ = writeln!(text, ":{chain} - [0:0]");
@@ -96,7 +96,7 @@ impl StaleRules {
         for rule in &self.contents {
             let _ = writeln!(text, "-A {rule}");
         }
-        // In ascending order each finds its place as it was.
+        // In ascending order each is inserted at its former position.
         for Jump {
             chain,
             position,
@@ -145,12 +145,12 @@ mod tests {
                      -A EGRET_OUTPUT -p tcp -j RETURN\nCOMMIT\n*mangle\n:EGRET_X - [0:0]\n-A OUTPUT -j EGRET_X\nCOMMIT\n";
         let tables = stale_rules(saved);
         assert_eq!(
-            tables[0].revival(),
+            tables[0].restoration(),
             ":EGRET_OUTPUT - [0:0]\n-A EGRET_OUTPUT -p tcp -j RETURN\n-I OUTPUT 2 -j EGRET_OUTPUT\n\
              -I OUTPUT 4 -p tcp -j EGRET_OUTPUT\n"
         );
         assert_eq!(
-            tables[1].revival(),
+            tables[1].restoration(),
             ":EGRET_X - [0:0]\n-I OUTPUT 1 -j EGRET_X\n",
             "each table counts anew"
         );

@@ -9,3 +9,6 @@ pub mod exporter;
 pub mod messages;
 mod otlp;
 mod zipkin;
+
+#[cfg(test)]
+mod tests;

@@ -150,9 +150,10 @@ impl Browser {
     /// # Errors
     /// When it is not in time; carries what the page shows.
     pub fn await_true(&mut self, expression: &str) -> anyhow::Result<()> {
-        // The page itself waits, and answers once.
+        // The page itself waits, and answers once. An expression that throws is not true yet: the page may still be loading.
         let waiting = format!(
-            "new Promise(done => {{ const look = () => ({expression}) ? done(true) : setTimeout(look, 20); look(); \
+            "new Promise(done => {{ const is = () => {{ try {{ return {expression}; }} catch {{ return false; }} }}; \
+             const look = () => is() ? done(true) : setTimeout(look, 20); look(); \
              setTimeout(() => done(false), {}); }})",
             DEADLINE.as_millis() * 2 / 3
         );

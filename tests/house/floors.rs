@@ -25,7 +25,7 @@ const CONFIG: &[&[&str]] = &[
     &["load"],
     &["snapshot"],
     &["view", "decide"],
-    &["lint"],
+    &["lint", "network_policy"],
 ];
 
 const PROXY: &[&[&str]] = &[

@@ -57,9 +57,9 @@ fn overlaps_and_host_bits_merge() {
 
 #[test]
 fn every_fault_is_reported() {
-    let faults = |list| CidrSet::parse(list).unwrap_err();
+    let errors = |list| CidrSet::parse(list).unwrap_err();
     assert_eq!(
-        faults("10.0.0.1,*,10.0.0.0/33, 10.0.0.0/8,fd00::1"),
+        errors("10.0.0.1,*,10.0.0.0/33, 10.0.0.0/8,fd00::1"),
         [
             CidrError::BareAddress("10.0.0.1".parse().unwrap()),
             CidrError::StarInList,
@@ -69,11 +69,11 @@ fn every_fault_is_reported() {
         ]
     );
     assert_eq!(
-        faults("10.0.0.1")[0].to_string(),
+        errors("10.0.0.1")[0].to_string(),
         "`10.0.0.1` has no prefix length: write `10.0.0.1/32`"
     );
     assert_eq!(
-        faults("fd00::1")[0].to_string(),
+        errors("fd00::1")[0].to_string(),
         "`fd00::1` has no prefix length: write `fd00::1/128`"
     );
 }

@@ -27,17 +27,17 @@ pub enum BadRequestKind {
     TooLarge,
 }
 
-/// A request that is refused for what it is.
+/// A request that is refused under any configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadRequest {
     /// The rule.
     pub kind: BadRequestKind,
-    /// What the operator reads.
+    /// The message for the operator.
     pub message: Cow<'static, str>,
 }
 
 impl BadRequest {
-    /// Breaks `kind`; the operator reads `message`.
+    /// A request that breaks `kind`, with a message for the operator.
     pub fn new(kind: BadRequestKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind,

@@ -10,7 +10,7 @@ use crate::model::gateway::Server;
 pub struct Arrival {
     /// The client's.
     pub client: ClientAddress,
-    /// The one that is decided by: the original destination on a sidecar, the gateway's own address on a gateway.
+    /// The address that decisions are about: the original destination on a sidecar, the gateway's own address on a gateway.
     pub original_dst: OriginalDestination,
     /// The one that upstreams and reports get. Behind a PROXY header it is another than the gateway's own.
     pub local: LocalAddress,
@@ -27,7 +27,7 @@ impl Arrival {
     }
 }
 
-/// What the first bytes of a connection turned out to be.
+/// The kind of a connection, by its first bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Layer {
     /// Plaintext HTTP.
@@ -61,9 +61,9 @@ pub struct ClientHello {
 /// A connection whose first bytes are known.
 #[derive(Clone, Copy, Debug)]
 pub struct Connection<'c> {
-    /// Where it came in.
+    /// Its addresses.
     pub arrival: Arrival,
-    /// What it is; inside a TLS that a gateway terminated, what is inside.
+    /// Its kind; of a TLS connection that a gateway terminated, the kind of its content.
     pub layer: &'c Layer,
     /// The gateway server that terminated TLS, if one did.
     pub terminated: Option<&'c Terminated>,
@@ -80,7 +80,7 @@ pub struct Terminated {
     pub sni: Option<Arc<str>>,
 }
 
-/// What is inside of a TLS that a gateway terminated.
+/// The content of a TLS connection that a gateway terminated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inside {
     /// HTTP, whose requests the route table of this name decides: `https.<port>.<portName>.<gateway>.<namespace>`.
@@ -92,7 +92,7 @@ pub enum Inside {
 /// One HTTP request.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'c> {
-    /// Where its connection came in.
+    /// The addresses of its connection.
     pub arrival: Arrival,
     /// The gateway server that terminated TLS, if one did.
     pub terminated: Option<&'c Terminated>,
@@ -108,7 +108,7 @@ pub struct Request<'c> {
     pub headers: &'c http::HeaderMap,
 }
 
-/// The path that rules see of a request target: `OPTIONS *` is about the server as a whole, and rules see its root.
+/// The path of a request target that rules match; for `OPTIONS *` it is the root.
 pub fn path_for_rules(target: &str) -> &str {
     match target {
         "*" => "/",

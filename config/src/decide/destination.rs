@@ -1,5 +1,5 @@
-//! What may be dialled: an address that leads back to this proxy never, and what a name resolves to only where the name's
-//! owner may choose it.
+//! Destinations that a proxy may connect to: never an address that leads back to it, and a resolved address only where
+//! the name's owner may choose it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -33,7 +33,7 @@ pub struct OwnSockets<'a> {
     pub addresses: &'a BTreeSet<IpAddr>,
 }
 
-/// Whether an address may be dialled.
+/// Whether the proxy may connect to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialable {
     /// It may.
@@ -42,7 +42,7 @@ pub enum Dialable {
     Refused(DialRefusal),
 }
 
-/// An address that may not be dialled.
+/// An address that the proxy may not connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DialRefusal {
     /// The address.
@@ -51,13 +51,13 @@ pub struct DialRefusal {
     pub rule: DialRule,
 }
 
-/// A rule about what may be dialled.
+/// A rule about permitted destinations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DialRule {
     /// The address is a socket that this proxy listens on: the connection would come back for ever.
     OwnListener,
-    /// A gateway dials no loopback or unspecified address that a name resolves to: the owner of the name would reach the
-    /// gateway's own pod.
+    /// A gateway connects to no loopback or unspecified address that a name resolves to: the owner of the name would reach
+    /// the gateway's own pod.
     GatewayLoopback,
     /// A name that the client chose resolves to a loopback, unspecified or multicast address.
     ClientName,
@@ -107,7 +107,7 @@ impl OwnSockets<'_> {
         self.listeners.iter().any(|listener| listener.port == port)
     }
 
-    /// Whether a connection to `address` arrives at one of the sockets. An unspecified address is dialled as loopback
+    /// Whether a connection to `address` arrives at one of the sockets. An unspecified address means loopback
     /// (ip(7)).
     pub fn contains(&self, address: SocketAddr) -> bool {
         let ip = address.ip().to_canonical();
@@ -121,7 +121,7 @@ impl OwnSockets<'_> {
     }
 }
 
-/// Whether `address` may be dialled.
+/// Whether the proxy may connect to `address`.
 pub fn dialable(
     address: SocketAddr,
     source: AddressSource,
@@ -148,7 +148,7 @@ pub fn own_sockets(snapshot: &Snapshot) -> OwnSockets<'_> {
     }
 }
 
-/// Why the original destination `to` may not be dialled; `None` where it may be.
+/// Why the proxy may not connect to the original destination `to`; `None` where it may be.
 pub(crate) fn original(snapshot: &Snapshot, to: OriginalDestination) -> Option<DialRefusal> {
     let source = AddressSource::OriginalDst;
     match dialable(to.0, source, snapshot.workload.mode, own_sockets(snapshot)) {
@@ -157,7 +157,7 @@ pub(crate) fn original(snapshot: &Snapshot, to: OriginalDestination) -> Option<D
     }
 }
 
-/// Why a cluster that goes to the original destination `to` may not dial it; `None` where it may, and for all other
+/// Why a cluster that goes to the original destination `to` may not connect to it; `None` where it may, and for all other
 /// clusters.
 pub(crate) fn original_of(
     snapshot: &Snapshot,

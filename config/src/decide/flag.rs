@@ -39,7 +39,7 @@ pub enum Flag {
     DI,
     /// A failure was injected.
     FI,
-    /// The proxy has no room for the call, such as no descriptor (Envoy's overload manager).
+    /// The proxy lacks a resource for the call, such as a file descriptor (Envoy's overload manager).
     OM,
 }
 
@@ -82,14 +82,14 @@ impl Flag {
     }
 }
 
-/// Flags of one call, in the order they were raised; more than four are not kept.
+/// Flags of one call, in the order in which they were set; more than four are not kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flags {
     raised: [Option<Flag>; 4],
 }
 
 impl Flags {
-    /// Raises a flag; one that is raised already stays where it is.
+    /// Sets a flag; one that is set already keeps its position.
     pub fn raise(&mut self, flag: Flag) {
         for slot in &mut self.raised {
             match slot {
@@ -112,7 +112,7 @@ impl Flags {
         raised
     }
 
-    /// Whether this one is raised.
+    /// Whether this one is set.
     pub fn contains(&self, flag: Flag) -> bool {
         self.raised.contains(&Some(flag))
     }
@@ -122,7 +122,7 @@ impl Flags {
         self.raised.iter().flatten().copied()
     }
 
-    /// Whether none is raised.
+    /// Whether none is set.
     pub fn is_empty(&self) -> bool {
         self.raised[0].is_none()
     }

@@ -3,7 +3,7 @@
 use crate::decide::call::{Arrival, ClientHello, Connection, Inside, Layer, Request, Terminated};
 use crate::decide::dice::Dice;
 use crate::decide::http;
-use crate::decide::stream::{forward, wire};
+use crate::decide::stream::{forward, stream_hint};
 use crate::decide::trail::Trail;
 use crate::decide::verdict::{ConnectionDecision, Refusal, RequestDecision, Verdict};
 use crate::snapshot::gateways::{GatewayListener, TlsAction};
@@ -33,7 +33,7 @@ pub(crate) fn connection<'s>(
     if let Layer::Tls(hello) = call.layer
         && let Some(chain) = listener
             .tls
-            .find(call.arrival.original_dst.ip(), wire(call.layer))
+            .find(call.arrival.original_dst.ip(), stream_hint(call.layer))
     {
         trail.chain = Some(&chain.origin);
         return tls(snapshot, &chain.action, hello, trail, dice);
@@ -53,10 +53,10 @@ pub(crate) fn connection<'s>(
         }
         (None, layer) => match listener
             .tls
-            .find(call.arrival.original_dst.ip(), wire(layer))
+            .find(call.arrival.original_dst.ip(), stream_hint(layer))
         {
-            // Rules for every server name do not ask whether there is one.
-            Some(chain) if let TlsAction::Pass(route) = &chain.action => {
+            // Rules for every server name match connections without one, too.
+            Some(chain) if let TlsAction::Passthrough(route) = &chain.action => {
                 trail.chain = Some(&chain.origin);
                 forward(route, trail, dice)
             }
@@ -95,7 +95,7 @@ pub(crate) fn request<'s>(
     }
 }
 
-/// What happens to a TLS connection that a chain took.
+/// What happens to a TLS connection that a chain matches.
 fn tls<'s>(
     snapshot: &'s Snapshot,
     action: &'s TlsAction,
@@ -104,7 +104,7 @@ fn tls<'s>(
     dice: Dice<'_>,
 ) -> ConnectionDecision<'s> {
     let (tls, server, inside) = match action {
-        TlsAction::Pass(route) => return forward(route, trail, dice),
+        TlsAction::Passthrough(route) => return forward(route, trail, dice),
         TlsAction::Http { tls, server, table } => (tls, server, Inside::Http(table.name.clone())),
         TlsAction::Stream { tls, server, .. } => (tls, server, Inside::Bytes),
         TlsAction::NamedBySni(hosts) => {
@@ -130,7 +130,7 @@ fn tls<'s>(
     ConnectionDecision::new(Verdict::Terminate { tls, terminated }, trail)
 }
 
-/// What is inside of a TLS that this gateway ended: HTTP when the chain has a table, else bytes for its route.
+/// The content of a TLS connection that this gateway terminated: HTTP when the chain has a table, else bytes for its route.
 fn inside<'s>(
     listener: &'s GatewayListener,
     terminated: &Terminated,

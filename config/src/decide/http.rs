@@ -7,7 +7,7 @@ use crate::decide::call::Request;
 use crate::decide::dice::Dice;
 use crate::decide::location;
 use crate::decide::operation::Operation;
-use crate::decide::trail::{Shares, Trail, Tried};
+use crate::decide::trail::{Shares, Trail, UnmetRule};
 use crate::decide::verdict::{
     Answer, Forward, Refusal, RequestDecision, RequestVerdict, RouteName,
 };
@@ -72,9 +72,9 @@ pub(crate) fn decide<'s>(
         let is_unmet = |condition: &&'s Condition| !condition.holds(&head);
         match rule.conditions.iter().find(is_unmet) {
             None => return perform(snapshot, (host, rule), call, trail, dice),
-            Some(why) => trail.tried.push(Tried {
+            Some(condition) => trail.unmet_rules.push(UnmetRule {
                 rule: &rule.origin,
-                why,
+                condition,
             }),
         }
     }

@@ -1,4 +1,4 @@
-//! Local replies: what the caller and the access log get where the proxy ends a call itself. One row for each reason.
+//! Local replies: what the client and the access log get where the proxy ends a call itself. One row for each reason.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::decide::flag::Flag;
 use crate::decide::verdict::Refusal;
 use crate::grpc::GrpcStatus;
 
-/// What follows where the proxy ends a call itself. Statuses, flags and details are Envoy's.
+/// The local reply to a call that the proxy ends itself. Statuses, flags and details are Envoy's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalReply {
     /// The HTTP status in the log; 0 where no response can be sent any more, and for byte streams.
@@ -28,7 +28,7 @@ pub struct LocalReply {
     pub code: &'static str,
     /// The body: Envoy's text where Envoy has one. It contains nothing that is not meant for the client.
     pub body: &'static str,
-    /// Whether the connection ends after the response, since what follows may be no request.
+    /// Whether the connection is closed after the response, since the next bytes may be no request.
     pub closes: bool,
     /// Whether a TLS client gets the alert `access_denied` before its connection ends.
     pub denies_tls: bool,
@@ -77,7 +77,7 @@ pub const fn fault_abort(status: u16) -> LocalReply {
 }
 
 impl Refusal {
-    /// What follows from it.
+    /// The local reply for it.
     pub fn reply(&self) -> LocalReply {
         match self {
             Self::Blackhole => LocalReply {
@@ -108,7 +108,7 @@ impl Refusal {
         }
     }
 
-    /// What the operator reads about it.
+    /// The message about it for the operator.
     pub fn message(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Blackhole => {
@@ -127,7 +127,7 @@ impl Refusal {
 }
 
 impl BadRequestKind {
-    /// What follows from it.
+    /// The local reply for it.
     pub fn reply(self) -> LocalReply {
         let row = match self {
             Self::Syntax => LocalReply::flagged(400, BAD, "http1.codec_error", Flag::DPE),

@@ -1,5 +1,5 @@
-//! Makes of an HTTP request head what may be decided and sent on: one host, a regular path, no headers of the hop, what
-//! the client may send about itself. Requests are normalized here before they are decided.
+//! Normalizes an HTTP request head for decisions and for the upstream: one host, a regular path, no hop-by-hop headers,
+//! and of the headers about the client only those that it may send.
 
 pub mod downstream;
 pub mod forwarded;
@@ -25,7 +25,7 @@ use crate::snapshot::workload::Mode;
 /// A request head that may be decided and sent on.
 #[derive(Debug)]
 pub struct NormalizedRequest {
-    /// Method, target as sent, version, extensions; the headers without those of the hop, with the proxy's own.
+    /// Method, target as sent, version, extensions; the headers without hop-by-hop ones, with the proxy's own.
     pub parts: Parts,
     /// The one host, which the headers contain, too.
     pub authority: HeaderValue,
@@ -40,11 +40,11 @@ pub struct NormalizedRequest {
 pub struct RejectedHead {
     /// The rule.
     pub reason: BadRequest,
-    /// The head, as the client sent it but for its host.
+    /// The head as the client sent it, except for its host.
     pub parts: Parts,
 }
 
-/// Normalizes the head of a request, CONNECT excepted. `request_id` makes an `x-request-id`, where one is to be put in.
+/// Normalizes the head of a request, CONNECT excepted. `request_id` makes an `x-request-id`, where one is to be added.
 ///
 /// # Errors
 /// The first rule of HTTP that the request breaks.
@@ -136,7 +136,7 @@ fn forward_client(parts: &mut Parts, downstream: &Downstream<'_>, snapshot: &Sna
 }
 
 impl NormalizedRequest {
-    /// The question to [`crate::decide::request`] about this request, which came on `downstream`.
+    /// The input of [`crate::decide::request`] for this request, which came on `downstream`.
     pub fn question<'c>(&'c self, downstream: &Downstream<'c>) -> Request<'c> {
         let headers = &self.parts.headers;
         let forwarded = headers

@@ -1,4 +1,4 @@
-//! What the span of a request is called: the operation of its route, in Istio's words.
+//! The name of a request's span: the operation of its route, in Istio's form.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::snapshot::table::{Action, Rule, RuleOrigin};
 use crate::value::StringMatch;
 
 /// The operation of the route that took a request. Shown as `host:port/path`: that of the virtual host for a route that no
-/// VirtualService made; else that of the cluster, with the path that the rule asks for. A rule that has not one cluster
+/// VirtualService made; else that of the cluster, with the path of the rule's condition. A rule that has not one cluster
 /// has the name of its VirtualService for a host.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation<'s> {

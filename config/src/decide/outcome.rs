@@ -51,7 +51,7 @@ pub enum OutcomeKind {
     Fault,
     /// It goes to a cluster that is not there.
     NoCluster,
-    /// It goes to a cluster without an endpoint that can be dialled.
+    /// It goes to a cluster without a usable endpoint.
     NoEndpoint,
 }
 
@@ -77,7 +77,7 @@ impl OutcomeKind {
     pub fn of_stream(decision: &ConnectionDecision<'_>) -> Option<Self> {
         match &decision.verdict {
             Verdict::Http | Verdict::Terminate { .. } => None,
-            Verdict::Pass => Some(Self::Passthrough),
+            Verdict::Passthrough => Some(Self::Passthrough),
             Verdict::Forward(_) => Some(Self::forwarded(&decision.trail)),
             Verdict::Refuse(refusal) => Some(Self::refused(refusal)),
         }
@@ -86,7 +86,7 @@ impl OutcomeKind {
     /// What a decision about a request comes to.
     pub fn of_exchange(decision: &RequestDecision<'_>) -> Self {
         match &decision.verdict {
-            RequestVerdict::Pass => Self::Passthrough,
+            RequestVerdict::Passthrough => Self::Passthrough,
             RequestVerdict::Forward(_) => Self::forwarded(&decision.trail),
             RequestVerdict::Answer(Answer::Redirect { .. }) => Self::Redirect,
             RequestVerdict::Answer(Answer::Respond { .. }) => Self::DirectResponse,
@@ -138,7 +138,7 @@ pub struct Outcome {
     pub kind: OutcomeKind,
     /// The HTTP status that the proxy itself answers; `None` when the upstream answers, and for byte streams.
     pub status: Option<u16>,
-    /// Response flags that are known before anything is dialled.
+    /// Response flags that are known before a connection is made.
     pub flags: Flags,
     /// `RESPONSE_CODE_DETAILS`, where the proxy itself ends the call.
     pub details: Option<&'static str>,
@@ -194,7 +194,7 @@ impl Outcome {
     /// has an outcome of its own.
     pub fn of_connection(decision: &ConnectionDecision<'_>, mode: Mode) -> Self {
         let mut outcome = match &decision.verdict {
-            Verdict::Pass | Verdict::Http | Verdict::Terminate { .. } => {
+            Verdict::Passthrough | Verdict::Http | Verdict::Terminate { .. } => {
                 Self::new(OutcomeKind::Passthrough)
             }
             Verdict::Forward(_) => Self::new(OutcomeKind::Route),
@@ -252,7 +252,7 @@ impl Outcome {
 
     fn of_verdict(decision: &RequestDecision<'_>) -> Self {
         match &decision.verdict {
-            RequestVerdict::Pass => Self {
+            RequestVerdict::Passthrough => Self {
                 cluster: Some(PASSTHROUGH_CLUSTER.into()),
                 ..Self::new(OutcomeKind::Passthrough)
             },

@@ -7,7 +7,7 @@ use crate::address::OriginalDestination;
 use crate::decide::call::{Arrival, Connection, Layer, Request};
 use crate::decide::destination::DialRefusal;
 use crate::decide::dice::Dice;
-use crate::decide::stream::{forward, to_target, wire};
+use crate::decide::stream::{forward, stream_hint, to_target};
 use crate::decide::trail::Trail;
 use crate::decide::verdict::{
     ALLOW_ANY, BLOCK_ALL, ConnectionDecision, Forward, Refusal, RequestDecision, RequestVerdict,
@@ -16,7 +16,7 @@ use crate::decide::verdict::{
 use crate::decide::{destination, http};
 use crate::model::outbound_policy::OutboundPolicy;
 use crate::snapshot::Snapshot;
-use crate::snapshot::chains::{Chain, StreamRoute, Wire};
+use crate::snapshot::chains::{Chain, StreamHint, StreamRoute};
 use crate::snapshot::cluster::{BLACK_HOLE_CLUSTER, Cluster, PASSTHROUGH_CLUSTER};
 use crate::snapshot::outbound::Listener;
 use crate::snapshot::target::Target;
@@ -32,7 +32,7 @@ pub(crate) fn is_opaque(snapshot: &Snapshot, arrival: &Arrival) -> bool {
     let Some(listener) = outbound.listener(to.ip(), port) else {
         return policy == OutboundPolicy::AllowAny;
     };
-    let takes_all = listener.streams.find(to.ip(), Wire::Plain).is_some();
+    let takes_all = listener.streams.find(to.ip(), StreamHint::Plain).is_some();
     listener.http.is_none()
         && !listener.streams.depend_on_bytes(to.ip())
         && (takes_all || policy != OutboundPolicy::RegistryOnly)
@@ -47,7 +47,7 @@ pub(crate) fn connection<'s>(
     let mut decision = route_connection(snapshot, call, dice);
     let (to, _) = original_dst(&call.arrival);
     let refused = match &decision.verdict {
-        Verdict::Pass => destination::original(snapshot, to),
+        Verdict::Passthrough => destination::original(snapshot, to),
         Verdict::Forward(cluster) => destination::original_of(snapshot, cluster, to),
         Verdict::Http | Verdict::Terminate { .. } | Verdict::Refuse(_) => None,
     };
@@ -104,7 +104,7 @@ pub(crate) fn request<'s>(
     let mut decision = route_request(snapshot, call, dice);
     let (to, _) = original_dst(&call.arrival);
     let refused = match &decision.verdict {
-        RequestVerdict::Pass => destination::original(snapshot, to),
+        RequestVerdict::Passthrough => destination::original(snapshot, to),
         RequestVerdict::Forward(forward) => destination::original_of(snapshot, forward.cluster, to),
         RequestVerdict::Answer(_) | RequestVerdict::Refuse(_) => None,
     };
@@ -155,17 +155,17 @@ fn stream_chain<'s>(
     to: OriginalDestination,
     layer: &Layer,
 ) -> ConnectionMatch<'s> {
-    let wire = wire(layer);
+    let stream_hint = stream_hint(layer);
     if listener.http_only {
         return ConnectionMatch::Http;
     }
-    if let Some(chain) = listener.streams.find_in_range(to.ip(), wire) {
+    if let Some(chain) = listener.streams.find_in_range(to.ip(), stream_hint) {
         return ConnectionMatch::Chain(chain);
     }
     if listener.http.is_some() && matches!(layer, Layer::Http(_)) {
         return ConnectionMatch::Http;
     }
-    match listener.streams.find_anywhere(wire) {
+    match listener.streams.find_anywhere(stream_hint) {
         Some(chain) => ConnectionMatch::Chain(chain),
         None => ConnectionMatch::Nothing,
     }
@@ -190,7 +190,7 @@ fn unknown<'s>(
             Some(proxy) => to_target(proxy, trail),
             None => {
                 trail.cluster = Some(PASSTHROUGH_CLUSTER);
-                ConnectionDecision::new(Verdict::Pass, trail)
+                ConnectionDecision::new(Verdict::Passthrough, trail)
             }
         },
     }
@@ -232,7 +232,7 @@ fn unknown_request<'s>(
                 mirrors: &[],
                 headers: [None, None],
             }),
-            None => RequestVerdict::Pass,
+            None => RequestVerdict::Passthrough,
         },
         virtual_host: Some(ALLOW_ANY),
         route: Some(RouteName::BuiltIn(ALLOW_ANY)),
@@ -242,7 +242,7 @@ fn unknown_request<'s>(
     }
 }
 
-/// The original destination, and its port; an IPv4 address inside of an IPv6 one is taken out.
+/// The original destination, and its port; an IPv4-mapped IPv6 address becomes the IPv4 address.
 fn original_dst(arrival: &Arrival) -> (OriginalDestination, u16) {
     let (ip, port) = (arrival.original_dst.ip(), arrival.original_dst.port());
     let to = SocketAddr::new(ip.to_canonical(), port);

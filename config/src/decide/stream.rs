@@ -4,14 +4,14 @@ use crate::decide::call::Layer;
 use crate::decide::dice::Dice;
 use crate::decide::trail::{Shares, Trail};
 use crate::decide::verdict::{ConnectionDecision, Refusal, Verdict};
-use crate::snapshot::chains::{StreamRoute, Wire};
+use crate::snapshot::chains::{StreamHint, StreamRoute};
 use crate::snapshot::target::Target;
 
 /// What a chain is chosen by.
-pub(crate) fn wire(layer: &Layer) -> Wire<'_> {
+pub(crate) fn stream_hint(layer: &Layer) -> StreamHint<'_> {
     match layer {
-        Layer::Tls(hello) => Wire::Tls(hello.sni.as_deref()),
-        Layer::Http(_) | Layer::Opaque | Layer::Silent => Wire::Plain,
+        Layer::Tls(hello) => StreamHint::Tls(hello.sni.as_deref()),
+        Layer::Http(_) | Layer::Opaque | Layer::Silent => StreamHint::Plain,
     }
 }
 

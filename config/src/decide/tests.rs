@@ -235,7 +235,7 @@ pub(crate) fn arrival(to: SocketAddr) -> Arrival {
 fn stream(verdict: &Verdict<'_>) -> String {
     match verdict {
         Verdict::Http => "http".to_owned(),
-        Verdict::Pass => "pass".to_owned(),
+        Verdict::Passthrough => "pass".to_owned(),
         Verdict::Forward(cluster) => cluster.name.to_string(),
         Verdict::Terminate { terminated, .. } => format!("terminate {:?}", terminated.inside),
         Verdict::Refuse(refusal) => refused(refusal, false),
@@ -255,7 +255,7 @@ fn refused(refusal: &Refusal, http: bool) -> String {
 
 fn describe(decision: &RequestDecision<'_>) -> String {
     match &decision.verdict {
-        RequestVerdict::Pass => "pass".to_owned(),
+        RequestVerdict::Passthrough => "pass".to_owned(),
         RequestVerdict::Refuse(refusal) => refused(refusal, true),
         RequestVerdict::Answer(Answer::Redirect {
             status, location, ..

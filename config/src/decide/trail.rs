@@ -1,4 +1,4 @@
-//! The reasons of a decision, step by step, as data. Words are made only when somebody reads them.
+//! The reasons of a decision, step by step, as data. Their texts are made only when they are read.
 
 use std::fmt;
 
@@ -22,15 +22,15 @@ pub struct Trail<'s> {
     pub virtual_host: Option<&'s str>,
     /// The rule that matched.
     pub rule: Option<&'s RuleOrigin>,
-    /// Rules of the virtual host that were tried before it, and what they wanted that the request had not.
-    pub tried: Vec<Tried<'s>>,
+    /// Rules of the virtual host that were tried before it, and the condition that the request did not satisfy.
+    pub unmet_rules: Vec<UnmetRule<'s>>,
     /// The policy for unknown calls, when it decided.
     pub policy: Option<&'s UnmatchedTraffic>,
     /// The clusters that the chosen one was picked from.
     pub shares: Shares<'s>,
     /// The cluster that was chosen.
     pub cluster: Option<&'s str>,
-    /// Why the original destination may not be dialled, where the call would go there.
+    /// Why the proxy may not connect to the original destination, where the call would go there.
     pub refused: Option<DialRefusal>,
 }
 
@@ -89,11 +89,11 @@ impl<'s> Shares<'s> {
 
 /// A rule that did not match.
 #[derive(Clone, Copy, Debug)]
-pub struct Tried<'s> {
+pub struct UnmetRule<'s> {
     /// The rule.
     pub rule: &'s RuleOrigin,
     /// The first of its conditions that did not hold.
-    pub why: &'s Condition,
+    pub condition: &'s Condition,
 }
 
 /// The short form, one line: `listener=0.0.0.0:80 vhost=a.com:80 rule=VirtualService default/a http[0] cluster=…`.
@@ -112,8 +112,8 @@ impl fmt::Display for Trail<'_> {
         if let Some(rule) = self.rule {
             write!(f, " rule={rule}")?;
         }
-        if !self.tried.is_empty() {
-            write!(f, " tried={}", self.tried.len())?;
+        if !self.unmet_rules.is_empty() {
+            write!(f, " tried={}", self.unmet_rules.len())?;
         }
         if let Some(policy) = self.policy {
             write!(f, " policy={policy}")?;
@@ -149,11 +149,11 @@ impl Trail<'_> {
             }
             (None, _) => {}
         }
-        for tried in &self.tried {
+        for unmet in &self.unmet_rules {
             sentences.push(format!(
                 "{} does not match: {}",
-                tried.rule,
-                tried.why.field()
+                unmet.rule,
+                unmet.condition.field()
             ));
         }
         if let Some(rule) = self.rule {

@@ -23,7 +23,7 @@ pub const BLOCK_ALL: &str = "block_all";
 pub enum Reading {
     /// The bytes decide. A client that sends nothing for this long may be waiting for the server.
     Sniff {
-        /// How long silence is waited for.
+        /// How long to wait for the client's first bytes.
         silence_max: Duration,
     },
     /// Whatever the bytes are, the connection is opaque: do not wait for them.
@@ -35,8 +35,8 @@ pub enum Reading {
 pub enum Verdict<'s> {
     /// It carries HTTP: each request is decided for itself.
     Http,
-    /// To where it wanted to go, untouched (PassthroughCluster).
-    Pass,
+    /// To its original destination, unchanged (PassthroughCluster).
+    Passthrough,
     /// To a member of this cluster.
     Forward(&'s Arc<Cluster>),
     /// A gateway ends TLS here and decides again about its content.
@@ -80,8 +80,8 @@ pub struct ConnectionDecision<'s> {
 /// What happens to one HTTP request.
 #[derive(Clone, Debug)]
 pub enum RequestVerdict<'s> {
-    /// To where its connection wanted to go (route `allow_any`, PassthroughCluster). No retries, no time limit.
-    Pass,
+    /// To its connection's original destination (route `allow_any`, PassthroughCluster). No retries, no time limit.
+    Passthrough,
     /// To a member of a cluster.
     Forward(Forward<'s>),
     /// Answered here, by a rule.
@@ -103,7 +103,7 @@ pub struct Forward<'s> {
     pub timeout: Option<Duration>,
     /// Retries; `None` for none at all.
     pub retries: Option<&'s Retries>,
-    /// Where copies go, each with its share in millionths.
+    /// The mirrors, each with its share in millionths.
     pub mirrors: &'s [(Arc<Cluster>, u32)],
     /// Header changes, to be applied in this order.
     pub headers: [Option<&'s HeaderChanges>; 2],

@@ -1,6 +1,6 @@
 //! The tokens of a text, one after another.
 
-use crate::expression::error::Flaw;
+use crate::expression::error::ExpressionError;
 use crate::expression::token::{SpannedToken, Token};
 
 /// A text, its tokens, and the token that comes next.
@@ -21,29 +21,29 @@ impl<'t> Cursor<'t> {
         there
     }
 
-    pub(super) fn expect(&mut self, mark: &'static str) -> Result<(), Flaw> {
+    pub(super) fn expect(&mut self, mark: &'static str) -> Result<(), ExpressionError> {
         if self.take(mark) {
             return Ok(());
         }
-        Err(self.flaw(&format!("`{mark}` is expected here")))
+        Err(self.error(&format!("`{mark}` is expected here")))
     }
 
-    /// A flaw of the last token.
-    pub(super) fn back<T>(&mut self, reason: &str) -> Result<T, Flaw> {
+    /// An error at the last token.
+    pub(super) fn back<T>(&mut self, reason: &str) -> Result<T, ExpressionError> {
         self.at -= 1;
-        Err(self.flaw(reason))
+        Err(self.error(reason))
     }
 
-    /// A flaw of the next token.
-    pub(super) fn flaw(&self, reason: &str) -> Flaw {
-        let word = self.word(self.at);
-        match word {
-            "" => Flaw::new("", format!("{reason}, at the end of the expression")),
-            word => Flaw::new(word, reason),
+    /// An error at the next token.
+    pub(super) fn error(&self, reason: &str) -> ExpressionError {
+        let token_text = self.token_text(self.at);
+        match token_text {
+            "" => ExpressionError::new("", format!("{reason}, at the end of the expression")),
+            token_text => ExpressionError::new(token_text, reason),
         }
     }
 
-    pub(super) fn word(&self, at: usize) -> &'t str {
+    pub(super) fn token_text(&self, at: usize) -> &'t str {
         let token = self.tokens.get(at);
         token.map_or("", |token| &self.text[token.from..token.to])
     }

@@ -4,9 +4,9 @@ use std::fmt;
 
 /// Why a text is no expression that egret can evaluate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flaw {
+pub struct ExpressionError {
     /// The token that is wrong; empty at the end of the text.
-    pub word: String,
+    pub excerpt: String,
     /// What is wrong, as a lower-case phrase.
     pub reason: String,
 }
@@ -26,25 +26,25 @@ pub enum EvaluationError {
     Range,
 }
 
-impl Flaw {
-    pub(super) fn new(word: impl Into<String>, reason: impl Into<String>) -> Self {
+impl ExpressionError {
+    pub(super) fn new(excerpt: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
-            word: word.into(),
+            excerpt: excerpt.into(),
             reason: reason.into(),
         }
     }
 }
 
-impl fmt::Display for Flaw {
+impl fmt::Display for ExpressionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.word {
+        match &*self.excerpt {
             "" => f.write_str(&self.reason),
-            word => write!(f, "`{word}`: {}", self.reason),
+            excerpt => write!(f, "`{excerpt}`: {}", self.reason),
         }
     }
 }
 
-impl std::error::Error for Flaw {}
+impl std::error::Error for ExpressionError {}
 
 impl fmt::Display for EvaluationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

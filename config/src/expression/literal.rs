@@ -1,6 +1,6 @@
 //! Literals as CEL writes them: numbers, and texts and bytes in four kinds of quotes.
 
-use crate::expression::error::Flaw;
+use crate::expression::error::ExpressionError;
 
 /// A literal in quotes.
 pub(super) enum Text {
@@ -16,7 +16,7 @@ pub(super) enum Number {
 }
 
 /// The literal in quotes that a text begins with, and its length.
-pub(super) fn text(rest: &str) -> Result<Option<(Text, usize)>, Flaw> {
+pub(super) fn text(rest: &str) -> Result<Option<(Text, usize)>, ExpressionError> {
     // At most one `b` and one `r`, in either order.
     let start = rest.as_bytes().iter().take(3);
     let prefix = start
@@ -40,8 +40,8 @@ pub(super) fn text(rest: &str) -> Result<Option<(Text, usize)>, Flaw> {
     };
     let body = &quoted[quote.len()..];
     let unended = || {
-        let word: String = rest.chars().take(20).collect();
-        Flaw::new(word, "a text without its closing quote")
+        let excerpt: String = rest.chars().take(20).collect();
+        ExpressionError::new(excerpt, "a text without its closing quote")
     };
     let mut reader = Reader {
         rest: body,
@@ -59,8 +59,8 @@ pub(super) fn text(rest: &str) -> Result<Option<(Text, usize)>, Flaw> {
         }
         if next == '\\' && !raw {
             reader.escape().ok_or_else(|| {
-                let word: String = reader.rest.chars().take(4).collect();
-                Flaw::new(word, "no such escape")
+                let excerpt: String = reader.rest.chars().take(4).collect();
+                ExpressionError::new(excerpt, "no such escape")
             })?;
         } else {
             reader.take(next);
@@ -141,7 +141,7 @@ impl Reader<'_> {
 }
 
 /// The number that a text begins with, and its length.
-pub(super) fn number(rest: &str) -> Result<Option<(Number, usize)>, Flaw> {
+pub(super) fn number(rest: &str) -> Result<Option<(Number, usize)>, ExpressionError> {
     let digits = |from: usize, radix: u32| {
         let count = rest[from..]
             .bytes()
@@ -172,9 +172,9 @@ pub(super) fn number(rest: &str) -> Result<Option<(Number, usize)>, Flaw> {
     let length = end + usize::from(unsigned);
     let continued = behind(length).is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let wrong = || {
-        let word = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.');
-        Flaw::new(
-            &rest[..word.unwrap_or(rest.len())],
+        let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.');
+        ExpressionError::new(
+            &rest[..length.unwrap_or(rest.len())],
             "not a number of 64 bits",
         )
     };

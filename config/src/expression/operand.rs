@@ -26,7 +26,7 @@ pub(super) struct Path<'t> {
 }
 
 /// What is wrong with the key of a map of headers.
-const KEY: &str = "headers are asked for by a name in quotes, as in request.headers['x-name']";
+const KEY: &str = "write a header with its name in quotes, as in request.headers['x-name']";
 
 impl<'t> Path<'t> {
     pub(super) fn new(name: &'t str, token: &SpannedToken<'t>) -> Self {
@@ -50,7 +50,7 @@ impl<'t> Path<'t> {
     }
 
     /// What the name and its keys are in the text.
-    pub(super) fn word<'w>(&self, text: &'w str) -> &'w str {
+    pub(super) fn source_text<'w>(&self, text: &'w str) -> &'w str {
         &text[self.from..self.to]
     }
 
@@ -89,12 +89,12 @@ impl<'t> Path<'t> {
 
     /// What it is with a key behind it that ends at the byte `end` of the text.
     pub(super) fn keyed(mut self, key: Deep, end: usize) -> Result<Operand<'t>, &'static str> {
-        let word = match &key.0 {
-            Node::Literal(Value::String(word)) => Some(word.as_ref()),
+        let name = match &key.0 {
+            Node::Literal(Value::String(name)) => Some(name.as_ref()),
             _ => None,
         };
         if let Some(map) = HeaderMap::named(&self.name) {
-            let attribute = word.and_then(|word| header(map, word)).ok_or(KEY)?;
+            let attribute = name.and_then(|name| header(map, name)).ok_or(KEY)?;
             return Ok(Operand::Node((value_of(attribute), 2)));
         }
         if let Some(node) = self.attribute() {
@@ -102,7 +102,7 @@ impl<'t> Path<'t> {
             return Ok(Operand::Node((node, key.1 + 1)));
         }
         // `request['path']` is `request.path`; other keys make an unknown name.
-        self.add(word.unwrap_or_default());
+        self.add(name.unwrap_or_default());
         self.to = end;
         Ok(Operand::Path(self))
     }

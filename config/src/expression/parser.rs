@@ -2,7 +2,7 @@
 
 use crate::expression::attribute::Attribute;
 use crate::expression::cursor::Cursor;
-use crate::expression::error::Flaw;
+use crate::expression::error::ExpressionError;
 use crate::expression::infix::{Infix, infix};
 use crate::expression::node::{Deep, Node};
 use crate::expression::operand::{Operand, Path, header, map_at};
@@ -35,19 +35,19 @@ impl<'t> Parser<'t> {
     }
 
     /// Reads the whole text.
-    pub(super) fn whole(&mut self) -> Result<Node, Flaw> {
+    pub(super) fn whole(&mut self) -> Result<Node, ExpressionError> {
         let (node, _) = self.expression()?;
         match self.cursor.peek() {
             None => Ok(node),
-            Some(_) => Err(self.cursor.flaw("not expected here")),
+            Some(_) => Err(self.cursor.error("not expected here")),
         }
     }
 
-    /// `a ? b : c`, or what stands in its place.
-    fn expression(&mut self) -> Result<Deep, Flaw> {
+    /// `a ? b : c`, or a simpler expression.
+    fn expression(&mut self) -> Result<Deep, ExpressionError> {
         self.nesting += 1;
         if self.nesting > DEPTH_MAX {
-            return Err(self.cursor.flaw("nested too deeply"));
+            return Err(self.cursor.error("nested too deeply"));
         }
         let mut tree = self.infixes(1)?;
         if self.cursor.take("?") {
@@ -63,7 +63,7 @@ impl<'t> Parser<'t> {
     }
 
     /// Trees joined by operators that bind at least as tightly as `least`.
-    fn infixes(&mut self, least: u8) -> Result<Deep, Flaw> {
+    fn infixes(&mut self, least: u8) -> Result<Deep, ExpressionError> {
         let mut left = self.prefixed()?;
         while let Some((operator, binding)) = self.cursor.peek().and_then(infix)
             && binding >= least
@@ -94,7 +94,7 @@ impl<'t> Parser<'t> {
     }
 
     /// Chains of `&&` and of `||` are one node, however long they are.
-    fn joined(&self, operator: Infix, left: Deep, right: Deep) -> Result<Deep, Flaw> {
+    fn joined(&self, operator: Infix, left: Deep, right: Deep) -> Result<Deep, ExpressionError> {
         let or = matches!(operator, Infix::Or);
         match left {
             (Node::Any(mut parts), depth) if or => {
@@ -118,7 +118,7 @@ impl<'t> Parser<'t> {
     }
 
     /// `'name' in request.headers`: the header, when the tokens that follow name a map of headers.
-    fn header_of(&mut self, left: &Node) -> Result<Option<Attribute>, Flaw> {
+    fn header_of(&mut self, left: &Node) -> Result<Option<Attribute>, ExpressionError> {
         let start = self.cursor.at;
         let tokens = self.cursor.tokens.get(start..).unwrap_or_default();
         let Some((map, length)) = map_at(tokens) else {
@@ -131,14 +131,14 @@ impl<'t> Parser<'t> {
         if attribute.is_none() {
             return Err(self
                 .cursor
-                .flaw("before `in` of headers stands the name of a header, in quotes"));
+                .error("before `in` of headers stands the name of a header, in quotes"));
         }
         self.cursor.at += length;
         Ok(attribute)
     }
 
-    /// `!a`, `-a`, or what stands in their place.
-    fn prefixed(&mut self) -> Result<Deep, Flaw> {
+    /// `!a`, `-a`, or a simpler expression.
+    fn prefixed(&mut self) -> Result<Deep, ExpressionError> {
         let start = self.cursor.at;
         while self.cursor.take("!") {}
         let mut not = self.cursor.at - start;
@@ -150,7 +150,7 @@ impl<'t> Parser<'t> {
             Some(Token::Int(number)) if minus > 0 => {
                 minus -= 1;
                 let number = 0_i64.checked_sub_unsigned(*number);
-                let number = number.ok_or_else(|| self.cursor.flaw("not a number of 64 bits"))?;
+                let number = number.ok_or_else(|| self.cursor.error("not a number of 64 bits"))?;
                 self.cursor.at += 1;
                 let literal = Node::Literal(Value::Int(number));
                 self.members(Operand::Node((literal, 1)))?
@@ -173,9 +173,9 @@ impl<'t> Parser<'t> {
     }
 
     /// A literal, a name, a call, a list, or an expression in brackets.
-    fn primary(&mut self) -> Result<Operand<'t>, Flaw> {
+    fn primary(&mut self) -> Result<Operand<'t>, ExpressionError> {
         let Some(token) = self.cursor.tokens.get(self.cursor.at) else {
-            return Err(self.cursor.flaw("ends too soon"));
+            return Err(self.cursor.error("ends too soon"));
         };
         let start = self.cursor.at;
         let literal = |value| Ok(Operand::Node((Node::Literal(value), 1)));
@@ -193,8 +193,8 @@ impl<'t> Parser<'t> {
             Token::Name("false") => literal(Value::Bool(false)),
             Token::Name("null") => literal(Value::Null),
             Token::Name("in") => self.cursor.back("not expected here"),
-            Token::Name(word) if token::is_reserved(word) => {
-                self.cursor.back("a word that CEL keeps for itself")
+            Token::Name(name) if token::is_reserved(name) => {
+                self.cursor.back("a reserved word of CEL")
             }
             Token::Name("has") if self.cursor.take("(") => self.presence(),
             Token::Name(name) if self.cursor.take("(") => {
@@ -222,11 +222,11 @@ impl<'t> Parser<'t> {
     }
 
     /// `has(a.b)`, behind its bracket: whether an attribute is there.
-    fn presence(&mut self) -> Result<Operand<'t>, Flaw> {
+    fn presence(&mut self) -> Result<Operand<'t>, ExpressionError> {
         let start = self.cursor.at;
-        let reason = "`has` is asked of an attribute, as in has(response.code)";
+        let reason = "`has` needs an attribute, as in has(response.code)";
         let Some(Token::Name(name)) = self.cursor.peek() else {
-            return Err(self.cursor.flaw(reason));
+            return Err(self.cursor.error(reason));
         };
         let mut path = Path::new(name, &self.cursor.tokens[start]);
         self.cursor.at += 1;
@@ -235,7 +235,7 @@ impl<'t> Parser<'t> {
         }
         if !path.has_fields() || !self.cursor.take(")") {
             self.cursor.at = start;
-            return Err(self.cursor.flaw(reason));
+            return Err(self.cursor.error(reason));
         }
         let node = path.presence().unwrap_or_else(|| {
             self.note_unknown(&path);
@@ -245,7 +245,7 @@ impl<'t> Parser<'t> {
     }
 
     /// What follows an operand: fields, keys and methods.
-    fn members(&mut self, first: Operand<'t>) -> Result<Deep, Flaw> {
+    fn members(&mut self, first: Operand<'t>) -> Result<Deep, ExpressionError> {
         let mut operand = first;
         loop {
             if self.cursor.take(".") {
@@ -270,7 +270,7 @@ impl<'t> Parser<'t> {
     }
 
     /// A field of an attribute's name, behind its dot.
-    fn field(&mut self, path: &mut Path<'t>) -> Result<(), Flaw> {
+    fn field(&mut self, path: &mut Path<'t>) -> Result<(), ExpressionError> {
         match self.cursor.tokens.get(self.cursor.at) {
             Some(token) => match token.token {
                 Token::Name(name) if name != "in" => {
@@ -278,22 +278,22 @@ impl<'t> Parser<'t> {
                     self.cursor.at += 1;
                     Ok(())
                 }
-                _ => Err(self.cursor.flaw("a name is expected after a dot")),
+                _ => Err(self.cursor.error("a name is expected after a dot")),
             },
-            None => Err(self.cursor.flaw("ends too soon")),
+            None => Err(self.cursor.error("ends too soon")),
         }
     }
 
-    fn method(&mut self, receiver: Operand<'t>) -> Result<Operand<'t>, Flaw> {
+    fn method(&mut self, receiver: Operand<'t>) -> Result<Operand<'t>, ExpressionError> {
         let tree = self.resolved(receiver)?;
         let start = self.cursor.at;
         let Some(Token::Name(name)) = self.cursor.peek() else {
-            return Err(self.cursor.flaw("a name is expected after a dot"));
+            return Err(self.cursor.error("a name is expected after a dot"));
         };
         self.cursor.at += 1;
         if !self.cursor.take("(") {
             self.cursor.at = start;
-            return Err(self.cursor.flaw("values have no fields"));
+            return Err(self.cursor.error("values have no fields"));
         }
         let arguments = self.arguments(")")?;
         self.call(start, name, Some(tree), arguments)
@@ -305,7 +305,7 @@ impl<'t> Parser<'t> {
         operand: Operand<'t>,
         key: Deep,
         start: usize,
-    ) -> Result<Operand<'t>, Flaw> {
+    ) -> Result<Operand<'t>, ExpressionError> {
         let path = match operand {
             Operand::Node(tree) => {
                 let depth = tree.1.max(key.1);
@@ -323,20 +323,20 @@ impl<'t> Parser<'t> {
             Ok(operand) => Ok(operand),
             Err(reason) => {
                 self.cursor.at = start;
-                Err(self.cursor.flaw(reason))
+                Err(self.cursor.error(reason))
             }
         }
     }
 
     /// What an operand is, once nothing follows.
-    fn resolved(&mut self, operand: Operand<'t>) -> Result<Deep, Flaw> {
+    fn resolved(&mut self, operand: Operand<'t>) -> Result<Deep, ExpressionError> {
         match operand {
             Operand::Node(tree) => Ok(tree),
             Operand::Path(path) => match path.attribute() {
                 Some(node) => Ok((node, 1)),
-                None if path.is_map() => Err(Flaw::new(
-                    path.word(self.cursor.text),
-                    "headers are asked for by name, as in request.headers['x-name']",
+                None if path.is_map() => Err(ExpressionError::new(
+                    path.source_text(self.cursor.text),
+                    "write a header by its name, as in request.headers['x-name']",
                 )),
                 None => {
                     self.note_unknown(&path);
@@ -352,19 +352,19 @@ impl<'t> Parser<'t> {
         name: &str,
         receiver: Option<Deep>,
         arguments: Vec<Deep>,
-    ) -> Result<Operand<'t>, Flaw> {
+    ) -> Result<Operand<'t>, ExpressionError> {
         let all = receiver.iter().chain(&arguments);
         let depth = all.map(|(_, depth)| *depth).max().unwrap_or(0);
         let receiver = receiver.map(|(node, _)| node);
         let arguments = arguments.into_iter().map(|(node, _)| node).collect();
         match build::call(name, receiver, arguments) {
             Ok(node) => Ok(Operand::Node(self.deeper(build::folded(node), depth)?)),
-            Err(reason) => Err(Flaw::new(self.cursor.word(start), reason)),
+            Err(reason) => Err(ExpressionError::new(self.cursor.token_text(start), reason)),
         }
     }
 
     /// Expressions separated by commas, up to `end`, which is taken. A comma may stand before the end of a list.
-    fn arguments(&mut self, end: &'static str) -> Result<Vec<Deep>, Flaw> {
+    fn arguments(&mut self, end: &'static str) -> Result<Vec<Deep>, ExpressionError> {
         let mut elements = Vec::new();
         while !self.cursor.take(end) {
             if !elements.is_empty() {
@@ -379,16 +379,16 @@ impl<'t> Parser<'t> {
     }
 
     fn note_unknown(&mut self, path: &Path<'_>) {
-        let word = path.word(self.cursor.text);
-        if !self.unknown.iter().any(|known| **known == *word) {
-            self.unknown.push(word.into());
+        let name = path.source_text(self.cursor.text);
+        if !self.unknown.iter().any(|known| **known == *name) {
+            self.unknown.push(name.into());
         }
     }
 
     /// A tree over others, the deepest of which has `depth`.
-    fn deeper(&self, node: Node, depth: usize) -> Result<Deep, Flaw> {
+    fn deeper(&self, node: Node, depth: usize) -> Result<Deep, ExpressionError> {
         if depth >= DEPTH_MAX {
-            return Err(self.cursor.flaw("nested too deeply"));
+            return Err(self.cursor.error("nested too deeply"));
         }
         Ok((node, depth + 1))
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::*;
 
 mod attributes;
-mod flaws;
+mod errors;
 mod hostile;
 mod language;
 mod time;
@@ -66,7 +66,7 @@ fn written(value: &Value<'_>) -> String {
 /// The value of a text for the call.
 fn value(text: &str) -> String {
     match Expression::parse(text) {
-        Err(flaw) => format!("flaw: {flaw}"),
+        Err(error) => format!("parse error: {error}"),
         Ok(expression) => display(expression.evaluate(&Call)),
     }
 }

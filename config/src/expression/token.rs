@@ -1,6 +1,6 @@
 //! The tokens of an expression.
 
-use crate::expression::error::Flaw;
+use crate::expression::error::ExpressionError;
 use crate::expression::literal;
 
 /// A token.
@@ -52,8 +52,8 @@ const RESERVED: &[&str] = &[
 ];
 
 /// Whether CEL reserves a word.
-pub(super) fn is_reserved(word: &str) -> bool {
-    RESERVED.contains(&word)
+pub(super) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
 }
 
 /// Longer ones come first.
@@ -63,7 +63,7 @@ const MARKS: &[&str] = &[
 ];
 
 /// The tokens of a text.
-pub(super) fn tokens(text: &str) -> Result<Vec<SpannedToken<'_>>, Flaw> {
+pub(super) fn tokens(text: &str) -> Result<Vec<SpannedToken<'_>>, ExpressionError> {
     let mut tokens = Vec::new();
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
@@ -91,7 +91,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<SpannedToken<'_>>, Flaw> {
 }
 
 /// The first token of a text, and its length.
-fn token(rest: &str) -> Result<(Token<'_>, usize), Flaw> {
+fn token(rest: &str) -> Result<(Token<'_>, usize), ExpressionError> {
     if let Some((value, length)) = literal::text(rest)? {
         return Ok(match value {
             literal::Text::String(text) => (Token::String(text), length),
@@ -113,8 +113,11 @@ fn token(rest: &str) -> Result<(Token<'_>, usize), Flaw> {
     match MARKS.iter().find(|mark| rest.starts_with(**mark)) {
         Some(mark) => Ok((Token::Mark(mark), mark.len())),
         None => {
-            let word: String = rest.chars().take(1).collect();
-            Err(Flaw::new(word, "not a character of an expression"))
+            let excerpt: String = rest.chars().take(1).collect();
+            Err(ExpressionError::new(
+                excerpt,
+                "not a character of an expression",
+            ))
         }
     }
 }

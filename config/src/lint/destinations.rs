@@ -1,4 +1,4 @@
-//! Subsets that no DestinationRule defines, and DestinationRules for hosts that nobody has.
+//! Subsets that no DestinationRule defines, and DestinationRules for hosts that no service has.
 
 use std::collections::HashMap;
 use std::sync::Arc;

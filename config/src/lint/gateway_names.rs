@@ -1,5 +1,5 @@
-//! VirtualServices bound to Gateways that do not exist, that have no host in common with them, or whose servers never read
-//! at such rules.
+//! VirtualServices bound to Gateways that do not exist, that have no host in common with them, or whose servers never use
+//! such rules.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
     }
 }
 
-/// Whether some server of a Gateway has use for a VirtualService.
+/// Whether some server of a Gateway uses rules that a VirtualService has.
 fn servers(vs: &VirtualService, gateway: &Gateway, field: String, warnings: &mut Vec<Problem>) {
     let shared: Vec<&Server> = gateway
         .servers

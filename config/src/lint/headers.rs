@@ -41,7 +41,7 @@ fn filled_in<'c>(field: &str, changes: &'c HeaderChanges) -> Vec<(String, &'c st
     ] {
         for (verb, pairs) in [("set", &operations.set), ("add", &operations.add)] {
             for (name, value) in pairs {
-                if has_word(value) {
+                if has_operator(value) {
                     list.push((format!("{field}.{side}.{verb}.{name}"), &**value));
                 }
             }
@@ -50,10 +50,10 @@ fn filled_in<'c>(field: &str, changes: &'c HeaderChanges) -> Vec<(String, &'c st
     list
 }
 
-/// Whether a value holds `%WORD%` or `%WORD(…)%`; `%%` stands for a percent sign.
-fn has_word(value: &str) -> bool {
-    value.split('%').skip(1).step_by(2).any(|word| {
-        let name = word.split('(').next().unwrap_or_default();
+/// Whether a value contains `%WORD%` or `%WORD(…)%`; `%%` stands for a percent sign.
+fn has_operator(value: &str) -> bool {
+    value.split('%').skip(1).step_by(2).any(|operator| {
+        let name = operator.split('(').next().unwrap_or_default();
         !name.is_empty()
             && name
                 .bytes()

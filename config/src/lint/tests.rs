@@ -2,9 +2,9 @@ use crate::lint::lint;
 use crate::load::{Text, load};
 
 mod listeners;
-mod unseen;
+mod service_visibility;
 
-/// Checks what is found: `object | field | part of the text`, in order.
+/// Checks the warnings: `object | field | part of the text`, in order.
 #[track_caller]
 fn check(yaml: &str, expected: &[&str]) {
     let text = Text {
@@ -127,7 +127,7 @@ spec:
 }
 
 #[test]
-fn subsets_and_hosts_that_nobody_has() {
+fn unknown_subsets_and_hosts() {
     let yaml = format!(
         "{A_COM}
 apiVersion: NET/v1

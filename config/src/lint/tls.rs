@@ -1,4 +1,4 @@
-//! TLS that is put inside of TLS, and plaintext that is sent to where TLS is expected.
+//! TLS inside of TLS, and plaintext for ports that expect TLS.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,15 +30,15 @@ pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
             .chain(wild.iter().filter(|rule| rule.host.covers(&service.host)))
             .copied()
             .collect();
-        doubled(service, &rules, warnings);
+        double_tls(service, &rules, warnings);
         if service.meta.kind == Kind::ServiceEntry {
-            naked(service, &rules, warnings);
+            plaintext_upstream(service, &rules, warnings);
         }
     }
 }
 
 /// Ports whose clients send TLS, and DestinationRules that wrap it in a second TLS.
-fn doubled(service: &Service, rules: &[&Arc<DestinationRule>], warnings: &mut Vec<Problem>) {
+fn double_tls(service: &Service, rules: &[&Arc<DestinationRule>], warnings: &mut Vec<Problem>) {
     for port in service.ports.iter().filter(|port| port.protocol.is_tls()) {
         for rule in rules {
             let general = ("spec.trafficPolicy".to_owned(), rule.policy.as_ref());
@@ -83,7 +83,11 @@ fn originates(policy: &PortPolicies, number: u16) -> Option<String> {
 }
 
 /// Plaintext HTTP for port 443, which no DestinationRule wraps in TLS.
-fn naked(service: &Service, rules: &[&Arc<DestinationRule>], warnings: &mut Vec<Problem>) {
+fn plaintext_upstream(
+    service: &Service,
+    rules: &[&Arc<DestinationRule>],
+    warnings: &mut Vec<Problem>,
+) {
     for (at, port) in service.ports.iter().enumerate() {
         let http = port.protocol.class() == Some(PortClass::Http);
         let sent_to = port.target.unwrap_or(port.number);

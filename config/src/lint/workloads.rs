@@ -10,7 +10,7 @@ use crate::model::objects::Objects;
 use crate::port::well_known;
 use crate::snapshot::workload::{Mode, Workload};
 
-/// A workload, and how many others see what it sees.
+/// A workload, and the number of others with the same view.
 #[derive(Clone, Debug)]
 pub struct Viewer {
     /// The workload.
@@ -20,7 +20,7 @@ pub struct Viewer {
 }
 
 /// A sidecar in each namespace that has objects of its own, one more for each selector of a Sidecar or a Telemetry, and a gateway for each
-/// selector of a Gateway. Of namespaces that see the same the first stands for all.
+/// selector of a Gateway. Of namespaces with the same view the first represents all.
 pub fn workloads(objects: &Objects) -> Vec<Viewer> {
     let root = &objects.mesh.root_namespace;
     let mut workloads: Vec<Workload> = Vec::new();
@@ -43,7 +43,7 @@ pub fn workloads(objects: &Objects) -> Vec<Viewer> {
             .chain(sidecars)
             .filter(|(meta, _)| meta.name.namespace == namespace)
             .filter_map(|(_, selector)| selector.clone());
-        // The root namespace holds settings for all, and gateways, which are looked at as such.
+        // The root namespace holds settings for all, and gateways, which are checked as such.
         let general = (namespace != *root).then(Labels::default);
         let labels: BTreeSet<BTreeMap<Arc<str>, Arc<str>>> = general
             .into_iter()
@@ -131,7 +131,7 @@ fn special(objects: &Objects) -> Option<BTreeSet<&str>> {
     special.extend(telemetries.map(|telemetry| &*telemetry.meta.name.namespace));
     for rule in &objects.destination_rules {
         let own = &*rule.meta.name.namespace;
-        // A rule beside its service is the same for all callers.
+        // A rule beside its service is the same for all clients.
         let beside = rule.export_to.is_none()
             && rule.selector.is_none()
             && homes.get(&rule.host) == Some(&own)

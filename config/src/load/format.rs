@@ -1,8 +1,8 @@
-//! The one door to the YAML and JSON parsers: a text of one document and a seed in, a value or a fault out.
+//! The only module with the YAML and JSON parsers: a text of one document and a seed in, a value or an error out.
 
 use serde::de::DeserializeSeed;
 
-use crate::wire::reading::{AnyValue, Broken, Seed, Target};
+use crate::wire::reading::{AnyValue, Seed, ShapeError, Target};
 
 /// How a document is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(super) enum Format {
 
 /// Why a text could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct ParseError {
     /// The line within the text, from 1; 0 when unknown.
     pub(super) line: u32,
     /// The value found, where the parser reports it.
@@ -30,7 +30,7 @@ pub(super) fn parse<'de>(
     format: Format,
     text: &'de str,
     mut target: impl Target<'de>,
-) -> Result<(), Fault> {
+) -> Result<(), ParseError> {
     deserialize(format, text, Seed(&mut |from| target.read(from)))
 }
 
@@ -39,19 +39,19 @@ pub(super) fn deserialize<'de, S: DeserializeSeed<'de>>(
     format: Format,
     text: &'de str,
     seed: S,
-) -> Result<S::Value, Fault> {
+) -> Result<S::Value, ParseError> {
     match format {
         Format::Yaml => serde_saphyr::with_deserializer_from_str_with_options(
             text,
             yaml_options(text),
             |from| seed.deserialize(from),
         )
-        .map_err(|error| yaml_fault(&error)),
+        .map_err(|error| yaml_error(&error)),
         Format::Json => {
             let mut from = serde_json::Deserializer::from_str(text);
             seed.deserialize(&mut from)
                 .and_then(|value| from.end().map(|()| value))
-                .map_err(|error| json_fault(&error))
+                .map_err(|error| json_error(&error))
         }
     }
 }
@@ -60,7 +60,7 @@ pub(super) fn deserialize<'de, S: DeserializeSeed<'de>>(
 pub(super) fn is_well_formed(format: Format, text: &str) -> bool {
     struct Nothing;
     impl<'de> Target<'de> for Nothing {
-        fn read(&mut self, from: &mut dyn AnyValue<'de>) -> Result<(), Broken> {
+        fn read(&mut self, from: &mut dyn AnyValue<'de>) -> Result<(), ShapeError> {
             from.skip()
         }
     }
@@ -91,14 +91,14 @@ fn yaml_options(text: &str) -> serde_saphyr::Options {
     }
 }
 
-fn yaml_fault(error: &serde_saphyr::Error) -> Fault {
+fn yaml_error(error: &serde_saphyr::Error) -> ParseError {
     use serde_saphyr::Error;
     let error = error.without_snippet();
     let line = error
         .location()
         .map_or(0, |at| u32::try_from(at.line()).unwrap_or(0));
     let (value, reason) = match error {
-        Error::AliasError { error, .. } => return yaml_fault(error),
+        Error::AliasError { error, .. } => return yaml_error(error),
         Error::Unexpected { expected, .. } => {
             (String::new(), format!("expected {}", noun(expected)))
         }
@@ -119,16 +119,16 @@ fn yaml_fault(error: &serde_saphyr::Error) -> Fault {
         ),
         other => value_and_reason(&other.to_string()),
     };
-    Fault {
+    ParseError {
         line,
         value,
         reason,
     }
 }
 
-fn json_fault(error: &serde_json::Error) -> Fault {
+fn json_error(error: &serde_json::Error) -> ParseError {
     let (value, reason) = value_and_reason(&error.to_string());
-    Fault {
+    ParseError {
         line: u32::try_from(error.line()).unwrap_or(0),
         value,
         reason,

@@ -1,5 +1,5 @@
-//! Documents of istioctl and Helm, which may carry a MeshConfig. It is not taken from them: what they set passes through
-//! profiles, overlays and values first, and only the installation knows the result.
+//! Documents of istioctl and Helm, which may carry a MeshConfig. It is not read from them: what they set passes through
+//! profiles, overlays and values first, and only the installation has the result.
 
 use crate::load::document::Documents;
 use crate::load::format;
@@ -12,19 +12,19 @@ pub(super) fn report(source: &Source<'_>, title: &str, documents: &mut Documents
     let mut install = Install::default();
     // What cannot be read carries nothing; a broken document was reported before.
     let _ = format::parse(source.format, source.chunk.text, InstallSeed(&mut install));
-    let what = match title {
+    let carrier = match title {
         "" => "Helm values",
         _ => "an IstioOperator",
     };
     let Some((path, mesh)) = install.mesh_config() else {
-        let reason = format!("{what} without meshConfig, which egret does not read, ignored");
+        let reason = format!("{carrier} without meshConfig, which egret does not read, ignored");
         return documents.report(source.problem(Severity::Warning, reason).of(title));
     };
     if mesh.is_registry_only() {
         documents.mesh_unread = Some(source.location.clone());
     }
     let message = (
-        format!("the mesh configuration is not read from {what}"),
+        format!("the mesh configuration is not read from {carrier}"),
         format!(
             "write what stands below {path} into a file of its own and name it with --mesh-config, or give the ConfigMap \
              that Istio's installation made of it (kubectl get configmap istio -n istio-system -o yaml)"

@@ -1,4 +1,4 @@
-//! Takes lists of documents apart: `kind: List` as `kubectl get -o yaml` prints it, and JSON arrays and streams.
+//! Splits lists of documents: `kind: List` as `kubectl get -o yaml` prints it, and JSON arrays and streams.
 
 use std::borrow::Cow;
 
@@ -37,7 +37,7 @@ pub(super) fn json_values(chunk: Chunk<'_>) -> Vec<Chunk<'_>> {
         .collect()
 }
 
-/// Takes a JSON list apart; `None` when it is not one.
+/// Splits a JSON list; `None` when it is not one.
 pub(super) fn json(chunk: Chunk<'_>) -> Option<List<'_>> {
     #[derive(Default, Deserialize)]
     #[serde(rename_all = "camelCase", default)]
@@ -67,9 +67,9 @@ pub(super) fn json(chunk: Chunk<'_>) -> Option<List<'_>> {
     })
 }
 
-/// Takes a YAML list in block style apart, or a bare sequence; `None` when it is written otherwise.
+/// Splits a YAML list in block style, or a bare sequence; `None` when it is written otherwise.
 ///
-/// Items are found by the indentation of their dashes, so that one with a broken inside does not hide the next.
+/// Items are found by the indentation of their dashes, so that a broken one does not hide the next.
 pub(super) fn yaml(chunk: Chunk<'_>) -> Option<List<'_>> {
     let mut head = String::new();
     let mut items: Vec<(String, u32)> = Vec::new();
@@ -77,10 +77,10 @@ pub(super) fn yaml(chunk: Chunk<'_>) -> Option<List<'_>> {
     let mut within = is_sequence(chunk);
     let mut is_list = within;
     for (number, line) in (chunk.line..).zip(chunk.text.split_inclusive('\n')) {
-        let word = line.trim_start_matches(' ');
-        let indent = line.len() - word.len();
-        let blank = word.trim_end().is_empty() || word.starts_with('#');
-        let begins = is_dash(word) && *dash.get_or_insert(indent) == indent;
+        let content = line.trim_start_matches(' ');
+        let indent = line.len() - content.len();
+        let blank = content.trim_end().is_empty() || content.starts_with('#');
+        let begins = is_dash(content) && *dash.get_or_insert(indent) == indent;
         if within && !blank && indent == 0 && !begins {
             within = false;
         }
@@ -97,7 +97,7 @@ pub(super) fn yaml(chunk: Chunk<'_>) -> Option<List<'_>> {
             }
         } else if begins {
             // The dash becomes a space, and the item a document of its own.
-            let rest = word.get(1..).unwrap_or_default();
+            let rest = content.get(1..).unwrap_or_default();
             items.push((format!("{:indent$} {rest}", ""), number));
         } else if let Some((item, _)) = items.last_mut() {
             item.push_str(line);
@@ -122,18 +122,19 @@ pub(super) fn yaml(chunk: Chunk<'_>) -> Option<List<'_>> {
     })
 }
 
-fn is_dash(word: &str) -> bool {
-    word.strip_prefix('-')
+fn is_dash(content: &str) -> bool {
+    content
+        .strip_prefix('-')
         .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\r', '\n']))
 }
 
 /// Whether the whole text is a sequence, not a mapping.
 pub(super) fn is_sequence(chunk: Chunk<'_>) -> bool {
-    let word = first_word(chunk.text);
-    word.is_some_and(|word| word.starts_with('[') || is_dash(word))
+    let content = first_content(chunk.text);
+    content.is_some_and(|content| content.starts_with('[') || is_dash(content))
 }
 
-fn first_word(text: &str) -> Option<&str> {
+fn first_content(text: &str) -> Option<&str> {
     text.lines()
         .map(|line| line.strip_prefix("---").unwrap_or(line).trim())
         .find(|line| !line.is_empty() && !line.starts_with(['#', '%']))

@@ -29,33 +29,33 @@ impl Expect<'_> {
     }
 }
 
-/// What became of a document.
+/// The result of reading a document.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// It, or its problem, is among the documents that were read.
     Read,
-    /// It is a list of documents, which must be taken apart.
+    /// It is a list of documents, which must be split.
     IsList,
 }
 
 /// The key of a ConfigMap that holds the mesh configuration.
 const MESH_KEY: &str = "mesh";
 
-/// Reads one document, and hands it and its problems to `documents`.
+/// Reads one document, and adds it and its problems to `documents`.
 pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Documents) -> Outcome {
     let mut draft = Draft::default();
     if let Expect::Kind(api_version, kind) = expect {
         draft.api_version = api_version.to_owned();
         draft.kind = kind.to_owned();
     }
-    let mut attempt = source.attempt(&mut draft);
-    if attempt.halt == Some(Halt::BodyBeforeKind) {
-        let (header, fault) = source.header();
-        if let Some(fault) = fault {
+    let mut pass = source.read_into(&mut draft);
+    if pass.halt == Some(Halt::BodyBeforeKind) {
+        let (header, error) = source.header();
+        if let Some(error) = error {
             if expect.is_mesh_config() || header.looks_like_mesh_config {
                 documents.mesh_unread = Some(source.location.clone());
             }
-            documents.report(source.malformed(&header, &fault));
+            documents.report(source.malformed(&header, &error));
             return Outcome::Read;
         }
         if header.looks_like_helm_values {
@@ -69,17 +69,17 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
                 return Outcome::Read;
             }
         };
-        attempt = source.attempt(&mut draft);
+        pass = source.read_into(&mut draft);
     }
-    if attempt.halt == Some(Halt::List) {
+    if pass.halt == Some(Halt::List) {
         return Outcome::IsList;
     }
-    if let Some(fault) = attempt.fault {
+    if let Some(error) = pass.error {
         let bare = matches!(draft.body, Some(Body::MeshConfig(_)));
         if bare || expect.is_mesh_config() {
             documents.mesh_unread = Some(source.location.clone());
         }
-        documents.report(source.fault(&draft, &attempt.reading, &fault));
+        documents.report(source.wrong_shape(&draft, &pass.reading, &error));
         return Outcome::Read;
     }
     let Some(body) = draft.body else {
@@ -101,7 +101,7 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
         _ => &draft.kind,
     };
     let title = source.title(kind, &draft.metadata);
-    for ignored in attempt.reading.take_ignored() {
+    for ignored in pass.reading.take_ignored() {
         documents.report(source.ignored(&ignored, &title));
     }
     if let Body::ConfigMap(map) = &body
@@ -136,13 +136,13 @@ fn is_mesh_config(metadata: &Metadata, text: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
     let says = || {
         let mut header = Header::default();
-        let fault = format::parse(Format::Yaml, text, HeaderSeed(&mut header)).is_err();
-        fault || header.looks_like_mesh_config
+        let error = format::parse(Format::Yaml, text, HeaderSeed(&mut header)).is_err();
+        error || header.looks_like_mesh_config
     };
     installed || says()
 }
 
-/// Reads the mesh configuration that stands as text under the key `mesh` of the ConfigMap that `metadata` is of.
+/// Reads the mesh configuration in the text under the key `mesh` of the ConfigMap that `metadata` is of.
 fn read_mesh(
     outer: &Source<'_>,
     title: &str,

@@ -1,9 +1,9 @@
-//! A quick reader for the YAML that nearly everybody writes: block mappings and sequences, plain and quoted scalars, flow
+//! A quick parser for the usual subset of YAML: block mappings and sequences, plain and quoted scalars, flow
 //! collections on one line, comments.
 //!
 //! It understands a subset, and only where that subset means one thing: at anything else (anchors, tags, block scalars,
 //! scalars over several lines, tabs, letters beyond ASCII, escapes, keys written twice) it gives up, and the whole document
-//! is read by the YAML parser. So it is never the one to report a fault, and every document it reads means the same to
+//! is read by the YAML parser. So it never reports an error, and every document it reads means the same to
 //! both, which a test compares.
 use serde::de::DeserializeSeed;
 
@@ -22,7 +22,7 @@ const DEPTH_MAX: usize = 48;
 /// Keys of one mapping that are compared with each other one by one.
 const FEW_KEYS: usize = 16;
 
-/// A document as a list: collections stand before what they hold.
+/// A document as a list: collections come before their elements.
 #[derive(Debug)]
 pub(super) struct Tree<'t> {
     nodes: Vec<Node<'t>>,
@@ -69,10 +69,10 @@ impl<'t> Tree<'t> {
 
 struct Reader<'t> {
     rest: &'t str,
-    /// The line at hand; `None` at the end.
+    /// The current line; `None` at the end.
     line: Option<Line<'t>>,
     nodes: Vec<Node<'t>>,
-    /// Keys of the mappings at work.
+    /// Keys of the open mappings.
     keys: Vec<&'t str>,
     depth: usize,
 }
@@ -162,7 +162,7 @@ impl<'t> Reader<'t> {
         self.close(opened, indent)
     }
 
-    /// What stands behind a key or a dash; the line at hand is the one below it.
+    /// The value behind a key or a dash; the current line is the one below it.
     fn value(&mut self, text: &'t str, indent: usize, of_key: bool) -> Option<()> {
         let below = self.line;
         if text.is_empty() || text.starts_with('#') {
@@ -180,17 +180,17 @@ impl<'t> Reader<'t> {
             let rest = match text.as_bytes()[0] {
                 b'{' | b'[' => self.flow(text)?,
                 b'"' | b'\'' => {
-                    let (word, rest) = quoted(text)?;
-                    self.push(Kind::Quoted(word));
+                    let (scalar, rest) = quoted(text)?;
+                    self.push(Kind::Quoted(scalar));
                     rest
                 }
                 _ => {
-                    let word = text.split_once(" #").map_or(text, |(word, _)| word);
-                    let word = word.trim_end_matches(' ');
-                    if word.contains(": ") || word.ends_with(':') {
+                    let scalar = text.split_once(" #").map_or(text, |(scalar, _)| scalar);
+                    let scalar = scalar.trim_end_matches(' ');
+                    if scalar.contains(": ") || scalar.ends_with(':') {
                         return None;
                     }
-                    self.push(plain(word)?);
+                    self.push(plain(scalar)?);
                     ""
                 }
             };
@@ -207,17 +207,17 @@ impl<'t> Reader<'t> {
             b'{' => '}',
             b'[' => ']',
             b'"' | b'\'' => {
-                let (word, rest) = quoted(text)?;
-                self.push(Kind::Quoted(word));
+                let (scalar, rest) = quoted(text)?;
+                self.push(Kind::Quoted(scalar));
                 return Some(rest);
             }
             _ => {
                 let end = text.find([',', '[', ']', '{', '}'])?;
-                let word = text[..end].trim_end_matches(' ');
-                if word.contains([':', '#', '"', '\'']) {
+                let scalar = text[..end].trim_end_matches(' ');
+                if scalar.contains([':', '#', '"', '\'']) {
                     return None;
                 }
-                self.push(plain(word)?);
+                self.push(plain(scalar)?);
                 return Some(&text[end..]);
             }
         };
@@ -262,7 +262,7 @@ impl<'t> Reader<'t> {
         self.nodes.len() - 1
     }
 
-    /// Ends a block collection, unless the line at hand is indented as none of the collections around it.
+    /// Ends a block collection, unless the current line is indented as none of the collections around it.
     fn close(&mut self, opened: usize, indent: usize) -> Option<()> {
         self.nodes[opened].end = self.nodes.len();
         self.line
@@ -305,27 +305,27 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
     let quote = text.chars().next()?;
     let inside = &text[1..];
     let end = inside.find([quote, '\\'])?;
-    let (word, rest) = inside.split_at(end);
+    let (scalar, rest) = inside.split_at(end);
     let rest = rest.strip_prefix(quote)?;
     // Two single quotes are one inside of the scalar.
-    (!rest.starts_with(quote)).then_some((word, rest))
+    (!rest.starts_with(quote)).then_some((scalar, rest))
 }
 
 /// A scalar without quotes.
-fn plain(word: &str) -> Option<Kind<'_>> {
-    let first = *word.as_bytes().first()?;
-    let second = word.as_bytes().get(1);
+fn plain(scalar: &str) -> Option<Kind<'_>> {
+    let first = *scalar.as_bytes().first()?;
+    let second = scalar.as_bytes().get(1);
     let sign = matches!(first, b'-' | b'+') && second.is_some_and(u8::is_ascii_alphanumeric);
     if !(first.is_ascii_alphanumeric() || sign || matches!(first, b'/' | b'.' | b'_' | b'~')) {
         return None;
     }
-    if word == "---" || word == "..." {
+    if scalar == "---" || scalar == "..." {
         return None;
     }
-    match word {
+    match scalar {
         "null" | "~" => Some(Kind::Null),
         "Null" | "NULL" => None,
-        _ => Some(Kind::Plain(word)),
+        _ => Some(Kind::Plain(scalar)),
     }
 }
 #[cfg(test)]

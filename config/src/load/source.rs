@@ -1,11 +1,11 @@
 //! The text of one document, and how problems name it and its parts.
 
 use crate::load::chunk::Chunk;
-use crate::load::format::{self, Fault, Format};
+use crate::load::format::{self, Format, ParseError};
 use crate::problem::{Location, Message, Problem, Severity};
 use crate::wire::envelope::{Draft, Header, HeaderSeed, Metadata};
 use crate::wire::istio_kinds::NoBody;
-use crate::wire::reading::{Ignored, Reading, Why};
+use crate::wire::reading::{Ignored, IgnoredReason, Reading};
 
 /// The text of one document, and where it comes from.
 #[derive(Clone, Debug)]
@@ -29,11 +29,16 @@ impl Source<'_> {
     }
 
     /// A value that has the wrong shape; or, when no part of the text can be trusted, the broken line.
-    pub(super) fn fault(&self, draft: &Draft, reading: &Reading, fault: &Fault) -> Problem {
+    pub(super) fn wrong_shape(
+        &self,
+        draft: &Draft,
+        reading: &Reading,
+        error: &ParseError,
+    ) -> Problem {
         let mut header = Header::default();
         let whole = format::parse(self.format, self.chunk.text, HeaderSeed(&mut header));
-        if let (Err(fault), None) = (whole, self.within) {
-            return self.malformed(&header, &fault);
+        if let (Err(error), None) = (whole, self.within) {
+            return self.malformed(&header, &error);
         }
         let known = if draft.kind.is_empty() {
             &header.kind
@@ -42,35 +47,35 @@ impl Source<'_> {
         };
         let title = self.title(known, &header.metadata);
         let path = self.path(&reading.path());
-        let location = self.location_at(fault.line);
+        let location = self.location_at(error.line);
         if is_secret(known, self.chunk.text) {
             return Problem::new(Severity::Error, location, "this value has the wrong shape")
                 .of(title)
                 .at(path, "");
         }
-        let value = if fault.value.is_empty() {
-            self.line_text(fault.line)
+        let value = if error.value.is_empty() {
+            self.line_text(error.line)
         } else {
-            &fault.value
+            &error.value
         };
-        Problem::new(Severity::Error, location, fault.reason.as_str())
+        Problem::new(Severity::Error, location, error.reason.as_str())
             .of(title)
             .at(path, value)
     }
 
     /// A text that breaks the rules of its format: what is broken, and the line.
-    pub(super) fn malformed(&self, header: &Header, fault: &Fault) -> Problem {
+    pub(super) fn malformed(&self, header: &Header, error: &ParseError) -> Problem {
         let title = self.title(&header.kind, &header.metadata);
         let value = match is_secret(&header.kind, self.chunk.text) {
             true => "",
-            false => self.line_text(fault.line),
+            false => self.line_text(error.line),
         };
         let format = match self.format {
             Format::Yaml => "YAML",
             Format::Json => "JSON",
         };
-        let reason = format!("not well-formed {format}, left out: {}", fault.reason);
-        Problem::new(Severity::Error, self.location_at(fault.line), reason)
+        let reason = format!("not well-formed {format}, left out: {}", error.reason);
+        Problem::new(Severity::Error, self.location_at(error.line), reason)
             .of(title)
             .at(self.path(""), value)
     }
@@ -135,13 +140,13 @@ impl Source<'_> {
             .filter(|_| self.chunk.line > 0);
         let location =
             line.map_or_else(|| self.location.clone(), |line| self.location.at_line(line));
-        let message: Message = match &ignored.why {
-            Why::Unknown(Some(meant)) => {
+        let message: Message = match &ignored.reason {
+            IgnoredReason::Unknown(Some(meant)) => {
                 ("unknown field, ignored", format!("did you mean `{meant}`?")).into()
             }
-            Why::Unknown(None) => "unknown field, ignored".into(),
-            Why::Unsupported((what, hint)) => {
-                (format!("not supported yet, ignored: {what}"), *hint).into()
+            IgnoredReason::Unknown(None) => "unknown field, ignored".into(),
+            IgnoredReason::Unsupported((effect, hint)) => {
+                (format!("not supported yet, ignored: {effect}"), *hint).into()
             }
         };
         Problem::new(Severity::Warning, location, message)
@@ -185,7 +190,7 @@ impl Source<'_> {
     }
 }
 
-/// Whether the text may hold what nobody should see in a log.
+/// Whether the text may have secrets, which must not be logged.
 fn is_secret(kind: &str, text: &str) -> bool {
     kind == "Secret" || text.contains("kind: Secret") || text.contains("\"Secret\"")
 }

@@ -108,8 +108,8 @@ impl Reader {
                 within: None,
             };
             let mut header = Header::default();
-            if let Err(fault) = format::parse(Format::Json, rest.text, HeaderSeed(&mut header)) {
-                self.report(broken.malformed(&header, &fault));
+            if let Err(error) = format::parse(Format::Json, rest.text, HeaderSeed(&mut header)) {
+                self.report(broken.malformed(&header, &error));
             }
             let Some(next) = rest.next_json() else {
                 return;

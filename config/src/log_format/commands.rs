@@ -2,8 +2,8 @@
 
 use crate::log_format::arguments::{Command, Operator};
 use crate::log_format::coalesce;
+use crate::log_format::error::FormatError;
 use crate::log_format::facts::{Fact, Row, Section, ValueKind};
-use crate::log_format::flaw::FormatFlaw;
 use crate::log_format::parse::{
     DIRECT_LOCAL, DIRECT_REMOTE, LOCAL, Parsed, REMOTE, UPSTREAM_LOCAL, UPSTREAM_REMOTE, cel,
     common_duration, details, emit_time, emit_time_local, environment, filter_state, grpc_status,
@@ -356,18 +356,18 @@ pub(in crate::log_format) fn command(
     name: &str,
     argument: &str,
     limit: Option<usize>,
-) -> Result<Command, FormatFlaw> {
+) -> Result<Command, FormatError> {
     if let Some(fact) = Fact::named(name) {
         if !argument.is_empty() || limit.is_some() {
             let reason = "this operator takes no argument and no length";
-            return Err(FormatFlaw::new(name, reason));
+            return Err(FormatError::new(name, reason));
         }
         let operator = Operator::Fact(fact);
         return Ok(Command { operator, limit });
     }
     let mut rows = COMMANDS.iter().flat_map(|section| section.rows);
     let Some(row) = rows.find(|row| row.name == name) else {
-        return Err(FormatFlaw::new(name, "no operator that is known"));
+        return Err(FormatError::new(name, "no operator that is known"));
     };
     let shape = &row.operator;
     if shape.required && argument.is_empty() {
@@ -375,10 +375,10 @@ pub(in crate::log_format) fn command(
             "this operator needs an argument: {name}({})",
             shape.argument
         );
-        return Err(FormatFlaw::new(name, reason));
+        return Err(FormatError::new(name, reason));
     }
     if !shape.limit && limit.is_some() {
-        return Err(FormatFlaw::new(name, "this operator takes no length"));
+        return Err(FormatError::new(name, "this operator takes no length"));
     }
     let operator = (shape.parse)(argument)?;
     Ok(Command { operator, limit })

@@ -18,7 +18,7 @@ pub enum ValueKind {
 pub struct Row<T: 'static> {
     /// The operator's name between the percent signs.
     pub name: &'static str,
-    /// What it stands for.
+    /// Its value.
     pub operator: T,
     /// What its values are in typed JSON.
     pub kind: ValueKind,

@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-use crate::log_format::flaw::FormatFlaw;
+use crate::log_format::error::FormatError;
 
 /// Whose header a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,7 +41,7 @@ pub enum HeaderKey {
 pub struct HeaderChoice {
     /// The header that counts.
     pub main: HeaderKey,
-    /// The one in its place.
+    /// The replacement.
     pub alternative: Option<HeaderKey>,
 }
 
@@ -50,12 +50,12 @@ impl HeaderChoice {
     ///
     /// # Errors
     /// More than one alternative, or what is no name of a header.
-    pub(in crate::log_format) fn parse(text: &str) -> Result<Self, FormatFlaw> {
+    pub(in crate::log_format) fn parse(text: &str) -> Result<Self, FormatError> {
         let mut names = text.split('?');
         let (main, alternative) = (names.next().unwrap_or_default(), names.next());
         if names.next().is_some() {
             let reason = "a header has one alternative at most";
-            return Err(FormatFlaw::new(text, reason));
+            return Err(FormatError::new(text, reason));
         }
         Ok(Self {
             main: HeaderKey::parse(main)?,
@@ -73,7 +73,7 @@ impl HeaderChoice {
 }
 
 impl HeaderKey {
-    fn parse(name: &str) -> Result<Self, FormatFlaw> {
+    fn parse(name: &str) -> Result<Self, FormatError> {
         if let Some(pseudo) = name.strip_prefix(':') {
             return match &*pseudo.to_ascii_lowercase() {
                 "method" => Ok(Self::Method),
@@ -95,6 +95,6 @@ impl HeaderKey {
     }
 }
 
-fn no_name(name: &str) -> FormatFlaw {
-    FormatFlaw::new(name, "no name of a header")
+fn no_name(name: &str) -> FormatError {
+    FormatError::new(name, "no name of a header")
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::log_format::arguments::Command;
-use crate::log_format::flaw::FormatFlaw;
+use crate::log_format::error::FormatError;
 use crate::log_format::text::{Piece, TextFormat};
 
 /// A JSON object, with its keys in their order.
@@ -35,7 +35,7 @@ impl JsonFormat {
     ///
     /// # Errors
     /// Those of a string that is no format.
-    pub fn parse(object: &Map<String, Value>) -> Result<Self, FormatFlaw> {
+    pub fn parse(object: &Map<String, Value>) -> Result<Self, FormatError> {
         let entry = |(key, value): (&String, &Value)| {
             let value = Template::parse(value)?;
             Ok((key.as_str().into(), value))
@@ -45,7 +45,7 @@ impl JsonFormat {
 }
 
 impl Template {
-    fn parse(value: &Value) -> Result<Self, FormatFlaw> {
+    fn parse(value: &Value) -> Result<Self, FormatError> {
         match value {
             Value::String(text) => {
                 let format = TextFormat::parse(text)?;

@@ -6,13 +6,13 @@ use crate::expression::Expression;
 use crate::log_format::arguments::{
     GrpcForm, Operator, PathSource, QueryForm, ServerName, TimePoint, TimeSource, TimeUnit,
 };
+use crate::log_format::error::FormatError;
 use crate::log_format::facts::Fact;
-use crate::log_format::flaw::FormatFlaw;
 use crate::log_format::header::{HeaderChoice, HeaderSource};
 use crate::log_format::time::TimeFormat;
 
 /// What an argument becomes.
-pub(super) type Parsed = Result<Operator, FormatFlaw>;
+pub(super) type Parsed = Result<Operator, FormatError>;
 
 /// Where metadata comes from (`METADATA(T:...)`).
 const METADATA: &[&str] = &[
@@ -174,7 +174,7 @@ pub(super) fn common_duration(text: &str) -> Parsed {
         [from, to, unit] => (from, to, unit),
         _ => {
             let reason = "a duration is `FROM:TO` or `FROM:TO:UNIT`";
-            return Err(FormatFlaw::new(text, reason));
+            return Err(FormatError::new(text, reason));
         }
     };
     let units = [
@@ -218,13 +218,13 @@ pub(super) fn environment(text: &str) -> Parsed {
 }
 
 fn expression(text: &str, typed: bool) -> Parsed {
-    let expression = Expression::parse(text).map_err(|flaw| {
-        let word = if flaw.word.is_empty() {
+    let expression = Expression::parse(text).map_err(|error| {
+        let excerpt = if error.excerpt.is_empty() {
             text
         } else {
-            &flaw.word
+            &error.excerpt
         };
-        FormatFlaw::new(word, flaw.reason)
+        FormatError::new(excerpt, error.reason)
     })?;
     Ok(Operator::Cel {
         expression: Arc::new(expression),
@@ -246,7 +246,7 @@ pub(super) fn metadata(text: &str) -> Parsed {
         return Ok(Operator::Fact(Fact::Unknown));
     }
     let reason = format!("no kind of metadata; one of {}", METADATA.join(", "));
-    Err(FormatFlaw::new(source, reason))
+    Err(FormatError::new(source, reason))
 }
 
 pub(super) fn filter_state(text: &str) -> Parsed {
@@ -254,7 +254,7 @@ pub(super) fn filter_state(text: &str) -> Parsed {
     let (key, kind, field) = (parts.next(), parts.next(), parts.next());
     let kind = kind.unwrap_or_default();
     if key.is_none_or(str::is_empty) {
-        return Err(FormatFlaw::new(text, "filter state has a key"));
+        return Err(FormatError::new(text, "filter state has a key"));
     }
     one_of(
         kind,
@@ -262,7 +262,7 @@ pub(super) fn filter_state(text: &str) -> Parsed {
     )?;
     if (kind == "FIELD") != field.is_some_and(|field| !field.is_empty()) {
         let reason = "FIELD is followed by the name of a field, and nothing else is";
-        return Err(FormatFlaw::new(text, reason));
+        return Err(FormatError::new(text, reason));
     }
     Ok(Operator::Fact(Fact::Unknown))
 }
@@ -272,14 +272,14 @@ pub(super) fn unknown(_text: &str) -> Parsed {
 }
 
 /// The meaning of a name.
-fn one_of<T: Copy>(word: &str, known: &[(&str, T)]) -> Result<T, FormatFlaw> {
-    if let Some((_, meaning)) = known.iter().find(|(name, _)| *name == word) {
+fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, FormatError> {
+    if let Some((_, meaning)) = known.iter().find(|(name, _)| *name == text) {
         return Ok(*meaning);
     }
     let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
     let names: Vec<_> = names.into_iter().filter(|name| !name.is_empty()).collect();
-    Err(FormatFlaw::new(
-        word,
+    Err(FormatError::new(
+        text,
         format!("one of {}", names.join(", ")),
     ))
 }

@@ -6,7 +6,7 @@ use crate::log_format::facts::{FACTS, Fact, UNKNOWN};
 /// Which of `%NAME%`, `%NAME(a)%`, `%NAME:5%` and `%NAME(a):5%` Envoy 1.40 loads, of all its operators.
 const ENVOY: &str = include_str!("envoy_operators.txt");
 
-fn flaw(format: &str) -> String {
+fn error(format: &str) -> String {
     TextFormat::parse(format).expect_err(format).to_string()
 }
 
@@ -96,15 +96,15 @@ fn what_envoy_loads_is_read() {
         "%REQ_WITHOUT_QUERY(:path?a):4%",
         "%REQUEST_HEADER(:PATH:ORIG)%",
     ] {
-        if let Err(flaw) = TextFormat::parse(format) {
-            panic!("{format}: {flaw}");
+        if let Err(error) = TextFormat::parse(format) {
+            panic!("{format}: {error}");
         }
     }
 }
 
 #[test]
-fn what_envoy_refuses_is_refused_by_its_word() {
-    for (format, word) in [
+fn formats_that_envoy_refuses_are_refused() {
+    for (format, part) in [
         ("a%b", "`%b`"),
         ("100%", "`%`"),
         ("%%REQ(a)%", "`%`"),
@@ -167,8 +167,8 @@ fn what_envoy_refuses_is_refused_by_its_word() {
             "`max_length`",
         ),
     ] {
-        let flaw = flaw(format);
-        assert!(flaw.contains(word), "{format}: {flaw}");
+        let error = error(format);
+        assert!(error.contains(part), "{format}: {error}");
     }
 }
 
@@ -211,7 +211,7 @@ fn a_line_has_one_newline_at_its_end() {
     }
 }
 
-fn parsed(value: &Value) -> Result<JsonFormat, FormatFlaw> {
+fn parsed(value: &Value) -> Result<JsonFormat, FormatError> {
     JsonFormat::parse(value.as_object().expect("an object"))
 }
 
@@ -249,9 +249,9 @@ fn json_keeps_its_order_and_what_is_no_text() {
 }
 
 #[test]
-fn json_is_refused_by_the_word_in_it() {
-    let flaw = parsed(&json!({"a": {"b": ["%NOPE%"]}})).expect_err("refused");
-    assert_eq!(flaw.word, "NOPE");
+fn json_errors_name_the_wrong_part() {
+    let error = parsed(&json!({"a": {"b": ["%NOPE%"]}})).expect_err("refused");
+    assert_eq!(error.excerpt, "NOPE");
 }
 
 #[test]

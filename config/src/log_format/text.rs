@@ -2,7 +2,7 @@
 
 use crate::log_format::arguments::Command;
 use crate::log_format::commands::command;
-use crate::log_format::flaw::FormatFlaw;
+use crate::log_format::error::FormatError;
 
 /// A text with operators in it, in pieces.
 #[derive(Clone, Debug, Default)]
@@ -27,22 +27,22 @@ impl TextFormat {
     ///
     /// # Errors
     /// A percent sign that begins no operator, and an operator that is used in a wrong way.
-    pub fn parse(format: &str) -> Result<Self, FormatFlaw> {
+    pub fn parse(format: &str) -> Result<Self, FormatError> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
         let mut rest = format;
         while let Some(at) = rest.find('%') {
             literal.push_str(&rest[..at]);
-            let word = &rest[at..];
-            if let Some(behind) = word.strip_prefix("%%") {
+            let operator = &rest[at..];
+            if let Some(behind) = operator.strip_prefix("%%") {
                 literal.push('%');
                 rest = behind;
                 continue;
             }
-            let Some((command_word, behind)) = Word::first(word) else {
-                let excerpt: String = word.chars().take(40).collect();
+            let Some((command_word, behind)) = Word::first(operator) else {
+                let excerpt: String = operator.chars().take(40).collect();
                 let reason = "no operator begins here; a percent sign is written `%%`";
-                return Err(FormatFlaw::new(excerpt, reason));
+                return Err(FormatError::new(excerpt, reason));
             };
             if !literal.is_empty() {
                 pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
@@ -62,7 +62,7 @@ impl TextFormat {
     ///
     /// # Errors
     /// Those of [`TextFormat::parse`].
-    pub fn line(format: &str) -> Result<Self, FormatFlaw> {
+    pub fn line(format: &str) -> Result<Self, FormatError> {
         let mut line = Self::parse(format)?;
         match line.0.last_mut() {
             Some(Piece::Literal(end)) if end.ends_with('\n') => {}

@@ -1,6 +1,6 @@
 //! Forms of points in time: strftime, with what Envoy adds to it.
 
-use crate::log_format::flaw::FormatFlaw;
+use crate::log_format::error::FormatError;
 
 /// A form of points in time; without pieces the default one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub enum Padding {
     Zero,
 }
 
-/// The letters of strftime that stand for a part of a point in time. Any other one is written as it stands.
+/// The letters of strftime that stand for a part of a point in time. Any other one is written unchanged.
 pub const LETTERS: &str = "aAbBcCdDeFgGhHIjklmMpPrRStTuUVwWxXyYzZ";
 
 impl TimeFormat {
@@ -62,19 +62,19 @@ impl TimeFormat {
     ///
     /// # Errors
     /// A newline among the letters, which Envoy refuses.
-    pub(in crate::log_format) fn parse(text: &str) -> Result<Self, FormatFlaw> {
+    pub(in crate::log_format) fn parse(text: &str) -> Result<Self, FormatError> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some(at) = rest.find('%') {
             push_text(&mut pieces, &rest[..at]);
-            let word = &rest[at..];
-            let (piece, length) = piece(word)?;
+            let tail = &rest[at..];
+            let (piece, length) = piece(tail)?;
             match piece {
                 Some(piece) => pieces.push(piece),
-                None if word.starts_with("%%") => push_text(&mut pieces, "%"),
-                None => push_text(&mut pieces, &word[..length]),
+                None if tail.starts_with("%%") => push_text(&mut pieces, "%"),
+                None => push_text(&mut pieces, &tail[..length]),
             }
-            rest = &word[length..];
+            rest = &tail[length..];
         }
         push_text(&mut pieces, rest);
         Ok(Self(pieces))
@@ -92,8 +92,8 @@ fn push_text(pieces: &mut Vec<TimePiece>, text: &str) {
     }
 }
 
-/// The piece that a text begins with, which begins with a percent sign, and its length; none where it stands for itself.
-fn piece(word: &str) -> Result<(Option<TimePiece>, usize), FormatFlaw> {
+/// The piece that a text begins with, which begins with a percent sign, and its length; none where it has no meaning.
+fn piece(tail: &str) -> Result<(Option<TimePiece>, usize), FormatError> {
     let mut field = TimeField {
         letter: ' ',
         padding: None,
@@ -101,7 +101,7 @@ fn piece(word: &str) -> Result<(Option<TimePiece>, usize), FormatFlaw> {
         width: 0,
     };
     let mut at = 1;
-    let bytes = word.as_bytes();
+    let bytes = tail.as_bytes();
     while let Some(flag @ (b'-' | b'_' | b'0' | b'^' | b'#')) = bytes.get(at) {
         match flag {
             b'-' => field.padding = Some(Padding::None),
@@ -112,25 +112,25 @@ fn piece(word: &str) -> Result<(Option<TimePiece>, usize), FormatFlaw> {
         }
         at += 1;
     }
-    let digits = word[at..].bytes().take_while(u8::is_ascii_digit).count();
-    field.width = word[at..at + digits].parse().unwrap_or(0);
+    let digits = tail[at..].bytes().take_while(u8::is_ascii_digit).count();
+    field.width = tail[at..at + digits].parse().unwrap_or(0);
     at += digits;
     let modifier = bytes.get(at).filter(|letter| matches!(letter, b'E' | b'O'));
     if modifier == Some(&b'E')
-        && let Some((piece, length)) = extended(&word[at + 1..])
+        && let Some((piece, length)) = extended(&tail[at + 1..])
     {
         return Ok((Some(piece), at + 1 + length));
     }
     at += usize::from(modifier.is_some());
-    let Some(letter) = word[at..].chars().next() else {
-        return Ok((None, word.len()));
+    let Some(letter) = tail[at..].chars().next() else {
+        return Ok((None, tail.len()));
     };
     let end = at + letter.len_utf8();
     let plain = at == 1;
     let piece = match letter {
         'n' => {
             let reason = "a newline has no place in a line of the log";
-            return Err(FormatFlaw::new(&word[..end], reason));
+            return Err(FormatError::new(&tail[..end], reason));
         }
         's' if plain => TimePiece::Epoch,
         'f' if plain => TimePiece::Fraction(9),
@@ -233,8 +233,8 @@ mod tests {
     #[test]
     fn newlines_are_refused() {
         for form in ["%n", "a%-3nb", "%En", "%On"] {
-            let flaw = TimeFormat::parse(form).expect_err(form);
-            assert!(form.contains(&flaw.word), "{flaw}");
+            let error = TimeFormat::parse(form).expect_err(form);
+            assert!(form.contains(&error.excerpt), "{error}");
         }
     }
 }

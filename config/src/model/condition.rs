@@ -27,7 +27,7 @@ pub enum Condition {
     Query(Arc<str>, StringMatch),
 }
 
-/// The parts of a request that conditions look at.
+/// The parts of a request that conditions check.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'c> {
     /// The method, as sent.
@@ -200,7 +200,7 @@ impl fmt::Display for Condition {
 }
 
 impl<'c> RequestHead<'c> {
-    /// Whether a line of a header, or what stands for it in HTTP/2, is as wanted.
+    /// Whether a line of a header, or its pseudo-header in HTTP/2, matches.
     fn any_line(&self, name: &str, mut matches: impl FnMut(&[u8]) -> bool) -> bool {
         match name {
             ":authority" | "host" => matches(self.authority.as_bytes()),

@@ -32,7 +32,7 @@ pub struct Endpoint {
     pub weight: Option<u32>,
     /// `region/zone/subzone`, empty when unknown.
     pub locality: Arc<str>,
-    /// The workload, where it is a pod that is known.
+    /// The workload, where it is a known pod.
     pub workload: Option<Hashed<DestinationWorkload>>,
 }
 

@@ -60,11 +60,11 @@ pub(crate) fn parse(
     }
     let namespace = &meta.name.namespace;
     if !host_name::is_label(&meta.name.name) {
-        let what = (
+        let message = (
             "the name of a Gateway has no dots, as others could not name it",
             "write letters, digits and dashes",
         );
-        diagnostics.error_elsewhere("metadata.name", &meta.name.name, what);
+        diagnostics.error_elsewhere("metadata.name", &meta.name.name, message);
     }
     Gateway {
         meta: Arc::clone(meta),

@@ -15,7 +15,7 @@ pub(super) fn is_label(text: &str) -> bool {
 }
 
 /// What is wrong with a host name, if anything: the rules that Istio admits names by. A final dot is allowed.
-pub(super) fn fault_of_name(text: &str) -> Option<&'static str> {
+pub(super) fn problem_of_name(text: &str) -> Option<&'static str> {
     if text.is_empty() {
         return Some("a host name is required");
     }
@@ -36,21 +36,21 @@ pub(super) fn fault_of_name(text: &str) -> Option<&'static str> {
 }
 
 /// What is wrong with a host pattern, if anything: `*`, or a name whose first label may begin with `*`.
-pub(super) fn fault_of_pattern(text: &str) -> Option<&'static str> {
+pub(super) fn problem_of_pattern(text: &str) -> Option<&'static str> {
     let Some(rest) = text.strip_prefix('*') else {
-        return fault_of_name(text);
+        return problem_of_name(text);
     };
     match rest.strip_prefix('.') {
-        Some(suffix) => fault_of_name(suffix),
+        Some(suffix) => problem_of_name(suffix),
         None if rest.is_empty() => None,
-        None => fault_of_name(rest.strip_prefix('-').unwrap_or(rest)),
+        None => problem_of_name(rest.strip_prefix('-').unwrap_or(rest)),
     }
 }
 
 /// Refuses what may be a host elsewhere and not where objects of several namespaces name hosts: a name without dots, since
-/// no namespace completes it there, and a wildcard that does not stand for whole labels. Says whether it may stay.
+/// no namespace completes it there, and a wildcard that does not stand for whole labels. Returns whether it may stay.
 pub(super) fn admit_full(diagnostics: &mut Diagnostics<'_>, text: &str, host: &str) -> bool {
-    let what = if !host.contains(['.', '*', ':']) {
+    let message = if !host.contains(['.', '*', ':']) {
         (
             "short names have no namespace to complete them here",
             "write the whole name, with its dots",
@@ -63,7 +63,7 @@ pub(super) fn admit_full(diagnostics: &mut Diagnostics<'_>, text: &str, host: &s
     } else {
         return true;
     };
-    diagnostics.error("", text, what);
+    diagnostics.error("", text, message);
     false
 }
 

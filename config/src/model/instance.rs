@@ -208,11 +208,11 @@ pub(crate) fn workload_entry(
 fn address(wire: &WorkloadEntry, diagnostics: &mut Diagnostics<'_>) -> Option<Address> {
     let text = wire.address.as_str();
     if text.is_empty() && !wire.network.is_empty() {
-        let what = (
+        let message = (
             "a workload of another network behind a gateway; egret does not connect to it",
             "give its address",
         );
-        diagnostics.warn("address", NO_VALUE, what);
+        diagnostics.warn("address", NO_VALUE, message);
         return None;
     }
     if text.is_empty() {
@@ -233,8 +233,8 @@ fn address(wire: &WorkloadEntry, diagnostics: &mut Diagnostics<'_>) -> Option<Ad
     if let Ok(ip) = text.parse() {
         return Some(Address::Ip(ip));
     }
-    if let Some(fault) = host_name::fault_of_name(text) {
-        diagnostics.error("address", text, fault);
+    if let Some(reason) = host_name::problem_of_name(text) {
+        diagnostics.error("address", text, reason);
     }
     Some(Address::Name(text.to_ascii_lowercase().into()))
 }

@@ -7,7 +7,7 @@ mod providers;
 mod proxy_headers;
 mod settings;
 mod tracing;
-mod unread;
+mod unused_fields;
 
 pub use crate::model::mesh::providers::{
     AccessLogFile, DefaultProviders, ExtensionProvider, FormatSource, ProviderKind, SecretValue,

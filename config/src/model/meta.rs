@@ -7,7 +7,7 @@ use crate::name::{Kind, ObjectName};
 use crate::problem::Location;
 use crate::value::moment::Moment;
 
-/// Identity, age and place of an object.
+/// Identity, age and location of an object.
 #[derive(Clone, Debug)]
 pub struct Meta {
     /// The kind.
@@ -40,7 +40,7 @@ impl Meta {
 pub enum ExportTo {
     /// `*`: everyone.
     All,
-    /// `~`: nobody.
+    /// `~`: to no namespace.
     Nobody,
     /// Listed namespaces; `.` has become the object's own.
     Namespaces(Vec<Arc<str>>),

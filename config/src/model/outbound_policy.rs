@@ -3,7 +3,7 @@
 /// What happens to calls that nothing is registered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutboundPolicy {
-    /// They go where they wanted to go.
+    /// They pass through to their original destination.
     AllowAny,
     /// They are refused.
     RegistryOnly,

@@ -71,11 +71,11 @@ pub(super) fn time_limit(
 ) -> Option<Duration> {
     let limit = duration(diagnostics, part, text)?;
     if limit.is_zero() {
-        let what = (
+        let message = (
             "taken as no limit, but Istio's admission refuses it",
             "leave it out",
         );
-        diagnostics.warn(part, text?, what);
+        diagnostics.warn(part, text?, message);
         return None;
     }
     Some(limit)
@@ -131,7 +131,7 @@ pub(super) fn millionths(diagnostics: &mut Diagnostics<'_>, part: &str, percent:
 }
 
 /// One of the values of an enumeration; empty gives the first.
-pub(super) fn word<T: Copy>(
+pub(super) fn enum_value<T: Copy>(
     diagnostics: &mut Diagnostics<'_>,
     part: &str,
     text: &str,
@@ -139,10 +139,10 @@ pub(super) fn word<T: Copy>(
 ) -> Option<T> {
     let choice = match text {
         "" => choices.first(),
-        _ => choices.iter().find(|(word, _)| *word == text),
+        _ => choices.iter().find(|(name, _)| *name == text),
     };
     if choice.is_none() {
-        let choices: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+        let choices: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
         diagnostics.error(
             part,
             text,
@@ -230,8 +230,8 @@ pub(super) fn checked_labels(
             diagnostics.error(part, key, "not a valid key of a label: expected letters, digits, `-`, `_` and `.`, perhaps after `prefix/`");
         }
         if !is_label_value(value) {
-            let what = "not a valid value of a label: expected at most 63 letters, digits, `-`, `_` and `.`";
-            diagnostics.error(part, format_args!("{key}={value}"), what);
+            let message = "not a valid value of a label: expected at most 63 letters, digits, `-`, `_` and `.`";
+            diagnostics.error(part, format_args!("{key}={value}"), message);
         }
     }
     self::labels(labels)
@@ -268,7 +268,7 @@ pub(super) fn selector(
 
 /// `exportTo`; `None` when it is not written.
 ///
-/// `nobody` is whether the kind allows `~`.
+/// With `nobody`, the kind allows `~`.
 pub(super) fn export_to(
     diagnostics: &mut Diagnostics<'_>,
     list: &[String],
@@ -322,12 +322,12 @@ pub(super) fn destination(
     };
     diagnostics.within(part, |diagnostics| {
         let host = destination.host.as_str();
-        let fault = match host {
+        let reason = match host {
             "*" => Some("a destination cannot be `*`"),
-            host => host_name::fault_of_pattern(host),
+            host => host_name::problem_of_pattern(host),
         };
-        if let Some(fault) = fault {
-            diagnostics.error("host", host, fault);
+        if let Some(reason) = reason {
+            diagnostics.error("host", host, reason);
         }
         if !destination.subset.is_empty() && !host_name::is_label(&destination.subset) {
             diagnostics.error(

@@ -50,7 +50,7 @@ pub struct Service {
 /// One port of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServicePort {
-    /// The number that callers use.
+    /// The number that clients use.
     pub number: u16,
     /// The name, unique within the service.
     pub name: Arc<str>,
@@ -68,7 +68,7 @@ pub struct ServicePort {
 /// How the endpoints of a service are found (`ServiceEntry.resolution`, and what Kubernetes services amount to).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
-    /// Dial where the caller wanted to go.
+    /// Connect to the original destination.
     None,
     /// Listed endpoints; for a Kubernetes service those of its EndpointSlices.
     Static,

@@ -33,18 +33,20 @@ pub(crate) fn parse(
     let indexes: Vec<_> = choices
         .iter()
         .enumerate()
-        .map(|(at, (word, _))| (*word, at))
+        .map(|(at, (name, _))| (*name, at))
         .collect();
-    let at = read::word(diagnostics, "resolution", &wire.resolution, &indexes).unwrap_or_default();
+    let at =
+        read::enum_value(diagnostics, "resolution", &wire.resolution, &indexes).unwrap_or_default();
     let resolution = choices[at].1.clone();
     let locations = [("MESH_EXTERNAL", true), ("MESH_INTERNAL", false)];
-    let external = read::word(diagnostics, "location", &wire.location, &locations).unwrap_or(true);
+    let external =
+        read::enum_value(diagnostics, "location", &wire.location, &locations).unwrap_or(true);
 
     hosts(wire, &resolution, diagnostics);
     let ports = ports(wire, &resolution, diagnostics);
     let opaque = ports
         .iter()
-        .find(|port| cannot_tell_hosts_apart(port.protocol));
+        .find(|port| cannot_distinguish_hosts(port.protocol));
     if resolution != Resolution::None
         && wire.hosts.len() > 1
         && let Some(opaque) = opaque
@@ -105,23 +107,23 @@ fn doubtful(
         && !wire.addresses.is_empty()
         && ports.iter().any(|port| streams(&port))
     {
-        let what = (
-            "several hosts share one address, so calls by address cannot be told apart",
+        let message = (
+            "several hosts share one address, so calls by address cannot be distinguished",
             "write one ServiceEntry a host",
         );
-        diagnostics.warn("hosts", wire.hosts.join(", "), what);
+        diagnostics.warn("hosts", wire.hosts.join(", "), message);
     }
     if let Some(selector) = &wire.workload_selector {
         if selector.labels.is_empty() {
-            let what = "without labels it selects every workload of the namespace";
-            diagnostics.warn("workloadSelector", NO_VALUE, what);
+            let message = "without labels it selects every workload of the namespace";
+            diagnostics.warn("workloadSelector", NO_VALUE, message);
         }
         if *resolution == Resolution::None {
-            let what = (
+            let message = (
                 "resolution NONE connects to the original destination, so no workload is selected",
                 "write resolution STATIC",
             );
-            diagnostics.warn("workloadSelector", NO_VALUE, what);
+            diagnostics.warn("workloadSelector", NO_VALUE, message);
         }
     }
     let captures = |port: &&ServicePort| matches!(port.protocol, Protocol::Auto | Protocol::Tcp);
@@ -129,11 +131,11 @@ fn doubtful(
         && wire.addresses.is_empty()
         && let Some(port) = ports.iter().find(captures)
     {
-        let what = (
+        let message = (
             "without addresses this port accepts calls to every address",
             "add addresses",
         );
-        diagnostics.warn("addresses", port.number, what);
+        diagnostics.warn("addresses", port.number, message);
     }
 }
 
@@ -168,8 +170,8 @@ fn hosts(wire: &Wire, resolution: &Resolution, diagnostics: &mut Diagnostics<'_>
                     "write a suffix such as `*.example.com`",
                 ),
             );
-        } else if let Some(fault) = host_name::fault_of_pattern(host) {
-            diagnostics.error("", host, fault);
+        } else if let Some(reason) = host_name::problem_of_pattern(host) {
+            diagnostics.error("", host, reason);
         } else if matches!(resolution, Resolution::Dns | Resolution::DnsRoundRobin)
             && wildcard
             && wire.endpoints.is_empty()
@@ -264,15 +266,15 @@ fn ports(
 }
 
 /// Reads the name of a protocol; an unknown one is an error.
-pub(crate) fn protocol(diagnostics: &mut Diagnostics<'_>, word: &str) -> Option<Protocol> {
-    let protocol = Protocol::parse(word);
+pub(crate) fn protocol(diagnostics: &mut Diagnostics<'_>, name: &str) -> Option<Protocol> {
+    let protocol = Protocol::parse(name);
     if protocol.is_none() {
-        diagnostics.error("protocol", word, "expected one of HTTP, HTTP2, GRPC, GRPC-Web, HTTPS, TLS, TCP, MONGO, REDIS, MYSQL, UDP");
+        diagnostics.error("protocol", name, "expected one of HTTP, HTTP2, GRPC, GRPC-Web, HTTPS, TLS, TCP, MONGO, REDIS, MYSQL, UDP");
     }
     protocol
 }
 
-fn cannot_tell_hosts_apart(protocol: Protocol) -> bool {
+fn cannot_distinguish_hosts(protocol: Protocol) -> bool {
     protocol.class() != Some(PortClass::Http) && !protocol.is_tls()
 }
 

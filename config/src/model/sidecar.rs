@@ -10,7 +10,7 @@ use crate::host;
 use crate::labels::Labels;
 use crate::model::meta::Meta;
 use crate::model::outbound_policy::OutboundPolicy;
-use crate::model::sidecar::egress::Used;
+use crate::model::sidecar::egress::UsedListeners;
 use crate::model::{host_name, read};
 use crate::problem::{Diagnostics, NO_VALUE};
 use crate::wire::sidecar as wire;
@@ -76,7 +76,7 @@ pub(crate) fn parse(
     ingress::check(wire, diagnostics);
     let last = wire.egress.len().saturating_sub(1);
     let mut index = 0;
-    let mut ports = Used::default();
+    let mut ports = UsedListeners::default();
     let namespace = &meta.name.namespace;
     let egress = diagnostics.each("egress", &wire.egress, |diagnostics, wire| {
         if wire.port.is_none() && index != last {
@@ -118,7 +118,7 @@ fn outbound(
         ("REGISTRY_ONLY", OutboundPolicy::RegistryOnly),
         ("ALLOW_ANY", OutboundPolicy::AllowAny),
     ];
-    sidecar.outbound_policy = read::word(diagnostics, "mode", &wire.mode, &modes);
+    sidecar.outbound_policy = read::enum_value(diagnostics, "mode", &wire.mode, &modes);
     let Some(proxy) = &wire.egress_proxy else {
         return;
     };
@@ -130,8 +130,8 @@ fn outbound(
         );
     }
     diagnostics.within("egressProxy", |diagnostics| {
-        if let Some(fault) = host_name::fault_of_name(&proxy.host) {
-            diagnostics.error("host", &proxy.host, fault);
+        if let Some(reason) = host_name::problem_of_name(&proxy.host) {
+            diagnostics.error("host", &proxy.host, reason);
         }
         if !proxy.subset.is_empty() && !host_name::is_label(&proxy.subset) {
             diagnostics.error(

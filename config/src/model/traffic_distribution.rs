@@ -20,11 +20,11 @@ pub(super) fn near(field: &str, metadata: &Metadata, diagnostics: &mut Diagnosti
         }
         _ => {}
     }
-    let Some(word) = metadata.annotations.get(DISTRIBUTION) else {
+    let Some(value) = metadata.annotations.get(DISTRIBUTION) else {
         return false;
     };
-    let near = word.eq_ignore_ascii_case("PreferSameNode");
-    let wrong = match word.to_ascii_lowercase().as_str() {
+    let near = value.eq_ignore_ascii_case("PreferSameNode");
+    let wrong = match value.to_ascii_lowercase().as_str() {
         "" | "any" => return false,
         "preferclose" | "prefersamezone" => return true,
         _ if near => same_node.into(),
@@ -32,7 +32,7 @@ pub(super) fn near(field: &str, metadata: &Metadata, diagnostics: &mut Diagnosti
     };
     diagnostics.warn_elsewhere(
         &format!("metadata.annotations[{DISTRIBUTION}]"),
-        word,
+        value,
         wrong,
     );
     near

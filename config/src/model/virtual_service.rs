@@ -96,7 +96,7 @@ pub(crate) fn parse(
     }
 }
 
-/// Rules for sidecars cannot look at the claims of a token.
+/// Rules for sidecars cannot match the claims of a token.
 fn claims(wire: &wire::VirtualService, diagnostics: &mut Diagnostics<'_>) {
     diagnostics.each("http", &wire.http, |diagnostics, rule| {
         diagnostics.each("match", &rule.matches, |diagnostics, http_match| {
@@ -130,10 +130,10 @@ fn hosts(wire: &wire::VirtualService, gateways: &[GatewayName], diagnostics: &mu
                     "name the hosts that sidecars shall route",
                 ),
             );
-        } else if let Some(fault) = host_name::fault_of_pattern(host)
+        } else if let Some(reason) = host_name::problem_of_pattern(host)
             .filter(|_| !(is_address || of_clusters && streams::names_cluster(host)))
         {
-            diagnostics.error("", host, fault);
+            diagnostics.error("", host, reason);
         }
         host_name::warn_of_partial_wildcard(diagnostics, host);
         let pattern = HostPattern::parse(host);

@@ -24,7 +24,7 @@ const PRIME: u32 = 65_011;
 type Owner = (Arc<str>, Arc<str>);
 
 /// Gives each host of a ServiceEntry without addresses one in 240.240.0.0/16 and one in 2001:2::/48, where its names are
-/// handed out by captured DNS: not with resolution NONE, whose callers' own address counts, and not to wildcards.
+/// handed out by captured DNS: not with resolution NONE, where the client's address counts, and not to wildcards.
 ///
 /// Addresses that Istio has given already are taken. The others are those that istiod gives where it writes none down: each
 /// ServiceEntry claims a slot by a hash of `namespace/host`, the next of a second hash where two meet, and a host has the
@@ -37,7 +37,7 @@ pub fn allocate(objects: &mut Objects) {
             service.addresses = service.given.iter().copied().map(IpNet::from).collect();
             continue;
         }
-        let Some(owner) = wanting(service) else {
+        let Some(owner) = owner_of(service) else {
             continue;
         };
         if let Some(slot) = claim(&mut slots, &owner) {
@@ -46,7 +46,7 @@ pub fn allocate(objects: &mut Objects) {
         }
     }
     for service in &mut objects.services {
-        let slot = wanting(service).and_then(|owner| lowest.get(&owner));
+        let slot = owner_of(service).and_then(|owner| lowest.get(&owner));
         if let Some(slot) = slot {
             service.addresses = addresses(*slot).map(IpNet::from).to_vec();
         }
@@ -64,7 +64,7 @@ fn addresses(slot: u32) -> [IpAddr; 2] {
 }
 
 /// Namespace and host of a service that gets an address.
-fn wanting(service: &Service) -> Option<Owner> {
+fn owner_of(service: &Service) -> Option<Owner> {
     let entry = service.meta.kind == Kind::ServiceEntry && service.addresses.is_empty();
     let enabled = service.labels.value(LABEL) != Some("false");
     let host = service.host.exact()?;
@@ -136,7 +136,7 @@ spec: {hosts: [HOST], ports: [{number: 3306, name: tcp, protocol: TCP}], resolut
     }
 
     #[test]
-    fn those_get_one_whose_name_is_asked_for() {
+    fn services_with_resolvable_names_get_addresses() {
         let off = "labels: {networking.istio.io/enable-autoallocate-ip: \"false\"}";
         let given = addresses(&[
             ("a.com", "DNS", ""),
@@ -198,7 +198,7 @@ spec: {hosts: [HOST], ports: [{number: 3306, name: tcp, protocol: TCP}], resolut
     }
 
     #[test]
-    fn places_that_meet_are_told_apart_and_never_end_in_0_or_255() {
+    fn colliding_slots_differ_and_never_end_in_0_or_255() {
         let mut slots = HashSet::new();
         for at in 0..20_000 {
             let owner = ("ns".into(), format!("h{at}").into());

@@ -24,25 +24,25 @@ pub enum ChainOrigin {
     Tls {
         /// The VirtualService.
         object: Arc<Meta>,
-        /// Place in its `tls` list.
+        /// Index in its `tls` list.
         rule: usize,
-        /// Place in the rule's `match` list.
+        /// Index in the rule's `match` list.
         matching: usize,
     },
     /// A `tcp` rule of a VirtualService.
     Tcp {
         /// The VirtualService.
         object: Arc<Meta>,
-        /// Place in its `tcp` list.
+        /// Index in its `tcp` list.
         rule: usize,
-        /// Place in the rule's `match` list, if it has one.
+        /// Index in the rule's `match` list, if it has one.
         matching: Option<usize>,
     },
     /// A server of a Gateway.
     Server {
         /// The Gateway.
         object: Arc<Meta>,
-        /// Place in its `servers` list.
+        /// Index in its `servers` list.
         server: usize,
     },
 }
@@ -107,7 +107,7 @@ pub(crate) struct Chain<A> {
 
 /// What is known of a byte stream when a chain is chosen.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Wire<'w> {
+pub(crate) enum StreamHint<'w> {
     /// A TLS ClientHello with its server name.
     Tls(Option<&'w str>),
     /// Anything else.
@@ -124,7 +124,7 @@ pub(crate) struct FilterChains<A> {
     anywhere: Names,
 }
 
-/// Chains by server name; `*` stands for chains without names.
+/// Chains by server name; `*` means chains without names.
 #[derive(Clone, Debug, Default)]
 struct Names {
     by_name: PatternMap<u32>,
@@ -179,22 +179,22 @@ impl<A> FilterChains<A> {
 
     /// The chain for a stream to `to`: the longest range that has a chain for it, then chains without range. A range
     /// whose chains do not fit hides nothing.
-    pub(crate) fn find(&self, to: IpAddr, wire: Wire<'_>) -> Option<&Chain<A>> {
-        self.find_in_range(to, wire)
-            .or_else(|| self.find_anywhere(wire))
+    pub(crate) fn find(&self, to: IpAddr, hint: StreamHint<'_>) -> Option<&Chain<A>> {
+        self.find_in_range(to, hint)
+            .or_else(|| self.find_anywhere(hint))
     }
 
     /// The chain for a stream to `to`, of those with ranges.
-    pub(crate) fn find_in_range(&self, to: IpAddr, wire: Wire<'_>) -> Option<&Chain<A>> {
+    pub(crate) fn find_in_range(&self, to: IpAddr, hint: StreamHint<'_>) -> Option<&Chain<A>> {
         self.ranges(to)
-            .find_map(|names| names.find(wire))
+            .find_map(|names| names.find(hint))
             .and_then(|at| self.list.get(at as usize))
     }
 
     /// The chain for a stream, of those without ranges.
-    pub(crate) fn find_anywhere(&self, wire: Wire<'_>) -> Option<&Chain<A>> {
+    pub(crate) fn find_anywhere(&self, hint: StreamHint<'_>) -> Option<&Chain<A>> {
         self.anywhere
-            .find(wire)
+            .find(hint)
             .and_then(|at| self.list.get(at as usize))
     }
 
@@ -261,9 +261,9 @@ impl Names {
         (free, earlier)
     }
 
-    fn find(&self, wire: Wire<'_>) -> Option<u32> {
+    fn find(&self, hint: StreamHint<'_>) -> Option<u32> {
         let any = self.by_name.any().copied();
-        let Wire::Tls(sni) = wire else {
+        let StreamHint::Tls(sni) = hint else {
             return any;
         };
         sni.and_then(|sni| self.by_name.find_named(sni).copied())

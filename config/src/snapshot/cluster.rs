@@ -14,7 +14,7 @@ use crate::model::tls::{ClientTls, Hashed};
 use crate::name::ObjectName;
 use crate::port::Protocol;
 
-/// The name under which logs and metrics show calls to where the caller wanted to go.
+/// The name under which logs and metrics show calls to their original destination.
 pub const PASSTHROUGH_CLUSTER: &str = "PassthroughCluster";
 
 /// The name under which logs and metrics show refused byte streams.
@@ -33,7 +33,7 @@ pub struct Cluster {
     pub subset: Option<Arc<str>>,
     /// The protocol of the port.
     pub protocol: Protocol,
-    /// Who the members are and how they are found.
+    /// The members and how they are found.
     pub discovery: Discovery,
     /// How they are called.
     pub policy: ClusterPolicy,
@@ -70,7 +70,7 @@ pub enum Discovery {
         /// One address at a time.
         single: bool,
     },
-    /// Where the caller wanted to go, on another port if one is given.
+    /// The original destination, on another port if one is given.
     Original {
         /// ServiceEntry `targetPort`.
         port: Option<u16>,
@@ -80,7 +80,7 @@ pub enum Discovery {
     PerCall {
         /// Names that may be resolved.
         allowed: HostPattern,
-        /// The port dialled.
+        /// The destination port.
         port: u16,
     },
 }
@@ -90,15 +90,15 @@ pub enum Discovery {
 pub struct Member {
     /// An address or a name.
     pub address: Address,
-    /// The port dialled.
+    /// The destination port.
     pub port: u16,
     /// Share relative to the others, at least 1.
     pub weight: u32,
     /// `region/zone/subzone`, empty when unknown.
     pub locality: Arc<str>,
-    /// How near it is: calls go to members of 0 as long as enough of them are well.
+    /// How near it is: calls go to members of 0 as long as enough of them are healthy.
     pub priority: u32,
-    /// The workload, where it is a pod that is known.
+    /// The workload, where it is a known pod.
     pub workload: Option<Hashed<DestinationWorkload>>,
 }
 
@@ -124,11 +124,11 @@ impl Member {
 /// How the members of a cluster are called: the merged DestinationRule policy, defaults filled in where they are Istio's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClusterPolicy {
-    /// Picking.
+    /// How an endpoint is chosen.
     pub load_balancer: LoadBalancer,
     /// How the share of new endpoints grows.
     pub warmup: Option<Warmup>,
-    /// Limits.
+    /// Limits of connections and requests.
     pub pool: ConnectionPool,
     /// From the pool settings or MeshConfig.
     pub connect_timeout: Duration,

@@ -35,14 +35,14 @@ pub(crate) struct Clusters<'o, 'b> {
 struct Known {
     /// Its port, if it has only one.
     only_port: Option<u16>,
-    /// Kubernetes ExternalName: the host it stands for.
+    /// Kubernetes ExternalName: the host that it is an alias of.
     alias: Option<Arc<str>>,
 }
 
-/// How a destination came to be known.
+/// Which namespace's view a destination comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ImportOrigin {
-    /// The workload sees it (or nobody does).
+    /// The workload's namespace sees it (or none does).
     Here,
     /// Only the namespace of the VirtualService sees it (difference 4 of the routing rules).
     FromRule,
@@ -104,7 +104,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
                     subset.is_none_or(|subset| subset.labels.select(&endpoint.labels))
                 });
                 let selected: Vec<_> = selected.collect();
-                // The host itself, where it stands for endpoints, has no labels.
+                // The host itself, where it is the endpoint, has no labels.
                 let unlisted = unlisted && subset.is_none_or(|subset| subset.labels.is_empty());
                 let policy = match &self.objects.mesh.traffic_policy {
                     Some(mesh) => over(rules.policy(port.number, subset), mesh),
@@ -179,11 +179,11 @@ impl<'o, 'b> Clusters<'o, 'b> {
     }
 
     /// Whether a host was added.
-    pub(crate) fn knows(&self, host: &str) -> bool {
+    pub(crate) fn has_host(&self, host: &str) -> bool {
         self.hosts.contains_key(&HostPattern::parse(host))
     }
 
-    /// The cluster of a destination, or the name of what is missing. ExternalName services stand for what they name.
+    /// The cluster of a destination, or the name of what is missing. ExternalName services are aliases.
     pub(crate) fn target(&self, host: &str, subset: Option<&str>, port: u16) -> Target {
         let name = cluster_name(port, subset, &self.real(host));
         match self.built.get(&name) {
@@ -192,7 +192,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
         }
     }
 
-    /// Ends the building.
+    /// Ends the build.
     pub(crate) fn finish(self) -> BTreeMap<Arc<str>, Arc<Cluster>> {
         self.built
     }
@@ -210,7 +210,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
     }
 
     /// How the members are found; `None` when a cluster cannot exist: DNS without any name. A service that lists no
-    /// endpoints has `None`: its host stands for them.
+    /// endpoints has `None`: its host is the endpoint.
     fn discovery(
         &self,
         service: &Service,
@@ -261,7 +261,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
         })
     }
 
-    /// Members with their priorities, or weights, by where they are.
+    /// Members with their priorities, or weights, by locality.
     fn placed(
         &self,
         service: &Service,
@@ -291,7 +291,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
             .h2_upgrade
             .unwrap_or(http && self.objects.mesh.h2_upgrade);
         pool.h2_upgrade = Some(upgrade && !pool.use_client_protocol);
-        // A gateway does not guess what a port without a protocol speaks: HTTP/1.
+        // A gateway does not detect the protocol of a port without one: it is HTTP/1.
         let guessed = protocol == Protocol::Auto && self.workload.mode == Mode::Sidecar;
         pool.use_client_protocol |= guessed && !upgrade;
         pool.keepalive = keepalive(pool.keepalive, self.objects.mesh.keepalive.as_ref());

@@ -9,8 +9,8 @@ use crate::model::route::{HttpAction, HttpRoute};
 use crate::model::virtual_service::VirtualService;
 use crate::name::ObjectName;
 use crate::problem::Problem;
-use crate::snapshot::findings::Findings;
-use crate::snapshot::routes::Written;
+use crate::snapshot::problems::ProblemSet;
+use crate::snapshot::routes::SourceRule;
 use crate::snapshot::visible::sees;
 
 /// VirtualServices without hosts, by name.
@@ -31,13 +31,13 @@ impl<'o> Delegates<'o> {
         Self { objects, by_name }
     }
 
-    /// The `http` rules of a VirtualService, those of its delegates in the place of the rules that name them. Delegates of
+    /// The `http` rules of a VirtualService, where the delegates' rules replace those that name them. Delegates of
     /// delegates are not followed, as in Istio.
-    pub(crate) fn joined(&self, vs: &VirtualService, findings: &mut Findings) -> Vec<Written> {
+    pub(crate) fn joined(&self, vs: &VirtualService, problems: &mut ProblemSet) -> Vec<SourceRule> {
         let mut joined = Vec::with_capacity(vs.http.len());
         for (index, root) in vs.http.iter().enumerate() {
             let HttpAction::Delegate(name) = &root.action else {
-                joined.push(Written {
+                joined.push(SourceRule {
                     object: vs.meta.clone(),
                     index,
                     route: root.clone(),
@@ -45,13 +45,13 @@ impl<'o> Delegates<'o> {
                 continue;
             };
             let Some(delegate) = self.find(name, vs) else {
-                findings.add(Problem {
+                problems.add(Problem {
                     field: format!("spec.http[{index}].delegate"),
                     value: name.to_string(),
                     reason: "no VirtualService without hosts has this name, or it is not exported to this namespace: \
                              the rule has no effect"
                         .to_owned(),
-                    ..Findings::warning(&vs.meta)
+                    ..ProblemSet::warning(&vs.meta)
                 });
                 continue;
             };
@@ -60,18 +60,18 @@ impl<'o> Delegates<'o> {
                     continue;
                 }
                 match join(root, leaf) {
-                    Some(route) => joined.push(Written {
+                    Some(route) => joined.push(SourceRule {
                         object: delegate.meta.clone(),
                         index,
                         route: Arc::new(route),
                     }),
-                    None => findings.add(Problem {
+                    None => problems.add(Problem {
                         field: format!("spec.http[{index}].match"),
                         reason: format!(
                             "an alternative agrees with none of the rule of {} that delegates here: the rule has no effect",
                             vs.meta.title()
                         ),
-                        ..Findings::warning(&delegate.meta)
+                        ..ProblemSet::warning(&delegate.meta)
                     }),
                 }
             }
@@ -95,7 +95,7 @@ fn join(root: &HttpRoute, leaf: &HttpRoute) -> Option<HttpRoute> {
             for leaf in leaves {
                 let before = agreed.len();
                 agreed.extend(roots.iter().filter_map(|root| root.merge(leaf)));
-                // As in Istio, one alternative that no root lets through spoils the rule.
+                // As in Istio, one alternative that no root allows invalidates the rule.
                 if agreed.len() == before {
                     return None;
                 }

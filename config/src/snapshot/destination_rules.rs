@@ -1,4 +1,4 @@
-//! Which DestinationRule applies to a service, and what it amounts to for one port and subset.
+//! Which DestinationRule applies to a service, and its policy for one port and subset.
 
 use std::collections::BTreeMap;
 
@@ -95,7 +95,7 @@ impl<'o> DestinationRules<'o> {
         }
     }
 
-    /// The rules of a namespace for the most specific host that has any of the wanted ones.
+    /// The rules of a namespace for the most specific host that has any candidate.
     fn groups(
         &self,
         namespace: &str,
@@ -123,7 +123,7 @@ impl<'o> DestinationRules<'o> {
 
 /// Rules of one namespace and host that count as one.
 struct Group<'o> {
-    /// The oldest, which decides.
+    /// The oldest, which has priority.
     first: &'o DestinationRule,
     /// All of them, in order of age.
     rules: Vec<&'o DestinationRule>,
@@ -142,7 +142,7 @@ impl<'o> Group<'o> {
         }
     }
 
-    /// Whether a younger rule adds to these; and whether it also stands for itself.
+    /// Whether a younger rule adds to these; and whether it also counts alone.
     fn takes(&self, rule: &DestinationRule) -> (bool, bool) {
         let (first, same) = (self.first, self.selector() == rule.selector.as_ref());
         let only_first = first.selector.is_some() && rule.selector.is_none();

@@ -17,10 +17,10 @@ use crate::snapshot::bound_port::BoundPort;
 use crate::snapshot::chains::FilterChains;
 use crate::snapshot::clusters::Clusters;
 use crate::snapshot::delegates::Delegates;
-use crate::snapshot::findings::Findings;
 use crate::snapshot::gateways::build::{Bound, Build};
 use crate::snapshot::gateways::names::Names;
 use crate::snapshot::gateways::serving::{ServerKind, Serving, kind_of, origin};
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::services::TieBreak;
 use crate::snapshot::visible::virtual_services;
 use crate::snapshot::workload::Workload;
@@ -32,7 +32,7 @@ pub(crate) fn gateways<'o>(
     objects: &'o Objects,
     workload: &Workload,
     clusters: &mut Clusters<'o, '_>,
-    findings: &mut Findings,
+    problems: &mut ProblemSet,
 ) -> Gateways {
     for service in clusters
         .registry
@@ -45,7 +45,7 @@ pub(crate) fn gateways<'o>(
         .into_iter()
         .map(|vs| Bound {
             vs,
-            http: delegates.joined(vs, findings),
+            http: delegates.joined(vs, problems),
         })
         .collect();
     let names = Names {
@@ -60,7 +60,7 @@ pub(crate) fn gateways<'o>(
         objects,
         workload,
         clusters,
-        findings,
+        problems,
         names: &names,
         bound,
     };
@@ -97,12 +97,12 @@ impl<'o> Build<'_, 'o, '_> {
             listener.http = Some(Arc::new(table));
             listener.http_origins = plain.iter().map(|serving| origin(serving)).collect();
         }
-        // Servers that end TLS hold their names before rules that only look at the SNI.
+        // Servers that end TLS get their names before rules that only match the SNI.
         for serving in of(ServerKind::TlsEnding) {
-            self.ending(serving, &mut listener);
+            self.add_terminating(serving, &mut listener);
         }
         for serving in of(ServerKind::TlsPassing) {
-            self.passing(serving, &mut listener);
+            self.add_passthrough(serving, &mut listener);
         }
         for serving in of(ServerKind::Tcp) {
             if listener.tcp.is_none() {

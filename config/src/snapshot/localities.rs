@@ -99,8 +99,8 @@ fn by_distance(own: &str, locality: &str, failover: &[(Arc<str>, Arc<str>)]) -> 
     }
 }
 
-/// 0 when all labels are alike, one more for each from the last on that is not, or comes after one that is not. Who
-/// has no label of a place has that of its locality.
+/// 0 when all labels are alike, one more for each from the last on that is not, or comes after one that is not. A
+/// member without a label of region, zone or subzone has that of its locality.
 fn by_labels(keys: &[Arc<str>], own: (&Labels, &str), other: (&Labels, &str)) -> u32 {
     fn value<'l>((labels, locality): (&'l Labels, &'l str), key: &str) -> &'l str {
         let of_locality = || match key {

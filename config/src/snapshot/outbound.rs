@@ -16,8 +16,8 @@ use crate::model::tls::Hashed;
 use crate::port::Protocol;
 use crate::snapshot::cluster::{Cluster, ClusterPolicy, DestinationService, Discovery};
 use crate::snapshot::clusters::Clusters;
-use crate::snapshot::findings::Findings;
 use crate::snapshot::outbound::build::{Build, Drafts};
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::target::Target;
 use crate::snapshot::virtual_hosts::index::VirtualServices;
 use crate::snapshot::visible::Scope;
@@ -87,7 +87,7 @@ pub(crate) fn outbound(
     scope: &Scope<'_>,
     workload: &Workload,
     clusters: &mut Clusters<'_, '_>,
-    findings: &mut Findings,
+    problems: &mut ProblemSet,
 ) -> Outbound {
     for imports in &scope.imports {
         for service in &imports.services {
@@ -96,14 +96,14 @@ pub(crate) fn outbound(
     }
     let mut drafts = Drafts::default();
     for imports in &scope.imports {
-        let virtual_services = VirtualServices::new(objects, imports, findings);
+        let virtual_services = VirtualServices::new(objects, imports, problems);
         let mut build = Build {
             objects,
             workload,
             imports,
             virtual_services: &virtual_services,
             clusters: &mut *clusters,
-            findings: &mut *findings,
+            problems: &mut *problems,
             drafts: &mut drafts,
         };
         build.listeners();

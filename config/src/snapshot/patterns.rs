@@ -13,7 +13,7 @@ pub(crate) struct PatternMap<V> {
     /// Suffixes that begin with a dot.
     suffixes: HashMap<Arc<str>, V>,
     /// Suffixes that do not begin at a label (`*foo.com`), longest first.
-    ragged: Vec<(Arc<str>, V)>,
+    partial_labels: Vec<(Arc<str>, V)>,
     any: Option<V>,
 }
 
@@ -22,7 +22,7 @@ impl<V> Default for PatternMap<V> {
         Self {
             exact: HashMap::new(),
             suffixes: HashMap::new(),
-            ragged: Vec::new(),
+            partial_labels: Vec::new(),
             any: None,
         }
     }
@@ -35,7 +35,7 @@ impl<V> PatternMap<V> {
             HostPattern::Exact(name) => self.exact.get(name),
             HostPattern::Suffix(name) if name.starts_with('.') => self.suffixes.get(name),
             HostPattern::Suffix(name) => self
-                .ragged
+                .partial_labels
                 .iter()
                 .find(|(other, _)| other == name)
                 .map(|(_, value)| value),
@@ -53,13 +53,13 @@ impl<V> PatternMap<V> {
             HostPattern::Suffix(name) => {
                 let key = |other: &(Arc<str>, V)| (Reverse(other.0.len()), other.0.clone());
                 let at = self
-                    .ragged
+                    .partial_labels
                     .binary_search_by_key(&(Reverse(name.len()), name.clone()), key)
                     .unwrap_or_else(|at| {
-                        self.ragged.insert(at, (name.clone(), make()));
+                        self.partial_labels.insert(at, (name.clone(), make()));
                         at
                     });
-                &mut self.ragged[at].1
+                &mut self.partial_labels[at].1
             }
             HostPattern::Any => self.any.get_or_insert_with(make),
         }
@@ -88,13 +88,13 @@ impl<V> PatternMap<V> {
         }
         let by_label = suffixes(name)
             .find_map(|suffix| self.suffixes.get(suffix).map(|value| (suffix.len(), value)));
-        let ragged = self
-            .ragged
+        let partial_labels = self
+            .partial_labels
             .iter()
             .find(|(suffix, _)| name.len() > suffix.len() && name.ends_with(&**suffix))
             .map(|(suffix, value)| (suffix.len(), value));
-        match (by_label, ragged) {
-            (Some((label, _)), Some((rag, value))) if rag > label => Some(value),
+        match (by_label, partial_labels) {
+            (Some((label, _)), Some((partial, value))) if partial > label => Some(value),
             (Some((_, value)), _) | (None, Some((_, value))) => Some(value),
             (None, None) => None,
         }
@@ -131,7 +131,7 @@ impl<V> PatternMap<V> {
                 }
             };
             covering.extend(
-                self.ragged
+                self.partial_labels
                     .iter()
                     .filter(|(suffix, _)| covers(suffix))
                     .map(|(suffix, value)| (suffix.len(), value)),
@@ -152,7 +152,7 @@ impl<V> PatternMap<V> {
 
     /// Whether there is a pattern other than `*`.
     pub(crate) fn has_names(&self) -> bool {
-        !self.exact.is_empty() || !self.suffixes.is_empty() || !self.ragged.is_empty()
+        !self.exact.is_empty() || !self.suffixes.is_empty() || !self.partial_labels.is_empty()
     }
 }
 

@@ -13,8 +13,8 @@ use crate::model::virtual_service::{VirtualService, WeightedDestination};
 use crate::problem::Problem;
 use crate::snapshot::chains::StreamRoute;
 use crate::snapshot::clusters::{Clusters, ImportOrigin};
-use crate::snapshot::findings::Findings;
 use crate::snapshot::location::{PathRewrite, Redirect};
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::table::{Action, Filters, RouteTarget, Routing, Rule, RuleOrigin};
 use crate::snapshot::target::{Split, Target};
 use crate::snapshot::workload::{Mode, Workload};
@@ -36,15 +36,15 @@ pub(crate) struct Compiler<'c, 'o, 'b> {
     /// The clusters that they lead to.
     pub(crate) clusters: &'c mut Clusters<'o, 'b>,
     /// What is wrong with them.
-    pub(crate) findings: &'c mut Findings,
+    pub(crate) problems: &'c mut ProblemSet,
 }
 
 /// An `http` rule with the object and index it comes from: a delegate's rule comes from the delegate.
 #[derive(Clone, Debug)]
-pub(crate) struct Written {
+pub(crate) struct SourceRule {
     /// The object.
     pub(crate) object: Arc<crate::model::meta::Meta>,
-    /// Place in its `http` list.
+    /// Index in its `http` list.
     pub(crate) index: usize,
     /// The rule.
     pub(crate) route: Arc<HttpRoute>,
@@ -54,7 +54,7 @@ pub(crate) struct Written {
 /// and so are the rules after one that takes every request.
 pub(crate) fn http_rules(
     vs: &VirtualService,
-    written: &[Written],
+    written: &[SourceRule],
     site: &Site<'_>,
     compiler: &mut Compiler<'_, '_, '_>,
 ) -> Vec<Arc<Rule>> {
@@ -188,10 +188,10 @@ fn changes(changes: &HeaderChanges) -> Option<HeaderChanges> {
     (!changes.is_empty()).then(|| changes.clone())
 }
 
-/// What a rule does; `None` for one that delegates, whose delegate's rules stand in its place.
+/// What a rule does; `None` for one that delegates, whose delegate's rules replace it.
 fn action(
     vs: &VirtualService,
-    written: &Written,
+    written: &SourceRule,
     http_match: Option<&HttpMatch>,
     site: &Site<'_>,
     compiler: &mut Compiler<'_, '_, '_>,
@@ -219,7 +219,7 @@ fn action(
 /// `route` of a rule with its references resolved, without the path's rewrite; `None` when no destination has a share.
 fn routing(
     vs: &VirtualService,
-    written: &Written,
+    written: &SourceRule,
     destinations: &[HttpDestination],
     site: &Site<'_>,
     compiler: &mut Compiler<'_, '_, '_>,
@@ -302,11 +302,11 @@ fn target(
     field: &str,
     compiler: &mut Compiler<'_, '_, '_>,
 ) -> Target {
-    let Compiler { clusters, findings } = compiler;
+    let Compiler { clusters, problems } = compiler;
     let host = &*destination.host;
     let origin = clusters.import(host, &vs.meta.name.namespace);
     if origin == ImportOrigin::FromRule {
-        findings.add(Problem {
+        problems.add(Problem {
             field: format!("{field}.host"),
             value: host.to_owned(),
             reason: format!(
@@ -314,13 +314,13 @@ fn target(
                  export it to the gateway's namespace",
                 vs.meta.name.namespace
             ),
-            ..Findings::warning(&vs.meta)
+            ..ProblemSet::warning(&vs.meta)
         });
     }
     let only = default.single.then(|| clusters.only_port(host)).flatten();
     let port = destination.port.or(only).unwrap_or(default.port);
     let target = clusters.target(host, destination.subset.as_deref(), port);
-    let unknown = !clusters.knows(host);
+    let unknown = !clusters.has_host(host);
     let reason = if unknown {
         Some("no service has this host, or its namespace does not export it here: calls are answered 503 NC".to_owned())
     } else if target.exists() {
@@ -337,11 +337,11 @@ fn target(
             .map(|port| format!("the service has no port {port}: calls are answered 503 NC"))
     };
     if let Some(reason) = reason {
-        findings.add(Problem {
+        problems.add(Problem {
             field: field.to_owned(),
             value: host.to_owned(),
             reason,
-            ..Findings::warning(&vs.meta)
+            ..ProblemSet::warning(&vs.meta)
         });
     }
     target

@@ -11,7 +11,7 @@ use crate::model::objects::Objects;
 use crate::model::service::{Resolution, Service, ServicePort};
 use crate::name::Kind;
 use crate::problem::Problem;
-use crate::snapshot::findings::Findings;
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::workload::Mode;
 
 /// All services by host, and the EndpointSlices of each.
@@ -26,7 +26,7 @@ pub(crate) struct Registry<'o> {
 pub(crate) enum TieBreak {
     /// The first's: on a gateway.
     First,
-    /// The one's of the caller's own namespace, else the first's: what a sidecar sees, and what rules name.
+    /// The one's of the client's own namespace, else the first's: for the view of a sidecar, and for names in rules.
     Own,
 }
 
@@ -98,7 +98,7 @@ impl<'o> Registry<'o> {
     }
 
     /// Tells of services that `namespace` sees and that another of the same host hides.
-    pub(crate) fn tell_hidden(&self, namespace: &str, ties: TieBreak, findings: &mut Findings) {
+    pub(crate) fn report_hidden(&self, namespace: &str, ties: TieBreak, problems: &mut ProblemSet) {
         for service in &self.objects.services {
             let rivals = self
                 .by_host
@@ -113,7 +113,7 @@ impl<'o> Registry<'o> {
                 visible_to && !std::ptr::eq(*winner, service) && !may_merge(winner, service)
             });
             if let Some(winner) = hides {
-                findings.add(Problem {
+                problems.add(Problem {
                     field: "spec.hosts".to_owned(),
                     value: service.host.to_string(),
                     reason: format!(
@@ -121,7 +121,7 @@ impl<'o> Registry<'o> {
                          one ServiceEntry, or give both the same namespace, resolution, labels and exportTo",
                         winner.meta.title()
                     ),
-                    ..Findings::warning(&service.meta)
+                    ..ProblemSet::warning(&service.meta)
                 });
             }
         }

@@ -73,15 +73,15 @@ pub enum RuleOrigin {
     Rule {
         /// The VirtualService; for the rules of a delegate, the delegate.
         object: Arc<Meta>,
-        /// Place in its `http` list.
+        /// Index in its `http` list.
         http: usize,
-        /// Place in the rule's `match` list, if it has one.
+        /// Index in the rule's `match` list, if it has one.
         matching: Option<usize>,
     },
 }
 
 impl RuleOrigin {
-    /// Whether both are the same place of the same object.
+    /// Whether both are the same rule of the same object.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.key() == other.key()
     }
@@ -142,7 +142,7 @@ pub(crate) struct Routing {
     pub(crate) timeout: Option<Duration>,
     /// Retries; `None` is off.
     pub(crate) retries: Option<Retries>,
-    /// Where copies go, each with its share in millionths.
+    /// The mirrors, each with its share in millionths.
     pub(crate) mirrors: Vec<(Arc<Cluster>, u32)>,
 }
 
@@ -197,7 +197,7 @@ impl RouteTable {
     }
 
     /// The virtual host for a host name in lower case without port: the exact name, then the longest suffix, then `*`. An
-    /// empty name is nobody's but that of `*`.
+    /// empty name matches only `*`.
     pub(crate) fn find(&self, host: &str) -> Option<&VirtualHost> {
         let at = match host {
             "" => self.by_domain.any(),

@@ -14,7 +14,7 @@ pub use crate::snapshot::telemetry::types::{
 
 use crate::model::objects::Objects;
 use crate::snapshot::clusters::Clusters;
-use crate::snapshot::findings::Findings;
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::telemetry::access_logs::access_logs;
 use crate::snapshot::telemetry::levels::levels;
 use crate::snapshot::telemetry::metrics::metrics;
@@ -27,10 +27,10 @@ pub(crate) fn telemetry(
     objects: &Objects,
     workload: &Workload,
     clusters: &mut Clusters<'_, '_>,
-    findings: &mut Findings,
+    problems: &mut ProblemSet,
 ) -> Telemetry {
-    let levels = levels(objects, workload, findings);
-    let mut providers = Providers::new(&objects.mesh, findings);
+    let levels = levels(objects, workload, problems);
+    let mut providers = Providers::new(&objects.mesh, problems);
     Telemetry {
         access_logs: access_logs(&levels, &mut providers),
         metrics: metrics(&levels, &mut providers),

@@ -3,7 +3,7 @@
 use crate::model::authorization::AuthorizationPolicy;
 use crate::model::objects::Objects;
 use crate::problem::{Problem, Severity};
-use crate::snapshot::findings::Findings;
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::workload::Workload;
 
 /// A problem for each policy that applies to `workload`: an error when calls may pass that the policy refuses, a warning
@@ -39,7 +39,7 @@ fn problem(policy: &AuthorizationPolicy) -> Problem {
         .to_owned(),
         hint: "remove it, let it select other workloads, or accept that with --ignore-authorization-policies"
             .to_owned(),
-        ..Findings::warning(&policy.meta)
+        ..ProblemSet::warning(&policy.meta)
     }
 }
 

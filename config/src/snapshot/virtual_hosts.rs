@@ -13,7 +13,7 @@ use crate::model::source::GatewayName;
 use crate::model::virtual_service::VirtualService;
 use crate::problem::Problem;
 use crate::snapshot::clusters::Clusters;
-use crate::snapshot::findings::Findings;
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::routes::{Compiler, Site, http_rules};
 use crate::snapshot::services::host_text;
 use crate::snapshot::table::{Action, RouteTable, Rule, RuleOrigin, VirtualHost};
@@ -24,7 +24,7 @@ use crate::snapshot::workload::Workload;
 /// The port of an authority that names none.
 const DEFAULT_PORT: u16 = 80;
 
-/// Compiled rules by place in the list and by port.
+/// Compiled rules by index in the list and by port.
 #[derive(Default)]
 pub(crate) struct Rules {
     compiled: HashMap<(usize, u16), Vec<Arc<Rule>>>,
@@ -81,7 +81,7 @@ impl Tables<'_, '_, '_> {
                     owned.entry(at).or_default().push(service);
                     owners.insert(&service.host, at);
                 }
-                // An alias without rules of its own is a further name of what it stands for.
+                // An alias without rules of its own is a further name of its target.
                 None if matches!(service.resolution, Resolution::Alias(_)) => {}
                 None => unowned.push(*service),
             }
@@ -98,13 +98,13 @@ impl Tables<'_, '_, '_> {
                 if registered.contains(host) {
                     if let Some(first) = owners.get(host).filter(|first| **first != at) {
                         let first = virtual_services.list[*first].0;
-                        shadowed(&first.meta.title(), vs, host, self.compiler.findings);
+                        shadowed(&first.meta.title(), vs, host, self.compiler.problems);
                     }
                     continue;
                 }
                 if let Some(first) = unregistered.get(host).filter(|first| **first != at) {
                     let first = virtual_services.list[*first].0;
-                    shadowed(&first.meta.title(), vs, host, self.compiler.findings);
+                    shadowed(&first.meta.title(), vs, host, self.compiler.problems);
                     continue;
                 }
                 unregistered.insert(host, at);
@@ -229,14 +229,14 @@ fn default_rule(service: &Service, port: u16, clusters: &Clusters<'_, '_>) -> Ar
     })
 }
 
-fn shadowed(first: &str, vs: &VirtualService, host: &HostPattern, findings: &mut Findings) {
-    findings.add(Problem {
+fn shadowed(first: &str, vs: &VirtualService, host: &HostPattern, problems: &mut ProblemSet) {
+    problems.add(Problem {
         field: "spec.hosts".to_owned(),
         value: host.to_string(),
         reason: format!(
             "{first} has this host too and wins for sidecars, as the older one; no rule of this object counts for the \
              host: put the rules into one VirtualService"
         ),
-        ..Findings::warning(&vs.meta)
+        ..ProblemSet::warning(&vs.meta)
     });
 }

@@ -228,7 +228,7 @@ fn imports<'o>(
     }
 }
 
-/// Whether a service can be called on the port of a listener. One that cannot does not stand in the way of another of its
+/// Whether a service can be called on the port of a listener. One that cannot does not hide another of its
 /// host.
 fn has_port(listener: &EgressListener, service: &Service) -> bool {
     listener.port.as_ref().is_none_or(|only| {

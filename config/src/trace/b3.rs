@@ -5,10 +5,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::header_names::{B3, B3_FLAGS, B3_PARENT_SPAN_ID, B3_SAMPLED, B3_SPAN_ID, B3_TRACE_ID};
 use crate::trace::hex::{hex, write_hex};
 
-/// What Zipkin's headers of a request say, in either form.
+/// The trace context in Zipkin's headers of a request, in either form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct B3Headers {
-    /// The trace and the caller's span; `None` where they are missing or cannot be read.
+    /// The trace and the parent span; `None` where they are missing or cannot be read.
     pub ids: Option<B3Ids>,
     /// Whether the trace is sampled, and why; `None` leaves it open.
     pub state: Option<B3State>,
@@ -19,13 +19,13 @@ pub struct B3Headers {
 pub struct B3Ids {
     /// The trace.
     pub trace_id: u128,
-    /// The caller's span.
+    /// The parent span.
     pub span_id: u64,
     /// The trace's id was written with 16 digits.
     pub short: bool,
 }
 
-/// What Zipkin's headers say of sampling.
+/// The sampling decision of Zipkin's headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum B3State {
     /// No.
@@ -44,7 +44,7 @@ impl B3State {
 }
 
 impl B3Headers {
-    /// What `b3` says; `None` without it.
+    /// The context of `b3`; `None` without it.
     pub fn of_single(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get(B3)?.as_bytes();
         if let Some(state) = single_state(value) {
@@ -67,7 +67,7 @@ impl B3Headers {
         })
     }
 
-    /// What `x-b3-*` say; `None` without any of them.
+    /// The context of `x-b3-*`; `None` without any of them.
     pub fn of_several(headers: &HeaderMap) -> Option<Self> {
         let get = |name: HeaderName| headers.get(name).map(HeaderValue::as_bytes);
         let several = [
@@ -147,7 +147,7 @@ impl B3Span {
         insert(headers, B3, text);
     }
 
-    /// Writes `x-b3-*`. Where the trace is debugged `x-b3-flags` says so, which came and stays.
+    /// Writes `x-b3-*`. Of a debug trace `x-b3-flags` is kept as it came.
     pub(in crate::trace) fn write_several(&self, headers: &mut HeaderMap) {
         let mut trace = Vec::with_capacity(32);
         self.push_trace(&mut trace);

@@ -26,7 +26,7 @@ pub enum Propagation {
 pub struct TraceContext {
     /// The trace.
     pub trace_id: u128,
-    /// The caller's span.
+    /// The parent span.
     pub parent: Option<u64>,
     /// Whether its spans are reported.
     pub sampled: bool,
@@ -40,7 +40,7 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// The trace of a call: the caller's, else a new one with the id `fresh`, which is not zero.
+    /// The trace of a call: the client's, else a new one with the id `fresh`, which is not zero.
     pub fn new(incoming: &Incoming, how: Propagation, sampled: bool, fresh: u128) -> Self {
         let ids = |headers: &Option<B3Headers>| headers.and_then(|headers| headers.ids);
         let b3 = ids(&incoming.single).or_else(|| ids(&incoming.several));
@@ -75,7 +75,7 @@ impl TraceContext {
         }
     }
 
-    /// Writes the headers for the next hop, of which `span` is the caller.
+    /// Writes the headers for the next hop, with `span` as the parent.
     pub fn write(&self, span: u64, headers: &mut HeaderMap) {
         let [w3c, single, several] = self.forms;
         if w3c {

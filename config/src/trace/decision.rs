@@ -9,7 +9,7 @@ use crate::trace::request_id;
 /// Shares are in millionths.
 const MILLION: u64 = 1_000_000;
 
-/// What the configuration says of sampling.
+/// The sampling settings of the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling {
     /// The share of calls that are sampled where nothing else decides, in millionths.
@@ -18,7 +18,7 @@ pub struct Sampling {
     pub use_request_id: bool,
 }
 
-/// Whether a call is sampled: what the caller decided, else a client that asks for it by `x-client-trace-id`, else the
+/// Whether a call is sampled: the client's decision, else a request for it by `x-client-trace-id`, else the
 /// mark in `x-request-id`, else chance. `bits` are 64 random bits.
 pub fn is_sampled(incoming: &Incoming, headers: &HeaderMap, how: Sampling, bits: u64) -> bool {
     if let Some(decided) = incoming.sampled() {

@@ -26,7 +26,7 @@ impl Incoming {
         }
     }
 
-    /// What the caller decided: `traceparent`, else `b3`, else `x-b3-*`. `None` leaves it open.
+    /// The client's decision: `traceparent`, else `b3`, else `x-b3-*`. `None` leaves it open.
     pub fn sampled(&self) -> Option<bool> {
         let state = |headers: &Option<B3Headers>| headers.and_then(|headers| headers.state);
         if let Some(parent) = self.traceparent {

@@ -8,7 +8,7 @@ const PLACE: usize = 14;
 /// The length of a UUID as text. Shorter ids have no mark.
 const LENGTH: usize = 36;
 
-/// Whether an id says that its call is sampled: by chance (`9`), by force (`a`) or by the client (`b`).
+/// Whether an id has the mark of a sampled call: by chance (`9`), by force (`a`) or by the client (`b`).
 pub fn is_marked(id: &HeaderValue) -> bool {
     let id = id.as_bytes();
     id.len() >= LENGTH && matches!(id[PLACE], b'9' | b'a' | b'b')

@@ -8,14 +8,14 @@ use crate::trace::hex::{lower_hex, write_hex};
 /// The length of a `traceparent` of version 00.
 const LENGTH: usize = 55;
 
-/// What a `traceparent` says.
+/// The fields of a `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traceparent {
     /// The trace.
     pub trace_id: u128,
-    /// The caller's span.
+    /// The parent span.
     pub parent_id: u64,
-    /// Whether the caller's span is sampled.
+    /// Whether the parent span is sampled.
     pub sampled: bool,
 }
 
@@ -62,7 +62,7 @@ impl Traceparent {
     }
 }
 
-/// Removes a `tracestate` that must not be sent on: one whose `traceparent` is not continued, or that says nothing.
+/// Removes a `tracestate` that must not be sent on: one whose `traceparent` is not continued, or that is empty.
 pub(in crate::trace) fn tidy_tracestate(headers: &mut HeaderMap, continued: bool) {
     let says = |headers: &HeaderMap| {
         let mut all = headers.get_all(TRACESTATE).iter();

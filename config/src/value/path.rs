@@ -97,7 +97,7 @@ fn plain(path: &[u8], slashes: bool) -> Vec<u8> {
     plain
 }
 
-/// The letter that `%<high><low>` stands for, if it needs no escape.
+/// The letter of `%<high><low>`, if it needs no escape.
 fn unescaped(high: u8, low: u8, slashes: bool) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let letter = u8::try_from(digit(high)? * 16 + digit(low)?).ok()?;
@@ -169,14 +169,14 @@ mod tests {
     }
 
     #[test]
-    fn zero_bytes_are_seen_in_the_path_alone() {
+    fn zero_bytes_are_detected_in_the_path_alone() {
         for (path, expected) in [("/a%00", true), ("/a%2500", false), ("/a?%00", false)] {
             assert_eq!(has_zero(path), expected, "{path}");
         }
     }
 
     #[test]
-    fn as_much_as_the_mesh_asks_for() {
+    fn as_much_as_the_mesh_sets() {
         use PathNormalization::{DecodeAndMergeSlashes, MergeSlashes, None};
         for (path, none, merged, decoded) in [
             ("/a/../b", "/a/../b", "/b", "/b"),

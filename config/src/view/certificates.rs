@@ -35,15 +35,15 @@ impl Snapshot {
         let servers = gateways.flat_map(|listener| listener.tls.iter());
         let servers = servers.filter_map(|chain| match &chain.action {
             TlsAction::Http { tls, .. } | TlsAction::Stream { tls, .. } => Some(of_server(tls)),
-            TlsAction::Pass(_) | TlsAction::NamedBySni(_) => None,
+            TlsAction::Passthrough(_) | TlsAction::NamedBySni(_) => None,
         });
-        let mut seen = BTreeMap::new();
+        let mut unique = BTreeMap::new();
         clients
             .chain(servers)
             .filter(|view| view.authorities.is_some() || !view.chains.is_empty())
             .filter(|view| {
                 let key = (view.authorities.clone(), view.chains.clone());
-                seen.insert(key, ()).is_none()
+                unique.insert(key, ()).is_none()
             })
             .collect()
     }

@@ -11,7 +11,7 @@ use super::istio_kinds::NoBody;
 use super::kubernetes::{ConfigMap, EndpointSlice, Pod, Secret, Service};
 use super::mesh_config::MeshConfig;
 use super::object::{Fields, SeenFields, read_field};
-use super::reading::{AnyMap, AnyValue, Broken, Reading, Target, Visit, Want, is_field};
+use super::reading::{AnyMap, AnyValue, Expected, Reading, ShapeError, Target, Visit, is_field};
 use super::security::AuthorizationPolicy;
 use super::service_entry::{ServiceEntry, WorkloadEntry};
 use super::sidecar::Sidecar;
@@ -141,7 +141,7 @@ impl Body {
         seen_fields: &mut SeenFields,
         map: &mut dyn AnyMap<'de>,
         reading: &Reading,
-    ) -> Result<bool, Broken> {
+    ) -> Result<bool, ShapeError> {
         match self {
             Self::EndpointSlice(slice) => read_field(&mut **slice, seen_fields, key, map, reading),
             Self::Pod(pod) => read_field(&mut **pod, seen_fields, key, map, reading),
@@ -188,7 +188,7 @@ pub(crate) struct Draft {
     pub(crate) no_body: Option<NoBody>,
 }
 
-/// Why reading a document was given up without a fault in it.
+/// Why reading a document was given up without an error in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Halt {
     /// Its body stands before its kind: read a [`Header`] first.
@@ -205,8 +205,8 @@ pub(crate) struct DraftSeed<'a> {
 }
 
 impl<'de> Target<'de> for DraftSeed<'_> {
-    fn read(&mut self, from: &mut dyn AnyValue<'de>) -> Result<(), Broken> {
-        from.read(Want::Mapping, self)
+    fn read(&mut self, from: &mut dyn AnyValue<'de>) -> Result<(), ShapeError> {
+        from.read(Expected::Mapping, self)
     }
 }
 
@@ -215,7 +215,7 @@ impl<'de> Visit<'de> for DraftSeed<'_> {
         f.write_str("a mapping with apiVersion, kind, metadata and spec")
     }
 
-    fn mapping(&mut self, map: &mut dyn AnyMap<'de>) -> Result<(), Broken> {
+    fn mapping(&mut self, map: &mut dyn AnyMap<'de>) -> Result<(), ShapeError> {
         let Self {
             draft,
             reading,
@@ -252,12 +252,14 @@ impl<'de> Visit<'de> for DraftSeed<'_> {
             }
             if key == "items" && (draft.kind.is_empty() || draft.kind.ends_with("List")) {
                 halt.set(Some(Halt::List));
-                return Err(Broken::Rule("a list of documents".to_owned()));
+                return Err(ShapeError::Rule("a list of documents".to_owned()));
             }
             if draft.body.is_none() && draft.no_body.is_none() {
                 if draft.kind.is_empty() || draft.api_version.is_empty() {
                     halt.set(Some(Halt::BodyBeforeKind));
-                    return Err(Broken::Rule("the body stands before the kind".to_owned()));
+                    return Err(ShapeError::Rule(
+                        "the body stands before the kind".to_owned(),
+                    ));
                 }
                 draft.open();
             }
@@ -322,8 +324,8 @@ pub(crate) struct Header {
 pub(crate) struct HeaderSeed<'a>(pub(crate) &'a mut Header);
 
 impl<'de> Target<'de> for HeaderSeed<'_> {
-    fn read(&mut self, from: &mut dyn AnyValue<'de>) -> Result<(), Broken> {
-        from.read(Want::Mapping, self)
+    fn read(&mut self, from: &mut dyn AnyValue<'de>) -> Result<(), ShapeError> {
+        from.read(Expected::Mapping, self)
     }
 }
 
@@ -332,7 +334,7 @@ impl<'de> Visit<'de> for HeaderSeed<'_> {
         f.write_str("a mapping with apiVersion, kind, metadata and spec")
     }
 
-    fn mapping(&mut self, map: &mut dyn AnyMap<'de>) -> Result<(), Broken> {
+    fn mapping(&mut self, map: &mut dyn AnyMap<'de>) -> Result<(), ShapeError> {
         let header = &mut *self.0;
         // Unknown and doubtful things are reported when the body is read.
         let reading = Reading::default();
@@ -362,6 +364,6 @@ impl<'de> Visit<'de> for HeaderSeed<'_> {
     }
 }
 
-fn twice(key: &str) -> Broken {
-    Broken::Rule(format!("field `{key}` is set twice"))
+fn twice(key: &str) -> ShapeError {
+    ShapeError::Rule(format!("field `{key}` is set twice"))
 }

@@ -2,10 +2,10 @@
 
 use super::mesh_config::OutboundTrafficPolicy;
 use super::object::read_object;
-use super::reading::{AnyValue, Broken, Reading, Target};
+use super::reading::{AnyValue, Reading, ShapeError, Target};
 
 object! {
-    /// An IstioOperator, or the values of a Helm chart, as far as the MeshConfig in it goes.
+    /// An IstioOperator, or the values of a Helm chart, as far as it contains the MeshConfig.
     pub struct Install {
         pub mesh_config: Option<CarriedMeshConfig>,
         pub spec: Option<InstallSpec>,
@@ -51,7 +51,7 @@ impl Install {
 pub(crate) struct InstallSeed<'a>(pub(crate) &'a mut Install);
 
 impl<'de> Target<'de> for InstallSeed<'_> {
-    fn read(&mut self, from: &mut dyn AnyValue<'de>) -> Result<(), Broken> {
+    fn read(&mut self, from: &mut dyn AnyValue<'de>) -> Result<(), ShapeError> {
         *self.0 = read_object(from, &Reading::default())?;
         Ok(())
     }

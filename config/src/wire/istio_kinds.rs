@@ -5,7 +5,7 @@ use super::reading::{distance, nearest};
 /// Why a document has no body that egret reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NoBody {
-    /// Another API's kind, or one that egret has no use for.
+    /// Another API's kind, or one that egret does not use.
     UnknownKind,
     /// A kind of another group; the apiVersion to write.
     OtherGroup(&'static str),
@@ -59,7 +59,7 @@ const GROUPS: &[(&str, &str, &[&str])] = &[
 /// The group of what istioctl installs Istio from.
 const INSTALL: &str = "install.istio.io";
 
-/// Letters that a group may be away from one of Istio's to be a slip of the pen.
+/// Letters that a group may be away from one of Istio's to be a typing error.
 const SLIP_MAX: usize = 2;
 
 /// Why a document of a kind that egret does not read has no body.
@@ -87,7 +87,7 @@ fn similar(kind: &str) -> Option<String> {
     nearest(kind, &kinds)
 }
 
-/// Whether a group that nobody has is nearly one of Istio's.
+/// Whether an unknown group is nearly one of Istio's.
 fn is_slip(group: &str) -> bool {
     group.contains("istio")
         || (group.len() < 64
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_told_from_kinds_of_others() {
+    fn misspelt_kinds_differ_from_foreign_ones() {
         let misspelt = |meant: &str| NoBody::UnknownIstioKind(Some(meant.to_owned()));
         for (api_version, kind, expected) in [
             (

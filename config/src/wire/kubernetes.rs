@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::reading::{AnyValue, Broken, Loose, NumberOrWord, Reading, Shape};
+use super::reading::{AnyValue, Loose, NumberOrWord, Reading, Shape, ShapeError};
 
 object! {
     /// `spec` of a Service.
@@ -97,7 +97,7 @@ object! {
 }
 
 object! {
-    /// A Pod, of which only its addresses matter here; its labels stand in the metadata.
+    /// A Pod, of which only its addresses matter here; its labels are in the metadata.
     pub struct Pod {
         pub spec: Loose,
         pub status: PodStatus,
@@ -147,7 +147,7 @@ object! {
     silent ["immutable"]
 }
 
-/// A value that is not for anyone's log.
+/// A value that must not be logged.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Hidden(pub String);
 
@@ -158,7 +158,7 @@ impl fmt::Debug for Hidden {
 }
 
 impl<'de> Shape<'de> for Hidden {
-    fn read(from: &mut dyn AnyValue<'de>, reading: &Reading) -> Result<Self, Broken> {
+    fn read(from: &mut dyn AnyValue<'de>, reading: &Reading) -> Result<Self, ShapeError> {
         String::read(from, reading).map(Self)
     }
 }

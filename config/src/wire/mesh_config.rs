@@ -174,8 +174,8 @@ object! {
         pub envoy_debug_headers: Option<HeaderSwitch>,
         pub metadata_exchange_headers: Option<Loose>,
         pub preserve_http1_header_case: Option<bool>,
-        pub x_forwarded_host: Option<HeaderWish>,
-        pub x_forwarded_port: Option<HeaderWish>,
+        pub x_forwarded_host: Option<HeaderSetting>,
+        pub x_forwarded_port: Option<HeaderSetting>,
     }
 }
 
@@ -188,7 +188,7 @@ object! {
 
 object! {
     /// `ProxyConfig.ProxyHeaders.XForwardedHost` and its like.
-    pub struct HeaderWish {
+    pub struct HeaderSetting {
         pub enabled: Option<bool>,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::wire::reading::{AnyMap, AnyValue, Broken, Reading, Visit, Want, is_field};
+use crate::wire::reading::{AnyMap, AnyValue, Expected, Reading, ShapeError, Visit, is_field};
 use crate::wire::unsupported;
 
 /// What `object!` implements: fields that can be read one at a time.
@@ -11,7 +11,7 @@ pub(crate) trait Fields<'de>: Default {
     const NAMES: &'static [&'static str];
     /// The name of the struct.
     const SHAPE: &'static str;
-    /// Fields that are read over without a warning.
+    /// Fields that are skipped without a warning.
     const SILENT: &'static [&'static str];
 
     /// Reads the value of the field `NAMES[index]`.
@@ -20,7 +20,7 @@ pub(crate) trait Fields<'de>: Default {
         index: usize,
         map: &mut dyn AnyMap<'de>,
         reading: &Reading,
-    ) -> Result<(), Broken>;
+    ) -> Result<(), ShapeError>;
 }
 
 /// [`Fields`] whose type is not known.
@@ -33,7 +33,7 @@ pub(crate) trait Object<'de> {
         index: usize,
         map: &mut dyn AnyMap<'de>,
         reading: &Reading,
-    ) -> Result<(), Broken>;
+    ) -> Result<(), ShapeError>;
 }
 
 /// The names that an object has.
@@ -58,7 +58,7 @@ impl<'de, T: Fields<'de>> Object<'de> for T {
         index: usize,
         map: &mut dyn AnyMap<'de>,
         reading: &Reading,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), ShapeError> {
         Fields::set(self, index, map, reading)
     }
 }
@@ -85,11 +85,11 @@ pub(crate) fn read_field<'de>(
     key: &str,
     map: &mut dyn AnyMap<'de>,
     reading: &Reading,
-) -> Result<bool, Broken> {
+) -> Result<bool, ShapeError> {
     let names = object.names();
     if let Some(index) = names.fields.iter().position(|name| is_field(key, name)) {
         if !seen_fields.first(index) {
-            return Err(Broken::Rule(format!("field `{key}` is set twice")));
+            return Err(ShapeError::Rule(format!("field `{key}` is set twice")));
         }
         if let Some(message) = unsupported::message(names.shape, names.fields[index]) {
             reading.note_unsupported(key, message);
@@ -108,7 +108,7 @@ pub(crate) fn read_field<'de>(
 pub(crate) fn read_object<'de, T: Fields<'de>>(
     from: &mut dyn AnyValue<'de>,
     reading: &Reading,
-) -> Result<T, Broken> {
+) -> Result<T, ShapeError> {
     let mut object = T::default();
     read_fields(from, &mut object, reading)?;
     Ok(object)
@@ -118,13 +118,13 @@ fn read_fields<'de>(
     from: &mut dyn AnyValue<'de>,
     object: &mut dyn Object<'de>,
     reading: &Reading,
-) -> Result<(), Broken> {
+) -> Result<(), ShapeError> {
     struct Mapping<'o, 'r, 'de>(&'o mut dyn Object<'de>, &'r Reading);
     impl<'de> Visit<'de> for Mapping<'_, '_, 'de> {
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a mapping")
         }
-        fn mapping(&mut self, map: &mut dyn AnyMap<'de>) -> Result<(), Broken> {
+        fn mapping(&mut self, map: &mut dyn AnyMap<'de>) -> Result<(), ShapeError> {
             let mut seen_fields = SeenFields::default();
             while let Some(key) = map.key()? {
                 if !read_field(self.0, &mut seen_fields, &key, map, self.1)? {
@@ -135,7 +135,7 @@ fn read_fields<'de>(
             Ok(())
         }
     }
-    from.read(Want::Mapping, &mut Mapping(object, reading))
+    from.read(Expected::Mapping, &mut Mapping(object, reading))
 }
 
 /// Declares a struct with its fields. `name as "spelling"` gives a field a spelling that is not the camel case of its
@@ -164,7 +164,7 @@ macro_rules! object {
                 index: usize,
                 map: &mut dyn $crate::wire::reading::AnyMap<'de>,
                 reading: &$crate::wire::reading::Reading,
-            ) -> Result<(), $crate::wire::reading::Broken> {
+            ) -> Result<(), $crate::wire::reading::ShapeError> {
                 let mut at = 0;
                 $(
                     if index == at {
@@ -182,7 +182,7 @@ macro_rules! object {
             fn read(
                 from: &mut dyn $crate::wire::reading::AnyValue<'de>,
                 reading: &$crate::wire::reading::Reading,
-            ) -> Result<Self, $crate::wire::reading::Broken> {
+            ) -> Result<Self, $crate::wire::reading::ShapeError> {
                 $crate::wire::object::read_object(from, reading)
             }
 

@@ -19,7 +19,7 @@ pub(crate) enum Schema {
         shape: &'static str,
         /// The fields that are read.
         fields: Vec<(&'static str, Self)>,
-        /// The fields that are read over.
+        /// The fields that are skipped.
         silent: &'static [&'static str],
     },
 }

@@ -1,4 +1,4 @@
-//! The kinds of `security.istio.io`, as far as egret looks into them.
+//! The kinds of `security.istio.io`, as far as egret reads them.
 
 use super::destination_rule::MatchLabels;
 use super::reading::Loose;

@@ -10,7 +10,7 @@ object! {
 }
 
 object! {
-    /// `Destination`: where a route leads.
+    /// `Destination`: the target of a route.
     pub struct Destination {
         pub host: String,
         pub subset: String,

@@ -39,7 +39,7 @@ const UNSUPPORTED: &[Unsupported] = &[
         "HttpMatch",
         "stat_prefix",
         (
-            "metrics are told apart by destination alone",
+            "metrics are distinguished by destination alone",
             "leave it out",
         ),
     ),
@@ -208,7 +208,7 @@ const UNSUPPORTED: &[Unsupported] = &[
         "ExtensionProvider",
         "envoy_ext_authz_http",
         (
-            "no other service is asked whether a call is allowed",
+            "no external service decides whether a call is allowed",
             "leave it out",
         ),
     ),
@@ -216,7 +216,7 @@ const UNSUPPORTED: &[Unsupported] = &[
         "ExtensionProvider",
         "envoy_ext_authz_grpc",
         (
-            "no other service is asked whether a call is allowed",
+            "no external service decides whether a call is allowed",
             "leave it out",
         ),
     ),
@@ -232,7 +232,7 @@ const UNSUPPORTED: &[Unsupported] = &[
         "OpenTelemetry",
         "resource_detectors",
         (
-            "spans say nothing about where the proxy runs but its service",
+            "spans name the proxy's service, not where it runs",
             "leave it out",
         ),
     ),

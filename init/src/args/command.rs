@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command as Clap, value_parser};
 
 use crate::args::flags::{FLAGS, Flag, Kind, go_bool};
 use crate::args::question::Question;
-use crate::args::typed::Typed;
+use crate::args::typed::TypedFlags;
 
 /// Reads a command line, program name first: the command's name, which is empty when none is given, what was typed for
 /// the flags, and the packet to explain where that is the command.
@@ -20,20 +20,20 @@ use crate::args::typed::Typed;
 /// Wrong usage, and the calls for help, as clap's errors.
 pub(super) fn read(
     arguments: Vec<OsString>,
-) -> Result<(String, Typed, Option<Question>), clap::Error> {
+) -> Result<(String, TypedFlags, Option<Question>), clap::Error> {
     let matches = command().try_get_matches_from(arguments)?;
-    let mut typed = Typed::default();
+    let mut typed = TypedFlags::default();
     add_typed(&mut typed, &matches);
-    let Some((word, matches)) = matches.subcommand() else {
+    let Some((name, matches)) = matches.subcommand() else {
         return Ok((String::new(), typed, None));
     };
     // Flags may be in front of the command and behind it.
     add_typed(&mut typed, matches);
-    let question = (word == "explain").then(|| question(matches));
-    Ok((word.to_owned(), typed, question))
+    let question = (name == "explain").then(|| question(matches));
+    Ok((name.to_owned(), typed, question))
 }
 
-fn add_typed(typed: &mut Typed, matches: &ArgMatches) {
+fn add_typed(typed: &mut TypedFlags, matches: &ArgMatches) {
     for flag in FLAGS {
         let known = matches.try_contains_id(flag.long).is_ok();
         if !known || matches.value_source(flag.long) != Some(ValueSource::CommandLine) {

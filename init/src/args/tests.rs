@@ -12,7 +12,7 @@ fn parse(line: &str, variables: &[(&str, &str)]) -> Result<Request, clap::Error>
     };
     let arguments = line
         .split_whitespace()
-        .map(|word| if word == "''" { "" } else { word });
+        .map(|argument| if argument == "''" { "" } else { argument });
     Request::parse(std::iter::once("egret-init").chain(arguments), &environment)
 }
 
@@ -333,12 +333,12 @@ fn plain_lines_mean_what_clap_reads() {
         for second in ARGUMENTS {
             for third in ARGUMENTS {
                 let line = ["egret-init", first, second, third].map(OsString::from);
-                let Some(typed) = Typed::read(&line) else {
+                let Some(typed) = TypedFlags::read(&line) else {
                     continue;
                 };
                 read += 1;
-                let (word, by_clap, question) = command::read(line.to_vec()).unwrap();
-                assert_eq!((word.as_str(), question), ("", None), "{line:?}");
+                let (command, by_clap, question) = command::read(line.to_vec()).unwrap();
+                assert_eq!((command.as_str(), question), ("", None), "{line:?}");
                 for flag in FLAGS {
                     let quick = typed.value(flag.long);
                     let thorough = by_clap.value(flag.long);
@@ -361,5 +361,5 @@ fn injected_lines_are_plain() {
     let line = "egret-init -p 15001 -z 15006 -u 1337 -m REDIRECT -i * -x  -b * -d 15090,15021,15020 \
                 --log_output_level=default:info --log_as_json --run-validation";
     let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-    assert!(Typed::read(&arguments).is_some());
+    assert!(TypedFlags::read(&arguments).is_some());
 }

@@ -6,17 +6,17 @@ use crate::args::flags::{FLAGS, Flag, Kind, go_bool};
 
 /// The values typed for flags. Nothing is known of those that were not typed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Typed(Vec<(&'static str, String)>);
+pub(super) struct TypedFlags(Vec<(&'static str, String)>);
 
-impl Typed {
+impl TypedFlags {
     /// Reads a command line, program name first, of flags of the table and their values.
     ///
     /// Whatever else a line may hold, be it right or wrong, gives `None` and is for clap to read and to explain.
     pub(super) fn read(arguments: &[OsString]) -> Option<Self> {
         let mut typed = Self::default();
-        let mut arguments = arguments.iter().skip(1).map(|word| word.to_str());
-        while let Some(word) = arguments.next() {
-            let (flag, attached) = flag(word?)?;
+        let mut arguments = arguments.iter().skip(1).map(|argument| argument.to_str());
+        while let Some(argument) = arguments.next() {
+            let (flag, attached) = flag(argument?)?;
             let value = match (flag.kind, attached) {
                 (Kind::Switch, Attached::Nothing) => "true",
                 (Kind::Switch, Attached::Behind(_)) => return None,
@@ -52,8 +52,8 @@ enum Attached<'a> {
 }
 
 /// The flag that an argument names. What ends in an equals sign is left to clap.
-fn flag(word: &str) -> Option<(&'static Flag, Attached<'_>)> {
-    if let Some(long) = word.strip_prefix("--") {
+fn flag(argument: &str) -> Option<(&'static Flag, Attached<'_>)> {
+    if let Some(long) = argument.strip_prefix("--") {
         let (name, attached) = match long.split_once('=') {
             Some((_, "")) => return None,
             Some((name, value)) => (name, Attached::Equals(value)),
@@ -61,7 +61,7 @@ fn flag(word: &str) -> Option<(&'static Flag, Attached<'_>)> {
         };
         return Some((FLAGS.iter().find(|flag| flag.long == name)?, attached));
     }
-    let mut rest = word.strip_prefix('-')?.chars();
+    let mut rest = argument.strip_prefix('-')?.chars();
     let short = rest.next()?;
     let flag = FLAGS.iter().find(|flag| flag.short == Some(short))?;
     let attached = match (rest.as_str(), rest.as_str().strip_prefix('=')) {

@@ -6,8 +6,8 @@ use crate::intent::{HostFacts, Intent};
 use crate::plan::plan;
 
 fn rules(line: &str) -> RuleSet {
-    let arguments =
-        std::iter::once("egret-init").chain(line.split(' ').filter(|word| !word.is_empty()));
+    let arguments = std::iter::once("egret-init")
+        .chain(line.split(' ').filter(|argument| !argument.is_empty()));
     let Request::Apply(flags) = Request::parse(arguments, &|_| None).unwrap() else {
         panic!("{line} asks for something else");
     };

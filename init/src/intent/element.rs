@@ -19,16 +19,16 @@ pub(super) fn unpadded(text: &str) -> &str {
 }
 
 /// A number, a range of numbers as iptables writes it, or a name.
-pub(super) fn owner(word: &str, find: impl Fn(&str) -> Option<u32>) -> Option<Owner> {
-    if let Ok(id) = word.parse() {
+pub(super) fn owner(element: &str, find: impl Fn(&str) -> Option<u32>) -> Option<Owner> {
+    if let Ok(id) = element.parse() {
         return Some(id..=id);
     }
-    if let Some((first, last)) = word.split_once('-')
+    if let Some((first, last)) = element.split_once('-')
         && let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>())
     {
         return (first <= last).then_some(first..=last);
     }
-    find(word).map(|id| id..=id)
+    find(element).map(|id| id..=id)
 }
 
 /// A port or a range of ports. Where a range is written with a colon, a missing end is the lowest or the highest port.

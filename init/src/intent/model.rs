@@ -150,7 +150,7 @@ pub enum Mode {
 pub enum Dns {
     /// None.
     Off,
-    /// None, since those to the name servers of this pod were wanted and it has none.
+    /// None, since the flags select the name servers of this pod and it has none.
     NoServers,
     /// Those to the name servers of this pod; a family may have none.
     #[allow(missing_docs)]

@@ -71,13 +71,13 @@ impl<'a> Parser<'a> {
     pub(super) fn groups_like_users(&mut self, list: &str) -> Vec<Owner> {
         let accounts = self.accounts;
         let mut groups = Vec::new();
-        for word in elements(list) {
-            match owner(word, |name| accounts.gid(name)) {
+        for element in elements(list) {
+            match owner(element, |name| accounts.gid(name)) {
                 Some(group) => groups.push(group),
-                None if accounts.uid(word).is_some() => {
+                None if accounts.uid(element).is_some() => {
                     self.problem(
                         "--proxy-gid",
-                        format!("there is no group `{word}`, named like the user: give the gid"),
+                        format!("there is no group `{element}`, named like the user: give the gid"),
                     );
                 }
                 None => {}
@@ -284,12 +284,12 @@ impl<'a> Parser<'a> {
     ) -> Vec<Owner> {
         let accounts = self.accounts;
         let mut owners = Vec::new();
-        for word in elements(list) {
-            match owner(word, |name| find(accounts, name)) {
+        for element in elements(list) {
+            match owner(element, |name| find(accounts, name)) {
                 Some(owner) => owners.push(owner),
                 None => self.problem(
                     setting,
-                    format!("`{word}` is neither a number nor a {kind} of this machine"),
+                    format!("`{element}` is neither a number nor a {kind} of this machine"),
                 ),
             }
         }

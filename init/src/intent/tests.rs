@@ -348,9 +348,9 @@ fn ipv6_by_wish() {
 #[test]
 fn mode() {
     assert_eq!(good("-m REDIRECT"), good(""));
-    for word in ["tproxy", "redirect", "NONE", "TPROXY,"] {
-        let problems = intent(&format!("-m {word}"), &[], &["10.0.0.5"]).unwrap_err();
-        let expected = format!("`{word}` is neither REDIRECT nor TPROXY");
+    for mode in ["tproxy", "redirect", "NONE", "TPROXY,"] {
+        let problems = intent(&format!("-m {mode}"), &[], &["10.0.0.5"]).unwrap_err();
+        let expected = format!("`{mode}` is neither REDIRECT nor TPROXY");
         assert!(
             problems[0].contains("--istio-inbound-interception-mode")
                 && problems[0].contains(&expected),

@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(answers.verdict(), Err(expected));
     }
 
-    /// A transaction that cannot be committed, or that the caller may not begin, is refused at its beginning.
+    /// A transaction that cannot be committed, or that the process may not begin, is refused at its beginning.
     #[test]
     fn a_refused_transaction() {
         let messages = messages();
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_to_earlier_messages_say_nothing() {
+    fn answers_to_earlier_messages_are_ignored() {
         let messages = messages();
         let mut answers = Answers::new(&messages, FIRST);
         answers.read(&[answer(u32::MAX, -22), answer(3, -22)].concat());

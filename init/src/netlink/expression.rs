@@ -249,7 +249,7 @@ impl List {
         self.compare(EQUAL, &bytes);
     }
 
-    /// Loads the destination port of a protocol; in TCP and UDP it is in the same place.
+    /// Loads the destination port of a protocol; in TCP and UDP it has the same offset.
     fn port(&mut self, protocol: Protocol) {
         self.protocol(protocol);
         self.payload(TRANSPORT_HEADER, 2, 2);

@@ -102,8 +102,8 @@ impl StaleRules {
         Ok(())
     }
 
-    fn add(&mut self, kind: u16, family: u8, attributes: &Attributes, what: &str) {
-        let label = format!("a {what} that istio-init left behind");
+    fn add(&mut self, kind: u16, family: u8, attributes: &Attributes, kind_name: &str) {
+        let label = format!("a {kind_name} that istio-init left behind");
         let fixed = [family, 0, 0, 0];
         self.messages
             .push(Message::new(kind, 0, &fixed, attributes, label));

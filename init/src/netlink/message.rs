@@ -24,7 +24,7 @@ pub enum Label {
     Rule {
         /// Its chain.
         chain: ChainName,
-        /// Its place in the chain, from 1.
+        /// Its number in the chain, from 1.
         number: usize,
         /// Why it is there.
         reason: Reason,
@@ -54,7 +54,7 @@ pub mod flag {
     pub const ACK: u16 = 0x4;
     /// The kernel shall list all objects.
     pub const DUMP: u16 = 0x300;
-    /// Take the place of an object that exists.
+    /// Replace an existing object.
     pub const REPLACE: u16 = 0x100;
     /// Fail when the object exists.
     pub const EXCLUSIVE: u16 = 0x200;
@@ -130,7 +130,7 @@ impl Message {
         out[start + 8..start + 12].copy_from_slice(&sequence.to_ne_bytes());
     }
 
-    /// Whether the kernel is asked to answer.
+    /// Whether the message requests an answer.
     pub fn wants_ack(&self) -> bool {
         u16::from_ne_bytes([self.bytes[6], self.bytes[7]]) & flag::ACK != 0
     }

@@ -11,7 +11,7 @@ use crate::rules::{
 pub fn replace(rules: &RuleSet, old: Old, removals: Vec<Message>) -> Vec<Message> {
     let mut transaction = Transaction::begin(removals);
     match old {
-        // Whoever deletes anything waits, on closing the socket, until no processor looks at it any more.
+        // A process that deletes anything waits, on closing the socket, until no processor uses it any more.
         Old::None => transaction.table(NEW_TABLE, flag::CREATE | flag::EXCLUSIVE, rules.family),
         Old::Any => {
             transaction.delete();

@@ -25,7 +25,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether the caller may not.
+    /// Whether the process lacks the permission.
     pub fn is_denied(&self) -> bool {
         match self {
             Self::Message { reason, .. } | Self::Unusable(reason) => *reason == Errno::EPERM,
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_capability_says_what_to_do() {
+    fn a_missing_capability_has_a_hint() {
         let expected = "not permitted: run as root, or give the container the capability NET_ADMIN";
         for refusal in [
             refusal(Errno::EPERM, Vec::new()),

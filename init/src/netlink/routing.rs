@@ -35,7 +35,7 @@ pub struct Listed<T> {
     /// What it does.
     pub item: T,
     protocol: u8,
-    /// A rule's place among the others; a route has none.
+    /// A rule's priority; a route has none.
     priority: Option<u32>,
 }
 
@@ -124,7 +124,7 @@ impl PolicyRule {
                 table: attributes.host_number(attribute::TABLE)?,
             },
             protocol: protocol.and_then(|bytes| bytes.first().copied())?,
-            // The kernel leaves out the first place of all.
+            // The kernel leaves out priority 0.
             priority: Some(attributes.host_number(attribute::PRIORITY).unwrap_or(0)),
         })
     }
@@ -157,7 +157,7 @@ impl Listed<PolicyRule> {
 }
 
 impl LocalRoute {
-    /// Adds the route, in the place of any that is like it.
+    /// Adds the route, and replaces any equal one.
     pub fn adding(self) -> Message {
         self.message(NEW_ROUTE, flag::CREATE | flag::REPLACE, PROTOCOL)
     }

@@ -128,7 +128,7 @@ impl Socket {
                     // What is no list ends with an acknowledgement, if one was requested.
                     ERROR => match error_code(payload) {
                         None => return Ok(Some(list)),
-                        Some(reason) => return Err(refused(question, self.meant(reason))),
+                        Some(reason) => return Err(refused(question, self.cause(reason))),
                     },
                     kind => list.push((kind, payload.to_vec())),
                 }
@@ -138,7 +138,7 @@ impl Socket {
 
     /// The cause of the kernel's error. Without nf_tables, it reports that requests are invalid, which ours never
     /// are; only for transactions it has an error of its own.
-    fn meant(&self, reason: Errno) -> Errno {
+    fn cause(&self, reason: Errno) -> Errno {
         match (self.subsystem, reason) {
             (Subsystem::Netfilter, Errno::EINVAL) => Errno::EOPNOTSUPP,
             (_, reason) => reason,

@@ -45,7 +45,7 @@ pub(super) fn output(intent: &Intent, sets: &mut Sets) -> Chain {
         }
         local_calls(&mut chain, intent);
     } else {
-        // The exit for local calls stands for "not this owner", since the rule before took the owner's packets. A
+        // The exit for local calls means "not this owner", since the rule before took the owner's packets. A
         // negated owner match would miss packets without a socket, which istio-iptables leaves alone. It also hides the
         // self-call rules of all later owners.
         for owner in &owners {

@@ -1,7 +1,7 @@
 //! Golden tests: command lines and the rules they give, in nft's syntax and in iptables-restore's. Cases that
 //! istio-iptables has a golden file for carry its name.
 //!
-//! `EGRET_BLESS=1` rewrites the files; the difference is then what a review looks at.
+//! `EGRET_BLESS=1` rewrites the files; the difference is then reviewed.
 
 #![allow(
     clippy::disallowed_methods,
@@ -295,7 +295,7 @@ fn owners() {
 
 /// What istio-iptables does not have.
 #[test]
-fn closed() {
+fn bypass() {
     check(
         "block-quic",
         "-i * --block-quic -c eth9 -x 10.0.0.0/8",
@@ -326,7 +326,7 @@ fn rules_that_no_packet_reaches() {
         for (matches, action) in rules {
             chain.push(*matches, *action, Reason::Proxy);
         }
-        chain.forget_unreached();
+        chain.remove_unreachable();
         chain.rules.len()
     };
     let user = || Match::User(7..=7);

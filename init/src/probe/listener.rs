@@ -105,7 +105,7 @@ impl Listener {
     }
 }
 
-/// Where a redirected connection wanted to go.
+/// The original destination of a redirected connection.
 fn original(stream: &TcpStream) -> Option<SocketAddr> {
     if stream.local_addr().ok()?.is_ipv4() {
         let address = getsockopt(stream, sockopt::OriginalDst).ok()?;

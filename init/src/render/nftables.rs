@@ -123,11 +123,15 @@ fn write_match(out: &mut fmt::Formatter<'_>, condition: &Match) -> fmt::Result {
         Match::Family(Family::Ipv6) => out.write_str("meta nfproto ipv6"),
         Match::From(from) => write!(out, "iifname {}", Name(from)),
         Match::Through(through) => write!(out, "oifname {}", Name(through)),
-        Match::Protocol(protocol) => write!(out, "meta l4proto {}", word(*protocol)),
-        Match::PortIn(protocol, set) => write!(out, "{} dport @{set}", word(*protocol)),
-        Match::PortIs(protocol, port) => write!(out, "{} dport {port}", word(*protocol)),
-        Match::PortIsNot(protocol, port) => write!(out, "{} dport != {port}", word(*protocol)),
-        Match::SourcePortIs(protocol, port) => write!(out, "{} sport {port}", word(*protocol)),
+        Match::Protocol(protocol) => write!(out, "meta l4proto {}", protocol_name(*protocol)),
+        Match::PortIn(protocol, set) => write!(out, "{} dport @{set}", protocol_name(*protocol)),
+        Match::PortIs(protocol, port) => write!(out, "{} dport {port}", protocol_name(*protocol)),
+        Match::PortIsNot(protocol, port) => {
+            write!(out, "{} dport != {port}", protocol_name(*protocol))
+        }
+        Match::SourcePortIs(protocol, port) => {
+            write!(out, "{} sport {port}", protocol_name(*protocol))
+        }
         Match::Source(range) => write!(out, "{} saddr {}", header(range), shortest(range)),
         Match::Destination(range) => write!(out, "{} daddr {}", header(range), shortest(range)),
         Match::DestinationOutside(range) => {
@@ -146,7 +150,7 @@ fn write_match(out: &mut fmt::Formatter<'_>, condition: &Match) -> fmt::Result {
     }
 }
 
-fn word(protocol: Protocol) -> &'static str {
+fn protocol_name(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Tcp => "tcp",
         Protocol::Udp => "udp",

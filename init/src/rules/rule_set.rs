@@ -115,11 +115,11 @@ pub enum ChainName {
 /// Where the kernel enters a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hook {
-    /// The place on a packet's way.
+    /// The hook of netfilter.
     pub point: HookPoint,
     /// What the chain may do.
     pub kind: ChainKind,
-    /// The order among the chains of a place, ascending.
+    /// The order among the chains of a hook, ascending.
     pub priority: i32,
 }
 

@@ -21,6 +21,10 @@ pub(super) struct Check {
     /// [env: EGRET_IGNORE_AUTHORIZATION_POLICIES].
     #[arg(long)]
     ignore_authorization_policies: bool,
+    /// Print the NetworkPolicy for a namespace instead of the problems: name servers, the cluster, and the addresses of
+    /// external ServiceEntries, so that what goes round the sidecar gets no further than through it.
+    #[arg(long, value_name = "NAMESPACE", conflicts_with = "output")]
+    network_policy: Option<String>,
     /// Form of the problems.
     #[arg(long, value_enum, default_value_t = TypedOutput::Text)]
     output: TypedOutput,
@@ -46,9 +50,10 @@ impl Check {
                 paths: self.config,
                 mesh_config: self.mesh_config,
             },
-            output: match self.output {
-                TypedOutput::Text => Output::Text,
-                TypedOutput::Json => Output::Json,
+            output: match (self.network_policy, self.output) {
+                (Some(namespace), _) => Output::NetworkPolicy(namespace),
+                (None, TypedOutput::Text) => Output::Text,
+                (None, TypedOutput::Json) => Output::Json,
             },
         })
     }

@@ -12,6 +12,7 @@ use egret_config::lint::workloads::{Viewer, workloads};
 use egret_config::load;
 use egret_config::model::objects::Objects;
 use egret_config::name::Kind;
+use egret_config::network_policy::network_policy;
 use egret_config::problem::{Problem, Severity};
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::unenforced::unenforced_somewhere;
@@ -33,12 +34,14 @@ pub struct Options {
 }
 
 /// The form of the findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// One line each, and a sum.
     Text,
     /// One JSON object.
     Json,
+    /// The NetworkPolicy of this namespace instead of the findings.
+    NetworkPolicy(String),
 }
 
 /// Tells the findings on `out`, and whether there is no error among them.
@@ -51,9 +54,18 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<bool, String> {
     if options.ignore_authorization_policies {
         accept_policies(&mut findings);
     }
-    let told = match options.output {
+    let told = match &options.output {
         Output::Text => text(&objects, &texts, &findings),
         Output::Json => format!("{}\n", value(&findings)),
+        Output::NetworkPolicy(namespace) => {
+            let policy = network_policy(&objects, namespace);
+            match count(&findings, Severity::Error) {
+                0 => policy,
+                errors => format!(
+                    "# What {errors} errors concern is missing here; `egret-proxy check` shows them.\n{policy}"
+                ),
+            }
+        }
     };
     // Whoever reads may have enough: the exit code says the rest.
     let _ = out.write_all(told.as_bytes());

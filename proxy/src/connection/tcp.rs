@@ -73,7 +73,7 @@ pub async fn connect_upstream(
     context: &mut ConnectionContext<'_>,
 ) -> Result<UpstreamConnection, Failure> {
     match verdict {
-        Verdict::Pass => pass(context).await,
+        Verdict::Passthrough => pass(context).await,
         Verdict::Forward(cluster) => forward(cluster, name, context).await,
         Verdict::Refuse(refusal) => Err(refusal.into()),
         Verdict::Http | Verdict::Terminate { .. } => Err(Failure::new(

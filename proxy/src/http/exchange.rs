@@ -114,7 +114,7 @@ pub async fn exchange(
         }
     }
     let answered = match decision.verdict {
-        RequestVerdict::Pass => forward::pass(outgoing, &mut context).await,
+        RequestVerdict::Passthrough => forward::pass(outgoing, &mut context).await,
         RequestVerdict::Forward(to) => forward::forward(outgoing, &to, &mut context).await,
         RequestVerdict::Answer(answer) => {
             return local_reply(answer::answered(&answer, context.grpc), edits, context);
@@ -201,7 +201,7 @@ fn changes<'s>(decision: &RequestDecision<'s>) -> [Option<&'s HeaderChanges>; 2]
         RequestVerdict::Answer(
             Answer::Redirect { headers, .. } | Answer::Respond { headers, .. },
         ) => [*headers, None],
-        RequestVerdict::Pass => [None, None],
+        RequestVerdict::Passthrough => [None, None],
     }
 }
 

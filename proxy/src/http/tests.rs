@@ -19,3 +19,4 @@ mod routes;
 mod explained;
 mod wire;
 mod logged;
+mod traced;

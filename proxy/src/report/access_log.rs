@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use egret_config::expression::Expression;
-use egret_config::log_format::FormatFlaw;
+use egret_config::log_format::FormatError;
 use egret_config::model::mesh::FormatSource;
 use egret_config::snapshot::telemetry::AccessLogTarget;
 use nix::fcntl::OFlag;
@@ -66,7 +66,7 @@ pub enum AccessLogError {
         /// The file.
         path: Arc<str>,
         /// Why.
-        flaw: FormatFlaw,
+        flaw: FormatError,
     },
 }
 

@@ -169,3 +169,31 @@ spec: {egress: [{hosts: ['./*']}]}
         run.output
     );
 }
+
+#[test]
+fn check_prints_a_network_policy() {
+    let broken = EXTERNAL.replacen("httpbin.org", "'*'", 1);
+    let files = Files::new(&[("good.yaml", EXTERNAL), ("broken.yaml", &broken)]);
+    let arguments = ["check", "--network-policy", "shop", "--config"];
+    let run = files.run(&[&arguments[..], &["good.yaml"]].concat());
+    assert_eq!(run.code, 0, "{}", run.errors);
+    assert!(run.output.contains("  namespace: shop\n"), "{}", run.output);
+    assert!(
+        run.output.contains("# db-a.org: resolved by name"),
+        "{}",
+        run.output
+    );
+    let run = files.run(&[&arguments[..], &["good.yaml", "broken.yaml"]].concat());
+    assert_eq!(run.code, 1);
+    assert!(run.output.starts_with("# What "), "{}", run.output);
+    let run = files.run(&[
+        "check",
+        "--network-policy",
+        "shop",
+        "--output",
+        "json",
+        "--config",
+        "good.yaml",
+    ]);
+    assert_eq!(run.code, 2, "{}", run.output);
+}

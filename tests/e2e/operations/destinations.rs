@@ -146,7 +146,7 @@ fn every_destination_has_a_row_and_rows_survive_reloads() -> anyhow::Result<()> 
     assert_eq!(lines.collect::<Vec<_>>(), [""], "{csv}");
 
     // Without its entry the name is refused: a new row, beside the one that stays.
-    config.write("elsewhere.yaml", "")?;
+    config.remove(&["elsewhere.yaml"])?;
     sidecar.await_page("/clusters", DEADLINE, |clusters| {
         !clusters.contains("elsewhere.example")
     })?;

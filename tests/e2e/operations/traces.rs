@@ -10,7 +10,7 @@ use egret_tests::egret::{Proxy, STATS};
 use egret_tests::exposition::Exposition;
 use egret_tests::folder::Folder;
 use egret_tests::netns::Host;
-use egret_tests::objects::{ServiceEntry, documents};
+use egret_tests::objects::{DestinationRule, ServiceEntry, documents};
 use egret_tests::origin::{Answer, Origin, Seen, at_once, text};
 use egret_tests::places::{EGRESS_GATEWAY, ELSEWHERE, Family, HTTPBIN_COM, Located, SLEEP};
 use egret_tests::topology::World;
@@ -411,6 +411,32 @@ fn a_gateway_has_a_span_for_the_request_and_one_for_each_try() -> anyhow::Result
         (None, Some("1"))
     );
     drop(gateway);
+    Ok(())
+}
+
+#[test]
+fn tls_with_the_collector_follows_its_destination_rule() -> anyhow::Result<()> {
+    let world = World::new("traces-tls", Family::V4)?;
+    let _origin = destination(&world)?;
+    let tls = world.authority.server(&[COLLECTOR])?;
+    let collector = world.https(HTTPBIN_COM, tls, &at_once(|_| text(StatusCode::OK, "")))?;
+    let pod = world.pod(SLEEP, "default")?;
+    let provider = "opentelemetry: {service: httpbin.com, port: 443, http: {path: /v1/traces}}";
+    let config = config(provider, "")?;
+    let secure = ServiceEntry::new(COLLECTOR)
+        .port(443, "HTTP")
+        .at([HTTPBIN_COM.v4()]);
+    let rule = DestinationRule::new(COLLECTOR, "{tls: {mode: SIMPLE}}");
+    let elsewhere = ServiceEntry::new(ELSEWHERE.name)
+        .port(80, "HTTP")
+        .at([ELSEWHERE.v4()]);
+    config.write("services.yaml", &documents(&[&elsewhere, &secure, &rule]))?;
+    let sidecar = sidecar(&world, &pod, &config)?;
+    assert_eq!(curl(&pod, &["elsewhere.example/tls"])?.status, 200);
+    let posted = collector.requests.await_one(|_| true)?;
+    assert_eq!(posted.sni.as_deref(), Some(COLLECTOR));
+    assert_eq!(Spans::of(&posted.body)?.all.len(), 1);
+    sidecar.await_metrics(STATS, |scraped| counted(scraped) == [1.0, 0.0, 0.0])?;
     Ok(())
 }
 

@@ -33,7 +33,7 @@ pub fn from_sidecar(headers: &mut HeaderMap, scheme: &'static str) {
 pub struct Edge<'e> {
     /// `https` or `http`.
     pub scheme: &'static str,
-    /// Who made it.
+    /// The client's address.
     pub client: IpAddr,
     /// The port that the client connected to, where it is to be forwarded.
     pub port: Option<u16>,

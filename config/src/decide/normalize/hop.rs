@@ -1,5 +1,5 @@
-//! Headers that are meant for one hop only. A head has few headers and mostly none of these, so the head is walked once
-//! for all of them before any is looked for by name.
+//! Hop-by-hop headers. A head has few headers and mostly none of these, so all headers are visited once
+//! before any is looked up by name.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -8,7 +8,7 @@ use crate::header_names::{
     FORWARDED_FOR, FORWARDED_PROTO, KEEP_ALIVE, PEER_METADATA, PROXY_CONNECTION,
 };
 
-/// Takes out of a request what is meant for this hop only, including what its `connection` header names. `te` stays if
+/// Removes the hop-by-hop headers of a request, including those that its `connection` header names. `te` stays if
 /// it is `trailers`, and `trailer` stays, so that trailers reach the other side.
 pub fn strip_request(headers: &mut HeaderMap) {
     if !headers.keys().any(is_of_hop) {
@@ -41,7 +41,8 @@ pub fn strip_request(headers: &mut HeaderMap) {
     strip_common(headers);
 }
 
-/// Takes out of a response what is meant for this hop only, or for proxies. What its `connection` header names stays, as with Envoy.
+/// Removes the hop-by-hop headers of a response, and those for proxies. As in Envoy, those that
+/// its `connection` header names stay.
 pub fn strip_response(headers: &mut HeaderMap) {
     let (mut hop, mut envoy) = (false, false);
     for name in headers.keys() {

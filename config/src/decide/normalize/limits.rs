@@ -11,7 +11,7 @@ pub const HEADERS_MAX: usize = 100;
 /// Bytes of a request's header block; with more it is answered 431.
 pub const HEAD_MAX: usize = 64 * 1024;
 
-/// Insists that a request has no more than [`HEADERS_MAX`] header lines, as HTTP/1 would have them: the pieces of a
+/// Checks that a request has no more than [`HEADERS_MAX`] header lines, as HTTP/1 would have them: the pieces of a
 /// cookie, which HTTP/2 may send one by one, are one.
 ///
 /// # Errors
@@ -28,7 +28,7 @@ pub fn few(headers: &HeaderMap) -> Result<(), BadRequest> {
     Err(BadRequest::new(BadRequestKind::TooLarge, message))
 }
 
-/// Insists that a request's transfer coding, if it has one, is `chunked` alone.
+/// Checks that a request's transfer coding, if it has one, is `chunked` alone.
 ///
 /// # Errors
 /// [`BadRequestKind::Coding`].
@@ -44,8 +44,8 @@ pub fn known_coding(headers: &HeaderMap) -> Result<(), BadRequest> {
     }
 }
 
-/// Insists on what readers of HTTP/1 insist on while they read: the size of the head, and one length of the body. For
-/// heads that nobody read from a connection.
+/// Checks what parsers of HTTP/1 check while they read: the size of the head, and one length of the body. For
+/// heads that were not read from a connection.
 ///
 /// # Errors
 /// [`BadRequestKind::TooLarge`], [`BadRequestKind::Framing`] and [`BadRequestKind::Syntax`].

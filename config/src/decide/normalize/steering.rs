@@ -1,4 +1,4 @@
-//! Headers by which proxies steer each other, and which no client may send.
+//! Headers by which proxies control each other, and which no client may send.
 
 use http::{HeaderMap, HeaderName};
 

@@ -10,7 +10,7 @@ use crate::value::path::{PathNormalization, has_zero, normalised};
 
 /// The authority of a request; afterwards the headers hold it as the one Host header. An absolute target wins over the
 /// Host header (RFC 9112, 3.2.2), without its user information. Several Host headers are one with all of their values, as
-/// with Envoy: what two readers could take for different hosts is the name of none.
+/// with Envoy: the result matches no virtual host.
 ///
 /// # Errors
 /// No host, or one that is none.

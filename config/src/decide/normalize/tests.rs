@@ -74,7 +74,7 @@ fn a_sidecars_request_has_one_host_and_a_regular_path() {
 }
 
 #[test]
-fn a_gateway_adds_what_it_knows_of_the_client() {
+fn a_gateway_adds_headers_about_the_client() {
     let snapshot = snapshot(Mode::Gateway, "");
     let downstream = Downstream::of(arrival(), None);
     let sent = [
@@ -109,7 +109,7 @@ fn rules_see_the_scheme_of_a_url_first() {
 }
 
 #[test]
-fn http_1_0_without_host_wants_where_it_goes() {
+fn http_1_0_without_host_gets_its_original_destination() {
     let snapshot = snapshot(Mode::Sidecar, "");
     let downstream = Downstream::of(arrival(), None);
     let old = head(Method::GET, "/", Version::HTTP_10, &[]);

@@ -25,10 +25,10 @@ fn cases() {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&file).unwrap();
         for case in read(&text) {
-            let mut faults = String::new();
-            case.run(&mut faults);
-            if !faults.is_empty() {
-                let _ = writeln!(wrong, "{name}:{}: {}\n{faults}", case.line, case.title);
+            let mut failures = String::new();
+            case.run(&mut failures);
+            if !failures.is_empty() {
+                let _ = writeln!(wrong, "{name}:{}: {}\n{failures}", case.line, case.title);
             }
         }
     }
@@ -90,8 +90,8 @@ impl Case {
         self.parts.get(name).map_or("", String::as_str)
     }
 
-    fn run(&self, faults: &mut String) {
-        self.check_specs(faults);
+    fn run(&self, failures: &mut String) {
+        self.check_specs(failures);
         let yaml = documents(&[&self.shared, self.part("yaml")]);
         let text = |file: &str, content: &str| Text {
             file: file.into(),
@@ -105,13 +105,13 @@ impl Case {
             snapshot,
             problems: loaded.into_iter().chain(built).collect(),
         };
-        self.check_problems(&world, faults);
+        self.check_problems(&world, failures);
         for line in lines(self.part("calls")) {
             let (call, expected) = line.split_once("=>").expect("a call has an outcome");
             let outcome = world.outcomes(call.trim());
             if outcome != expected.trim() {
                 let _ = writeln!(
-                    faults,
+                    failures,
                     "  {} => {outcome}, not {}",
                     call.trim(),
                     expected.trim()
@@ -126,7 +126,7 @@ impl Case {
             let has = |word: &str| description.split_whitespace().any(|one| one == word);
             if !expected.split_whitespace().all(has) {
                 let _ = writeln!(
-                    faults,
+                    failures,
                     "  {} is {description}, not {}",
                     name.trim(),
                     expected.trim()
@@ -136,7 +136,7 @@ impl Case {
     }
 
     /// Checks what is accepted and what is refused: specs of one kind, one a line.
-    fn check_specs(&self, faults: &mut String) {
+    fn check_specs(&self, failures: &mut String) {
         let shape = match self.part("shape") {
             "" => "@",
             shape => shape,
@@ -153,27 +153,26 @@ impl Case {
             };
             let (objects, mut problems) = load(&[text], None);
             problems.extend(lint(&objects, &problems));
-            let problems_of = problems.iter();
-            problems_of
-                .filter(|problem| problem.severity == severity)
+            let all = problems.iter();
+            all.filter(|problem| problem.severity == severity)
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
         };
         let errors = |spec: &str| problems_of(spec, Severity::Error);
         for spec in lines(self.part("accept")) {
             for error in errors(spec) {
-                let _ = writeln!(faults, "  {spec}\n    told: {error}");
+                let _ = writeln!(failures, "  {spec}\n    reported: {error}");
             }
         }
         for line in lines(self.part("warn")) {
             let (spec, part) = line.rsplit_once("=>").unwrap_or((line, ""));
             for error in errors(spec.trim()) {
-                let _ = writeln!(faults, "  {}\n    told: {error}", spec.trim());
+                let _ = writeln!(failures, "  {}\n    reported: {error}", spec.trim());
             }
             let warnings = problems_of(spec.trim(), Severity::Warning);
             if !warnings.iter().any(|warning| warning.contains(part.trim())) {
                 let _ = writeln!(
-                    faults,
+                    failures,
                     "  {}\n    not warned: {part}, but {warnings:?}",
                     spec.trim()
                 );
@@ -181,20 +180,18 @@ impl Case {
         }
         for line in lines(self.part("refuse")) {
             let (spec, part) = line.rsplit_once("=>").unwrap_or((line, ""));
-            let problems_of = errors(spec.trim());
-            if problems_of.is_empty()
-                || !problems_of.iter().any(|error| error.contains(part.trim()))
-            {
+            let reported = errors(spec.trim());
+            if reported.is_empty() || !reported.iter().any(|error| error.contains(part.trim())) {
                 let _ = writeln!(
-                    faults,
-                    "  {}\n    not told: {part}, but {problems_of:?}",
+                    failures,
+                    "  {}\n    not reported: {part}, but {reported:?}",
                     spec.trim()
                 );
             }
         }
     }
 
-    fn check_problems(&self, world: &World, faults: &mut String) {
+    fn check_problems(&self, world: &World, failures: &mut String) {
         let of = |severity: Severity| {
             let list = world.problems.iter();
             list.filter(move |problem| problem.severity == severity)
@@ -204,18 +201,18 @@ impl Case {
         let errors: Vec<_> = of(Severity::Error).collect();
         for error in &errors {
             if !expected.iter().any(|part| error.contains(part)) {
-                let _ = writeln!(faults, "  told: {error}");
+                let _ = writeln!(failures, "  reported: {error}");
             }
         }
         for part in expected {
             if !errors.iter().any(|error| error.contains(part)) {
-                let _ = writeln!(faults, "  not told: {part}");
+                let _ = writeln!(failures, "  not reported: {part}");
             }
         }
         let warnings: Vec<_> = of(Severity::Warning).collect();
         for part in lines(self.part("warns")) {
             if !warnings.iter().any(|warning| warning.contains(part)) {
-                let _ = writeln!(faults, "  not warned: {part}, but {warnings:#?}");
+                let _ = writeln!(failures, "  not warned: {part}, but {warnings:#?}");
             }
         }
     }

@@ -227,7 +227,7 @@ fn rules_of_one_host_are_merged() {
 }
 
 #[test]
-fn the_namespaces_are_asked_in_order() {
+fn the_namespaces_are_searched_in_order() {
     let of = |namespace: &str, host: &str, number: u32| {
         rule(
             &format!("{namespace}/dr-{number}"),

@@ -295,7 +295,7 @@ fn tcp_servers_take_the_first_rule() {
 }
 
 #[test]
-fn clashes_are_told_and_the_first_wins() {
+fn clashes_are_reported_and_the_first_wins() {
     let tcp = server(80, "TCP", "'*'", "null").replace(", tls: null", "");
     let yaml = named_gw("istio-system/a", &http(80, "'*'")) + &named_gw("istio-system/b", &tcp);
     let world = gateway("ingressgateway", &yaml);
@@ -318,7 +318,7 @@ fn clashes_are_told_and_the_first_wins() {
 }
 
 #[test]
-fn names_that_bind_to_nothing_are_told() {
+fn names_that_bind_to_nothing_are_reported() {
     let yaml = gw(&http(80, "'*'"))
         + &answers("a", "a.test", "").replace("istio-system/gw", "istio-system/gone")
         + &answers("b", "b.test", "").replace("istio-system/gw", "gw");

@@ -312,7 +312,7 @@ fn the_meshs_http_proxy() {
     assert!(world.snapshot.bound_ports().is_empty());
 }
 
-/// Egress listeners that applications dial themselves, on loopback and on every address.
+/// Egress listeners that applications connect to, on loopback and on every address.
 const DIALLED: &str = "
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -351,7 +351,7 @@ fn a_call_of_an_own_listener_goes_nowhere_when_it_would_go_back_there() {
 }
 
 #[test]
-fn the_trail_says_what_may_not_be_dialled() {
+fn the_trail_has_the_refused_destination() {
     let world = sidecar(ALLOW_ANY, DIALLED);
     let connection = Connection {
         arrival: arrival("127.0.0.1:9000".parse().unwrap()),

@@ -319,7 +319,7 @@ impl<'o> Reference<'o> {
             .collect();
         // A stable sort: of equal patterns the first claim stays first.
         fitting.sort_by(|(one, _), (other, _)| one.by_specificity(other));
-        fitting.into_iter().next().map(|(_, whose)| whose)
+        fitting.into_iter().next().map(|(_, owner)| owner)
     }
 
     /// The VirtualService whose rules a service has.

@@ -31,7 +31,7 @@ fn pick<T: Copy + std::fmt::Debug + 'static>(list: &'static [T]) -> impl Strateg
     (0..list.len()).prop_map(|at| list[at])
 }
 
-/// A ServiceEntry of the host at this place.
+/// A ServiceEntry of the host at this index.
 fn service_entry(at: usize) -> impl Strategy<Value = String> {
     let protocol = || pick(&["HTTP", "TCP", "TLS", "", "HTTPS"]);
     let addresses = prop::collection::btree_set(pick(&ADDRESSES), 0..3);

@@ -40,7 +40,7 @@ fn client(mesh: &str, tls: &str) -> Hashed<ClientTls> {
 }
 
 #[test]
-fn a_server_speaks_what_it_says_and_else_what_the_mesh_says() {
+fn a_server_has_its_own_tls_settings_or_the_meshs() {
     let tls = server(STRICT, &format!("mode: SIMPLE, {KEYS}"));
     assert_eq!(tls.only_tls13, Some(true));
     assert_eq!(tls.suites, [CipherSuite::RsaAes256]);

@@ -65,7 +65,7 @@ fn absent_attributes_are_errors() {
 }
 
 #[test]
-fn headers_are_asked_for_by_name() {
+fn headers_are_read_by_name() {
     check(&[
         ("request.headers['x-team']", "\"blue\""),
         ("request.headers['X-Team']", "\"blue\""),
@@ -91,7 +91,7 @@ fn headers_are_asked_for_by_name() {
 }
 
 #[test]
-fn what_it_asks_for_is_known_before() {
+fn its_attributes_are_listed() {
     let expression = Expression::parse(
         "request.path == 'a' || 'b' in request.headers && request.path == has(response.code)",
     )
@@ -108,7 +108,7 @@ fn what_it_asks_for_is_known_before() {
 }
 
 #[test]
-fn attributes_that_nobody_knows_are_told_and_absent() {
+fn unknown_attributes_are_reported_and_absent() {
     for (text, unknown) in [
         ("request.pth == 'a'", "request.pth"),
         ("foo", "foo"),

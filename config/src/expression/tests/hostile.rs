@@ -42,7 +42,7 @@ fn chains_may_be_long_and_nesting_may_not() {
     let long = format!("'{}'", "a".repeat(16 << 10));
     assert_eq!(
         value(&long),
-        "flaw: `'aaaaaaaaaaaaaaaaaaa`: longer than 16 KiB"
+        "parse error: `'aaaaaaaaaaaaaaaaaaa`: longer than 16 KiB"
     );
 }
 

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node<'t> {
     pub(super) kind: Kind<'t>,
-    /// Place after the node and all that it holds.
+    /// The index after the node and all that it contains.
     pub(super) end: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The quick reader beside the YAML parser: what it reads means the same to both.
+//! The quick parser beside the YAML parser: what it reads means the same to both.
 
 use std::fmt;
 
@@ -71,11 +71,12 @@ struct Text(Value);
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Option::<String>::deserialize(from).map(|word| Self(word.map_or(Value::Null, Value::Text)))
+        Option::<String>::deserialize(from)
+            .map(|scalar| Self(scalar.map_or(Value::Null, Value::Text)))
     }
 }
 
-/// Both readers' view of a text, for those of the wanted shape.
+/// Both parsers' results for a text, for those of the expected shape.
 fn same<T: for<'de> Deserialize<'de> + PartialEq + fmt::Debug>(text: &str) -> Option<T> {
     let plain: T = read(text)?
         .deserialize(std::marker::PhantomData::<T>)
@@ -166,7 +167,7 @@ proptest::proptest! {
 
     /// Lines put together by chance, most of them not YAML at all.
     #[test]
-    fn means_what_the_parser_means(
+    fn agrees_with_the_parser(
         lines in proptest::collection::vec(
             ("( ){0,4}", "(- )?", "([a-c\"'.*-]{1,3}: ?)?", "[a-c0-9 :#,'\"{}\\[\\]~.*&!|>+-]{0,8}"),
             1..6,
@@ -185,8 +186,8 @@ proptest::proptest! {
 
     /// Words behind a key.
     #[test]
-    fn words_mean_the_same(word in "[-+a-zA-Z0-9 :#,'\"{}\\[\\]~./_=*]{0,12}") {
-        for text in [format!("a: {word}\n"), format!("- {word}\n"), format!("a: [{word}]\n"), format!("{word}: a\n")] {
+    fn spellings_mean_the_same(scalar in "[-+a-zA-Z0-9 :#,'\"{}\\[\\]~./_=*]{0,12}") {
+        for text in [format!("a: {scalar}\n"), format!("- {scalar}\n"), format!("a: [{scalar}]\n"), format!("{scalar}: a\n")] {
             let _ = same::<Value>(&text);
             let _ = same::<std::collections::BTreeMap<String, Text>>(&text);
             let _ = same::<Vec<Text>>(&text);

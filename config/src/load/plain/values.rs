@@ -7,7 +7,7 @@ use serde::Deserializer;
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 
-/// The document is not in the subset, or does not have the wanted shape.
+/// The document is not in the subset, or does not have the expected shape.
 #[derive(Debug)]
 pub(in crate::load) struct NotPlain;
 
@@ -57,14 +57,14 @@ impl<'de> Deserializer<'de> for At<'_, 'de> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
         match self.node().kind {
             Kind::Null => visitor.visit_unit(),
-            Kind::Quoted(word) => visitor.visit_borrowed_str(word),
+            Kind::Quoted(scalar) => visitor.visit_borrowed_str(scalar),
             Kind::Map => visitor.visit_map(self.children()),
             Kind::Seq => visitor.visit_seq(self.children()),
-            Kind::Plain(word) => {
-                let digits = word.bytes().all(|byte| byte.is_ascii_digit());
-                let decimal = digits && (word.len() == 1 || !word.starts_with('0'));
+            Kind::Plain(scalar) => {
+                let digits = scalar.bytes().all(|byte| byte.is_ascii_digit());
+                let decimal = digits && (scalar.len() == 1 || !scalar.starts_with('0'));
                 if decimal {
-                    visitor.visit_u64(word.parse().map_err(NotPlain::custom)?)
+                    visitor.visit_u64(scalar.parse().map_err(NotPlain::custom)?)
                 } else {
                     Err(NotPlain)
                 }
@@ -82,7 +82,7 @@ impl<'de> Deserializer<'de> for At<'_, 'de> {
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
         match self.node().kind {
-            Kind::Plain(word) | Kind::Quoted(word) => visitor.visit_borrowed_str(word),
+            Kind::Plain(scalar) | Kind::Quoted(scalar) => visitor.visit_borrowed_str(scalar),
             Kind::Null | Kind::Map | Kind::Seq => Err(NotPlain),
         }
     }

@@ -79,7 +79,7 @@ fn of_several_one_counts_and_the_others_are_warnings() {
 }
 
 #[test]
-fn the_flag_comes_before_all_and_says_so() {
+fn the_flag_comes_before_all_and_is_named() {
     let map = config_map("istio-system", "istio", policy("ALLOW_ANY").trim());
     let (mode, problems) = outcome(&[("a", &map)], Some(&policy("REGISTRY_ONLY")));
     assert_eq!(mode, OutboundPolicy::RegistryOnly);
@@ -90,7 +90,7 @@ fn the_flag_comes_before_all_and_says_so() {
              (--mesh-config) comes first; remove it, or name the one that counts with --mesh-config"
         ]
     );
-    // An empty one is what the user wanted, with Istio's defaults.
+    // An empty one is valid, with Istio's defaults.
     let (mode, problems) = outcome(&[("a", &policy("REGISTRY_ONLY"))], Some(""));
     assert_eq!(mode, OutboundPolicy::AllowAny);
     assert!(
@@ -104,7 +104,7 @@ fn the_flag_comes_before_all_and_says_so() {
 #[test]
 fn what_cannot_be_read_closes_the_mesh() {
     let operator = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {name: i, namespace: istio-system}\n";
-    for (yaml, word) in [
+    for (yaml, part) in [
         ("outboundTrafficPolicy: {mode: REGISTRY_ONLY\n".to_owned(), "not well-formed"),
         ("outboundTrafficPolicy: [REGISTRY_ONLY]\n".to_owned(), "expected a mapping"),
         (config_map("istio-system", "istio", "outboundTrafficPolicy: {"), "not well-formed"),
@@ -125,7 +125,7 @@ fn what_cannot_be_read_closes_the_mesh() {
         for (texts, mesh_config) in [(vec![("a", &*yaml)], None), (Vec::new(), Some(&*yaml))] {
             let (policy, problems) = outcome(&texts, mesh_config);
             assert_eq!(policy, OutboundPolicy::RegistryOnly, "{yaml} {problems:?}");
-            let error = |one: &String| one.starts_with("error: ") && one.contains(word);
+            let error = |one: &String| one.starts_with("error: ") && one.contains(part);
             assert!(problems.iter().any(error), "{yaml}: {problems:?}");
         }
     }
@@ -139,7 +139,7 @@ fn what_cannot_be_read_closes_the_mesh() {
 }
 
 #[test]
-fn an_installation_says_what_to_take_from_it() {
+fn an_installation_names_the_field_to_use() {
     let operator = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {name: i, namespace: istio-system}\nspec: {meshConfig: {accessLogFile: /dev/stdout}}\n";
     let (policy, problems) = outcome(&[("a", operator)], None);
     assert_eq!(

@@ -111,7 +111,7 @@ fn only_a_path_may_be_met_by_every_request() {
 }
 
 #[test]
-fn each_has_a_field_a_rank_and_words() {
+fn each_has_a_field_a_rank_and_a_text() {
     let all = each(&exact("one"));
     let fields: Vec<String> = all.iter().map(Condition::field).collect();
     assert_eq!(

@@ -81,14 +81,14 @@ pub(super) fn parse(
         "" => None,
         path if path.starts_with("unix://") => {
             if read::is_socket(&path["unix://".len()..]) {
-                let what = (
+                let message = (
                     "sockets are not opened, so the server stays closed",
                     "write a port",
                 );
-                diagnostics.warn("bind", path, what);
+                diagnostics.warn("bind", path, message);
             } else {
-                let what = "expected an absolute path, as unix:///run/name.sock";
-                diagnostics.error("bind", path, what);
+                let message = "expected an absolute path, as unix:///run/name.sock";
+                diagnostics.error("bind", path, message);
             }
             return None;
         }
@@ -117,11 +117,11 @@ fn server_port(number: u32, bind: &str, diagnostics: &mut Diagnostics<'_>) -> Op
     match (number, bind.starts_with("unix://")) {
         (0, true) => None,
         (number, true) => {
-            let what = (
+            let message = (
                 "a unix socket has no port",
                 "write 0, or an address in bind",
             );
-            diagnostics.error("number", number, what);
+            diagnostics.error("number", number, message);
             None
         }
         (number, false) => read::port(diagnostics, "number", number),
@@ -143,8 +143,8 @@ fn host(text: &str, own: &Arc<str>, diagnostics: &mut Diagnostics<'_>) -> Option
         }
     };
     let is_address = host.parse::<IpAddr>().is_ok();
-    if let Some(fault) = host_name::fault_of_pattern(host).filter(|_| !is_address) {
-        diagnostics.error("", text, fault);
+    if let Some(reason) = host_name::problem_of_pattern(host).filter(|_| !is_address) {
+        diagnostics.error("", text, reason);
         return None;
     }
     host_name::admit_full(diagnostics, text, host).then(|| ServerHost {
@@ -169,11 +169,11 @@ fn tls(
     };
     if protocol.is_tls() {
         if wire.https_redirect {
-            let what = (
+            let message = (
                 "has no effect on a port with TLS",
                 "set it on the HTTP port",
             );
-            diagnostics.warn("tls.httpsRedirect", true, what);
+            diagnostics.warn("tls.httpsRedirect", true, message);
         }
         return diagnostics.within("tls", |diagnostics| {
             tls::server::parse(wire, diagnostics, secrets, namespace)
@@ -210,11 +210,11 @@ fn tls(
         ..wire::ServerTls::default()
     };
     if *wire != bare {
-        let what = (
+        let message = (
             "has no effect on a plaintext HTTP port but for httpsRedirect",
             "write protocol HTTPS for TLS",
         );
-        diagnostics.warn("tls", NO_VALUE, what);
+        diagnostics.warn("tls", NO_VALUE, message);
     }
     Some(match wire.https_redirect {
         true => ServerTlsMode::RedirectToHttps,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::log_format::{FormatFlaw, JsonFormat, TextFormat};
+use crate::log_format::{FormatError, JsonFormat, TextFormat};
 use crate::model::mesh::providers::FormatSource;
 use crate::model::mesh::settings::AccessLogEncoding;
 use crate::problem::{Diagnostics, NO_VALUE};
@@ -28,11 +28,11 @@ pub(super) fn of_mesh(
         AccessLogEncoding::Json => match serde_json::from_str(format) {
             Ok(Value::Object(object)) => json(diagnostics, part, object),
             _ => {
-                let what = (
+                let message = (
                     "not a JSON object, as accessLogEncoding JSON wants it: Istio's keys are logged",
                     "write an object, or accessLogEncoding: TEXT",
                 );
-                diagnostics.warn(part, format, what);
+                diagnostics.warn(part, format, message);
                 FormatSource::DefaultJson
             }
         },
@@ -47,11 +47,11 @@ pub(super) fn of_provider(
     let wire = wire?;
     let part = "logFormat.labels";
     if wire.labels.is_some() && !wire.text.is_empty() {
-        let what = (
+        let message = (
             "text and labels: labels are ignored",
             "leave one of them out",
         );
-        diagnostics.warn(part, NO_VALUE, what);
+        diagnostics.warn(part, NO_VALUE, message);
     }
     if !wire.text.is_empty() {
         return Some(text(diagnostics, "logFormat.text", &wire.text));
@@ -61,11 +61,11 @@ pub(super) fn of_provider(
         Value::Object(object) => json(diagnostics, part, object.clone()),
         Value::Null => FormatSource::DefaultJson,
         other => {
-            let what = (
+            let message = (
                 "not a mapping of keys to formats: Istio's keys are logged",
                 "write `labels: {path: '%REQ(:PATH)%'}`",
             );
-            diagnostics.warn(part, other, what);
+            diagnostics.warn(part, other, message);
             FormatSource::DefaultJson
         }
     })
@@ -74,13 +74,13 @@ pub(super) fn of_provider(
 fn text(diagnostics: &mut Diagnostics<'_>, part: &str, format: &str) -> FormatSource {
     match TextFormat::line(format) {
         Ok(_) => FormatSource::Text(format.into()),
-        Err(flaw) => {
-            let FormatFlaw { word, reason } = flaw;
-            let what = (
+        Err(error) => {
+            let FormatError { excerpt, reason } = error;
+            let message = (
                 format!("not a format, Istio's default text is logged: {reason}"),
                 OPERATORS,
             );
-            diagnostics.warn(part, word, what);
+            diagnostics.warn(part, excerpt, message);
             FormatSource::DefaultText
         }
     }
@@ -89,13 +89,13 @@ fn text(diagnostics: &mut Diagnostics<'_>, part: &str, format: &str) -> FormatSo
 fn json(diagnostics: &mut Diagnostics<'_>, part: &str, object: Map<String, Value>) -> FormatSource {
     match JsonFormat::parse(&object) {
         Ok(_) => FormatSource::Json(Arc::new(object)),
-        Err(flaw) => {
-            let FormatFlaw { word, reason } = flaw;
-            let what = (
+        Err(error) => {
+            let FormatError { excerpt, reason } = error;
+            let message = (
                 format!("not a format, Istio's keys are logged: {reason}"),
                 OPERATORS,
             );
-            diagnostics.warn(part, word, what);
+            diagnostics.warn(part, excerpt, message);
             FormatSource::DefaultJson
         }
     }

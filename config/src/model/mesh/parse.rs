@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::mesh::settings::{AccessLogEncoding, Mesh};
-use crate::model::mesh::{formats, provider_parse, proxy_headers, tracing, unread};
+use crate::model::mesh::{formats, provider_parse, proxy_headers, tracing, unused_fields};
 use crate::model::meta::{ExportTo, Meta};
 use crate::model::outbound_policy::OutboundPolicy;
 use crate::model::policy::{connection_pool, localities, traffic_policy};
@@ -33,7 +33,7 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, diagnostics: &mut Diagnostics
             ("ALLOW_ANY", OutboundPolicy::AllowAny),
             ("ALLOW_ANY_DYNAMIC_DNS", OutboundPolicy::AllowAnyDynamicDns),
         ];
-        let mode = read::word(
+        let mode = read::enum_value(
             diagnostics,
             "outboundTrafficPolicy.mode",
             &policy.mode,
@@ -46,7 +46,7 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, diagnostics: &mut Diagnostics
         ("TEXT", AccessLogEncoding::Text),
         ("JSON", AccessLogEncoding::Json),
     ];
-    if let Some(encoding) = read::word(
+    if let Some(encoding) = read::enum_value(
         diagnostics,
         "accessLogEncoding",
         &wire.access_log_encoding,
@@ -134,7 +134,7 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, diagnostics: &mut Diagnostics
             ),
         ];
         let part = "pathNormalization.normalization";
-        let mode = read::word(diagnostics, part, &normalization.normalization, &modes);
+        let mode = read::enum_value(diagnostics, part, &normalization.normalization, &modes);
         mesh.path_normalization = mode.unwrap_or_default();
     }
     mesh.keepalive = connection_pool::keepalive(wire.tcp_keepalive.as_ref(), diagnostics);
@@ -152,9 +152,9 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, diagnostics: &mut Diagnostics
                 proxies: true,
             }
         });
-    unread::check(wire, diagnostics);
+    unused_fields::check(wire, diagnostics);
     let policies = [("DO_NOT_UPGRADE", false), ("UPGRADE", true)];
-    mesh.h2_upgrade = read::word(
+    mesh.h2_upgrade = read::enum_value(
         diagnostics,
         "h2UpgradePolicy",
         &wire.h2_upgrade_policy,
@@ -162,8 +162,8 @@ pub(crate) fn parse(wire: &Wire, meta: &Arc<Meta>, diagnostics: &mut Diagnostics
     )
     .unwrap_or_default();
     if wire.zone_aware_lb_setting.is_some() && wire.locality_lb_setting.is_some() {
-        let what = ("contradicts localityLbSetting", "leave one of them out");
-        diagnostics.error("zoneAwareLbSetting", NO_VALUE, what);
+        let message = ("contradicts localityLbSetting", "leave one of them out");
+        diagnostics.error("zoneAwareLbSetting", NO_VALUE, message);
     }
     if let Some(setting) = diagnostics.within("localityLbSetting", |diagnostics| {
         localities::parse(wire.locality_lb_setting.as_ref(), diagnostics)

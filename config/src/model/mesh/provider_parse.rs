@@ -34,14 +34,14 @@ pub(super) fn providers(
     diagnostics.each("extensionProviders", list, |diagnostics, wire| {
         let name = wire.name.to_lowercase();
         if name.is_empty() {
-            let what = ("a provider without a name is not used", "write its name");
-            diagnostics.warn("name", NO_VALUE, what);
+            let message = ("a provider without a name is not used", "write its name");
+            diagnostics.warn("name", NO_VALUE, message);
         } else if names.contains(&name) {
-            let what = (
+            let message = (
                 "another provider has this name, and counts",
                 "rename one of them",
             );
-            diagnostics.warn("name", &wire.name, what);
+            diagnostics.warn("name", &wire.name, message);
         }
         names.push(name);
         Some(Arc::new(ExtensionProvider {
@@ -104,19 +104,19 @@ fn kind(wire: &wire::ExtensionProvider, diagnostics: &mut Diagnostics<'_>) -> Pr
     if let Some((kind, _)) = others.into_iter().find(|(_, value)| value.is_some()) {
         return ProviderKind::Unsupported(kind);
     }
-    let what = (
+    let message = (
         "a provider without a kind is not used",
         "write envoyFileAccessLog, opentelemetry, zipkin or prometheus",
     );
-    diagnostics.warn("", &wire.name, what);
+    diagnostics.warn("", &wire.name, message);
     ProviderKind::Unsupported("")
 }
 
 fn opentelemetry(wire: &wire::OpenTelemetry, diagnostics: &mut Diagnostics<'_>) -> Option<Tracer> {
     let tracer = tracer(&wire.service, wire.port, wire.max_tag_length, diagnostics);
     if wire.http.is_some() && wire.grpc.is_some() {
-        let what = ("http and grpc: grpc is ignored", "leave one of them out");
-        diagnostics.warn("grpc", NO_VALUE, what);
+        let message = ("http and grpc: grpc is ignored", "leave one of them out");
+        diagnostics.warn("grpc", NO_VALUE, message);
     }
     let protocol = match (&wire.http, &wire.grpc) {
         (Some(http), _) => diagnostics.within("http", |diagnostics| TracerProtocol::OtlpHttp {
@@ -140,7 +140,7 @@ fn zipkin(wire: &wire::Zipkin, diagnostics: &mut Diagnostics<'_>) -> Option<Trac
     let tracer = tracer(&wire.service, wire.port, wire.max_tag_length, diagnostics);
     let options = [("USE_B3", false), ("USE_B3_WITH_W3C_PROPAGATION", true)];
     let option = &wire.trace_context_option;
-    let w3c = read::word(diagnostics, "traceContextOption", option, &options);
+    let w3c = read::enum_value(diagnostics, "traceContextOption", option, &options);
     let protocol = TracerProtocol::Zipkin {
         path: path(diagnostics, &wire.path, ZIPKIN_PATH),
         short_trace_id: wire.enable_64bit_trace_id,
@@ -164,20 +164,20 @@ fn tracer(
         None => (None, service),
     };
     let named = namespace.is_none_or(host_name::is_label);
-    if !named || host_name::fault_of_name(host).is_some() {
-        let what = (
+    if !named || host_name::problem_of_name(host).is_some() {
+        let message = (
             format!("not a host: {effect}"),
             "write `host` or `namespace/host`, such as otel.monitoring.svc.cluster.local",
         );
-        diagnostics.warn("service", service, what);
+        diagnostics.warn("service", service, message);
         return None;
     }
     let Some(port) = u16::try_from(port).ok().filter(|port| *port > 0) else {
-        let what = (
+        let message = (
             format!("not a port: {effect}"),
             "write a number from 1 to 65535",
         );
-        diagnostics.warn("port", port, what);
+        diagnostics.warn("port", port, message);
         return None;
     };
     Some(Tracer {
@@ -201,11 +201,11 @@ fn path(diagnostics: &mut Diagnostics<'_>, text: &str, default: &str) -> Arc<str
         "" => default.into(),
         text if text.starts_with('/') && text.bytes().all(plain) => text.into(),
         text => {
-            let what = (
+            let message = (
                 format!("not a path: {default} is used"),
                 "write one that begins with `/`",
             );
-            diagnostics.warn("path", text, what);
+            diagnostics.warn("path", text, message);
             default.into()
         }
     }
@@ -215,11 +215,11 @@ fn timeout(diagnostics: &mut Diagnostics<'_>, text: Option<&str>) -> Option<Dura
     let text = text?;
     let timeout = value::duration(text);
     if timeout.is_none() {
-        let what = (
+        let message = (
             "not a duration: the default is used",
             "write one such as `10s`",
         );
-        diagnostics.warn("timeout", text, what);
+        diagnostics.warn("timeout", text, message);
     }
     timeout.filter(|timeout| !timeout.is_zero())
 }
@@ -232,21 +232,21 @@ fn headers(
 ) -> Vec<(Arc<str>, SecretValue)> {
     diagnostics.each(part, list, |diagnostics, wire| {
         let Ok(name) = HeaderName::from_bytes(wire.name.as_bytes()) else {
-            let what = (
+            let message = (
                 "not the name of a header, it is not sent",
                 "write a name such as x-team",
             );
-            diagnostics.warn("name", &wire.name, what);
+            diagnostics.warn("name", &wire.name, message);
             return None;
         };
         let value = match (&*wire.value, &*wire.env_name) {
             (value, "") => {
                 if HeaderValue::from_str(value).is_err() {
-                    let what = (
+                    let message = (
                         "not the value of a header, it is not sent",
                         "use visible letters",
                     );
-                    diagnostics.warn("value", NO_VALUE, what);
+                    diagnostics.warn("value", NO_VALUE, message);
                     return None;
                 }
                 SecretValue::Literal(value.into())

@@ -1,4 +1,4 @@
-//! `proxyHeaders` and `gatewayTopology` of ProxyConfig: which headers the proxy itself puts in, and which it takes out.
+//! `proxyHeaders` and `gatewayTopology` of ProxyConfig: which headers the proxy adds, and which it removes.
 
 use http::HeaderValue;
 
@@ -31,13 +31,13 @@ pub struct ProxyHeaders {
 /// What becomes of `x-forwarded-client-cert`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientCert {
-    /// `SANITIZE`: taken out.
+    /// `SANITIZE`: removed.
     Remove,
-    /// `SANITIZE_SET`: the caller's is taken out, our own is put in where the caller showed a certificate.
+    /// `SANITIZE_SET`: the client's is removed, our own is added where the client has a certificate.
     Replace,
-    /// `APPEND_FORWARD`: ours is added to the caller's where the caller showed a certificate, else taken out.
+    /// `APPEND_FORWARD`: ours is appended to the client's where the client has a certificate, else it is removed.
     Append,
-    /// `FORWARD_ONLY`: kept where the caller showed a certificate, else taken out.
+    /// `FORWARD_ONLY`: kept where the client has a certificate, else removed.
     Keep,
     /// `ALWAYS_FORWARD_ONLY`: kept.
     KeepAlways,
@@ -99,8 +99,8 @@ fn client_cert(diagnostics: &mut Diagnostics<'_>, part: &str, mode: &str) -> Opt
         ("FORWARD_ONLY", Some(ClientCert::Keep)),
         ("ALWAYS_FORWARD_ONLY", Some(ClientCert::KeepAlways)),
     ];
-    // What cannot be read is the mode that trusts nobody.
-    read::word(diagnostics, part, mode, &modes).unwrap_or(Some(ClientCert::Remove))
+    // What cannot be read is the mode that trusts no client.
+    read::enum_value(diagnostics, part, mode, &modes).unwrap_or(Some(ClientCert::Remove))
 }
 
 /// Reads `proxyHeaders`.
@@ -125,8 +125,9 @@ pub(crate) fn parse(wire: &wire::ProxyHeaders, diagnostics: &mut Diagnostics<'_>
     headers.request_id = enabled(&wire.request_id);
     headers.attempt_count = enabled(&wire.attempt_count);
     headers.debug = enabled(&wire.envoy_debug_headers);
-    let wished =
-        |wish: &Option<wire::HeaderWish>| wish.as_ref().and_then(|wish| wish.enabled) == Some(true);
+    let wished = |setting: &Option<wire::HeaderSetting>| {
+        setting.as_ref().and_then(|setting| setting.enabled) == Some(true)
+    };
     headers.forwarded_host = wished(&wire.x_forwarded_host);
     headers.forwarded_port = wished(&wire.x_forwarded_port);
     let mode = &wire.forwarded_client_cert;

@@ -62,7 +62,7 @@ pub(super) fn parse(wire: &Wire, diagnostics: &mut Diagnostics<'_>) -> MeshTraci
         ];
         let name = &config.tracing_service_name;
         read.service_name =
-            read::word(diagnostics, "tracingServiceName", name, &names).unwrap_or_default();
+            read::enum_value(diagnostics, "tracingServiceName", name, &names).unwrap_or_default();
         read.zipkin = address(diagnostics, "zipkinAddress", &config.zipkin_address);
         let Some(wire) = &config.tracing else {
             return;
@@ -93,11 +93,11 @@ fn address(diagnostics: &mut Diagnostics<'_>, part: &str, text: &str) -> Option<
         (!host.is_empty()).then(|| (Arc::from(host), port))
     });
     if parts.is_none() {
-        let what = (
+        let message = (
             "not a host and a port: calls are not traced",
             "write them as zipkin.istio-system:9411",
         );
-        diagnostics.warn(part, text, what);
+        diagnostics.warn(part, text, message);
     }
     parts
 }

@@ -57,17 +57,17 @@ pub(crate) fn parse(
     Some(diagnostics.within("connectionPool", |diagnostics| pool(wire, diagnostics)))
 }
 
-/// Reads what stands in a `connectionPool`, whatever the field is called.
+/// Reads a `connectionPool`, whatever the field is called.
 pub(crate) fn pool(
     wire: &wire::ConnectionPool,
     diagnostics: &mut Diagnostics<'_>,
 ) -> ConnectionPool {
     if wire.tcp.is_none() && wire.http.is_none() {
-        let what = (
+        let message = (
             "one of tcp and http is required",
             "leave the empty block out",
         );
-        diagnostics.error("", NO_VALUE, what);
+        diagnostics.error("", NO_VALUE, message);
     }
     let mut pool = ConnectionPool::default();
     if let Some(tcp) = &wire.tcp {
@@ -132,7 +132,7 @@ fn fill_http(pool: &mut ConnectionPool, wire: &wire::HttpPool, diagnostics: &mut
         ("DO_NOT_UPGRADE", Some(false)),
         ("UPGRADE", Some(true)),
     ];
-    pool.h2_upgrade = read::word(
+    pool.h2_upgrade = read::enum_value(
         diagnostics,
         "h2UpgradePolicy",
         &wire.h2_upgrade_policy,

@@ -64,11 +64,11 @@ pub(super) fn parse(
     if wire.minimum_ring_size != 0 {
         let size = wire.minimum_ring_size;
         if wire.ring_hash.is_some() || wire.maglev.is_some() {
-            let what = ("contradicts ringHash and maglev", "leave it out");
-            diagnostics.error("minimumRingSize", size, what);
+            let message = ("contradicts ringHash and maglev", "leave it out");
+            diagnostics.error("minimumRingSize", size, message);
         } else {
-            let what = ("the old form", "write ringHash.minimumRingSize");
-            diagnostics.warn("minimumRingSize", size, what);
+            let message = ("the old form", "write ringHash.minimumRingSize");
+            diagnostics.warn("minimumRingSize", size, message);
         }
     }
     let table = match (&wire.maglev, &wire.ring_hash) {
@@ -169,8 +169,8 @@ fn attributes(
     diagnostics.each("httpCookie.attributes", wire, |diagnostics, wire| {
         if wire.name.is_empty() || !fits(&wire.name) || !fits(&wire.value) {
             let text = format!("{}={}", wire.name, wire.value);
-            let what = "not an attribute of a cookie: expected a name such as `SameSite`, without semicolons";
-            diagnostics.error("", text, what);
+            let message = "not an attribute of a cookie: expected a name such as `SameSite`, without semicolons";
+            diagnostics.error("", text, message);
             return None;
         }
         Some((wire.name.as_str().into(), wire.value.as_str().into()))

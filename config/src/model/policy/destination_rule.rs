@@ -24,7 +24,7 @@ pub struct DestinationRule {
     pub subsets: Vec<Subset>,
     /// Who sees it; `None` means MeshConfig `defaultDestinationRuleExportTo`.
     pub export_to: Option<ExportTo>,
-    /// `workloadSelector`: only these callers (then the rule is private to its namespace).
+    /// `workloadSelector`: only these workloads (then the rule is private to its namespace).
     pub selector: Option<Labels>,
 }
 
@@ -48,13 +48,13 @@ pub(crate) fn parse(
 ) -> DestinationRule {
     let namespace = &meta.name.namespace;
     let context = Context { namespace, secrets };
-    if let Some(fault) = host_name::fault_of_pattern(&wire.host) {
-        diagnostics.error("host", &wire.host, fault);
+    if let Some(reason) = host_name::problem_of_pattern(&wire.host) {
+        diagnostics.error("host", &wire.host, reason);
     }
     let selector = wire.workload_selector.as_ref().map(|selector| {
         if selector.match_labels.is_empty() {
-            let what = "without labels it selects every workload of the namespace";
-            diagnostics.warn("workloadSelector", NO_VALUE, what);
+            let message = "without labels it selects every workload of the namespace";
+            diagnostics.warn("workloadSelector", NO_VALUE, message);
         }
         read::selector(
             diagnostics,

@@ -14,7 +14,7 @@ pub enum LoadBalancer {
     RoundRobin,
     /// `RANDOM`.
     Random,
-    /// `PASSTHROUGH`: dial where the caller wanted to go.
+    /// `PASSTHROUGH`: connect to the original destination.
     Passthrough,
     /// `consistentHash`.
     ConsistentHash(ConsistentHash),

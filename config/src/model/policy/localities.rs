@@ -45,7 +45,7 @@ pub(crate) fn parse(
     })
 }
 
-/// Labels of a place, which `failover` already speaks of.
+/// Labels of a locality, which `failover` covers already.
 const LOCALITY_LABELS: [&str; 3] = [
     "topology.kubernetes.io/region",
     "topology.kubernetes.io/zone",
@@ -55,17 +55,17 @@ const LOCALITY_LABELS: [&str; 3] = [
 /// Tells what Istio does not admit.
 fn check(wire: &LocalityLbSetting, diagnostics: &mut Diagnostics<'_>) {
     if !wire.distribute.is_empty() && !wire.failover.is_empty() {
-        let what = ("contradicts failover", "leave one of them out");
-        diagnostics.error("distribute", NO_VALUE, what);
+        let message = ("contradicts failover", "leave one of them out");
+        diagnostics.error("distribute", NO_VALUE, message);
     }
     if !wire.failover.is_empty() {
         let mut labels = wire.failover_priority.iter();
         if let Some(label) = labels.find(|label| LOCALITY_LABELS.contains(&label.as_str())) {
-            let what = (
+            let message = (
                 "failover already orders by places",
                 "leave this label or failover out",
             );
-            diagnostics.error("failoverPriority", label, what);
+            diagnostics.error("failoverPriority", label, message);
         }
     }
     let mut from = Vec::new();
@@ -94,8 +94,8 @@ fn check(wire: &LocalityLbSetting, diagnostics: &mut Diagnostics<'_>) {
         }
         for (part, region) in [("from", &wire.from), ("to", &wire.to)] {
             if region.contains(['/', '*']) {
-                let what = "expected the name of a region alone";
-                diagnostics.error(part, region, what);
+                let message = "expected the name of a region alone";
+                diagnostics.error(part, region, message);
             }
         }
         Some(())
@@ -116,8 +116,8 @@ fn locality<'w>(
     }
     let mut steps: Vec<&str> = text.splitn(3, '/').collect();
     if steps.contains(&"") {
-        let what = "expected `region`, `region/zone` or `region/zone/subzone`";
-        diagnostics.error(part, text, what);
+        let message = "expected `region`, `region/zone` or `region/zone/subzone`";
+        diagnostics.error(part, text, message);
         return;
     }
     if steps.last() == Some(&"*") {

@@ -103,7 +103,7 @@ fn policies_at(
         });
         let versions = [("V1", 1), ("V2", 2)];
         let proxy_protocol = wire.proxy_protocol.as_ref().and_then(|wire| {
-            read::word(
+            read::enum_value(
                 diagnostics,
                 "proxyProtocol.version",
                 &wire.version,
@@ -202,11 +202,11 @@ fn locality(
     let setting = wire.locality_lb_setting.as_ref()?;
     let fails_over = !setting.failover.is_empty() || !setting.failover_priority.is_empty();
     if fails_over && !ejects {
-        let what = (
+        let message = (
             "nothing fails over without outlierDetection in the same policy",
             "add it",
         );
-        diagnostics.warn("loadBalancer.localityLbSetting", NO_VALUE, what);
+        diagnostics.warn("loadBalancer.localityLbSetting", NO_VALUE, message);
     }
     diagnostics.within("loadBalancer.localityLbSetting", |diagnostics| {
         localities::parse(Some(setting), diagnostics)

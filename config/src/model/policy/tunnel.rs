@@ -19,7 +19,7 @@ pub struct Tunnel {
 
 /// Reads `tunnel`.
 pub(crate) fn parse(wire: &wire::Tunnel, diagnostics: &mut Diagnostics<'_>) -> Option<Tunnel> {
-    let post = read::word(
+    let post = read::enum_value(
         diagnostics,
         "protocol",
         &wire.protocol,
@@ -27,9 +27,9 @@ pub(crate) fn parse(wire: &wire::Tunnel, diagnostics: &mut Diagnostics<'_>) -> O
     );
     let host = wire.target_host.as_str();
     if host.parse::<std::net::IpAddr>().is_err()
-        && let Some(fault) = host_name::fault_of_name(host)
+        && let Some(reason) = host_name::problem_of_name(host)
     {
-        diagnostics.error("targetHost", host, fault);
+        diagnostics.error("targetHost", host, reason);
     }
     let target_port = read::port(diagnostics, "targetPort", wire.target_port);
     Some(Tunnel {

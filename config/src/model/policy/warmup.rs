@@ -56,11 +56,11 @@ pub(crate) fn parse(
     let simple = wire.simple.as_deref().unwrap_or_default();
     let idle = wire.consistent_hash.is_some() || matches!(simple, "RANDOM" | "PASSTHROUGH");
     if read.is_some() && idle {
-        let what = (
+        let message = (
             "has an effect with ROUND_ROBIN and LEAST_REQUEST only",
             "leave it out",
         );
-        diagnostics.warn("warmup", NO_VALUE, what);
+        diagnostics.warn("warmup", NO_VALUE, message);
     }
     read
 }

@@ -118,8 +118,8 @@ pub(crate) fn string(
         (None, None, Some(regex)) if regex == "*" => Some(StringMatch::Present),
         (None, None, Some(regex)) => match re2::whole(regex) {
             Ok(compiled) => Some(compiled),
-            Err(fault) => {
-                diagnostics.error("regex", regex, fault);
+            Err(reason) => {
+                diagnostics.error("regex", regex, reason);
                 None
             }
         },

@@ -105,7 +105,7 @@ pub(super) fn parse(wire: &wire::CorsPolicy, diagnostics: &mut Diagnostics<'_>) 
         expose: wire.expose_headers.join(",").into(),
         max_age,
         credentials: wire.allow_credentials,
-        ignore_unmatched: read::word(
+        ignore_unmatched: read::enum_value(
             diagnostics,
             "unmatchedPreflights",
             &wire.unmatched_preflights,

@@ -73,7 +73,7 @@ fn abort(wire: &wire::FaultAbort, diagnostics: &mut Diagnostics<'_>) -> Option<A
         diagnostics.error("httpStatus", status, "expected a status from 200 to 600");
         return None;
     }
-    let Some(word) = &wire.grpc_status else {
+    let Some(name) = &wire.grpc_status else {
         diagnostics.warn(
             "",
             NO_VALUE,
@@ -81,10 +81,10 @@ fn abort(wire: &wire::FaultAbort, diagnostics: &mut Diagnostics<'_>) -> Option<A
         );
         return None;
     };
-    let Some(status) = GrpcStatus::of_name(word) else {
+    let Some(status) = GrpcStatus::of_name(name) else {
         diagnostics.error(
             "grpcStatus",
-            word,
+            name,
             "expected the name of a gRPC status, such as UNAVAILABLE",
         );
         return None;

@@ -67,7 +67,8 @@ pub(super) fn parse(
         ("FROM_PROTOCOL_DEFAULT", Some(RedirectPort::FromScheme)),
         ("FROM_REQUEST_PORT", Some(RedirectPort::FromRequest)),
     ];
-    let derived = read::word(diagnostics, "derivePort", &wire.derive_port, &derived).flatten();
+    let derived =
+        read::enum_value(diagnostics, "derivePort", &wire.derive_port, &derived).flatten();
     if derived.is_some() && wire.port.is_some() {
         diagnostics.error(
             "derivePort",

@@ -102,32 +102,35 @@ pub(crate) fn parse(wire: &HttpRetry, diagnostics: &mut Diagnostics<'_>) -> Retr
         let status = http::StatusCode::from_u16(*status);
         status.is_ok_and(|status| status.canonical_reason().is_some())
     };
-    for word in wire
+    for condition in wire
         .retry_on
         .split(',')
         .map(str::trim)
-        .filter(|word| !word.is_empty())
+        .filter(|condition| !condition.is_empty())
     {
-        match word.parse::<u16>() {
+        match condition.parse::<u16>() {
             Ok(status) if known(&status) => statuses.push(status),
-            _ if CONDITIONS.contains(&word) => {
-                if let Some((_, what)) = IDLE.iter().find(|(idle, _)| *idle == word) {
-                    diagnostics.warn("retryOn", word, *what);
+            _ if CONDITIONS.contains(&condition) => {
+                if let Some((_, message)) = IDLE.iter().find(|(idle, _)| *idle == condition) {
+                    diagnostics.warn("retryOn", condition, *message);
                 }
-                on.push(word.into());
+                on.push(condition.into());
             }
             _ => diagnostics.error(
                 "retryOn",
-                word,
+                condition,
                 format!("expected a status code or one of {}", CONDITIONS.join(", ")),
             ),
         }
     }
-    if !statuses.is_empty() && on.iter().all(|word| **word != *BY_STATUS) {
+    if !statuses.is_empty() && on.iter().all(|condition| **condition != *BY_STATUS) {
         on.push(BY_STATUS.into());
     }
     if wire.retry_on.is_empty() {
-        on = DEFAULT.iter().map(|word| Arc::from(*word)).collect();
+        on = DEFAULT
+            .iter()
+            .map(|condition| Arc::from(*condition))
+            .collect();
     }
     let try_timeout = read::time_limit(diagnostics, "perTryTimeout", wire.per_try_timeout.as_ref());
     let backoff = read::positive_duration(diagnostics, "backoff", wire.backoff.as_ref());

@@ -62,8 +62,8 @@ pub(super) fn parse(
                     pattern,
                     substitution: regex.rewrite.as_str().into(),
                 }),
-                Err(fault) => {
-                    diagnostics.error("uriRegexRewrite.match", &regex.matches, fault);
+                Err(reason) => {
+                    diagnostics.error("uriRegexRewrite.match", &regex.matches, reason);
                     None
                 }
             }

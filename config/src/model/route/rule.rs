@@ -61,7 +61,7 @@ pub enum HttpAction {
 /// Where to, in which share, with which header changes.
 #[derive(Clone, Debug)]
 pub struct HttpDestination {
-    /// Where to.
+    /// The clusters.
     pub destination: Destination,
     /// Share of the sum; ignored when it is the only one.
     pub weight: u32,

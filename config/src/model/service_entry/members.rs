@@ -72,11 +72,11 @@ fn endpoint(
 ) -> Option<Endpoint> {
     let text = wire.address.as_str();
     if text.is_empty() && !wire.network.is_empty() && *resolution == Resolution::Static {
-        let what = (
+        let message = (
             "an endpoint of another network behind a gateway; egret does not connect to it",
             "give its address",
         );
-        diagnostics.warn("address", NO_VALUE, what);
+        diagnostics.warn("address", NO_VALUE, message);
         return None;
     }
     let address = match (text.parse(), text.strip_prefix("unix://"), resolution) {
@@ -96,8 +96,8 @@ fn endpoint(
             Address::Unix(path.into())
         }
         (_, None, Resolution::Dns | Resolution::DnsRoundRobin) => {
-            if let Some(fault) = host_name::fault_of_name(text) {
-                diagnostics.error("address", text, fault);
+            if let Some(reason) = host_name::problem_of_name(text) {
+                diagnostics.error("address", text, reason);
             }
             Address::Name(text.to_ascii_lowercase().into())
         }

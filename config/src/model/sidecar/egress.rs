@@ -18,7 +18,7 @@ pub struct EgressListener {
     pub port: Option<EgressPort>,
     /// An address to listen on instead of the service's.
     pub bind: Option<IpAddr>,
-    /// `captureMode: NONE` with a port: applications dial `bind` themselves, so egret listens there.
+    /// `captureMode: NONE` with a port: applications connect to `bind`, so egret listens there.
     pub dialled: bool,
     /// Imported hosts.
     pub hosts: Vec<Import>,
@@ -63,7 +63,7 @@ pub enum ImportFrom {
 
 /// Sockets and ports of egress listeners, each of which may be named once.
 #[derive(Default)]
-pub(super) struct Used {
+pub(super) struct UsedListeners {
     ports: Vec<u16>,
     sockets: Vec<String>,
 }
@@ -72,7 +72,7 @@ pub(super) struct Used {
 pub(super) fn parse(
     wire: &wire::EgressListener,
     namespace: &str,
-    used: &mut Used,
+    used: &mut UsedListeners,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<EgressListener> {
     if wire.hosts.is_empty() {
@@ -87,17 +87,17 @@ pub(super) fn parse(
     });
     repeated(wire, namespace, diagnostics);
     let captures = [("DEFAULT", true), ("IPTABLES", false), ("NONE", true)];
-    let capture = read::word(diagnostics, "captureMode", &wire.capture_mode, &captures);
+    let capture = read::enum_value(diagnostics, "captureMode", &wire.capture_mode, &captures);
     let port = match &wire.port {
         None => None,
         Some(port) if port.number == 0 => {
             service_entry::protocol(diagnostics, &port.protocol);
             if capture == Some(false) {
-                let what = (
+                let message = (
                     "nothing is captured towards a unix socket",
                     "write NONE or leave it out",
                 );
-                diagnostics.error("captureMode", &wire.capture_mode, what);
+                diagnostics.error("captureMode", &wire.capture_mode, message);
             }
             socket(wire, used, diagnostics);
             return None;
@@ -122,7 +122,7 @@ pub(super) fn parse(
 /// The port of a listener on an address.
 fn egress_port(
     port: &Port,
-    used: &mut Used,
+    used: &mut UsedListeners,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<EgressPort> {
     diagnostics.within("port", |diagnostics| {
@@ -130,11 +130,11 @@ fn egress_port(
         let protocol = service_entry::protocol(diagnostics, &port.protocol);
         let number = number?;
         if used.ports.contains(&number) {
-            let what = (
+            let message = (
                 "another egress listener has this port",
                 "use another, or one listener",
             );
-            diagnostics.error("number", number, what);
+            diagnostics.error("number", number, message);
         }
         used.ports.push(number);
         Some(EgressPort {
@@ -147,30 +147,34 @@ fn egress_port(
 }
 
 /// A listener on a unix socket, which egret does not open.
-fn socket(wire: &wire::EgressListener, used: &mut Used, diagnostics: &mut Diagnostics<'_>) {
+fn socket(
+    wire: &wire::EgressListener,
+    used: &mut UsedListeners,
+    diagnostics: &mut Diagnostics<'_>,
+) {
     let Some(path) = wire.bind.strip_prefix("unix://") else {
-        let what = "expected a port from 1 to 65535, or a bind such as unix:///run/name.sock";
-        diagnostics.error("port.number", 0, what);
+        let message = "expected a port from 1 to 65535, or a bind such as unix:///run/name.sock";
+        diagnostics.error("port.number", 0, message);
         return;
     };
     if !read::is_socket(path) {
-        let what = "expected an absolute path, as unix:///run/name.sock";
-        diagnostics.error("bind", &wire.bind, what);
+        let message = "expected an absolute path, as unix:///run/name.sock";
+        diagnostics.error("bind", &wire.bind, message);
         return;
     }
     if used.sockets.contains(&wire.bind) {
-        let what = (
+        let message = (
             "another egress listener has this socket",
             "use another, or one listener",
         );
-        diagnostics.error("bind", &wire.bind, what);
+        diagnostics.error("bind", &wire.bind, message);
     }
     used.sockets.push(wire.bind.clone());
-    let what = (
+    let message = (
         "sockets are not opened, so this listener has no effect",
         "write a port",
     );
-    diagnostics.warn("bind", &wire.bind, what);
+    diagnostics.warn("bind", &wire.bind, message);
 }
 
 /// Warns of hosts that others of the same listener already import.
@@ -198,8 +202,8 @@ fn repeated(wire: &wire::EgressListener, namespace: &str, diagnostics: &mut Diag
         }
         earlier.push((from, host));
     }
-    for (at, text, what) in warnings {
-        diagnostics.warn(&format!("hosts[{at}]"), text, what);
+    for (at, text, message) in warnings {
+        diagnostics.warn(&format!("hosts[{at}]"), text, message);
     }
 }
 
@@ -228,8 +232,8 @@ fn import(text: &str, diagnostics: &mut Diagnostics<'_>) -> Option<Import> {
             (ImportFrom::Namespace(bare.into()), bare.len() < name.len())
         }
     };
-    if let Some(fault) = host_name::fault_of_pattern(host) {
-        diagnostics.error("", text, fault);
+    if let Some(reason) = host_name::problem_of_pattern(host) {
+        diagnostics.error("", text, reason);
         return None;
     }
     host_name::admit_full(diagnostics, text, host).then_some(Import {

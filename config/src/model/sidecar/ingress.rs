@@ -34,8 +34,8 @@ fn listener(wire: &wire::IngressListener, ports: &mut Vec<u16>, diagnostics: &mu
     let protocol = diagnostics.within("port", |diagnostics| {
         if let Some(number) = sidecar_port(port, diagnostics) {
             if ports.contains(&number) {
-                let what = ("another ingress listener has this port", "use another");
-                diagnostics.error("number", number, what);
+                let message = ("another ingress listener has this port", "use another");
+                diagnostics.error("number", number, message);
             }
             ports.push(number);
         }
@@ -45,8 +45,9 @@ fn listener(wire: &wire::IngressListener, ports: &mut Vec<u16>, diagnostics: &mu
         read::address(diagnostics, "bind", &wire.bind);
     }
     if !is_local(&wire.default_endpoint) {
-        let what = "expected 127.0.0.1:port, 0.0.0.0:port, [::1]:port, [::]:port or unix:///path";
-        diagnostics.error("defaultEndpoint", &wire.default_endpoint, what);
+        let message =
+            "expected 127.0.0.1:port, 0.0.0.0:port, [::1]:port, [::]:port or unix:///path";
+        diagnostics.error("defaultEndpoint", &wire.default_endpoint, message);
     }
     if let Some(tls) = &wire.tls {
         diagnostics.within("tls", |diagnostics| check_tls(tls, protocol, diagnostics));
@@ -57,11 +58,11 @@ fn listener(wire: &wire::IngressListener, ports: &mut Vec<u16>, diagnostics: &mu
         });
         let http = protocol.and_then(|protocol| protocol.class()) == Some(PortClass::Http);
         if pool.http.is_some() && protocol.is_some() && !http {
-            let what = (
+            let message = (
                 "has an effect on HTTP ports only",
                 "write protocol HTTP, or only tcp",
             );
-            diagnostics.warn("connectionPool.http", NO_VALUE, what);
+            diagnostics.warn("connectionPool.http", NO_VALUE, message);
         }
     }
 }
@@ -80,11 +81,11 @@ fn is_local(endpoint: &str) -> bool {
 
 fn check_tls(wire: &ServerTls, protocol: Option<Protocol>, diagnostics: &mut Diagnostics<'_>) {
     if protocol.is_some_and(|protocol| !protocol.is_tls()) {
-        let what = (
+        let message = (
             "only for protocols HTTPS and TLS",
             "write one of them, or leave tls out",
         );
-        diagnostics.error("", NO_VALUE, what);
+        diagnostics.error("", NO_VALUE, message);
     }
     let unknown = [
         ("subjectAltNames", !wire.subject_alt_names.is_empty()),
@@ -94,11 +95,11 @@ fn check_tls(wire: &ServerTls, protocol: Option<Protocol>, diagnostics: &mut Dia
         ("tlsCertificates", !wire.tls_certificates.is_empty()),
     ];
     for (part, _) in unknown.iter().filter(|(_, used)| *used) {
-        let what = (
+        let message = (
             "not for a Sidecar",
             "leave it out, and give files of certificates",
         );
-        diagnostics.error(part, NO_VALUE, what);
+        diagnostics.error(part, NO_VALUE, message);
     }
     let modes = [
         ("PASSTHROUGH", false),
@@ -106,7 +107,7 @@ fn check_tls(wire: &ServerTls, protocol: Option<Protocol>, diagnostics: &mut Dia
         ("MUTUAL", true),
         ("OPTIONAL_MUTUAL", true),
     ];
-    let Some(mutual) = read::word(diagnostics, "mode", &wire.mode, &modes) else {
+    let Some(mutual) = read::enum_value(diagnostics, "mode", &wire.mode, &modes) else {
         return;
     };
     let files = [

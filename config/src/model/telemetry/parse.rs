@@ -128,19 +128,19 @@ fn metrics(
 
 fn interval(diagnostics: &mut Diagnostics<'_>, text: &str) -> Option<Duration> {
     let Some(interval) = value::duration(text) else {
-        let what = (
+        let message = (
             "not a duration: the interval is the default",
             "write one such as `5s`",
         );
-        diagnostics.warn("reportingInterval", text, what);
+        diagnostics.warn("reportingInterval", text, message);
         return None;
     };
     if interval < INTERVAL_MIN {
-        let what = (
+        let message = (
             "the shortest interval is used, which is 1s",
             "write `1s` or more",
         );
-        diagnostics.warn("reportingInterval", text, what);
+        diagnostics.warn("reportingInterval", text, message);
     }
     Some(interval.max(INTERVAL_MIN))
 }
@@ -154,20 +154,20 @@ fn metric_override(
     let mut metric = Some(None);
     if let Some(selector) = selector {
         if !selector.custom_metric.is_empty() {
-            let what = (
+            let message = (
                 "not supported: there are Istio's metrics alone, and this override is left out",
                 "use metric",
             );
-            diagnostics.warn("match.customMetric", &selector.custom_metric, what);
+            diagnostics.warn("match.customMetric", &selector.custom_metric, message);
             metric = None;
         } else {
-            let what = "the override is left out";
-            metric = word(
+            let effect = "the override is left out";
+            metric = enum_value(
                 diagnostics,
                 "match.metric",
                 &selector.metric,
                 &METRICS,
-                what,
+                effect,
             );
         }
     }
@@ -192,31 +192,37 @@ fn tag(
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<TagOverride> {
     if name.is_empty() {
-        let what = ("a tag without a name is left out", "write its name");
-        diagnostics.warn("", NO_VALUE, what);
+        let message = ("a tag without a name is left out", "write its name");
+        diagnostics.warn("", NO_VALUE, message);
         return None;
     }
     let operations = [("UPSERT", false), ("REMOVE", true)];
-    let what = "the tag stays as it is";
-    let remove = word(diagnostics, "operation", &wire.operation, &operations, what)?;
+    let effect = "the tag stays as it is";
+    let remove = enum_value(
+        diagnostics,
+        "operation",
+        &wire.operation,
+        &operations,
+        effect,
+    )?;
     if remove {
         if !wire.value.is_empty() {
-            let what = ("REMOVE has no value, it is ignored", "leave it out");
-            diagnostics.warn("value", &wire.value, what);
+            let message = ("REMOVE has no value, it is ignored", "leave it out");
+            diagnostics.warn("value", &wire.value, message);
         }
         return Some(TagOverride::Remove);
     }
     if wire.value.is_empty() {
-        let what = (
+        let message = (
             "UPSERT has no value: the tag stays as it is",
             "write an expression such as `request.host`",
         );
-        diagnostics.warn("value", NO_VALUE, what);
+        diagnostics.warn("value", NO_VALUE, message);
         return None;
     }
     let effects = [
         "the tag stays as it is",
-        "the tag is `unknown` where it is asked for",
+        "the tag is `unknown` where it is used",
     ];
     expression(diagnostics, "value", &wire.value, effects).map(TagOverride::Upsert)
 }
@@ -243,8 +249,8 @@ fn tracing(
     let outbound = is_outbound(diagnostics, mode);
     let names = providers(diagnostics, &wire.providers);
     if let [_, second, ..] = &names[..] {
-        let what = ("only the first provider counts", "leave out the others");
-        diagnostics.warn("providers[1].name", second, what);
+        let message = ("only the first provider counts", "leave out the others");
+        diagnostics.warn("providers[1].name", second, message);
     }
     let percentage = wire.random_sampling_percentage;
     let read = Tracing {
@@ -264,11 +270,11 @@ fn tracing(
 /// A percentage in millionths; `None` where it is none, with a warning.
 pub(crate) fn sampling(diagnostics: &mut Diagnostics<'_>, part: &str, percent: f64) -> Option<u32> {
     if !(0.0..=100.0).contains(&percent) {
-        let what = (
+        let message = (
             "not a percentage: what is inherited counts",
             "write a number from 0 to 100",
         );
-        diagnostics.warn(part, percent, what);
+        diagnostics.warn(part, percent, message);
         return None;
     }
     // At most 1,000,000 by the check above.
@@ -278,11 +284,11 @@ pub(crate) fn sampling(diagnostics: &mut Diagnostics<'_>, part: &str, percent: f
 fn providers(diagnostics: &mut Diagnostics<'_>, list: &[wire::ProviderRef]) -> Vec<Arc<str>> {
     diagnostics.each("providers", list, |diagnostics, provider| {
         if provider.name.is_empty() {
-            let what = (
+            let message = (
                 "a provider has a name",
                 "write that of an extensionProvider",
             );
-            diagnostics.warn("name", NO_VALUE, what);
+            diagnostics.warn("name", NO_VALUE, message);
         }
         Some(Arc::from(provider.name.as_str()))
     })
@@ -295,14 +301,14 @@ fn is_outbound(diagnostics: &mut Diagnostics<'_>, mode: Option<&str>) -> bool {
         ("CLIENT", true),
         ("SERVER", false),
     ];
-    let what = "CLIENT_AND_SERVER is taken";
+    let effect = "CLIENT_AND_SERVER is taken";
     let mode = mode.unwrap_or_default();
-    word(diagnostics, "match.mode", mode, &modes, what).unwrap_or(true)
+    enum_value(diagnostics, "match.mode", mode, &modes, effect).unwrap_or(true)
 }
 
 /// One of the values of an enumeration; empty gives the first. `None` for another value, with a warning that names what
 /// happens then.
-fn word<T: Copy>(
+fn enum_value<T: Copy>(
     diagnostics: &mut Diagnostics<'_>,
     part: &str,
     text: &str,
@@ -311,15 +317,15 @@ fn word<T: Copy>(
 ) -> Option<T> {
     let choice = match text {
         "" => choices.first(),
-        _ => choices.iter().find(|(word, _)| *word == text),
+        _ => choices.iter().find(|(name, _)| *name == text),
     };
     if choice.is_none() {
-        let choices: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-        let what = (
-            format!("no such word: {effect}"),
+        let choices: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        let message = (
+            format!("no such value: {effect}"),
             format!("write one of {}", choices.join(", ")),
         );
-        diagnostics.warn(part, text, what);
+        diagnostics.warn(part, text, message);
     }
     choice.map(|(_, value)| *value)
 }
@@ -334,28 +340,28 @@ fn expression(
     match Expression::parse(text) {
         Ok(expression) => {
             for attribute in expression.unknown() {
-                let what = (
+                let message = (
                     format!("no such attribute: {unknown}"),
                     "write one of Envoy's attributes, such as response.code",
                 );
-                diagnostics.warn(part, attribute, what);
+                diagnostics.warn(part, attribute, message);
             }
             Some(Arc::new(expression))
         }
-        Err(flaw) => {
-            let word = if flaw.word.is_empty() {
+        Err(error) => {
+            let excerpt = if error.excerpt.is_empty() {
                 text
             } else {
-                &flaw.word
+                &error.excerpt
             };
-            let what = (
+            let message = (
                 format!(
                     "not an expression that egret evaluates, {unread}: {}",
-                    flaw.reason
+                    error.reason
                 ),
                 "correct the expression",
             );
-            diagnostics.warn(part, word, what);
+            diagnostics.warn(part, excerpt, message);
             None
         }
     }

@@ -32,20 +32,20 @@ fn custom_tag(wire: &wire::CustomTag, diagnostics: &mut Diagnostics<'_>) -> Opti
     if let Some(formatter) = &wire.formatter {
         return match TextFormat::parse(&formatter.value) {
             Ok(_) => Some(CustomTag::Formatter(formatter.value.as_str().into())),
-            Err(flaw) => {
-                let what = (
-                    format!("not a format, the tag is left out: {}", flaw.reason),
+            Err(error) => {
+                let message = (
+                    format!("not a format, the tag is left out: {}", error.reason),
                     "use the operators of docs/access-log.md",
                 );
-                diagnostics.warn("formatter.value", flaw.word, what);
+                diagnostics.warn("formatter.value", error.excerpt, message);
                 None
             }
         };
     }
     if let Some(wire) = &wire.environment {
         if wire.name.is_empty() {
-            let what = ("the tag is left out", "write the name of a variable");
-            diagnostics.warn("environment.name", NO_VALUE, what);
+            let message = ("the tag is left out", "write the name of a variable");
+            diagnostics.warn("environment.name", NO_VALUE, message);
             return None;
         }
         return Some(CustomTag::Environment {
@@ -54,11 +54,11 @@ fn custom_tag(wire: &wire::CustomTag, diagnostics: &mut Diagnostics<'_>) -> Opti
         });
     }
     let Some(wire) = &wire.header else {
-        let what = (
+        let message = (
             "a tag without a value is left out",
             "write literal, environment, header or formatter",
         );
-        diagnostics.warn("", NO_VALUE, what);
+        diagnostics.warn("", NO_VALUE, message);
         return None;
     };
     match HeaderName::from_bytes(wire.name.as_bytes()) {
@@ -67,11 +67,11 @@ fn custom_tag(wire: &wire::CustomTag, diagnostics: &mut Diagnostics<'_>) -> Opti
             default: read::optional(&wire.default_value),
         }),
         Err(_) => {
-            let what = (
+            let message = (
                 "not the name of a header, the tag is left out",
                 "write a name such as x-team",
             );
-            diagnostics.warn("header.name", &wire.name, what);
+            diagnostics.warn("header.name", &wire.name, message);
             None
         }
     }

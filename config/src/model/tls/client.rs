@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::read::{optional, word};
+use crate::model::read::{enum_value, optional};
 use crate::model::secret::Secrets;
 use crate::model::tls::certificates::{KeyFiles, Revoked, Roots, mesh_keys, mesh_roots};
 use crate::model::tls::curves::Curve;
@@ -66,7 +66,7 @@ pub(crate) fn parse(
         ("MUTUAL", Mode::Mutual),
         ("ISTIO_MUTUAL", Mode::IstioMutual),
     ];
-    let mode = word(diagnostics, "mode", &wire.mode, &modes)?;
+    let mode = enum_value(diagnostics, "mode", &wire.mode, &modes)?;
     let skip_verify = wire.insecure_skip_verify.unwrap_or_default();
     let own = [
         ("clientCertificate", &wire.client_certificate),
@@ -77,19 +77,19 @@ pub(crate) fn parse(
     if mode == Mode::IstioMutual {
         for (part, value) in own {
             if !value.is_empty() {
-                let what = (
+                let message = (
                     "has no effect: ISTIO_MUTUAL uses the mesh's own certificates",
                     "leave it out",
                 );
-                diagnostics.warn(part, value, what);
+                diagnostics.warn(part, value, message);
             }
         }
     }
     let originates = matches!(mode, Mode::Simple | Mode::Mutual);
     let files_too = !wire.ca_crl.is_empty() || own[..3].iter().any(|(_, value)| !value.is_empty());
     if originates && !wire.credential_name.is_empty() && files_too {
-        let what = ("excludes files", "leave the files out, also caCrl");
-        diagnostics.error("credentialName", &wire.credential_name, what);
+        let message = ("excludes files", "leave the files out, also caCrl");
+        diagnostics.error("credentialName", &wire.credential_name, message);
     }
     if skip_verify && originates {
         // In mode MUTUAL the Secret may hold nothing but egret's own certificate.
@@ -99,13 +99,13 @@ pub(crate) fn parse(
             .chain(secret)
             .filter(|(_, value)| !value.is_empty())
         {
-            let what = ("contradicts insecureSkipVerify", "leave one of them out");
-            diagnostics.error(part, value, what);
+            let message = ("contradicts insecureSkipVerify", "leave one of them out");
+            diagnostics.error(part, value, message);
         }
         if !wire.subject_alt_names.is_empty() {
             let names = wire.subject_alt_names.join(", ");
-            let what = ("contradicts insecureSkipVerify", "leave one of them out");
-            diagnostics.error("subjectAltNames", names, what);
+            let message = ("contradicts insecureSkipVerify", "leave one of them out");
+            diagnostics.error("subjectAltNames", names, message);
         }
     }
     if skip_verify && !wire.ca_crl.is_empty() {

@@ -26,8 +26,8 @@ const KNOWN: [(&str, Option<Curve>); 7] = [
     ("X25519Kyber768Draft00", None),
 ];
 
-/// Reads names of curves, the best liked first. Empty is all of them: also where none of those given is supported, which is
-/// reported.
+/// Reads names of curves, in order of preference. Empty is all of them. So is a list in which no name is
+/// supported, which is reported.
 pub(super) fn parse(names: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<Curve> {
     let mut curves = Vec::new();
     let mut earlier = Vec::new();
@@ -41,21 +41,21 @@ pub(super) fn parse(names: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<
             Some((_, Some(curve))) => curves.push(*curve),
             Some((_, None)) => diagnostics.warn("", name, "not supported: ignored"),
             None => {
-                let what = (
+                let message = (
                     "no curve has this name: ignored",
                     "write one such as X25519 or P-256",
                 );
-                diagnostics.warn("", name, what);
+                diagnostics.warn("", name, message);
             }
         }
         Some(())
     });
     if !names.is_empty() && curves.is_empty() {
-        let what = (
+        let message = (
             "none of these is supported, so the default ones are used",
             "write one such as X25519 or P-256",
         );
-        diagnostics.warn("ecdhCurves", names.join(", "), what);
+        diagnostics.warn("ecdhCurves", names.join(", "), message);
     }
     curves
 }

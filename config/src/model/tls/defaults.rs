@@ -1,6 +1,6 @@
 //! MeshConfig `tlsDefaults`: what TLS speaks where an object leaves it unsaid.
 
-use crate::model::read::word;
+use crate::model::read::enum_value;
 use crate::model::tls::client::ClientTls;
 use crate::model::tls::curves::{self, Curve};
 use crate::model::tls::server::ServerTls;
@@ -25,7 +25,7 @@ pub struct TlsDefaults {
 /// Reads `tlsDefaults`.
 pub(crate) fn parse(wire: &Wire, diagnostics: &mut Diagnostics<'_>) -> TlsDefaults {
     let versions = [("TLS_AUTO", false), ("TLSV1_2", false), ("TLSV1_3", true)];
-    let only_tls13 = word(
+    let only_tls13 = enum_value(
         diagnostics,
         "minProtocolVersion",
         &wire.min_protocol_version,

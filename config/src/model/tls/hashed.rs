@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_values_are_equal_whoever_made_them() {
+    fn equal_values_are_equal_by_content() {
         let set = HashSet::from([Hashed::new("a".to_owned())]);
         assert!(set.contains(&Hashed::new("a".to_owned())));
         assert!(!set.contains(&Hashed::new("b".to_owned())));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::read::word;
+use crate::model::read::enum_value;
 use crate::model::secret::Secrets;
 use crate::model::tls::certificates::{KeyFiles, Roots, mesh_keys, mesh_roots};
 use crate::model::tls::client_verification::{ClientVerification, accepted, authorities};
@@ -95,14 +95,14 @@ pub(crate) fn parse(
     secrets: &Secrets,
     namespace: &str,
 ) -> Option<ServerTlsMode> {
-    let mode = word(diagnostics, "mode", &wire.mode, &MODES)?;
-    let least = word(
+    let mode = enum_value(diagnostics, "mode", &wire.mode, &MODES)?;
+    let least = enum_value(
         diagnostics,
         "minProtocolVersion",
         &wire.min_protocol_version,
         &VERSIONS,
     )?;
-    let most = word(
+    let most = enum_value(
         diagnostics,
         "maxProtocolVersion",
         &wire.max_protocol_version,
@@ -134,11 +134,11 @@ pub(crate) fn parse(
         );
     }
     if least == Version::Old {
-        let what = (
+        let message = (
             "TLS 1.2 is the oldest supported version",
             "write TLSV1_2 or leave it out",
         );
-        diagnostics.warn("minProtocolVersion", &wire.min_protocol_version, what);
+        diagnostics.warn("minProtocolVersion", &wire.min_protocol_version, message);
     }
     let (mut keys, roots) = match mode {
         Mode::Passthrough => {
@@ -219,22 +219,22 @@ fn unused(wire: &Wire, diagnostics: &mut Diagnostics<'_>) {
         .into_iter()
         .chain([("caCrl", !wire.ca_crl.is_empty())]);
     for (part, _) in named.filter(|(_, used)| *used) {
-        let what = (
+        let message = (
             "has no effect: TLS passes through to the destination",
             "leave it out, or set mode SIMPLE",
         );
-        diagnostics.warn(part, NO_VALUE, what);
+        diagnostics.warn(part, NO_VALUE, message);
     }
 }
 
 /// Settings about client certificates, where none are requested.
 fn idle(wire: &Wire, diagnostics: &mut Diagnostics<'_>) {
     if !wire.ca_crl.is_empty() && !of_secret(wire) {
-        let what = (
+        let message = (
             "not for mode SIMPLE, which requests no client certificate",
             "leave it out, or set mode MUTUAL",
         );
-        diagnostics.error("caCrl", &wire.ca_crl, what);
+        diagnostics.error("caCrl", &wire.ca_crl, message);
     }
     for (part, values) in [
         ("verifyCertificateSpki", &wire.verify_certificate_spki),

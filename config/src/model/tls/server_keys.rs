@@ -24,7 +24,7 @@ pub(super) fn sources(
     secrets: &Secrets,
     namespace: &str,
 ) -> (Vec<KeyFiles>, Option<Roots>) {
-    // A certificate or a key alone beside a Secret is passed over, as in Istio.
+    // A certificate or a key alone beside a Secret is ignored, as in Istio.
     let pair = !wire.server_certificate.is_empty() && !wire.private_key.is_empty();
     let used = own_sources(wire)
         .into_iter()
@@ -38,11 +38,11 @@ pub(super) fn sources(
         );
     }
     if wire.tls_certificates.len() > 2 {
-        let what = (
+        let message = (
             "Envoy takes two certificates at most",
             "list one for RSA and one for ECDSA",
         );
-        diagnostics.warn("tlsCertificates", wire.tls_certificates.len(), what);
+        diagnostics.warn("tlsCertificates", wire.tls_certificates.len(), message);
     }
     let mut names: Vec<&str> = wire.credential_names.iter().map(String::as_str).collect();
     if !wire.credential_name.is_empty() {

@@ -85,9 +85,9 @@ pub(super) fn parse(
             diagnostics.warn("", name, ("listed twice", "leave one out"));
         }
         earlier.push(name);
-        match one(name) {
+        match element_suites(name) {
             Ok(named) => suites.extend(named),
-            Err(fault) => diagnostics.warn("", name, fault),
+            Err(reason) => diagnostics.warn("", name, reason),
         }
         Some(())
     });
@@ -109,7 +109,7 @@ pub(super) fn parse(
 }
 
 /// One element: a name, or several that the client chooses among, `[A|B]`.
-fn one(element: &str) -> Result<Vec<CipherSuite>, &'static str> {
+fn element_suites(element: &str) -> Result<Vec<CipherSuite>, &'static str> {
     if element == "ALL" {
         return Ok(SUPPORTED.iter().map(|(_, _, suite)| *suite).collect());
     }

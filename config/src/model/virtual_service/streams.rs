@@ -28,7 +28,7 @@ pub struct TlsMatch {
     pub sni: Vec<HostPattern>,
     /// `destinationSubnets`.
     pub subnets: Vec<IpNet>,
-    /// The caller.
+    /// The client's workload.
     pub source: SourceMatch,
 }
 
@@ -46,14 +46,14 @@ pub struct TcpRoute {
 pub struct TcpMatch {
     /// `destinationSubnets`.
     pub subnets: Vec<IpNet>,
-    /// The caller.
+    /// The client's workload.
     pub source: SourceMatch,
 }
 
 /// A destination with its share.
 #[derive(Clone, Debug)]
 pub struct WeightedDestination {
-    /// Where to.
+    /// The clusters.
     pub destination: Destination,
     /// Its share of the sum; ignored when it is the only one.
     pub weight: u32,
@@ -107,17 +107,17 @@ fn sni(
 ) -> Option<HostPattern> {
     let pattern = HostPattern::parse(host);
     if host.parse::<std::net::IpAddr>().is_ok() {
-        let what = (
+        let message = (
             "clients send no SNI for an address: most calls will not match",
             "name hosts",
         );
-        diagnostics.warn("", host, what);
+        diagnostics.warn("", host, message);
         return Some(pattern);
     }
-    if let Some(fault) =
-        host_name::fault_of_pattern(host).filter(|_| !(gateways_only && names_cluster(host)))
+    if let Some(reason) =
+        host_name::problem_of_pattern(host).filter(|_| !(gateways_only && names_cluster(host)))
     {
-        diagnostics.error("", host, fault);
+        diagnostics.error("", host, reason);
         return None;
     }
     if !hosts

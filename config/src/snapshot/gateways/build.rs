@@ -1,4 +1,4 @@
-//! What the ports of a gateway are built from.
+//! The inputs for the ports of a gateway.
 
 use std::sync::Arc;
 
@@ -7,23 +7,23 @@ use crate::model::gateway::{Server, ServerHost};
 use crate::model::objects::Objects;
 use crate::model::virtual_service::VirtualService;
 use crate::snapshot::clusters::Clusters;
-use crate::snapshot::findings::Findings;
 use crate::snapshot::gateways::names::Names;
 use crate::snapshot::gateways::serving::Serving;
-use crate::snapshot::routes::Written;
+use crate::snapshot::problems::ProblemSet;
+use crate::snapshot::routes::SourceRule;
 use crate::snapshot::workload::Workload;
 
 /// A VirtualService that this gateway's namespace sees, with delegates joined.
 pub(super) struct Bound<'o> {
     pub(super) vs: &'o Arc<VirtualService>,
-    pub(super) http: Vec<Written>,
+    pub(super) http: Vec<SourceRule>,
 }
 
 pub(super) struct Build<'a, 'o, 'b> {
     pub(super) objects: &'o Objects,
     pub(super) workload: &'a Workload,
     pub(super) clusters: &'a mut Clusters<'o, 'b>,
-    pub(super) findings: &'a mut Findings,
+    pub(super) problems: &'a mut ProblemSet,
     pub(super) names: &'a Names<'o>,
     pub(super) bound: Vec<Bound<'o>>,
 }
@@ -33,12 +33,12 @@ impl Build<'_, '_, '_> {
     pub(super) fn binds(&self, vs: &VirtualService, serving: &Serving<'_>) -> bool {
         vs.gateways
             .iter()
-            .any(|name| self.names.mean(name, serving.gateway))
+            .any(|name| self.names.refers_to(name, serving.gateway))
     }
 }
 
 /// The names that a server and a VirtualService have in common, the narrower of each pair.
-pub(super) fn narrowed(server: &Server, vs: &VirtualService) -> Vec<HostPattern> {
+pub(super) fn common_hosts(server: &Server, vs: &VirtualService) -> Vec<HostPattern> {
     let mut names = Vec::new();
     let of_server = server.hosts.iter().filter(|host| admits(host, vs));
     for (host, written) in

@@ -31,32 +31,32 @@ pub(crate) struct GatewayListener {
 /// What a gateway does with a TLS connection.
 #[derive(Debug)]
 pub(crate) enum TlsAction {
-    /// Ends TLS and treats what is inside as HTTP.
+    /// Terminates TLS and treats the content as HTTP.
     Http {
-        /// How TLS is ended.
+        /// How TLS is terminated.
         tls: Hashed<ServerTls>,
         /// The server.
         server: Arc<Server>,
         /// Where requests are routed.
         table: Arc<RouteTable>,
     },
-    /// Ends TLS and forwards what is inside.
+    /// Terminates TLS and forwards the content.
     Stream {
-        /// How TLS is ended.
+        /// How TLS is terminated.
         tls: Hashed<ServerTls>,
         /// The server.
         server: Arc<Server>,
-        /// Where to.
+        /// The clusters.
         route: StreamRoute,
     },
-    /// Forwards it as it is.
-    Pass(StreamRoute),
+    /// Forwards it unchanged.
+    Passthrough(StreamRoute),
     /// The SNI names the cluster: `outbound_.port_.subset_.host`, of these hosts.
     NamedBySni(HashSet<HostPattern>),
 }
 
 impl GatewayListener {
-    /// Whether it does nothing, so that nobody should listen.
+    /// Whether it does nothing, so that its port is not opened.
     pub(super) fn is_idle(&self) -> bool {
         self.http.is_none() && self.tls.is_empty() && self.tcp.is_none()
     }

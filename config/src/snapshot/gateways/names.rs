@@ -27,7 +27,7 @@ impl<'o> Names<'o> {
     }
 
     /// Whether a name in a VirtualService means a Gateway.
-    pub(super) fn mean(&self, name: &GatewayName, gateway: &Gateway) -> bool {
+    pub(super) fn refers_to(&self, name: &GatewayName, gateway: &Gateway) -> bool {
         self.resolve(name)
             .is_some_and(|one| one.meta.name == gateway.meta.name)
     }

@@ -12,9 +12,9 @@ use crate::model::tls::{Hashed, ServerTlsMode};
 use crate::port::Protocol;
 use crate::problem::{Problem, Severity};
 use crate::snapshot::bound_port::BoundPort;
-use crate::snapshot::findings::Findings;
 use crate::snapshot::gateways::build::Build;
 use crate::snapshot::gateways::serving::{ServerKind, Serving, kind_of};
+use crate::snapshot::problems::ProblemSet;
 
 impl<'o> Build<'_, 'o, '_> {
     /// Tells of gateway names that fall back or bind to nothing.
@@ -37,12 +37,12 @@ impl<'o> Build<'_, 'o, '_> {
                     field: format!("spec.gateways[{at}]"),
                     value: name.to_string(),
                     reason,
-                    ..Findings::warning(&bound.vs.meta)
+                    ..ProblemSet::warning(&bound.vs.meta)
                 });
             }
         }
         for problem in problems {
-            self.findings.add(problem);
+            self.problems.add(problem);
         }
     }
 
@@ -50,7 +50,7 @@ impl<'o> Build<'_, 'o, '_> {
     pub(super) fn ports(&mut self) -> BTreeMap<BoundPort, Vec<Serving<'o>>> {
         let mut ports: BTreeMap<BoundPort, Vec<Serving<'o>>> = BTreeMap::new();
         let mut tls_owners: HashMap<(BoundPort, ServerHost), String> = HashMap::new();
-        let mut first: HashMap<u16, Opener> = HashMap::new();
+        let mut first: HashMap<u16, PortOwner> = HashMap::new();
         for gateway in &self.objects.gateways {
             if gateway.services.is_none() && !gateway.selector.select(&self.workload.labels) {
                 continue;
@@ -69,13 +69,13 @@ impl<'o> Build<'_, 'o, '_> {
                     port,
                 };
                 if self.workload.own_ports.contains(&port.port) {
-                    self.findings.add(Problem {
+                    self.problems.add(Problem {
                         severity: Severity::Warning,
                         field: format!("spec.servers[{index}].port.number"),
                         value: port.port.to_string(),
                         reason: "egret itself listens on this port: the server is left out"
                             .to_owned(),
-                        ..Findings::warning(&gateway.meta)
+                        ..ProblemSet::warning(&gateway.meta)
                     });
                     continue;
                 }
@@ -85,14 +85,14 @@ impl<'o> Build<'_, 'o, '_> {
                         .iter()
                         .find_map(|host| tls_owners.get(&(port, host.clone())).cloned())
                     {
-                        self.findings.add(Problem {
+                        self.problems.add(Problem {
                             field: format!("spec.servers[{index}].hosts"),
                             reason: format!(
                                 "{first} has TLS for one of these names on port {} and wins, as the older one: this \
                                  server is left out",
                                 port.port
                             ),
-                            ..Findings::warning(&gateway.meta)
+                            ..ProblemSet::warning(&gateway.meta)
                         });
                         continue;
                     }
@@ -103,28 +103,28 @@ impl<'o> Build<'_, 'o, '_> {
                     }
                 }
                 let others = ports.entry(port).or_default();
-                let opener = first.entry(port.port).or_insert_with(|| Opener {
+                let port_owner = first.entry(port.port).or_insert_with(|| PortOwner {
                     title: gateway.meta.title(),
                     bind: server.bind,
                     plain: is_plain(server).then_some(kind_of(server)),
                     protocol: server.protocol,
                 });
-                if opener.refuses(server, others) {
-                    self.findings.add(Problem {
+                if port_owner.refuses(server, others) {
+                    self.problems.add(Problem {
                         field: format!("spec.servers[{index}].port"),
                         value: format!("{} {}", port.port, server.protocol),
                         reason: format!(
                             "{} has the port for {} and wins, as the older one: this server is left out",
-                            opener.title, opener.protocol
+                            port_owner.title, port_owner.protocol
                         ),
-                        ..Findings::warning(&gateway.meta)
+                        ..ProblemSet::warning(&gateway.meta)
                     });
                     continue;
                 }
                 others.push(Serving {
                     gateway,
                     index,
-                    server: Arc::new(self.meshed(server)),
+                    server: Arc::new(self.with_mesh_defaults(server)),
                 });
             }
         }
@@ -132,7 +132,7 @@ impl<'o> Build<'_, 'o, '_> {
     }
 
     /// A server with the mesh's defaults for what it leaves unsaid.
-    fn meshed(&self, server: &Server) -> Server {
+    fn with_mesh_defaults(&self, server: &Server) -> Server {
         let mut server = server.clone();
         if let ServerTlsMode::Terminate(tls) = &server.tls {
             let defaults = &self.objects.mesh.tls_defaults;
@@ -191,7 +191,7 @@ impl<'o> Build<'_, 'o, '_> {
 const NO_TRANSLATION: &str = "experimental.istio.io/disable-gateway-port-translation";
 
 /// The first server of a port, which decides what others may share the port with it.
-struct Opener {
+struct PortOwner {
     title: String,
     bind: Option<IpAddr>,
     /// What it is, when it has no TLS.
@@ -199,7 +199,7 @@ struct Opener {
     protocol: Protocol,
 }
 
-impl Opener {
+impl PortOwner {
     /// Whether a later server cannot share the port, `others` being those of the same address. A port that plaintext
     /// opened takes HTTP only. One that TLS opened takes plaintext as its second server only, and HTTP once.
     fn refuses(&self, server: &Server, others: &[Serving<'_>]) -> bool {

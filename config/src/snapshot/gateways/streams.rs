@@ -11,15 +11,19 @@ use crate::model::tls::ServerTlsMode;
 use crate::port::Protocol;
 use crate::problem::Problem;
 use crate::snapshot::chains::{Chain, ChainOrigin, StreamRoute};
-use crate::snapshot::findings::Findings;
-use crate::snapshot::gateways::build::{Build, narrowed};
+use crate::snapshot::gateways::build::{Build, common_hosts};
 use crate::snapshot::gateways::listener::{GatewayListener, TlsAction};
 use crate::snapshot::gateways::serving::{Serving, origin};
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::routes::{Compiler, Site, stream_route};
 use crate::snapshot::services::TieBreak;
 
 impl<'o> Build<'_, 'o, '_> {
-    pub(super) fn ending(&mut self, serving: &Serving<'o>, listener: &mut GatewayListener) {
+    pub(super) fn add_terminating(
+        &mut self,
+        serving: &Serving<'o>,
+        listener: &mut GatewayListener,
+    ) {
         let server = &serving.server;
         let ServerTlsMode::Terminate(tls) = &server.tls else {
             return;
@@ -58,7 +62,11 @@ impl<'o> Build<'_, 'o, '_> {
         });
     }
 
-    pub(super) fn passing(&mut self, serving: &Serving<'o>, listener: &mut GatewayListener) {
+    pub(super) fn add_passthrough(
+        &mut self,
+        serving: &Serving<'o>,
+        listener: &mut GatewayListener,
+    ) {
         let server = &serving.server;
         if server.tls == ServerTlsMode::AutoPassthrough {
             let named = self.named_by_sni(server);
@@ -73,13 +81,14 @@ impl<'o> Build<'_, 'o, '_> {
         }
         for at in 0..self.bound.len() {
             let vs = self.bound[at].vs;
-            if vs.tls.is_empty() || !self.binds(vs, serving) || narrowed(server, vs).is_empty() {
+            if vs.tls.is_empty() || !self.binds(vs, serving) || common_hosts(server, vs).is_empty()
+            {
                 continue;
             }
             for (rule_at, rule) in vs.tls.iter().enumerate() {
                 for (matching, tls_match) in rule.matches.iter().enumerate() {
                     let names = self.names;
-                    let here = |name: &GatewayName| names.mean(name, serving.gateway);
+                    let here = |name: &GatewayName| names.refers_to(name, serving.gateway);
                     let site = Site {
                         workload: self.workload,
                         mesh: &self.objects.mesh,
@@ -97,14 +106,14 @@ impl<'o> Build<'_, 'o, '_> {
                     if let Some(holder) = listener.tls.holder(&tls_match.sni) {
                         // Another server of the port may have brought the same match.
                         if !holder.origin.is(&origin) {
-                            self.findings.add(Problem {
+                            self.problems.add(Problem {
                                 field: format!("spec.tls[{rule_at}].match[{matching}].sniHosts"),
                                 reason: format!(
                                     "{} has one of these names on port {} and keeps it, as the first: this match is \
                                      left out",
                                     holder.origin, server.port
                                 ),
-                                ..Findings::warning(&vs.meta)
+                                ..ProblemSet::warning(&vs.meta)
                             });
                         }
                         continue;
@@ -116,7 +125,7 @@ impl<'o> Build<'_, 'o, '_> {
                         &format!("spec.tls[{rule_at}]"),
                         &mut Compiler {
                             clusters: self.clusters,
-                            findings: self.findings,
+                            problems: self.problems,
                         },
                     );
                     let Some(route) = route else {
@@ -127,7 +136,7 @@ impl<'o> Build<'_, 'o, '_> {
                         sni: tls_match.sni.clone(),
                         unlisted: false,
                         origin,
-                        action: TlsAction::Pass(route),
+                        action: TlsAction::Passthrough(route),
                     });
                 }
             }
@@ -155,12 +164,13 @@ impl<'o> Build<'_, 'o, '_> {
         let server = &serving.server;
         for at in 0..self.bound.len() {
             let vs = self.bound[at].vs;
-            if vs.tcp.is_empty() || !self.binds(vs, serving) || narrowed(server, vs).is_empty() {
+            if vs.tcp.is_empty() || !self.binds(vs, serving) || common_hosts(server, vs).is_empty()
+            {
                 continue;
             }
             for (rule_at, rule) in vs.tcp.iter().enumerate() {
                 let names = self.names;
-                let here = |name: &GatewayName| names.mean(name, serving.gateway);
+                let here = |name: &GatewayName| names.refers_to(name, serving.gateway);
                 let site = Site {
                     workload: self.workload,
                     mesh: &self.objects.mesh,
@@ -186,7 +196,7 @@ impl<'o> Build<'_, 'o, '_> {
                     &format!("spec.tcp[{rule_at}]"),
                     &mut Compiler {
                         clusters: self.clusters,
-                        findings: self.findings,
+                        problems: self.problems,
                     },
                 );
                 if let Some(route) = route {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::host::HostPattern;
 use crate::model::source::GatewayName;
 use crate::model::tls::ServerTlsMode;
-use crate::snapshot::gateways::build::{Build, narrowed};
+use crate::snapshot::gateways::build::{Build, common_hosts};
 use crate::snapshot::gateways::serving::Serving;
 use crate::snapshot::gateways::shared::{self, Shared};
 use crate::snapshot::routes::{Compiler, Site, http_rules};
@@ -25,12 +25,12 @@ impl<'o> Build<'_, 'o, '_> {
                 if !self.binds(vs, serving) {
                     continue;
                 }
-                let shared = narrowed(server, vs);
+                let shared = common_hosts(server, vs);
                 if shared.is_empty() {
                     continue;
                 }
                 let names = self.names;
-                let here = |name: &GatewayName| names.mean(name, serving.gateway);
+                let here = |name: &GatewayName| names.refers_to(name, serving.gateway);
                 let site = Site {
                     workload: self.workload,
                     mesh: &self.objects.mesh,
@@ -43,7 +43,7 @@ impl<'o> Build<'_, 'o, '_> {
                     &site,
                     &mut Compiler {
                         clusters: self.clusters,
-                        findings: self.findings,
+                        problems: self.problems,
                     },
                 );
                 if rules.is_empty() {

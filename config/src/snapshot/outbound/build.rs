@@ -15,8 +15,8 @@ use crate::port::{PortClass, Protocol};
 use crate::problem::Problem;
 use crate::snapshot::chains::{ChainOrigin, FilterChains};
 use crate::snapshot::clusters::Clusters;
-use crate::snapshot::findings::Findings;
 use crate::snapshot::outbound::listener::Listener;
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::routes::Compiler;
 use crate::snapshot::table::RouteTable;
 use crate::snapshot::virtual_hosts::index::VirtualServices;
@@ -42,7 +42,7 @@ pub(super) struct Build<'a, 'o, 'b> {
     pub(super) imports: &'a Imports<'a>,
     pub(super) virtual_services: &'a VirtualServices<'a>,
     pub(super) clusters: &'a mut Clusters<'o, 'b>,
-    pub(super) findings: &'a mut Findings,
+    pub(super) problems: &'a mut ProblemSet,
     pub(super) drafts: &'a mut Drafts,
 }
 
@@ -131,18 +131,18 @@ impl Build<'_, '_, '_> {
         for bind in binds {
             if self.listener(bind, port.number) {
                 self.streams(service, port, bind, &[]);
-                self.sniffed(service, port, class, bind);
+                self.detected(service, port, class, bind);
             }
         }
         let captures_ranges = !ranges.is_empty() && self.imports.bind.is_none();
         if captures_ranges && self.listener(None, port.number) {
             self.streams(service, port, None, &ranges);
-            self.sniffed(service, port, class, None);
+            self.detected(service, port, class, None);
         }
     }
 
     /// An undeclared protocol: HTTP when the bytes are HTTP.
-    fn sniffed(
+    fn detected(
         &mut self,
         service: &Service,
         port: &ServicePort,
@@ -241,7 +241,7 @@ impl Build<'_, '_, '_> {
             let holder = listener.streams.add(chain);
             let holder = holder.and_then(|at| listener.streams.at(at));
             if let Some(holder) = holder {
-                conflict(&holder.origin, &origin, &listener.key, self.findings);
+                conflict(&holder.origin, &origin, &listener.key, self.problems);
             }
         }
     }
@@ -255,7 +255,7 @@ impl Build<'_, '_, '_> {
             rules: Rules::default(),
             compiler: Compiler {
                 clusters: self.clusters,
-                findings: self.findings,
+                problems: self.problems,
             },
         };
         let mut shared: HashMap<u16, Arc<RouteTable>> = HashMap::new();
@@ -285,17 +285,17 @@ impl Build<'_, '_, '_> {
 }
 
 /// Reports that two byte-stream services match the same calls.
-fn conflict(holder: &ChainOrigin, newcomer: &ChainOrigin, key: &str, findings: &mut Findings) {
+fn conflict(holder: &ChainOrigin, newcomer: &ChainOrigin, key: &str, problems: &mut ProblemSet) {
     let (first, second) = (holder.object(), newcomer.object());
     if first.kind == second.kind && first.name == second.name {
         return;
     }
-    findings.add(Problem {
+    problems.add(Problem {
         reason: format!(
             "{} takes the same calls on {key} and wins, as the older one: give each an address of its own \
              (spec.addresses), or use names (HTTP, TLS)",
             first.title()
         ),
-        ..Findings::warning(second)
+        ..ProblemSet::warning(second)
     });
 }

@@ -44,7 +44,7 @@ impl Build<'_, '_, '_> {
                         &format!("spec.tls[{at}]"),
                         &mut Compiler {
                             clusters: self.clusters,
-                            findings: self.findings,
+                            problems: self.problems,
                         },
                     );
                     let Some(action) = route else {
@@ -130,7 +130,7 @@ impl Build<'_, '_, '_> {
                     &format!("spec.tcp[{at}]"),
                     &mut Compiler {
                         clusters: self.clusters,
-                        findings: self.findings,
+                        problems: self.problems,
                     },
                 );
                 let Some(action) = route else {

@@ -9,7 +9,7 @@ use crate::snapshot::telemetry::providers::{ENVOY, Named, Provider, Providers, P
 use crate::snapshot::telemetry::types::AccessLogTarget;
 
 /// A provider that is in force.
-struct InForce<'o> {
+struct ActiveProvider<'o> {
     name: Arc<str>,
     filter: Option<&'o Arc<Expression>>,
     disabled: bool,
@@ -28,9 +28,9 @@ pub(super) fn access_logs(
     if defaults.is_empty() && !levels.iter().any(|level| level.logs) {
         return of_mesh(providers).into_iter().collect();
     }
-    let mut in_force = Vec::new();
+    let mut active = Vec::new();
     if !defaults.is_empty() {
-        in_force = fresh(usable(defaults, &in_force, providers));
+        active = fresh(usable(defaults, &active, providers));
     }
     for level in levels {
         let named: Vec<Named<'_>> = level
@@ -39,24 +39,24 @@ pub(super) fn access_logs(
             .flat_map(|one| names(level, one))
             .collect();
         if !named.is_empty() {
-            in_force = fresh(usable(named, &in_force, providers));
+            active = fresh(usable(named, &active, providers));
         }
-        for one in &level.access_logging {
-            if in_force.is_empty() && one.providers.is_empty() && one.disabled != Some(true) {
-                providers.report_nothing_in_force(&level.meta, one.index);
+        for logging in &level.access_logging {
+            if active.is_empty() && logging.providers.is_empty() && logging.disabled != Some(true) {
+                providers.report_nothing_in_force(&level.meta, logging.index);
             }
-            apply(one, &mut in_force);
+            apply(logging, &mut active);
         }
     }
-    let targets = in_force.into_iter().filter(|one| !one.disabled);
+    let targets = active.into_iter().filter(|provider| !provider.disabled);
     targets
-        .filter_map(|one| match providers.find(&one.name) {
+        .filter_map(|provider| match providers.find(&provider.name) {
             Provider::File(file) => Some(AccessLogTarget {
                 path: file.path,
                 format: file.format.unwrap_or(FormatSource::DefaultText),
                 omit_empty: file.omit_empty,
-                filter: one.filter.cloned(),
-                provider: Some(one.name),
+                filter: provider.filter.cloned(),
+                provider: Some(provider.name),
             }),
             Provider::Tracer(_)
             | Provider::Prometheus
@@ -78,15 +78,20 @@ fn of_mesh(providers: &Providers<'_, '_>) -> Option<AccessLogTarget> {
     })
 }
 
-fn names<'o>(level: &'o Telemetry, one: &AccessLogging) -> Vec<Named<'o>> {
-    Named::all(&level.meta, "accessLogging", one.index, &one.providers)
+fn names<'o>(level: &'o Telemetry, logging: &AccessLogging) -> Vec<Named<'o>> {
+    Named::all(
+        &level.meta,
+        "accessLogging",
+        logging.index,
+        &logging.providers,
+    )
 }
 
-/// The names that mean something, each once. Where nobody has one of the names, which may be a slip of the pen, and no name
+/// The names that mean something, each once. Where one of the names is unknown, which may be a typing error, and no name
 /// is left, those of the levels above stay; the last resort is the log that needs no declaration.
 fn usable(
     named: Vec<Named<'_>>,
-    above: &[InForce<'_>],
+    above: &[ActiveProvider<'_>],
     providers: &mut Providers<'_, '_>,
 ) -> Vec<Arc<str>> {
     let mut names: Vec<Arc<str>> = Vec::new();
@@ -122,10 +127,10 @@ fn is_same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
-fn fresh<'o>(names: Vec<Arc<str>>) -> Vec<InForce<'o>> {
+fn fresh<'o>(names: Vec<Arc<str>>) -> Vec<ActiveProvider<'o>> {
     let names = names.into_iter();
     names
-        .map(|name| InForce {
+        .map(|name| ActiveProvider {
             name,
             filter: None,
             disabled: false,
@@ -134,18 +139,18 @@ fn fresh<'o>(names: Vec<Arc<str>>) -> Vec<InForce<'o>> {
 }
 
 /// Applies one element to the providers that it names, or to all in force.
-fn apply<'o>(one: &'o AccessLogging, in_force: &mut [InForce<'o>]) {
-    for provider in in_force {
-        let named = one
+fn apply<'o>(logging: &'o AccessLogging, active: &mut [ActiveProvider<'o>]) {
+    for provider in active {
+        let named = logging
             .providers
             .iter()
             .any(|name| is_same(name, &provider.name));
-        if !named && !one.providers.is_empty() {
+        if !named && !logging.providers.is_empty() {
             continue;
         }
-        provider.disabled = one.disabled == Some(true);
-        if named || one.filter.is_some() {
-            provider.filter = one.filter.as_ref();
+        provider.disabled = logging.disabled == Some(true);
+        if named || logging.filter.is_some() {
+            provider.filter = logging.filter.as_ref();
         }
     }
 }

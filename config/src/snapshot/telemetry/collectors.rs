@@ -16,7 +16,7 @@ use crate::snapshot::clusters::Clusters;
 use crate::snapshot::target::Target;
 
 /// Why a collector cannot be called.
-pub(super) struct Flaw {
+pub(super) struct ExpressionError {
     /// What is wrong.
     pub(super) reason: String,
     /// What to do.
@@ -29,11 +29,11 @@ pub(super) fn cluster(
     tracer: &Tracer,
     namespace: &str,
     clusters: &mut Clusters<'_, '_>,
-) -> Result<Arc<str>, Flaw> {
+) -> Result<Arc<str>, ExpressionError> {
     let owner = tracer.namespace.as_deref();
     let registry = clusters.registry;
     let Some(service) = registry.named(&HostPattern::parse(&tracer.host), owner, namespace) else {
-        return Err(Flaw {
+        return Err(ExpressionError {
             reason: format!(
                 "{} is neither a service nor a host of a ServiceEntry",
                 tracer.host
@@ -59,7 +59,7 @@ pub(super) fn cluster_of_address(
     namespace: &str,
     meta: &Arc<Meta>,
     clusters: &mut Clusters<'_, '_>,
-) -> Result<Arc<str>, Flaw> {
+) -> Result<Arc<str>, ExpressionError> {
     let registry = clusters.registry;
     // Names of Kubernetes may be short: `zipkin.istio-system`.
     let full = [
@@ -82,23 +82,27 @@ pub(super) fn cluster_of_address(
 }
 
 /// The cluster of a host that was added.
-fn built(tracer: &Tracer, host: &str, clusters: &Clusters<'_, '_>) -> Result<Arc<str>, Flaw> {
+fn built(
+    tracer: &Tracer,
+    host: &str,
+    clusters: &Clusters<'_, '_>,
+) -> Result<Arc<str>, ExpressionError> {
     match clusters.target(host, None, tracer.port) {
         Target::Cluster(cluster) => match cluster.discovery {
             Discovery::Members(_) | Discovery::Names { .. } => Ok(Arc::clone(&cluster.name)),
-            Discovery::Original { .. } | Discovery::PerCall { .. } => Err(Flaw {
+            Discovery::Original { .. } | Discovery::PerCall { .. } => Err(ExpressionError {
                 reason: format!("{} has no endpoints of its own", tracer.host),
                 hint: "set resolution DNS or STATIC in its ServiceEntry",
             }),
         },
-        Target::Missing(_) => Err(Flaw {
+        Target::Missing(_) => Err(ExpressionError {
             reason: format!("{} has no port {}", tracer.host, tracer.port),
             hint: "write a port of the service",
         }),
     }
 }
 
-/// A service that stands for an address outside of the registry.
+/// A service made for an address outside of the registry.
 fn service(tracer: &Tracer, meta: &Arc<Meta>) -> Service {
     let address: Option<IpAddr> = tracer.host.parse().ok();
     let endpoint = address.map(|address| Endpoint {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::objects::Objects;
 use crate::model::telemetry::Telemetry;
 use crate::problem::Problem;
-use crate::snapshot::findings::Findings;
+use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::workload::Workload;
 
 /// The objects that count, from the most general to the most special: that of the root namespace and that of the
@@ -13,13 +13,13 @@ use crate::snapshot::workload::Workload;
 pub(super) fn levels<'o>(
     objects: &'o Objects,
     workload: &Workload,
-    findings: &mut Findings,
+    problems: &mut ProblemSet,
 ) -> Vec<&'o Telemetry> {
     let root = &objects.mesh.root_namespace;
     let own = &workload.namespace;
     let mut levels = Vec::new();
     for namespace in [Some(root), Some(own).filter(|own| *own != root)] {
-        levels.extend(namespace.and_then(|namespace| general(objects, namespace, findings)));
+        levels.extend(namespace.and_then(|namespace| general(objects, namespace, problems)));
     }
     let selects = |telemetry: &&Arc<Telemetry>| {
         let selector = telemetry.selector.as_ref();
@@ -35,21 +35,21 @@ pub(super) fn levels<'o>(
 fn general<'o>(
     objects: &'o Objects,
     namespace: &Arc<str>,
-    findings: &mut Findings,
+    problems: &mut ProblemSet,
 ) -> Option<&'o Telemetry> {
     let mut all = objects.telemetries.iter().filter(|telemetry| {
         telemetry.selector.is_none() && telemetry.meta.name.namespace == *namespace
     });
     let first = all.next()?;
     for other in all {
-        findings.add(Problem {
+        problems.add(Problem {
             field: "spec.selector".to_owned(),
             reason: format!(
                 "ignored: {} has no selector either, is of the same namespace, and comes first",
                 first.meta.title()
             ),
             hint: "put both into one object, or write a selector".to_owned(),
-            ..Findings::warning(&other.meta)
+            ..ProblemSet::warning(&other.meta)
         });
     }
     Some(first)

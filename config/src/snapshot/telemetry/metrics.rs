@@ -30,7 +30,7 @@ pub(super) fn metrics(levels: &[&Telemetry], providers: &mut Providers<'_, '_>) 
     overrides
 }
 
-/// Whether one of the names means Prometheus. What nobody has may be a slip of the pen, and is taken for it.
+/// Whether one of the names means Prometheus. An unknown name may be a typing error, and counts as Prometheus.
 fn is_scraped(named: Vec<Named<'_>>, providers: &mut Providers<'_, '_>) -> bool {
     let mut scraped = false;
     for named in named {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::mesh::{AccessLogFile, FormatSource, Mesh, ProviderKind, Tracer};
 use crate::model::meta::Meta;
 use crate::problem::{Location, Problem, Severity};
-use crate::snapshot::findings::Findings;
+use crate::snapshot::problems::ProblemSet;
 
 /// The provider of access logs that needs no declaration.
 pub(super) const ENVOY: &str = "envoy";
@@ -30,7 +30,7 @@ pub(super) enum Provider<'m> {
     Unknown,
 }
 
-/// What a provider is wanted for.
+/// The purpose of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     AccessLogs,
@@ -52,12 +52,12 @@ impl Purpose {
 /// The providers of a mesh.
 pub(super) struct Providers<'m, 'f> {
     pub(super) mesh: &'m Mesh,
-    findings: &'f mut Findings,
+    problems: &'f mut ProblemSet,
 }
 
 impl<'m, 'f> Providers<'m, 'f> {
-    pub(super) fn new(mesh: &'m Mesh, findings: &'f mut Findings) -> Self {
-        Self { mesh, findings }
+    pub(super) fn new(mesh: &'m Mesh, problems: &'f mut ProblemSet) -> Self {
+        Self { mesh, problems }
     }
 
     /// The provider of a name, whatever the case of its letters.
@@ -98,7 +98,7 @@ impl<'m, 'f> Providers<'m, 'f> {
     pub(super) fn report_unusable(&mut self, named: &Named<'_>, purpose: Purpose, effect: &str) {
         let reason = match self.find(&named.name) {
             Provider::Unknown => format!("no such provider: {effect}"),
-            Provider::Unsupported("") => format!("a provider that says no kind: {effect}"),
+            Provider::Unsupported("") => format!("a provider without a kind: {effect}"),
             Provider::Unsupported(kind) => {
                 format!("a provider of a kind that is not supported, {kind}: {effect}")
             }
@@ -112,25 +112,25 @@ impl<'m, 'f> Providers<'m, 'f> {
 
     /// Reports an element of `accessLogging` without a provider, where none is in force.
     pub(super) fn report_nothing_in_force(&mut self, meta: &Meta, index: usize) {
-        self.findings.add(Problem {
+        self.problems.add(Problem {
             field: format!("spec.accessLogging[{index}]"),
             reason: "no provider is in force: nothing is logged, and accessLogFile does not count"
                 .to_owned(),
             hint: "name a provider, such as `envoy`".to_owned(),
-            ..Findings::warning(meta)
+            ..ProblemSet::warning(meta)
         });
     }
 
     /// Reports a problem of a name, or of what it means.
     pub(super) fn add(&mut self, named: &Named<'_>, reason: String, hint: String) {
         let problem = match named.object {
-            Some(meta) => Findings::warning(meta),
+            Some(meta) => ProblemSet::warning(meta),
             None => of_mesh(self.mesh),
         };
         let problem = problem.at(named.field.clone(), &named.name);
-        self.findings.add(Problem {
+        self.problems.add(Problem {
             field: match (named.object, &self.mesh.meta) {
-                // A mesh configuration with a name stands in a ConfigMap.
+                // A mesh configuration with a name is in a ConfigMap.
                 (None, Some(meta)) if !meta.name.name.is_empty() => {
                     format!("data.mesh.{}", problem.field)
                 }
@@ -146,7 +146,7 @@ impl<'m, 'f> Providers<'m, 'f> {
 /// A warning about the mesh configuration, to be completed.
 fn of_mesh(mesh: &Mesh) -> Problem {
     match &mesh.meta {
-        Some(meta) if !meta.name.name.is_empty() => Findings::warning(meta),
+        Some(meta) if !meta.name.name.is_empty() => ProblemSet::warning(meta),
         meta => {
             let location = meta
                 .as_ref()

@@ -36,7 +36,7 @@ fn levels(specs: [&str; 3]) -> String {
     text
 }
 
-/// The snapshot of the workload `cart` in `shop`, and the problems, without their place.
+/// The snapshot of the workload `cart` in `shop`, and the problems, without their location.
 fn snapshot(content: &str) -> (Snapshot, Vec<String>) {
     let texts = [Text {
         file: "f".into(),

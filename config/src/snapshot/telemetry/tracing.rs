@@ -55,9 +55,9 @@ pub(super) fn tracing(
     };
     match collectors::cluster(tracer, namespace, clusters) {
         Ok(cluster) => Some(made(&merged, mesh, &named.name, tracer, cluster)),
-        Err(flaw) => {
-            let reason = format!("calls are not traced: {}", flaw.reason);
-            providers.add(&named, reason, flaw.hint.to_owned());
+        Err(error) => {
+            let reason = format!("calls are not traced: {}", error.reason);
+            providers.add(&named, reason, error.hint.to_owned());
             None
         }
     }
@@ -119,9 +119,9 @@ fn oldest(
             let nothing = Merged::default();
             Some(made(&nothing, mesh, &ZIPKIN.into(), &tracer, cluster))
         }
-        Err(flaw) => {
-            let reason = format!("calls are not traced: {}", flaw.reason);
-            providers.add(&named, reason, flaw.hint.to_owned());
+        Err(error) => {
+            let reason = format!("calls are not traced: {}", error.reason);
+            providers.add(&named, reason, error.hint.to_owned());
             None
         }
     }

@@ -64,7 +64,7 @@ impl MetricOverrides {
         &mut self.settings[metric as usize]
     }
 
-    /// The expressions that are values of labels. One that several metrics have stands there several times.
+    /// The expressions that are values of labels. One that several metrics have is listed several times.
     pub fn expressions(&self) -> impl Iterator<Item = &Arc<Expression>> {
         let tags = self.settings.iter().flat_map(|one| one.tags.values());
         tags.filter_map(|tag| match tag {
@@ -87,7 +87,7 @@ pub struct Tracing {
     pub port: u16,
     /// Its protocol.
     pub protocol: TracerProtocol,
-    /// The share of calls that are sampled where nobody decided yet, in millionths.
+    /// The share of calls that are sampled where no earlier decision exists, in millionths.
     pub sampling: u32,
     /// Tags that the user adds, by name.
     pub custom_tags: BTreeMap<Arc<str>, CustomTag>,

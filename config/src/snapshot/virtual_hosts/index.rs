@@ -9,15 +9,15 @@ use crate::model::service::{Resolution, Service};
 use crate::model::virtual_service::VirtualService;
 use crate::port::PortClass;
 use crate::snapshot::delegates::Delegates;
-use crate::snapshot::findings::Findings;
 use crate::snapshot::patterns::PatternMap;
-use crate::snapshot::routes::Written;
+use crate::snapshot::problems::ProblemSet;
+use crate::snapshot::routes::SourceRule;
 use crate::snapshot::services::host_text;
 use crate::snapshot::visible::Imports;
 
 /// The VirtualServices and services of one egress listener, indexed.
 pub(crate) struct VirtualServices<'a> {
-    pub(super) list: Vec<(&'a Arc<VirtualService>, Vec<Written>)>,
+    pub(super) list: Vec<(&'a Arc<VirtualService>, Vec<SourceRule>)>,
     /// Places in the list, ascending, by host.
     pub(super) by_host: PatternMap<Vec<usize>>,
     /// Every host of the list, for services that are wildcards themselves.
@@ -29,7 +29,7 @@ pub(crate) struct VirtualServices<'a> {
     pub(super) by_port: HashMap<u16, Vec<usize>>,
     /// Places of the services that speak something else, by port.
     pub(super) others: HashMap<u16, Vec<usize>>,
-    /// ExternalName services by the host they stand for.
+    /// ExternalName services by their target host.
     aliases: HashMap<&'a str, Vec<&'a Service>>,
 }
 
@@ -38,13 +38,13 @@ impl<'a> VirtualServices<'a> {
     pub(crate) fn new(
         objects: &'a Objects,
         imports: &'a Imports<'a>,
-        findings: &mut Findings,
+        problems: &mut ProblemSet,
     ) -> Self {
         let delegates = Delegates::new(objects);
         let list: Vec<_> = imports
             .virtual_services
             .iter()
-            .map(|vs| (*vs, delegates.joined(vs, findings)))
+            .map(|vs| (*vs, delegates.joined(vs, problems)))
             .collect();
         let mut by_host: PatternMap<Vec<usize>> = PatternMap::default();
         let mut hosts = Vec::new();
@@ -96,7 +96,7 @@ impl<'a> VirtualServices<'a> {
             .collect()
     }
 
-    /// The names of the ExternalName services that stand for a service.
+    /// The names of the ExternalName services that are aliases of a service.
     pub(crate) fn aliases(&self, service: &Service, namespace: &str) -> Vec<HostPattern> {
         let host = host_text(&service.host);
         let aliases = self.aliases.get(&*host).into_iter().flatten();
@@ -143,7 +143,7 @@ impl<'a> VirtualServices<'a> {
     }
 }
 
-/// The host that an ExternalName service stands for in the end; nothing where they stand for each other.
+/// The final target of an ExternalName service; nothing where aliases form a circle.
 fn concrete<'a>(
     alias: &'a Service,
     services: &[&'a Service],

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 /// Why a value could not be read.
 #[derive(Debug)]
-pub(crate) enum Broken {
+pub(crate) enum ShapeError {
     /// For a reason that the parser gave; its error is kept beside the parser.
     Parser,
     /// It is of another kind than what was expected.
@@ -25,8 +25,8 @@ pub(crate) enum Broken {
 
 /// What a value is read as. Formats in which a scalar can have several types need it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Want {
-    /// What it looks like.
+pub(crate) enum Expected {
+    /// Its apparent type.
     Any,
     /// Something or null.
     Option,
@@ -41,39 +41,39 @@ pub(crate) enum Want {
 }
 
 /// Reads a value into what the closure has borrowed.
-pub(crate) type Read<'r, 'de> = &'r mut dyn FnMut(&mut dyn AnyValue<'de>) -> Result<(), Broken>;
+pub(crate) type Read<'r, 'de> = &'r mut dyn FnMut(&mut dyn AnyValue<'de>) -> Result<(), ShapeError>;
 
 /// What a document is read into.
 pub(crate) trait Target<'de> {
     /// Reads the document.
-    fn read(&mut self, from: &mut dyn AnyValue<'de>) -> Result<(), Broken>;
+    fn read(&mut self, from: &mut dyn AnyValue<'de>) -> Result<(), ShapeError>;
 }
 
 /// A value that is not read yet. It can be read once.
 pub(crate) trait AnyValue<'de> {
-    /// Reads it as `want`, and hands what it is to `visit`.
-    fn read(&mut self, want: Want, visit: &mut dyn Visit<'de>) -> Result<(), Broken>;
+    /// Reads it as `expected`, and passes the value to `visit`.
+    fn read(&mut self, expected: Expected, visit: &mut dyn Visit<'de>) -> Result<(), ShapeError>;
 
-    /// Reads over it.
-    fn skip(&mut self) -> Result<(), Broken>;
+    /// Skips it.
+    fn skip(&mut self) -> Result<(), ShapeError>;
 }
 
 /// A list that is being read.
 pub(crate) trait AnyList<'de> {
     /// Reads the next element; `false` at the end.
-    fn next(&mut self, read: Read<'_, 'de>) -> Result<bool, Broken>;
+    fn next(&mut self, read: Read<'_, 'de>) -> Result<bool, ShapeError>;
 }
 
 /// A mapping that is being read.
 pub(crate) trait AnyMap<'de> {
     /// The next key; `None` at the end.
-    fn key(&mut self) -> Result<Option<Cow<'de, str>>, Broken>;
+    fn key(&mut self) -> Result<Option<Cow<'de, str>>, ShapeError>;
 
     /// Reads the value of the last key.
-    fn value(&mut self, read: Read<'_, 'de>) -> Result<(), Broken>;
+    fn value(&mut self, read: Read<'_, 'de>) -> Result<(), ShapeError>;
 
-    /// Reads over the value of the last key.
-    fn skip(&mut self) -> Result<(), Broken>;
+    /// Skips the value of the last key.
+    fn skip(&mut self) -> Result<(), ShapeError>;
 }
 
 /// Takes a value, as [`Visitor`] does. What is not overridden is not expected.
@@ -82,52 +82,52 @@ pub(crate) trait Visit<'de> {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
     /// Null, or nothing.
-    fn null(&mut self) -> Result<(), Broken> {
-        Err(Broken::Kind)
+    fn null(&mut self) -> Result<(), ShapeError> {
+        Err(ShapeError::Kind)
     }
 
     /// Something, where it could have been null.
-    fn some(&mut self, _: &mut dyn AnyValue<'de>) -> Result<(), Broken> {
-        Err(Broken::Kind)
+    fn some(&mut self, _: &mut dyn AnyValue<'de>) -> Result<(), ShapeError> {
+        Err(ShapeError::Kind)
     }
 
     /// True or false.
-    fn boolean(&mut self, _: bool) -> Result<(), Broken> {
-        Err(Broken::Kind)
+    fn boolean(&mut self, _: bool) -> Result<(), ShapeError> {
+        Err(ShapeError::Kind)
     }
 
     /// A whole number that is not negative.
-    fn unsigned(&mut self, _: u64) -> Result<(), Broken> {
-        Err(Broken::Kind)
+    fn unsigned(&mut self, _: u64) -> Result<(), ShapeError> {
+        Err(ShapeError::Kind)
     }
 
     /// A negative whole number.
-    fn signed(&mut self, _: i64) -> Result<(), Broken> {
-        Err(Broken::Kind)
+    fn signed(&mut self, _: i64) -> Result<(), ShapeError> {
+        Err(ShapeError::Kind)
     }
 
     /// Any other number.
-    fn float(&mut self, _: f64) -> Result<(), Broken> {
-        Err(Broken::Kind)
+    fn float(&mut self, _: f64) -> Result<(), ShapeError> {
+        Err(ShapeError::Kind)
     }
 
     /// A text.
-    fn text(&mut self, _: Cow<'_, str>) -> Result<(), Broken> {
-        Err(Broken::Kind)
+    fn text(&mut self, _: Cow<'_, str>) -> Result<(), ShapeError> {
+        Err(ShapeError::Kind)
     }
 
     /// A list.
-    fn list(&mut self, _: &mut dyn AnyList<'de>) -> Result<(), Broken> {
-        Err(Broken::Kind)
+    fn list(&mut self, _: &mut dyn AnyList<'de>) -> Result<(), ShapeError> {
+        Err(ShapeError::Kind)
     }
 
     /// A mapping.
-    fn mapping(&mut self, _: &mut dyn AnyMap<'de>) -> Result<(), Broken> {
-        Err(Broken::Kind)
+    fn mapping(&mut self, _: &mut dyn AnyMap<'de>) -> Result<(), ShapeError> {
+        Err(ShapeError::Kind)
     }
 }
 
-/// Reads the value that a parser stands at.
+/// Reads the value at a parser's position.
 ///
 /// # Errors
 /// Those of the parser, and what `read` refuses as an error of the parser.
@@ -142,7 +142,7 @@ pub(crate) fn read<'de, D: Deserializer<'de>>(
     read(&mut value).map_err(|broken| broken.error(value.error))
 }
 
-impl Broken {
+impl ShapeError {
     /// As an error of a parser; `own` is the one that it gave.
     fn error<E: Error>(self, own: Option<E>) -> E {
         match (self, own) {
@@ -159,30 +159,30 @@ struct Parser<D, E> {
 }
 
 impl<'de, D: Deserializer<'de>> Parser<D, D::Error> {
-    fn once<T>(&mut self, read: impl FnOnce(D) -> Result<T, D::Error>) -> Result<T, Broken> {
+    fn once<T>(&mut self, read: impl FnOnce(D) -> Result<T, D::Error>) -> Result<T, ShapeError> {
         let from = self.from.take();
-        let from = from.ok_or_else(|| Broken::Rule("a value is read once".to_owned()))?;
+        let from = from.ok_or_else(|| ShapeError::Rule("a value is read once".to_owned()))?;
         read(from).map_err(|error| {
             self.error = Some(error);
-            Broken::Parser
+            ShapeError::Parser
         })
     }
 }
 
 impl<'de, D: Deserializer<'de>> AnyValue<'de> for Parser<D, D::Error> {
-    fn read(&mut self, want: Want, visit: &mut dyn Visit<'de>) -> Result<(), Broken> {
+    fn read(&mut self, expected: Expected, visit: &mut dyn Visit<'de>) -> Result<(), ShapeError> {
         let visitor = Forward(visit);
-        self.once(|from| match want {
-            Want::Any => from.deserialize_any(visitor),
-            Want::Option => from.deserialize_option(visitor),
-            Want::List => from.deserialize_seq(visitor),
-            Want::Mapping => from.deserialize_map(visitor),
-            Want::Text => from.deserialize_string(visitor),
-            Want::Boolean => from.deserialize_bool(visitor),
+        self.once(|from| match expected {
+            Expected::Any => from.deserialize_any(visitor),
+            Expected::Option => from.deserialize_option(visitor),
+            Expected::List => from.deserialize_seq(visitor),
+            Expected::Mapping => from.deserialize_map(visitor),
+            Expected::Text => from.deserialize_string(visitor),
+            Expected::Boolean => from.deserialize_bool(visitor),
         })
     }
 
-    fn skip(&mut self) -> Result<(), Broken> {
+    fn skip(&mut self) -> Result<(), ShapeError> {
         self.once(|from| IgnoredAny::deserialize(from).map(drop))
     }
 }
@@ -191,11 +191,11 @@ impl<'de, D: Deserializer<'de>> AnyValue<'de> for Parser<D, D::Error> {
 struct Forward<'v, 'de>(&'v mut dyn Visit<'de>);
 
 impl Forward<'_, '_> {
-    fn refused<E: Error>(&self, broken: Broken, unexpected: Unexpected<'_>) -> E {
+    fn refused<E: Error>(&self, broken: ShapeError, unexpected: Unexpected<'_>) -> E {
         match broken {
-            Broken::Kind => E::invalid_type(unexpected, &Expecting(&*self.0)),
-            Broken::Range => E::invalid_value(unexpected, &Expecting(&*self.0)),
-            Broken::Parser | Broken::Rule(_) => broken.error(None),
+            ShapeError::Kind => E::invalid_type(unexpected, &Expecting(&*self.0)),
+            ShapeError::Range => E::invalid_value(unexpected, &Expecting(&*self.0)),
+            ShapeError::Parser | ShapeError::Rule(_) => broken.error(None),
         }
     }
 }
@@ -291,33 +291,33 @@ struct Access<A, E> {
 }
 
 impl<A, E> Access<A, E> {
-    fn keep<T>(&mut self, result: Result<T, E>) -> Result<T, Broken> {
+    fn keep<T>(&mut self, result: Result<T, E>) -> Result<T, ShapeError> {
         result.map_err(|error| {
             self.error = Some(error);
-            Broken::Parser
+            ShapeError::Parser
         })
     }
 }
 
 impl<'de, A: SeqAccess<'de>> AnyList<'de> for Access<A, A::Error> {
-    fn next(&mut self, read: Read<'_, 'de>) -> Result<bool, Broken> {
+    fn next(&mut self, read: Read<'_, 'de>) -> Result<bool, ShapeError> {
         let next = self.access.next_element_seed(Seed(read));
         self.keep(next).map(|element| element.is_some())
     }
 }
 
 impl<'de, A: MapAccess<'de>> AnyMap<'de> for Access<A, A::Error> {
-    fn key(&mut self) -> Result<Option<Cow<'de, str>>, Broken> {
+    fn key(&mut self) -> Result<Option<Cow<'de, str>>, ShapeError> {
         let key = self.access.next_key::<Key<'de>>();
         self.keep(key).map(|key| key.map(|Key(key)| key))
     }
 
-    fn value(&mut self, read: Read<'_, 'de>) -> Result<(), Broken> {
+    fn value(&mut self, read: Read<'_, 'de>) -> Result<(), ShapeError> {
         let value = self.access.next_value_seed(Seed(read));
         self.keep(value)
     }
 
-    fn skip(&mut self) -> Result<(), Broken> {
+    fn skip(&mut self) -> Result<(), ShapeError> {
         let value = self.access.next_value::<IgnoredAny>();
         self.keep(value).map(drop)
     }

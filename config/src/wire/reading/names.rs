@@ -1,4 +1,4 @@
-//! Names of fields: in both spellings, and nearly right.
+//! Names of fields: in both spellings, and similar ones.
 
 /// Whether `key`, as a user wrote it, is the field `name`: in snake case or in lower camel case.
 pub(crate) fn is_field(key: &str, name: &str) -> bool {
@@ -42,7 +42,7 @@ pub(crate) fn camel_case(name: &str) -> String {
     camel
 }
 
-/// The known name that `key` is nearest to, if near enough to be a slip of the pen.
+/// The known name that `key` is nearest to, if near enough to be a typing error.
 pub(crate) fn nearest(key: &str, names: &[&[&'static str]]) -> Option<String> {
     if key.len() > 64 {
         return None;

@@ -3,42 +3,42 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::wire::reading::any::{AnyValue, Broken, Visit, Want};
+use crate::wire::reading::any::{AnyValue, Expected, ShapeError, Visit};
 use crate::wire::reading::shape::{Reading, Shape};
 
 /// Numbers may be written as strings, as protobuf's JSON form allows; whole numbers also as `5.0`.
 macro_rules! number {
     ($type:ty, $expected:literal, $from_float:expr) => {
         impl<'de> Shape<'de> for $type {
-            fn read(from: &mut dyn AnyValue<'de>, _: &Reading) -> Result<Self, Broken> {
+            fn read(from: &mut dyn AnyValue<'de>, _: &Reading) -> Result<Self, ShapeError> {
                 struct Digits($type);
                 impl Visit<'_> for Digits {
                     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                         f.write_str($expected)
                     }
-                    fn null(&mut self) -> Result<(), Broken> {
+                    fn null(&mut self) -> Result<(), ShapeError> {
                         Ok(())
                     }
-                    fn unsigned(&mut self, number: u64) -> Result<(), Broken> {
-                        self.0 = Exact::exact(number as i128).ok_or(Broken::Range)?;
+                    fn unsigned(&mut self, number: u64) -> Result<(), ShapeError> {
+                        self.0 = Exact::exact(number as i128).ok_or(ShapeError::Range)?;
                         Ok(())
                     }
-                    fn signed(&mut self, number: i64) -> Result<(), Broken> {
-                        self.0 = Exact::exact(number as i128).ok_or(Broken::Range)?;
+                    fn signed(&mut self, number: i64) -> Result<(), ShapeError> {
+                        self.0 = Exact::exact(number as i128).ok_or(ShapeError::Range)?;
                         Ok(())
                     }
-                    fn float(&mut self, number: f64) -> Result<(), Broken> {
+                    fn float(&mut self, number: f64) -> Result<(), ShapeError> {
                         let convert: fn(f64) -> Option<$type> = $from_float;
-                        self.0 = convert(number).ok_or(Broken::Range)?;
+                        self.0 = convert(number).ok_or(ShapeError::Range)?;
                         Ok(())
                     }
-                    fn text(&mut self, text: Cow<'_, str>) -> Result<(), Broken> {
-                        self.0 = text.trim().parse().map_err(|_| Broken::Range)?;
+                    fn text(&mut self, text: Cow<'_, str>) -> Result<(), ShapeError> {
+                        self.0 = text.trim().parse().map_err(|_| ShapeError::Range)?;
                         Ok(())
                     }
                 }
                 let mut digits = Digits(<$type>::default());
-                from.read(Want::Any, &mut digits)?;
+                from.read(Expected::Any, &mut digits)?;
                 Ok(digits.0)
             }
         }

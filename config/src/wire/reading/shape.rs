@@ -1,8 +1,8 @@
-//! How a value of a document is read, and what was met on the way.
+//! How a value of a document is read, and the fields without effect.
 
 use std::cell::RefCell;
 
-use crate::wire::reading::any::{AnyMap, AnyValue, Broken};
+use crate::wire::reading::any::{AnyMap, AnyValue, ShapeError};
 use crate::wire::reading::names::{camel_case, nearest};
 use crate::wire::unsupported::Message;
 
@@ -25,12 +25,12 @@ pub(crate) struct Ignored {
     /// The last part of the path.
     pub(crate) key: String,
     /// Why.
-    pub(crate) why: Why,
+    pub(crate) reason: IgnoredReason,
 }
 
 /// Why a field has no effect.
 #[derive(Clone, Debug)]
-pub(crate) enum Why {
+pub(crate) enum IgnoredReason {
     /// No shape has it; maybe a known field of the same object has nearly the same name.
     Unknown(Option<String>),
     /// egret does not act on it yet; what happens, and what to write instead.
@@ -40,9 +40,9 @@ pub(crate) enum Why {
 /// The most fields without effect that are reported of a document.
 const IGNORED_MAX: usize = 50;
 
-/// Where the reader of one document stands, and what it met there.
+/// The position of the reader of one document, and the fields without effect so far.
 ///
-/// The path is left standing when a value cannot be read, so that it names the place of the error.
+/// The path is kept when a value cannot be read, so that it is the location of the error.
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
     path: RefCell<Vec<Step>>,
@@ -63,29 +63,31 @@ impl Reading {
         text
     }
 
-    /// Takes the fields met so far that will have no effect.
+    /// Takes the fields so far that will have no effect.
     pub(crate) fn take_ignored(&self) -> Vec<Ignored> {
         self.ignored.take()
     }
 
     /// Notes a field that is none of `names`.
     pub(crate) fn note_unknown(&self, key: &str, names: &[&[&'static str]]) {
-        self.note(key, Why::Unknown(nearest(key, names)));
+        self.note(key, IgnoredReason::Unknown(nearest(key, names)));
     }
 
     /// Notes a known field that egret does not act on yet.
     pub(crate) fn note_unsupported(&self, key: &str, message: Message) {
-        self.note(key, Why::Unsupported(message));
+        self.note(key, IgnoredReason::Unsupported(message));
     }
 
-    fn note(&self, key: &str, why: Why) {
+    fn note(&self, key: &str, reason: IgnoredReason) {
         if self.ignored.borrow().len() == IGNORED_MAX {
             return;
         }
         let mut path = self.path();
         push_key(&mut path, key);
         let key = key.to_owned();
-        self.ignored.borrow_mut().push(Ignored { path, key, why });
+        self.ignored
+            .borrow_mut()
+            .push(Ignored { path, key, reason });
     }
 
     /// Reads the value of the known field `name`.
@@ -93,7 +95,7 @@ impl Reading {
         &self,
         map: &mut dyn AnyMap<'de>,
         name: &'static str,
-    ) -> Result<T, Broken> {
+    ) -> Result<T, ShapeError> {
         let mut value = None;
         self.step(Step::Field(name), || {
             map.value(&mut |from| {
@@ -101,7 +103,7 @@ impl Reading {
                 Ok(())
             })
         })?;
-        value.ok_or_else(|| Broken::Rule("a field has a value".to_owned()))
+        value.ok_or_else(|| ShapeError::Rule("a field has a value".to_owned()))
     }
 
     /// Reads `spec` into the shape that its kind chose.
@@ -109,7 +111,7 @@ impl Reading {
         &self,
         map: &mut dyn AnyMap<'de>,
         spec: &mut T,
-    ) -> Result<bool, Broken> {
+    ) -> Result<bool, ShapeError> {
         *spec = self.field(map, "spec")?;
         Ok(true)
     }
@@ -118,8 +120,8 @@ impl Reading {
     pub(super) fn step<T>(
         &self,
         step: Step,
-        read: impl FnOnce() -> Result<T, Broken>,
-    ) -> Result<T, Broken> {
+        read: impl FnOnce() -> Result<T, ShapeError>,
+    ) -> Result<T, ShapeError> {
         self.path.borrow_mut().push(step);
         let value = read()?;
         self.path.borrow_mut().pop();
@@ -137,7 +139,7 @@ fn push_key(path: &mut String, key: &str) {
 /// Something that can be read from a document; `null` gives the unset value.
 pub(crate) trait Shape<'de>: Sized {
     /// Reads it from a value.
-    fn read(from: &mut dyn AnyValue<'de>, reading: &Reading) -> Result<Self, Broken>;
+    fn read(from: &mut dyn AnyValue<'de>, reading: &Reading) -> Result<Self, ShapeError>;
 
     /// What it is made of, for the comparison with Istio's schema.
     #[cfg(test)]

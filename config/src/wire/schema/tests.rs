@@ -8,11 +8,11 @@ use crate::wire::unsupported;
 /// How the shapes alone treat a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Read {
-    /// It has a place in a struct.
+    /// It is a field of a struct.
     Field,
     /// `unsupported` names it.
     Warned,
-    /// It is read over.
+    /// It is skipped.
     Silent,
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn ignored_variables_are_told() {
+fn ignored_variables_are_reported() {
     let intent = intent("", &[("ISTIO_DUAL_STACK", "yes")], &["10.0.0.5"]).unwrap();
     assert_eq!(
         intent.warnings(),
@@ -136,7 +136,7 @@ fn single_faults() {
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn all_problems_are_reported_at_once() {
     let problems = problems(
         "-p x -u a,b -i 10.0.0.1,y -b 1,z --redirect-dns --backend v -r 0",
         &[("PROXY_GID", "c")],

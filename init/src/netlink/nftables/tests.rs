@@ -137,7 +137,7 @@ fn edges_name_the_subsystem() {
 }
 
 #[test]
-fn only_the_beginning_tells_the_generation() {
+fn only_the_beginning_has_the_generation() {
     let plain = replace(&RuleSet::default(), Old::None, Vec::new());
     let bound = unless_changed(plain.clone(), 7);
     assert_eq!(

@@ -26,7 +26,7 @@ fn marked() -> Attributes {
 }
 
 #[test]
-fn a_plain_rule_is_read_with_who_made_it() {
+fn a_plain_rule_is_read_with_its_protocol() {
     let listed = rule(PLAIN, &marked()).unwrap();
     assert_eq!((listed.item, listed.is_own()), (RULE, false));
     assert_eq!((listed.protocol, listed.priority), (3, Some(32765)));
@@ -37,7 +37,7 @@ fn a_plain_rule_is_read_with_who_made_it() {
 }
 
 #[test]
-fn a_rule_that_asks_for_more_is_not_like_ours() {
+fn a_rule_with_more_conditions_is_not_like_ours() {
     const INCOMING: u16 = 3;
     const USERS: u16 = 20;
     for foreign in [

@@ -24,13 +24,13 @@ impl Conditions {
             self.source, self.destination, self.from, self.through
         );
         if let Some(protocol) = self.protocol {
-            let _ = write!(text, "-p {} ", word(protocol));
+            let _ = write!(text, "-p {} ", protocol_name(protocol));
         }
         text.push_str(&self.ports);
         match self.other_than[..] {
             [] => {}
             [port] => {
-                let protocol = self.protocol.map_or("tcp", word);
+                let protocol = self.protocol.map_or("tcp", protocol_name);
                 let _ = write!(text, "-m {protocol} ! --dport {port} ");
             }
             _ => {
@@ -70,11 +70,11 @@ pub(super) fn alternatives(rules: &RuleSet, matches: &[Match]) -> Vec<Conditions
             }
             Match::PortIs(protocol, port) => apply(&mut all, &|line| {
                 line.protocol = Some(*protocol);
-                line.ports = format!("-m {} --dport {port} ", word(*protocol));
+                line.ports = format!("-m {} --dport {port} ", protocol_name(*protocol));
             }),
             Match::SourcePortIs(protocol, port) => apply(&mut all, &|line| {
                 line.protocol = Some(*protocol);
-                line.ports = format!("-m {} --sport {port} ", word(*protocol));
+                line.ports = format!("-m {} --sport {port} ", protocol_name(*protocol));
             }),
             Match::PortIsNot(protocol, port) => apply(&mut all, &|line| {
                 line.protocol = Some(*protocol);
@@ -155,7 +155,7 @@ fn interface_name(interface: &Interface) -> String {
     }
 }
 
-fn word(protocol: Protocol) -> &'static str {
+fn protocol_name(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Tcp => "tcp",
         Protocol::Udp => "udp",
@@ -194,7 +194,7 @@ fn ports(rules: &RuleSet, set: SetName, protocol: Protocol) -> Vec<String> {
         }
     }
     let groups = groups.into_iter().map(|(_, group)| match &group[..] {
-        [port] => format!("-m {} --dport {port} ", word(protocol)),
+        [port] => format!("-m {} --dport {port} ", protocol_name(protocol)),
         ports => format!("-m multiport --dports {} ", ports.join(",")),
     });
     groups.collect()

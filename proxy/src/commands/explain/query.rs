@@ -154,7 +154,9 @@ impl Asked<'_> {
                 answer.trail = outer;
                 Ok(answer)
             }
-            Verdict::Pass | Verdict::Forward(_) | Verdict::Refuse(_) => Ok(self.stream(&decision)),
+            Verdict::Passthrough | Verdict::Forward(_) | Verdict::Refuse(_) => {
+                Ok(self.stream(&decision))
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a line of an access log is.
 
 use egret_config::log_format::defaults::{default_json, default_text};
-use egret_config::log_format::{FormatFlaw, JsonFormat, TextFormat};
+use egret_config::log_format::{FormatError, JsonFormat, TextFormat};
 use egret_config::model::mesh::FormatSource;
 
 use crate::report::access_log::call::Call;
@@ -38,7 +38,7 @@ impl Line {
     ///
     /// # Errors
     /// The format is none.
-    pub fn of(source: &FormatSource, omit_empty: bool, reasons: bool) -> Result<Self, FormatFlaw> {
+    pub fn of(source: &FormatSource, omit_empty: bool, reasons: bool) -> Result<Self, FormatError> {
         let format = match source {
             FormatSource::DefaultText => Format::Text(default_text(reasons)),
             FormatSource::DefaultJson => Format::Json(default_json(reasons)),

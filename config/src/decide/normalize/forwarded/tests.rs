@@ -115,7 +115,7 @@ fn envoys_headers_from_a_client_are_removed() {
         left(&headers),
         [None, None, None, Some(b"10.34.0.140".to_vec())]
     );
-    // A sidecar's caller is the application itself.
+    // A sidecar's client is the application itself.
     let mut headers = map(&received);
     from_sidecar(&mut headers, "http");
     assert_eq!(

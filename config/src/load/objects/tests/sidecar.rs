@@ -62,7 +62,7 @@ fn sidecars_are_checked() {
 }
 
 #[test]
-fn fields_that_are_not_acted_on_are_told() {
+fn unsupported_fields_are_reported() {
     let content = object(
         "Sidecar",
         "{outboundTrafficPolicy: {mode: ALLOW_ANY}, ingress: [{port: {number: 1}}]}",

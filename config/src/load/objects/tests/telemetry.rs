@@ -6,7 +6,7 @@ use crate::problem::{Problem, Severity};
 
 use super::texts;
 
-/// The problems of a document without their place, and what was understood.
+/// The problems of a document without their location, and what was understood.
 fn read(content: &str) -> (Objects, Vec<String>) {
     let (objects, problems) = load(&texts(content), None);
     let messages = problems.iter().map(|problem| {
@@ -73,11 +73,11 @@ fn telemetries_are_checked() {
             ),
             (
                 "{accessLogging: [{match: {mode: CLIENTS}, providers: [{}]}]}",
-                "spec.accessLogging[0].match.mode: \"CLIENTS\": no such word: CLIENT_AND_SERVER is taken; write one of CLIENT_AND_SERVER, CLIENT, SERVER\nspec.accessLogging[0].providers[0].name: a provider has a name; write that of an extensionProvider",
+                "spec.accessLogging[0].match.mode: \"CLIENTS\": no such value: CLIENT_AND_SERVER is taken; write one of CLIENT_AND_SERVER, CLIENT, SERVER\nspec.accessLogging[0].providers[0].name: a provider has a name; write that of an extensionProvider",
             ),
             (
                 "{metrics: [{overrides: [{match: {metric: REQUEST_COUNTS}}]}]}",
-                "spec.metrics[0].overrides[0].match.metric: \"REQUEST_COUNTS\": no such word: the override is left out; write one of ALL_METRICS, REQUEST_COUNT, REQUEST_DURATION, REQUEST_SIZE, RESPONSE_SIZE, TCP_OPENED_CONNECTIONS, TCP_CLOSED_CONNECTIONS, TCP_SENT_BYTES, TCP_RECEIVED_BYTES, GRPC_REQUEST_MESSAGES, GRPC_RESPONSE_MESSAGES",
+                "spec.metrics[0].overrides[0].match.metric: \"REQUEST_COUNTS\": no such value: the override is left out; write one of ALL_METRICS, REQUEST_COUNT, REQUEST_DURATION, REQUEST_SIZE, RESPONSE_SIZE, TCP_OPENED_CONNECTIONS, TCP_CLOSED_CONNECTIONS, TCP_SENT_BYTES, TCP_RECEIVED_BYTES, GRPC_REQUEST_MESSAGES, GRPC_RESPONSE_MESSAGES",
             ),
             (
                 "{metrics: [{overrides: [{match: {customMetric: mine}}]}]}",
@@ -85,7 +85,7 @@ fn telemetries_are_checked() {
             ),
             (
                 "{metrics: [{overrides: [{tagOverrides: {a: {}, b: {operation: DROP}, c: {operation: REMOVE, value: x}, d: {value: 'f('}, e: {value: foo}}}]}]}",
-                "spec.metrics[0].overrides[0].tagOverrides.a.value: UPSERT has no value: the tag stays as it is; write an expression such as `request.host`\nspec.metrics[0].overrides[0].tagOverrides.b.operation: \"DROP\": no such word: the tag stays as it is; write one of UPSERT, REMOVE\nspec.metrics[0].overrides[0].tagOverrides.c.value: \"x\": REMOVE has no value, it is ignored; leave it out\nspec.metrics[0].overrides[0].tagOverrides.d.value: \"f(\": not an expression that egret evaluates, the tag stays as it is: ends too soon, at the end of the expression; correct the expression\nspec.metrics[0].overrides[0].tagOverrides.e.value: \"foo\": no such attribute: the tag is `unknown` where it is asked for; write one of Envoy's attributes, such as response.code",
+                "spec.metrics[0].overrides[0].tagOverrides.a.value: UPSERT has no value: the tag stays as it is; write an expression such as `request.host`\nspec.metrics[0].overrides[0].tagOverrides.b.operation: \"DROP\": no such value: the tag stays as it is; write one of UPSERT, REMOVE\nspec.metrics[0].overrides[0].tagOverrides.c.value: \"x\": REMOVE has no value, it is ignored; leave it out\nspec.metrics[0].overrides[0].tagOverrides.d.value: \"f(\": not an expression that egret evaluates, the tag stays as it is: ends too soon, at the end of the expression; correct the expression\nspec.metrics[0].overrides[0].tagOverrides.e.value: \"foo\": no such attribute: the tag is `unknown` where it is used; write one of Envoy's attributes, such as response.code",
             ),
             (
                 "{metrics: [{reportingInterval: 10ms}, {reportingInterval: often}]}",
@@ -191,7 +191,7 @@ fn providers_are_checked() {
 }
 
 #[test]
-fn values_of_headers_are_not_shown() {
+fn values_of_headers_are_not_printed() {
     let (objects, problems) = read(
         "extensionProviders: [{name: a, opentelemetry: {service: o.test, port: 4318, http: {headers: [{name: Authorization, value: token-1}, {name: x, envName: TOKEN}]}}}]\n",
     );

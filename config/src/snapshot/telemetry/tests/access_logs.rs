@@ -33,7 +33,7 @@ fn check(table: &[(&str, [&str; 3], &[&str])]) {
 }
 
 #[test]
-fn mesh_config_counts_where_nothing_else_is_said() {
+fn mesh_config_counts_where_nothing_else_is_set() {
     for (mesh, expected) in [
         ("rootNamespace: istio-system\n", &[][..]),
         ("accessLogFile: /dev/stdout\n", &["/dev/stdout text"]),
@@ -211,7 +211,7 @@ fn what_is_for_calls_that_arrive_changes_nothing_else() {
 }
 
 #[test]
-fn names_that_mean_no_log_are_told() {
+fn names_without_a_log_are_reported() {
     for (mesh, specs, targets, problems) in [
         (
             "",
@@ -282,7 +282,7 @@ fn names_that_mean_no_log_are_told() {
 }
 
 #[test]
-fn the_oldest_without_selector_counts_and_others_are_told() {
+fn the_oldest_without_selector_counts_and_others_are_reported() {
     let log = |name: &str| format!("{{accessLogging: [{{providers: [{{name: {name}}}]}}]}}");
     let content = format!(
         "{MESH}{}{}",

@@ -114,7 +114,7 @@ fn what_cannot_be_honoured_is_a_problem_and_the_rest_counts() {
         (
             "{match: {metric: REQUESTS}, disabled: true}",
             "RequestSize off",
-            "overrides[1].match.metric: \"REQUESTS\": no such word",
+            "overrides[1].match.metric: \"REQUESTS\": no such value",
         ),
         (
             "{match: {metric: REQUEST_SIZE}, tagOverrides: {a: {value: \"request.\"}}}",

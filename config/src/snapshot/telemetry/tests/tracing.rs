@@ -243,7 +243,7 @@ fn the_oldest_form_names_a_zipkin() {
 }
 
 #[test]
-fn collectors_that_cannot_be_called_are_told() {
+fn collectors_that_cannot_be_called_are_reported() {
     let of = |name: &str| format!("tracing: [{{providers: [{{name: {name}}}]}}]");
     let start = "Telemetry istio-system/root: spec.tracing[0].providers[0].name: ";
     for (mesh, name, expected) in [

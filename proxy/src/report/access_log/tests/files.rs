@@ -208,7 +208,7 @@ fn a_format_that_is_none_gives_way_to_the_default() {
     let log = AccessLog::new(false);
     let (_, errors) = log.configure(&[target(&path, "%NOPE%")]);
     assert!(
-        matches!(&errors[..], [AccessLogError::Format { flaw, .. }] if flaw.word == "NOPE"),
+        matches!(&errors[..], [AccessLogError::Format { flaw, .. }] if flaw.excerpt == "NOPE"),
         "{errors:?}"
     );
     report(&log);

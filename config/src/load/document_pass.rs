@@ -2,26 +2,26 @@
 
 use std::cell::Cell;
 
-use crate::load::format::{self, Fault, Format};
+use crate::load::format::{self, Format, ParseError};
 use crate::load::plain;
 use crate::load::source::Source;
 use crate::wire::envelope::{Draft, DraftSeed, Halt, Header, HeaderSeed};
 use crate::wire::reading::Reading;
 
 /// One pass over a document.
-pub(super) struct Attempt {
+pub(super) struct DocumentPass {
     pub(super) reading: Reading,
     pub(super) halt: Option<Halt>,
-    pub(super) fault: Option<Fault>,
+    pub(super) error: Option<ParseError>,
 }
 
 impl Source<'_> {
     /// Reads the document into `draft`, the quick way where that is possible.
-    pub(super) fn attempt(&self, draft: &mut Draft) -> Attempt {
+    pub(super) fn read_into(&self, draft: &mut Draft) -> DocumentPass {
         if self.format == Format::Yaml
-            && let Some(attempt) = self.attempt_plain(draft)
+            && let Some(pass) = self.read_plain(draft)
         {
-            return attempt;
+            return pass;
         }
         let reading = Reading::default();
         let halt = Cell::new(None);
@@ -30,16 +30,16 @@ impl Source<'_> {
             reading: &reading,
             halt: &halt,
         };
-        let fault = format::parse(self.format, self.chunk.text, seed).err();
-        Attempt {
+        let error = format::parse(self.format, self.chunk.text, seed).err();
+        DocumentPass {
             reading,
             halt: halt.get(),
-            fault,
+            error,
         }
     }
 
-    /// The document's header, up to the fault if it has one.
-    pub(super) fn header(&self) -> (Header, Option<Fault>) {
+    /// The document's header, up to the error if it has one.
+    pub(super) fn header(&self) -> (Header, Option<ParseError>) {
         let mut header = Header::default();
         let plain = (self.format == Format::Yaml)
             .then(|| plain::read(self.chunk.text))
@@ -48,12 +48,12 @@ impl Source<'_> {
             return (header, None);
         }
         let mut header = Header::default();
-        let fault = format::parse(self.format, self.chunk.text, HeaderSeed(&mut header)).err();
-        (header, fault)
+        let error = format::parse(self.format, self.chunk.text, HeaderSeed(&mut header)).err();
+        (header, error)
     }
 
-    /// The quick way, for a document that is written plainly and without a fault.
-    fn attempt_plain(&self, draft: &mut Draft) -> Option<Attempt> {
+    /// The quick parser, for a document in plain form without an error.
+    fn read_plain(&self, draft: &mut Draft) -> Option<DocumentPass> {
         let tree = plain::read(self.chunk.text)?;
         let mut plain = draft.unread();
         let reading = Reading::default();
@@ -67,10 +67,10 @@ impl Source<'_> {
             return None;
         }
         *draft = plain;
-        Some(Attempt {
+        Some(DocumentPass {
             reading,
             halt: halt.get(),
-            fault: None,
+            error: None,
         })
     }
 }

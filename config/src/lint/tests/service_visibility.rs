@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn services_that_nobody_sees() {
+fn services_visible_to_no_namespace() {
     let sidecar = |namespace: &str, hosts: &str| {
         format!(
             "\napiVersion: NET/v1\nkind: Sidecar\nmetadata: {{name: s, namespace: {namespace}}}\nspec: {{egress: [{{hosts: {hosts}}}]}}\n---"
@@ -34,7 +34,7 @@ fn services_that_nobody_sees() {
 }
 
 #[test]
-fn pods_say_which_sidecar_keeps_a_service_from_them() {
+fn problems_name_the_sidecar_that_excludes_a_service() {
     let objects = |app: &str| {
         format!(
             "
@@ -103,7 +103,7 @@ fn namespaces_that_see_the_same_are_looked_at_once() {
         .iter()
         .map(|viewer| (&*viewer.workload.namespace, viewer.alike))
         .collect();
-    // n1 stands for n2, n3 and n5; n4 sees more, and n6 has a rule of its own for what is another's.
+    // n1 represents n2, n3 and n5; n4 sees more, and n6 has a rule of its own for what is another's.
     assert_eq!(counts, [("n1", 3), ("n4", 0), ("n6", 0)]);
 }
 

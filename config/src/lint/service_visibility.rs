@@ -1,4 +1,4 @@
-//! Services that nobody sees: exported to no one, or kept out by the Sidecars of every namespace they are exported to.
+//! Services that no workload sees: exported to none, or excluded by the Sidecars of every namespace they are exported to.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -64,17 +64,22 @@ pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
                 })
                 .collect(),
         };
-        let keepers: Option<Vec<_>> = list
+        let excluding_sidecars: Option<Vec<_>> = list
             .iter()
             .map(|namespace| {
                 let pods = view.objects.instances.selected(namespace, &everyone);
                 let pods = pods.filter(|pod| pod.meta.kind == Kind::Pod);
                 let labels: Vec<_> = pods.map(|pod| &pod.endpoint.labels).collect();
-                keeper(&sidecars, root, namespace, &labels, service)
+                excluding_sidecar(&sidecars, root, namespace, &labels, service)
             })
             .collect();
-        if let Some(keepers) = keepers.filter(|keepers| !keepers.is_empty()) {
-            let names: Vec<_> = keepers.iter().map(|sidecar| sidecar.meta.title()).collect();
+        if let Some(excluding_sidecars) =
+            excluding_sidecars.filter(|excluding_sidecars| !excluding_sidecars.is_empty())
+        {
+            let names: Vec<_> = excluding_sidecars
+                .iter()
+                .map(|sidecar| sidecar.meta.title())
+                .collect();
             warnings.push(warning(
                 &service.meta,
                 field,
@@ -103,14 +108,14 @@ fn general<'o>(sidecars: &Sidecars<'o>, namespace: &str) -> Option<&'o Arc<Sidec
 
 /// The Sidecar that keeps a service from every sidecar of a namespace, if one does. `pods` are the labels of those that
 /// are known; without any, every selector of a Sidecar may select some.
-fn keeper<'o>(
+fn excluding_sidecar<'o>(
     sidecars: &Sidecars<'o>,
     root: &str,
     namespace: &str,
     pods: &[&Labels],
     service: &Service,
 ) -> Option<&'o Arc<Sidecar>> {
-    let mut keeper = None;
+    let mut excluding_sidecar = None;
     for labels in pods {
         let mut own = sidecars.get(namespace).into_iter().flatten();
         let chosen = own.find(|one| one.selector.as_ref().is_some_and(|own| own.select(labels)));
@@ -120,10 +125,10 @@ fn keeper<'o>(
         if imports(chosen, namespace, service) {
             return None;
         }
-        keeper = Some(chosen);
+        excluding_sidecar = Some(chosen);
     }
-    if keeper.is_some() {
-        return keeper;
+    if excluding_sidecar.is_some() {
+        return excluding_sidecar;
     }
     let mut own = sidecars.get(namespace).into_iter().flatten();
     if own.any(|one| one.selector.is_some() && imports(one, namespace, service)) {

@@ -7,12 +7,12 @@ use crate::problem::{Problem, Severity};
 
 /// A collector that keeps the first of equal problems.
 #[derive(Default)]
-pub(crate) struct Findings {
+pub(crate) struct ProblemSet {
     list: Vec<Problem>,
     reported: HashSet<String>,
 }
 
-impl Findings {
+impl ProblemSet {
     /// Adds a problem, unless it was reported.
     pub(crate) fn add(&mut self, problem: Problem) {
         if self.reported.insert(problem.to_string()) {

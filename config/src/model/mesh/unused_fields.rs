@@ -17,8 +17,8 @@ pub(super) fn check(wire: &MeshConfig, diagnostics: &mut Diagnostics<'_>) {
         &wire.service_settings,
         |diagnostics, wire| {
             diagnostics.each("hosts", &wire.hosts, |diagnostics, host| {
-                if let Some(fault) = host_name::fault_of_pattern(host) {
-                    diagnostics.error("", host, fault);
+                if let Some(reason) = host_name::problem_of_pattern(host) {
+                    diagnostics.error("", host, reason);
                 }
                 Some(())
             });
@@ -42,11 +42,11 @@ pub(super) fn check(wire: &MeshConfig, diagnostics: &mut Diagnostics<'_>) {
         .as_ref()
         .filter(|tls| !tls.ecdh_curves.is_empty())
     {
-        let what = (
+        let message = (
             "curves of calls inside of the mesh cannot be chosen",
             "leave them out",
         );
-        diagnostics.error("meshMTLS.ecdhCurves", tls.ecdh_curves.join(", "), what);
+        diagnostics.error("meshMTLS.ecdhCurves", tls.ecdh_curves.join(", "), message);
     }
 }
 
@@ -54,7 +54,7 @@ pub(super) fn check(wire: &MeshConfig, diagnostics: &mut Diagnostics<'_>) {
 fn trust_domain(diagnostics: &mut Diagnostics<'_>, part: &str, text: &str) {
     let labels = text.strip_suffix('.').unwrap_or(text);
     if !labels.split('.').all(host_name::is_label) {
-        let what = "expected labels of letters, digits and dashes, joined by dots";
-        diagnostics.error(part, text, what);
+        let message = "expected labels of letters, digits and dashes, joined by dots";
+        diagnostics.error(part, text, message);
     }
 }

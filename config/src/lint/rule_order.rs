@@ -20,31 +20,31 @@ pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
             } else {
                 rule.matches.iter().collect()
             };
-            let takers: Vec<Option<usize>> = own
+            let covering_rules: Vec<Option<usize>> = own
                 .iter()
                 .map(|http_match| {
-                    let taker = earlier
+                    let covering = earlier
                         .iter()
-                        .find(|(_, taker)| taker.covers(http_match, &vs.gateways));
-                    taker.map(|(rule_index, _)| *rule_index)
+                        .find(|(_, covering)| covering.covers(http_match, &vs.gateways));
+                    covering.map(|(rule_index, _)| *rule_index)
                 })
                 .collect();
-            if let Some(Some(taker)) = takers
+            if let Some(Some(covering)) = covering_rules
                 .first()
-                .filter(|_| takers.iter().all(Option::is_some))
+                .filter(|_| covering_rules.iter().all(Option::is_some))
             {
                 warnings.push(warning(
                     &vs.meta,
                     format!("spec.http[{at}]"),
                     rule.name.as_deref().unwrap_or_default(),
-                    format!("never reached: spec.http[{taker}] matches all of its requests, and rules are tried in order"),
+                    format!("never reached: spec.http[{covering}] matches all of its requests, and rules are tried in order"),
                     "move it before that rule, or remove it",
                 ));
             } else {
-                for (index, taker) in takers.iter().enumerate() {
+                for (index, covering) in covering_rules.iter().enumerate() {
                     let within = || sibling(vs, own.get(..index)?, own.get(index)?);
-                    let taker = match (taker, within()) {
-                        (Some(taker), _) => format!("spec.http[{taker}] matches"),
+                    let covering = match (covering, within()) {
+                        (Some(covering), _) => format!("spec.http[{covering}] matches"),
                         (None, Some(sibling)) => {
                             format!("match[{sibling}] of the same rule matches")
                         }
@@ -54,7 +54,7 @@ pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
                         &vs.meta,
                         format!("spec.http[{at}].match[{index}]"),
                         rule.name.as_deref().unwrap_or_default(),
-                        format!("has no effect: {taker} all of its requests before it"),
+                        format!("has no effect: {covering} all of its requests before it"),
                         "move it before the rule that matches first, or remove it",
                     ));
                 }
@@ -73,7 +73,7 @@ pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Problem>) {
 fn sibling(vs: &VirtualService, earlier: &[&HttpMatch], http_match: &HttpMatch) -> Option<usize> {
     let near = earlier.get(..earlier.len().min(COMPARED_MAX))?;
     near.iter()
-        .position(|taker| taker.covers(http_match, &vs.gateways))
+        .position(|covering| covering.covers(http_match, &vs.gateways))
 }
 
 /// Matches for gateways that the object is not bound to.

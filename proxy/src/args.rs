@@ -68,7 +68,7 @@ pub fn read(
     argv: impl IntoIterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Command, clap::Error> {
-    let wrong = |words| Typed::command().error(ErrorKind::ValueValidation, words);
+    let wrong = |message| Typed::command().error(ErrorKind::ValueValidation, message);
     match Typed::try_parse_from(argv)?.command {
         TypedCommand::Run(run) => {
             let (settings, log) = run.validate(environment).map_err(wrong)?;
@@ -246,17 +246,17 @@ impl Run {
             .or_else(|| set("RUST_LOG"))
             .unwrap_or_else(|| "info".to_owned());
         let filter = log_level::filter(&level)?;
-        let told = set(DNS_CAPTURE).map(|value| boolean(DNS_CAPTURE, &value));
+        let variable = set(DNS_CAPTURE).map(|value| boolean(DNS_CAPTURE, &value));
         let dns_capture =
-            (self.dns_capture || told.transpose()?.unwrap_or(false)) && mode == Mode::Sidecar;
+            (self.dns_capture || variable.transpose()?.unwrap_or(false)) && mode == Mode::Sidecar;
         let ignored = set(IGNORE_POLICIES).map(|value| boolean(IGNORE_POLICIES, &value));
         let ignore_authorization_policies =
             self.ignore_authorization_policies || ignored.transpose()?.unwrap_or(false);
         // As for egret-init, a value that is no port counts as absent.
-        let told = set(PROBE_PORT).and_then(|value| value.trim().parse().ok());
+        let variable = set(PROBE_PORT).and_then(|value| value.trim().parse().ok());
         let probe_port = self
             .iptables_probe_port
-            .or(told)
+            .or(variable)
             .unwrap_or(well_known::PROBE);
         let redirect_ports = match mode {
             Mode::Sidecar => vec![self.outbound_port, self.inbound_port],

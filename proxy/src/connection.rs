@@ -71,26 +71,26 @@ type Decrypted = Box<Rewind<TlsStream<Rewind<TcpStream>>>>;
 /// Serves one accepted connection to its end. Never fails: whatever happens is reported.
 pub async fn serve(
     socket: TcpStream,
-    entrance: ListenerKind,
+    kind: ListenerKind,
     proxy: Rc<Proxy>,
-    held: FdPermit,
+    permit: FdPermit,
     listener: Arc<ListenerCounters>,
 ) {
     // Each stage is boxed, and let go when it ends: a connection that idles, for hours maybe, is as small as its own
     // kind can be.
     let mut facts = Box::new(proxy.reporter.begin());
     facts.downstream.listener = Some(listener);
-    let rest = Box::pin(walk(socket, entrance, &proxy, &mut facts)).await;
-    run_stage(rest, facts, proxy, held).await;
+    let rest = Box::pin(walk(socket, kind, &proxy, &mut facts)).await;
+    run_stage(rest, facts, proxy, permit).await;
 }
 
 /// Refuses a connection that there are no descriptors for. It is reset, so that its client need not wait.
-pub fn refuse(socket: TcpStream, entrance: ListenerKind, proxy: &Proxy) {
+pub fn refuse(socket: TcpStream, kind: ListenerKind, proxy: &Proxy) {
     let mut facts = proxy.reporter.begin();
     // Its addresses, as far as the kernel still knows them.
-    let _ = identify(&socket, entrance, proxy.clusters.own(), &mut facts);
-    let words = "no descriptor is left for this connection";
-    facts.set_stream_failure(&Failure::new(Cause::Overloaded, words));
+    let _ = identify(&socket, kind, proxy.clusters.own(), &mut facts);
+    let message = "no descriptor is left for this connection";
+    facts.set_stream_failure(&Failure::new(Cause::Overloaded, message));
     facts.end();
     reset_on_close(&socket);
 }
@@ -100,15 +100,15 @@ fn run_stage(
     rest: Result<NextStage, Failure>,
     mut facts: Box<FactsGuard>,
     proxy: Rc<Proxy>,
-    held: FdPermit,
+    permit: FdPermit,
 ) -> Pin<Box<dyn Future<Output = ()>>> {
     match rest {
         Ok(NextStage::Nothing) => facts.dismiss(),
         Ok(NextStage::Relay(stream, server, greeting)) => {
-            return Box::pin(relay(stream, server, greeting, facts, held));
+            return Box::pin(relay(stream, server, greeting, facts, permit));
         }
         Ok(NextStage::RelayTls(stream, server)) => {
-            return Box::pin(relay(stream, server, Vec::new(), facts, held));
+            return Box::pin(relay(stream, server, Vec::new(), facts, permit));
         }
         // Each request has facts of its own.
         Ok(NextStage::Http(stream, version, downstream)) => {
@@ -118,7 +118,7 @@ fn run_stage(
                 version,
                 Rc::new(downstream),
                 proxy,
-                held,
+                permit,
             ));
         }
         Ok(NextStage::Https(stream, version, downstream)) => {
@@ -128,7 +128,7 @@ fn run_stage(
                 version,
                 Rc::new(downstream),
                 proxy,
-                held,
+                permit,
             ));
         }
         Err(failure) => {
@@ -145,23 +145,23 @@ async fn relay<S>(
     server: UpstreamConnection,
     greeting: Vec<u8>,
     mut facts: Box<FactsGuard>,
-    held: FdPermit,
+    permit: FdPermit,
 ) where
     S: AsyncRead + AsyncWrite + HasTcpStream + Unpin,
 {
     let bytes = facts.opened();
     tcp::run(stream, server, &greeting, &bytes, &mut facts).await;
     facts.end();
-    drop(held);
+    drop(permit);
 }
 
 async fn walk(
     socket: TcpStream,
-    entrance: ListenerKind,
+    kind: ListenerKind,
     proxy: &Proxy,
     facts: &mut FactsGuard,
 ) -> Result<NextStage, Failure> {
-    let arrival = identify(&socket, entrance, proxy.clusters.own(), facts)?;
+    let arrival = identify(&socket, kind, proxy.clusters.own(), facts)?;
     if arrival.original_dst.port() == proxy.probe_port && is_probe(&socket).await {
         return Ok(NextStage::Nothing);
     }
@@ -172,7 +172,7 @@ async fn walk(
         proxy,
         facts,
     };
-    if entrance == ListenerKind::Inbound {
+    if kind == ListenerKind::Inbound {
         let application = tcp::inbound(&mut context).await?;
         return Ok(NextStage::Relay(
             Rewind::new(socket),

@@ -1,6 +1,5 @@
 //! Why a call was not served: whose fault, at which step, may it be tried again. Retry, response code, log flag and
-//! words all come from this one value. The codes, flags and details are Envoy's, so that what users know keeps meaning
-//! what they know.
+//! message all come from this one value. The codes, flags and details are those of Envoy.
 
 mod cause;
 mod consequences;
@@ -21,34 +20,33 @@ use crate::failure::consequences::{Consequences, consequences};
 #[derive(Clone, Debug)]
 pub struct Failure {
     cause: Cause,
-    words: Cow<'static, str>,
-    /// What the caller is told, where that depends on the call.
-    told: Option<Arc<str>>,
+    message: Cow<'static, str>,
+    /// The message for the client, where it depends on the call.
+    client_message: Option<Arc<str>>,
 }
 
 impl Failure {
-    /// A failure with longer words for the operator: names, addresses, the rule that applied. They never reach the
-    /// caller.
-    pub fn new(cause: Cause, words: impl Into<Cow<'static, str>>) -> Self {
+    /// A failure with a longer message for the operator: names, addresses, the rule that applied. The message never
+    /// reaches the client.
+    pub fn new(cause: Cause, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             cause,
-            words: words.into(),
-            told: None,
+            message: message.into(),
+            client_message: None,
         }
     }
 
-    /// The same failure, of which the caller is told this. It must say nothing that the caller does not know or may
-    /// not.
-    pub fn telling(self, caller: impl Into<Arc<str>>) -> Self {
+    /// The same failure with a message for the client. The message must hold nothing that the client may not know.
+    pub fn with_client_message(self, message: impl Into<Arc<str>>) -> Self {
         Self {
-            told: Some(caller.into()),
+            client_message: Some(message.into()),
             ..self
         }
     }
 
-    /// What the caller is told, where that depends on the call.
-    pub fn told(&self) -> Option<&str> {
-        self.told.as_deref()
+    /// The message for the client, where it depends on the call.
+    pub fn client_message(&self) -> Option<&str> {
+        self.client_message.as_deref()
     }
 
     /// What went wrong.
@@ -105,7 +103,7 @@ impl Failure {
         self.row().ends_attempts
     }
 
-    /// Whether a byte stream tells the reason as `CONNECTION_TERMINATION_DETAILS`.
+    /// Whether a byte stream reports the reason as `CONNECTION_TERMINATION_DETAILS`.
     pub fn ends_connection(&self) -> bool {
         self.row().ends_connection
     }
@@ -125,7 +123,7 @@ fn one_word(text: &str) -> String {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words)
+        f.write_str(&self.message)
     }
 }
 
@@ -133,8 +131,8 @@ impl std::error::Error for Failure {}
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        let words = refusal.message();
-        Self::new(Cause::Refused(refusal), words)
+        let message = refusal.message();
+        Self::new(Cause::Refused(refusal), message)
     }
 }
 

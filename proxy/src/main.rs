@@ -32,19 +32,19 @@ fn main() -> ExitCode {
         Ok(Command::Run(settings, log)) => (settings, *log),
         Ok(Command::Explain(options)) => {
             let mut out = io::BufWriter::new(io::stdout().lock());
-            return told(
+            return exit_code(
                 explain::run(&options, &mut out, &mut io::stderr()),
                 WRONG_USAGE,
             );
         }
         Ok(Command::Check(options)) => {
-            return told(check::run(&options, &mut io::stdout().lock()), FAILED);
+            return exit_code(check::run(&options, &mut io::stdout().lock()), FAILED);
         }
         Ok(Command::Wait(options)) => {
             return match wait::run(&options) {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(words) => {
-                    let _ = writeln!(io::stderr(), "egret-proxy: {words}");
+                Err(message) => {
+                    let _ = writeln!(io::stderr(), "egret-proxy: {message}");
                     ExitCode::from(FAILED)
                 }
             };
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
         }
     };
     let log_levels = Arc::new(start_log(log));
-    panic::set_hook(Box::new(tell_panic));
+    panic::set_hook(Box::new(log_panic));
     match app::run(&settings, log_levels) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -74,13 +74,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// The exit code of a command that only tells: `otherwise` when not all is well.
-fn told(result: Result<bool, String>, otherwise: u8) -> ExitCode {
+/// The exit code of a command that reports: `otherwise` when there are problems.
+fn exit_code(result: Result<bool, String>, otherwise: u8) -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(otherwise),
-        Err(words) => {
-            let _ = writeln!(io::stderr(), "egret-proxy: {words}");
+        Err(message) => {
+            let _ = writeln!(io::stderr(), "egret-proxy: {message}");
             ExitCode::from(WRONG_USAGE)
         }
     }
@@ -102,14 +102,14 @@ fn start_log(log: Log) -> LogLevels {
     LogLevels::new(&log.filter, move |filter| drop(handle.reload(filter)))
 }
 
-/// A panic is a bug of ours and ends one connection. It is one line of the log, which says where to look.
-fn tell_panic(panic: &PanicHookInfo<'_>) {
+/// A panic is a bug of this proxy and ends one connection. It is logged as one line with its location.
+fn log_panic(panic: &PanicHookInfo<'_>) {
     let payload = panic.payload();
-    let words = payload
+    let message = payload
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no words");
+        .unwrap_or("no message");
     let place = panic
         .location()
         .map(ToString::to_string)
@@ -118,6 +118,6 @@ fn tell_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(
         place,
         thread = thread.name().unwrap_or_default(),
-        "bug, please report it: panic: {words}"
+        "bug, please report it: panic: {message}"
     );
 }

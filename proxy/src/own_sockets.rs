@@ -146,15 +146,15 @@ impl OwnSockets {
     /// The failure of a connection that comes from an upstream socket of ours; the operator is warned.
     pub fn client_refused(&self, client: ClientAddress, to: OriginalDestination) -> Failure {
         let uid = Uid::effective();
-        let words = format!(
+        let message = format!(
             "own_listener: the client {client} is this proxy's own upstream socket to {to}: its connections are redirected \
              back to it. egret-init excludes uid {EXCLUDED_UID} and this proxy runs as uid {uid}: run it as uid \
              {EXCLUDED_UID}, or start egret-init with --proxy-uid {uid}"
         );
         if self.client_warning.is_due() {
-            warn!("{words}");
+            warn!("{message}");
         }
-        Failure::new(Cause::Refused(Refusal::OwnListener), words)
+        Failure::new(Cause::Refused(Refusal::OwnListener), message)
     }
 }
 

@@ -10,10 +10,10 @@ use crate::admin::application::ApplicationMetrics;
 /// The variable that says it.
 pub(in crate::args) const VARIABLE: &str = "ISTIO_PROMETHEUS_ANNOTATIONS";
 
-/// The port where none is said.
+/// The default port.
 const PORT_DEFAULT: u16 = 80;
 
-/// The path where none is said.
+/// The default path.
 const PATH_DEFAULT: &str = "/metrics";
 
 /// Reads the variable: the places, and what is wrong. What is wrong costs its own part. `own` are ports of the proxy.
@@ -24,20 +24,20 @@ pub(in crate::args) fn targets(
     let Some(text) = text else {
         return (Arc::default(), Vec::new());
     };
-    let said: Value = match serde_json::from_str(&text) {
-        Ok(said @ Value::Object(_)) => said,
+    let settings: Value = match serde_json::from_str(&text) {
+        Ok(settings @ Value::Object(_)) => settings,
         _ => {
             let wrong = format!("{VARIABLE}: expected a JSON object, got {text:?}");
             return (Arc::default(), vec![wrong]);
         }
     };
-    if word(&said["scrape"]).as_deref() == Some("false") {
+    if word(&settings["scrape"]).as_deref() == Some("false") {
         return (Arc::default(), Vec::new());
     }
     let (mut places, mut wrong) = (Vec::new(), Vec::new());
-    let all = match said["targets"].as_array() {
+    let all = match settings["targets"].as_array() {
         Some(all) if !all.is_empty() => all.as_slice(),
-        _ => std::slice::from_ref(&said),
+        _ => std::slice::from_ref(&settings),
     };
     for one in all {
         match target(one, own) {
@@ -48,8 +48,8 @@ pub(in crate::args) fn targets(
     (places.into(), wrong)
 }
 
-fn target(said: &Value, own: &[u16]) -> Result<ApplicationMetrics, String> {
-    let port = match word(&said["port"]) {
+fn target(settings: &Value, own: &[u16]) -> Result<ApplicationMetrics, String> {
+    let port = match word(&settings["port"]) {
         None => PORT_DEFAULT,
         Some(text) => match text.parse() {
             Ok(port) if port > 0 => port,
@@ -61,7 +61,7 @@ fn target(said: &Value, own: &[u16]) -> Result<ApplicationMetrics, String> {
             "port {port} is one of the proxy's own; the application's metrics must have another"
         ));
     }
-    let path = word(&said["path"]).unwrap_or_else(|| PATH_DEFAULT.to_owned());
+    let path = word(&settings["path"]).unwrap_or_else(|| PATH_DEFAULT.to_owned());
     let path = match path.starts_with('/') {
         true => path,
         false => format!("/{path}"),
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_and_costs_its_own_part() {
-        for (text, places, words) in [
+        for (text, places, message) in [
             ("yes", 0, "expected a JSON object, got \"yes\""),
             (
                 r#"{"port":"http"}"#,
@@ -150,7 +150,7 @@ mod tests {
         ] {
             let (found, wrong) = targets(Some(text.to_owned()), &[16000]);
             assert_eq!(found.len(), places, "{text}");
-            assert!(wrong.len() == 1 && wrong[0].contains(words), "{wrong:?}");
+            assert!(wrong.len() == 1 && wrong[0].contains(message), "{wrong:?}");
         }
     }
 }

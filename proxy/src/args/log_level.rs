@@ -41,7 +41,7 @@ const TYPING_ERRORS: usize = 2;
 /// # Errors
 /// Words that are neither levels nor components nor modules, with what may have been meant.
 pub(super) fn filter(list: &str) -> Result<Targets, String> {
-    let wrong = |words: String| format!("--log-level (or RUST_LOG) {list:?}: {words}\n");
+    let wrong = |problem: String| format!("--log-level (or RUST_LOG) {list:?}: {problem}\n");
     let items: Vec<&str> = list
         .split(',')
         .map(str::trim)
@@ -105,8 +105,8 @@ fn no_level(part: Part<'_>, word: &str) -> String {
     if matches!(part, Part::All) && word.contains("::") {
         return format!("`{word}` has no level; write `{word}=debug`");
     }
-    let words = LEVEL_NAMES.map(|(word, _)| word);
-    let hint = match meant(word, &words) {
+    let names = LEVEL_NAMES.map(|(word, _)| word);
+    let hint = match nearest(word, &names) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "levels are off, error, warn, info, debug and trace".to_owned(),
     };
@@ -114,18 +114,18 @@ fn no_level(part: Part<'_>, word: &str) -> String {
 }
 
 fn no_component(component: &str) -> String {
-    let words = LOGGERS.map(|logger| logger.name);
-    let hint = match meant(component, &words) {
+    let names = LOGGERS.map(|logger| logger.name);
+    let hint = match nearest(component, &names) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("components are {}; or write module=level", words.join(", ")),
+        None => format!("components are {}; or write module=level", names.join(", ")),
     };
     format!("`{component}` is no component; {hint}")
 }
 
-/// The word that is nearest to one that was typed.
-fn meant<'w>(typed: &str, words: &[&'w str]) -> Option<&'w str> {
+/// The name that is nearest to `typed`, if one is near.
+fn nearest<'n>(typed: &str, names: &[&'n str]) -> Option<&'n str> {
     let typed = typed.to_ascii_lowercase();
-    let distances = words
+    let distances = names
         .iter()
         .map(|word| (strsim::damerau_levenshtein(&typed, word), *word));
     let near = distances
@@ -137,13 +137,13 @@ fn meant<'w>(typed: &str, words: &[&'w str]) -> Option<&'w str> {
 mod tests {
     use super::*;
 
-    fn asked(list: &str) -> String {
-        filter(list).map_or_else(|words| words, |filter| filter.to_string())
+    fn filter_text(list: &str) -> String {
+        filter(list).map_or_else(|message| message, |filter| filter.to_string())
     }
 
     /// The directives in the order that the filter prints, which is its own.
     fn directives(list: &str) -> Vec<String> {
-        let mut directives: Vec<String> = asked(list).split(',').map(str::to_owned).collect();
+        let mut directives: Vec<String> = filter_text(list).split(',').map(str::to_owned).collect();
         directives.sort();
         directives
     }
@@ -160,7 +160,7 @@ mod tests {
             ("none", "off"),
             ("", "info"),
         ] {
-            assert_eq!(asked(word), level, "{word}");
+            assert_eq!(filter_text(word), level, "{word}");
         }
     }
 
@@ -194,8 +194,8 @@ mod tests {
             ("sidecar:debug", "components are accept, admin"),
             ("egret_proxy::dns", "write `egret_proxy::dns=debug`"),
         ] {
-            let words = filter(list).expect_err(list);
-            assert!(words.contains(hint), "{list}: {words}");
+            let message = filter(list).expect_err(list);
+            assert!(message.contains(hint), "{list}: {message}");
         }
     }
 }

@@ -54,7 +54,7 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<bool, String> {
     if options.ignore_authorization_policies {
         accept_policies(&mut findings);
     }
-    let told = match &options.output {
+    let report = match &options.output {
         Output::Text => text(&objects, &texts, &findings),
         Output::Json => format!("{}\n", value(&findings)),
         Output::NetworkPolicy(namespace) => {
@@ -68,7 +68,7 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<bool, String> {
         }
     };
     // Whoever reads may have enough: the exit code says the rest.
-    let _ = out.write_all(told.as_bytes());
+    let _ = out.write_all(report.as_bytes());
     let _ = out.flush();
     Ok(count(&findings, Severity::Error) == 0)
 }

@@ -74,7 +74,7 @@ pub fn run(
         options,
         out,
         complaints,
-        told: 0,
+        answered: 0,
         wrong: 0,
     };
     let wrote = match &options.calls {
@@ -84,7 +84,7 @@ pub fn run(
     let wrote = wrote.and_then(|()| teller.out.flush().map_err(Trouble::Write));
     match wrote {
         Ok(()) => Ok(teller.wrong == 0),
-        Err(Trouble::Read(words)) => Err(words),
+        Err(Trouble::Read(message)) => Err(message),
         // Whoever reads has enough, as `head` does.
         Err(Trouble::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(true),
         Err(Trouble::Write(error)) => Err(format!("cannot write the answers: {error}")),
@@ -102,7 +102,7 @@ struct Teller<'a, O, C> {
     options: &'a Options,
     out: &'a mut O,
     complaints: &'a mut C,
-    told: usize,
+    answered: usize,
     wrong: usize,
 }
 
@@ -150,14 +150,14 @@ impl<O: Write, C: Write> Teller<'_, O, C> {
         let answer = match ask(view, call) {
             Ok(answer) => answer,
             Err(wrong) => {
-                let words = wrong.to_string();
-                return self.wrong(&words);
+                let message = wrong.to_string();
+                return self.wrong(&message);
             }
         };
         let wrote = match self.options.output {
             Output::Json => writeln!(self.out, "{}", json::value(&answer)),
             Output::Text => {
-                if self.told > 0 {
+                if self.answered > 0 {
                     writeln!(self.out).map_err(Trouble::Write)?;
                 }
                 let remedy = remedy::remedy(&view.snapshot, &registered, &answer);
@@ -165,17 +165,17 @@ impl<O: Write, C: Write> Teller<'_, O, C> {
                     .write_all(text::text(&answer, remedy.as_ref()).as_bytes())
             }
         };
-        self.told += 1;
+        self.answered += 1;
         wrote.map_err(Trouble::Write)
     }
 
     /// A call that is none. In JSON its line is kept, so that answers and calls can be counted off against each other.
-    fn wrong(&mut self, words: &str) -> Result<(), Trouble> {
+    fn wrong(&mut self, message: &str) -> Result<(), Trouble> {
         self.wrong += 1;
-        let _ = writeln!(self.complaints, "egret-proxy: {words}");
+        let _ = writeln!(self.complaints, "egret-proxy: {message}");
         match self.options.output {
             Output::Json => {
-                writeln!(self.out, "{}", json!({ "error": words })).map_err(Trouble::Write)
+                writeln!(self.out, "{}", json!({ "error": message })).map_err(Trouble::Write)
             }
             Output::Text => Ok(()),
         }

@@ -61,22 +61,22 @@ async fn until_ready(options: &Options) -> Result<(), String> {
 async fn status(url: &Uri) -> Result<StatusCode, String> {
     let host = url.host().unwrap_or("localhost");
     let port = url.port_u16().unwrap_or(80);
-    let words = |error: &dyn std::error::Error| error.to_string();
+    let message_of = |error: &dyn std::error::Error| error.to_string();
     let address = (host.trim_matches(['[', ']']), port);
     let stream = TcpStream::connect(address)
         .await
-        .map_err(|error| words(&error))?;
+        .map_err(|error| message_of(&error))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
-        .map_err(|error| words(&error))?;
+        .map_err(|error| message_of(&error))?;
     let driver = task::spawn(connection);
     let request = Request::get(url.path_and_query().map_or("/", |path| path.as_str()))
         .header(HOST, url.authority().map_or(host, |whole| whole.as_str()))
         .body(Empty::<Bytes>::new())
-        .map_err(|error| words(&error))?;
+        .map_err(|error| message_of(&error))?;
     let response = sender.send_request(request).await;
     driver.abort();
-    Ok(response.map_err(|error| words(&error))?.status())
+    Ok(response.map_err(|error| message_of(&error))?.status())
 }
 
 #[cfg(test)]

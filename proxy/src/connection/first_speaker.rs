@@ -88,14 +88,14 @@ pub(in crate::connection) async fn first_speaker(
         }
     };
     let mut greeting = vec![0; GREETING];
-    let said = tokio::select! {
+    let length = tokio::select! {
         biased;
         layer = read_layer(client, None) => {
             return spoken(layer, Some(Dialled { server, cluster }));
         }
-        said = server.stream().read(&mut greeting) => said.unwrap_or(0),
+        length = server.stream().read(&mut greeting) => length.unwrap_or(0),
     };
-    if said == 0 && patience == SILENCE_MAX {
+    if length == 0 && patience == SILENCE_MAX {
         // The server got tired of waiting for what was never meant for it.
         drop(server);
         return match timeout(patience, read_layer(client, None)).await {
@@ -103,7 +103,7 @@ pub(in crate::connection) async fn first_speaker(
             Err(_) => Ok(FirstSpeaker::Nobody),
         };
     }
-    greeting.truncate(said);
+    greeting.truncate(length);
     Ok(FirstSpeaker::Server(server, greeting))
 }
 

@@ -34,7 +34,7 @@ pub enum ListenerKind {
 /// would dial again for ever. [`Cause::ClientGone`] when it is closed already.
 pub fn identify(
     socket: &TcpStream,
-    entrance: ListenerKind,
+    kind: ListenerKind,
     own: &OwnSockets,
     facts: &mut Facts,
 ) -> Result<Arrival, Failure> {
@@ -43,14 +43,14 @@ pub fn identify(
     facts.downstream.connection_id = next_connection_id();
     facts.downstream.remote_address = Some(client);
     facts.downstream.local_address = Some(local);
-    let to = match entrance {
+    let to = match kind {
         ListenerKind::Dialled => OriginalDestination(local.0),
         ListenerKind::Outbound | ListenerKind::Inbound => redirected(socket, client, facts)?,
     };
     let arrival = Arrival::new(client, to);
     facts.downstream.local_address = Some(arrival.local);
     facts.downstream.direct = Some((client.0, arrival.local.0));
-    let from_us = match entrance {
+    let from_us = match kind {
         // Calls of the application's own services come back here, by way of the redirection, and go on to it.
         ListenerKind::Inbound => false,
         ListenerKind::Outbound => own.has_upstream(client, to),
@@ -115,9 +115,8 @@ mod tests {
         let (socket, _) = listener.accept().await.expect("accept");
         let mut facts = Facts::begin();
         let own = listening_on(&[], Mode::Sidecar);
-        for entrance in [ListenerKind::Outbound, ListenerKind::Inbound] {
-            let failure =
-                identify(&socket, entrance, &own, &mut facts).expect_err("not redirected");
+        for kind in [ListenerKind::Outbound, ListenerKind::Inbound] {
+            let failure = identify(&socket, kind, &own, &mut facts).expect_err("not redirected");
             assert_eq!(*failure.cause(), Cause::Refused(Refusal::OwnListener));
         }
         let dialled = |facts: &mut Facts| identify(&socket, ListenerKind::Dialled, &own, facts);

@@ -130,8 +130,8 @@ pub async fn connect_unix(path: &Arc<str>, limit: Duration) -> Result<Connected,
         }),
         Ok(Err(error)) => Err(refused(&address, &error)),
         Err(_) => {
-            let words = format!("{path} did not accept the connection within {limit:?}");
-            Err(Failure::new(Cause::ConnectTimeout, words))
+            let message = format!("{path} did not accept the connection within {limit:?}");
+            Err(Failure::new(Cause::ConnectTimeout, message))
         }
     }
 }
@@ -193,18 +193,18 @@ async fn race(
 
 fn refused(address: &EndpointAddress, error: &io::Error) -> Failure {
     if limits::is_lack_of_files(error) {
-        let words = format!("no descriptor is left to connect to {address}");
-        return Failure::new(Cause::Overloaded, words);
+        let message = format!("no descriptor is left to connect to {address}");
+        return Failure::new(Cause::Overloaded, message);
     }
-    let words = format!("cannot connect to {address}: {error}");
-    Failure::new(Cause::Connect(envoys_words(error).into()), words)
+    let message = format!("cannot connect to {address}: {error}");
+    Failure::new(Cause::Connect(envoys_words(error).into()), message)
 }
 
 /// What the log says, as Envoy does: one word, without the error's number.
 fn envoys_words(error: &io::Error) -> String {
-    let words = error.to_string();
-    let words = words.split(" (os error").next().unwrap_or_default();
-    format!("delayed_connect_error:_{}", words.replace(' ', "_"))
+    let message = error.to_string();
+    let message = message.split(" (os error").next().unwrap_or_default();
+    format!("delayed_connect_error:_{}", message.replace(' ', "_"))
 }
 
 #[cfg(test)]

@@ -30,8 +30,8 @@ where
 {
     let target = target(tunnel);
     let failed = |why: String| {
-        let words = format!("no tunnel to `{target}`: {why}");
-        Failure::new(Cause::Connect(words.as_str().into()), words)
+        let message = format!("no tunnel to `{target}`: {why}");
+        Failure::new(Cause::Connect(message.as_str().into()), message)
     };
     let request = if tunnel.post {
         format!("POST / HTTP/1.1\r\nhost: {target}\r\ntransfer-encoding: chunked\r\n\r\n")
@@ -105,12 +105,12 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 
 fn status(head: &[u8]) -> Option<u16> {
     let line = head.split(|byte| *byte == b'\r').next()?;
-    let mut words = std::str::from_utf8(line).ok()?.split(' ');
-    let version = words.next()?;
+    let mut parts = std::str::from_utf8(line).ok()?.split(' ');
+    let version = parts.next()?;
     if !version.starts_with("HTTP/1.") {
         return None;
     }
-    words.next()?.parse().ok()
+    parts.next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -223,10 +223,10 @@ mod tests {
             (&long, "too long"),
         ] {
             let (_, outcome) = outcome("a.test", &[said]).await;
-            let words = outcome.expect_err("no tunnel");
+            let message = outcome.expect_err("no tunnel");
             assert!(
-                words.contains(why) && words.contains("a.test:443"),
-                "{words}"
+                message.contains(why) && message.contains("a.test:443"),
+                "{message}"
             );
         }
     }

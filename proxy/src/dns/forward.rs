@@ -154,8 +154,8 @@ pub async fn forward(
         };
         let end = end.min(Instant::now() + SERVER_TIME);
         let answered = timeout_at(end, asked).await.unwrap_or_else(|_| {
-            let words = "it does not answer in time";
-            Err(io::Error::new(io::ErrorKind::TimedOut, words))
+            let message = "it does not answer in time";
+            Err(io::Error::new(io::ErrorKind::TimedOut, message))
         });
         match answered {
             Ok(response) if verify::is_failure(&response) => worst = Ok((response, *server)),
@@ -164,8 +164,8 @@ pub async fn forward(
                 return Ok((response, *server));
             }
             Err(error) => {
-                let words = format!("name server {server}: {error}");
-                worst = worst.or(Err(io::Error::new(error.kind(), words)));
+                let message = format!("name server {server}: {error}");
+                worst = worst.or(Err(io::Error::new(error.kind(), message)));
             }
         }
     }
@@ -191,8 +191,8 @@ async fn over_tcp(question: &[u8], server: SocketAddr) -> io::Result<Vec<u8>> {
     if verify::answers(question, &response) {
         return Ok(response);
     }
-    let words = "it answers another question";
-    Err(io::Error::new(io::ErrorKind::InvalidData, words))
+    let message = "it answers another question";
+    Err(io::Error::new(io::ErrorKind::InvalidData, message))
 }
 
 /// Reads one message of at most `bytes_max` from a connection (RFC 1035, 4.2.2: its length in two bytes, then the message).

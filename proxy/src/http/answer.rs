@@ -1,4 +1,4 @@
-//! The responses we make ourselves: redirects, direct responses, and the words for what cannot be done.
+//! The responses we make ourselves: redirects, direct responses, and the messages of failures.
 
 use std::borrow::Cow;
 
@@ -68,7 +68,7 @@ pub fn failed(failure: &Failure, grpc: bool, retried: bool) -> Response<Bytes> {
     response
 }
 
-/// The answer of a fault that has a gRPC status: 200 either way, with words for a client that does not speak gRPC.
+/// The answer of a fault that has a gRPC status: 200 either way, with a message for a client that does not speak gRPC.
 pub fn grpc_aborted(status: GrpcStatus, grpc: bool) -> Response<Bytes> {
     let reply = local_reply::fault_abort(200);
     let (kind, body) = if grpc {
@@ -111,7 +111,7 @@ pub fn broken_off(failure: &Failure) -> HeaderMap {
         HeaderValue::from_static(reply.grpc_status.text()),
     );
     trailers.insert(VERDICT, HeaderValue::from_static(reply.code));
-    tell(&mut trailers, body(failure, false).as_bytes());
+    set_grpc_message(&mut trailers, body(failure, false).as_bytes());
     trailers
 }
 
@@ -135,16 +135,16 @@ fn grpc_only(status: GrpcStatus, message: &[u8]) -> Response<Bytes> {
         HeaderValue::from_static("application/grpc"),
     );
     headers.insert(GRPC_STATUS, HeaderValue::from_static(status.text()));
-    tell(headers, message);
+    set_grpc_message(headers, message);
     response
 }
 
-/// Puts a `grpc-message` in, if there is anything to say.
-fn tell(headers: &mut HeaderMap, words: &[u8]) {
-    if let Ok(words) = HeaderValue::from_maybe_shared(percent_encoded(words.trim_ascii_end()))
-        && !words.is_empty()
+/// Sets `grpc-message`, unless the message is empty.
+fn set_grpc_message(headers: &mut HeaderMap, message: &[u8]) {
+    if let Ok(message) = HeaderValue::from_maybe_shared(percent_encoded(message.trim_ascii_end()))
+        && !message.is_empty()
     {
-        headers.insert(GRPC_MESSAGE, words);
+        headers.insert(GRPC_MESSAGE, message);
     }
 }
 
@@ -160,10 +160,10 @@ fn percent_encoded(message: &[u8]) -> Bytes {
     encoded.into()
 }
 
-fn bytes_of(words: Cow<'static, str>) -> Bytes {
-    match words {
-        Cow::Borrowed(words) => Bytes::from_static(words.as_bytes()),
-        Cow::Owned(words) => Bytes::from(words),
+fn bytes_of(text: Cow<'static, str>) -> Bytes {
+    match text {
+        Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+        Cow::Owned(text) => Bytes::from(text),
     }
 }
 
@@ -176,8 +176,8 @@ fn bare(status: u16, body: Bytes) -> Response<Bytes> {
 
 /// The body. Envoy's text where it has any, so that what users search for is found; otherwise one short line.
 fn body(failure: &Failure, retried: bool) -> Cow<'static, str> {
-    if let Some(words) = failure.told() {
-        return format!("{words}\n").into();
+    if let Some(message) = failure.client_message() {
+        return format!("{message}\n").into();
     }
     let body = failure.reply().body;
     if retried {
@@ -233,11 +233,8 @@ mod tests {
             let response = failed(&Failure::new(cause, "for the operator"), false, false);
             assert_eq!(response.status(), status);
             assert_eq!(header(&response, "x-egret-verdict"), code);
-            let words = String::from_utf8_lossy(response.body());
-            assert!(
-                words.contains(body) && !words.contains("operator"),
-                "{words}"
-            );
+            let text = String::from_utf8_lossy(response.body());
+            assert!(text.contains(body) && !text.contains("operator"), "{text}");
         }
     }
 

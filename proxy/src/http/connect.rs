@@ -32,7 +32,7 @@ pub fn refuse(parts: &Parts, context: &mut ExchangeContext<'_>) -> Failure {
         return Failure::new(Cause::Refused(Refusal::NoRoute), NO_ROUTE);
     }
     let to = downstream.arrival.original_dst;
-    Failure::from(Refusal::Blackhole).telling(format!(
+    Failure::from(Refusal::Blackhole).with_client_message(format!(
         "no service is registered for the proxy {to} and the outbound policy is REGISTRY_ONLY; a ServiceEntry with address \
          {} and port {} of protocol TCP allows it",
         to.ip(),

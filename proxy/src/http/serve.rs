@@ -26,17 +26,18 @@ pub async fn serve<S>(
     version: HttpVersion,
     downstream: Rc<DownstreamConnection>,
     proxy: Rc<Proxy>,
-    mut held: FdPermit,
+    mut permit: FdPermit,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let http = downstream.facts.http.as_ref();
     let _active = http.map(HttpCounters::connection);
     match version {
-        HttpVersion::Http1 => http1::serve(stream, &downstream, &proxy, &mut held).await,
+        HttpVersion::Http1 => http1::serve(stream, &downstream, &proxy, &mut permit).await,
         HttpVersion::Http2 => {
             // Boxed: it is far larger than what HTTP/1 needs.
-            if let Err(error) = Box::pin(http2::serve(stream, &downstream, &proxy, &mut held)).await
+            if let Err(error) =
+                Box::pin(http2::serve(stream, &downstream, &proxy, &mut permit)).await
             {
                 debug!(%error, "client connection ended");
                 if error.is_library() {

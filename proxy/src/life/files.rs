@@ -1,5 +1,5 @@
-//! Room for sockets below the limit of open files. Who finds none is refused at once, so that no call in progress fails
-//! for want of a descriptor. Connections that idle make room for new ones first.
+//! Room for sockets below the limit of open files. A connection without room is refused at once, so
+//! that no call in progress fails for want of a descriptor. Idle connections make room for new ones first.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -28,11 +28,11 @@ struct Idle {
     waker: RefCell<Option<Waker>>,
 }
 
-/// What one connection has of them. Given back when dropped.
+/// The descriptors of one connection. They are given back when dropped.
 #[derive(Debug)]
 pub struct FdPermit {
     files: FdBudget,
-    held: usize,
+    descriptors: usize,
     idle: Option<(u64, Rc<Idle>)>,
 }
 
@@ -50,7 +50,7 @@ impl FdBudget {
     pub fn try_hold(&self) -> Option<FdPermit> {
         self.take(OF_A_CALL).then(|| FdPermit {
             files: self.clone(),
-            held: OF_A_CALL,
+            descriptors: OF_A_CALL,
             idle: None,
         })
     }
@@ -86,14 +86,14 @@ impl FdBudget {
 }
 
 impl FdPermit {
-    /// For now there is the client's socket alone: the connection idles, and can be dismissed.
-    pub fn rest(&mut self) {
-        if self.idle.is_some() || self.held == 0 {
+    /// Marks the connection as idle. It then counts one descriptor, and can be dismissed.
+    pub fn park(&mut self) {
+        if self.idle.is_some() || self.descriptors == 0 {
             return;
         }
         let FdBudget(budget) = &self.files;
-        self.files.give(self.held - 1);
-        self.held = 1;
+        self.files.give(self.descriptors - 1);
+        self.descriptors = 1;
         let number = budget.last.get() + 1;
         budget.last.set(number);
         let idle = Rc::new(Idle::default());
@@ -101,7 +101,7 @@ impl FdPermit {
         self.idle = Some((number, idle));
     }
 
-    /// Ready once a connection that rests has to end to make room for another one.
+    /// Ready once a parked connection has to end to make room for another one.
     pub fn poll_dismissed(&self, context: &Context<'_>) -> Poll<()> {
         match &self.idle {
             Some((_, idle)) if idle.dismissed.get() => Poll::Ready(()),
@@ -113,13 +113,13 @@ impl FdPermit {
         }
     }
 
-    /// There is work for the connection again, if there is room for it: `false` when not.
-    pub fn work(&mut self) -> bool {
+    /// Takes the descriptors of a call again for a parked connection. Returns `false` when there are none left.
+    pub fn resume(&mut self) -> bool {
         self.wake();
-        let missing = OF_A_CALL - self.held;
+        let missing = OF_A_CALL - self.descriptors;
         let room = self.files.take(missing);
         if room {
-            self.held = OF_A_CALL;
+            self.descriptors = OF_A_CALL;
         }
         room
     }
@@ -127,7 +127,7 @@ impl FdPermit {
     fn wake(&mut self) {
         if let Some((number, idle)) = self.idle.take() {
             if idle.dismissed.get() {
-                self.held = 0;
+                self.descriptors = 0;
             } else {
                 self.files.0.idle.borrow_mut().remove(&number);
             }
@@ -138,7 +138,7 @@ impl FdPermit {
 impl Drop for FdPermit {
     fn drop(&mut self) {
         self.wake();
-        self.files.give(self.held);
+        self.files.give(self.descriptors);
     }
 }
 
@@ -148,9 +148,9 @@ mod tests {
 
     use super::*;
 
-    fn is_dismissed(held: &FdPermit) -> bool {
+    fn is_dismissed(permit: &FdPermit) -> bool {
         let context = Context::from_waker(Waker::noop());
-        held.poll_dismissed(&context).is_ready()
+        permit.poll_dismissed(&context).is_ready()
     }
 
     #[test]
@@ -159,11 +159,11 @@ mod tests {
         let mut first = files.try_hold().expect("room for one");
         let mut second = files.try_hold().expect("room for two");
         assert!(files.try_hold().is_none(), "nobody idles");
-        first.rest();
-        second.rest();
+        first.park();
+        second.park();
         let third = files.try_hold().expect("two sockets are not needed");
         assert!(!is_dismissed(&first) && !is_dismissed(&second));
-        assert!(first.work(), "the other one that idles makes room");
+        assert!(first.resume(), "the other one that idles makes room");
         assert!(is_dismissed(&second));
         drop(second);
         assert!(files.try_hold().is_none());
@@ -172,18 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn who_idles_longest_is_dismissed_first() {
+    fn the_longest_idle_connection_is_dismissed_first() {
         let files = FdBudget::new(4);
         let mut first = files.try_hold().expect("room for one");
         let mut second = files.try_hold().expect("room for two");
-        second.rest();
-        first.rest();
+        second.park();
+        first.park();
         let _third = files.try_hold().expect("room");
         assert!(files.dismiss_idle());
         assert!(is_dismissed(&second) && !is_dismissed(&first));
-        assert!(first.work());
+        assert!(first.resume());
         assert!(!files.dismiss_idle(), "nobody idles any more");
-        assert!(!second.work(), "dismissed, and no room");
+        assert!(!second.resume(), "dismissed, and no room");
         drop((first, second));
         assert_eq!(files.0.free.get(), 2);
     }

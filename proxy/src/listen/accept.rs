@@ -43,14 +43,14 @@ pub struct AcceptContext {
 /// a task of its own, which outlives the loop and holds a drain open.
 pub async fn accept(
     listener: TcpListener,
-    entrance: ListenerKind,
-    reception: AcceptContext,
+    kind: ListenerKind,
+    context: AcceptContext,
     mut open: watch::Receiver<()>,
 ) {
-    let drain = &reception.proxy.drain;
-    let mut until_drain = (entrance == ListenerKind::Inbound).then(|| drain.guard());
+    let drain = &context.proxy.drain;
+    let mut until_drain = (kind == ListenerKind::Inbound).then(|| drain.guard());
     let mut backoff = BACKOFF.0;
-    let counters = counters(&listener, &reception.proxy);
+    let counters = counters(&listener, &context.proxy);
     loop {
         let drained = async {
             match &mut until_drain {
@@ -70,17 +70,17 @@ pub async fn accept(
                 let accepted = Accepted {
                     socket,
                     peer,
-                    entrance,
+                    kind,
                     counters: &counters,
                 };
-                begin_or_refuse(accepted, &reception);
+                begin_or_refuse(accepted, &context);
             }
             Err(error) if is_of_one_connection(&error) => {
                 debug!(%error, "a connection left before it was accepted")
             }
             Err(error) => {
                 warn!(%error, wait = ?backoff, "cannot accept connections; trying again");
-                reception.make_room();
+                context.make_room();
                 time::sleep(backoff).await;
                 backoff = (backoff * 2).min(BACKOFF.1);
             }
@@ -91,10 +91,10 @@ pub async fn accept(
         let accepted = Accepted {
             socket,
             peer,
-            entrance,
+            kind,
             counters: &counters,
         };
-        begin_or_refuse(accepted, &reception);
+        begin_or_refuse(accepted, &context);
     }
 }
 
@@ -102,7 +102,7 @@ pub async fn accept(
 struct Accepted<'a> {
     socket: TcpStream,
     peer: SocketAddr,
-    entrance: ListenerKind,
+    kind: ListenerKind,
     counters: &'a Arc<ListenerCounters>,
 }
 
@@ -113,12 +113,12 @@ fn counters(listener: &TcpListener, proxy: &Proxy) -> Arc<ListenerCounters> {
     proxy.shard.downstream.listener(address)
 }
 
-fn begin_or_refuse(accepted: Accepted<'_>, reception: &AcceptContext) {
-    match reception.room_for(&accepted.socket) {
-        Some(held) => begin(accepted, reception, held),
+fn begin_or_refuse(accepted: Accepted<'_>, context: &AcceptContext) {
+    match context.room_for(&accepted.socket) {
+        Some(permit) => begin(accepted, context, permit),
         None => {
             drop(accepted.counters.connection());
-            connection::refuse(accepted.socket, accepted.entrance, &reception.proxy);
+            connection::refuse(accepted.socket, accepted.kind, &context.proxy);
         }
     }
 }
@@ -141,24 +141,24 @@ impl AcceptContext {
     }
 }
 
-fn begin(accepted: Accepted<'_>, reception: &AcceptContext, held: FdPermit) {
+fn begin(accepted: Accepted<'_>, context: &AcceptContext, permit: FdPermit) {
     let Accepted {
         socket,
         peer,
-        entrance,
+        kind,
         counters,
     } = accepted;
     let active = counters.connection();
-    let guard = reception.proxy.drain.guard();
+    let guard = context.proxy.drain.guard();
     if let Err(error) = socket::prepare_accepted(&socket) {
         // The peer is gone; serving it will tell.
         debug!(%error, "cannot set options of a connection");
     }
-    let id = reception.last_id.get() + reception.id_step;
-    reception.last_id.set(id);
-    let span = debug_span!("connection", id, ?entrance, %peer);
-    let (proxy, counters) = (Rc::clone(&reception.proxy), Arc::clone(counters));
-    let served = connection::serve(socket, entrance, proxy, held, counters);
+    let id = context.last_id.get() + context.id_step;
+    context.last_id.set(id);
+    let span = debug_span!("connection", id, listener = ?kind, %peer);
+    let (proxy, counters) = (Rc::clone(&context.proxy), Arc::clone(counters));
+    let served = connection::serve(socket, kind, proxy, permit, counters);
     let task = async move {
         served.await;
         drop((guard, active));

@@ -135,8 +135,8 @@ fn hand_over(peer: &Peer, control: &UnboundedSender<Event>) -> io::Result<bool> 
     match peer.receive()? {
         Some((text, None)) if text == GREETING => {}
         _ => {
-            let words = "this proxy hands its sockets over in another way: its version differs";
-            peer.send(words, None)?;
+            let message = "this proxy hands its sockets over in another way: its version differs";
+            peer.send(message, None)?;
             return Err(io::Error::other(
                 "a process asked for them that is no proxy of this version",
             ));
@@ -170,9 +170,9 @@ fn check_user(peer: &Peer) -> io::Result<()> {
     if other == own {
         return Ok(());
     }
-    let words =
+    let message =
         format!("the process at the other end runs as uid {other}, and this one as uid {own}");
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, words))
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
 }
 
 #[cfg(test)]

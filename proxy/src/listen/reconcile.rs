@@ -92,10 +92,10 @@ impl Ports {
     pub fn open(
         &mut self,
         purpose: Purpose,
-        entrance: ListenerKind,
+        kind: ListenerKind,
         port: u16,
     ) -> Result<(), BindError> {
-        let open = self.hand_out(purpose, entrance, None, port)?;
+        let open = self.hand_out(purpose, kind, None, port)?;
         self.fixed.push(open);
         self.show();
         Ok(())
@@ -133,10 +133,10 @@ impl Ports {
                     self.configured.insert(port, Ok(open));
                 }
                 Err(error) => {
-                    let words = error.to_string();
-                    let before = self.configured.insert(port, Err(words.clone()));
-                    if !matches!(before, Some(Err(before)) if before == words) {
-                        error!("{words}");
+                    let message = error.to_string();
+                    let before = self.configured.insert(port, Err(message.clone()));
+                    if !matches!(before, Some(Err(before)) if before == message) {
+                        error!("{message}");
                     }
                     errors.push(error);
                 }
@@ -193,7 +193,7 @@ impl Ports {
     fn hand_out(
         &mut self,
         purpose: Purpose,
-        entrance: ListenerKind,
+        kind: ListenerKind,
         bind: Option<IpAddr>,
         port: u16,
     ) -> Result<Open, BindError> {
@@ -204,7 +204,7 @@ impl Ports {
             if worker
                 .send(Order {
                     socket,
-                    entrance,
+                    kind,
                     open: open.clone(),
                 })
                 .is_err()
@@ -240,10 +240,10 @@ impl Ports {
         };
         let configured = self.configured.iter().map(|(port, state)| match state {
             Ok(open) => opened(open),
-            Err(words) => Listener {
+            Err(message) => Listener {
                 purpose: Purpose::Configured,
                 port: port.port,
-                state: Err(words.clone()),
+                state: Err(message.clone()),
             },
         });
         let entries = self.fixed.iter().map(opened).chain(configured).collect();

@@ -25,7 +25,7 @@ pub struct Order {
     /// Bound and listening.
     pub socket: net::TcpListener,
     /// Which door it is.
-    pub entrance: ListenerKind,
+    pub kind: ListenerKind,
     /// Closed when the port is to be given up.
     pub open: watch::Receiver<()>,
 }
@@ -88,24 +88,21 @@ async fn work(
     proxy: impl FnOnce() -> Rc<Proxy>,
     mut orders: UnboundedReceiver<Order>,
 ) {
-    let reception = AcceptContext {
+    let context = AcceptContext {
         proxy: proxy(),
         files: FdBudget::new(place.files_max),
         last_id: Rc::new(Cell::new(place.index as u64)),
         id_step: place.of as u64,
     };
-    while let Some(Order {
-        socket,
-        entrance,
-        open,
-    }) = orders.recv().await
-    {
+    while let Some(Order { socket, kind, open }) = orders.recv().await {
         match TcpListener::from_std(socket) {
             Ok(listener) => {
-                let loop_of_it = accept::accept(listener, entrance, reception.clone(), open);
+                let loop_of_it = accept::accept(listener, kind, context.clone(), open);
                 drop(task::spawn_local(loop_of_it));
             }
-            Err(error) => error!(%error, ?entrance, "a worker cannot take a listening socket"),
+            Err(error) => {
+                error!(%error, listener = ?kind, "a worker cannot take a listening socket")
+            }
         }
     }
 }

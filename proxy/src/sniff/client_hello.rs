@@ -35,7 +35,7 @@ pub fn parse(bytes: &[u8]) -> Hello {
     let message = match handshake(bytes) {
         Handshake::Message(message) => message,
         Handshake::NotTls => return Hello::NotTls,
-        Handshake::Malformed(words) => return Hello::Malformed(words),
+        Handshake::Malformed(message) => return Hello::Malformed(message),
     };
     let Some((header, body)) = message.split_first_chunk::<4>() else {
         return if message.first().is_none_or(|kind| *kind == CLIENT_HELLO) {

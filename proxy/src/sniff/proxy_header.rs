@@ -100,14 +100,14 @@ fn line(bytes: &[u8]) -> Header {
 
 /// Family, source, destination and their ports. The outer `None` is what cannot be read.
 fn named_by_line(text: &str) -> Option<Option<Named>> {
-    let mut words = text.split(' ');
-    let family = words.next()?;
+    let mut parts = text.split(' ');
+    let family = parts.next()?;
     if family == "UNKNOWN" {
         return Some(None);
     }
-    let mut address = || words.next()?.parse::<IpAddr>().ok();
+    let mut address = || parts.next()?.parse::<IpAddr>().ok();
     let (from, to) = (address()?, address()?);
-    let mut port = || words.next()?.parse::<u16>().ok();
+    let mut port = || parts.next()?.parse::<u16>().ok();
     let (from_port, to_port) = (port()?, port()?);
     let fits = match family {
         "TCP4" => from.is_ipv4() && to.is_ipv4(),
@@ -118,7 +118,7 @@ fn named_by_line(text: &str) -> Option<Option<Named>> {
         client: ClientAddress(SocketAddr::new(from, from_port)),
         local: LocalAddress(SocketAddr::new(to, to_port)),
     };
-    (fits && words.next().is_none()).then_some(Some(named))
+    (fits && parts.next().is_none()).then_some(Some(named))
 }
 
 fn binary(bytes: &[u8]) -> Header {

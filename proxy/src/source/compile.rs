@@ -81,11 +81,11 @@ fn policies(objects: &Objects, terms: &Terms) -> Vec<Problem> {
 }
 
 fn mesh_kept(mesh: &Document) -> Problem {
-    let words = (
+    let message = (
         "the mesh configuration is gone; what it set stays in force until there is another one",
         "give it again, or restart without it",
     );
-    Problem::new(Severity::Warning, mesh.location.clone(), words).of("MeshConfig")
+    Problem::new(Severity::Warning, mesh.location.clone(), message).of("MeshConfig")
 }
 
 fn titles(objects: &Objects) -> Vec<(String, Location)> {

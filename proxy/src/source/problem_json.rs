@@ -44,7 +44,7 @@ mod tests {
             source: "kubernetes".into(),
             version: "417".into(),
         };
-        for (location, expected, words) in [
+        for (location, expected, message) in [
             (
                 Location::file("a.yaml", 7),
                 json!({"file": "a.yaml", "line": 7}),
@@ -57,12 +57,12 @@ mod tests {
             ),
         ] {
             let problem = Problem::new(Severity::Error, location, "wrong").of("Sidecar x/y");
-            assert_eq!(problem.to_string(), words);
-            let told = json(&problem);
+            assert_eq!(problem.to_string(), message);
+            let fields = json(&problem);
             for (key, value) in expected.as_object().expect("fields") {
-                assert_eq!(&told[key], value, "{told}");
+                assert_eq!(&fields[key], value, "{fields}");
             }
-            assert_eq!(told["severity"], "error");
+            assert_eq!(fields["severity"], "error");
         }
     }
 }

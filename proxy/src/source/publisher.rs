@@ -149,11 +149,11 @@ fn mesh_of(input: &Input) -> Option<Document> {
 
 /// Writes to the log what came into force, and those of its problems that it did not have before.
 fn log_loaded(loaded: &Loaded, before: Option<&Loaded>) {
-    let words = |problem: &Problem| problem.to_string();
-    let told: BTreeSet<String> = before
+    let message_of = |problem: &Problem| problem.to_string();
+    let reported: BTreeSet<String> = before
         .iter()
         .flat_map(|before| &before.problems)
-        .map(words)
+        .map(message_of)
         .collect();
     let of = |severity: Severity| -> Vec<String> {
         let these = loaded
@@ -161,12 +161,12 @@ fn log_loaded(loaded: &Loaded, before: Option<&Loaded>) {
             .iter()
             .filter(|problem| problem.severity == severity);
         these
-            .map(words)
-            .filter(|words| !told.contains(words))
+            .map(message_of)
+            .filter(|message| !reported.contains(message))
             .collect()
     };
-    log_some(&of(Severity::Error), |words| error!("{words}"));
-    log_some(&of(Severity::Warning), |words| warn!("{words}"));
+    log_some(&of(Severity::Error), |message| error!("{message}"));
+    log_some(&of(Severity::Warning), |message| warn!("{message}"));
     info!(
         version = loaded.version, files = loaded.files.len(), objects = loaded.objects.len(),
         problems = loaded.problems.len(), took = ?loaded.took,

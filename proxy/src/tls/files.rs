@@ -29,8 +29,8 @@ const ENTRIES_MAX: usize = 4096;
 pub struct Unusable(pub Arc<str>);
 
 impl Unusable {
-    pub(in crate::tls) fn new(words: impl Into<String>) -> Self {
-        Self(words.into().into())
+    pub(in crate::tls) fn new(message: impl Into<String>) -> Self {
+        Self(message.into().into())
     }
 }
 
@@ -67,7 +67,7 @@ impl Files {
     pub(in crate::tls) fn get(&self, path: &str) -> Result<&[u8], Unusable> {
         match self.0.get(path) {
             Some(Ok(content)) => Ok(content),
-            Some(Err(words)) => Err(Unusable::new(words)),
+            Some(Err(message)) => Err(Unusable::new(message)),
             None => Err(Unusable::new(format!("`{path}` was not read"))),
         }
     }

@@ -72,9 +72,9 @@ impl Originator {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let failed = |words: String| {
-            let words: Arc<str> = words.into();
-            Failure::new(Cause::UpstreamTls(words.clone()), words.to_string())
+        let failed = |message: String| {
+            let message: Arc<str> = message.into();
+            Failure::new(Cause::UpstreamTls(message.clone()), message.to_string())
         };
         let Handshake { tls, host, .. } = handshake;
         let name = tls.sni.as_deref().or(host);

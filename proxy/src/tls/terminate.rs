@@ -123,9 +123,9 @@ impl Terminator {
         }
         let versions = versions(tls.only_tls13 == Some(true), tls.only_tls12);
         if versions.is_empty() {
-            let words =
+            let message =
                 "no version of TLS is left: the mesh's tlsDefaults require 1.3, and the server 1.2";
-            return Err(Unusable::new(words));
+            return Err(Unusable::new(message));
         }
         let builder = ServerConfig::builder_with_provider(speaking(&tls.suites, &tls.curves))
             .with_protocol_versions(&versions)

@@ -219,11 +219,11 @@ impl Clusters {
         let (stream, facts) = timeout_at(deadline, dressing).await.unwrap_or_else(|_| {
             let what = missing(policy);
             let limit = policy.connect_timeout;
-            let words = format!(
+            let message = format!(
                 "no {what} with {address} of `{}` within {limit:?}",
                 cluster.name
             );
-            Err(Failure::new(Cause::ConnectTimeout, words))
+            Err(Failure::new(Cause::ConnectTimeout, message))
         })?;
         Ok(Opened {
             stream,
@@ -244,11 +244,11 @@ impl Clusters {
         if let (Some(version), Some(ends)) = (policy.proxy_protocol, opening.ends) {
             let header = proxy_protocol::header(version, ends);
             stream.write_all(&header).await.map_err(|error| {
-                let words = format!(
+                let message = format!(
                     "cannot send a PROXY header to {}: {error}",
                     connected.address
                 );
-                Failure::new(Cause::Connect(error.to_string().into()), words)
+                Failure::new(Cause::Connect(error.to_string().into()), message)
             })?;
         }
         let mut stream = match &policy.tls {

@@ -68,8 +68,8 @@ impl Usage {
                 taken: Some((Arc::clone(self), of)),
             }),
             Err(_) => {
-                let words = format!("all {max} allowed are in use: {}", of.setting());
-                Err(Failure::new(Cause::Overflow, words))
+                let message = format!("all {max} allowed are in use: {}", of.setting());
+                Err(Failure::new(Cause::Overflow, message))
             }
         }
     }

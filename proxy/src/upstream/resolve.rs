@@ -107,11 +107,11 @@ pub async fn members(
 
 /// Nobody can be called, of so many that are known.
 pub fn nobody(cluster: &Cluster, known: usize) -> Failure {
-    let words = match known {
+    let message = match known {
         0 => format!("cluster `{}` has no endpoint", cluster.name),
         known => format!("all {known} endpoints of `{}` are ejected", cluster.name),
     };
-    Failure::new(Cause::NoEndpoint, words)
+    Failure::new(Cause::NoEndpoint, message)
 }
 
 /// Where the caller wanted to go, on another port if one is given.
@@ -124,11 +124,11 @@ pub fn original(
     port: Option<u16>,
 ) -> Result<SocketAddr, Failure> {
     if wanted.mode == Mode::Gateway {
-        let words = format!(
+        let message = format!(
             "cluster `{}` needs an original destination, which a gateway does not have",
             cluster.name
         );
-        return Err(Failure::new(Cause::NoEndpoint, words));
+        return Err(Failure::new(Cause::NoEndpoint, message));
     }
     let port = port.unwrap_or(wanted.original_dst.port());
     Ok(SocketAddr::new(wanted.original_dst.ip(), port))
@@ -146,7 +146,7 @@ pub async fn per_call(
     wanted: &LoadBalancerContext<'_>,
     (names, own): (&Names, &OwnSockets),
 ) -> Result<(SocketAddr, Vec<SocketAddr>), Failure> {
-    let no_endpoint = |words: String| Failure::new(Cause::NoEndpoint, words);
+    let no_endpoint = |message: String| Failure::new(Cause::NoEndpoint, message);
     let name = wanted
         .name
         .filter(|name| !name.is_empty() && allowed.matches(name))
@@ -205,8 +205,8 @@ fn not_dialled(cluster: &Cluster, own: &OwnSockets, refusal: DialRefusal) -> Fai
     match refusal.rule {
         DialRule::OwnListener => own.refused(refusal),
         DialRule::GatewayLoopback | DialRule::ClientName => {
-            let words = format!("cluster `{}`: {refusal}", cluster.name);
-            Failure::new(Cause::NoEndpoint, words)
+            let message = format!("cluster `{}`: {refusal}", cluster.name);
+            Failure::new(Cause::NoEndpoint, message)
         }
     }
 }

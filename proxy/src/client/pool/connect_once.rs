@@ -1,4 +1,4 @@
-//! Who makes a shared connection, where several want one.
+//! Lets one of several requests make a shared connection.
 
 use std::rc::Rc;
 
@@ -7,47 +7,47 @@ use tokio::sync::watch;
 use crate::client::pool::key::Key;
 use crate::client::pool::shared::{Made, SharedConnections};
 
-/// Whose turn it is to make a shared connection.
+/// The part of a request in making a shared connection.
 #[derive(Debug)]
 pub enum ConnectTurn {
-    /// Ours.
+    /// This request makes it.
     Make(ConnectOnce),
-    /// Somebody else is at it; what comes of it, or `None` if they gave up.
+    /// Another request makes it. Yields the result, or `None` if that request gave up.
     Wait(watch::Receiver<Option<Made>>),
 }
 
-/// The right to make a shared connection. Whoever comes meanwhile waits for it.
+/// The right to make a shared connection. Requests that come meanwhile wait for the result.
 #[derive(Debug)]
 pub struct ConnectOnce {
     shared: Rc<SharedConnections>,
     key: Key,
-    told: watch::Sender<Option<Made>>,
+    result_sender: watch::Sender<Option<Made>>,
 }
 
 impl ConnectTurn {
-    /// The first who asks has the turn, until it is done or given up.
+    /// The first request has the turn, until it is done or given up.
     pub(super) fn of(shared: &Rc<SharedConnections>, key: &Key) -> Self {
         let mut making = shared.making.borrow_mut();
         if let Some(others) = making.get(key) {
             return Self::Wait(others.clone());
         }
-        let (told, others) = watch::channel(None);
+        let (result_sender, others) = watch::channel(None);
         making.insert(key.clone(), others);
         Self::Make(ConnectOnce {
             shared: Rc::clone(shared),
             key: key.clone(),
-            told,
+            result_sender,
         })
     }
 }
 
 impl ConnectOnce {
-    /// Says what came of it, and keeps the connection where the next request looks for it.
+    /// Sends the result to the waiting requests, and keeps the connection where the next request looks for it.
     pub fn done(self, made: &Made) {
         if let Ok(shared) = made {
             self.shared.add(self.key.clone(), shared.clone());
         }
-        self.told.send_replace(Some(made.clone()));
+        self.result_sender.send_replace(Some(made.clone()));
     }
 }
 

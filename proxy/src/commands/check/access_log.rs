@@ -17,11 +17,11 @@ pub(super) fn unwritable(mesh: &Mesh) -> Option<Problem> {
         "" | "/dev/stdout" | "/dev/stderr" => return None,
         path => refusal(Path::new(path))?,
     };
-    let words = (
+    let message = (
         format!("on this machine the access log cannot be written: {reason}"),
         "write /dev/stdout, or a file in a folder that is there and writable where the proxy runs",
     );
-    let problem = Problem::new(Severity::Warning, meta.location.clone(), words);
+    let problem = Problem::new(Severity::Warning, meta.location.clone(), message);
     Some(problem.of(title(meta)).at("accessLogFile", path))
 }
 
@@ -64,7 +64,9 @@ mod tests {
         fs::write(folder.path().join("old.log"), "").expect("a file");
         assert_eq!(here("old.log"), None);
         assert_eq!(here("").as_deref(), Some("it is a folder"));
-        assert!(here("missing/a.log").is_some_and(|words| words.contains("there is no folder")));
+        assert!(
+            here("missing/a.log").is_some_and(|message| message.contains("there is no folder"))
+        );
         assert!(here("old.log/a.log").is_some());
         assert_eq!(refusal(Path::new("/dev/null")), None);
     }

@@ -96,9 +96,9 @@ pub struct Call {
 pub struct WrongCall(String);
 
 impl WrongCall {
-    /// With words for the user.
-    pub fn new(words: impl Into<String>) -> Self {
-        Self(words.into())
+    /// An error with a message for the user.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
     }
 }
 

@@ -1,4 +1,4 @@
-//! How a cluster is called, in an answer's words.
+//! How a cluster is called, as an answer describes it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(super) enum Spoken<'a> {
     Requests(&'a str),
 }
 
-/// Adds to an answer how its cluster is called. `listed` says whether the members of a cluster that has none are known to be
+/// Adds to an answer how its cluster is called. `listed` returns whether the members of a cluster that has none are known to be
 /// none.
 pub(super) fn cluster(
     answer: &mut Answer,
@@ -37,16 +37,16 @@ pub(super) fn cluster(
     listed: &dyn Fn(&Cluster) -> bool,
 ) {
     let policy = &cluster.policy;
-    let mut told = format!("{} comes from {}", cluster.name, cluster.origin);
+    let mut line = format!("{} comes from {}", cluster.name, cluster.origin);
     let rules: Vec<_> = cluster
         .destination_rules
         .iter()
         .map(|rule| format!("DestinationRule {rule}"))
         .collect();
     if !rules.is_empty() {
-        told.push_str(&format!(", called as {} says", rules.join(" and ")));
+        line.push_str(&format!(", called as {} says", rules.join(" and ")));
     }
-    answer.trail.push(told);
+    answer.trail.push(line);
     let direct = matches!(cluster.discovery, Discovery::Original { .. });
     answer.lb = Some(match &policy.load_balancer {
         _ if direct => "PASSTHROUGH",
@@ -138,11 +138,13 @@ fn fail(answer: &mut Answer, cause: Cause, spoken: &Spoken<'_>) {
     answer.fail(cause, carries);
 }
 
-/// Retries in an answer's words.
+/// Retries as an answer lists them.
 pub(super) fn retries(retries: &route::Retries) -> Retries {
     let statuses: Vec<String> = retries.statuses.iter().map(ToString::to_string).collect();
-    let words = retries.on.iter().map(|word| &**word);
-    let all: Vec<&str> = words.chain(statuses.iter().map(String::as_str)).collect();
+    let conditions = retries.on.iter().map(|word| &**word);
+    let all: Vec<&str> = conditions
+        .chain(statuses.iter().map(String::as_str))
+        .collect();
     Retries {
         attempts: retries.attempts,
         per_try_timeout: retries.try_timeout,

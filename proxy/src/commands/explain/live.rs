@@ -28,23 +28,26 @@ pub fn explain(
 ) -> Result<String, WrongCall> {
     let (call, unknown) = Call::of_json(&object(query))?;
     if !unknown.is_empty() {
-        let words = format!("unknown in the query: {}", unknown.join(", "));
-        return Err(WrongCall::new(words));
+        let message = format!("unknown in the query: {}", unknown.join(", "));
+        return Err(WrongCall::new(message));
     }
-    let (to, words) = match &call.to {
+    let (to, note) = match &call.to {
         To::Address(address) => (*address, None),
         To::Name(name, port) => {
-            let found = snapshot.names.find(name).and_then(|found| found.first());
-            let ip = *found.ok_or_else(|| {
+            let address = snapshot
+                .names
+                .find(name)
+                .and_then(|addresses| addresses.first());
+            let ip = *address.ok_or_else(|| {
                 WrongCall::new(format!(
                     "{name} has no address here: write IP:PORT, as a client would connect to it"
                 ))
             })?;
-            let words = format!("{name} has address {ip}");
-            (SocketAddr::new(ip, *port), Some(words))
+            let note = format!("{name} has address {ip}");
+            (SocketAddr::new(ip, *port), Some(note))
         }
     };
-    let mut answer = query::ask_snapshot(snapshot, &call, to, words, &|_| true)?;
+    let mut answer = query::ask_snapshot(snapshot, &call, to, note, &|_| true)?;
     resolution::add(&mut answer, snapshot, names);
     Ok(match output {
         Output::Text => {

@@ -17,7 +17,7 @@ use crate::source::registered::Registered;
 pub(super) struct Remedy {
     /// What the YAML is, or what else to do.
     pub(super) advice: String,
-    /// Documents; empty when words must do.
+    /// Documents; empty when there is only advice.
     pub(super) yaml: String,
 }
 
@@ -72,7 +72,7 @@ fn called(answer: &Answer) -> Option<String> {
 fn registration(snapshot: &Snapshot, services: &[Registered], answer: &Answer) -> Remedy {
     let namespace = &*snapshot.workload.namespace;
     let port = answer.to.port();
-    let words = |advice: String| Remedy {
+    let text_only = |advice: String| Remedy {
         advice,
         yaml: String::new(),
     };
@@ -94,11 +94,11 @@ fn registration(snapshot: &Snapshot, services: &[Registered], answer: &Answer) -
         let declared = declared
             .map(|(_, protocol)| protocol.to_string())
             .unwrap_or_default();
-        let seen = snapshot
+        let visible = snapshot
             .clusters
             .keys()
             .any(|cluster| cluster.ends_with(&format!("||{}", service.host)));
-        return words(if seen {
+        return text_only(if visible {
             format!(
                 "{title} has the host and port {port}, but for {declared}: its protocol is not that of this call. Declare the port \
                  as {}, or call it as {declared}.",

@@ -112,7 +112,7 @@ impl View {
         })
     }
 
-    /// The address that a call dials, and words when a name had to be resolved.
+    /// The address that a call dials, and a note when a name had to be resolved.
     pub fn address(&self, to: &To) -> (SocketAddr, Option<String>) {
         let (name, port) = match to {
             To::Address(address) => return (*address, None),
@@ -132,13 +132,13 @@ impl View {
                 Address::Ip(ip) => Some(ip),
                 Address::Name(_) | Address::Unix(_) => None,
             });
-        let (ip, words) = match of_service.or(of_endpoint) {
+        let (ip, note) = match of_service.or(of_endpoint) {
             Some(ip) => (ip, format!("{name} has address {ip}")),
             None => (
                 NOBODY,
                 format!("{name} stands for an address that no service has, here {NOBODY}"),
             ),
         };
-        (SocketAddr::new(ip, port), Some(words))
+        (SocketAddr::new(ip, port), Some(note))
     }
 }

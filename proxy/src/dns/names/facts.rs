@@ -55,7 +55,7 @@ impl NameFacts {
                 self.failures,
             ),
         };
-        let addresses = self.shown_addresses();
+        let addresses = self.addresses_text();
         let failing = self.failing().is_some();
         // Writing to a string does not fail.
         let _ = match (failing, self.addresses.is_empty()) {
@@ -76,13 +76,13 @@ impl NameFacts {
         text
     }
 
-    fn shown_addresses(&self) -> String {
-        let shown = self.addresses.iter().take(ADDRESSES_SHOWN);
-        let mut words: Vec<String> = shown.map(ToString::to_string).collect();
+    fn addresses_text(&self) -> String {
+        let listed = self.addresses.iter().take(ADDRESSES_SHOWN);
+        let mut texts: Vec<String> = listed.map(ToString::to_string).collect();
         if self.addresses.len() > ADDRESSES_SHOWN {
-            words.push(format!("{} more", self.addresses.len() - ADDRESSES_SHOWN));
+            texts.push(format!("{} more", self.addresses.len() - ADDRESSES_SHOWN));
         }
-        words.join(", ")
+        texts.join(", ")
     }
 }
 

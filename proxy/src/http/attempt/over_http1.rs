@@ -127,8 +127,8 @@ fn note_end(in_flight: &mut RequestInFlight, error: &hyper::Error) {
 
 /// Insists that a response of HTTP/1 says once where it ends.
 fn insist_framed(response: &Response<Incoming>) -> Result<(), AttemptError> {
-    framed_once(response.status(), response.headers()).map_err(|words| AttemptError {
-        failure: Failure::new(Cause::UpstreamProtocol, words),
+    framed_once(response.status(), response.headers()).map_err(|message| AttemptError {
+        failure: Failure::new(Cause::UpstreamProtocol, message),
         request: None,
     })
 }
@@ -165,9 +165,9 @@ fn exchange_failed(error: &hyper::Error) -> Failure {
     } else {
         Cause::ResetBefore
     };
-    let words = match source {
+    let message = match source {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     };
-    Failure::new(cause, words)
+    Failure::new(cause, message)
 }

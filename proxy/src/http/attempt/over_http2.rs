@@ -119,11 +119,11 @@ fn failed(why: &Why) -> Failure {
         Why::Http2(error) if error.is_library() => Cause::UpstreamProtocol,
         Why::Http2(_) => Cause::ResetBefore,
     };
-    let words = match std::error::Error::source(why) {
+    let message = match std::error::Error::source(why) {
         Some(source) => format!("{why}: {source}"),
         None => why.to_string(),
     };
-    Failure::new(cause, words)
+    Failure::new(cause, message)
 }
 
 fn refused(error: &h2::Error) -> bool {

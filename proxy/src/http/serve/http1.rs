@@ -52,7 +52,7 @@ pub(super) async fn serve<S>(
     stream: S,
     downstream: &DownstreamConnection,
     proxy: &Rc<Proxy>,
-    held: &mut FdPermit,
+    permit: &mut FdPermit,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -76,20 +76,20 @@ pub(super) async fn serve<S>(
             serving.wire.report();
             return;
         }
-        held.rest();
+        permit.park();
         let since = Instant::now();
         let closes = !serving.waits_for_first();
         let spoken = tokio::select! {
             biased;
             spoken = timeout(IDLE_MAX, monitor.spoken()) => spoken.unwrap_or(false),
-            () = poll_fn(|context| held.poll_dismissed(context)) => return monitor.hang_up().await,
+            () = poll_fn(|context| permit.poll_dismissed(context)) => return monitor.hang_up().await,
             () = guard.closing(), if closes => false,
         };
         if !spoken {
             return monitor.close().await;
         }
         serving.lively = since.elapsed() < LIVELY;
-        serving.room = held.work();
+        serving.room = permit.resume();
     }
 }
 
@@ -210,10 +210,10 @@ where
             match target::restored(request.uri(), &begun.odd) {
                 Some(target) => *request.uri_mut() = target,
                 None => {
-                    let words = "the request's target, escaped, is too long";
+                    let message = "the request's target, escaped, is too long";
                     wrong = Some(Failure::new(
                         Cause::BadRequest(BadRequestKind::TooLarge),
-                        words,
+                        message,
                     ));
                 }
             }

@@ -61,7 +61,7 @@ pub(super) async fn serve<S>(
     stream: S,
     downstream: &Rc<DownstreamConnection>,
     proxy: &Rc<Proxy>,
-    held: &mut FdPermit,
+    permit: &mut FdPermit,
 ) -> Result<(), h2::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -93,7 +93,7 @@ where
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     waits_for_first = false;
                     let job = StreamJob {
-                        room: held.work(),
+                        room: permit.resume(),
                         request,
                         respond,
                         downstream: Rc::clone(downstream),
@@ -109,8 +109,8 @@ where
                 Poll::Pending => {}
             }
             if streams.open.get() == 0 && !dismissed {
-                held.rest();
-                if held.poll_dismissed(context).is_ready() {
+                permit.park();
+                if permit.poll_dismissed(context).is_ready() {
                     dismissed = true;
                     connection.abrupt_shutdown(Reason::NO_ERROR);
                     continue;

@@ -12,7 +12,7 @@ use crate::http::{answer, headers};
 use crate::proxy::Proxy;
 use crate::report::reporter::RequestWire;
 
-/// Why a request is refused that there is no descriptor for.
+/// The failure of a request for which there is no descriptor.
 pub(super) fn overloaded() -> Failure {
     Failure::new(Cause::Overloaded, "no descriptor is left for this request")
 }
@@ -20,16 +20,16 @@ pub(super) fn overloaded() -> Failure {
 /// A malformed request of HTTP/2 gets no answer. The log has it all the same.
 pub(super) fn report_malformed<B>(
     request: &Request<B>,
-    words: &'static str,
+    reason: &'static str,
     downstream: &DownstreamConnection,
     proxy: &Proxy,
     wire: RequestWire,
 ) {
-    debug!(words, "malformed request");
+    debug!(reason, "malformed request");
     let mut facts = downstream.facts(proxy);
     facts.watch_wire(wire);
     facts.set_request(request);
-    facts.set_request_failure(&Failure::new(Cause::BadConnection, words));
+    facts.set_request_failure(&Failure::new(Cause::BadConnection, reason));
     facts.end();
 }
 
@@ -51,7 +51,7 @@ pub(super) fn refuse<B>(
         .map(|bytes| ResponseBody::new(Source::Ours(bytes), facts, Received::default()))
 }
 
-/// The local reply that tells `failure`, with the headers of this proxy.
+/// The local reply for `failure`, with the headers of this proxy.
 pub(super) fn refusal(failure: &Failure, grpc: bool, proxy: &Proxy) -> Response<Bytes> {
     let mut response = answer::failed(failure, grpc, false);
     let own = &proxy.current.load().mesh.proxy_headers;

@@ -115,11 +115,11 @@ fn bounded(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn skipped(one: &Skipped) -> Problem {
-    let words = (
+    let message = (
         format!("skipped: it is {}", one.what),
         "put a file in its place, or remove it",
     );
-    Problem::new(Severity::Warning, location(&one.path), words)
+    Problem::new(Severity::Warning, location(&one.path), message)
 }
 
 fn barren(one: &Barren) -> Problem {
@@ -131,11 +131,11 @@ fn barren(one: &Barren) -> Problem {
         0 => "nothing to read in this folder: it is empty".to_owned(),
         _ => format!("nothing to read in this folder; skipped: {others}"),
     };
-    let words = (
+    let message = (
         reason,
         "call files *.yaml, *.yml or *.json, or name the folder that has them",
     );
-    Problem::new(Severity::Warning, location(&one.folder), words)
+    Problem::new(Severity::Warning, location(&one.folder), message)
 }
 
 fn location(path: &Path) -> Location {

@@ -7,7 +7,7 @@ use rustls::client::verify_server_name;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::ParsedCertificate;
 
-use crate::tls::verify::words::words;
+use crate::tls::verify::message::invalid_certificate;
 
 /// Which names a server's certificate must have.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ pub(in crate::tls::verify) fn mismatch(
     };
     let presented = presented(end_entity);
     let presented: Vec<_> = presented.iter().map(String::as_str).collect();
-    words(format!(
+    invalid_certificate(format!(
         "the certificate is for {}, expected {}",
         list(&presented),
         list(expected)

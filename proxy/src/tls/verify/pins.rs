@@ -5,7 +5,7 @@ use rustls::Error;
 use rustls::pki_types::CertificateDer;
 
 use crate::tls::crypto::sha256;
-use crate::tls::verify::words::{Part, whole, words};
+use crate::tls::verify::message::{Part, invalid_certificate, quoted_name};
 
 /// Digests of which a certificate must have one, of its own or of its key; none for any.
 #[derive(Debug, Default)]
@@ -31,9 +31,9 @@ impl Pins {
             return Ok(());
         }
         let own: String = own.iter().map(|byte| format!("{byte:02x}")).collect();
-        Err(words(format!(
+        Err(invalid_certificate(format!(
             "the certificate of {} (SHA-256 {own}) is none of those listed",
-            whole(end_entity, Part::Subject)
+            quoted_name(end_entity, Part::Subject)
         )))
     }
 }

@@ -13,13 +13,13 @@ use webpki::{
 
 use crate::tls::crypto::provider;
 use crate::tls::files::{Files, Unusable};
-use crate::tls::verify::words::{Part, at, whole, words};
+use crate::tls::verify::message::{Part, invalid_certificate, quoted_name, utc};
 
 /// Lists of certificates that their authorities took back.
 #[derive(Clone, Debug)]
 pub(in crate::tls) struct Revocation {
     lists: Arc<[CertRevocationList<'static>]>,
-    /// Where they are from, in words.
+    /// A description of where they are from.
     name: Arc<str>,
 }
 
@@ -69,10 +69,10 @@ impl Revocation {
         usage: KeyUsage,
         now: UnixTime,
     ) -> Result<(), Error> {
-        let refused = |error: webpki::Error| self.told(&error, end_entity);
+        let refused = |error: webpki::Error| self.detailed(&error, end_entity);
         let lists: Vec<_> = self.lists.iter().collect();
         let options = RevocationOptionsBuilder::new(&lists)
-            .map_err(|_| words("there is no list of certificates taken back".into()))?
+            .map_err(|_| invalid_certificate("there is no list of certificates taken back".into()))?
             .with_depth(RevocationCheckDepth::Chain)
             .with_status_policy(UnknownStatusPolicy::Deny)
             .with_expiration_policy(ExpirationPolicy::Enforce)
@@ -92,24 +92,24 @@ impl Revocation {
             .map_err(refused)
     }
 
-    fn told(&self, error: &webpki::Error, end_entity: &CertificateDer<'_>) -> Error {
+    fn detailed(&self, error: &webpki::Error, end_entity: &CertificateDer<'_>) -> Error {
         let name = &self.name;
-        words(match error {
+        invalid_certificate(match error {
             webpki::Error::CertRevoked => format!(
                 "the certificate of {}, or one it is signed with, was taken back by its authority ({name})",
-                whole(end_entity, Part::Subject)
+                quoted_name(end_entity, Part::Subject)
             ),
             webpki::Error::UnknownRevocationStatus => format!(
                 "{name} has no list of an authority that the certificate of {} is signed with",
-                whole(end_entity, Part::Subject)
+                quoted_name(end_entity, Part::Subject)
             ),
             webpki::Error::CrlExpired { next_update, .. } => format!(
                 "{name} is too old to go by: its authority was to renew it by {}",
-                at(*next_update)
+                utc(*next_update)
             ),
             error => format!(
                 "{name} does not state whether the certificate of {} is revoked: {error}",
-                whole(end_entity, Part::Subject)
+                quoted_name(end_entity, Part::Subject)
             ),
         })
     }

@@ -7,9 +7,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, Error, OtherError, RootCertStore};
 
 use crate::tls::files::{Files, Unusable, authorities};
-use crate::tls::verify::words::said;
+use crate::tls::verify::message::detailed;
 
-/// Authorities, and what to call them in words.
+/// Authorities, and their description in messages.
 #[derive(Clone, Debug)]
 pub(in crate::tls) struct Trusted {
     pub(in crate::tls) store: Arc<RootCertStore>,
@@ -32,7 +32,7 @@ impl Trusted {
         if is_about_issuer(&error) && self.listed.iter().any(|listed| listed == end_entity) {
             return Ok(());
         }
-        Err(said(error, &self.name, end_entity))
+        Err(detailed(error, &self.name, end_entity))
     }
 }
 

@@ -99,7 +99,7 @@ fn a_query_describes_a_call() {
 
 #[test]
 fn what_describes_no_call_says_why() {
-    for (query, words) in [
+    for (query, message) in [
         ("", "`to` is required"),
         ("to=1.2.3.4:80", "`protocol` is required"),
         ("to=1.2.3.4&protocol=tcp", "is not IP:PORT"),
@@ -115,7 +115,7 @@ fn what_describes_no_call_says_why() {
         ),
     ] {
         let wrong = said(query, Output::Text).expect_err(query);
-        assert!(wrong.contains(words), "{query}: {wrong}");
+        assert!(wrong.contains(message), "{query}: {wrong}");
     }
 }
 

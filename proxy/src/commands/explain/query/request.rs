@@ -184,12 +184,12 @@ impl Asked<'_> {
     }
 }
 
-/// An injected abort, in words.
+/// The description of an injected abort.
 fn fault(share: u32, abort: Abort) -> String {
-    let words = match abort {
+    let status = match abort {
         Abort::Http(status) => format!("status {status}"),
         Abort::Grpc(status) => format!("gRPC status {}", status.text()),
     };
     let percent = f64::from(share) * 100.0 / f64::from(MILLION);
-    format!("{percent}% of the requests are aborted with {words}")
+    format!("{percent}% of the requests are aborted with {status}")
 }

@@ -33,10 +33,10 @@ pub(super) fn details(whitespace: bool, facts: &Facts) -> Value<'_> {
         return Value::text(details);
     }
     let blank = |byte: u8| byte.is_ascii_whitespace() || byte == 0x0b;
-    let words = details
+    let one_word = details
         .bytes()
         .map(|byte| if blank(byte) { b'_' } else { byte });
-    Value::Text(Cow::Owned(words.collect()))
+    Value::Text(Cow::Owned(one_word.collect()))
 }
 
 /// The number of a gRPC call's status: what the upstream said, else what follows from the status of HTTP.

@@ -1,4 +1,4 @@
-//! What failed verifications and handshakes say, in words that an operator can act on.
+//! The messages of failed verifications and handshakes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use rustls::{CertificateError, Error, OtherError};
 
 use crate::tls::verify::distinguished;
 
-/// Says what an operator can act on where rustls's own words do not: what was expected, and what came.
-pub(in crate::tls::verify) fn said(
+/// Adds what was expected and what was received to the errors of rustls that lack it.
+pub(in crate::tls::verify) fn detailed(
     error: Error,
     trusted: &str,
     end_entity: &CertificateDer<'_>,
@@ -19,22 +19,24 @@ pub(in crate::tls::verify) fn said(
     };
     match fault {
         // An authority made anew under its old name has another key, so its old signatures look bad and not unknown.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => words(format!(
-            "the certificate of {} is not signed by a trusted authority ({trusted}) but by {}",
-            whole(end_entity, Part::Subject),
-            whole(end_entity, Part::Issuer),
-        )),
-        CertificateError::ExpiredContext { time, not_after } => words(format!(
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            invalid_certificate(format!(
+                "the certificate of {} is not signed by a trusted authority ({trusted}) but by {}",
+                quoted_name(end_entity, Part::Subject),
+                quoted_name(end_entity, Part::Issuer),
+            ))
+        }
+        CertificateError::ExpiredContext { time, not_after } => invalid_certificate(format!(
             "the certificate of {} expired at {}, and it is {}",
-            whole(end_entity, Part::Subject),
-            at(*not_after),
-            at(*time)
+            quoted_name(end_entity, Part::Subject),
+            utc(*not_after),
+            utc(*time)
         )),
-        CertificateError::NotValidYetContext { time, not_before } => words(format!(
+        CertificateError::NotValidYetContext { time, not_before } => invalid_certificate(format!(
             "the certificate of {} is valid from {}, and it is {}",
-            whole(end_entity, Part::Subject),
-            at(*not_before),
-            at(*time)
+            quoted_name(end_entity, Part::Subject),
+            utc(*not_before),
+            utc(*time)
         )),
         CertificateError::Other(other)
             if matches!(
@@ -42,9 +44,9 @@ pub(in crate::tls::verify) fn said(
                 Some(webpki::Error::CaUsedAsEndEntity)
             ) =>
         {
-            words(format!(
+            invalid_certificate(format!(
                 "the certificate of {} is an authority's, and not one of those trusted ({trusted})",
-                whole(end_entity, Part::Subject)
+                quoted_name(end_entity, Part::Subject)
             ))
         }
         _ => error,
@@ -52,7 +54,7 @@ pub(in crate::tls::verify) fn said(
 }
 
 /// A time in UTC, as `2026-01-31T12:00:00Z`.
-pub(in crate::tls::verify) fn at(time: UnixTime) -> String {
+pub(in crate::tls::verify) fn utc(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(seconds)
         .map_or_else(|_| format!("{seconds} s"), |time| time.to_string())
@@ -63,8 +65,8 @@ pub(in crate::tls::verify) enum Part {
     Issuer,
 }
 
-/// A distinguished name of a certificate: what people read in it.
-pub(in crate::tls::verify) fn whole(certificate: &CertificateDer<'_>, part: Part) -> String {
+/// A distinguished name of a certificate, quoted for a message.
+pub(in crate::tls::verify) fn quoted_name(certificate: &CertificateDer<'_>, part: Part) -> String {
     let Ok(certificate) = webpki::EndEntityCert::try_from(certificate) else {
         return "nobody".into();
     };
@@ -72,31 +74,33 @@ pub(in crate::tls::verify) fn whole(certificate: &CertificateDer<'_>, part: Part
         Part::Subject => certificate.subject(),
         Part::Issuer => certificate.issuer(),
     };
-    let said = distinguished::readable(name);
-    if said.is_empty() {
+    let name = distinguished::readable(name);
+    if name.is_empty() {
         "an empty name".into()
     } else {
-        format!("`{said}`")
+        format!("`{name}`")
     }
 }
 
-/// A failed verification told in our words.
+/// A failed verification with this proxy's own message.
 #[derive(Debug)]
-struct Told(String);
+struct VerificationError(String);
 
-impl fmt::Display for Told {
+impl fmt::Display for VerificationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Told {}
+impl std::error::Error for VerificationError {}
 
-pub(in crate::tls::verify) fn words(words: String) -> Error {
-    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Told(words)))))
+pub(in crate::tls::verify) fn invalid_certificate(message: String) -> Error {
+    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(
+        VerificationError(message),
+    ))))
 }
 
-/// What a failed handshake says about itself, in one line without the layers it came through.
+/// The reason of a failed handshake, in one line without the layers it came through.
 pub(in crate::tls) fn reason(error: &std::io::Error) -> String {
     let Some(inner) = error
         .get_ref()

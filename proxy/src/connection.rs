@@ -198,7 +198,7 @@ async fn walk(
                 proxy.shard.detected(Detection::ServerFirst);
                 return Ok(NextStage::Relay(stream, server, greeting));
             }
-            FirstSpeaker::Client(spoken, server) => (layer, dialled) = (spoken, server),
+            FirstSpeaker::Client(first, server) => (layer, dialled) = (first, server),
             FirstSpeaker::Nobody => {
                 proxy.shard.detected(Detection::Silent);
                 return Ok(NextStage::Nothing);
@@ -354,7 +354,7 @@ async fn terminate(
             context.set_http();
             let downstream = DownstreamConnection {
                 terminated: Some(terminated),
-                shown: accepted.forwarded,
+                client_cert: accepted.forwarded,
                 facts: context.facts.downstream.clone(),
                 ..context.downstream
             };

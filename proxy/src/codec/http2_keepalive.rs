@@ -11,56 +11,60 @@ use tokio::time::{Instant, Sleep, sleep};
 /// How long the other side may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The pulse of a connection.
+/// The HTTP/2 keepalive of a connection: pings, and a limit for their answers.
 #[derive(Debug)]
 pub struct Keepalive {
     pings: PingPong,
     timer: Pin<Box<Sleep>>,
     interval: Duration,
-    asked: bool,
+    awaits_pong: bool,
 }
 
-/// What a pulse says.
+/// What a keepalive requires next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beat {
-    /// It is time to [`Keepalive::ask`], or to [`Keepalive::rest`].
+    /// It is time to [`Keepalive::send_ping`], or to [`Keepalive::postpone`].
     Due,
-    /// Nobody answers.
+    /// The last ping was not answered in time.
     Lost,
 }
 
 impl Keepalive {
-    /// Will be due at this interval.
+    /// A keepalive that is first due after `interval`.
     pub fn new(pings: PingPong, interval: Duration) -> Self {
         Self {
             pings,
             timer: Box::pin(sleep(interval)),
             interval,
-            asked: false,
+            awaits_pong: false,
         }
     }
 
-    /// Waits for what it says next.
+    /// Waits until a ping is due or the connection is lost.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Beat> {
-        if self.asked && self.pings.poll_pong(context).is_ready() {
-            self.rest();
+        if self.awaits_pong && self.pings.poll_pong(context).is_ready() {
+            self.postpone();
         }
         ready!(self.timer.as_mut().poll(context));
-        Poll::Ready(if self.asked { Beat::Lost } else { Beat::Due })
+        Poll::Ready(if self.awaits_pong {
+            Beat::Lost
+        } else {
+            Beat::Due
+        })
     }
 
-    /// Asks the other side. Once it has answered, this is due again after `interval`.
-    pub fn ask(&mut self, interval: Duration) {
+    /// Sends a ping. After the answer, this is due again after `interval`.
+    pub fn send_ping(&mut self, interval: Duration) {
         self.interval = interval;
-        // Fails when the connection does, which says so itself.
+        // An error here is also reported by the connection itself.
         let _ = self.pings.send_ping(Ping::opaque());
-        self.asked = true;
+        self.awaits_pong = true;
         self.timer.as_mut().reset(Instant::now() + PATIENCE);
     }
 
     /// Is due again after the interval.
-    pub fn rest(&mut self) {
-        self.asked = false;
+    pub fn postpone(&mut self) {
+        self.awaits_pong = false;
         self.timer.as_mut().reset(Instant::now() + self.interval);
     }
 }
@@ -124,10 +128,10 @@ mod tests {
             let near = |time: Duration, to: Duration| time.abs_diff(to) < Duration::from_secs(1);
             let (beat, after) = next(&mut http2_keepalive).await;
             assert!(beat == Beat::Due && near(after, INTERVAL), "{after:?}");
-            http2_keepalive.rest();
+            http2_keepalive.postpone();
             let (beat, after) = next(&mut http2_keepalive).await;
             assert!(beat == Beat::Due && near(after, INTERVAL), "{after:?}");
-            http2_keepalive.ask(2 * INTERVAL);
+            http2_keepalive.send_ping(2 * INTERVAL);
             let (beat, after) = next(&mut http2_keepalive).await;
             assert!(beat == Beat::Due && near(after, 2 * INTERVAL), "{after:?}");
         });
@@ -138,7 +142,7 @@ mod tests {
         run(|| async {
             let (mut http2_keepalive, _running, client) = connected().await;
             next(&mut http2_keepalive).await;
-            http2_keepalive.ask(INTERVAL);
+            http2_keepalive.send_ping(INTERVAL);
             let (beat, after) = next(&mut http2_keepalive).await;
             assert_eq!(beat, Beat::Lost);
             assert!(

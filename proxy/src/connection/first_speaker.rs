@@ -54,7 +54,7 @@ pub(in crate::connection) async fn first_speaker(
 ) -> Result<FirstSpeaker, Failure> {
     let decision = context.decide(&Layer::Silent, None);
     if let Verdict::Http | Verdict::Terminate { .. } = decision.verdict {
-        return spoken(read_layer(client, None).await, None);
+        return client_first(read_layer(client, None).await, None);
     }
     context.set_decision(&Layer::Silent, &decision);
     let http = context.decide(&Layer::Http(HttpVersion::Http1), None);
@@ -73,7 +73,7 @@ pub(in crate::connection) async fn first_speaker(
         let reaching = connect_upstream(decision.verdict, None, context);
         tokio::select! {
             biased;
-            layer = read_layer(client, None) => return spoken(layer, None),
+            layer = read_layer(client, None) => return client_first(layer, None),
             reached = reaching => reached,
         }
     };
@@ -91,7 +91,7 @@ pub(in crate::connection) async fn first_speaker(
     let length = tokio::select! {
         biased;
         layer = read_layer(client, None) => {
-            return spoken(layer, Some(Dialled { server, cluster }));
+            return client_first(layer, Some(Dialled { server, cluster }));
         }
         length = server.stream().read(&mut greeting) => length.unwrap_or(0),
     };
@@ -99,7 +99,7 @@ pub(in crate::connection) async fn first_speaker(
         // The server got tired of waiting for what was never meant for it.
         drop(server);
         return match timeout(patience, read_layer(client, None)).await {
-            Ok(layer) => spoken(layer, None),
+            Ok(layer) => client_first(layer, None),
             Err(_) => Ok(FirstSpeaker::Nobody),
         };
     }
@@ -107,7 +107,7 @@ pub(in crate::connection) async fn first_speaker(
     Ok(FirstSpeaker::Server(server, greeting))
 }
 
-fn spoken(
+fn client_first(
     layer: std::io::Result<Option<Layer>>,
     dialled: Option<Dialled>,
 ) -> Result<FirstSpeaker, Failure> {

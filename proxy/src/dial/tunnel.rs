@@ -128,24 +128,24 @@ mod tests {
     }
 
     /// What comes of a tunnel whose proxy says this, in pieces, and closes.
-    async fn outcome(host: &str, said: &[&[u8]]) -> (String, Result<Bytes, String>) {
-        let (mut ours, mut proxy) = duplex(16);
+    async fn outcome(host: &str, response: &[&[u8]]) -> (String, Result<Bytes, String>) {
+        let (mut client, mut proxy) = duplex(16);
         let tunnel = tunnel(host);
         let proxying = async {
-            let mut asked = Vec::new();
-            while end_of_head(&asked).is_none() {
-                proxy.read_buf(&mut asked).await.expect("read");
+            let mut request = Vec::new();
+            while end_of_head(&request).is_none() {
+                proxy.read_buf(&mut request).await.expect("read");
             }
-            for piece in said {
+            for piece in response {
                 // We stop listening after a refusal.
                 let _ = proxy.write_all(piece).await;
             }
             drop(proxy);
-            String::from_utf8(asked).expect("text")
+            String::from_utf8(request).expect("text")
         };
         let opening = async {
-            let outcome = open(&mut ours, &tunnel).await;
-            drop(ours);
+            let outcome = open(&mut client, &tunnel).await;
+            drop(client);
             outcome
                 .map(|consent| consent.early)
                 .map_err(|failure| failure.to_string())
@@ -155,7 +155,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_follows_the_consent_is_the_targets() {
-        let (asked, early) = outcome(
+        let (request, early) = outcome(
             "a.test",
             &[
                 b"HTTP/1.1 200 Connection",
@@ -165,18 +165,18 @@ mod tests {
         )
         .await;
         assert_eq!(
-            asked,
+            request,
             "CONNECT a.test:443 HTTP/1.1\r\nhost: a.test:443\r\n\r\n"
         );
         let early = early.expect("tunnel");
         assert!(b"220 hi".starts_with(&early), "{early:?}");
-        let (asked, _) = outcome("fd00::1", &[]).await;
-        assert!(asked.starts_with("CONNECT [fd00::1]:443 "), "{asked}");
+        let (request, _) = outcome("fd00::1", &[]).await;
+        assert!(request.starts_with("CONNECT [fd00::1]:443 "), "{request}");
     }
 
     #[tokio::test]
     async fn a_post_says_how_its_answer_ends() {
-        for (said, expected, rest) in [
+        for (response, expected, rest) in [
             (
                 &b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n"[..],
                 Framing::Chunked,
@@ -189,25 +189,25 @@ mod tests {
             ),
             (b"HTTP/1.0 200 OK\r\n\r\nx", Framing::Close, b"x"),
         ] {
-            let (mut ours, mut proxy) = duplex(1 << 10);
+            let (mut client, mut proxy) = duplex(1 << 10);
             let mut tunnel = tunnel("a.test");
             tunnel.post = true;
-            proxy.write_all(said).await.expect("write");
-            let consent = open(&mut ours, &tunnel).await.expect("tunnel");
+            proxy.write_all(response).await.expect("write");
+            let consent = open(&mut client, &tunnel).await.expect("tunnel");
             assert_eq!(consent.framing, Some(expected));
             assert_eq!(consent.early, rest);
-            drop(ours);
-            let mut asked = String::new();
-            proxy.read_to_string(&mut asked).await.expect("read");
+            drop(client);
+            let mut request = String::new();
+            proxy.read_to_string(&mut request).await.expect("read");
             let head = "POST / HTTP/1.1\r\nhost: a.test:443\r\ntransfer-encoding: chunked\r\n\r\n";
-            assert_eq!(asked, head);
+            assert_eq!(request, head);
         }
     }
 
     #[tokio::test]
     async fn refusals_say_why() {
         let long = vec![b'x'; ANSWER_MAX + 1];
-        for (said, why) in [
+        for (response, why) in [
             (
                 &b"HTTP/1.1 403 Forbidden\r\n\r\n"[..],
                 "the proxy answered 403",
@@ -222,7 +222,7 @@ mod tests {
             (b"220 smtp\r\n\r\n", "not HTTP"),
             (&long, "too long"),
         ] {
-            let (_, outcome) = outcome("a.test", &[said]).await;
+            let (_, outcome) = outcome("a.test", &[response]).await;
             let message = outcome.expect_err("no tunnel");
             assert!(
                 message.contains(why) && message.contains("a.test:443"),

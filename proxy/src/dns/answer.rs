@@ -41,18 +41,21 @@ pub fn answer(
     ) {
         return None;
     }
-    let asked = question.name().to_ascii().to_ascii_lowercase();
-    let asked = asked.trim_end_matches('.');
-    let (addresses, known) = table.find(asked).map(|found| (found, asked)).or_else(|| {
-        let bare = search
-            .iter()
-            .find_map(|domain| asked.strip_suffix(&**domain)?.strip_suffix('.'))?;
-        Some((table.find(bare)?, bare))
-    })?;
+    let name = question.name().to_ascii().to_ascii_lowercase();
+    let name = name.trim_end_matches('.');
+    let (addresses, known) = table
+        .find(name)
+        .map(|addresses| (addresses, name))
+        .or_else(|| {
+            let bare = search
+                .iter()
+                .find_map(|domain| name.strip_suffix(&**domain)?.strip_suffix('.'))?;
+            Some((table.find(bare)?, bare))
+        })?;
     let mut response = empty(query, ResponseCode::NoError);
     response.metadata.authoritative = true;
     let mut owner = question.name().clone();
-    if known.len() < asked.len() {
+    if known.len() < name.len() {
         let name = Name::from_ascii(format!("{known}.")).ok()?;
         let alias = RData::CNAME(CNAME(name.clone()));
         response.add_answer(Record::from_rdata(owner, TTL, alias));

@@ -121,16 +121,16 @@ impl NameServers {
         servers
     }
 
-    /// Notes which of the servers in the order asked has answered.
-    pub fn note_answer(&self, asked: &[SocketAddr], answered: SocketAddr) {
+    /// Records which of the servers, queried in `order`, answered.
+    pub fn note_answer(&self, order: &[SocketAddr], answered: SocketAddr) {
         // Only a failure of another one moves a server to the front, for a while.
-        if asked.first() != Some(&answered) {
+        if order.first() != Some(&answered) {
             self.preferred.set(Some((answered, Instant::now())));
         }
     }
 }
 
-/// What the first of `servers` that answers says to a question, and which one it is. A server's own failure (SERVFAIL,
+/// The answer of the first of `servers` that answers, and its address. A server's own failure (SERVFAIL,
 /// REFUSED) is taken only when no other one does better. Records of other names are left out of the answer.
 ///
 /// # Errors
@@ -146,14 +146,14 @@ pub async fn forward(
         "there is no name server in resolv.conf",
     ));
     for server in servers {
-        let asked = async {
+        let exchange = async {
             match transport {
                 Transport::Udp => over_udp(question, *server).await,
                 Transport::Tcp => over_tcp(question, *server).await,
             }
         };
         let end = end.min(Instant::now() + SERVER_TIME);
-        let answered = timeout_at(end, asked).await.unwrap_or_else(|_| {
+        let answered = timeout_at(end, exchange).await.unwrap_or_else(|_| {
             let message = "it does not answer in time";
             Err(io::Error::new(io::ErrorKind::TimedOut, message))
         });

@@ -234,12 +234,12 @@ impl Names {
 /// The answer of a question under way.
 async fn answer(mut question: watch::Receiver<Option<Outcome>>, name: &Arc<str>) -> Outcome {
     // The question's end without an answer is the runtime's end, or a panic.
-    let asked = question
+    let outcome = question
         .wait_for(Option::is_some)
         .await
         .ok()
         .and_then(|outcome| outcome.clone());
-    asked.unwrap_or_else(|| {
+    outcome.unwrap_or_else(|| {
         let details = "the question was cut off";
         Err(Unresolved::new(name, Reason::NoAnswer, details))
     })

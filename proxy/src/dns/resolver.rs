@@ -157,9 +157,9 @@ async fn family(
     let mut aliases = vec![full.clone()];
     let mut ttl = u32::MAX;
     for _ in 0..QUESTIONS_MAX {
-        let asked = aliases.last().unwrap_or(full).clone();
+        let target = aliases.last().unwrap_or(full).clone();
         let response = client
-            .lookup(asked, kind)
+            .lookup(target, kind)
             .await
             .map_err(|error| client.unresolved(name, &error))?;
         match verify::follow(&mut aliases, kind, &response.answers) {
@@ -192,8 +192,8 @@ async fn family(
 
 fn circle(aliases: &[Name]) -> String {
     const SHOWN: usize = 4;
-    let shown = aliases.iter().take(SHOWN);
-    let mut names: Vec<String> = shown
+    let listed = aliases.iter().take(SHOWN);
+    let mut names: Vec<String> = listed
         .map(|name| name.to_string().trim_end_matches('.').to_owned())
         .collect();
     if aliases.len() > SHOWN {

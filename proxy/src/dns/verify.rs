@@ -19,17 +19,17 @@ const ALIASES_MAX: usize = 16;
 /// Whether a message is the response to a question: its number, the response bit, and the question itself, letter for
 /// letter, unless the server says that it could not read it.
 pub fn answers(question: &[u8], response: &[u8]) -> bool {
-    let (Some(asked), Some(answered)) = (question.get(..HEADER), response.get(..HEADER)) else {
+    let (Some(query), Some(answered)) = (question.get(..HEADER), response.get(..HEADER)) else {
         return false;
     };
-    if asked[..2] != answered[..2] || answered[2] & RESPONSE_BIT == 0 {
+    if query[..2] != answered[..2] || answered[2] & RESPONSE_BIT == 0 {
         return false;
     }
     if answered[4..6] == [0, 0] {
         return is_failure(response);
     }
     let end = question_end(question);
-    asked[4..6] == answered[4..6]
+    query[4..6] == answered[4..6]
         && end.is_some_and(|end| question.get(HEADER..end) == response.get(HEADER..end))
 }
 

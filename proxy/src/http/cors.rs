@@ -28,13 +28,15 @@ pub fn verdict(cors: &Cors, method: &Method, headers: &HeaderMap) -> Verdict {
         .origins
         .iter()
         .any(|allowed| matches(allowed, origin.as_bytes()));
-    let asked = headers
+    let method_header = headers
         .get(header::ACCESS_CONTROL_REQUEST_METHOD)
-        .filter(|asked| !asked.is_empty() && *method == Method::OPTIONS);
-    match (asked, allowed) {
-        (Some(asked), true) => Verdict::Answer(preflight(cors, Some(origin), asked, headers)),
-        (Some(asked), false) if cors.ignore_unmatched => {
-            Verdict::Answer(preflight(cors, None, asked, headers))
+        .filter(|method_header| !method_header.is_empty() && *method == Method::OPTIONS);
+    match (method_header, allowed) {
+        (Some(method_header), true) => {
+            Verdict::Answer(preflight(cors, Some(origin), method_header, headers))
+        }
+        (Some(method_header), false) if cors.ignore_unmatched => {
+            Verdict::Answer(preflight(cors, None, method_header, headers))
         }
         (None, true) => Verdict::Mark(origin.clone()),
         (_, false) => Verdict::Pass,
@@ -73,15 +75,18 @@ fn preflight(
     if cors.credentials == Some(true) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
     }
-    // A lone `*` repeats what is asked for: browsers do not take the star itself with credentials.
+    // A lone `*` repeats what is requested: browsers do not take the star itself with credentials.
     if &*cors.methods == "*" {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, method.clone());
     } else {
         put(headers, header::ACCESS_CONTROL_ALLOW_METHODS, &cors.methods);
     }
     match request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-        Some(asked) if &*cors.headers == "*" => {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+        Some(requested_headers) if &*cors.headers == "*" => {
+            headers.insert(
+                header::ACCESS_CONTROL_ALLOW_HEADERS,
+                requested_headers.clone(),
+            );
         }
         None if &*cors.headers == "*" => {}
         _ => put(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, &cors.headers),

@@ -37,7 +37,7 @@ pub fn limit(route: Option<Duration>, grpc: bool, headers: &mut HeaderMap) -> Op
         (route, client) => route.or(client),
     };
     if grpc && let Some(limit) = limit {
-        tell(headers, limit);
+        set_grpc_timeout(headers, limit);
     }
     limit
 }
@@ -48,12 +48,12 @@ pub fn of_client(grpc: bool, headers: &HeaderMap) -> Option<Duration> {
     parse(timeout.as_bytes()).filter(|limit| !limit.is_zero())
 }
 
-/// Tells an upstream of gRPC the time it has.
-pub fn tell(headers: &mut HeaderMap, limit: Duration) {
+/// Sets `grpc-timeout` for an upstream.
+pub fn set_grpc_timeout(headers: &mut HeaderMap, limit: Duration) {
     headers.insert(GRPC_TIMEOUT, written(limit));
 }
 
-/// What an upstream is told of the time it has: the try's limit, or what is left of the request's if that is less.
+/// The time limit that is sent to the upstream: the attempt's limit, or what is left of the request's if that is less.
 pub fn of_try(
     whole: Option<Duration>,
     each: Option<Duration>,
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_try_has_what_is_left() {
-        for (whole, each, elapsed, told) in [
+        for (whole, each, elapsed, expected) in [
             (None, None, 0, None),
             (None, Some(100), 0, Some(100)),
             (Some(1000), None, 0, Some(1000)),
@@ -115,13 +115,13 @@ mod tests {
             let left = of_try(millis(whole), millis(each), || {
                 Duration::from_millis(elapsed)
             });
-            assert_eq!(left, millis(told));
+            assert_eq!(left, millis(expected));
         }
     }
 
     #[test]
     fn the_shorter_limit_holds() {
-        for (route, client, grpc, limit, told) in [
+        for (route, client, grpc, limit, expected) in [
             (Some(1000), "2S", true, Some(1000), "1000m"),
             (Some(1000), "500000u", true, Some(500), "500m"),
             (Some(1000), "", true, Some(1000), "1000m"),
@@ -145,7 +145,7 @@ mod tests {
             headers.insert(GRPC_TIMEOUT, client.parse().expect("value"));
             let got = super::limit(route.map(Duration::from_millis), grpc, &mut headers);
             assert_eq!(got.map(|got| got.as_millis()), limit, "{client}");
-            assert_eq!(headers[GRPC_TIMEOUT], told);
+            assert_eq!(headers[GRPC_TIMEOUT], expected);
         }
     }
 }

@@ -22,8 +22,8 @@ pub struct DownstreamConnection {
     pub arrival: Arrival,
     /// TLS that a gateway ended on it.
     pub terminated: Option<Terminated>,
-    /// What the certificate says that the client showed, as an element of `x-forwarded-client-cert`.
-    pub shown: Option<HeaderValue>,
+    /// The client certificate as an element of `x-forwarded-client-cert`.
+    pub client_cert: Option<HeaderValue>,
     /// The facts of the connection, which are those of each of its requests.
     pub facts: DownstreamFacts,
 }
@@ -34,7 +34,7 @@ impl DownstreamConnection {
         Self {
             arrival,
             terminated: None,
-            shown: None,
+            client_cert: None,
             facts: DownstreamFacts::default(),
         }
     }
@@ -44,7 +44,7 @@ impl DownstreamConnection {
         Downstream {
             arrival: self.arrival,
             terminated: self.terminated.as_ref(),
-            client_cert: self.shown.as_ref(),
+            client_cert: self.client_cert.as_ref(),
         }
     }
 

@@ -237,7 +237,7 @@ impl Tries<'_> {
                     headers::expect_timeout(request.headers_mut(), limit);
                 }
                 if context.grpc {
-                    deadline::tell(request.headers_mut(), limit);
+                    deadline::set_grpc_timeout(request.headers_mut(), limit);
                 }
             }
             trace::begin_try(request.headers_mut(), context);

@@ -60,27 +60,27 @@ impl Outgoing {
         egret_config::host::split_authority(authority).0
     }
 
-    /// Sends another path than the client's; `tell` puts the client's into a header.
+    /// Sends another path than the client's; with `keeps_original` the client's goes into a header.
     ///
     /// # Errors
-    /// The rewritten path is none.
-    pub fn rewrite_path(&mut self, path: String, tell: bool) -> Result<(), Failure> {
+    /// The rewritten path is not a valid path.
+    pub fn rewrite_path(&mut self, path: String, keeps_original: bool) -> Result<(), Failure> {
         let path = PathAndQuery::try_from(path)
             .map_err(|error| Failure::new(Cause::Internal, format!("rewritten path: {error}")))?;
-        if tell && let Ok(original) = HeaderValue::from_str(self.path.as_str()) {
+        if keeps_original && let Ok(original) = HeaderValue::from_str(self.path.as_str()) {
             self.parts.headers.insert(ORIGINAL_PATH, original);
         }
         self.path = path;
         Ok(())
     }
 
-    /// Sends another authority than the client's; `tell` puts the client's into a header.
-    pub fn rewrite_authority(&mut self, authority: &str, tell: bool) {
+    /// Sends another authority than the client's; with `keeps_original` the client's goes into a header.
+    pub fn rewrite_authority(&mut self, authority: &str, keeps_original: bool) {
         let Ok(authority) = HeaderValue::from_str(authority) else {
             return;
         };
         let original = std::mem::replace(&mut self.authority, authority.clone());
-        if tell {
+        if keeps_original {
             self.parts.headers.insert(ORIGINAL_HOST, original);
         }
         self.parts.headers.insert(header::HOST, authority);
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn origins_of_http1_are_told_that_there_is_no_body_where_there_may_be_one() {
-        for (method, said) in [
+        for (method, expected) in [
             (Method::GET, None),
             (Method::HEAD, None),
             (Method::DELETE, None),
@@ -264,7 +264,7 @@ mod tests {
             let (request, _) = outgoing.into_http1();
             let length = request.headers().get("content-length");
             let length = length.map(|value| value.to_str().expect("text"));
-            assert_eq!(length, said, "{method}");
+            assert_eq!(length, expected, "{method}");
         }
     }
 

@@ -170,7 +170,7 @@ impl<'l> UpstreamRequest<'l> {
             },
         };
         self.trying_at.replace(None);
-        self.tell(&address, &outcome);
+        self.report_outcome(&address, &outcome);
         outcome.map(|reply| UpstreamResponse {
             cookie: key.cookie,
             ..reply
@@ -182,14 +182,14 @@ impl<'l> UpstreamRequest<'l> {
         self.tried_at.borrow().clone()
     }
 
-    /// Tells ejection that the time of the request was over while a try was under way.
+    /// Reports to outlier detection that the request timed out during an attempt.
     pub fn timed_out(&self) {
         if let Some(address) = self.trying_at.take() {
             self.live.report(&address, CallOutcome::TimedOut);
         }
     }
 
-    /// What a PROXY header tells the upstream.
+    /// The addresses for a PROXY header to the upstream.
     fn ends(&self) -> Ends {
         Ends {
             client: self.arrival.client,
@@ -197,7 +197,7 @@ impl<'l> UpstreamRequest<'l> {
         }
     }
 
-    /// What consistent hashing goes by, where it is asked for.
+    /// The key for consistent hashing, where the policy has it.
     fn hash_key(&self, request: &Request<RequestBody>) -> HashKey {
         let Some(on) = hash_key::policy(self.cluster) else {
             return HashKey::default();
@@ -206,20 +206,24 @@ impl<'l> UpstreamRequest<'l> {
         hash_key::of_request(on, headers, query, self.arrival.client.ip(), self.token)
     }
 
-    /// Tells ejection how a try went. A connection that could not be made was told of where it was tried.
-    fn tell(&self, address: &EndpointAddress, outcome: &Result<UpstreamResponse, AttemptError>) {
+    /// Reports the outcome of an attempt to outlier detection. A failed connect is reported where it happens.
+    fn report_outcome(
+        &self,
+        address: &EndpointAddress,
+        outcome: &Result<UpstreamResponse, AttemptError>,
+    ) {
         if self.cluster.policy.outlier_detection.is_none() {
             return;
         }
         match outcome {
             Ok(reply) => {
                 let response = &reply.response;
-                let seen = CallOutcome::of_response(response.status(), response.headers());
-                self.live.report(&reply.address, seen);
+                let outcome = CallOutcome::of_response(response.status(), response.headers());
+                self.live.report(&reply.address, outcome);
             }
             Err(failed) => {
-                if let Some(seen) = CallOutcome::of_failure(&failed.failure) {
-                    self.live.report(address, seen);
+                if let Some(outcome) = CallOutcome::of_failure(&failed.failure) {
+                    self.live.report(address, outcome);
                 }
             }
         }

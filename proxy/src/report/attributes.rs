@@ -73,9 +73,9 @@ impl<'c> CallAttributes<'c> {
                 Some(size(bits))
             }
             Attribute::ResponseGrpcStatus if facts.request.grpc => {
-                let said = response.grpc_status.map(i64::from);
+                let reported = response.grpc_status.map(i64::from);
                 let code = || Some(GrpcStatus::of_http(response.code?.as_u16()) as i64);
-                said.or_else(code).map(Value::Int)
+                reported.or_else(code).map(Value::Int)
             }
             Attribute::ResponseSize => Some(size(facts.bytes_sent)),
             Attribute::ResponseTotalSize => {

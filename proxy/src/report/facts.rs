@@ -290,10 +290,10 @@ impl Facts {
         if !self.request.grpc {
             return;
         }
-        let said = headers
+        let status_header = headers
             .get(GRPC_STATUS)
             .and_then(|status| status.to_str().ok());
-        if let Some(status) = said.and_then(|status| status.parse().ok()) {
+        if let Some(status) = status_header.and_then(|status| status.parse().ok()) {
             self.response.grpc_status = Some(status);
             if let Some(trace) = &mut self.trace {
                 trace.grpc_message = headers.get(GRPC_MESSAGE).cloned();

@@ -190,11 +190,11 @@ impl Default for Terminator {
 }
 
 /// Whether the client offers one of these application protocols, or none at all.
-fn has_one_of(ours: &Alpn, hello: &ClientHello<'_>) -> bool {
-    let ours = ours.protocols();
+fn has_one_of(own: &Alpn, hello: &ClientHello<'_>) -> bool {
+    let own = own.protocols();
     hello
         .alpn()
-        .is_none_or(|mut offered| offered.any(|one| ours.iter().any(|protocol| **protocol == *one)))
+        .is_none_or(|mut offered| offered.any(|one| own.iter().any(|protocol| **protocol == *one)))
 }
 
 /// Which clients' certificates are accepted, and whether clients must show one.

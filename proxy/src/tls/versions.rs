@@ -1,4 +1,4 @@
-//! What is spoken in handshakes: versions, suites and curves.
+//! TLS parameters of handshakes: versions, suites and curves.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub(in crate::tls) fn speaking(suites: &[CipherSuite], curves: &[Curve]) -> Arc<
         provider
             .cipher_suites
             .retain(|suite| suite.tls13().is_some());
-        let ours = suites.iter().map(|suite| match suite {
+        let configured = suites.iter().map(|suite| match suite {
             CipherSuite::EcdsaAes128 => TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
             CipherSuite::EcdsaAes256 => TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
             CipherSuite::EcdsaChaCha20 => TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
@@ -47,10 +47,10 @@ pub(in crate::tls) fn speaking(suites: &[CipherSuite], curves: &[Curve]) -> Arc<
             CipherSuite::RsaAes256 => TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
             CipherSuite::RsaChaCha20 => TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
         });
-        provider.cipher_suites.extend(ours);
+        provider.cipher_suites.extend(configured);
     }
     if !curves.is_empty() {
-        let ours = curves.iter().map(|curve| -> &'static dyn SupportedKxGroup {
+        let configured = curves.iter().map(|curve| -> &'static dyn SupportedKxGroup {
             match curve {
                 Curve::P256 => SECP256R1,
                 Curve::P384 => SECP384R1,
@@ -58,7 +58,7 @@ pub(in crate::tls) fn speaking(suites: &[CipherSuite], curves: &[Curve]) -> Arc<
                 Curve::X25519MlKem768 => X25519MLKEM768,
             }
         });
-        provider.kx_groups = ours.collect();
+        provider.kx_groups = configured.collect();
     }
     Arc::new(provider)
 }

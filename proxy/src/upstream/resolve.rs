@@ -41,23 +41,23 @@ pub async fn members(
     before: &[Rc<Endpoint>],
 ) -> Result<EndpointSet, Failure> {
     let mut answers: Vec<Option<Result<Answer, Failure>>> = vec![None; members.len()];
-    let mut asked: FuturesUnordered<_> = members
+    let mut lookups: FuturesUnordered<_> = members
         .iter()
         .enumerate()
-        .filter_map(|(place, member)| match &member.address {
+        .filter_map(|(index, member)| match &member.address {
             Address::Ip(_) | Address::Unix(_) => None,
-            Address::Name(name) => Some(async move { (place, resolve_name(names, name).await) }),
+            Address::Name(name) => Some(async move { (index, resolve_name(names, name).await) }),
         })
         .collect();
     let mut patience: Option<Instant> = None;
-    while let Some((place, answer)) = match patience {
-        None => asked.next().await,
-        Some(patience) => timeout_at(patience, asked.next()).await.unwrap_or(None),
+    while let Some((index, answer)) = match patience {
+        None => lookups.next().await,
+        Some(patience) => timeout_at(patience, lookups.next()).await.unwrap_or(None),
     } {
         if answer.is_ok() {
             patience.get_or_insert_with(|| Instant::now() + OTHER_NAMES_MAX);
         }
-        answers[place] = Some(answer);
+        answers[index] = Some(answer);
     }
     let mut endpoints = Vec::new();
     let mut until: Option<Instant> = None;

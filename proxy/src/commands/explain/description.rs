@@ -21,7 +21,7 @@ use crate::failure::Cause;
 const MESH_CERTIFICATE: &str = "/etc/certs/cert-chain.pem";
 
 /// What is sent to a cluster.
-pub(super) enum Spoken<'a> {
+pub(super) enum CallContent<'a> {
     /// Bytes.
     Bytes,
     /// Requests for this host.
@@ -33,7 +33,7 @@ pub(super) enum Spoken<'a> {
 pub(super) fn cluster(
     answer: &mut Answer,
     cluster: &Arc<Cluster>,
-    spoken: &Spoken<'_>,
+    content: &CallContent<'_>,
     listed: &dyn Fn(&Cluster) -> bool,
 ) {
     let policy = &cluster.policy;
@@ -57,13 +57,13 @@ pub(super) fn cluster(
         LoadBalancer::ConsistentHash(_) => "CONSISTENT_HASH",
     });
     if let Some(origination) = &policy.tls {
-        let host = match spoken {
-            Spoken::Requests(host) => Some(*host),
-            Spoken::Bytes => None,
+        let host = match content {
+            CallContent::Requests(host) => Some(*host),
+            CallContent::Bytes => None,
         };
         answer.tls = Some(tls(origination, &cluster.service_names, host));
         if let ClientTlsMode::Unusable(why) = &origination.mode {
-            fail(answer, Cause::UpstreamTls(Arc::clone(why)), spoken);
+            fail(answer, Cause::UpstreamTls(Arc::clone(why)), content);
             answer.trail.push(format!(
                 "TLS cannot be originated, so the call fails: {why}"
             ));
@@ -80,7 +80,7 @@ pub(super) fn cluster(
             );
             return;
         }
-        fail(answer, Cause::NoEndpoint, spoken);
+        fail(answer, Cause::NoEndpoint, content);
         answer.trail.push("the cluster has no endpoint".to_owned());
     }
     answer.trail.push(dialled(&cluster.discovery));
@@ -91,7 +91,7 @@ pub(super) fn cluster(
 pub(super) fn dialable(
     answer: &mut Answer,
     cluster: &Cluster,
-    spoken: &Spoken<'_>,
+    content: &CallContent<'_>,
     snapshot: &Snapshot,
 ) {
     let members = match &cluster.discovery {
@@ -123,17 +123,17 @@ pub(super) fn dialable(
     let is_own = |refusal: &DialRefusal| refusal.rule == DialRule::OwnListener;
     if refused.iter().any(is_own) {
         answer.outcome.kind = OutcomeKind::Blackhole;
-        fail(answer, Cause::Refused(Refusal::OwnListener), spoken);
+        fail(answer, Cause::Refused(Refusal::OwnListener), content);
     } else {
-        fail(answer, Cause::NoEndpoint, spoken);
+        fail(answer, Cause::NoEndpoint, content);
     }
 }
 
 /// Adds to an answer that its call fails in this way.
-fn fail(answer: &mut Answer, cause: Cause, spoken: &Spoken<'_>) {
-    let carries = match spoken {
-        Spoken::Requests(_) => Carries::Request,
-        Spoken::Bytes => Carries::Stream,
+fn fail(answer: &mut Answer, cause: Cause, content: &CallContent<'_>) {
+    let carries = match content {
+        CallContent::Requests(_) => Carries::Request,
+        CallContent::Bytes => Carries::Stream,
     };
     answer.fail(cause, carries);
 }

@@ -1,6 +1,6 @@
 //! Asks the decision engine about a call, in the steps in which a running proxy would.
 
-mod asked;
+mod explained_call;
 mod request;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -21,8 +21,8 @@ use egret_config::snapshot::cluster::Cluster;
 use crate::commands::explain::answer::Answer;
 use crate::commands::explain::call::{Call, Protocol, WrongCall};
 use crate::commands::explain::description;
-use crate::commands::explain::description::Spoken;
-use crate::commands::explain::query::asked::{Asked, first_there, host, weighted};
+use crate::commands::explain::description::CallContent;
+use crate::commands::explain::query::explained_call::{ExplainedCall, first_there, host, weighted};
 use crate::commands::explain::world::View;
 
 /// What becomes of a call.
@@ -53,14 +53,14 @@ pub(super) fn ask_snapshot(
     let arrival = Arrival::new(client, OriginalDestination(to));
     let sni = sni(call);
     let layer = layer(call, sni.as_deref());
-    let asked = Asked {
+    let explained = ExplainedCall {
         snapshot,
         call,
         arrival,
         resolved,
         listed,
     };
-    let mut answer = asked.connection(&layer, None)?;
+    let mut answer = explained.connection(&layer, None)?;
     answer.sni = sni;
     Ok(answer)
 }
@@ -95,7 +95,7 @@ fn layer(call: &Call, sni: Option<&str>) -> Layer {
     }
 }
 
-impl Asked<'_> {
+impl ExplainedCall<'_> {
     fn connection(
         &self,
         layer: &Layer,
@@ -167,8 +167,8 @@ impl Asked<'_> {
         answer.clusters = weighted(decision.trail.shares);
         answer.trail.extend(decision.trail.sentences());
         if let Verdict::Forward(cluster) = decision.verdict {
-            description::cluster(&mut answer, cluster, &Spoken::Bytes, self.listed);
-            description::dialable(&mut answer, cluster, &Spoken::Bytes, self.snapshot);
+            description::cluster(&mut answer, cluster, &CallContent::Bytes, self.listed);
+            description::dialable(&mut answer, cluster, &CallContent::Bytes, self.snapshot);
         }
         answer
     }

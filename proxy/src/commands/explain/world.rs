@@ -92,8 +92,9 @@ impl World {
                 .chain(slices.flat_map(|slice| &slice.endpoints));
             endpoints.any(is_it)
         };
-        let asked = self.workload.mode == Mode::Gateway && self.workload.addresses.is_empty();
-        (asked && known()).then(|| to.ip())
+        let lacks_address =
+            self.workload.mode == Mode::Gateway && self.workload.addresses.is_empty();
+        (lacks_address && known()).then(|| to.ip())
     }
 }
 

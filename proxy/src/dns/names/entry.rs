@@ -117,8 +117,8 @@ impl Entry {
         found: Result<Found, Unresolved>,
         refresh_rate: Duration,
     ) -> Outcome {
-        let asked = self.question.take();
-        let took_long = asked.is_some_and(|asked| now > asked.since + STALE_PATIENCE);
+        let question = self.question.take();
+        let took_long = question.is_some_and(|question| now > question.since + STALE_PATIENCE);
         let failure = match found {
             Ok(found) => {
                 let answer = Answer {

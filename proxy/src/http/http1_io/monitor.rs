@@ -194,9 +194,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
         std::mem::take(&mut lock(&self.0).used)
     }
 
-    /// Waits, without hyper, for the client's next word; `false` when it closed or reset the connection. To be called
+    /// Waits, without hyper, for bytes from the client. Returns `false` when the client closed or reset the connection. To be called
     /// when all is idle.
-    pub async fn spoken(&self) -> bool {
+    pub async fn wait_for_input(&self) -> bool {
         {
             let mut state = lock(&self.0);
             state.quiet = false;

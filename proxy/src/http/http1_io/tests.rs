@@ -210,15 +210,15 @@ async fn what_comes_while_it_is_idle_is_read_first() {
     let (mut client, server) = duplex(1024);
     let watch = watched(server);
     drop(watch.line());
-    let silent = timeout(Duration::from_secs(1), watch.spoken()).await;
+    let silent = timeout(Duration::from_secs(1), watch.wait_for_input()).await;
     assert!(silent.is_err());
     client.write_all(GET).await.expect("written");
-    assert!(watch.spoken().await);
+    assert!(watch.wait_for_input().await);
     let mut read = [0; GET.len()];
     watch.line().read_exact(&mut read).await.expect("read");
     assert_eq!(read, GET);
     drop(client);
-    assert!(!watch.spoken().await);
+    assert!(!watch.wait_for_input().await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -79,13 +79,13 @@ pub(super) async fn serve<S>(
         permit.park();
         let since = Instant::now();
         let closes = !serving.waits_for_first();
-        let spoken = tokio::select! {
+        let has_input = tokio::select! {
             biased;
-            spoken = timeout(IDLE_MAX, monitor.spoken()) => spoken.unwrap_or(false),
+            has_input = timeout(IDLE_MAX, monitor.wait_for_input()) => has_input.unwrap_or(false),
             () = poll_fn(|context| permit.poll_dismissed(context)) => return monitor.hang_up().await,
             () = guard.closing(), if closes => false,
         };
-        if !spoken {
+        if !has_input {
             return monitor.close().await;
         }
         serving.lively = since.elapsed() < LIVELY;
@@ -114,7 +114,7 @@ where
 
 /// How a connection goes on.
 enum After {
-    /// With the client's next word.
+    /// When the client sends again.
     Idle,
     /// Not at all.
     Over,

@@ -129,7 +129,7 @@ where
                 // Nobody is there to say goodbye to.
                 Poll::Ready(Beat::Lost) => return Poll::Ready(Ok(())),
                 Poll::Ready(Beat::Due) => {
-                    beating.ask(PING_INTERVAL);
+                    beating.send_ping(PING_INTERVAL);
                     task_pool::dismiss_half();
                     if streams.were_used() {
                         idle_since = Instant::now();

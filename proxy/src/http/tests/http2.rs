@@ -65,7 +65,7 @@ fn http2_clients_reach_http2_and_http1_origins() {
         let downstream = DownstreamConnection {
             arrival: arrival(two),
             terminated: None,
-            shown: None,
+            client_cert: None,
             facts: DownstreamFacts::default(),
         };
         spawn_local(serve(

@@ -29,9 +29,9 @@ pub fn append(to: &mut Vec<u8>, at: SystemTime, local: bool, format: &TimeFormat
     };
     let zoned = at.to_zoned(zone);
     if format.pieces().is_empty() {
-        append_shown(to, &zoned, "%Y-%m-%dT%H:%M:%S");
+        append_formatted(to, &zoned, "%Y-%m-%dT%H:%M:%S");
         append_fraction(to, at, 3, true);
-        append_shown(to, &zoned, "%z");
+        append_formatted(to, &zoned, "%z");
     }
     for piece in format.pieces() {
         append_piece(to, &zoned, piece);
@@ -45,10 +45,10 @@ fn append_default(to: &mut Vec<u8>, at: Timestamp) {
     let (known, mut text) = SECOND.get();
     if known != second {
         let begin = Timestamp::from_second(second).unwrap_or_default();
-        let shown = begin.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-        let Ok(made) = shown.as_bytes().try_into() else {
+        let formatted = begin.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+        let Ok(made) = formatted.as_bytes().try_into() else {
             // A year of five digits.
-            to.extend_from_slice(shown.as_bytes());
+            to.extend_from_slice(formatted.as_bytes());
             append_fraction(to, at, 3, true);
             to.push(b'Z');
             return;
@@ -68,11 +68,11 @@ fn append_piece(to: &mut Vec<u8>, at: &Zoned, piece: &TimePiece) {
         TimePiece::Epoch => to.extend_from_slice(at.timestamp().as_second().to_string().as_bytes()),
         TimePiece::Fraction(digits) => append_fraction(to, at.timestamp(), *digits, false),
         TimePiece::FractionalSecond(digits) => {
-            append_shown(to, at, "%S");
+            append_formatted(to, at, "%S");
             append_digits(to, at.timestamp(), *digits, true);
         }
         TimePiece::FractionDigits(digits) => append_digits(to, at.timestamp(), *digits, false),
-        TimePiece::OffsetWithColon => append_shown(to, at, "%:z"),
+        TimePiece::OffsetWithColon => append_formatted(to, at, "%:z"),
         TimePiece::Field(field) => append_field(to, at, *field),
     }
 }
@@ -154,7 +154,7 @@ fn append_field(to: &mut Vec<u8>, at: &Zoned, field: TimeField) {
     to.extend_from_slice(text.as_bytes());
 }
 
-fn append_shown(to: &mut Vec<u8>, at: &Zoned, form: &str) {
+fn append_formatted(to: &mut Vec<u8>, at: &Zoned, form: &str) {
     to.extend_from_slice(at.strftime(form).to_string().as_bytes());
 }
 
@@ -171,7 +171,7 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_293_944_450_888)
     }
 
-    fn shown(form: &str, at: SystemTime) -> String {
+    fn formatted(form: &str, at: SystemTime) -> String {
         let format = TextFormat::parse(&format!("%START_TIME({form})%")).expect(form);
         let [Piece::Command(command)] = format.pieces() else {
             panic!("{form}")
@@ -193,7 +193,7 @@ mod tests {
             (0, "1970-01-01T00:00:00.000Z"),
         ] {
             let at = SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds);
-            assert_eq!(shown("", at), expected);
+            assert_eq!(formatted("", at), expected);
         }
     }
 
@@ -226,9 +226,9 @@ mod tests {
             ("plain", "plain"),
             ("%%s", "%s"),
         ] {
-            assert_eq!(shown(form, at()), expected, "{form}");
+            assert_eq!(formatted(form, at()), expected, "{form}");
         }
         let whole = SystemTime::UNIX_EPOCH + Duration::from_secs(3);
-        assert_eq!(shown("%E*S %E*f %E3S", whole), "03 0 03.000");
+        assert_eq!(formatted("%E*S %E*f %E3S", whole), "03 0 03.000");
     }
 }

@@ -121,7 +121,7 @@ impl<'v> Value<'v> {
                 let mut text = Uuid::encode_buffer();
                 to.extend_from_slice(uuid.hyphenated().encode_lower(&mut text).as_bytes());
             }
-            Self::Hex(number, digits) => append_shown(to, format_args!("{number:0digits$x}")),
+            Self::Hex(number, digits) => append_formatted(to, format_args!("{number:0digits$x}")),
         }
     }
 }
@@ -140,9 +140,9 @@ fn boundary(bytes: &[u8], limit: usize) -> usize {
     if continues(&cut) { limit } else { cut }
 }
 
-fn append_shown(to: &mut Vec<u8>, shown: std::fmt::Arguments<'_>) {
+fn append_formatted(to: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     // Memory takes what is written to it.
-    let _ = to.write_fmt(shown);
+    let _ = to.write_fmt(text);
 }
 
 fn append_number(to: &mut Vec<u8>, mut number: u64) {
@@ -169,7 +169,7 @@ fn append_ip(to: &mut Vec<u8>, ip: IpAddr) {
                 append_number(to, octet.into());
             }
         }
-        IpAddr::V6(ip) => append_shown(to, format_args!("{ip}")),
+        IpAddr::V6(ip) => append_formatted(to, format_args!("{ip}")),
     }
 }
 
@@ -180,7 +180,7 @@ fn append_socket(to: &mut Vec<u8>, address: SocketAddr) {
             to.push(b':');
             append_number(to, address.port().into());
         }
-        SocketAddr::V6(address) => append_shown(to, format_args!("{address}")),
+        SocketAddr::V6(address) => append_formatted(to, format_args!("{address}")),
     }
 }
 

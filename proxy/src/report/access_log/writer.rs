@@ -26,8 +26,8 @@ const OLD_PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is looked whether a file that takes no bytes is still wanted.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How often an error of a file is told.
-const TELL_INTERVAL: Duration = Duration::from_secs(60);
+/// Interval between two warnings about one file.
+const WARN_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Bytes of memory that an empty buffer keeps.
 const BUFFER_KEPT: usize = 64 << 10;
@@ -202,9 +202,9 @@ impl Shared {
 /// The thread: takes what waits and writes it, until the file is closed and all is written.
 fn write_all(shared: &Shared) {
     let mut batch = Lines::default();
-    let mut told = None;
+    let mut warned_at = None;
     loop {
-        // Looked at first: what was queued before it was closed is seen below.
+        // Loaded first: what was queued before the file was closed is taken below.
         let closed = shared.closed.load(Ordering::Acquire);
         shared.take(&mut batch);
         if batch.bytes.is_empty() {
@@ -215,7 +215,7 @@ fn write_all(shared: &Shared) {
             continue;
         }
         let length = batch.bytes.len();
-        let lost = write(shared, &batch.bytes, &mut told).min(batch.count);
+        let lost = write(shared, &batch.bytes, &mut warned_at).min(batch.count);
         let counts = &shared.counts;
         counts
             .written
@@ -230,8 +230,8 @@ fn write_all(shared: &Shared) {
     }
 }
 
-/// Writes lines; how many of them are lost.
-fn write(shared: &Shared, mut lines: &[u8], told: &mut Option<Instant>) -> u64 {
+/// Writes lines, and returns how many of them are lost.
+fn write(shared: &Shared, mut lines: &[u8], warned_at: &mut Option<Instant>) -> u64 {
     let count = |lines: &[u8]| memchr_iter(b'\n', lines).count() as u64;
     let mut unwanted = Duration::ZERO;
     let mut file = &shared.target.file;
@@ -256,8 +256,8 @@ fn write(shared: &Shared, mut lines: &[u8], told: &mut Option<Instant>) -> u64 {
             }
             Err(error) => {
                 let lost = count(lines);
-                if told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
-                    *told = Some(Instant::now());
+                if warned_at.is_none_or(|warned_at| warned_at.elapsed() >= WARN_INTERVAL) {
+                    *warned_at = Some(Instant::now());
                     tracing::warn!(file = &*shared.name, %error, lost, "the access log cannot be written to; its lines are dropped");
                 }
                 return lost;

@@ -82,12 +82,12 @@ impl FileSource {
         self.publisher.announce();
     }
 
-    /// Follows the files for as long as it is polled. `asked` is notified to look at once, as by a signal.
-    pub async fn follow(mut self, current: Arc<Current>, asked: Arc<Notify>) {
-        let mut watch = Watch::new(Arc::clone(&asked));
+    /// Follows the files for as long as it is polled. `reload` is notified to look at once, as by a signal.
+    pub async fn follow(mut self, current: Arc<Current>, reload: Arc<Notify>) {
+        let mut watch = Watch::new(Arc::clone(&reload));
         watch.set(folders(&self.options, &self.listing));
         // What changed before the watch began has made no notice.
-        asked.notify_one();
+        reload.notify_one();
         let mut looks = 0;
         loop {
             let noticed = time::timeout(LOOK_INTERVAL, watch.changed()).await.is_ok();

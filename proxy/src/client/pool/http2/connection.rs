@@ -205,9 +205,9 @@ impl Running {
                     return Poll::Ready(Ok(()));
                 }
                 Beat::Due if self.load.heard.take() || self.load.calls.get() == 0 => {
-                    http2_keepalive.rest()
+                    http2_keepalive.postpone()
                 }
-                Beat::Due => http2_keepalive.ask(PING_INTERVAL),
+                Beat::Due => http2_keepalive.send_ping(PING_INTERVAL),
             }
         }
         Poll::Pending

@@ -16,8 +16,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use crate::commands::explain::answer::Answer;
 use crate::commands::explain::call::{Protocol, WrongCall};
 use crate::commands::explain::description;
-use crate::commands::explain::description::Spoken;
-use crate::commands::explain::query::asked::{Asked, first_there, host, weighted};
+use crate::commands::explain::description::CallContent;
+use crate::commands::explain::query::explained_call::{ExplainedCall, first_there, host, weighted};
 use crate::http::{connect, cors, headers};
 
 /// Shares of faults and mirrors are counted in millionths.
@@ -31,7 +31,7 @@ enum Head {
     Bad(BadRequest),
 }
 
-impl Asked<'_> {
+impl ExplainedCall<'_> {
     /// A request, normalized and decided.
     pub(super) fn request(&self, terminated: Option<&Terminated>) -> Result<Answer, WrongCall> {
         let downstream = Downstream::of(self.arrival, terminated);
@@ -172,9 +172,9 @@ impl Asked<'_> {
                 })
                 .collect();
             let host = split_authority(forward.authority.unwrap_or(authority)).0;
-            let spoken = Spoken::Requests(host);
-            description::cluster(&mut answer, forward.cluster, &spoken, self.listed);
-            description::dialable(&mut answer, forward.cluster, &spoken, self.snapshot);
+            let content = CallContent::Requests(host);
+            description::cluster(&mut answer, forward.cluster, &content, self.listed);
+            description::dialable(&mut answer, forward.cluster, &content, self.snapshot);
         }
         let aborts = decision
             .filters

@@ -1,4 +1,4 @@
-//! What is asked, and what queries about bytes and requests have in common.
+//! The call to explain, and what queries about bytes and requests have in common.
 
 use egret_config::decide::bad_request::BadRequest;
 use egret_config::decide::call::Arrival;
@@ -11,8 +11,8 @@ use egret_config::snapshot::cluster::Cluster;
 use crate::commands::explain::answer::Answer;
 use crate::commands::explain::call::{Call, To};
 
-/// A call that is asked about.
-pub(super) struct Asked<'a> {
+/// A call to explain, and what it needs.
+pub(super) struct ExplainedCall<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) call: &'a Call,
     pub(super) arrival: Arrival,
@@ -20,7 +20,7 @@ pub(super) struct Asked<'a> {
     pub(super) listed: &'a dyn Fn(&Cluster) -> bool,
 }
 
-impl Asked<'_> {
+impl ExplainedCall<'_> {
     /// An answer with this outcome.
     pub(super) fn answer(&self, outcome: Outcome) -> Answer {
         let mut answer = Answer::new(self.call, self.arrival.original_dst.0, outcome);
@@ -46,7 +46,7 @@ pub(super) fn host(call: &Call) -> Option<String> {
     })
 }
 
-/// The dice by which the first cluster of several is taken that exists.
+/// The random number that selects the first of several clusters that exists.
 pub(super) fn first_there(shares: Shares<'_>) -> Option<u64> {
     let mut before = 0;
     for share in shares.iter() {
@@ -58,7 +58,7 @@ pub(super) fn first_there(shares: Shares<'_>) -> Option<u64> {
     None
 }
 
-/// The clusters and weights of a choice; of a single one there is nothing to tell.
+/// The clusters and weights of a choice; empty for a single one.
 pub(super) fn weighted(shares: Shares<'_>) -> Vec<(String, u32)> {
     let all: Vec<_> = shares
         .iter()

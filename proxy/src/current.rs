@@ -27,7 +27,7 @@ impl Current {
         self.snapshot.load_full()
     }
 
-    /// Puts another snapshot in force and tells those who wait.
+    /// Puts another snapshot in force and notifies the waiting tasks.
     pub fn publish(&self, snapshot: Snapshot) {
         self.snapshot.store(Arc::new(snapshot));
         self.version.send_modify(|version| *version += 1);

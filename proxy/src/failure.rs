@@ -1,5 +1,5 @@
-//! Why a call was not served: whose fault, at which step, may it be tried again. Retry, response code, log flag and
-//! message all come from this one value. The codes, flags and details are those of Envoy.
+//! Why a call was not served: the cause, the step, and whether it may be tried again. Retry, response code, log flag
+//! and message all come from this one value. The codes, flags and details are those of Envoy.
 
 mod cause;
 mod consequences;
@@ -54,7 +54,7 @@ impl Failure {
         &self.cause
     }
 
-    /// Whose fault it is.
+    /// The party that caused it.
     pub fn blame(&self) -> Blame {
         self.row().blame
     }

@@ -132,7 +132,7 @@ where
         if let Poll::Ready(done) = self.advance(context) {
             return Poll::Ready(done);
         }
-        // Whoever waits for more of the body also hears when nobody wants it any more.
+        // The wait for more of the body also ends when the body is no longer wanted.
         match ready!(self.to.poll_reset(context)) {
             Ok(reason) => Poll::Ready(Err(Stopped::Peer(reason.into()))),
             Err(error) => Poll::Ready(Err(Stopped::Peer(error))),
@@ -140,7 +140,7 @@ where
     }
 }
 
-/// What the other side of a stream is told when its body breaks off: what we were told, if it was HTTP/2.
+/// The reset reason for a stream whose body breaks off: the reason that was received, if the source was HTTP/2.
 fn reason(error: &(dyn Error + 'static)) -> Reason {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -162,7 +162,7 @@ fn reason(error: &(dyn Error + 'static)) -> Reason {
 #[derive(Debug)]
 pub struct Upload(Option<JoinHandle<Option<Failed>>>);
 
-/// What a body that broke off says about it.
+/// The error of a body that broke off.
 pub type Failed = Box<dyn Error>;
 
 impl Upload {
@@ -175,7 +175,7 @@ impl Upload {
         Self(Some(spawn_local(async move {
             match body_sender.await {
                 Err(Stopped::Body(error)) => Some(Failed::from(error)),
-                // What the other side says is told to whoever waits for the answer.
+                // A reset by the other side is reported to the task that waits for the response.
                 Ok(()) | Err(Stopped::Peer(_)) => None,
             }
         })))

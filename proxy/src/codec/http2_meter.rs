@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::report::facts::WireBytes;
 
-/// The length of what a client says before its first frame (RFC 9113, 3.4).
+/// The length of the connection preface (RFC 9113, 3.4).
 const PREFACE: usize = 24;
 
 /// The length of what each frame begins with (RFC 9113, 4.1).
@@ -270,7 +270,7 @@ pub struct FramesMetered<S, T> {
 }
 
 impl<S, T> FramesMetered<S, T> {
-    /// Counts the frames of a connection on which nothing was said yet.
+    /// Counts the frames of a new connection.
     pub fn new(stream: S, role: Role, release: fn(T, WireBytes)) -> Self {
         let (received, written) = match role {
             Role::Server => (Frames::after_preface(), Frames::default()),

@@ -6,14 +6,14 @@ use egret_config::decide::bad_request::BadRequestKind;
 use egret_config::decide::verdict::Refusal;
 use http::StatusCode;
 
-/// Whose fault a failure is.
+/// The party that caused a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
     /// The caller's.
     Client,
     /// The upstream's, or the network's on the way to it.
     Upstream,
-    /// Nobody's: the configuration says so.
+    /// None: the configuration requires it.
     Policy,
     /// Ours.
     Proxy,
@@ -39,7 +39,7 @@ pub enum Step {
 pub enum Retry {
     /// Nothing of the call reached an upstream: any call may be tried again.
     Safe,
-    /// An upstream may have acted on it: only as the route's retry policy says.
+    /// An upstream may have acted on it: only as the route's retry policy allows.
     ByPolicy,
     /// It would change nothing, or it is too late.
     Never,
@@ -74,7 +74,7 @@ pub enum Cause {
     UpstreamTls(Arc<str>),
     /// The upstream closed or reset the connection before the response began.
     ResetBefore,
-    /// The upstream said that it did not look at the request (HTTP/2 REFUSED_STREAM, or GOAWAY before it).
+    /// The upstream reported that it did not process the request (HTTP/2 REFUSED_STREAM, or GOAWAY before it).
     StreamRefused,
     /// The upstream reset the request's HTTP/2 stream before the response began.
     StreamReset,

@@ -33,7 +33,7 @@ macro_rules! reset {
 /// What follows from a cause.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Consequences<'c> {
-    /// Whose fault it is.
+    /// The party that caused it.
     pub(super) blame: Blame,
     /// Where in the walk it happened.
     pub(super) step: Step,
@@ -47,7 +47,7 @@ pub(super) struct Consequences<'c> {
     pub(super) has_reason_in_details: bool,
     /// Whether the attempt of a byte stream, its only one, is over: URX, as with Envoy.
     pub(super) ends_attempts: bool,
-    /// Whether a byte stream tells the reason as `CONNECTION_TERMINATION_DETAILS`, since no other field does.
+    /// Whether a byte stream reports the reason as `CONNECTION_TERMINATION_DETAILS`, since no other field does.
     pub(super) ends_connection: bool,
 }
 

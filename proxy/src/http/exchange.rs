@@ -45,8 +45,8 @@ pub async fn exchange(
 ) -> Response<ResponseBody> {
     let mut facts = downstream.facts(proxy);
     facts.watch_wire(wire);
-    if let Some(InformationalSender::Http2(interim)) = &informational {
-        facts.watch_stream(interim.stream());
+    if let Some(InformationalSender::Http2(sender)) = &informational {
+        facts.watch_stream(sender.stream());
     }
     let grpc = answer::is_grpc(request.headers());
     let snapshot = proxy.current.load();

@@ -1,4 +1,5 @@
-//! The way to tell a client something before the final response: interim responses (1xx), in either version of HTTP.
+//! The way to tell a client something before the final response: informational responses (1xx), in either version of
+//! HTTP.
 
 pub mod http2;
 
@@ -11,13 +12,13 @@ use crate::http::informational::http2::Http2Informational;
 #[derive(Clone, Debug)]
 pub enum InformationalSender {
     /// To a client of HTTP/1. hyper sends its 100, when the body is asked for.
-    Http1(http1_io::interim::InformationalHandle),
+    Http1(http1_io::informational::InformationalHandle),
     /// To a client of HTTP/2.
     Http2(Http2Informational),
 }
 
 impl InformationalSender {
-    /// Sends an interim response, as long as the final one has not begun. 101 is none that could be passed on.
+    /// Sends an informational response, as long as the final one has not begun. 101 is none that could be passed on.
     pub fn send(&self, status: StatusCode, headers: &HeaderMap) {
         match (self, status) {
             (_, StatusCode::SWITCHING_PROTOCOLS) => {}

@@ -188,9 +188,9 @@ fn frame(parts: &mut http::request::Parts, empty: bool) {
     }
 }
 
-/// What becomes of the upstream's interim responses. 100 is the word that a client waits for before it sends the body
-/// (`Expect: 100-continue`): nothing of the body is asked of the client before, so that a final answer spares it the
-/// sending. The others are passed on.
+/// What becomes of the upstream's informational responses. 100 is the word that a client waits for before it sends the
+/// body (`Expect: 100-continue`): nothing of the body is asked of the client before, so that a final answer spares it
+/// the sending. The others are passed on.
 pub fn listen(
     request: &mut Request<RequestBody>,
     go: Option<Go>,

@@ -45,7 +45,7 @@ pub struct UpstreamRequest<'l> {
     arrival: Arrival,
     mode: Mode,
     informational: Option<InformationalSender>,
-    /// What a cookie for consistent hashing says, should one be made.
+    /// The value of a cookie for consistent hashing, should one be set.
     token: u64,
     /// How far the request has come.
     received: Received,
@@ -261,7 +261,7 @@ pub fn build(
     }
 }
 
-/// Whether a cluster is called with HTTP/2: as the client calls, or as its port or its policy says.
+/// Whether a cluster is called with HTTP/2: as the client calls, or as its port or policy has it.
 fn speaks_http2(protocol: Protocol, policy: &ClusterPolicy, outgoing: &Outgoing) -> bool {
     if outgoing.upgrade.is_some() {
         return false;

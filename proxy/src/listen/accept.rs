@@ -106,7 +106,7 @@ struct Accepted<'a> {
     counters: &'a Arc<ListenerCounters>,
 }
 
-/// The counters of a listening socket. The kernel always says its address; nothing depends on it.
+/// The counters of a listening socket. The kernel always has its address; nothing depends on it.
 fn counters(listener: &TcpListener, proxy: &Proxy) -> Arc<ListenerCounters> {
     let address = listener.local_addr();
     let address = address.unwrap_or_else(|_| (Ipv4Addr::UNSPECIFIED, 0).into());
@@ -126,7 +126,7 @@ fn begin_or_refuse(accepted: Accepted<'_>, context: &AcceptContext) {
 impl AcceptContext {
     /// Room for a connection that was just accepted, if there is any or some can be made.
     fn room_for(&self, socket: &TcpStream) -> Option<FdPermit> {
-        // Whose own descriptor is in the reserve needs one that is about to be closed.
+        // A connection whose own descriptor is in the reserve needs one that is about to be closed.
         if limits::is_for_calls(socket) || self.make_room() {
             self.files.try_hold()
         } else {
@@ -134,7 +134,7 @@ impl AcceptContext {
         }
     }
 
-    /// Closes connections that idle: a client's, and those to upstreams. Says whether there were any.
+    /// Closes connections that idle: a client's, and those to upstreams. Returns whether there were any.
     fn make_room(&self) -> bool {
         let upstream = self.proxy.clusters.close_idle();
         self.files.dismiss_idle() || upstream > 0
@@ -151,7 +151,7 @@ fn begin(accepted: Accepted<'_>, context: &AcceptContext, permit: FdPermit) {
     let active = counters.connection();
     let guard = context.proxy.drain.guard();
     if let Err(error) = socket::prepare_accepted(&socket) {
-        // The peer is gone; serving it will tell.
+        // The peer is gone; serving it reports that.
         debug!(%error, "cannot set options of a connection");
     }
     let id = context.last_id.get() + context.id_step;

@@ -1,4 +1,4 @@
-//! Binds listening sockets, and says what to do when one cannot be had.
+//! Binds listening sockets, and explains failures to do so.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
@@ -74,7 +74,7 @@ impl fmt::Display for Purpose {
     }
 }
 
-/// A socket that cannot be had, in one line that says what to do.
+/// A socket that cannot be opened, in one line with a hint.
 #[derive(Debug, Error)]
 #[error("cannot listen on {address} ({purpose}): {}", advice(*.purpose, .source))]
 pub struct BindError {
@@ -109,7 +109,7 @@ pub fn address(bind: Option<IpAddr>, port: u16) -> SocketAddr {
 /// One socket for each worker on `address`. The kernel spreads connections over them.
 ///
 /// # Errors
-/// A port that anybody else listens on, even one who would share it, and whatever the kernel refuses.
+/// A port that another process listens on, even if it would share the port, and other errors of the kernel.
 pub fn shared(
     purpose: Purpose,
     address: SocketAddr,

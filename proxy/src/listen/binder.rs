@@ -148,7 +148,7 @@ impl Binder {
             .collect()
     }
 
-    /// Closes the inherited sockets that nobody asked for.
+    /// Closes the inherited sockets that were not used.
     pub fn settle(&mut self) {
         self.inherited = Vec::new();
     }

@@ -1,8 +1,8 @@
 //! Hands the listening sockets of one proxy over to the next, on a Unix socket at a path that both know. The sockets stay
 //! open all the time, so that no connection is refused in between.
 //!
-//! The new proxy greets, gets one packet for each socket, and says when it is ready; only then does the old one drain. A new
-//! proxy that fails before that changes nothing.
+//! The new proxy greets, gets one packet for each socket, and reports when it is ready; only then does the old one
+//! drain. A new proxy that fails before that changes nothing.
 
 use std::fs::{Permissions, rename, set_permissions};
 use std::os::fd::AsFd;
@@ -19,13 +19,13 @@ use tracing::{info, warn};
 use crate::listen::binder::Handed;
 use crate::sys::pass::{Listener, Peer};
 
-/// What the new proxy says first; the number is that of this protocol.
+/// The first message of the new proxy; the number is that of this protocol.
 const GREETING: &str = "egret-proxy handover 1";
 
 /// What comes behind the last socket.
 const END: &str = "end";
 
-/// What the new proxy says once it takes calls.
+/// The message of the new proxy once it accepts connections.
 const READY: &str = "ready";
 
 /// How long each side waits for the other's next packet.
@@ -85,7 +85,7 @@ impl Predecessor {
     }
 }
 
-/// Hands over at `path` from now on, in the place of whoever did before. What is needed is asked of `control`.
+/// Hands over at `path` from now on, in place of any earlier proxy. `control` provides what is needed.
 ///
 /// # Errors
 /// The kernel's, for the path or for want of a thread.
@@ -128,7 +128,7 @@ fn listen_in_place(path: &Path) -> io::Result<Listener> {
     Ok(listener)
 }
 
-/// Gives one process the sockets, and says whether it took the calls.
+/// Sends the sockets to one process, and returns whether it took over.
 fn hand_over(peer: &Peer, control: &UnboundedSender<Event>) -> io::Result<bool> {
     check_user(peer)?;
     peer.limit(PACKET_TIME)?;

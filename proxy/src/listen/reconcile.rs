@@ -19,7 +19,7 @@ use crate::listen::binder::{Binder, Handed};
 use crate::listen::worker::{Order, WorkerHandle};
 use crate::lock::lock;
 
-/// How soon a port that could not be opened is tried again: whoever has it may go.
+/// Interval after which opening a port is tried again: its owner may end.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The listening sockets of the process. Dropped, it ends the workers with whatever they are still serving.
@@ -61,7 +61,7 @@ pub struct Listener {
 }
 
 impl ListenerStatus {
-    /// What it says now.
+    /// Its current state.
     pub fn listeners(&self) -> Vec<Listener> {
         lock(&self.entries).clone()
     }
@@ -227,7 +227,7 @@ impl Ports {
         self.binder.copies()
     }
 
-    /// Closes inherited sockets that nobody asked for.
+    /// Closes inherited sockets that were not used.
     pub fn settle(&mut self) {
         self.binder.settle();
     }

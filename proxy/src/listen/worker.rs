@@ -30,7 +30,7 @@ pub struct Order {
     pub open: watch::Receiver<()>,
 }
 
-/// Where the orders of one worker go. Once all are dropped, the worker ends at once, with whatever it is serving.
+/// The sender of orders to one worker. Once all are dropped, the worker ends at once, with the connections it serves.
 pub type WorkerHandle = UnboundedSender<Order>;
 
 /// Which of the workers one is.
@@ -44,8 +44,8 @@ pub struct WorkerId {
     pub files_max: usize,
 }
 
-/// Tells when a worker's thread is done. A standard thread cannot be joined within a time limit; a channel whose other end
-/// it drops can be waited for.
+/// Reports the end of a worker's thread. A standard thread cannot be joined within a time limit; a channel whose other
+/// end it drops can be waited for.
 #[derive(Debug)]
 pub struct WorkerExit(sync::mpsc::Receiver<Infallible>);
 
@@ -63,7 +63,7 @@ impl WorkerExit {
 /// # Errors
 /// The kernel's, when there is no thread or no epoll to be had.
 pub fn start(
-    place: WorkerId,
+    id: WorkerId,
     proxy: impl FnOnce() -> Rc<Proxy> + Send + 'static,
 ) -> io::Result<(WorkerHandle, WorkerExit)> {
     let runtime = runtime::Builder::new_current_thread()
@@ -72,10 +72,10 @@ pub fn start(
     let (orders, received) = mpsc::unbounded_channel();
     let (running, ended) = sync::mpsc::channel();
     thread::Builder::new()
-        .name(format!("worker-{}", place.index))
+        .name(format!("worker-{}", id.index))
         .spawn(move || {
             let local = LocalSet::new();
-            local.block_on(&runtime, work(place, proxy, received));
+            local.block_on(&runtime, run(id, proxy, received));
             // Tasks go before the runtime that drives their sockets.
             drop(local);
             drop::<sync::mpsc::Sender<Infallible>>(running);
@@ -83,22 +83,22 @@ pub fn start(
     Ok((orders, WorkerExit(ended)))
 }
 
-async fn work(
-    place: WorkerId,
+async fn run(
+    id: WorkerId,
     proxy: impl FnOnce() -> Rc<Proxy>,
     mut orders: UnboundedReceiver<Order>,
 ) {
     let context = AcceptContext {
         proxy: proxy(),
-        files: FdBudget::new(place.files_max),
-        last_id: Rc::new(Cell::new(place.index as u64)),
-        id_step: place.of as u64,
+        files: FdBudget::new(id.files_max),
+        last_id: Rc::new(Cell::new(id.index as u64)),
+        id_step: id.of as u64,
     };
     while let Some(Order { socket, kind, open }) = orders.recv().await {
         match TcpListener::from_std(socket) {
             Ok(listener) => {
-                let loop_of_it = accept::accept(listener, kind, context.clone(), open);
-                drop(task::spawn_local(loop_of_it));
+                let accepting = accept::accept(listener, kind, context.clone(), open);
+                drop(task::spawn_local(accepting));
             }
             Err(error) => {
                 error!(%error, listener = ?kind, "a worker cannot take a listening socket")

@@ -76,7 +76,7 @@ pub struct Rejected {
 }
 
 impl Status {
-    /// What it says now.
+    /// Its current state.
     pub fn state(&self) -> State {
         self.with(|state| state.clone())
     }

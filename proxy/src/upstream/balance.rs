@@ -19,9 +19,9 @@ use crate::upstream::endpoints::Endpoint;
 pub enum Balance {
     /// The less busy of two random ones.
     LeastRequest,
-    /// One after the other, each as often as its weight says.
+    /// One after the other, in proportion to the weights.
     RoundRobin,
-    /// By chance, each as often as its weight says.
+    /// By chance, in proportion to the weights.
     Random,
 }
 

@@ -1,4 +1,4 @@
-//! What is alive of one cluster on one worker: who its endpoints are now, which of them a call goes to, its connections.
+//! The runtime of one cluster on one worker: its current endpoints, load balancing, and connections.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -39,7 +39,7 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 pub struct Target {
     /// Where it is.
     pub address: EndpointAddress,
-    /// Where the name of the call is, too, where that says whom it is for.
+    /// Where the name of the call is kept, too, if it names the destination.
     pub others: Vec<SocketAddr>,
     /// Counts the call while it lives.
     pub active: Option<Active>,
@@ -91,7 +91,7 @@ impl ClusterRuntime {
             }
         };
         let limits = &cluster.policy.pool;
-        // As Istio does, what is said of TCP stands in for what is not said of HTTP.
+        // As in Istio, limits for TCP apply where those for HTTP are not set.
         let tcp = limits.tcp_idle_timeout.filter(|limit| !limit.is_zero());
         let idle_timeout = limits.http_idle_timeout.or(tcp).unwrap_or(IDLE_TIMEOUT);
         let pool = Pool::new(idle_timeout, limits.requests_per_connection_max);
@@ -101,7 +101,7 @@ impl ClusterRuntime {
             make_room(&pool, &standing);
         }
         if cluster.policy.outlier_detection.is_none() {
-            // Nobody would take back what an earlier policy ejected.
+            // Nothing would end the ejections of an earlier policy.
             standing.keep_hosts(&[]);
         }
         let live = Self {
@@ -332,7 +332,7 @@ impl ClusterRuntime {
             }),
         };
         let picked = picked.map(Rc::clone);
-        picked.ok_or_else(|| resolve::nobody(cluster, found.endpoints().len()))
+        picked.ok_or_else(|| resolve::no_usable_endpoint(cluster, found.endpoints().len()))
     }
 
     /// A picked endpoint, for a request.

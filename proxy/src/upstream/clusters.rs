@@ -65,7 +65,7 @@ pub struct Opening<'o> {
     pub host: Option<&'o str>,
     /// What is offered inside TLS.
     pub alpn: Alpn,
-    /// Who calls, and whom: for a PROXY header.
+    /// The addresses of the client and the destination, for a PROXY header.
     pub ends: Option<Ends>,
     /// The connection's place among those that there may be.
     pub permit: Permit,
@@ -146,7 +146,7 @@ impl Clusters {
     }
 
     /// Opens a connection to an endpoint: TCP, then what the policy asks for: a PROXY header, TLS, a tunnel. All within
-    /// its time limit for connecting. Ejection hears of a failure.
+    /// its time limit for connecting. A failure is reported to outlier detection.
     ///
     /// # Errors
     /// [`Cause::Connect`], [`Cause::UpstreamTls`], and [`Cause::ConnectTimeout`] when it is not done in time.
@@ -166,7 +166,7 @@ impl Clusters {
         let opened = opened.await;
         match &opened {
             Ok(_) => {}
-            // A lack of ours says nothing of the endpoint.
+            // A lack of local descriptors is not a failure of the endpoint.
             Err(failure) if *failure.cause() == Cause::Overloaded => {
                 self.close_idle();
             }
@@ -317,7 +317,7 @@ impl Clusters {
         self.shared_clusters.keep_only(snapshot);
     }
 
-    /// Closes all connections that carry nothing, because descriptors are short. Says how many.
+    /// Closes all connections that carry nothing, because descriptors are short. Returns how many.
     #[allow(clippy::disallowed_methods, reason = "all are closed, and counted")]
     pub fn close_idle(&self) -> usize {
         let called = self.called.borrow();

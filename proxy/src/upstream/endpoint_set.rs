@@ -25,7 +25,7 @@ pub struct EndpointSet {
     usable: RefCell<[Option<OfVersion>; 3]>,
 }
 
-/// What was made of endpoints, and of which version of who is ejected.
+/// The usable endpoints, and the version of the set of ejected endpoints they were computed for.
 type OfVersion = (u64, Rc<HealthyEndpoints>);
 
 /// Which of the endpoints a call may go to.
@@ -88,8 +88,8 @@ impl EndpointSet {
         self.until.is_some_and(|until| until <= Instant::now())
     }
 
-    /// Those that are fit, of `version` of who is ejected. With less than `health_min` percent of them well all count as
-    /// fit: then it is better to try than to overload the rest.
+    /// Those that are fit, at `version` of the set of ejected endpoints. With less than `health_min` percent of them
+    /// well all count as fit: then it is better to try than to overload the rest.
     pub fn usable(
         &self,
         among: FamilyFilter,
@@ -156,8 +156,8 @@ impl HealthyEndpoints {
         }
     }
 
-    /// The priority that a call goes to; `None` when nobody is fit. Priorities that endpoints in `done` are of are left
-    /// out, unless nobody else is fit.
+    /// The priority that a call goes to; `None` when no endpoint is fit. Priorities that endpoints in `done` are of are
+    /// left out, unless nobody else is fit.
     pub fn level(&self, done: &[EndpointAddress], dice: Dice<'_>) -> Option<&PriorityLevel> {
         let chosen = self.other(done, dice);
         let chosen = chosen.or_else(|| priority::choose(&self.loads, dice));

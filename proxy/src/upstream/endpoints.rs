@@ -1,4 +1,4 @@
-//! Who is behind a cluster: addresses with what this worker has going on at each.
+//! The endpoints of a cluster: addresses, with the calls of this worker at each.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -27,7 +27,7 @@ pub fn policy(cluster: &Cluster) -> Option<&HashOn> {
     }
 }
 
-/// The hash of a request. `token` is what a new cookie says: it must be hard to guess and differ from call to call.
+/// The hash of a request. `token` is the value of a new cookie: it must be hard to guess and differ from call to call.
 pub fn of_request(
     on: &HashOn,
     headers: &HeaderMap,

@@ -18,7 +18,7 @@ use crate::failure::{Cause, Failure};
 /// Envoy's default for the longest ejection; a longer base time counts itself.
 const EJECTION_MAX: Duration = Duration::from_secs(300);
 
-/// What a call says about its endpoint.
+/// The outcome of a call, for outlier detection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallOutcome {
     /// It answered with this HTTP status.
@@ -32,7 +32,7 @@ pub enum CallOutcome {
 }
 
 impl CallOutcome {
-    /// What a response says. One of gRPC without a body has its status among the headers.
+    /// The outcome of a response. A response of gRPC without a body has its status among the headers.
     pub fn of_response(status: StatusCode, headers: &HeaderMap) -> Self {
         let grpc = headers.get(GRPC_STATUS).map(HeaderValue::as_bytes);
         Self::Answered(match grpc.and_then(GrpcStatus::of_header) {
@@ -49,7 +49,8 @@ impl CallOutcome {
         })
     }
 
-    /// What a failed try says; `None` when it is not the endpoint's fault, or was told already when connecting failed.
+    /// The outcome of a failed attempt; `None` when the endpoint did not cause it, or when the failed connect was
+    /// already reported.
     pub fn of_failure(failure: &Failure) -> Option<Self> {
         match failure.cause() {
             Cause::ResetBefore | Cause::ResetAfter => Some(Self::Failed),
@@ -65,7 +66,7 @@ impl CallOutcome {
 pub struct CallReport<'c> {
     /// The endpoint.
     pub at: &'c EndpointAddress,
-    /// What the call says about it.
+    /// The outcome of the call.
     pub outcome: CallOutcome,
 }
 

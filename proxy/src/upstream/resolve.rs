@@ -1,4 +1,4 @@
-//! From what a cluster says about its members to addresses: names resolved, of the cluster or of the call.
+//! Resolves the members of a cluster to addresses, by their names or by the name of the call.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -99,14 +99,14 @@ pub async fn members(
         return Err(match (failed, refused) {
             (_, Some(refusal)) => not_dialled(cluster, own, refusal),
             (Some(failure), None) => failure,
-            (None, None) => nobody(cluster, 0),
+            (None, None) => no_usable_endpoint(cluster, 0),
         });
     }
     Ok(EndpointSet::new(endpoints, until))
 }
 
-/// Nobody can be called, of so many that are known.
-pub fn nobody(cluster: &Cluster, known: usize) -> Failure {
+/// The failure of a call to a cluster without a usable endpoint; `known` is the number of its endpoints.
+pub fn no_usable_endpoint(cluster: &Cluster, known: usize) -> Failure {
     let message = match known {
         0 => format!("cluster `{}` has no endpoint", cluster.name),
         known => format!("all {known} endpoints of `{}` are ejected", cluster.name),

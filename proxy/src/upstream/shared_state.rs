@@ -30,7 +30,7 @@ pub struct SharedClusterState {
     pub usage: Arc<Usage>,
     name: Arc<str>,
     outlier: Mutex<Outlier>,
-    /// How many are ejected, so that nobody takes the lock while all is well.
+    /// How many are ejected, so that the lock is not taken while none are.
     ejected: AtomicUsize,
     /// Changes with the ejected ones.
     version: AtomicU64,
@@ -58,7 +58,7 @@ impl SharedClusterStates {
         Arc::clone(standing)
     }
 
-    /// Forgets clusters that a snapshot does not have and that nobody calls any more.
+    /// Forgets clusters that a snapshot does not have and that are no longer called.
     pub fn keep_only(&self, snapshot: &Snapshot) {
         lock(&self.by_cluster).retain(|name, standing| {
             snapshot.clusters.contains_key(name) || Arc::strong_count(standing) > 1
@@ -99,7 +99,7 @@ impl SharedClusterState {
         }
     }
 
-    /// The version of who is ejected, now.
+    /// The current version of the set of ejected endpoints.
     pub fn version(&self, policy: Option<&OutlierDetection>) -> u64 {
         if let Some(policy) = policy
             && self.ejected.load(Ordering::Acquire) > 0

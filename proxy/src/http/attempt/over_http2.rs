@@ -46,10 +46,10 @@ pub(super) async fn over_shared(
         let informational = target.informational;
         let began = Instant::now();
         let mut in_flight = target.begin_request(Version::HTTP_2, began);
-        let sending = shared.send(request, &mut call, |interim| {
+        let sending = shared.send(request, &mut call, |response| {
             hear(
-                interim.status(),
-                interim.headers(),
+                response.status(),
+                response.headers(),
                 go.as_ref(),
                 informational,
             );

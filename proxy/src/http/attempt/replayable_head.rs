@@ -34,7 +34,7 @@ impl ReplayableHead {
         })
     }
 
-    /// The request, whose interim responses `informational` hears of.
+    /// The request, whose informational responses `informational` hears of.
     pub(in crate::http::attempt) fn request(
         self,
         informational: Option<&InformationalSender>,

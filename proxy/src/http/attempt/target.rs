@@ -33,7 +33,7 @@ pub struct AttemptTarget<'w> {
     pub pool: &'w Rc<Pool>,
     /// The endpoint, and the TLS name.
     pub key: Key,
-    /// Where the name of the call is, too, where that says whom it is for.
+    /// Where the name of the call is kept, too, if it names the destination.
     pub others: Vec<SocketAddr>,
     /// Counts the call at the endpoint.
     pub active: Option<Active>,
@@ -43,7 +43,7 @@ pub struct AttemptTarget<'w> {
     pub http2: bool,
     /// The name to send where TLS is originated.
     pub host: Option<&'w str>,
-    /// Hears of the interim responses of HTTP/2.
+    /// Receives the informational responses of HTTP/2.
     pub informational: Option<&'w InformationalSender>,
     /// The facts about this attempt.
     pub facts: &'w mut Attempt,

@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep_until};
 use crate::codec::trailers;
 use crate::http::framing::Flaw;
 use crate::http::framing::target::Odd;
-use crate::http::http1_io::interim::{Busy, InformationalHandle};
+use crate::http::http1_io::informational::{Busy, InformationalHandle};
 use crate::http::http1_io::request_link::announcer;
 use crate::http::http1_io::served::HyperIo;
 use crate::http::http1_io::state::State;
@@ -105,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
         }
         if state.writing {
             // The answer may join what hyper still holds; nothing can come before it any more.
-            state.interim.clear();
+            state.informational_bytes.clear();
         } else {
             state.lines = lines;
         }
@@ -194,8 +194,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
         std::mem::take(&mut lock(&self.0).used)
     }
 
-    /// Waits, without hyper, for bytes from the client. Returns `false` when the client closed or reset the connection. To be called
-    /// when all is idle.
+    /// Waits, without hyper, for bytes from the client. Returns `false` when the client closed or reset the connection.
+    /// To be called when all is idle.
     pub async fn wait_for_input(&self) -> bool {
         {
             let mut state = lock(&self.0);

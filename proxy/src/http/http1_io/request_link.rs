@@ -6,12 +6,12 @@ use std::task::{Context, Poll};
 use http::{HeaderMap, StatusCode};
 
 use crate::codec::trailers::Tail;
-use crate::http::http1_io::interim::{InformationalHandle, Serves, written};
+use crate::http::http1_io::informational::{InformationalHandle, Serves, written};
 use crate::http::http1_io::state::State;
 use crate::lock::lock;
 
-/// Bytes of interim responses that wait to be sent; those after them are dropped.
-const INTERIM_MAX: usize = 16 << 10;
+/// Bytes of informational responses that wait to be sent; those after them are dropped.
+const INFORMATIONAL_MAX: usize = 16 << 10;
 
 /// The way of requests to this connection.
 pub(super) fn announcer<S: Send + 'static>(
@@ -29,10 +29,10 @@ impl<S> Serves for Interim<S> {
         };
         let mut state = lock(&state);
         let head = written(status, headers);
-        if !state.waiting || state.interim.len() + head.len() > INTERIM_MAX {
+        if !state.waiting || state.informational_bytes.len() + head.len() > INFORMATIONAL_MAX {
             return;
         }
-        state.interim.extend(head);
+        state.informational_bytes.extend(head);
         if let Some(task) = state.task.take() {
             task.wake();
         }

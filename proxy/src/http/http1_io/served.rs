@@ -61,14 +61,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for HyperIo<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> HyperIo<S> {
-    /// The stream, for hyper to write to, once no interim response is in the way.
+    /// The stream, for hyper to write to, once no informational response is in the way.
     fn poll_writable(
         &self,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<MutexGuard<'_, State<S>>>> {
         let mut state = lock(&self.0);
-        if !state.writing && !state.interim.is_empty() {
-            ready!(state.poll_interim(context))?;
+        if !state.writing && !state.informational_bytes.is_empty() {
+            ready!(state.poll_informational(context))?;
         }
         state.writing = true;
         Poll::Ready(Ok(state))

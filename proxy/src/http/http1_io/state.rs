@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::codec::metered::Metered;
 use crate::codec::trailers::Tail;
 use crate::http::framing::Framing;
-use crate::http::http1_io::interim::InformationalHandle;
+use crate::http::http1_io::informational::InformationalHandle;
 
 /// Bytes that are read ahead of hyper to see whether the client is there. More is left where it is.
 const AHEAD_MAX: usize = 4096;
@@ -42,7 +42,7 @@ pub(super) struct State<S> {
     /// Hyper has written since it last flushed: it may hold the rest of a message.
     pub(super) writing: bool,
     /// Interim responses to be written.
-    pub(super) interim: VecDeque<u8>,
+    pub(super) informational_bytes: VecDeque<u8>,
     /// A request is with us, its response not begun.
     pub(super) waiting: bool,
     /// A request, or its response, is under way.
@@ -85,7 +85,7 @@ impl<S> State<S> {
             stuck: false,
             quiet: false,
             writing: false,
-            interim: VecDeque::new(),
+            informational_bytes: VecDeque::new(),
             waiting: false,
             busy: false,
             answering: false,
@@ -117,8 +117,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> State<S> {
     pub(super) fn put_lines(&mut self, head: &[u8]) -> Option<usize> {
         let lines = std::mem::take(&mut self.lines);
         let end = memchr(b'\n', head)? + 1;
-        self.interim.extend(&head[..end]);
-        self.interim.extend(lines);
+        self.informational_bytes.extend(&head[..end]);
+        self.informational_bytes.extend(lines);
         // What is written next comes behind them.
         self.writing = false;
         Some(end)
@@ -130,33 +130,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> State<S> {
             && !self.busy
             && !self.answering
             && !self.writing
-            && self.interim.is_empty()
+            && self.informational_bytes.is_empty()
             && self.unasked.is_empty()
             && self.framing.is_between()
             && self.framing.heads() == self.begun
     }
 
-    /// Sends interim responses, where hyper is not in the middle of a message.
+    /// Sends informational responses, where hyper is not in the middle of a message.
     pub(super) fn poll_send(&mut self, context: &mut Context<'_>) {
-        if self.interim.is_empty() {
+        if self.informational_bytes.is_empty() {
             match &self.task {
                 Some(task) if task.will_wake(context.waker()) => {}
                 _ => self.task = Some(context.waker().clone()),
             }
         } else if !self.writing {
             // What cannot be written is found out by hyper.
-            let _ = self.poll_interim(context);
+            let _ = self.poll_informational(context);
         }
     }
 
-    pub(super) fn poll_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.interim.is_empty() {
-            let (next, _) = self.interim.as_slices();
+    pub(super) fn poll_informational(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.informational_bytes.is_empty() {
+            let (next, _) = self.informational_bytes.as_slices();
             let count = ready!(Pin::new(&mut self.stream).poll_write(context, next))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.interim.drain(..count);
+            self.informational_bytes.drain(..count);
         }
         Pin::new(&mut self.stream).poll_flush(context)
     }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::http::http1_io::closing::LINGER_MAX;
-use crate::http::http1_io::interim::{Busy, InformationalHandle};
+use crate::http::http1_io::informational::{Busy, InformationalHandle};
 use crate::http::http1_io::state::HALF_CLOSED_MAX;
 use crate::lock::lock;
 

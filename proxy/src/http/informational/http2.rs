@@ -13,14 +13,14 @@ use crate::lock::lock;
 use crate::report::facts::StreamReset;
 use crate::report::reporter::ResetState;
 
-/// Size of the interim responses to one request; those that would exceed it are dropped.
-const INTERIM_MAX: usize = 16 << 10;
+/// Size of the informational responses to one request; those that would exceed it are dropped.
+const INFORMATIONAL_MAX: usize = 16 << 10;
 
-/// The stream that waits for its answer. Once this is taken or dropped, no interim response is sent any more.
+/// The stream that waits for its answer. Once this is taken or dropped, no informational response is sent any more.
 #[derive(Debug)]
 pub struct PendingResponse(Arc<Mutex<State>>);
 
-/// The way to send interim responses on it.
+/// The way to send informational responses on it.
 #[derive(Clone, Debug)]
 pub struct Http2Informational(Arc<Mutex<State>>);
 
@@ -48,13 +48,13 @@ impl PendingResponse {
     pub fn on(respond: SendResponse<Bytes>) -> Self {
         Self(Arc::new(Mutex::new(State {
             respond: Some(respond),
-            left: INTERIM_MAX,
+            left: INFORMATIONAL_MAX,
             reset: None,
         })))
     }
 
     /// The way to announce the answer.
-    pub fn interim(&self) -> Http2Informational {
+    pub fn sender(&self) -> Http2Informational {
         Http2Informational(Arc::clone(&self.0))
     }
 

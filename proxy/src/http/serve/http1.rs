@@ -29,7 +29,7 @@ use crate::http::downstream::DownstreamConnection;
 use crate::http::exchange::exchange;
 use crate::http::framing::{Flaw, target};
 use crate::http::http1_io;
-use crate::http::http1_io::interim::written;
+use crate::http::http1_io::informational::written;
 use crate::http::http1_io::{ConnectionEvent, ConnectionMonitor};
 use crate::http::informational::InformationalSender;
 use crate::http::serve::date;
@@ -196,7 +196,7 @@ where
     async fn answer_to(
         &self,
         mut request: Request<Incoming>,
-    ) -> Result<Response<http1_io::interim::Busy<ResponseBody>>, Infallible> {
+    ) -> Result<Response<http1_io::informational::Busy<ResponseBody>>, Infallible> {
         let (monitor, downstream, proxy) = (self.monitor, self.downstream, self.proxy);
         self.wire.report();
         let begun = monitor.begin();

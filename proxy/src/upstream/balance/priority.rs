@@ -6,7 +6,7 @@ use egret_config::decide::Dice;
 const OVERPROVISIONING: u64 = 140;
 
 /// The share of each priority in percent, from how many of its endpoints are well and how many there are. What one
-/// cannot carry goes to the next. All zero when nobody is well.
+/// cannot carry goes to the next. All zero when no endpoint is healthy.
 pub fn loads(levels: &[(usize, usize)]) -> Vec<u64> {
     let health = |(well, all): &(usize, usize)| match *all as u64 {
         0 => 0,
@@ -34,7 +34,7 @@ pub fn loads(levels: &[(usize, usize)]) -> Vec<u64> {
     loads
 }
 
-/// The priority that a roll of the dice falls into; `None` when nobody is well.
+/// The priority that a roll of the dice falls into; `None` when no endpoint is healthy.
 pub fn choose(loads: &[u64], dice: Dice<'_>) -> Option<usize> {
     let mut used = loads.iter().enumerate().filter(|(_, load)| **load > 0);
     let (first, load) = used.next()?;

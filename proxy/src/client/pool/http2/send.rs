@@ -38,8 +38,8 @@ pub enum Why {
 }
 
 impl Http2Connection {
-    /// Sends a request, and waits for its response. `hear` gets the interim ones before it. Whoever drops this resets
-    /// the stream.
+    /// Sends a request, and waits for its response. `hear` gets the informational ones before it. Whoever drops this
+    /// resets the stream.
     ///
     /// # Errors
     /// Why there is no response. The request comes back if nothing of it was sent.
@@ -84,7 +84,7 @@ impl Http2Connection {
         let answered = poll_fn(|context| {
             loop {
                 match answer.poll_informational(context) {
-                    Poll::Ready(Some(Ok(interim))) => hear(&interim),
+                    Poll::Ready(Some(Ok(informational))) => hear(&informational),
                     Poll::Ready(Some(Err(_)) | None) => {
                         return Pin::new(&mut answer).poll(context);
                     }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The length of what a client says before its first frame.
+/// The length of the connection preface.
 const PREFACE: usize = 24;
 
 /// The length of what each frame begins with.

@@ -56,7 +56,7 @@ pub(super) async fn serve_each(worker: Rc<Worker>) {
         }
         let head_only = request.method() == Method::HEAD;
         let waiting = PendingResponse::on(respond);
-        let interim = waiting.interim();
+        let sender = waiting.sender();
         let servable = if room {
             small(&request)
         } else {
@@ -67,7 +67,7 @@ pub(super) async fn serve_each(worker: Rc<Worker>) {
             Ok(()) => {
                 let length = fields::length(request.headers());
                 let request = request.map(|stream| Incoming::two(stream, length, None));
-                let informational = Some(InformationalSender::Http2(interim.clone()));
+                let informational = Some(InformationalSender::Http2(sender.clone()));
                 let mut answering =
                     pin!(exchange(request, informational, &downstream, &proxy, wire));
                 // A reset comes first: the request's body breaks off with it, which is no answer for anybody.
@@ -85,7 +85,7 @@ pub(super) async fn serve_each(worker: Rc<Worker>) {
             Ok(Some(mut body_sender)) => {
                 if let Err(stopped) = (&mut body_sender).await {
                     if let Stopped::Peer(error) = &stopped {
-                        interim.was_reset(error.reason());
+                        sender.was_reset(error.reason());
                     }
                     debug!(?stopped, "answer not sent to its end");
                 }

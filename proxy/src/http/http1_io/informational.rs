@@ -1,4 +1,4 @@
-//! The way from a request to the connection that it came on: interim responses, and the end of its answer.
+//! The way from a request to the connection that it came on: informational responses, and the end of its answer.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
-/// The way to send interim responses.
+/// The way to send informational responses.
 #[derive(Clone)]
 pub struct InformationalHandle(Arc<dyn Serves + Send + Sync>);
 
@@ -17,7 +17,7 @@ impl InformationalHandle {
         Self(connection)
     }
 
-    /// Sends an interim response, as long as the final one has not begun.
+    /// Sends an informational response, as long as the final one has not begun.
     pub fn send(&self, status: StatusCode, headers: &HeaderMap) {
         self.0.send(status, headers);
     }
@@ -31,7 +31,7 @@ impl std::fmt::Debug for InformationalHandle {
 
 /// What the connection does for a request, whatever it runs over.
 pub(super) trait Serves {
-    /// Sends an interim response, if the final one has not begun.
+    /// Sends an informational response, if the final one has not begun.
     fn send(&self, status: StatusCode, headers: &HeaderMap);
     /// Keeps the trailers of its answer for their end.
     fn trailers(&self, trailers: &HeaderMap);

@@ -20,9 +20,14 @@ fn a_second_sidecar_in_the_pod_ends() -> anyhow::Result<()> {
     let pod = world.pod(SLEEP, "default")?;
     let config = Folder::with(&[REGISTRY_ONLY])?;
     let first = stage::sidecar(&world, &pod, "default", &config)?;
-    let elsewhere = ["--admin", "127.0.0.1:16000", "--health", "0.0.0.0:16021"];
+    let elsewhere = [
+        ["--admin", "127.0.0.1:16000"],
+        ["--health", "0.0.0.0:16021"],
+        ["--stats", "0.0.0.0:16090"],
+        ["--agent", "0.0.0.0:16020"],
+    ];
     let second = stage::sidecar_settings(&world, "default")
-        .with(&elsewhere)
+        .with(elsewhere.as_flattened())
         .refused(&world, &pod)?;
     assert_refused(&second, "15001");
     assert_eq!(first.page("/ready")?.status, 200);

@@ -247,8 +247,8 @@ fn left(context: &mut ConnectionContext<'_>) -> Result<NextStage, Failure> {
     }
 }
 
-/// Reads the PROXY header of whoever is in front of a gateway, which names the client and the address that it connected
-/// to.
+/// Reads the PROXY header of a load balancer in front of a gateway, which names the client and the address that it
+/// connected to.
 async fn client_in_front(
     stream: &mut Rewind<TcpStream>,
     context: &mut ConnectionContext<'_>,
@@ -380,7 +380,7 @@ async fn terminate(
     }
 }
 
-/// Whether the name of a call says where it goes.
+/// Whether the name of a call decides its destination.
 fn by_name_of_call(cluster: &Cluster) -> bool {
     matches!(cluster.discovery, Discovery::PerCall { .. })
 }

@@ -20,9 +20,9 @@ const BUFFER_IDLE_MAX: Duration = Duration::from_secs(1);
 /// One end of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Who called us.
+    /// The downstream connection.
     Client,
-    /// Whom we called.
+    /// The upstream connection.
     Upstream,
 }
 

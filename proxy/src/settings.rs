@@ -14,10 +14,10 @@ use crate::report::metrics::bounds::HistogramBounds;
 use crate::report::metrics::identity::Surroundings;
 use crate::source::files::Options;
 
-/// Everything that `egret-proxy run` is told from outside.
+/// All settings of `egret-proxy run`.
 #[derive(Debug)]
 pub struct Settings {
-    /// Whom this proxy works for, and whether it is a sidecar or a gateway.
+    /// The workload of this proxy, and whether it is a sidecar or a gateway.
     pub workload: Workload,
     /// Where the configuration is.
     pub source: Options,
@@ -42,11 +42,11 @@ pub struct Settings {
     /// Where the application's metrics are, which the agent's pages show besides; and what is wrong with what was said
     /// about them.
     pub application: (Arc<[ApplicationMetrics]>, Vec<String>),
-    /// What the environment says about the workload, for labels of metrics.
+    /// The environment's facts about the workload, for labels of metrics.
     pub surroundings: Surroundings,
     /// The bounds of histograms, and what is wrong with those that the pod's annotations give.
     pub histogram_bounds: (HistogramBounds, Option<String>),
-    /// Whether the access log tells why calls were decided as they were.
+    /// Whether the access log has the reasons of each decision.
     pub access_log_reasons: bool,
     /// Bytes of bodies that are kept at a time to be sent again.
     pub kept_bodies_max: usize,

@@ -102,7 +102,7 @@ impl Pool {
         self.shared.close_idle();
     }
 
-    /// Closes all connections that carry nothing, and says how many.
+    /// Closes all connections without requests, and returns how many.
     #[allow(clippy::disallowed_methods, reason = "all are closed, and counted")]
     pub fn close_all_idle(&self) -> usize {
         let closed: usize = self.idle.take().values().map(Vec::len).sum();

@@ -29,9 +29,9 @@ const REFUSED_SILENCE_MAX: Duration = Duration::from_secs(1);
 /// Bytes taken of a server that speaks first.
 const GREETING: usize = 4096;
 
-/// Who spoke first on a connection whose client said nothing at first.
+/// The side that sent first on a connection with a silent client.
 pub(in crate::connection) enum FirstSpeaker {
-    /// The server: the connection is opaque. With what it said.
+    /// The server: the connection is opaque. With the bytes it sent.
     Server(UpstreamConnection, Vec<u8>),
     /// The client, and this is what it speaks. With the connection made meanwhile.
     Client(Layer, Option<Dialled>),

@@ -1,4 +1,4 @@
-//! Who calls, and whom did it want to reach.
+//! The addresses of a connection: the client, and the original destination.
 
 use std::io;
 

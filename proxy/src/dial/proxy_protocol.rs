@@ -1,4 +1,4 @@
-//! The PROXY protocol's header, by which an upstream learns who called and whom. Pure.
+//! The PROXY protocol's header, which gives an upstream the addresses of the client and of its destination. Pure.
 //!
 //! The format is HAProxy's, <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>.
 
@@ -13,7 +13,7 @@ const PROXIED: u8 = 0x21;
 const TCP_V4: u8 = 0x11;
 const TCP_V6: u8 = 0x21;
 
-/// The two ends of a client's connection, as a PROXY header tells them.
+/// The two ends of a client's connection, as a PROXY header has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ends {
     /// The client's address.
@@ -39,7 +39,7 @@ fn text(Ends { client, local }: Ends) -> Vec<u8> {
     format!("PROXY {family} {from} {ip} {from_port} {port}\r\n").into_bytes()
 }
 
-/// What is said of ends of one family.
+/// The header for two addresses of one family.
 fn family<T>(client: ClientAddress, v4: T, v6: T) -> T {
     if client.0.is_ipv4() { v4 } else { v6 }
 }

@@ -52,17 +52,17 @@ pub struct NameServers {
     preferred: Cell<Option<(SocketAddr, Instant)>>,
 }
 
-/// What a `resolv.conf` says.
+/// The settings of a `resolv.conf`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ResolvConf {
-    /// Whom to ask, in order.
+    /// The name servers, in order.
     pub servers: Vec<SocketAddr>,
     /// Lower case, without the final dot.
     pub search: Vec<String>,
 }
 
 impl ResolvConf {
-    /// Reads the text; what cannot be understood says nothing.
+    /// Reads the text; lines that cannot be understood are ignored.
     pub fn parse(text: &[u8]) -> Self {
         let Ok((config, _)) = parse_resolv_conf(text) else {
             return Self::default();
@@ -95,7 +95,7 @@ impl NameServers {
         }
     }
 
-    /// What the file says now, or said a moment ago.
+    /// The settings of the file now, or of a moment ago.
     pub fn known(&self) -> Rc<ResolvConf> {
         let mut known = self.known.borrow_mut();
         if let Some((since, conf)) = &*known

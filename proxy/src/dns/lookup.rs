@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a name server said.
+/// The answer of a name server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// All addresses, IPv6 after IPv4, without repeats, in the server's order.
     pub addresses: Vec<IpAddr>,
-    /// For how long, as the server says.
+    /// The TTL of the server.
     pub ttl: Duration,
 }
 
@@ -57,7 +57,7 @@ impl Reason {
         }
     }
 
-    /// Whether a name server says that there is no address, and not that it does not know.
+    /// Whether it is a negative answer of a name server, and not a failure to answer.
     pub fn is_negative_answer(self) -> bool {
         matches!(self, Self::NoSuchName | Self::NoAddress)
     }
@@ -77,7 +77,7 @@ pub struct Unresolved {
     pub reason: Reason,
     /// What was asked, and what came, for the operator.
     pub details: Arc<str>,
-    /// For how long the server says that this holds, of a negative answer (RFC 2308).
+    /// The TTL of a negative answer (RFC 2308).
     pub ttl: Option<Duration>,
 }
 

@@ -62,7 +62,7 @@ struct Shared {
     refresh_rate: RefreshRate,
 }
 
-/// Who thought of a name.
+/// The origin of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Whose {
     /// The configuration: there are only so many.

@@ -44,7 +44,7 @@ const LOG_LINES_MAX: u32 = 5;
 /// See [`LOG_LINES_MAX`].
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Who answers captured questions.
+/// The server of captured queries.
 #[derive(Debug)]
 pub struct Captured {
     current: Arc<Current>,
@@ -170,7 +170,7 @@ impl Captured {
         Ok(())
     }
 
-    /// What can be said without asking anybody.
+    /// The answer to a query that needs no other server.
     fn at_once(&self, question: &[u8], transport: Transport) -> Said {
         let Ok(query) = Message::from_vec(question) else {
             return Said::malformed(question);
@@ -234,9 +234,9 @@ impl Captured {
     }
 }
 
-/// What is said to a question at once.
+/// The immediate result for a query.
 enum Said {
-    /// No DNS: nobody is waiting for an answer.
+    /// No DNS: there is no answer to send.
     Nothing,
     /// This.
     Response(Vec<u8>),
@@ -245,7 +245,7 @@ enum Said {
 }
 
 impl Said {
-    /// What cannot be understood is told so, if it has at least a number and is not a response itself.
+    /// A query that cannot be parsed gets FORMERR, if it has at least an id and is not a response itself.
     fn malformed(question: &[u8]) -> Self {
         let [high, low, flags, ..] = *question else {
             return Self::Nothing;
@@ -259,7 +259,7 @@ impl Said {
     }
 }
 
-/// What a response of a name server says, by the code in its header (RFC 1035, 4.1.1).
+/// The result of a name server's response, by the code in its header (RFC 1035, 4.1.1).
 fn forwarded(response: &[u8]) -> QueryResult {
     match response.get(3).map(|flags| flags & 0x0f) {
         Some(0) => QueryResult::Ok,

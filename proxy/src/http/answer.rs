@@ -48,7 +48,7 @@ pub fn answered(answer: &Answer<'_>, grpc: bool) -> Response<Bytes> {
     if grpc { as_grpc(response) } else { response }
 }
 
-/// The answer to a call that failed or is refused. `retried` tells whether it was tried more than once.
+/// The answer to a call that failed or is refused. `retried` is whether it was tried more than once.
 pub fn failed(failure: &Failure, grpc: bool, retried: bool) -> Response<Bytes> {
     let reply = failure.reply();
     let body = bytes_of(body(failure, retried));
@@ -94,7 +94,7 @@ pub fn is_late(failure: &Failure, deadline: Option<Instant>) -> bool {
         .is_some_and(|deadline| failure.blame() == Blame::Upstream && Instant::now() >= deadline)
 }
 
-/// Says DEADLINE_EXCEEDED in place of any other status of gRPC.
+/// Sets DEADLINE_EXCEEDED in place of any other status of gRPC.
 pub fn tell_late(headers: &mut HeaderMap) {
     headers.insert(
         GRPC_STATUS,
@@ -191,7 +191,7 @@ fn body(failure: &Failure, retried: bool) -> Cow<'static, str> {
     body.into()
 }
 
-/// Says that more was asked than a cluster's limits allow, for callers that then ask less.
+/// Sets `x-envoy-overloaded`: a limit of the cluster was reached.
 pub fn tell_overloaded(headers: &mut HeaderMap) {
     headers.insert(OVERLOADED, HeaderValue::from_static("true"));
 }

@@ -51,7 +51,7 @@ pub enum Broken {
 }
 
 impl Broken {
-    /// What the log says of it. A response of HTTP/1 that ends before its own end breaks HTTP, however it ends, as one
+    /// The outcome in the log. A response of HTTP/1 that ends before its own end breaks HTTP, however it ends, as one
     /// that cannot be read does.
     fn cause(&self) -> Cause {
         match self {
@@ -73,13 +73,13 @@ impl Broken {
     }
 }
 
-/// A response's body, with what is left to be told about its request.
+/// A response's body, with the facts of its request that are reported at its end.
 #[derive(Debug)]
 pub struct ResponseBody {
     source: Source,
     /// The facts, reported when this ends; `None` for an upgrade, which has them itself, and once they are reported.
     call: Option<(Box<FactsGuard>, Received)>,
-    /// Whether the client is told in gRPC's trailers why the rest does not come.
+    /// Whether gRPC trailers report to the client why the rest does not come.
     grpc: bool,
     /// When the time is over that a gRPC client gives its call.
     deadline: Option<Instant>,
@@ -164,7 +164,7 @@ impl ResponseBody {
         Ok(Frame::trailers(trailers))
     }
 
-    /// Tells why the rest does not come, at the next poll where that ends the connection or the stream.
+    /// Yields why the rest does not come, at the next poll where that ends the connection or the stream.
     fn poll_break(
         &mut self,
         broken: Broken,

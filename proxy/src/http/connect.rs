@@ -14,9 +14,10 @@ use crate::report::call_destination::CallDestination;
 /// What `explain` and the log say of a CONNECT that no route allows.
 pub const NO_ROUTE: &str = "no route allows CONNECT";
 
-/// Why a CONNECT is refused. The caller is told which entry registers the proxy that it called: it knows the address.
+/// The failure of a CONNECT. Its message for the client names the entry that registers the called proxy, which the
+/// client knows.
 pub fn refuse(parts: &Parts, context: &mut ExchangeContext<'_>) -> Failure {
-    // What a client sends behind its CONNECT is for the other side, and read by nobody.
+    // What a client sends behind its CONNECT is for the other side, and is not read.
     context.received = Received::begin();
     let downstream = context.downstream.downstream();
     let decision = decide::connect(context.snapshot, &downstream, &parts.uri, &parts.headers);

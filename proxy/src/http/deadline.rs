@@ -1,4 +1,4 @@
-//! How long a request may take: the route's limit, and what a gRPC client says for itself.
+//! How long a request may take: the route's limit, and the `grpc-timeout` of the client.
 
 use std::future::Future;
 use std::pin::pin;

@@ -18,7 +18,7 @@ pub enum Aborted {
     Grpc(GrpcStatus),
 }
 
-/// Waits as long as the fault says, and says whether the request is to be aborted. Shares are rolled with `dice`.
+/// Waits for the delay of the fault, and returns whether the request is to be aborted. Shares are rolled with `dice`.
 pub async fn inject(fault: &Fault, flags: &mut Flags, dice: Dice<'_>) -> Option<Aborted> {
     let mut struck = |share: u32| dice(MILLION) < u64::from(share);
     if let Some((share, delay)) = fault.delay

@@ -1,4 +1,4 @@
-//! Sends a request to where it is decided to go, again if the route says so.
+//! Sends a request to its destination, again if the route's retry policy allows it.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -178,7 +178,7 @@ pub async fn forward(
     })
 }
 
-/// What the route changes in a request. Says whether it changes anything.
+/// Applies the route's changes to a request. Returns whether there are any.
 fn rewrite(
     outgoing: &mut Outgoing,
     forward: &Forward<'_>,

@@ -38,12 +38,12 @@ pub fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Says which try this is.
+/// Sets the number of the attempt.
 pub fn count_attempt(headers: &mut HeaderMap, attempt: u32) {
     headers.insert(ATTEMPT_COUNT, number(attempt.into()));
 }
 
-/// Says how long the upstream may take.
+/// Sets the time that the upstream may take.
 pub fn expect_timeout(headers: &mut HeaderMap, timeout: Duration) {
     let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
     headers.insert(EXPECTED_TIMEOUT, HeaderValue::from(millis));
@@ -56,7 +56,7 @@ pub fn sign_response(headers: &mut HeaderMap, own: &ProxyHeaders) {
     }
 }
 
-/// Says how long the upstream took until its response began.
+/// Sets the time that the upstream took until its response began.
 pub fn tell_service_time(headers: &mut HeaderMap, took: Duration) {
     let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     headers.insert(SERVICE_TIME, number(millis));

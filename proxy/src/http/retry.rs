@@ -13,7 +13,7 @@ use crate::failure::{Cause, Failure, Retry};
 /// Istio's and Envoy's default base of the wait between tries.
 const BACKOFF: Duration = Duration::from_millis(25);
 
-/// Whether a try that failed without a response may be followed by another. `unsent` tells whether nothing of the request
+/// Whether a try that failed without a response may be followed by another. `unsent` is whether nothing of the request
 /// left us.
 pub fn after_failure(retries: &Retries, failure: &Failure, unsent: bool) -> bool {
     if matches!(failure.retry(), Retry::Never)

@@ -209,7 +209,8 @@ impl AccessLog {
         }
     }
 
-    /// Waits until every queued line is written, at most this long for each file. Says whether it is so. Blocks the thread.
+    /// Waits until every queued line is written, at most this long for each file. Returns whether they are. Blocks the
+    /// thread.
     pub fn flush(&self, patience: Duration) -> bool {
         let files = lock(&self.files);
         files.iter().all(|file| file.writer.flush(patience))

@@ -166,7 +166,7 @@ impl FactsGuard {
         self.wire = Some(wire);
     }
 
-    /// Tells the sinks that the destination of a byte stream is connected. Gives the counts of its bytes.
+    /// Reports to the sinks that a byte stream is connected upstream. Returns the counts of its bytes.
     pub fn opened(&mut self) -> Arc<StreamBytes> {
         let bytes = Arc::clone(self.facts.stream.insert(Arc::default()));
         for sink in &self.reporter.sinks {
@@ -175,8 +175,8 @@ impl FactsGuard {
         bytes
     }
 
-    /// Tells the sinks that the call is decided. Keeps the reasons, if a sink wants them in the facts; otherwise no text
-    /// is made.
+    /// Reports the decision of the call to the sinks. Keeps the reasons, if a sink wants them in the facts; otherwise
+    /// no text is made.
     pub fn set_reasons(&mut self, trail: &impl Display) {
         if self.reporter.needs.reasons() {
             self.facts.decision.reasons = Some(trail.to_string().into());
@@ -196,7 +196,7 @@ impl FactsGuard {
         }
     }
 
-    /// Sets what the head of the response says: the headers that are asked for, and the status of a gRPC call.
+    /// Sets the facts of the response's head: the headers that are asked for, and the status of a gRPC call.
     pub fn set_response_headers(&mut self, headers: &HeaderMap) {
         self.keep_headers(Part::Response, headers);
         self.facts.set_grpc_status(headers);

@@ -1,4 +1,4 @@
-//! The PROXY protocol's header, by which whoever is in front of a gateway tells who the client is.
+//! The PROXY protocol's header, by which a load balancer in front of a gateway names the client.
 //!
 //! The format is HAProxy's, <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>.
 
@@ -20,10 +20,10 @@ const FIXED: usize = 16;
 const LINE: &[u8] = b"PROXY ";
 const LINE_MAX: usize = 107;
 
-/// What a header says of a connection.
+/// The contents of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// Who made it.
+    /// The address of the client.
     pub client: ClientAddress,
     /// The address that it was made to.
     pub local: LocalAddress,

@@ -3,7 +3,7 @@
 /// Application protocols to offer, or to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Alpn {
-    /// Nothing is said.
+    /// No protocol is offered.
     None,
     /// `http/1.1`.
     Http1,

@@ -1,4 +1,4 @@
-//! What a certificate says, as an admin page shows it (RFC 5280, 4.1).
+//! The fields of a certificate for an admin page (RFC 5280, 4.1).
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 /// `id-ce-subjectAltName`.
 const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 
-/// What a certificate says.
+/// The fields of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFacts {
     /// The serial number, in hexadecimal digits.
@@ -45,7 +45,7 @@ pub fn certificates(pem: &[u8]) -> Vec<CertificateFacts> {
         .collect()
 }
 
-/// What a certificate in DER says; `None` where it is none.
+/// The fields of a certificate in DER; `None` where it is none.
 fn facts(certificate: &[u8]) -> Option<CertificateFacts> {
     let certificate = AnyRef::from_der(certificate).ok()?;
     let to_be_signed = elements(certificate.value()).next()?;

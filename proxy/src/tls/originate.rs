@@ -98,7 +98,7 @@ impl Originator {
         Ok((stream, facts))
     }
 
-    /// The rustls client of a policy; `named` says whether a name is connected to.
+    /// The rustls client of a policy; `named` is whether a name is connected to.
     fn client(&self, handshake: Handshake<'_>, named: bool) -> Result<Arc<ClientConfig>, Unusable> {
         let tls = handshake.tls;
         let mut paths = Vec::new();

@@ -36,7 +36,7 @@ pub struct Terminator {
 pub struct Terminated<S> {
     /// What is inside.
     pub stream: TlsStream<S>,
-    /// What the client's certificate says, if it showed one, as an element of `x-forwarded-client-cert`.
+    /// The client's certificate, if it sent one, as an element of `x-forwarded-client-cert`.
     pub forwarded: Option<HeaderValue>,
     /// What the handshake came to.
     pub facts: TlsFacts,

@@ -1,4 +1,4 @@
-//! Whom we trust: the chain as usual, and on top of it the names, lists and digests that the policy asks for.
+//! Verification of peers: the chain as usual, and on top of it the names, lists and digests that the policy asks for.
 
 mod distinguished;
 mod message;

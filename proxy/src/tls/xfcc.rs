@@ -1,4 +1,4 @@
-//! What a client's certificate says, in the words of `x-forwarded-client-cert`.
+//! A client's certificate in the format of `x-forwarded-client-cert`.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as STANDARD;

@@ -92,7 +92,7 @@ impl SharedConnections {
         }
     }
 
-    /// Closes all that carry nothing, and says how many.
+    /// Closes all without requests, and returns how many.
     #[allow(
         clippy::disallowed_methods,
         clippy::iter_over_hash_type,

@@ -19,7 +19,7 @@ pub(in crate::client::pool) struct StreamLimiter {
 #[derive(Debug)]
 pub(in crate::client::pool) struct StreamPermit(Rc<StreamLimiter>);
 
-/// Nobody is let in any more.
+/// No stream is let in any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::client::pool) struct Closed;
 
@@ -66,7 +66,7 @@ impl StreamLimiter {
         }
     }
 
-    /// Lets nobody in any more, not even those who wait.
+    /// Lets no stream in any more, not even those that wait.
     pub(in crate::client::pool) fn close(&self) {
         self.closed.set(true);
         self.waiting.take();

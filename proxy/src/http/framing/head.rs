@@ -1,4 +1,4 @@
-//! What the head of a request says of its body, and what is wrong with that.
+//! The framing of a request's body as its head has it, and what is wrong with it.
 
 /// What is wrong with a request's framing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub enum Flaw {
     Coding,
 }
 
-/// What the head so far says.
+/// The framing by the head so far.
 #[derive(Debug, Default)]
 pub(in crate::http::framing) struct Head {
     length: Option<u64>,

@@ -107,7 +107,7 @@ impl Http2Informational {
         *response.status_mut() = status;
         response.headers_mut().clone_from(headers);
         fields::strip(response.headers_mut());
-        // Fails when the client is gone, which its stream hears by itself.
+        // Fails when the client is gone, which its stream reports by itself.
         let _ = respond.send_informational(response);
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn serve<S>(
 {
     let monitor = http1_io::watched(stream);
     let mut guard = proxy.drain.guard();
-    // Who comes while idle connections are closed gets one answer.
+    // A connection that comes while idle ones are closed gets one answer.
     let is_late = guard.phase() >= Phase::Closing;
     let mut serving = Serving {
         monitor: &monitor,

@@ -82,7 +82,7 @@ where
     let pings = connection.ping_pong();
     let mut http2_keepalive = pings.map(|pings| Keepalive::new(pings, PING_INTERVAL));
     let mut guard = proxy.drain.guard();
-    // Who comes while the process drains stays for a first request.
+    // A connection that comes while the process drains may send a first request.
     let mut waits_for_first = guard.phase() >= Phase::Draining;
     let mut draining = pin!(guard.draining());
     let (mut leaving, mut dismissed) = (false, false);
@@ -126,7 +126,7 @@ where
             };
             match beating.poll(context) {
                 Poll::Pending => return Poll::Pending,
-                // Nobody is there to say goodbye to.
+                // The peer is gone: no GOAWAY.
                 Poll::Ready(Beat::Lost) => return Poll::Ready(Ok(())),
                 Poll::Ready(Beat::Due) => {
                     beating.send_ping(PING_INTERVAL);

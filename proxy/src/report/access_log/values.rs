@@ -1,4 +1,4 @@
-//! What each operator says of a call.
+//! The values of the operators of the access log.
 
 mod expression;
 mod outcome;

@@ -152,7 +152,7 @@ impl Writer {
         }
     }
 
-    /// Waits until all lines are written, at most this long. Says whether it is so.
+    /// Waits until all lines are written, at most this long. Returns whether they are.
     pub(super) fn flush(&self, patience: Duration) -> bool {
         let shared = &self.shared;
         let guard = lock(&shared.idle_lock);

@@ -19,7 +19,7 @@ pub struct SpanIds {
     pub span: u64,
 }
 
-/// What only the span of a sampled call says.
+/// Facts that only the span of a sampled call has.
 #[derive(Clone, Debug, Default)]
 pub struct TraceFacts {
     /// The span that is its parent.
@@ -28,7 +28,7 @@ pub struct TraceFacts {
     pub name: Box<str>,
     /// The scheme of the request.
     pub scheme: Box<str>,
-    /// Headers of the request that the span says.
+    /// Headers of the request for the span.
     pub headers: TracedHeaders,
     /// `grpc-message` of the response.
     pub grpc_message: Option<HeaderValue>,
@@ -36,7 +36,7 @@ pub struct TraceFacts {
     pub tries: Vec<TryFacts>,
 }
 
-/// Headers of a request that its span says.
+/// Headers of a request for its span.
 #[derive(Clone, Debug, Default)]
 pub struct TracedHeaders {
     /// `x-client-trace-id`.

@@ -1,4 +1,4 @@
-//! Who called, and who was called.
+//! Values of the downstream and upstream peers.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};

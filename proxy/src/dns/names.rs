@@ -57,14 +57,14 @@ type RefreshRate = Arc<AtomicU64>;
 struct Shared {
     ask: Ask,
     entries: Mutex<HashMap<Arc<str>, Entry>>,
-    whose: Whose,
+    whose: NameOrigin,
     log_limit: Arc<LogLimit>,
     refresh_rate: RefreshRate,
 }
 
 /// The origin of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
+enum NameOrigin {
     /// The configuration: there are only so many.
     Declared,
     /// A caller: there may be any number.
@@ -102,8 +102,8 @@ impl Names {
             })
         };
         let names = Self {
-            declared: shared(Whose::Declared),
-            called: shared(Whose::Called),
+            declared: shared(NameOrigin::Declared),
+            called: shared(NameOrigin::Called),
             runtime,
             refresh_rate,
             queries: Arc::default(),
@@ -261,7 +261,7 @@ enum Step {
     },
 }
 
-impl Whose {
+impl NameOrigin {
     /// Lets names go before one more is kept, if there are too many.
     fn make_room(self, entries: &mut HashMap<Arc<str>, Entry>, now: Instant) {
         let count = entries.len();

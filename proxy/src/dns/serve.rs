@@ -110,9 +110,9 @@ impl Captured {
             };
             let question = buffer.get(..length).unwrap_or_default();
             match self.at_once(question, Transport::Udp) {
-                Said::Nothing => {}
-                Said::Response(bytes) => send(&socket, &bytes, client).await,
-                Said::Unknown(query) => {
+                ImmediateResult::Nothing => {}
+                ImmediateResult::Response(bytes) => send(&socket, &bytes, client).await,
+                ImmediateResult::Unknown(query) => {
                     let (own, socket) = (Rc::clone(&self), Rc::clone(&socket));
                     let question = question.to_vec();
                     spawn_local(async move {
@@ -161,9 +161,11 @@ impl Captured {
                 Err(error) => return Err(error),
             };
             let bytes = match self.at_once(&question, Transport::Tcp) {
-                Said::Nothing => return Err(io::ErrorKind::InvalidData.into()),
-                Said::Response(bytes) => bytes,
-                Said::Unknown(query) => self.ask(&query, &question, Transport::Tcp).await,
+                ImmediateResult::Nothing => return Err(io::ErrorKind::InvalidData.into()),
+                ImmediateResult::Response(bytes) => bytes,
+                ImmediateResult::Unknown(query) => {
+                    self.ask(&query, &question, Transport::Tcp).await
+                }
             };
             time::timeout(SILENCE_MAX, write_framed(&mut stream, &bytes)).await??;
         }
@@ -171,15 +173,15 @@ impl Captured {
     }
 
     /// The answer to a query that needs no other server.
-    fn at_once(&self, question: &[u8], transport: Transport) -> Said {
+    fn at_once(&self, question: &[u8], transport: Transport) -> ImmediateResult {
         let Ok(query) = Message::from_vec(question) else {
-            return Said::malformed(question);
+            return ImmediateResult::malformed(question);
         };
         let snapshot = self.current.load();
         let conf = self.name_servers.known();
         let turn = dice::number() as usize;
         let Some(response) = answer::answer(&query, &snapshot.names, &conf.search, turn) else {
-            return Said::Unknown(query);
+            return ImmediateResult::Unknown(query);
         };
         let result = match response.response_code {
             ResponseCode::NXDomain => QueryResult::NxDomain,
@@ -191,7 +193,7 @@ impl Captured {
             Transport::Udp => answer::datagram(&query, &response),
             Transport::Tcp => response.to_vec().ok(),
         };
-        bytes.map_or(Said::Nothing, Said::Response)
+        bytes.map_or(ImmediateResult::Nothing, ImmediateResult::Response)
     }
 
     /// What the name servers say; SERVFAIL when they do not.
@@ -235,7 +237,7 @@ impl Captured {
 }
 
 /// The immediate result for a query.
-enum Said {
+enum ImmediateResult {
     /// No DNS: there is no answer to send.
     Nothing,
     /// This.
@@ -244,7 +246,7 @@ enum Said {
     Unknown(Message),
 }
 
-impl Said {
+impl ImmediateResult {
     /// A query that cannot be parsed gets FORMERR, if it has at least an id and is not a response itself.
     fn malformed(question: &[u8]) -> Self {
         let [high, low, flags, ..] = *question else {

@@ -192,7 +192,7 @@ fn body(failure: &Failure, retried: bool) -> Cow<'static, str> {
 }
 
 /// Sets `x-envoy-overloaded`: a limit of the cluster was reached.
-pub fn tell_overloaded(headers: &mut HeaderMap) {
+pub fn set_overloaded(headers: &mut HeaderMap) {
     headers.insert(OVERLOADED, HeaderValue::from_static("true"));
 }
 

@@ -281,7 +281,7 @@ fn forward_response(
     if context.received.is_complete() && !switching {
         context.facts.response.upstream_service_time = Some(reply.took);
         if context.proxy_headers().debug {
-            headers::tell_service_time(&mut parts.headers, reply.took);
+            headers::set_service_time(&mut parts.headers, reply.took);
         }
     }
     edits.apply(&mut parts.headers, context.proxy_headers());
@@ -334,7 +334,7 @@ fn refuse(
         context.facts.response.code = Some(response.status());
     }
     if context.proxy_headers().debug && *failure.cause() == Cause::Overflow {
-        answer::tell_overloaded(response.headers_mut());
+        answer::set_overloaded(response.headers_mut());
     }
     edits.apply_to_local_reply(response.headers_mut(), context.proxy_headers());
     finish(response, context)

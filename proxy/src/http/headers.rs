@@ -57,7 +57,7 @@ pub fn sign_response(headers: &mut HeaderMap, own: &ProxyHeaders) {
 }
 
 /// Sets the time that the upstream took until its response began.
-pub fn tell_service_time(headers: &mut HeaderMap, took: Duration) {
+pub fn set_service_time(headers: &mut HeaderMap, took: Duration) {
     let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     headers.insert(SERVICE_TIME, number(millis));
 }

@@ -73,7 +73,7 @@ impl Rule {
             self.action,
             Action::Deliver { .. } | Action::Mark(_) | Action::RestoreMark
         );
-        // Marks may change between the two.
+        // The packet's mark may change between the two.
         let is_lasting =
             |condition: &Match| !matches!(condition, Match::MarkIs(_) | Match::MarkIsNot(_));
         let mut conditions = self.matches.iter();

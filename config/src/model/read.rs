@@ -130,6 +130,21 @@ pub(super) fn millionths(diagnostics: &mut Diagnostics<'_>, part: &str, percent:
     (percent * 10_000.0).round() as u32
 }
 
+/// The value that an enumeration has for a text; empty gives the first.
+pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Option<T> {
+    let choice = match text {
+        "" => choices.first(),
+        _ => choices.iter().find(|(name, _)| *name == text),
+    };
+    choice.map(|(_, value)| *value)
+}
+
+/// The names of an enumeration's values, separated by commas.
+pub(super) fn names<T>(choices: &[(&str, T)]) -> String {
+    let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+    names.join(", ")
+}
+
 /// One of the values of an enumeration; empty gives the first.
 pub(super) fn enum_value<T: Copy>(
     diagnostics: &mut Diagnostics<'_>,
@@ -137,19 +152,11 @@ pub(super) fn enum_value<T: Copy>(
     text: &str,
     choices: &[(&str, T)],
 ) -> Option<T> {
-    let choice = match text {
-        "" => choices.first(),
-        _ => choices.iter().find(|(name, _)| *name == text),
-    };
-    if choice.is_none() {
-        let choices: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-        diagnostics.error(
-            part,
-            text,
-            format!("expected one of {}", choices.join(", ")),
-        );
+    let value = choice(text, choices);
+    if value.is_none() {
+        diagnostics.error(part, text, format!("expected one of {}", names(choices)));
     }
-    choice.map(|(_, value)| *value)
+    value
 }
 
 /// An address.

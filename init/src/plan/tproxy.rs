@@ -1,6 +1,6 @@
 //! Every arriving packet: what is dropped and, in TPROXY mode, what is delivered to the proxy with its addresses intact.
 //!
-//! In that mode the proxy calls the application from the client's address. Marks keep such connections apart: a packet
+//! In that mode the proxy calls the application from the client's address. The packet mark (SO_MARK) keeps such connections apart: a packet
 //! with the inbound mark is routed to this host whatever its destination, and a connection with the mark gives it to
 //! the application's answers, which so come back to the proxy.
 
@@ -10,7 +10,7 @@ use crate::rules::{
     Action, Chain, ChainName, Elements, Interface, Match, Protocol, Reason, SetName,
 };
 
-/// Marks what the proxy sends to a service of its own pod.
+/// The mark of packets that the proxy sends to a service of its own pod.
 pub(super) const SELF_CALL_MARK: u32 = 1338;
 
 /// What arrives.

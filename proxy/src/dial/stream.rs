@@ -13,7 +13,7 @@ use crate::dial::post_tunnel::PostTunnel;
 use crate::life::buffers;
 use crate::life::buffers::HeldBytes;
 use crate::own_sockets::Registered;
-use crate::report::metrics::envoy::cluster::CountedConnection;
+use crate::report::metrics::envoy::under_way::CountedConnection;
 
 /// A connection to an upstream, encrypted or not.
 #[derive(Debug)]

@@ -43,8 +43,8 @@ pub fn verdict(cors: &Cors, method: &Method, headers: &HeaderMap) -> Verdict {
     }
 }
 
-/// Marks the answer to a page of an allowed origin.
-pub fn mark(cors: &Cors, origin: HeaderValue, headers: &mut HeaderMap) {
+/// Sets the headers that let a page of an allowed origin read the response.
+pub fn allow_origin(cors: &Cors, origin: HeaderValue, headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     if cors.credentials == Some(true) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);

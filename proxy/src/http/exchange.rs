@@ -136,7 +136,7 @@ struct ResponseEdits<'s> {
 }
 
 impl ResponseEdits<'_> {
-    /// Marks an answer of ours. What kind of body it has is not for the route to take out.
+    /// Edits a local reply. A route cannot remove its content type.
     fn apply_to_local_reply(self, headers: &mut HeaderMap, own: &ProxyHeaders) {
         let kind = headers.get(header::CONTENT_TYPE).cloned();
         self.apply(headers, own);
@@ -145,7 +145,7 @@ impl ResponseEdits<'_> {
         }
     }
 
-    /// Marks an answer and signs it. A route may take our own headers out, too, but not say that another made the answer.
+    /// Edits a response and sets `server`. A route may remove our own headers, too, but not name another server.
     fn apply(self, headers: &mut HeaderMap, own: &ProxyHeaders) {
         headers::sign_response(headers, own);
         let mut apply = false;
@@ -154,7 +154,7 @@ impl ResponseEdits<'_> {
             apply |= !changes.response.set.is_empty() || !changes.response.add.is_empty();
         }
         if let Some((cors, origin)) = self.cors {
-            cors::mark(cors, origin, headers);
+            cors::allow_origin(cors, origin, headers);
         }
         if apply && headers.contains_key(header::SERVER) {
             headers::sign_response(headers, own);

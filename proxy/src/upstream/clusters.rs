@@ -25,10 +25,9 @@ use crate::dns::names::Names;
 use crate::failure::{Cause, Failure};
 use crate::own_sockets::OwnSockets;
 use crate::report::facts::UpstreamConnectionFacts;
-use crate::report::metrics::envoy::cluster::{
-    ClusterCounters, CountedConnection, UpstreamCounters,
-};
+use crate::report::metrics::envoy::cluster::{ClusterCounters, UpstreamCounters};
 use crate::report::metrics::envoy::endpoint::EndpointCount;
+use crate::report::metrics::envoy::under_way::CountedConnection;
 use crate::tls::Alpn;
 use crate::tls::originate::{Handshake, Originator};
 use crate::upstream::cluster_runtime::{ClusterRuntime, IDLE_TIMEOUT};
@@ -347,7 +346,7 @@ async fn counted<C, T>(
     keep: impl FnOnce(C, CountedConnection) -> T,
 ) -> Result<T, Failure> {
     let began = Instant::now();
-    let counted = counters.connection();
+    let counted = CountedConnection::begin(counters);
     match connecting.await {
         Ok(connected) => {
             counted.connected(began.elapsed());

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::client::pool::{Call, Http1Connection, Key, Pool};
-use crate::report::metrics::envoy::cluster::RequestInFlight;
+use crate::report::metrics::envoy::under_way::RequestInFlight;
 use crate::upstream::endpoints::Active;
 
 /// A connection in use. It goes back to its pool when the response has been read to its end, and is closed when this is

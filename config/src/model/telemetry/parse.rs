@@ -315,19 +315,15 @@ fn enum_value<T: Copy>(
     choices: &[(&str, T)],
     effect: &str,
 ) -> Option<T> {
-    let choice = match text {
-        "" => choices.first(),
-        _ => choices.iter().find(|(name, _)| *name == text),
-    };
-    if choice.is_none() {
-        let choices: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+    let value = read::choice(text, choices);
+    if value.is_none() {
         let message = (
             format!("no such value: {effect}"),
-            format!("write one of {}", choices.join(", ")),
+            format!("write one of {}", read::names(choices)),
         );
         diagnostics.warn(part, text, message);
     }
-    choice.map(|(_, value)| *value)
+    value
 }
 
 /// An expression. `effects` are what happens where it is none, and where an attribute is unknown.

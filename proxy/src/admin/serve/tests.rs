@@ -90,10 +90,10 @@ fn ask(admin: &Admin, method: &str, uri: &str) -> (u16, String, String) {
     let method = Method::from_bytes(method.as_bytes()).expect("method");
     let uri: Uri = uri.parse().expect("uri");
     let asked = Asked::of(uri.query(), &HeaderMap::new());
-    told(pages::admin(admin, &method, uri.path(), asked))
+    parts(pages::admin(admin, &method, uri.path(), asked))
 }
 
-fn told(page: Page) -> (u16, String, String) {
+fn parts(page: Page) -> (u16, String, String) {
     (
         page.status.as_u16(),
         page.content_type.to_owned(),
@@ -286,7 +286,7 @@ fn odd_requests_are_refused_kindly() {
 fn ready_and_health_follow_the_process() {
     let folder = tempfile::tempdir().expect("folder");
     let admin = admin(folder.path());
-    let health = |uri: &str| told(pages::health(&admin, &Method::GET, uri));
+    let health = |uri: &str| parts(pages::health(&admin, &Method::GET, uri));
     assert_eq!(ask(&admin, "GET", "/ready").2, "LIVE\n");
     assert_eq!(health("/healthz/ready").0, 200);
     assert_eq!(health("/config_dump").0, 404);

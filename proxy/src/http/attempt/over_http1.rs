@@ -15,7 +15,7 @@ use crate::http::attempt::replayable_head::ReplayableHead;
 use crate::http::attempt::target::{
     AttemptError, AttemptTarget, Carrier, ConnectBy, UpstreamResponse, open, reply,
 };
-use crate::report::metrics::envoy::cluster::RequestInFlight;
+use crate::report::metrics::envoy::under_way::{PendingRequest, RequestInFlight};
 use crate::tls::Alpn;
 use crate::upstream::clusters::Clusters;
 use crate::upstream::limits::{NextConnection, Permit};
@@ -145,7 +145,7 @@ async fn next(
     }
     match target.connect {
         ConnectBy::Cluster(live) => {
-            let _pending = target.counters.pending();
+            let _pending = PendingRequest::begin(target.counters);
             live.connection(idle).await
         }
         ConnectBy::Original(..) => Ok(NextConnection::New(Permit::default())),

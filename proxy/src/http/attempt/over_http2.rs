@@ -15,6 +15,7 @@ use crate::http::attempt::target::{
     AttemptError, AttemptTarget, Carrier, ConnectBy, UpstreamResponse, open, reply,
 };
 use crate::http::outgoing::hear;
+use crate::report::metrics::envoy::under_way::PendingRequest;
 use crate::tls::Alpn;
 use crate::upstream::clusters::Clusters;
 use crate::upstream::limits::{NextConnection, Permit};
@@ -167,7 +168,7 @@ async fn make_shared(
 ) -> Result<Http2Connection, Failure> {
     let permit = match target.connect {
         ConnectBy::Cluster(live) => {
-            let _pending = target.counters.pending();
+            let _pending = PendingRequest::begin(target.counters);
             match live.connection(|| None::<()>).await? {
                 NextConnection::Idle(()) => Permit::default(),
                 NextConnection::New(permit) => permit,

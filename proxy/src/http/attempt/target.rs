@@ -18,7 +18,8 @@ use crate::dial::stream::Stream;
 use crate::failure::Failure;
 use crate::http::informational::InformationalSender;
 use crate::report::facts::{Attempt, UpstreamConnectionFacts};
-use crate::report::metrics::envoy::cluster::{ClusterCounters, RequestInFlight};
+use crate::report::metrics::envoy::cluster::ClusterCounters;
+use crate::report::metrics::envoy::under_way::{PendingRequest, RequestInFlight};
 use crate::tls::Alpn;
 use crate::upstream::cluster_runtime::ClusterRuntime;
 use crate::upstream::clusters::{Clusters, Opening};
@@ -95,7 +96,7 @@ impl AttemptTarget<'_> {
             // Those of passthrough are whatever clients connect to.
             ConnectBy::Original(..) => None,
         };
-        self.counters.request(endpoint)
+        RequestInFlight::begin(self.counters, endpoint)
     }
 }
 
@@ -106,7 +107,7 @@ pub(super) async fn open(
     alpn: Alpn,
     permit: Permit,
 ) -> Result<(Stream, Arc<UpstreamConnectionFacts>), Failure> {
-    let _pending = target.counters.pending();
+    let _pending = PendingRequest::begin(target.counters);
     let live = match target.connect {
         ConnectBy::Cluster(live) => live,
         ConnectBy::Original(to, dial) => {

@@ -38,7 +38,7 @@ fn shown(cors: &Cors, (method, headers): (Method, HeaderMap)) -> String {
         Verdict::Pass => "pass".to_owned(),
         Verdict::Mark(origin) => {
             let mut headers = HeaderMap::new();
-            mark(cors, origin, &mut headers);
+            allow_origin(cors, origin, &mut headers);
             format!("mark {}", list(&headers))
         }
         Verdict::Answer(response) => format!(

@@ -127,7 +127,7 @@ fn an_answer_without_content_keeps_the_origins_framing() {
 fn a_local_reply_before_the_end_of_a_request_ends_the_connection() {
     worker(|| async {
         let redirect = rule("a", "redirect: {uri: /elsewhere}");
-        let world = World::told(REGISTRY_ONLY, &(service("a", "HTTP", &[vip()]) + &redirect));
+        let world = World::with_mesh(REGISTRY_ONLY, &(service("a", "HTTP", &[vip()]) + &redirect));
         for host in ["a.test", "unknown.test"] {
             for (body, closes) in [
                 ("Content-Length: 4\r\n\r\nbody", true),
@@ -231,7 +231,7 @@ fn bytes_that_are_no_request_are_a_bad_request() {
 #[test]
 fn a_proxy_that_is_not_registered_is_refused_by_the_policy() {
     worker(|| async {
-        let world = World::told(REGISTRY_ONLY, &service("a", "HTTP", &[vip()]));
+        let world = World::with_mesh(REGISTRY_ONLY, &service("a", "HTTP", &[vip()]));
         let connect = "CONNECT b.test:443 HTTP/1.1\r\nHost: b.test:443\r\n\r\n";
         for to in [vip(), ([192, 0, 2, 9], 3128).into()] {
             let mut client = world.client(to);

@@ -172,7 +172,7 @@ fn a_grpc_client_is_told_in_its_own_way() {
             }
         })
         .await;
-        let world = World::told(
+        let world = World::with_mesh(
             "outboundTrafficPolicy: {mode: REGISTRY_ONLY}",
             &format!(
                 "{}{}{}",

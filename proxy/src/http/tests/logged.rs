@@ -74,7 +74,7 @@ fn a_rewritten_request_is_logged_as_it_was_sent_and_as_it_came() {
 fn a_local_reply_and_a_refusal_have_their_bodies_and_no_endpoint() {
     worker(|| async {
         let route = rule("a", "directResponse: {status: 418, body: {string: teapot}}");
-        let world = World::told(
+        let world = World::with_mesh(
             "outboundTrafficPolicy: {mode: REGISTRY_ONLY}",
             &(service("a", "HTTP", &[vip()]) + &route),
         );

@@ -179,14 +179,14 @@ fn the_mesh_says_which_headers_are_ours() {
             ),
         );
         let mesh = "defaultConfig: {proxyHeaders: {server: {disabled: true}, requestId: {disabled: true}, attemptCount: {disabled: true}, envoyDebugHeaders: {disabled: true}}}";
-        let world = World::told(mesh, &config);
+        let world = World::with_mesh(mesh, &config);
         let request =
             "GET /x HTTP/1.1\r\nHost: a.test\r\nx-forwarded-client-cert: Subject=me\r\n\r\n";
         let response = ask(&mut world.client(vip()), request).await;
         assert!(response.contains("server: nginx\r\n"), "{response}");
         assert!(!response.contains("upstream-service-time"), "{response}");
         let mesh = "defaultConfig: {proxyHeaders: {server: {value: front}, requestId: {disabled: true}, attemptCount: {disabled: true}, envoyDebugHeaders: {disabled: true}}}";
-        let world = World::told(mesh, &config);
+        let world = World::with_mesh(mesh, &config);
         let response = ask(&mut world.client(vip()), request).await;
         assert!(response.contains("server: front\r\n"), "{response}");
     });

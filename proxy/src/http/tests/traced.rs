@@ -31,7 +31,7 @@ async fn sent(
             "---\napiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {{name: t, namespace: istio-system}}\nspec: {{tracing: [{{{tracing}}}]}}\n"
         ),
     };
-    let world = World::told(mesh, &(service("a", "HTTP", &[to]) + rule + &telemetry));
+    let world = World::with_mesh(mesh, &(service("a", "HTTP", &[to]) + rule + &telemetry));
     world.log_as(json!({"trace": "%TRACE_ID%", "span": "%SPAN_ID%"}));
     let mut client = world.client(vip());
     let headers = headers.join("\r\n");

@@ -70,11 +70,11 @@ impl World {
 
     /// A world with services and routes, read without an error.
     pub(super) fn with(yaml: &str) -> Self {
-        Self::told("", yaml)
+        Self::with_mesh("", yaml)
     }
 
     /// The same with mesh settings.
-    pub(super) fn told(mesh: &str, yaml: &str) -> Self {
+    pub(super) fn with_mesh(mesh: &str, yaml: &str) -> Self {
         Self::of(&read(mesh, yaml), Mode::Sidecar)
     }
 

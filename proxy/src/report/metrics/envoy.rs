@@ -4,6 +4,7 @@
 //! They are found once, by name; counting takes no lock and no hash. Each belongs to one worker, which alone adds to it.
 
 pub mod cluster;
+pub mod under_way;
 pub mod cluster_families;
 pub mod downstream;
 pub mod downstream_families;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{admin, ask};
 use crate::admin::{Admin, metrics};
+use crate::report::metrics::envoy::under_way::{CountedConnection, RequestInFlight};
 use crate::report::metrics::tests::exposition::Exposition;
 
 /// An admin whose one worker accepted three connections, two of which are open, and called one cluster.
@@ -16,11 +17,11 @@ fn busy(admin: &Admin) -> Vec<impl Drop> {
     drop(listener.connection());
     let open = vec![listener.connection(), listener.connection()];
     let cluster = shard.upstream.cluster(&"outbound|80||a.test".into());
-    let mut request = cluster.request(None);
+    let mut request = RequestInFlight::begin(&cluster, None);
     request.complete();
     drop(request);
     cluster.completed(200, None);
-    cluster.connection().connected(Duration::from_millis(20));
+    CountedConnection::begin(&cluster).connected(Duration::from_millis(20));
     shard.downstream.http(80).request();
     open
 }
@@ -200,7 +201,7 @@ fn a_large_scrape_is_correct() {
             let name: Arc<str> = format!("outbound|80||{number}.test").into();
             let cluster = shard.upstream.cluster(&name);
             cluster.completed(200 + worker, None);
-            cluster.connection().connected(Duration::from_millis(1));
+            CountedConnection::begin(&cluster).connected(Duration::from_millis(1));
         }
     }
     let (status, _, body) = ask(&admin, "GET", "/stats/prometheus");

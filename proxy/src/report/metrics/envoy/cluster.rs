@@ -1,16 +1,14 @@
-//! What one worker counts of one cluster: connections, requests, bytes.
+//! The counters of the clusters that one worker calls.
 
-use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::lock::lock;
-use crate::report::metrics::envoy::endpoint::{EndpointCount, EndpointCounters, EndpointTable};
+use crate::report::metrics::envoy::endpoint::EndpointTable;
 use crate::report::metrics::envoy::pool::PoolCounters;
 use crate::report::metrics::histogram::{BOUNDS_DEFAULT, Buckets, Histogram, add, subtract};
 
@@ -108,34 +106,6 @@ pub struct UpstreamBuckets {
     pub connect_time: Arc<Buckets>,
 }
 
-/// A connection to an endpoint: counted from the moment at which connecting begins until this is dropped.
-#[derive(Debug)]
-pub struct CountedConnection {
-    counters: Arc<ClusterCounters>,
-    /// It carries HTTP, and its bytes are counted here.
-    is_http: Cell<bool>,
-    /// The endpoint closed it.
-    is_closed: Cell<bool>,
-    /// The counters of the endpoint, once it is connected.
-    endpoint: OnceCell<Arc<EndpointCounters>>,
-}
-
-/// A request on its way: counted from the moment at which it is sent until this is dropped. It was given up unless it was
-/// said how it ended.
-#[derive(Debug)]
-pub struct RequestInFlight {
-    counters: Arc<ClusterCounters>,
-    end: Option<Count>,
-    complete: bool,
-    endpoint: Option<Arc<EndpointCounters>>,
-    /// The endpoint answered with a status below 500.
-    is_well: bool,
-}
-
-/// A request that waits for a connection while this lives.
-#[derive(Debug)]
-pub struct PendingRequest(Arc<ClusterCounters>);
-
 impl UpstreamCounters {
     /// No cluster called yet; the histograms have these buckets.
     pub fn new(buckets: &UpstreamBuckets) -> Self {
@@ -196,7 +166,8 @@ impl ClusterCounters {
         add(&self.counts[what as usize], more);
     }
 
-    fn less(&self, what: Count) {
+    /// Counts one less of what there is.
+    pub(super) fn less(&self, what: Count) {
         subtract(&self.counts[what as usize], 1);
     }
 
@@ -244,231 +215,19 @@ impl ClusterCounters {
         }
         found
     }
-
-    /// A request begins to wait for a connection.
-    pub fn pending(self: &Arc<Self>) -> PendingRequest {
-        self.count(Count::PendingRequests);
-        PendingRequest(Arc::clone(self))
-    }
-
-    /// A request is sent, to an endpoint that is counted by itself or to another one.
-    pub fn request(self: &Arc<Self>, endpoint: Option<Arc<EndpointCounters>>) -> RequestInFlight {
-        self.count(Count::Requests);
-        self.count(Count::ActiveRequests);
-        if let Some(endpoint) = &endpoint {
-            endpoint.count(EndpointCount::Requests);
-            endpoint.count(EndpointCount::ActiveRequests);
-        }
-        RequestInFlight {
-            counters: Arc::clone(self),
-            end: None,
-            complete: false,
-            endpoint,
-            is_well: false,
-        }
-    }
-
-    /// Connecting begins.
-    pub fn connection(self: &Arc<Self>) -> CountedConnection {
-        self.count(Count::Connections);
-        self.count(Count::ActiveConnections);
-        CountedConnection {
-            counters: Arc::clone(self),
-            is_http: Cell::new(false),
-            is_closed: Cell::new(false),
-            endpoint: OnceCell::new(),
-        }
-    }
 }
 
-impl CountedConnection {
-    /// Connected to this endpoint.
-    pub fn set_endpoint(&self, endpoint: Arc<EndpointCounters>) {
-        endpoint.count(EndpointCount::Connections);
-        endpoint.count(EndpointCount::ActiveConnections);
-        if let Err(endpoint) = self.endpoint.set(endpoint) {
-            endpoint.less(EndpointCount::ActiveConnections);
-        }
-    }
-
-    /// Connected, after this time.
-    pub fn connected(&self, took: Duration) {
-        self.counters.connect_time.record(nanos(took));
-    }
-
-    /// There will be no connection. `timed_out` says that it took too long.
-    pub fn failed(&self, timed_out: bool) {
-        self.counters.count(Count::ConnectFailures);
-        match timed_out {
-            true => self.counters.count(Count::ConnectTimeouts),
-            false => self.is_closed.set(true),
-        }
-    }
-
-    /// It carries HTTP: its bytes are those that are read and written.
-    pub fn set_http(&self) {
-        if !self.is_http.replace(true) {
-            self.counters.count(Count::ActiveHttpConnections);
-        }
-    }
-
-    /// Bytes were read; none is the end.
-    pub fn read(&self, bytes: usize) {
-        if bytes == 0 {
-            self.is_closed.set(true);
-        } else if self.is_http.get() {
-            self.counters.add(Count::BytesReceived, bytes as u64);
-        }
-    }
-
-    /// Bytes were written.
-    pub fn wrote(&self, bytes: usize) {
-        if self.is_http.get() {
-            self.counters.add(Count::BytesSent, bytes as u64);
-        }
-    }
-
-    /// The endpoint closed or reset it.
-    pub fn set_closed(&self) {
-        self.is_closed.set(true);
-    }
-}
-
-impl Drop for CountedConnection {
-    fn drop(&mut self) {
-        self.counters.less(Count::ActiveConnections);
-        if let Some(endpoint) = self.endpoint.get() {
-            endpoint.less(EndpointCount::ActiveConnections);
-        }
-        if self.is_http.get() {
-            self.counters.less(Count::ActiveHttpConnections);
-        }
-        self.counters.count(match self.is_closed.get() {
-            true => Count::ClosedByEndpoint,
-            false => Count::ClosedByProxy,
-        });
-    }
-}
-
-impl RequestInFlight {
-    /// The head of its response came.
-    pub fn answered(&mut self, status: StatusCode) {
-        self.is_well = !status.is_server_error();
-    }
-
-    /// Its response is complete.
-    pub fn complete(&mut self) {
-        self.complete = true;
-    }
-
-    /// The endpoint gave it up.
-    pub fn reset_by_endpoint(&mut self) {
-        self.end = Some(Count::ResetByEndpoint);
-    }
-
-    /// The route's time limit passed.
-    pub fn timed_out(&self) {
-        self.counters.count(Count::Timeouts);
-        if let Some(endpoint) = &self.endpoint {
-            endpoint.count(EndpointCount::Timeouts);
-        }
-    }
-}
-
-impl Drop for RequestInFlight {
-    fn drop(&mut self) {
-        self.counters.less(Count::ActiveRequests);
-        if !self.complete {
-            self.counters.count(self.end.unwrap_or(Count::ResetByProxy));
-        }
-        if let Some(endpoint) = &self.endpoint {
-            endpoint.less(EndpointCount::ActiveRequests);
-            endpoint.count(match self.complete && self.is_well {
-                true => EndpointCount::Successes,
-                false => EndpointCount::Errors,
-            });
-        }
-    }
-}
-
-impl Drop for PendingRequest {
-    fn drop(&mut self) {
-        self.0.less(Count::PendingRequests);
-    }
-}
-
-fn nanos(time: Duration) -> u64 {
+/// A time in the unit of the histograms.
+pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use egret_config::address::EndpointAddress;
-
     use super::*;
 
     fn counters() -> Arc<ClusterCounters> {
         UpstreamCounters::default().cluster(&"a".into())
-    }
-
-    #[test]
-    fn a_connection_is_active_until_it_is_closed_and_by_whom_is_known() {
-        let counters = counters();
-        let (one, other) = (counters.connection(), counters.connection());
-        one.set_http();
-        one.read(7);
-        one.wrote(5);
-        other.read(9);
-        one.read(0);
-        let active = |what| counters.get(what);
-        assert_eq!(active(Count::ActiveConnections), 2);
-        assert_eq!(active(Count::ActiveHttpConnections), 1);
-        drop((one, other));
-        assert_eq!(active(Count::ActiveConnections), 0);
-        assert_eq!(active(Count::ActiveHttpConnections), 0);
-        assert_eq!(active(Count::ClosedByEndpoint), 1);
-        assert_eq!(active(Count::ClosedByProxy), 1);
-        assert_eq!(
-            (active(Count::BytesReceived), active(Count::BytesSent)),
-            (7, 5)
-        );
-    }
-
-    #[test]
-    fn a_request_is_complete_given_up_or_reset() {
-        let counters = counters();
-        let [mut complete, mut reset, given_up] = [0; 3].map(|_| counters.request(None));
-        complete.complete();
-        reset.reset_by_endpoint();
-        assert_eq!(counters.get(Count::ActiveRequests), 3);
-        drop((complete, reset, given_up));
-        assert_eq!(counters.get(Count::ActiveRequests), 0);
-        assert_eq!(counters.get(Count::ResetByEndpoint), 1);
-        assert_eq!(counters.get(Count::ResetByProxy), 1);
-        assert_eq!(counters.get(Count::Requests), 3);
-    }
-
-    #[test]
-    fn an_endpoint_has_connections_and_requests_of_its_own() {
-        let counters = counters();
-        let address = EndpointAddress::Ip(([10, 0, 0, 1], 80).into());
-        let endpoint = || counters.by_endpoint.of(&address).expect("room");
-        let counts = || {
-            let mut sums = BTreeMap::new();
-            counters.by_endpoint.add_to(&mut sums);
-            sums[&address]
-        };
-        let connection = counters.connection();
-        connection.set_endpoint(endpoint());
-        let [mut well, mut badly, lost] = [0; 3].map(|_| counters.request(Some(endpoint())));
-        assert_eq!(counts(), [1, 0, 1, 3, 0, 0, 0, 3]);
-        well.answered(StatusCode::NOT_FOUND);
-        well.complete();
-        badly.answered(StatusCode::BAD_GATEWAY);
-        badly.complete();
-        lost.timed_out();
-        drop((well, badly, lost, connection));
-        assert_eq!(counts(), [0, 0, 1, 0, 2, 1, 1, 3]);
     }
 
     #[test]

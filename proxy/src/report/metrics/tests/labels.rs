@@ -5,6 +5,7 @@ use egret_config::grpc::GrpcStatus;
 
 use super::*;
 use crate::report::metrics::bounds::HistogramBounds;
+use crate::report::metrics::envoy::under_way::CountedConnection;
 
 #[test]
 fn values_of_expressions_are_bounded_and_sums_stay_exact() {
@@ -94,9 +95,7 @@ fn histograms_have_the_bounds_that_are_given() {
     facts.downstream.wire.sent = 50;
     shard.report(&facts);
     let cluster = shard.upstream.cluster(&"a".into());
-    cluster
-        .connection()
-        .connected(std::time::Duration::from_millis(8));
+    CountedConnection::begin(&cluster).connected(std::time::Duration::from_millis(8));
     let scraped = scrape(&metrics);
     let buckets = |name: &str| -> Vec<(String, f64)> {
         let found = scraped.of(&format!("{name}_bucket"), &[]);

@@ -85,7 +85,7 @@ fn mesh_kept(mesh: &Document) -> Problem {
         "the mesh configuration is gone; what it set stays in force until there is another one",
         "give it again, or restart without it",
     );
-    Problem::new(Severity::Warning, mesh.location.clone(), message).of("MeshConfig")
+    Problem::new(Severity::Warning, mesh.meta.location.clone(), message).of("MeshConfig")
 }
 
 fn titles(objects: &Objects) -> Vec<(String, Location)> {
@@ -106,19 +106,11 @@ fn titles(objects: &Objects) -> Vec<(String, Location)> {
                 .map(|object| &object.meta),
         );
     let mut titles: Vec<(String, Location)> = metas
-        .map(|meta: &Arc<Meta>| (title(meta), meta.location.clone()))
+        .map(|meta: &Arc<Meta>| (meta.title_or_kind(), meta.location.clone()))
         .collect();
     // A ServiceEntry gives a service for each of its hosts, all with its name.
     titles.dedup_by(|one, other| one.0 == other.0);
     titles
-}
-
-/// `Kind namespace/name`, or the kind alone of a bare MeshConfig, which has no name.
-pub fn title(meta: &Meta) -> String {
-    match &*meta.name.name {
-        "" => meta.kind.to_string(),
-        _ => meta.title(),
-    }
 }
 
 #[cfg(test)]

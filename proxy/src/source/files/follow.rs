@@ -28,8 +28,13 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Every so many looks contents are compared too, for a change that left size and times as they were.
 const LOOKS_BEFORE_READ: u32 = 10;
 
-/// How long files must be quiet before they are read: an edit is often several writes.
-const QUIET: Duration = Duration::from_millis(100);
+/// How long files must be quiet before they are read, once each file that was written to is closed: an edit is often several
+/// files.
+const QUIET: Duration = Duration::from_millis(25);
+
+/// How long files must be quiet before they are read while a file is still open for writing: an edit is often several
+/// writes.
+const QUIET_OPEN: Duration = Duration::from_millis(100);
 
 /// Waiting for quiet ends after this long, so that a file that never rests is read all the same.
 const QUIET_WAIT_MAX: Duration = Duration::from_millis(800);
@@ -197,7 +202,17 @@ impl FileSource {
 
 /// Waits until nothing was noticed for a moment.
 async fn quiet(watch: &Watch) {
-    let rest = async { while time::timeout(QUIET, watch.changed()).await.is_ok() {} };
+    let rest = async {
+        loop {
+            let quiet = match watch.is_writing() {
+                true => QUIET_OPEN,
+                false => QUIET,
+            };
+            if time::timeout(quiet, watch.changed()).await.is_err() {
+                return;
+            }
+        }
+    };
     // Never at rest: look at what is there.
     let _ = time::timeout(QUIET_WAIT_MAX, rest).await;
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hickory_server::net::runtime::Time;
+use hickory_server::net::xfer::Protocol;
 use hickory_server::proto::op::{Header, HeaderCounts, Message, Metadata, Query, ResponseCode};
 use hickory_server::proto::rr::rdata::{CNAME, SOA};
 use hickory_server::proto::rr::{Name, RData, Record, RecordType};

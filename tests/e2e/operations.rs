@@ -13,4 +13,5 @@ pub(crate) mod signals;
 pub(crate) mod hot_restart;
 pub(crate) mod memory;
 pub(crate) mod faults;
+pub(crate) mod seccomp;
 pub(crate) mod bad_input;

@@ -72,7 +72,7 @@ const HARNESS: &[&[&str]] = &[
     ],
     &["netns", "origin"],
     &["topology"],
-    &["process"],
+    &["process", "seccomp"],
     &["scrape", "client", "frames", "nginx"],
     &["egret", "envoy", "browser"],
 ];

@@ -246,9 +246,7 @@ fn calls(target: &Target, keeps: bool, shared: &Shared) {
     while !shared.stop.load(Ordering::Relaxed) {
         let outcome = target.exchange(&mut kept, keeps);
         let tally = shared.tally.lock();
-        tally
-            .unwrap_or_else(PoisonError::into_inner)
-            .count(outcome);
+        tally.unwrap_or_else(PoisonError::into_inner).count(outcome);
         shared.counted.notify_all();
     }
 }

@@ -51,7 +51,13 @@ impl<'p> Disk<'p> {
         let disk = Self { pod, path };
         fs_in(pod, disk.path.clone(), |path| {
             let (none, tmpfs) = (None::<&str>, Some("tmpfs"));
-            Ok(nix::mount::mount(none, path, tmpfs, MsFlags::empty(), Some(DISK))?)
+            Ok(nix::mount::mount(
+                none,
+                path,
+                tmpfs,
+                MsFlags::empty(),
+                Some(DISK),
+            )?)
         })?;
         fs_in(pod, disk.folder(), |folder| fs::create_dir(folder))?;
         disk.write("mesh.yaml", &fixture(REGISTRY_ONLY)?)?;

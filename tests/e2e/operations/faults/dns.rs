@@ -164,7 +164,10 @@ fn each_request_is_answered_with_what_the_name_server_says() -> anyhow::Result<(
         stage.mend(name);
         stage::until(|| Ok(Target::named(name).call(&pod, 1).of(200) == 1))?;
     }
-    assert!(stage.forger.connections.is_empty(), "forged answers are not used");
+    assert!(
+        stage.forger.connections.is_empty(),
+        "forged answers are not used"
+    );
     Ok(())
 }
 
@@ -197,7 +200,10 @@ fn a_name_that_was_resolved_serves_through_each_fault() -> anyhow::Result<()> {
         let tally = Target::named(name).call(&pod, SENT);
         tally.assert_answered(&[200], name);
     }
-    assert!(stage.forger.connections.is_empty(), "forged answers are not used");
+    assert!(
+        stage.forger.connections.is_empty(),
+        "forged answers are not used"
+    );
     Ok(())
 }
 

@@ -138,7 +138,10 @@ fn a_full_disk_costs_lines_and_no_calls() -> anyhow::Result<()> {
     let written = await_all(&sidecar, tally.sent)?;
     let (whole, broken) = lines(&read(&pod, &file)?);
     assert_eq!(whole, written, "what is counted is there");
-    assert!(broken <= 1, "{broken} lines are broken: one at most where the disk was full");
+    assert!(
+        broken <= 1,
+        "{broken} lines are broken: one at most where the disk was full"
+    );
     Ok(())
 }
 
@@ -162,9 +165,15 @@ fn a_pipe_that_nobody_reads_costs_lines_and_no_calls() -> anyhow::Result<()> {
     let tally = load.finish();
     tally.assert_answered(&[200], "log pipe blocked");
     let written = await_all(&sidecar, tally.sent)?;
-    assert!(written > 0 && written < tally.sent, "{written} of {tally:?}");
+    assert!(
+        written > 0 && written < tally.sent,
+        "{written} of {tally:?}"
+    );
     sidecar.terminate()?;
-    reading.join().ok().context("the reader ends with the pipe")?;
+    reading
+        .join()
+        .ok()
+        .context("the reader ends with the pipe")?;
     let (whole, broken) = lines(&read.all().join("\n"));
     assert_eq!((whole, broken), (written, 0));
     Ok(())
@@ -230,7 +239,11 @@ fn a_removed_file_is_made_again_on_demand() -> anyhow::Result<()> {
     load.await_answers(200, BETWEEN)?;
     let tally = load.finish();
     tally.assert_answered(&[200], "log file removed");
-    assert_eq!(await_all(&sidecar, tally.sent)?, tally.sent, "no line is dropped");
+    assert_eq!(
+        await_all(&sidecar, tally.sent)?,
+        tally.sent,
+        "no line is dropped"
+    );
     sidecar.terminate()?;
     let after = fs::read_to_string(gone.join("access.log"))?;
     let before = std::io::read_to_string(before)?;

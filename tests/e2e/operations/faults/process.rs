@@ -53,7 +53,11 @@ fn a_sidecar_that_is_killed_serves_once_it_is_started_again() -> anyhow::Result<
         assert_eq!((later.lost, later.cut), (up.lost, up.cut), "{later:?}");
     }
     let tally = load.finish();
-    assert_eq!(tally.sent, tally.of(200) + tally.lost + tally.cut, "{tally:?}");
+    assert_eq!(
+        tally.sent,
+        tally.of(200) + tally.lost + tally.cut,
+        "{tally:?}"
+    );
     Ok(())
 }
 

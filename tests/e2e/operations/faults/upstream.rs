@@ -171,14 +171,16 @@ fn each_request_is_answered_or_cut_and_logged_once() -> anyhow::Result<()> {
                     Outcome::Cut => (SENT, 0),
                     _ => (0, SENT),
                 };
-                assert_eq!((tally.sent, tally.cut, tally.lost), (SENT, cut, lost), "{name}");
+                assert_eq!(
+                    (tally.sent, tally.cut, tally.lost),
+                    (SENT, cut, lost),
+                    "{name}"
+                );
             }
         }
         let flagged = |line: &&serde_json::Value| field(line, "response_flags") == fault.flags;
-        stage::until(|| {
-            Ok(sidecar.access_log().iter().filter(flagged).count() as u64 == SENT)
-        })
-        .with_context(|| format!("{name}: {:?}", sidecar.access_log().last()))?;
+        stage::until(|| Ok(sidecar.access_log().iter().filter(flagged).count() as u64 == SENT))
+            .with_context(|| format!("{name}: {:?}", sidecar.access_log().last()))?;
         assert_eq!(sidecar.access_log().len() as u64, SENT, "{name}");
         assert_eq!(sidecar.page("/ready")?.status, 200, "{name}");
     }

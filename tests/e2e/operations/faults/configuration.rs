@@ -210,8 +210,9 @@ const FAULTS: [Fault; 10] = [
             let error = full.err().context("the disk is small")?;
             anyhow::ensure!(format!("{error:#}").contains("No space left"), "{error:#}");
             load.await_calls(BETWEEN)?;
-            // Now there is room for no byte: what an editor leaves is an empty file.
-            let empty = disk.write("mesh.yaml", &fixture(REGISTRY_ONLY)?);
+            // What is left of this one is a comment.
+            let comment = format!("# {}\n{}", "x".repeat(1 << 20), fixture(REGISTRY_ONLY)?);
+            let empty = disk.write("mesh.yaml", &comment);
             anyhow::ensure!(empty.is_err(), "the disk is full");
             load.await_calls(BETWEEN)
         },

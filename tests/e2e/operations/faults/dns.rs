@@ -61,7 +61,7 @@ const FAULTS: [Fault; 10] = [
         reason: "nxdomain",
     },
     Fault {
-        name: "forged.example",
+        name: "spoofed.example",
         answer: |address| Answer::Forged {
             addresses: vec![address],
             false_address: ALIYUN.v4(),

@@ -102,13 +102,13 @@ const FAULTS: [Fault; 10] = [
             reset(&stream)
         }),
         outcome: Outcome::Cut,
-        flags: "UC",
+        flags: "UPE",
     },
     Fault {
         name: "closes within the body",
         upstream: Upstream::Serves(|mut stream| begin(&mut stream)),
         outcome: Outcome::Cut,
-        flags: "UC",
+        flags: "UPE",
     },
     Fault {
         name: "drips: a byte at a time",

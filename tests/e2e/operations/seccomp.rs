@@ -12,7 +12,7 @@ use egret_tests::egret::{Proxy, STATS};
 use egret_tests::netns::Host;
 use egret_tests::objects::{DestinationRule, ServiceEntry, documents};
 use egret_tests::origin::{at_once, text};
-use egret_tests::places::{CNN, ELSEWHERE, Family, GOOGLE, Located, SLEEP};
+use egret_tests::places::{CNN, ELSEWHERE, Family, GOOGLE, HTTPBIN_COM, Located, SLEEP, Site};
 use egret_tests::process::Process;
 use egret_tests::topology::World;
 use egret_tests::{DEADLINE, egret, seccomp};
@@ -37,6 +37,9 @@ const FORBIDDEN: [&str; 8] = [
     "setpriority",
 ];
 
+/// Where bytes are served.
+const BYTES: Site = HTTPBIN_COM;
+
 const EPERM: &str = "1";
 
 fn filter(world: &World) -> anyhow::Result<PathBuf> {
@@ -56,10 +59,12 @@ fn protect_root(pod: &Host) -> anyhow::Result<()> {
 fn entries() -> String {
     let cnn = ServiceEntry::new(CNN.name).port_to(80, "HTTP", 443);
     let google = ServiceEntry::new(GOOGLE.name).port(443, "TLS");
+    let bytes = ServiceEntry::new("bytes.example").port(7000, "TCP");
+    let bytes = format!("{bytes}  addresses: ['{}']\n", BYTES.v4());
+    let bytes = bytes.replace("resolution: DNS", "resolution: NONE");
     documents(&[
-        &ServiceEntry::new(ELSEWHERE.name)
-            .port(80, "HTTP")
-            .port(7000, "TCP"),
+        &ServiceEntry::new(ELSEWHERE.name).port(80, "HTTP"),
+        &bytes,
         &cnn,
         &google,
         &DestinationRule::new(CNN.name, "{tls: {mode: SIMPLE}}"),
@@ -71,7 +76,7 @@ fn a_proxy_under_the_profile_does_all_that_it_does_otherwise() -> anyhow::Result
     let world = World::new("seccomp", Family::V4)?;
     let page = at_once(|_| text(StatusCode::OK, "ok\n"));
     let _plain = world.http(ELSEWHERE, 80, &page)?;
-    let _echo = world.echo(&world.internet, &[ELSEWHERE.v4()], 7000, b"hello")?;
+    let _echo = world.echo(&world.internet, &[BYTES.v4()], 7000, b"hello")?;
     let _origins =
         [CNN, GOOGLE].map(|site| world.https(site, world.authority.server(&[site.name])?, &page));
     let pod = world.pod(SLEEP, "default")?;
@@ -130,7 +135,7 @@ fn calls_are_served(pod: &Host, sidecar: &Proxy<'_>) -> anyhow::Result<()> {
         assert_eq!(answer.status, 200, "{answer:?}\n{}", sidecar.everything());
     }
     let greeting = pod.run(|| -> std::io::Result<_> {
-        let mut stream = TcpStream::connect((ELSEWHERE.v4(), 7000))?;
+        let mut stream = TcpStream::connect((BYTES.v4(), 7000))?;
         stream.set_read_timeout(Some(DEADLINE))?;
         let mut both = [0; 8];
         stream.read_exact(&mut both[..5])?;

@@ -217,7 +217,7 @@ const FAULTS: [Fault; 10] = [
             load.await_calls(BETWEEN)
         },
         statuses: &[200],
-        logged: &["mesh.yaml"],
+        logged: &["elsewhere.yaml", "unclosed quote"],
         mend: NOTHING,
     },
     Fault {

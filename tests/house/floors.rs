@@ -16,6 +16,7 @@ const CONFIG: &[&[&str]] = &[
         "grpc",
         "labels",
         "value",
+        "fast_map",
     ],
     &["problem", "re2"],
     &["expression", "trace"],

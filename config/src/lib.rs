@@ -2,7 +2,7 @@
 //!
 //! This crate decides and has no effects: no socket, no clock, no file, no thread. In reading order:
 //!
-//! - basic types: [`name`], [`host`], [`cidr`], [`port`], [`address`], [`header_names`], [`grpc`], [`labels`], [`value`],
+//! - basic types: [`name`], [`host`], [`cidr`], [`port`], [`address`], [`header_names`], [`headers`], [`grpc`], [`labels`], [`value`],
 //!   [`fast_map`]
 //! - [`problem`]: problems of documents, with what to write instead
 //! - [`expression`]: filters and tags of telemetry, a part of CEL
@@ -23,6 +23,7 @@ pub mod cidr;
 pub mod port;
 pub mod address;
 pub mod header_names;
+pub mod headers;
 pub mod grpc;
 pub mod labels;
 pub mod value;

@@ -13,6 +13,7 @@ const CONFIG: &[&[&str]] = &[
         "port",
         "address",
         "header_names",
+        "headers",
         "grpc",
         "labels",
         "value",

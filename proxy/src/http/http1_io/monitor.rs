@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
+use egret_config::headers::remove;
 use http::{Response, StatusCode, Version, header};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -222,7 +223,7 @@ fn framing_lines<B>(response: &mut Response<B>, version: Version) -> Vec<u8> {
     let unchanged = response.status() == StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
     let mut lines = Vec::new();
-    let coding = headers.remove(header::TRANSFER_ENCODING);
+    let coding = remove(headers, &header::TRANSFER_ENCODING);
     let length = match unchanged {
         true => headers.remove(header::CONTENT_LENGTH),
         false => None,

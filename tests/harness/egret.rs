@@ -13,9 +13,10 @@ use crate::DEADLINE;
 use crate::exposition::Exposition;
 use crate::netns::Host;
 use crate::process::{Finished, Process};
+use crate::scrape;
 use crate::scrape::Page;
+use crate::seccomp;
 use crate::topology::World;
-use crate::{scrape, seccomp};
 
 /// The user that the proxy runs as; the redirect rules leave its traffic alone.
 pub const PROXY_UID: u32 = 1337;

@@ -2,18 +2,19 @@
 
 use std::convert::Infallible;
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use bytes::Bytes;
 use egret_tests::DEADLINE;
 use egret_tests::netns::Host;
 use egret_tests::places::{CNN, ELSEWHERE, Located};
 use egret_tests::topology::World;
-use http_body_util::{BodyExt, combinators::BoxBody};
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -196,21 +197,53 @@ impl Service {
     }
 }
 
-type Body = BoxBody<Bytes, hyper::Error>;
+/// The request's body as it comes, then the trailers of gRPC if there are any. Empty frames are left out: a client may take many of
+/// them for an attack.
+struct Echo {
+    body: Incoming,
+    trailers: Option<HeaderMap>,
+}
 
-/// The request's body as it comes.
-fn echo(request: Request<Incoming>) -> Response<Body> {
-    let grpc = request.headers().get(CONTENT_TYPE).cloned();
-    let grpc = grpc.filter(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-    let Some(kind) = grpc else {
-        return Response::new(request.into_body().boxed());
-    };
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let body = request.into_body();
-    let body = body.with_trailers(async move { Some(Ok(trailers)) });
-    let mut response = Response::new(body.boxed());
-    response.headers_mut().insert(CONTENT_TYPE, kind);
+impl Body for Echo {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        loop {
+            let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+            match frame {
+                Some(Ok(frame)) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
+                Some(frame) => return Poll::Ready(Some(frame)),
+                None => {
+                    return Poll::Ready(self.trailers.take().map(|own| Ok(Frame::trailers(own))));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.trailers.is_none() && self.body.is_end_stream()
+    }
+}
+
+fn echo(request: Request<Incoming>) -> Response<Echo> {
+    let kind = request.headers().get(CONTENT_TYPE).cloned();
+    let kind = kind.filter(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    let mut response = Response::new(Echo {
+        body: request.into_body(),
+        trailers: None,
+    });
+    if let Some(kind) = kind {
+        let status = (
+            HeaderName::from_static("grpc-status"),
+            HeaderValue::from_static("0"),
+        );
+        response.body_mut().trailers = Some(HeaderMap::from_iter([status]));
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
     response
 }
 

@@ -2,5 +2,6 @@
 
 pub(crate) mod stage;
 pub(crate) mod load;
+pub(crate) mod calls;
 pub(crate) mod init_world;
 pub(crate) mod tls_stage;

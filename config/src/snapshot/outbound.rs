@@ -4,6 +4,7 @@ mod listener;
 mod build;
 mod streams;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -9,5 +9,7 @@ pub mod body_sender;
 pub mod grpc_messages;
 pub mod trailers;
 pub mod metered;
+pub mod http1_call_wire;
+pub mod http2_call_wire;
 pub mod http2_keepalive;
 pub mod http2_meter;

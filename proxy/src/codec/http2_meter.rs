@@ -32,7 +32,7 @@ const STREAMS_MAX: usize = 2048;
 
 /// Follows the frames of one direction.
 #[derive(Debug, Default)]
-struct Frames {
+pub(super) struct Frames {
     /// Bytes of the preface that are to come.
     preface: usize,
     header: [u8; FRAME_HEADER],
@@ -42,16 +42,26 @@ struct Frames {
 }
 
 /// A frame that went over the connection.
-struct Frame {
-    stream: u32,
+pub(super) struct Frame {
+    pub(super) stream: u32,
     kind: u8,
     flags: u8,
     /// Its length, header and payload.
-    length: u64,
+    pub(super) length: u64,
+}
+
+impl Frame {
+    /// Those of its bytes that are of a head.
+    pub(super) fn heads(&self) -> u64 {
+        match self.kind {
+            HEADERS | CONTINUATION => self.length,
+            _ => 0,
+        }
+    }
 }
 
 impl Frames {
-    fn after_preface() -> Self {
+    pub(super) fn after_preface() -> Self {
         Self {
             preface: PREFACE,
             ..Self::default()
@@ -59,7 +69,7 @@ impl Frames {
     }
 
     /// Takes the next bytes, and gives each frame that ends in them.
-    fn feed(&mut self, mut bytes: &[u8], mut seen: impl FnMut(Frame)) {
+    pub(super) fn feed(&mut self, mut bytes: &[u8], mut seen: impl FnMut(Frame)) {
         let preface = self.preface.min(bytes.len());
         self.preface -= preface;
         bytes = &bytes[preface..];
@@ -188,10 +198,10 @@ impl<T> Streams<T> {
         }
     }
 
-    fn received(&self, frame: &Frame, opens: bool) -> Option<(T, WireBytes)> {
+    fn received(&self, frame: &Frame) -> Option<(T, WireBytes)> {
         let mut open = self.0.borrow_mut();
         let known = open.find(frame.stream).is_ok();
-        if !(known || opens && frame.kind == HEADERS) {
+        if !(known || frame.kind == HEADERS) {
             return None;
         }
         let stream = open.stream(frame.stream)?;
@@ -205,13 +215,10 @@ impl<T> Streams<T> {
         None
     }
 
-    fn sent(&self, frame: &Frame, opens: bool) -> Option<(T, WireBytes)> {
+    fn sent(&self, frame: &Frame) -> Option<(T, WireBytes)> {
         let mut open = self.0.borrow_mut();
-        let known = open.find(frame.stream).is_ok();
-        if !(known || opens && frame.kind == HEADERS) {
-            return None;
-        }
-        let stream = open.stream(frame.stream)?;
+        let at = open.find(frame.stream).ok()?;
+        let stream = &mut open.streams[at];
         stream.bytes.sent += frame.length;
         let ended = match frame.kind {
             HEADERS | CONTINUATION => {
@@ -248,20 +255,10 @@ impl<T> Open<T> {
     }
 }
 
-/// Which side of a connection we are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// We are called.
-    Server,
-    /// We call.
-    Client,
-}
-
-/// A connection whose streams' frames are counted.
+/// A client's connection whose streams' frames are counted.
 #[derive(Debug)]
 pub struct FramesMetered<S, T> {
     stream: S,
-    role: Role,
     received: Frames,
     written: Frames,
     streams: Rc<Streams<T>>,
@@ -271,16 +268,11 @@ pub struct FramesMetered<S, T> {
 
 impl<S, T> FramesMetered<S, T> {
     /// Counts the frames of a new connection.
-    pub fn new(stream: S, role: Role, release: fn(T, WireBytes)) -> Self {
-        let (received, written) = match role {
-            Role::Server => (Frames::after_preface(), Frames::default()),
-            Role::Client => (Frames::default(), Frames::after_preface()),
-        };
+    pub fn new(stream: S, release: fn(T, WireBytes)) -> Self {
         Self {
             stream,
-            role,
-            received,
-            written,
+            received: Frames::after_preface(),
+            written: Frames::default(),
             streams: Rc::default(),
             release,
         }
@@ -293,9 +285,8 @@ impl<S, T> FramesMetered<S, T> {
 
     fn wrote(&mut self, bytes: &[u8]) {
         let (streams, release) = (&self.streams, self.release);
-        let opens = self.role == Role::Client;
         self.written.feed(bytes, |frame| {
-            if let Some((waiting, bytes)) = streams.sent(&frame, opens) {
+            if let Some((waiting, bytes)) = streams.sent(&frame) {
                 release(waiting, bytes);
             }
         });
@@ -303,9 +294,8 @@ impl<S, T> FramesMetered<S, T> {
 
     fn read(&mut self, bytes: &[u8]) {
         let (streams, release) = (&self.streams, self.release);
-        let opens = self.role == Role::Server;
         self.received.feed(bytes, |frame| {
-            if let Some((waiting, bytes)) = streams.received(&frame, opens) {
+            if let Some((waiting, bytes)) = streams.received(&frame) {
                 release(waiting, bytes);
             }
         });

@@ -32,9 +32,17 @@ pub struct Meter {
 /// A head that has not ended.
 #[derive(Clone, Copy, Debug)]
 struct Head {
+    message: Message,
     /// Another head follows it.
     informational: bool,
     line: Line,
+}
+
+/// What a head begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Message {
+    Request,
+    Response,
 }
 
 /// What there is of the line that has not ended.
@@ -63,20 +71,24 @@ impl Meter {
 
     /// The next byte is the first one of the head of a response. Those of informational responses may come before it.
     pub fn expect_head(&mut self) {
-        self.head = Some(Head {
-            informational: false,
-            line: Line::First,
-        });
+        self.head = Some(Head::of(Message::Response));
     }
 
-    fn count(&mut self, bytes: &[u8]) {
+    /// The next byte is the first one of the head of a request.
+    pub fn expect_request(&mut self) {
+        self.head = Some(Head::of(Message::Request));
+    }
+
+    /// Counts bytes that passed.
+    pub fn count(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         if self.head.is_some() {
             self.count_head(bytes);
         }
     }
 
-    fn count_pieces(&mut self, pieces: &[IoSlice<'_>], mut count: usize) {
+    /// Counts the first `count` bytes of these pieces.
+    pub fn count_pieces(&mut self, pieces: &[IoSlice<'_>], mut count: usize) {
         if self.head.is_none() {
             self.bytes += count as u64;
             return;
@@ -92,7 +104,7 @@ impl Meter {
         while let Some(head) = &mut self.head
             && !bytes.is_empty()
         {
-            if head.line == Line::First {
+            if head.line == Line::First && head.message == Message::Response {
                 head.informational = is_informational(bytes);
             }
             let Some(end) = head.end(bytes) else {
@@ -111,6 +123,15 @@ impl Meter {
 }
 
 impl Head {
+    /// One that begins with the next byte.
+    fn of(message: Message) -> Self {
+        Self {
+            message,
+            informational: false,
+            line: Line::First,
+        }
+    }
+
     /// Where it ends, if it ends in these bytes.
     fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         if self.line == Line::First

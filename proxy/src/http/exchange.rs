@@ -289,12 +289,9 @@ fn forward_response(
     context.facts.reached(TimePoint::DownstreamSendBegin);
     let body = match upgrade {
         Some((client, upstream)) => {
-            let mut lease = reply.lease;
-            lease.in_flight.complete();
-            drop(lease);
             let token = token.unwrap_or(HeaderValue::from_static("websocket"));
             upgrade::renew(&mut parts.headers, token);
-            spawn_local(upgrade::pass(client, upstream, context.facts));
+            spawn_local(upgrade::pass(client, upstream, reply.lease, context.facts));
             ResponseBody::silent()
         }
         None => {

@@ -40,7 +40,7 @@ pub use crate::report::facts::request::{AuthorityFact, RequestFacts, is_known_he
 pub use crate::report::facts::times::Times;
 pub use crate::report::facts::tls::{CertificateNames, TlsFacts};
 pub use crate::report::facts::trace::{SpanIds, TraceFacts, TracedHeaders, TryFacts};
-pub use crate::report::facts::wire::WireBytes;
+pub use crate::report::facts::wire::{CallWire, WireBytes};
 use crate::report::metrics::envoy::cluster::ClusterCounters;
 use crate::report::metrics::envoy::downstream::{HttpCounters, ListenerCounters};
 use crate::report::stream_bytes::StreamBytes;

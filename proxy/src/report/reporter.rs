@@ -12,7 +12,7 @@ use egret_config::log_format::TimePoint;
 use http::HeaderMap;
 use tokio::time::Instant;
 
-use crate::report::facts::{End, Facts, Part, StreamReset, WireBytes};
+use crate::report::facts::{Attempts, End, Facts, Part, StreamReset, WireBytes};
 use crate::report::needs::{Needs, NeedsInForce};
 use crate::report::stream_bytes::StreamBytes;
 
@@ -132,6 +132,9 @@ impl Reporter {
         let mut facts = Facts::begin();
         if self.needs.times() {
             facts.times = Some(Box::default());
+        }
+        if self.needs.upstream_wire() {
+            facts.attempts = Attempts::counting_wire();
         }
         FactsGuard {
             facts,

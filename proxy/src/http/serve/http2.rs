@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::client::pool::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::codec::http2_keepalive::{Beat, Keepalive};
-use crate::codec::http2_meter::{FramesMetered, Role};
+use crate::codec::http2_meter::FramesMetered;
 use crate::http::downstream::DownstreamConnection;
 use crate::http::serve::http2::checked::Checked;
 use crate::http::serve::http2::open_streams::Streams;
@@ -66,7 +66,7 @@ pub(super) async fn serve<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let metered = FramesMetered::new(stream, Role::Server, set_bytes);
+    let metered = FramesMetered::new(stream, set_bytes);
     let wire: Rc<dyn DownstreamWire> = metered.streams();
     let mut connection: Connection<Checked<_>, Bytes> = h2::server::Builder::new()
         .max_concurrent_streams(STREAMS_MAX)

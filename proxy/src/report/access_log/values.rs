@@ -22,7 +22,7 @@ use crate::report::access_log::values::request::{
     header, path, query, query_param, server_name, without_query,
 };
 use crate::report::attributes::protocol;
-use crate::report::facts::{Facts, Part, TlsFacts};
+use crate::report::facts::{Facts, Part, TlsFacts, WireBytes};
 
 /// The value of an operator.
 pub fn value<'c>(operator: &'c Operator, call: &Call<'c>) -> Value<'c> {
@@ -165,13 +165,7 @@ fn fact<'c>(fact: Fact, call: &Call<'c>) -> Value<'c> {
 
 fn size(fact: Fact, facts: &Facts) -> u64 {
     let downstream = facts.downstream.wire;
-    let upstream = || {
-        facts
-            .attempts
-            .last()
-            .map(|attempt| attempt.wire)
-            .unwrap_or_default()
-    };
+    let upstream = || upstream_wire(facts);
     let headers = |part| {
         facts
             .captured
@@ -193,6 +187,30 @@ fn size(fact: Fact, facts: &Facts) -> u64 {
         Fact::ResponseHeadersBytes => headers(Part::Response) + outcome::pseudo_size(facts),
         _ => headers(Part::Trailers),
     }
+}
+
+/// Bytes of a call towards endpoints, of all attempts together as Envoy has them. Those of a byte stream are relayed.
+fn upstream_wire(facts: &Facts) -> WireBytes {
+    if !facts.is_request() {
+        return WireBytes {
+            received: facts.bytes_sent,
+            sent: facts.bytes_received,
+            ..WireBytes::default()
+        };
+    }
+    let mut sum = WireBytes::default();
+    for wire in facts
+        .attempts
+        .iter()
+        .filter_map(|attempt| attempt.wire.as_ref())
+    {
+        let bytes = wire.bytes();
+        sum.received += bytes.received;
+        sum.sent += bytes.sent;
+        sum.header_received += bytes.header_received;
+        sum.header_sent += bytes.header_sent;
+    }
+    sum
 }
 
 fn duration(fact: Fact, call: &Call<'_>) -> Option<Duration> {

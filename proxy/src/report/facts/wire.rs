@@ -1,5 +1,7 @@
 //! Bytes of a call as they were on the wire.
 
+use crate::report::stream_bytes::ByteCount;
+
 /// Bytes of a request and its response on one connection: heads, bodies and what frames them, inside TLS where there is
 /// TLS. For HTTP/1 every byte. For HTTP/2 every frame of the stream with its nine bytes of header, compressed heads as they
 /// were sent; frames of the connection belong to no call. For byte streams the bytes relayed.
@@ -14,4 +16,37 @@ pub struct WireBytes {
     pub header_received: u64,
     /// Those of `sent` that are heads.
     pub header_sent: u64,
+}
+
+/// The same of one call towards endpoints, while its bytes pass. One thread adds to it, and others may read it.
+#[derive(Debug, Default)]
+pub struct CallWire {
+    received: ByteCount,
+    sent: ByteCount,
+    header_received: ByteCount,
+    header_sent: ByteCount,
+}
+
+impl CallWire {
+    /// The bytes so far.
+    pub fn bytes(&self) -> WireBytes {
+        WireBytes {
+            received: self.received.get(),
+            sent: self.sent.get(),
+            header_received: self.header_received.get(),
+            header_sent: self.header_sent.get(),
+        }
+    }
+
+    /// Adds bytes that were received, of which `heads` are heads.
+    pub fn add_received(&self, bytes: u64, heads: u64) {
+        self.received.add(bytes);
+        self.header_received.add(heads);
+    }
+
+    /// Adds bytes that were sent, of which `heads` are heads.
+    pub fn add_sent(&self, bytes: u64, heads: u64) {
+        self.sent.add(bytes);
+        self.header_sent.add(heads);
+    }
 }

@@ -66,17 +66,19 @@ impl CurrentCall {
 
 impl CountedCall {
     fn read(&mut self, bytes: &[u8]) {
-        let before = self.read.heads();
+        // Envoy counts one byte less of each field than there is: a name, a value, a colon, a blank and one more.
+        let fields = |read: &Meter| read.field_bytes() - read.fields();
+        let before = fields(&self.read);
         self.read.count(bytes);
-        let heads = self.read.heads() - before;
-        self.wire.add_received(bytes.len() as u64, heads);
+        let fields = fields(&self.read) - before;
+        self.wire.add_received(bytes.len() as u64, fields);
     }
 
     fn wrote(&mut self, pieces: &[IoSlice<'_>], count: usize) {
-        let before = self.written.heads();
+        let before = self.written.field_bytes();
         self.written.count_pieces(pieces, count);
-        let heads = self.written.heads() - before;
-        self.wire.add_sent(count as u64, heads);
+        let fields = self.written.field_bytes() - before;
+        self.wire.add_sent(count as u64, fields);
     }
 }
 
@@ -153,27 +155,28 @@ mod tests {
         let (mut near, current) = Http1CallStream::new(near);
         near.write_all(b"not asked for").await.expect("written");
         let calls = [
-            ("GET /1xx HTTP/1.1\r\n\r\n", "body"),
-            ("PUT / HTTP/1.1\r\n\r\n", ""),
+            ("GET /1xx HTTP/1.1\r\nhost: a\r\n\r\n", "body", 9),
+            ("PUT / HTTP/1.1\r\n\r\n", "", 0),
         ];
         let wires = calls.map(|_| Arc::<CallWire>::default());
-        for ((head, body), wire) in calls.iter().zip(&wires) {
+        let response = b"HTTP/1.1 200 OK\r\na: b\r\n\r\nhi";
+        for ((head, body, _), wire) in calls.iter().zip(&wires) {
             current.begin(Some(wire));
             near.write_all(head.as_bytes()).await.expect("written");
             near.write_all(body.as_bytes()).await.expect("written");
-            far.write_all(b"HTTP/1.1 200 OK\r\n\r\nhi")
-                .await
-                .expect("written");
-            near.read_exact(&mut [0; 21]).await.expect("read");
+            far.write_all(response).await.expect("written");
+            let mut read = [0; 27];
+            near.read_exact(&mut read).await.expect("read");
+            assert_eq!(&read, response);
         }
         current.begin(None);
         near.write_all(b"not asked for").await.expect("written");
-        for ((head, body), wire) in calls.iter().zip(&wires) {
+        for ((head, body, fields), wire) in calls.iter().zip(&wires) {
             let expected = WireBytes {
-                received: 21,
+                received: 27,
                 sent: (head.len() + body.len()) as u64,
-                header_received: 19,
-                header_sent: head.len() as u64,
+                header_received: 5,
+                header_sent: *fields,
             };
             assert_eq!(wire.bytes(), expected);
         }

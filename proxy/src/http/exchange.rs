@@ -29,7 +29,7 @@ use crate::http::fault::Aborted;
 use crate::http::forward::Answered;
 use crate::http::informational::InformationalSender;
 use crate::http::outgoing::Outgoing;
-use crate::http::{answer, connect, cors, deadline, fault, forward, headers, trace, upgrade};
+use crate::http::{answer, connect, cors, date, deadline, fault, forward, headers, trace, upgrade};
 use crate::proxy::Proxy;
 use crate::report::call_destination::CallDestination;
 use crate::report::facts::Part;
@@ -284,7 +284,7 @@ fn forward_response(
         }
     }
     edits.apply(&mut parts.headers, context.proxy_headers());
-    context.facts.set_response_headers(&parts.headers);
+    set_response_headers(&mut context, &parts.headers, None);
     context.facts.reached(TimePoint::DownstreamSendBegin);
     let body = match upgrade {
         Some((client, upstream)) => {
@@ -360,11 +360,38 @@ fn preflight(
     finish(response, context)
 }
 
+/// Sets the facts of a response's head, with what is added to it where it is sent: the date, and the length of a body of
+/// ours.
+fn set_response_headers(
+    context: &mut ExchangeContext<'_>,
+    headers: &HeaderMap,
+    length: Option<usize>,
+) {
+    let is_complete = headers.contains_key(header::DATE) && length.is_none();
+    if is_complete || context.facts.needs().headers().is_none() {
+        return context.facts.set_response_headers(headers);
+    }
+    let mut sent = headers.clone();
+    if let (false, Some(now)) = (sent.contains_key(header::DATE), date::now()) {
+        sent.insert(header::DATE, now);
+    }
+    if let Some(length) = length {
+        sent.entry(header::CONTENT_LENGTH)
+            .or_insert(HeaderValue::from(length));
+    }
+    context.facts.set_response_headers(&sent);
+}
+
 fn finish(
     mut response: Response<Bytes>,
     mut context: ExchangeContext<'_>,
 ) -> Response<ResponseBody> {
-    context.facts.set_response_headers(response.headers());
+    let length = response.body().len();
+    set_response_headers(
+        &mut context,
+        response.headers(),
+        Some(length).filter(|length| *length > 0),
+    );
     context.facts.reached(TimePoint::DownstreamSendBegin);
     if context.facts.needs().local_body() {
         context.facts.response.local_body = Some(response.body().clone());

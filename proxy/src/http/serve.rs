@@ -1,6 +1,5 @@
 //! One client connection, served in its version of HTTP.
 
-mod date;
 mod wire;
 mod limits;
 mod refusal;

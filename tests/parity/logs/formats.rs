@@ -26,8 +26,7 @@ const OPERATORS: &[&str] = &[
     "RESP(GRPC-STATUS)",
     "TRAILER(X-SUM)",
     "TRAILER(GRPC-STATUS)",
-    "REQUEST_HEADER(:PATH:ORIG)",
-    "REQUEST_HEADER(:AUTHORITY:ORIG)",
+    "REQUEST_HEADER(:PATH?:AUTHORITY):5",
     "RESPONSE_HEADER(:STATUS)",
     "RESPONSE_TRAILER(X-SUM)",
     "PROTOCOL",
@@ -128,7 +127,6 @@ const OPERATORS: &[&str] = &[
     "CONNECTION_ID",
     "HOSTNAME",
     "ENVIRONMENT(NO_SUCH_VARIABLE)",
-    "ENVIRONMENT(NO_SUCH_VARIABLE):0",
     "ACCESS_LOG_TYPE",
     "DOWNSTREAM_TLS_VERSION",
     "DOWNSTREAM_TLS_CIPHER",
@@ -159,8 +157,15 @@ const OPERATORS: &[&str] = &[
     "CEL(upstream.address)",
 ];
 
+/// Answers are signed as Envoy signs them, so that their sizes can be the same.
+const SIGNED: &str = "defaultConfig: {proxyHeaders: {server: {value: istio-envoy}}}";
+
 /// Between two fields of a text.
 const SEPARATOR: &str = " ;; ";
+
+/// What Envoy needs for `REQ_WITHOUT_QUERY`.
+const FORMATTERS: &str = "formatters: [{name: envoy.formatter.req_without_query, typed_config: \
+     {\"@type\": type.googleapis.com/envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery}}]";
 
 /// The form of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,7 +194,8 @@ impl Encoding {
             inside = None;
             if line.trim() == "json_format:" {
                 inside = Some(indent);
-                made.push_str(&format!("{}{format}\n", " ".repeat(indent)));
+                let indent = " ".repeat(indent);
+                made.push_str(&format!("{indent}{format}\n{indent}{FORMATTERS}\n"));
             } else {
                 made.push_str(&format!("{line}\n"));
             }
@@ -204,7 +210,8 @@ impl Encoding {
             Self::Text => ("TEXT", text()),
         };
         let format = format.replace('\'', "''");
-        let settings = format!("accessLogEncoding: {encoding}\n    accessLogFormat: '{format}'");
+        let settings =
+            format!("accessLogEncoding: {encoding}\n    accessLogFormat: '{format}'\n    {SIGNED}");
         objects.replacen("accessLogEncoding: JSON", &settings, 1)
     }
 
@@ -256,7 +263,10 @@ pub(super) fn usual(operator: &str, value: String, names: &Names) -> String {
     if operator.ends_with("_PORT") && bare.parse::<u16>().is_ok_and(|port| port >= 10_000) {
         return "a port".to_owned();
     }
-    names.address(&value)
+    match value.starts_with('"') {
+        true => format!("\"{}\"", names.address(bare)),
+        false => names.address(bare),
+    }
 }
 
 fn shape_of_number(value: &str) -> String {

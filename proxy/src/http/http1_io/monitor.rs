@@ -120,12 +120,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
     pub fn wire_bytes(&self, request: u64) -> WireBytes {
         let state = lock(&self.0);
         let size = state.framing.size(request);
-        let (bytes, heads) = state.written_before;
+        let (bytes, fields) = state.written_before;
         WireBytes {
             received: size.total,
             sent: state.stream.written.bytes() - bytes,
-            header_received: size.head,
-            header_sent: state.stream.written.heads() - heads,
+            header_received: size.fields,
+            header_sent: state.stream.written.field_bytes() - fields,
         }
     }
 

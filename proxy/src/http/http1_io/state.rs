@@ -107,7 +107,7 @@ impl<S> State<S> {
     /// What is written from now on is the response to the request that began last.
     pub(super) fn expect_response(&mut self) {
         let written = &mut self.stream.written;
-        self.written_before = (written.bytes(), written.heads());
+        self.written_before = (written.bytes(), written.field_bytes());
         written.expect_head();
     }
 }

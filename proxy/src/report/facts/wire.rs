@@ -11,10 +11,11 @@ pub struct WireBytes {
     pub received: u64,
     /// That egret sent.
     pub sent: u64,
-    /// Those of `received` that are heads. In HTTP/2 trailers are heads, too, and so are informational responses in both
-    /// versions.
+    /// The header fields of `received`, as Envoy counts them. In HTTP/1 each is its name, its value and three bytes; the first
+    /// line, the empty one and trailers are not among them. In HTTP/2 they are the whole frames of heads and of trailers.
+    /// Those of informational responses count in both versions.
     pub header_received: u64,
-    /// Those of `sent` that are heads.
+    /// The same of `sent`. In HTTP/1 each is the whole line.
     pub header_sent: u64,
 }
 
@@ -38,15 +39,15 @@ impl CallWire {
         }
     }
 
-    /// Adds bytes that were received, of which `heads` are heads.
-    pub fn add_received(&self, bytes: u64, heads: u64) {
+    /// Adds bytes that were received, of which so many are header fields.
+    pub fn add_received(&self, bytes: u64, fields: u64) {
         self.received.add(bytes);
-        self.header_received.add(heads);
+        self.header_received.add(fields);
     }
 
-    /// Adds bytes that were sent, of which `heads` are heads.
-    pub fn add_sent(&self, bytes: u64, heads: u64) {
+    /// Adds bytes that were sent, of which so many are header fields.
+    pub fn add_sent(&self, bytes: u64, fields: u64) {
         self.sent.add(bytes);
-        self.header_sent.add(heads);
+        self.header_sent.add(fields);
     }
 }

@@ -284,12 +284,14 @@ fn forward_response(
         }
     }
     edits.apply(&mut parts.headers, context.proxy_headers());
+    let upgrade = upgrade.inspect(|_| {
+        let token = token.unwrap_or(HeaderValue::from_static("websocket"));
+        upgrade::renew(&mut parts.headers, token);
+    });
     set_response_headers(&mut context, &parts.headers, None);
     context.facts.reached(TimePoint::DownstreamSendBegin);
     let body = match upgrade {
         Some((client, upstream)) => {
-            let token = token.unwrap_or(HeaderValue::from_static("websocket"));
-            upgrade::renew(&mut parts.headers, token);
             spawn_local(upgrade::pass(client, upstream, reply.lease, context.facts));
             ResponseBody::silent()
         }

@@ -17,9 +17,7 @@ mod logs;
 use self::breaks::OF_BREAKS;
 use self::gateway::OF_GATEWAY;
 use self::http2::OVER_HTTP2;
-use self::logs::{
-    IN_TEXT_HTTP1, IN_TEXT_HTTP2, IN_TEXT_STREAMS, OF_HTTP1, OF_HTTP2, OF_LOGGED_STREAMS,
-};
+use self::logs::{OF_HTTP1, OF_HTTP2, OF_LOGGED_STREAMS};
 use self::proxied::OF_PROXIED;
 use self::routes::OF_ROUTES;
 use self::rows::{OF_CLOSED_ROWS, OF_GATEWAY_ROWS, OF_OPEN_ROWS};
@@ -100,12 +98,12 @@ pub(crate) const LOGS_HTTP2: Suite = Suite {
 pub(crate) const LOGS_TEXT_HTTP1: Suite = Suite {
     name: "logs_text_http1",
     about: "every operator of the access log as text, HTTP/1.1 through a gateway",
-    differences: IN_TEXT_HTTP1,
+    differences: OF_HTTP1,
 };
 pub(crate) const LOGS_TEXT_HTTP2: Suite = Suite {
     name: "logs_text_http2",
     about: "every operator of the access log as text, HTTP/2 through a gateway",
-    differences: IN_TEXT_HTTP2,
+    differences: OF_HTTP2,
 };
 pub(crate) const LOGS_STREAMS: Suite = Suite {
     name: "logs_streams",
@@ -115,7 +113,7 @@ pub(crate) const LOGS_STREAMS: Suite = Suite {
 pub(crate) const LOGS_TEXT_STREAMS: Suite = Suite {
     name: "logs_text_streams",
     about: "every operator of the access log as text, connections that are not HTTP",
-    differences: IN_TEXT_STREAMS,
+    differences: OF_LOGGED_STREAMS,
 };
 
 /// All of them.

@@ -23,6 +23,7 @@ const OPERATORS: &[&str] = &[
     "RESP(CONTENT-LENGTH)",
     "RESP(CONTENT-TYPE)",
     "RESP(LOCATION)",
+    SERVICE_TIME,
     "RESP(GRPC-STATUS)",
     "TRAILER(X-SUM)",
     "TRAILER(GRPC-STATUS)",
@@ -160,6 +161,16 @@ const OPERATORS: &[&str] = &[
 /// Answers are signed as Envoy signs them, so that their sizes can be the same.
 const SIGNED: &str = "defaultConfig: {proxyHeaders: {server: {value: istio-envoy}}}";
 
+/// How long the upstream took. Its digits are among the bytes of the response.
+const SERVICE_TIME: &str = "RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)";
+
+/// The operators that count these bytes.
+const OF_RESPONSE: &[&str] = &[
+    "DOWNSTREAM_WIRE_BYTES_SENT",
+    "DOWNSTREAM_HEADER_BYTES_SENT",
+    "RESPONSE_HEADERS_BYTES",
+];
+
 /// Between two fields of a text.
 const SEPARATOR: &str = " ;; ";
 
@@ -215,8 +226,30 @@ impl Encoding {
         objects.replacen("accessLogEncoding: JSON", &settings, 1)
     }
 
-    /// The fields of a line, by operator.
+    /// The fields of a line, by operator. The digits of the upstream's time are left out, and out of the sizes that have
+    /// them.
     pub(super) fn fields(self, line: &str) -> Vec<(&'static str, String)> {
+        let mut fields = self.raw_fields(line);
+        let time = fields
+            .iter_mut()
+            .find(|(operator, _)| *operator == SERVICE_TIME);
+        let digits = time.map_or(0, |(_, time)| {
+            let digits = time.chars().filter(char::is_ascii_digit).count() as u64;
+            time.retain(|character| !character.is_ascii_digit());
+            digits
+        });
+        for (_, size) in fields
+            .iter_mut()
+            .filter(|(name, _)| OF_RESPONSE.contains(name))
+        {
+            if let Ok(bytes) = size.parse::<u64>() {
+                *size = bytes.saturating_sub(digits).to_string();
+            }
+        }
+        fields
+    }
+
+    fn raw_fields(self, line: &str) -> Vec<(&'static str, String)> {
         match self {
             Self::Json => {
                 let line: Value = serde_json::from_str(line).unwrap_or_default();

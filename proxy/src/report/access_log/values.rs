@@ -8,6 +8,7 @@ mod request;
 use std::borrow::Cow;
 use std::time::Duration;
 
+use egret_config::decide::flag::Flag;
 use egret_config::log_format::facts::Fact;
 use egret_config::log_format::{Operator, TimePoint, TimeSource, TimeUnit};
 use uuid::Uuid;
@@ -227,14 +228,27 @@ fn duration(fact: Fact, call: &Call<'_>) -> Option<Duration> {
         }
         Fact::UpstreamConnectionPoolReadyDuration => {
             let ready = call.time_of(TimePoint::UpstreamSendBegin);
-            let ready = ready.or_else(|| call.time_of(TimePoint::UpstreamConnectEnd))?;
-            ready.checked_duration_since(facts.began)
+            match ready.or_else(|| call.time_of(TimePoint::UpstreamConnectEnd)) {
+                Some(ready) => ready.checked_duration_since(facts.began),
+                // As in Envoy, that there will be no connection is an end of the wait, too.
+                None => has_waited(facts).then(|| call.duration()),
+            }
         }
         _ => facts
             .downstream
             .handshake_end?
             .checked_duration_since(facts.began),
     }
+}
+
+/// Whether a call without a connection to an endpoint has waited for one.
+fn has_waited(facts: &Facts) -> bool {
+    let has_no_room = || {
+        [Flag::UH, Flag::UO]
+            .iter()
+            .any(|flag| facts.flags.contains(*flag))
+    };
+    facts.attempts.last().is_some() || !facts.is_request() && has_no_room()
 }
 
 fn tls<'c>(fact: Fact, tls: Option<&'c TlsFacts>) -> Value<'c> {

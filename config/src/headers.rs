@@ -3,12 +3,14 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The first value of a header.
+#[inline]
 pub fn value_of<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     let mut values = headers.iter().filter(|(other, _)| *other == name);
     values.next().map(|(_, value)| value)
 }
 
 /// Removes a header that is mostly not there.
+#[inline]
 pub fn remove(headers: &mut HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
     match headers.keys().any(|other| other == name) {
         true => headers.remove(name),

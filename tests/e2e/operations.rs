@@ -11,7 +11,7 @@ pub(crate) mod metrics;
 pub(crate) mod traces;
 pub(crate) mod signals;
 pub(crate) mod hot_restart;
-pub(crate) mod descriptors;
 pub(crate) mod memory;
 pub(crate) mod faults;
+pub(crate) mod seccomp;
 pub(crate) mod bad_input;

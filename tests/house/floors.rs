@@ -74,7 +74,7 @@ const HARNESS: &[&[&str]] = &[
     ],
     &["netns", "origin"],
     &["topology"],
-    &["process"],
+    &["process", "seccomp"],
     &["scrape", "client", "frames", "nginx"],
     &["egret", "envoy", "browser"],
 ];

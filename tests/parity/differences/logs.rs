@@ -110,7 +110,32 @@ pub(super) const OF_HTTP1: &[Difference] = &[
     },
 ];
 
-pub(super) const OF_HTTP2: &[Difference] = &[];
+pub(super) const OF_HTTP2: &[Difference] = &[
+    OF_REFUSALS,
+    BODIES,
+    LOCAL_BODY,
+    ATTEMPTED,
+    NOBODY_TRIED,
+    Difference {
+        exchanges: &[
+            "plain",
+            "body with a length",
+            "rewritten",
+            "retried with a body",
+            "chunked answer",
+        ],
+        facts: &["log 1 DOWNSTREAM_WIRE_BYTES_SENT"],
+        reason: "frames are cut otherwise: a body ends in the frame of its last bytes, and chunks have frames of their own",
+    },
+    Difference {
+        exchanges: &["grpc refused", "grpc without endpoint"],
+        facts: &[
+            "log 1 COMMON_DURATION*",
+            "log 1 DOWNSTREAM_WIRE_BYTES_RECEIVED",
+        ],
+        reason: "a line is made once the answer is on the wire, where Envoy makes it before",
+    },
+];
 
 /// Of what is counted of those calls.
 pub(super) const OF_METRICS: &[Difference] = &[];

@@ -137,9 +137,6 @@ pub(super) const OF_HTTP2: &[Difference] = &[
     },
 ];
 
-/// Of what is counted of those calls.
-pub(super) const OF_METRICS: &[Difference] = &[];
-
 pub(super) const OF_LOGGED_STREAMS: &[Difference] = &[
     Difference {
         exchanges: &["no TLS with the upstream"],

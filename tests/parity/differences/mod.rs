@@ -17,7 +17,7 @@ mod logs;
 use self::breaks::OF_BREAKS;
 use self::gateway::OF_GATEWAY;
 use self::http2::OVER_HTTP2;
-use self::logs::{OF_HTTP1, OF_HTTP2, OF_LOGGED_STREAMS, OF_METRICS};
+use self::logs::{OF_HTTP1, OF_HTTP2, OF_LOGGED_STREAMS};
 use self::proxied::OF_PROXIED;
 use self::routes::OF_ROUTES;
 use self::rows::{OF_CLOSED_ROWS, OF_GATEWAY_ROWS, OF_OPEN_ROWS};
@@ -105,11 +105,6 @@ pub(crate) const LOGS_TEXT_HTTP2: Suite = Suite {
     about: "every operator of the access log as text, HTTP/2 through a gateway",
     differences: OF_HTTP2,
 };
-pub(crate) const METRICS: Suite = Suite {
-    name: "metrics",
-    about: "what is counted of the same calls under Envoy's names",
-    differences: OF_METRICS,
-};
 pub(crate) const LOGS_STREAMS: Suite = Suite {
     name: "logs_streams",
     about: "every operator of the access log as JSON, connections that are not HTTP",
@@ -140,7 +135,6 @@ pub(crate) const SUITES: &[Suite] = &[
     LOGS_TEXT_HTTP2,
     LOGS_STREAMS,
     LOGS_TEXT_STREAMS,
-    METRICS,
 ];
 
 /// A difference: of which exchanges (empty: of any), in which facts, and why.

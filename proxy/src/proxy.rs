@@ -14,6 +14,7 @@ use crate::dns::names::Names;
 use crate::life::drain::Drain;
 use crate::own_sockets::OwnSockets;
 use crate::report::destinations::{DestinationShard, Destinations};
+use crate::report::metrics::limits::LimitHits;
 use crate::report::metrics::registry::Metrics;
 use crate::report::metrics::shard::Shard;
 use crate::report::reporter::Reporter;
@@ -66,6 +67,8 @@ pub struct Proxy {
     pub reporter: Arc<Reporter>,
     /// What this worker counts of calls.
     pub shard: Arc<Shard>,
+    /// How often limits of the process were in the way.
+    pub limits: Arc<LimitHits>,
     /// The destinations that this worker called.
     pub destinations: Arc<DestinationShard>,
     /// What is alive of each cluster on this worker.
@@ -98,7 +101,7 @@ impl Proxy {
             probe_port,
             drain,
         } = shared;
-        let shard = metrics.shard();
+        let (shard, limits) = (metrics.shard(), Arc::clone(&metrics.limits));
         let clusters = Clusters::new(names, originator, shared_clusters, own);
         let clusters = clusters.counted(&shard.upstream);
         shard.relabel(&current.load().telemetry.metrics);
@@ -109,6 +112,7 @@ impl Proxy {
                 .with(Arc::<DestinationShard>::clone(&destinations)),
             current,
             shard,
+            limits,
             destinations,
             clusters,
             terminator,

@@ -19,10 +19,11 @@ use h2::Reason;
 use h2::server::Connection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
+use tracing::debug;
 
 use crate::client::pool::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::codec::http2_keepalive::{Beat, Keepalive};
-use crate::codec::http2_meter::{FramesMetered, Role};
+use crate::codec::http2_meter::{FLOODED, FramesMetered, Role};
 use crate::http::downstream::DownstreamConnection;
 use crate::http::serve::http2::checked::Checked;
 use crate::http::serve::http2::open_streams::Streams;
@@ -34,7 +35,8 @@ use crate::http::serve::wire::set_bytes;
 use crate::life::drain::Phase;
 use crate::life::files::FdPermit;
 use crate::proxy::Proxy;
-use crate::report::reporter::DownstreamWire;
+use crate::report::metrics::limits::Limit;
+use crate::report::reporter::{DownstreamWire, FactsGuard};
 
 /// Requests under way at a time.
 const STREAMS_MAX: u32 = 1024;
@@ -56,9 +58,38 @@ const PING_INTERVAL: Duration = Duration::from_secs(60);
 /// Serves until either side ends the connection, or, once the process drains, to the end of the requests under way.
 ///
 /// # Errors
-/// What the client sent that is not HTTP/2, and errors of its connection.
+/// The client sent what is not HTTP/2, or too much that serves no purpose.
 pub(super) async fn serve<S>(
     stream: S,
+    downstream: &Rc<DownstreamConnection>,
+    proxy: &Rc<Proxy>,
+    permit: &mut FdPermit,
+) -> Result<(), BadConnection>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let metered = FramesMetered::new(stream, Role::Server, set_bytes);
+    let frames = metered.streams();
+    let Err(error) = serve_streams(metered, downstream, proxy, permit).await else {
+        return Ok(());
+    };
+    debug!(%error, "client connection ended");
+    if frames.is_flooded() {
+        proxy.limits.count(Limit::Http2Frames);
+        return Err(BadConnection(FLOODED.to_owned()));
+    }
+    if error.is_library() {
+        return Err(BadConnection(error.to_string()));
+    }
+    Ok(())
+}
+
+/// Why the connection of a client that breaks HTTP/2 was ended.
+#[derive(Debug)]
+pub(super) struct BadConnection(pub(super) String);
+
+async fn serve_streams<S>(
+    metered: FramesMetered<S, Box<FactsGuard>>,
     downstream: &Rc<DownstreamConnection>,
     proxy: &Rc<Proxy>,
     permit: &mut FdPermit,
@@ -66,7 +97,6 @@ pub(super) async fn serve<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let metered = FramesMetered::new(stream, Role::Server, set_bytes);
     let wire: Rc<dyn DownstreamWire> = metered.streams();
     let mut connection: Connection<Checked<_>, Bytes> = h2::server::Builder::new()
         .max_concurrent_streams(STREAMS_MAX)

@@ -27,6 +27,8 @@ pub enum Limit {
     Pages,
     /// Bytes of bodies that are kept to be sent again.
     KeptBodies,
+    /// HTTP/2 frames that serve no purpose, on a client's connection.
+    Http2Frames,
 }
 
 /// How often limits of the process were in the way. Shared by all threads.
@@ -35,11 +37,12 @@ pub struct LimitHits([AtomicU64; Limit::ALL.len()]);
 
 impl Limit {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::DnsQueries,
         Self::DnsClients,
         Self::Pages,
         Self::KeptBodies,
+        Self::Http2Frames,
     ];
 
     fn name(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Limit {
             Self::DnsClients => "dns_clients",
             Self::Pages => "pages",
             Self::KeptBodies => "kept_bodies",
+            Self::Http2Frames => "http2_frames",
         }
     }
 }

@@ -11,7 +11,10 @@ use tokio::time::timeout;
 use crate::client::body::KeptBytes;
 use crate::current::Current;
 use crate::dns::names::Names;
+use crate::life::admission::Admission;
+use crate::life::client_times::ClientTimes;
 use crate::life::drain::Drain;
+use crate::life::memory;
 use crate::own_sockets::OwnSockets;
 use crate::report::destinations::{DestinationShard, Destinations};
 use crate::report::metrics::limits::LimitHits;
@@ -52,6 +55,10 @@ pub struct Shared {
     pub own: Arc<OwnSockets>,
     /// Room for bodies that are kept to be sent again.
     pub kept_bytes: KeptBytes,
+    /// Admits clients.
+    pub admission: Admission,
+    /// How long clients may take.
+    pub client_times: ClientTimes,
     /// The port that egret-init's validation connects to.
     pub probe_port: u16,
     /// Whether the process is on its way out.
@@ -77,6 +84,10 @@ pub struct Proxy {
     pub terminator: Arc<Terminator>,
     /// Room for bodies that are kept to be sent again.
     pub kept_bytes: KeptBytes,
+    /// Admits clients.
+    pub admission: Admission,
+    /// How long clients may take.
+    pub client_times: ClientTimes,
     /// The port that egret-init's validation connects to.
     pub probe_port: u16,
     /// Whether the process is on its way out.
@@ -98,6 +109,8 @@ impl Proxy {
             terminator,
             own,
             kept_bytes,
+            admission,
+            client_times,
             probe_port,
             drain,
         } = shared;
@@ -117,6 +130,8 @@ impl Proxy {
             clusters,
             terminator,
             kept_bytes,
+            admission,
+            client_times,
             probe_port,
             drain,
         });
@@ -141,6 +156,7 @@ async fn tend(proxy: Weak<Proxy>, mut changes: watch::Receiver<u64>) {
             proxy.destinations.reloaded();
         } else {
             proxy.clusters.sweep();
+            memory::give_back();
         }
     }
 }

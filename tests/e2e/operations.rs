@@ -13,6 +13,7 @@ pub(crate) mod signals;
 pub(crate) mod hot_restart;
 pub(crate) mod descriptors;
 pub(crate) mod memory;
+pub(crate) mod limits;
 pub(crate) mod hostile;
 pub(crate) mod faults;
 pub(crate) mod bad_input;

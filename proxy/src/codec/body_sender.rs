@@ -14,6 +14,7 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use crate::codec::cut::Cut;
 use crate::codec::fields;
+use crate::life::buffers;
 
 /// A body on its way into a stream. Dropped before its end, it resets the stream.
 #[derive(Debug)]
@@ -60,6 +61,11 @@ where
                 if last {
                     return Poll::Ready(Ok(()));
                 }
+            }
+            // What is not taken from the body yet is not read either.
+            if buffers::is_scarce() && self.to.capacity() == 0 {
+                self.to.reserve_capacity(1);
+                ready!(self.room(context))?;
             }
             let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 None => return Poll::Ready(self.send(Bytes::new(), true)),

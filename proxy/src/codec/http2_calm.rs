@@ -5,17 +5,24 @@ use tokio::time::Instant;
 
 use crate::codec::http2_frames::{Frame, flag, kind};
 
-/// Frames without a purpose that a peer may send at once.
+/// What a peer may spend at once: it may cancel all streams that it may have, and more.
 const ALLOWANCE_MAX: u32 = 2_000;
 
-/// How many more it may send each second.
+/// How much more it may spend each second.
 const PER_SECOND: u32 = 200;
 
-/// What the head of one of our messages allows: a window for it, a cancellation, a ping.
-const FOR_HEAD: u32 = 2;
+/// What the head of one of our messages, and each DATA frame of ours, allows: windows of the stream and of the connection, a
+/// cancellation, a ping that measures the connection.
+const FOR_ANSWER: u32 = 6;
 
-/// What each DATA frame of ours allows: windows of its stream and of the connection, a ping that measures the connection.
-const FOR_DATA: u32 = 4;
+/// What a DATA frame of ours allows that is shorter than [`SHORT`]: a peer whose window grows by a byte gets many of them.
+const FOR_SHORT: u32 = 1;
+
+/// The length in bytes of a frame that serves a purpose, where the peer's window says how long it is.
+const SHORT: u64 = 64;
+
+/// The price of a frame that no client has to send often.
+const RARE: u32 = 4;
 
 /// What a peer may still send.
 #[derive(Debug)]
@@ -38,34 +45,42 @@ impl Allowance {
     /// We sent a frame.
     pub fn sent(&mut self, frame: &Frame) {
         match frame.kind {
-            kind::HEADERS => self.grow(FOR_HEAD),
-            kind::DATA if !frame.is_empty() => self.grow(FOR_DATA),
+            kind::HEADERS => self.grow(FOR_ANSWER),
+            kind::DATA if frame.length >= SHORT => self.grow(FOR_ANSWER),
+            kind::DATA => self.grow(FOR_SHORT),
             _ => {}
+        }
+    }
+
+    /// What a frame of the peer costs it.
+    pub fn price(frame: &Frame) -> u32 {
+        let has = |flag: u8| frame.flags & flag != 0;
+        match frame.kind {
+            kind::DATA if !frame.is_empty() || has(flag::END_STREAM) => 0,
+            kind::SETTINGS | kind::PING if has(flag::ACK) => 0,
+            kind::HEADERS => 0,
+            kind::RST_STREAM | kind::PING | kind::WINDOW_UPDATE | kind::CONTINUATION => 1,
+            _ => RARE,
         }
     }
 
     /// The peer sent a frame. Returns `false` when it was one too many.
     pub fn received(&mut self, frame: &Frame) -> bool {
-        let has = |flag: u8| frame.flags & flag != 0;
-        let is_free = match frame.kind {
-            kind::DATA if !frame.is_empty() => {
-                self.grow(1);
-                true
-            }
-            kind::DATA => has(flag::END_STREAM),
-            kind::HEADERS => true,
-            kind::SETTINGS | kind::PING => has(flag::ACK),
-            _ => false,
-        };
-        is_free || self.take()
+        if frame.kind == kind::DATA && !frame.is_empty() {
+            self.grow(1);
+        }
+        match Self::price(frame) {
+            0 => true,
+            price => self.take(price),
+        }
     }
 
     fn grow(&mut self, by: u32) {
         self.left = self.left.saturating_add(by).min(ALLOWANCE_MAX);
     }
 
-    fn take(&mut self) -> bool {
-        if self.left == 0 {
+    fn take(&mut self, price: u32) -> bool {
+        if self.left < price {
             // The clock is read only for peers that have used up what they had.
             let now = Instant::now();
             let millis = (now - self.grown).as_millis();
@@ -75,7 +90,7 @@ impl Allowance {
                 self.grow(u32::try_from(more).unwrap_or(ALLOWANCE_MAX));
             }
         }
-        match self.left.checked_sub(1) {
+        match self.left.checked_sub(price) {
             Some(left) => {
                 self.left = left;
                 true
@@ -112,17 +127,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn floods_end_and_others_do_not() {
-        let ping = frame(kind::PING, 0, 8);
-        for flood in [
-            ping,
-            frame(kind::SETTINGS, 0, 0),
-            frame(kind::DATA, 0, 0),
-            frame(kind::RST_STREAM, 0, 4),
-            frame(kind::CONTINUATION, 0, 100),
-            frame(0x20, 0, 0),
+        for (flood, price) in [
+            (frame(kind::PING, 0, 8), 1),
+            (frame(kind::SETTINGS, 0, 0), RARE),
+            (frame(kind::DATA, 0, 0), RARE),
+            (frame(0x20, 0, 0), RARE),
+            (frame(kind::RST_STREAM, 0, 4), 1),
+            (frame(kind::WINDOW_UPDATE, 0, 4), 1),
+            (frame(kind::CONTINUATION, 0, 100), 1),
         ] {
             let mut allowance = Allowance::default();
-            assert_eq!(allowed(&mut allowance, &flood), ALLOWANCE_MAX, "{flood:?}");
+            let sent = allowed(&mut allowance, &flood);
+            assert_eq!(sent, ALLOWANCE_MAX / price, "{flood:?}");
         }
         for other in [
             frame(kind::PING, flag::ACK, 8),
@@ -138,15 +154,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn time_and_answers_allow_more() {
-        let ping = frame(kind::PING, 0, 8);
+        let reset = frame(kind::RST_STREAM, 0, 4);
         let mut allowance = Allowance::default();
-        assert_eq!(allowed(&mut allowance, &ping), ALLOWANCE_MAX);
+        assert_eq!(allowed(&mut allowance, &reset), ALLOWANCE_MAX);
         time::advance(Duration::from_millis(500)).await;
-        assert_eq!(allowed(&mut allowance, &ping), PER_SECOND / 2);
+        assert_eq!(allowed(&mut allowance, &reset), PER_SECOND / 2);
         allowance.sent(&frame(kind::HEADERS, flag::END_HEADERS, 20));
-        allowance.sent(&frame(kind::DATA, 0, 20));
-        assert_eq!(allowed(&mut allowance, &ping), FOR_HEAD + FOR_DATA);
+        allowance.sent(&frame(kind::DATA, 0, 200));
+        allowance.sent(&frame(kind::DATA, 0, 1));
+        let more = 2 * FOR_ANSWER + FOR_SHORT;
+        assert_eq!(allowed(&mut allowance, &reset), more);
         time::advance(Duration::from_secs(3600)).await;
-        assert_eq!(allowed(&mut allowance, &ping), ALLOWANCE_MAX);
+        assert_eq!(allowed(&mut allowance, &reset), ALLOWANCE_MAX);
     }
 }

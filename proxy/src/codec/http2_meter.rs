@@ -199,6 +199,12 @@ pub const FLOODED: &str = "too many HTTP/2 frames that serve no purpose";
 /// Bytes that are read before other connections have their turn.
 const TURN_MAX: usize = 64 << 10;
 
+/// As many where most frames serve no purpose: each costs more than its bytes.
+const TURN_OF_FLOOD_MAX: usize = 256;
+
+/// The mean length of frames of which many fit into a turn.
+const SHORT: usize = 64;
+
 /// A connection whose streams' frames are counted.
 #[derive(Debug)]
 pub struct FramesMetered<S, T> {
@@ -211,8 +217,10 @@ pub struct FramesMetered<S, T> {
     allowance: Allowance,
     /// The last stream that the peer opened.
     last: u32,
-    /// Bytes that were read in this turn.
+    /// Bytes that may still be read in this turn.
     turn: usize,
+    /// Bytes that may be read in the next one.
+    next_turn: usize,
     /// The last write took all that it was given, so that the next one begins a frame.
     between_frames: bool,
     /// Gets what waited for the end of a stream.
@@ -234,7 +242,8 @@ impl<S, T> FramesMetered<S, T> {
             streams: Rc::default(),
             allowance: Allowance::default(),
             last: 0,
-            turn: 0,
+            turn: TURN_MAX,
+            next_turn: TURN_MAX,
             between_frames: true,
             release,
         }
@@ -262,13 +271,23 @@ impl<S, T> FramesMetered<S, T> {
         let (streams, release) = (&self.streams, self.release);
         let opens = self.role == Role::Server;
         let (allowance, last, mut is_calm) = (&mut self.allowance, &mut self.last, true);
+        let (mut frames, mut priced) = (0, 0);
         self.received.feed(bytes, |frame| {
-            is_calm &= !opens || allowance.received(&frame);
+            frames += 1;
+            if opens {
+                priced += usize::from(Allowance::price(&frame) > 0);
+                is_calm &= allowance.received(&frame);
+            }
             *last = frame.stream.max(*last);
             if let Some((waiting, bytes)) = streams.received(&frame, opens) {
                 release(waiting, bytes);
             }
         });
+        let is_flood = 2 * priced > frames && bytes.len() < frames * SHORT;
+        self.next_turn = match is_flood {
+            true => TURN_OF_FLOOD_MAX,
+            false => TURN_MAX,
+        };
         is_calm
     }
 }
@@ -301,23 +320,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin, T> AsyncRead for FramesMetered<S, T> {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.turn >= TURN_MAX {
-            self.turn = 0;
+        let this = &mut *self;
+        if this.turn == 0 {
+            this.turn = this.next_turn;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
         let before = into.filled().len();
-        let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(context, into) else {
-            self.turn = 0;
+        let read = if into.remaining() <= this.turn {
+            Pin::new(&mut this.stream).poll_read(context, into)
+        } else {
+            let mut part = ReadBuf::new(into.initialize_unfilled_to(this.turn));
+            let read = Pin::new(&mut this.stream).poll_read(context, &mut part);
+            let count = part.filled().len();
+            into.advance(count);
+            read
+        };
+        let Poll::Ready(read) = read else {
+            this.turn = this.next_turn;
             return Poll::Pending;
         };
         read?;
-        let this = &mut *self;
         let bytes = &into.filled()[before..];
-        this.turn += bytes.len();
         if !this.read(bytes) {
             return Poll::Ready(Err(this.end(context)));
         }
+        this.turn = this.turn.saturating_sub(bytes.len()).min(this.next_turn);
         Poll::Ready(Ok(()))
     }
 }

@@ -2,7 +2,6 @@
 
 mod date;
 mod wire;
-mod limits;
 mod refusal;
 mod http1;
 mod http2;

@@ -12,6 +12,7 @@ use egret_config::log_format::TimePoint;
 use http::HeaderMap;
 use tokio::time::Instant;
 
+use crate::life::admission::AdmittedRequest;
 use crate::report::facts::{End, Facts, Part, StreamReset, WireBytes};
 use crate::report::needs::{Needs, NeedsInForce};
 use crate::report::stream_bytes::StreamBytes;
@@ -83,6 +84,7 @@ pub struct FactsGuard {
     body: Option<Rc<dyn ByteCounter>>,
     stream: Option<Arc<dyn ResetState>>,
     wire: Option<RequestWire>,
+    admitted: Option<AdmittedRequest>,
 }
 
 /// Traits that are used as objects are shown by their name alone: with `Debug` among what they require, the program would
@@ -140,6 +142,7 @@ impl Reporter {
             body: None,
             stream: None,
             wire: None,
+            admitted: None,
         }
     }
 
@@ -164,6 +167,11 @@ impl FactsGuard {
     /// Has the bytes of the call on the wire read from `wire` at its end.
     pub fn watch_wire(&mut self, wire: RequestWire) {
         self.wire = Some(wire);
+    }
+
+    /// Counts the request among those in flight until its facts are reported.
+    pub fn admit(&mut self, admitted: AdmittedRequest) {
+        self.admitted = Some(admitted);
     }
 
     /// Reports to the sinks that a byte stream is connected upstream. Returns the counts of its bytes.

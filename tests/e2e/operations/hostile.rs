@@ -11,7 +11,6 @@ use anyhow::Context;
 use bytes::Bytes;
 use egret_tests::egret::Proxy;
 use egret_tests::folder::Folder;
-use egret_tests::frames::{PREFACE, flag, frame, kind, settings};
 use egret_tests::objects::{ServiceEntry, documents};
 use egret_tests::origin::{Answer, at_once, text};
 use egret_tests::places::{ELSEWHERE, Family, Located, SLEEP};
@@ -29,6 +28,9 @@ const CLIENTS: usize = 1_200;
 
 /// Says how many hostile clients there are, for a measurement by hand.
 const CLIENTS_VARIABLE: &str = "EGRET_HOSTILE_CLIENTS";
+
+/// Names the one kind of hostile clients that come, for a measurement by hand.
+const KIND_VARIABLE: &str = "EGRET_HOSTILE_KIND";
 
 /// Requests of each client that behaves.
 const REQUESTS: usize = 100;
@@ -78,6 +80,16 @@ fn clients() -> anyhow::Result<usize> {
     }
 }
 
+/// The kinds that come.
+fn kinds() -> Vec<Attack> {
+    let one = std::env::var(KIND_VARIABLE);
+    let comes = |kind: &Attack| {
+        one.as_ref()
+            .map_or(true, |name| format!("{kind:?}") == *name)
+    };
+    Attack::MANY.into_iter().filter(comes).collect()
+}
+
 /// Waits until it is so, and gives the most memory that the proxy had meanwhile.
 fn until(
     proxy: &Proxy<'_>,
@@ -101,7 +113,7 @@ fn until(
 
 /// Clients that behave are served while hostile ones of these kinds are there; the memory that these take is bounded, and
 /// comes back.
-fn withstands(name: &str, kinds: &'static [Attack]) -> anyhow::Result<()> {
+fn withstands(name: &str, count: usize, kinds: Vec<Attack>) -> anyhow::Result<()> {
     let world = World::new(name, Family::V4)?;
     let _origin = world.http(ELSEWHERE, 80, &answers())?;
     let pod = world.pod(SLEEP, "default")?;
@@ -110,10 +122,9 @@ fn withstands(name: &str, kinds: &'static [Attack]) -> anyhow::Result<()> {
     let quiet = good::ask(&pod, REQUESTS)?;
     let before = memory(&sidecar)?;
 
-    let crowd = Crowd::start(&pod, clients()?, kinds);
-    let all = clients()?;
-    let arriving = until(&sidecar, ARRIVAL_MAX, |_| crowd.came() >= all);
-    let arriving = arriving.with_context(|| format!("{} of {all} clients came", crowd.came()))?;
+    let crowd = Crowd::start(&pod, count, kinds);
+    let arriving = until(&sidecar, ARRIVAL_MAX, |_| crowd.came() >= count);
+    let arriving = arriving.with_context(|| format!("{} of {count} clients came", crowd.came()))?;
     let mut loud = Vec::new();
     let mut peak = arriving;
     for _ in 0..3 {
@@ -130,7 +141,7 @@ fn withstands(name: &str, kinds: &'static [Attack]) -> anyhow::Result<()> {
         now * 2 <= before * 3
     });
     let report = format!(
-        "{all} clients, {ended} connections ended by the proxy\n\
+        "{count} clients, {ended} connections ended by the proxy\n\
          answers before: p50 {:?}, p99 {:?}\n\
          answers meanwhile: p50 {:?}, p99 {:?}\n\
          memory in KiB: {before} before, {peak} at most, {left} when they left, {last} after {:?}\n",
@@ -152,5 +163,10 @@ fn withstands(name: &str, kinds: &'static [Attack]) -> anyhow::Result<()> {
 
 #[test]
 fn hostile_clients_of_all_kinds() -> anyhow::Result<()> {
-    withstands("hostile-all", &Attack::ALL)
+    withstands("hostile-all", clients()?, kinds())
+}
+
+#[test]
+fn connections_with_many_streams() -> anyhow::Result<()> {
+    withstands("hostile-streams", 8, vec![Attack::ManyStreams])
 }

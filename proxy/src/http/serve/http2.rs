@@ -24,13 +24,14 @@ use tracing::debug;
 use crate::client::pool::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::codec::http2_keepalive::{Beat, Keepalive};
 use crate::codec::http2_meter::{FLOODED, FramesMetered, Role};
+use crate::failure::{ClientLimit, Failure};
 use crate::http::downstream::DownstreamConnection;
 use crate::http::serve::http2::checked::Checked;
 use crate::http::serve::http2::open_streams::Streams;
 use crate::http::serve::http2::stream::serve_each;
 use crate::http::serve::http2::stream_job::StreamJob;
 use crate::http::serve::http2::task_pool::TaskPool;
-use crate::http::serve::limits::IDLE_MAX;
+use crate::http::serve::refusal::overloaded;
 use crate::http::serve::wire::set_bytes;
 use crate::life::drain::Phase;
 use crate::life::files::FdPermit;
@@ -84,6 +85,16 @@ where
     Ok(())
 }
 
+/// What is lacking for one more stream of a connection that has so many: a descriptor, or its part of the requests in flight.
+/// As many as all connections have, so many are left for each: the one that has most is the first to be refused.
+fn lacking(has_files: bool, streams: usize, proxy: &Proxy) -> Option<Failure> {
+    if !has_files {
+        return Some(overloaded());
+    }
+    let left = proxy.admission.requests_left()?;
+    (streams > left).then(|| ClientLimit::Requests.into())
+}
+
 /// Why the connection of a client that breaks HTTP/2 was ended.
 #[derive(Debug)]
 pub(super) struct BadConnection(pub(super) String);
@@ -123,7 +134,7 @@ where
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     waits_for_first = false;
                     let job = StreamJob {
-                        room: permit.resume(),
+                        lacking: lacking(permit.resume(), streams.open.get(), proxy),
                         request,
                         respond,
                         downstream: Rc::clone(downstream),
@@ -163,7 +174,8 @@ where
                     task_pool::dismiss_half();
                     if streams.were_used() {
                         idle_since = Instant::now();
-                    } else if !leaving && idle_since.elapsed() >= IDLE_MAX {
+                    } else if !leaving && idle_since.elapsed() >= proxy.client_times.idle {
+                        proxy.limits.count(Limit::IdleTime);
                         leaving = true;
                         connection.graceful_shutdown();
                     }

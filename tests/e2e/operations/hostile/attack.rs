@@ -19,6 +19,9 @@ const FLOOD: Duration = Duration::from_millis(20);
 /// Frames in one step of a flood.
 const BURST: usize = 500;
 
+/// Streams that a client of HTTP/2 may have at a time.
+const STREAMS: u32 = 1024;
+
 /// SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113, 6.5.2).
 const INITIAL_WINDOW: u16 = 4;
 
@@ -49,11 +52,13 @@ pub(super) enum Attack {
     HeaderBomb,
     /// Large responses in windows that grow by a byte.
     SmallWindows,
+    /// Large responses on as many streams as there may be, none of which is read.
+    ManyStreams,
 }
 
 impl Attack {
-    /// All kinds.
-    pub(super) const ALL: [Self; 12] = [
+    /// Those of which many come.
+    pub(super) const MANY: [Self; 12] = [
         Self::SlowHead,
         Self::SlowBody,
         Self::SlowReader,
@@ -128,6 +133,7 @@ impl Attack {
             }
             Self::HeaderBomb => bomb(stream).await,
             Self::SmallWindows => open_by_bytes(stream).await,
+            Self::ManyStreams => open_streams(stream).await,
         }
     }
 }
@@ -216,6 +222,23 @@ async fn open_by_bytes(stream: &mut TcpStream) -> io::Result<()> {
         }
         sleep(FLOOD).await;
     }
+}
+
+async fn open_streams(stream: &mut TcpStream) -> io::Result<()> {
+    stream.write_all(&begin(&[])).await?;
+    for number in 0..STREAMS {
+        let head = frame(
+            kind::HEADERS,
+            flag::WHOLE,
+            2 * number + 1,
+            &request("/large"),
+        );
+        stream.write_all(&head).await?;
+    }
+    // What is left unread of the responses waits in the proxy.
+    let mut bytes = vec![0; 4096];
+    while stream.read(&mut bytes).await? > 0 {}
+    Ok(())
 }
 
 /// What a client of HTTP/2 sends first, and what comes after it.

@@ -5,9 +5,9 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use std::{iter, thread};
 
 use egret_tests::netns::Host;
 use tokio::runtime;
@@ -21,7 +21,7 @@ use super::attack::Attack;
 const OPENING_MAX: usize = 100;
 
 /// How long a client waits before it comes again after the proxy ended its connection.
-const RETURN: Duration = Duration::from_secs(1);
+const RETURN: Duration = Duration::from_secs(5);
 
 /// Hostile clients. They leave when it is dropped.
 pub(super) struct Crowd {
@@ -41,7 +41,7 @@ struct Counts {
 
 impl Crowd {
     /// So many clients in a pod, of each kind as many.
-    pub(super) fn start(pod: &Host, count: usize, kinds: &'static [Attack]) -> Self {
+    pub(super) fn start(pod: &Host, count: usize, kinds: Vec<Attack>) -> Self {
         let (leave, left) = watch::channel(());
         let counts = Arc::new(Counts::default());
         let all = Arc::clone(&counts);
@@ -76,7 +76,7 @@ impl Drop for Crowd {
 
 fn run(
     count: usize,
-    kinds: &[Attack],
+    kinds: Vec<Attack>,
     mut left: watch::Receiver<()>,
     counts: &Arc<Counts>,
 ) -> io::Result<()> {
@@ -85,8 +85,8 @@ fn run(
         .build()?;
     let local = LocalSet::new();
     let opening = Rc::new(Semaphore::new(OPENING_MAX));
-    for kind in iter::repeat(kinds).flatten().take(count) {
-        local.spawn_local(come(*kind, Rc::clone(&opening), Arc::clone(counts)));
+    for kind in kinds.into_iter().cycle().take(count) {
+        local.spawn_local(come(kind, Rc::clone(&opening), Arc::clone(counts)));
     }
     local.block_on(&runtime, async {
         // An error means that the crowd is gone, too.

@@ -34,11 +34,11 @@ use crate::current::Current;
 use crate::dns::names::Names;
 use crate::dns::serve::CapturedCounters;
 use crate::life::admission::Admission;
-use crate::life::buffers;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::life::service::IDLE_THREAD_MAX;
 use crate::life::signal::Signals;
+use crate::life::{buffers, stalled};
 use crate::listen::bind::{BindError, Purpose};
 use crate::listen::reconcile::Ports;
 use crate::listen::worker;
@@ -119,6 +119,7 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
         .build()
         .map_err(refused("make an epoll instance"))?;
     buffers::share(settings.buffers_max, settings.threads);
+    stalled::share(settings.stalled_max, settings.threads);
     let signals = {
         let _entered = control.enter();
         Signals::take().map_err(refused("take over signals"))?

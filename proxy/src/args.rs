@@ -25,13 +25,12 @@ use egret_config::labels::Labels;
 use egret_config::name::DEFAULT_NAMESPACE;
 use egret_config::port::well_known;
 use egret_config::snapshot::workload::{Mode, Workload};
-use egret_config::value;
 
 use crate::args::check::Check;
 use crate::args::explain::Explain;
 use crate::args::limits::Limits;
 use crate::args::mode::TypedMode;
-use crate::args::variables::{IGNORE_POLICIES, boolean};
+use crate::args::variables::{IGNORE_POLICIES, boolean, duration};
 use crate::args::wait::Wait;
 use crate::report::metrics::identity::Surroundings;
 use crate::settings::{Log, LogFormat, Settings};
@@ -310,6 +309,7 @@ impl Run {
             access_log_reasons: self.access_log_reasons,
             kept_bodies_max: usize::from(self.kept_bodies_max) << 20,
             client_bounds: self.limits.client_bounds(),
+            stalled_max: self.limits.stalled_max(),
             client_times: self.limits.client_times(mode),
             buffers_max: self.limits.buffers_max(),
             threads: self.threads.unwrap_or_else(threads_default),
@@ -338,10 +338,6 @@ fn addresses(list: &str) -> Result<Vec<IpAddr>, String> {
                 .map_err(|_| format!("INSTANCE_IP: {:?} is not an IP address\n", item.trim()))
         })
         .collect()
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    value::duration(text).ok_or_else(|| "not a duration such as 5s, 500ms or 1m30s".to_owned())
 }
 
 #[cfg(test)]

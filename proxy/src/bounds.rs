@@ -9,6 +9,7 @@ use crate::client::pool::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::dns::names::{NEGATIVE_TTL_MAX, TTL_MAX, TTL_MIN};
 use crate::life::buffers::{BUFFER_MAX, BUFFER_MIN, BUFFERS_MAX};
 use crate::life::client_times::{HANDSHAKE_MAX, HEAD_MAX as HEAD_TIME_MAX, IDLE_MAX};
+use crate::life::stalled::STALLED_MAX;
 use crate::report::destinations::ROWS_MAX;
 use crate::report::metrics::names::STRANGERS_MAX;
 use crate::report::spans::QUEUE_MAX;
@@ -65,10 +66,17 @@ pub fn of_clients() -> Vec<Bound> {
         ),
         bound(
             "requests in flight",
-            "4096".to_owned(),
+            "16384".to_owned(),
             "`--max-requests`",
             "503 with the flag OM. A stream of HTTP/2 is refused where its connection has more than there is room for: the connection with the most streams first",
             Limit("requests_in_flight"),
+        ),
+        bound(
+            "clients that do not read their responses, or do not send what they began of a request",
+            STALLED_MAX.to_string(),
+            "`--max-stalled-clients`",
+            "the one that has moved less than 64 KiB for longest is closed, or its HTTP/2 stream reset with ENHANCE_YOUR_CALM",
+            Limit("stalled_clients"),
         ),
         bound(
             "streams of an HTTP/2 connection",

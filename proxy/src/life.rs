@@ -11,4 +11,5 @@ pub mod files;
 pub mod admission;
 pub mod client_times;
 pub mod buffers;
+pub mod stalled;
 pub mod memory;

@@ -14,7 +14,7 @@ use crate::dns::names::Names;
 use crate::life::admission::Admission;
 use crate::life::client_times::ClientTimes;
 use crate::life::drain::Drain;
-use crate::life::memory;
+use crate::life::{memory, stalled};
 use crate::own_sockets::OwnSockets;
 use crate::report::destinations::{DestinationShard, Destinations};
 use crate::report::metrics::limits::LimitHits;
@@ -156,6 +156,7 @@ async fn tend(proxy: Weak<Proxy>, mut changes: watch::Receiver<u64>) {
             proxy.destinations.reloaded();
         } else {
             proxy.clusters.sweep();
+            stalled::let_go();
             memory::give_back();
         }
     }

@@ -54,6 +54,8 @@ pub struct Settings {
     pub kept_bodies_max: usize,
     /// How many clients are served at a time.
     pub client_bounds: ClientBounds,
+    /// Clients that may keep the proxy waiting at a time; `None` is no limit.
+    pub stalled_max: Option<usize>,
     /// How long clients may take.
     pub client_times: ClientTimes,
     /// Bytes that buffers hold before each is as small as it can be.

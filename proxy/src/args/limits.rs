@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use egret_config::snapshot::workload::Mode;
 
-use crate::args::duration;
+use crate::args::variables::duration;
 use crate::life::admission::ClientBounds;
 use crate::life::client_times::ClientTimes;
 
@@ -21,8 +21,12 @@ pub(super) struct Limits {
     max_connections_per_source: u32,
     /// Requests in flight, all together; 0 is no limit. Those beyond are answered 503. An HTTP/2 connection may have as many
     /// streams as there is room for further requests.
-    #[arg(long, value_name = "N", default_value_t = 4096)]
+    #[arg(long, value_name = "N", default_value_t = 16_384)]
     max_requests: u32,
+    /// Clients at a time that do not read their responses, or do not send what they began of a request; 0 is no limit. Beyond, the
+    /// one that has moved less than 64 KiB for longest is closed.
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    max_stalled_clients: u32,
     /// How long a client may take for the head of an HTTP/1 request, from its first byte; 0s is no limit [default: 60s on
     /// gateways, none on sidecars].
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -40,7 +44,6 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn client_bounds(self) -> ClientBounds {
-        let bound = |number| usize::try_from(number).ok().filter(|number| *number > 0);
         ClientBounds {
             connections: bound(self.max_connections),
             connections_per_source: bound(self.max_connections_per_source),
@@ -60,7 +63,16 @@ impl Limits {
         }
     }
 
+    pub(super) fn stalled_max(self) -> Option<usize> {
+        bound(self.max_stalled_clients)
+    }
+
     pub(super) fn buffers_max(self) -> usize {
         usize::from(self.buffers_max) << 20
     }
+}
+
+/// A number of which 0 is no limit.
+fn bound(number: u32) -> Option<usize> {
+    usize::try_from(number).ok().filter(|number| *number > 0)
 }

@@ -11,7 +11,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use egret_tests::egret::Proxy;
 use egret_tests::folder::Folder;
-use egret_tests::objects::{ServiceEntry, documents};
+use egret_tests::objects::ServiceEntry;
 use egret_tests::origin::{Answer, at_once, text};
 use egret_tests::places::{ELSEWHERE, Family, Located, SLEEP};
 use egret_tests::topology::World;
@@ -19,12 +19,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Response, StatusCode};
 
 use crate::helpers::stage;
+use crate::operations::limits::hits;
 
 use self::attack::Attack;
 use self::crowd::Crowd;
 
 /// Hostile clients, unless the variable says another number.
-const CLIENTS: usize = 1_200;
+const CLIENTS: usize = 600;
 
 /// Says how many hostile clients there are, for a measurement by hand.
 const CLIENTS_VARIABLE: &str = "EGRET_HOSTILE_CLIENTS";
@@ -33,7 +34,7 @@ const CLIENTS_VARIABLE: &str = "EGRET_HOSTILE_CLIENTS";
 const KIND_VARIABLE: &str = "EGRET_HOSTILE_KIND";
 
 /// Requests of each client that behaves.
-const REQUESTS: usize = 100;
+const REQUESTS: usize = 50;
 
 /// How long it may take until all hostile clients have come: far more than it takes.
 const ARRIVAL_MAX: Duration = Duration::from_secs(120);
@@ -58,10 +59,8 @@ fn answers() -> Answer {
 fn config() -> anyhow::Result<Folder> {
     let entry = ServiceEntry::new("elsewhere.example");
     let entry = entry.port(80, "HTTP").port(443, "TLS");
-    stage::registered(
-        "elsewhere.yaml",
-        &documents(&[&entry.at(&[ELSEWHERE.v4()])]),
-    )
+    let entry = entry.at([ELSEWHERE.v4()]);
+    stage::registered("elsewhere.yaml", &entry.to_string())
 }
 
 /// The memory of a proxy, in KiB: its own pages, and its share of those that others have, too.
@@ -113,7 +112,12 @@ fn until(
 
 /// Clients that behave are served while hostile ones of these kinds are there; the memory that these take is bounded, and
 /// comes back.
-fn withstands(name: &str, count: usize, kinds: Vec<Attack>) -> anyhow::Result<()> {
+fn withstands(
+    name: &str,
+    count: usize,
+    kinds: Vec<Attack>,
+    are_there: impl Fn(&Proxy<'_>) -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
     let world = World::new(name, Family::V4)?;
     let _origin = world.http(ELSEWHERE, 80, &answers())?;
     let pod = world.pod(SLEEP, "default")?;
@@ -127,6 +131,10 @@ fn withstands(name: &str, count: usize, kinds: Vec<Attack>) -> anyhow::Result<()
     let arriving = arriving.with_context(|| format!("{} of {count} clients came", crowd.came()))?;
     let mut loud = Vec::new();
     let mut peak = arriving;
+    stage::until(|| {
+        peak = peak.max(memory(&sidecar)?);
+        are_there(&sidecar)
+    })?;
     for _ in 0..3 {
         loud.push(good::ask(&pod, REQUESTS)?);
         peak = peak.max(memory(&sidecar)?);
@@ -163,10 +171,12 @@ fn withstands(name: &str, count: usize, kinds: Vec<Attack>) -> anyhow::Result<()
 
 #[test]
 fn hostile_clients_of_all_kinds() -> anyhow::Result<()> {
-    withstands("hostile-all", clients()?, kinds())
+    withstands("hostile-all", clients()?, kinds(), |_| Ok(true))
 }
 
 #[test]
 fn connections_with_many_streams() -> anyhow::Result<()> {
-    withstands("hostile-streams", 8, vec![Attack::ManyStreams])
+    // More streams came than may stall, so some were let go.
+    let let_go = |proxy: &Proxy<'_>| Ok(hits(proxy, "stalled_clients")? >= 500.0);
+    withstands("hostile-streams", 8, vec![Attack::ManyStreams], let_go)
 }

@@ -36,6 +36,7 @@ use crate::http::serve::refusal::{overloaded, refusal, refuse};
 use crate::http::serve::wire::Http1Wire;
 use crate::life::drain::{Guard, Phase};
 use crate::life::files::FdPermit;
+use crate::life::stalled::Stall;
 use crate::proxy::Proxy;
 use crate::report::metrics::limits::Limit;
 
@@ -145,7 +146,7 @@ where
             .serve_connection(TokioIo::new(monitor.line()), service);
         let mut serving = pin!(serving.with_upgrades());
         let head_max = self.proxy.client_times.head;
-        let mut idle_matters = !self.lively;
+        let (mut idle_matters, mut stall) = (!self.lively, Stall::default());
         // Not a timer for each request: it is looked now and then whether there was one.
         let mut look = pin!(sleep(LIVELY));
         let mut phase = Phase::Running;
@@ -157,7 +158,7 @@ where
                     self.end(ended).await;
                     return After::Over;
                 }
-                seen = self.next_event(head_max, idle_matters) => {
+                seen = self.next_event(head_max, idle_matters, &mut stall) => {
                     if seen == ConnectionEvent::Idle {
                         return After::Idle;
                     }
@@ -184,8 +185,13 @@ where
     }
 
     /// The next event of the connection. What is written by now is reported meanwhile.
-    async fn next_event(&self, head_max: Option<Duration>, idle_matters: bool) -> ConnectionEvent {
-        let mut event = pin!(self.monitor.next_event(head_max, idle_matters));
+    async fn next_event(
+        &self,
+        head_max: Option<Duration>,
+        idle_matters: bool,
+        stall: &mut Stall,
+    ) -> ConnectionEvent {
+        let mut event = pin!(self.monitor.next_event(head_max, idle_matters, stall));
         poll_fn(|context| {
             self.wire.report_sent();
             event.as_mut().poll(context)

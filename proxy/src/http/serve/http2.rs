@@ -46,6 +46,9 @@ const STREAMS_MAX: u32 = 1024;
 /// than what is served: see [`HEAD_MAX`].
 const READ_MAX: u32 = 2 * HEAD_MAX as u32;
 
+/// Streams that are begun before other connections have their turn.
+const TURN_MAX: usize = 8;
+
 /// Streams that a client may open and reset before we looked at them; with more the connection is ended
 /// (CVE-2023-44487).
 const RESET_MAX: usize = 50;
@@ -129,7 +132,12 @@ where
     let (mut leaving, mut dismissed) = (false, false);
     let mut idle_since = Instant::now();
     poll_fn(|context| {
+        let mut begun = 0;
         loop {
+            if begun == TURN_MAX {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             match pin!(connection.accept()).poll(context) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     waits_for_first = false;
@@ -143,6 +151,7 @@ where
                         wire: Rc::clone(&wire),
                     };
                     task_pool::assign(job, serve_each);
+                    begun += 1;
                     continue;
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::life::buffers;
+use crate::life::{buffers, stalled};
 use crate::report::metrics::definition::{Definition, Kind};
 use crate::report::metrics::envoy::cluster::Count;
 use crate::report::metrics::family::{Family, Value, labels};
@@ -116,6 +116,7 @@ impl LimitHits {
             add(limit, 0);
         }
         add("buffers", buffers::hits());
+        add("stalled_clients", stalled::hits());
         for overload in Overload::ALL {
             add(overload.limit(), 0);
         }

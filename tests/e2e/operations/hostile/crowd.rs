@@ -1,6 +1,5 @@
 //! Many hostile clients at once, on a thread of their own in a pod.
 
-use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -96,24 +95,22 @@ fn run(
 }
 
 /// Comes again and again.
-fn come(kind: Attack, opening: Rc<Semaphore>, counts: Arc<Counts>) -> impl Future<Output = ()> {
-    async move {
-        let mut is_new = true;
-        loop {
-            let connected = match opening.acquire().await {
-                Ok(_permit) => kind.connect().await,
-                Err(_) => return,
-            };
-            if let Ok(stream) = connected {
-                if is_new {
-                    counts.came.fetch_add(1, Ordering::Relaxed);
-                    is_new = false;
-                }
-                // However it ends, the client comes again.
-                drop(kind.run(stream).await);
-                counts.ended.fetch_add(1, Ordering::Relaxed);
+async fn come(kind: Attack, opening: Rc<Semaphore>, counts: Arc<Counts>) {
+    let mut is_new = true;
+    loop {
+        let connected = match opening.acquire().await {
+            Ok(_permit) => kind.connect().await,
+            Err(_) => return,
+        };
+        if let Ok(stream) = connected {
+            if is_new {
+                counts.came.fetch_add(1, Ordering::Relaxed);
+                is_new = false;
             }
-            sleep(RETURN).await;
+            // However it ends, the client comes again.
+            drop(kind.run(stream).await);
+            counts.ended.fetch_add(1, Ordering::Relaxed);
         }
+        sleep(RETURN).await;
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
+use egret_tests::DEADLINE;
 use egret_tests::netns::Host;
 use egret_tests::places::{ELSEWHERE, Located};
 use http_body_util::{BodyExt, Empty};
@@ -15,9 +16,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime;
 use tokio::time::timeout;
-
-/// The longest that an answer may take: far more than any takes on an idle machine.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 const REQUEST: &[u8] = b"GET /small HTTP/1.1\r\nhost: elsewhere.example\r\n\r\n";
 
@@ -101,9 +99,9 @@ async fn with_http2(count: usize) -> anyhow::Result<Vec<Duration>> {
 
 async fn timed(asked: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<Duration> {
     let begun = Instant::now();
-    timeout(ANSWER_MAX, asked)
+    timeout(DEADLINE, asked)
         .await
-        .with_context(|| format!("no answer within {ANSWER_MAX:?}"))??;
+        .with_context(|| format!("no answer within {DEADLINE:?}"))??;
     Ok(begun.elapsed())
 }
 

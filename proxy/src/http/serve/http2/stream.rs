@@ -144,5 +144,5 @@ fn send(
     }
     let whole = ended || bodyless || head_only;
     let stream = respond.send_response(Response::from_parts(parts, ()), whole)?;
-    Ok((!whole).then(|| BodySender::new(body, stream)))
+    Ok((!whole).then(|| BodySender::new(body, stream).with_stall()))
 }

@@ -173,7 +173,7 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
 /// Whether it is idle by now.
 async fn idle(watch: &ConnectionMonitor<tokio::io::DuplexStream>) -> bool {
-    let seen = timeout(Duration::from_secs(1), event(&watch, None, true)).await;
+    let seen = timeout(Duration::from_secs(1), event(watch, None, true)).await;
     seen == Ok(ConnectionEvent::Idle)
 }
 

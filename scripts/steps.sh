@@ -41,3 +41,18 @@ run_tests() {
     rm -f "$log"
     return "$status"
 }
+
+# Builds the soak and the programs that it runs, with the arguments given; names the folder in `built`.
+build_soak() {
+    step "the programs and the soak"
+    cargo build --locked --package egret-proxy --package egret-init "$@"
+    cargo build --locked --package egret-tests --example egret-soak "$@"
+    built=$(target_folder)/debug
+    [ "${1:-}" != --release ] || built=$(target_folder)/release
+}
+
+# Runs the soak with the arguments given.
+run_soak() {
+    step "soak"
+    "$built/examples/egret-soak" "$@"
+}

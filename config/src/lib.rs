@@ -2,7 +2,8 @@
 //!
 //! This crate decides and has no effects: no socket, no clock, no file, no thread. In reading order:
 //!
-//! - basic types: [`name`], [`host`], [`cidr`], [`port`], [`address`], [`header_names`], [`grpc`], [`labels`], [`value`]
+//! - basic types: [`name`], [`host`], [`cidr`], [`port`], [`address`], [`header_names`], [`headers`], [`grpc`], [`labels`], [`value`],
+//!   [`fast_map`]
 //! - [`problem`]: problems of documents, with what to write instead
 //! - [`expression`]: filters and tags of telemetry, a part of CEL
 //! - [`trace`]: headers of traces, and which calls are sampled
@@ -22,9 +23,11 @@ pub mod cidr;
 pub mod port;
 pub mod address;
 pub mod header_names;
+pub mod headers;
 pub mod grpc;
 pub mod labels;
 pub mod value;
+pub mod fast_map;
 pub mod problem;
 pub mod re2;
 pub mod expression;

@@ -26,7 +26,7 @@ mod paced;
 pub mod page;
 pub mod pages;
 mod problems;
-mod query;
+pub mod query;
 mod routes;
 pub mod serve;
 mod server_info;

@@ -48,7 +48,7 @@ pub mod sniff;
 mod relay;
 mod tls;
 pub mod dns;
-mod codec;
+pub mod codec;
 mod dial;
 mod client;
 mod upstream;

@@ -11,7 +11,7 @@ use egret_proxy::commands::{check, explain, wait};
 use egret_proxy::logging::LogLevels;
 use egret_proxy::settings::{Log, LogFormat};
 use egret_proxy::{app, args};
-use mimalloc::MiMalloc;
+use libmimalloc_sys as _;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt, reload};
@@ -21,11 +21,6 @@ const FAILED: u8 = 1;
 
 /// Exit code of wrong usage, of files that cannot be read among it when they are all that is asked for.
 const WRONG_USAGE: u8 = 2;
-
-/// Gives memory back to the kernel when a large configuration or many connections have gone, which glibc's allocator does
-/// not, and serves threads without a common lock, which musl's does not.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let (settings, log) = match args::read(std::env::args_os(), args::environment) {

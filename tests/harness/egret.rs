@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use crate::netns::Host;
 use crate::process::{Finished, Process};
 use crate::scrape;
 use crate::scrape::Page;
+use crate::seccomp;
 use crate::topology::World;
 
 /// The user that the proxy runs as; the redirect rules leave its traffic alone.
@@ -90,6 +91,7 @@ pub struct Settings {
     environment: Vec<(String, String)>,
     uid: u32,
     open_files: Option<u32>,
+    filter: Option<PathBuf>,
 }
 
 impl Settings {
@@ -150,11 +152,26 @@ impl Settings {
         }
     }
 
+    /// Runs the proxy under a filter of system calls, which [`seccomp::compile`] wrote to this file.
+    #[must_use]
+    pub fn filtered(self, filter: &Path) -> Self {
+        Self {
+            filter: Some(filter.to_owned()),
+            ..self
+        }
+    }
+
     fn command(&self, world: &World, pod: &Host) -> anyhow::Result<Command> {
         let program = world.program("egret-proxy")?;
-        let mut command = match self.open_files {
-            None => pod.command(self.uid, &program, &self.arguments),
-            Some(limit) => {
+        let mut command = match (self.open_files, &self.filter) {
+            (None, None) => pod.command(self.uid, &program, &self.arguments),
+            (None, Some(filter)) => {
+                let own = [program.display().to_string()];
+                let own = [&own, &self.arguments[..]].concat();
+                let (loader, arguments) = seccomp::under(filter, &own);
+                pod.command(self.uid, loader, &arguments)
+            }
+            (Some(limit), _) => {
                 let limited = [format!("--nofile={limit}"), program.display().to_string()];
                 let arguments = [&limited, &self.arguments[..]].concat();
                 pod.command(self.uid, Path::new("prlimit"), &arguments)
@@ -192,6 +209,7 @@ impl Settings {
             uid: PROXY_UID,
             environment: Vec::new(),
             open_files: None,
+            filter: None,
         }
     }
 }

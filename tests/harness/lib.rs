@@ -22,6 +22,7 @@ pub mod origin;
 pub mod places;
 pub mod topology;
 pub mod process;
+pub mod seccomp;
 pub mod egret;
 pub mod envoy;
 pub mod client;

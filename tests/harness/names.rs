@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hickory_server::net::runtime::Time;
+use hickory_server::net::xfer::Protocol;
 use hickory_server::proto::op::{Header, HeaderCounts, Message, Metadata, Query, ResponseCode};
 use hickory_server::proto::rr::rdata::{CNAME, SOA};
 use hickory_server::proto::rr::{Name, RData, Record, RecordType};
@@ -31,6 +32,12 @@ pub enum Answer {
     Refused,
     /// No answer at all.
     Silence,
+    /// These addresses, after this long.
+    Slow(Duration, Vec<IpAddr>),
+    /// These addresses over TCP; a datagram is truncated.
+    Truncated(Vec<IpAddr>),
+    /// A datagram that is no whole message, with the number of the question.
+    Garbage,
     /// An alias of this name, without its addresses.
     Alias(String),
     /// These addresses, behind false answers with `false_address`: one with another number, one that answers another
@@ -116,8 +123,7 @@ impl Names {
     }
 
     /// Sends a message as the server's own, which itself insists on the number of the question.
-    fn send(&self, message: &Message, to: SocketAddr) {
-        let bytes = message.to_vec().expect("the message can be written");
+    fn send(&self, bytes: &[u8], to: SocketAddr) {
         let state = self.state();
         let of_family = |socket: &&UdpSocket| {
             socket
@@ -126,7 +132,7 @@ impl Names {
         };
         for socket in state.sockets.iter().filter(of_family) {
             // Nobody may wait for it any more.
-            let _ = socket.send_to(&bytes, to);
+            let _ = socket.send_to(bytes, to);
         }
     }
 
@@ -170,6 +176,7 @@ impl RequestHandler for Names {
                 let mut forged = Message::response(metadata.id ^ 1, metadata.op_code);
                 forged.add_query(info.query.original().clone());
                 forged.add_answers(records.clone());
+                let forged = forged.to_vec().expect("the message can be written");
                 self.send(&forged, request.src());
                 if let Ok(queries) = other_question(kind) {
                     let asked = MessageResponseBuilder::new(&queries, None);
@@ -177,6 +184,16 @@ impl RequestHandler for Names {
                     let _ = handle.send_response(forged).await;
                 }
             }
+            match &answer {
+                Answer::Garbage => self.send(&garbage(metadata.id), request.src()),
+                Answer::Slow(delay, _) => tokio::time::sleep(*delay).await,
+                Answer::Truncated(_) => metadata.truncation = request.protocol() == Protocol::Udp,
+                _ => {}
+            }
+            let answer = match answer {
+                Answer::Truncated(_) if metadata.truncation => Answer::Addresses(Vec::new(), 60),
+                other => other,
+            };
             let Ok(reply) = reply(&question, kind, answer) else {
                 return unsent;
             };
@@ -224,12 +241,24 @@ fn address_data(kind: RecordType, address: IpAddr) -> Option<RData> {
     }
 }
 
+fn address_records(name: &Name, kind: RecordType, addresses: &[IpAddr], ttl: u32) -> Vec<Record> {
+    let data = addresses.iter().filter_map(|one| address_data(kind, *one));
+    data.map(|data| Record::from_rdata(name.clone(), ttl, data))
+        .collect()
+}
+
+/// A response's head with this number that announces a question and records, none of which follow.
+fn garbage(id: u16) -> Vec<u8> {
+    let [high, low] = id.to_be_bytes();
+    vec![high, low, 0x81, 0x80, 0, 1, 0, 9, 0, 0, 0, 0, 0xc0, 0xff]
+}
+
 type Reply = (ResponseCode, Vec<Record>, Option<Record>);
 
 fn reply(question: &str, kind: RecordType, answer: Answer) -> anyhow::Result<Option<Reply>> {
     let name = Name::from_str(&format!("{question}.")).context("the question is a name")?;
     let (code, answers) = match answer {
-        Answer::Silence => return Ok(None),
+        Answer::Silence | Answer::Garbage => return Ok(None),
         Answer::ServFail => return Ok(Some((ResponseCode::ServFail, Vec::new(), None))),
         Answer::NxDomain => (ResponseCode::NXDomain, Vec::new()),
         Answer::Refused => return Ok(Some((ResponseCode::Refused, Vec::new(), None))),
@@ -247,14 +276,14 @@ fn reply(question: &str, kind: RecordType, answer: Answer) -> anyhow::Result<Opt
             records.extend(data.map(|data| Record::from_rdata(name.clone(), 60, data)));
             (ResponseCode::NoError, records)
         }
-        Answer::Addresses(addresses, ttl) => {
-            let data = addresses.iter().filter_map(|one| address_data(kind, *one));
-            (
-                ResponseCode::NoError,
-                data.map(|data| Record::from_rdata(name.clone(), ttl, data))
-                    .collect(),
-            )
-        }
+        Answer::Addresses(addresses, ttl) => (
+            ResponseCode::NoError,
+            address_records(&name, kind, &addresses, ttl),
+        ),
+        Answer::Slow(_, addresses) | Answer::Truncated(addresses) => (
+            ResponseCode::NoError,
+            address_records(&name, kind, &addresses, 60),
+        ),
     };
     let soa = answers.is_empty().then(|| {
         let data = SOA::new(Name::root(), Name::root(), 1, 60, 60, 60, NEGATIVE_TTL);

@@ -288,11 +288,13 @@ impl World {
 pub fn built_folder() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folder = own.parent().context("a program is in a folder")?;
-    Ok(if folder.ends_with("deps") {
-        folder.parent().context("deps is in a folder")?.to_owned()
-    } else {
-        folder.to_owned()
-    })
+    Ok(
+        if folder.ends_with("deps") || folder.ends_with("examples") {
+            folder.parent().context("it is in a folder")?.to_owned()
+        } else {
+            folder.to_owned()
+        },
+    )
 }
 
 fn connect_internet(internet: &Host) -> anyhow::Result<()> {

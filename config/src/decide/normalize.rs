@@ -19,6 +19,7 @@ use crate::decide::call::{Request, path_for_rules};
 use crate::decide::normalize::downstream::Downstream;
 use crate::decide::normalize::forwarded::Edge;
 use crate::header_names::{FORWARDED_PROTO, REQUEST_ID};
+use crate::headers::value_of;
 use crate::snapshot::Snapshot;
 use crate::snapshot::workload::Mode;
 
@@ -139,9 +140,7 @@ impl NormalizedRequest {
     /// The input of [`crate::decide::request`] for this request, which came on `downstream`.
     pub fn question<'c>(&'c self, downstream: &Downstream<'c>) -> Request<'c> {
         let headers = &self.parts.headers;
-        let forwarded = headers
-            .get(FORWARDED_PROTO)
-            .and_then(|scheme| scheme.to_str().ok());
+        let forwarded = value_of(headers, &FORWARDED_PROTO).and_then(|scheme| scheme.to_str().ok());
         // Of HTTP/1, only a URL has a scheme of its own for its target.
         let scheme = self.parts.uri.scheme_str().or(forwarded);
         Request {

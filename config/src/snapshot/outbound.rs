@@ -4,11 +4,11 @@ mod listener;
 mod build;
 mod streams;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::fast_map::FastMap;
 use crate::host::HostPattern;
 use crate::model::objects::Objects;
 use crate::model::outbound_policy::OutboundPolicy;
@@ -32,9 +32,9 @@ pub const DYNAMIC_DNS_CLUSTER: &str = "AllowAnyDynamicDNSCluster";
 #[derive(Debug)]
 pub(crate) struct Outbound {
     /// Listeners of one address.
-    pub(crate) by_address: HashMap<(IpAddr, u16), Listener>,
+    pub(crate) by_address: FastMap<(IpAddr, u16), Listener>,
     /// Listeners of every address (`0.0.0.0`).
-    pub(crate) by_port: HashMap<u16, Listener>,
+    pub(crate) by_port: FastMap<u16, Listener>,
     /// The policy for calls that no listener or chain takes.
     pub(crate) unknown: UnmatchedTraffic,
 }
@@ -62,8 +62,8 @@ impl Outbound {
     /// Nothing, as a gateway has it.
     pub(crate) fn none() -> Self {
         Self {
-            by_address: HashMap::new(),
-            by_port: HashMap::new(),
+            by_address: FastMap::default(),
+            by_port: FastMap::default(),
             unknown: UnmatchedTraffic {
                 policy: OutboundPolicy::RegistryOnly,
                 source: "gateway".into(),

@@ -1,17 +1,17 @@
 //! [`PatternMap`]: values by host pattern, found by name in a hash lookup a label.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::fast_map::FastMap;
 use crate::host::HostPattern;
 
 /// Values by host pattern. A name finds its exact pattern, else the longest suffix, else `*`.
 #[derive(Clone, Debug)]
 pub(crate) struct PatternMap<V> {
-    exact: HashMap<Arc<str>, V>,
+    exact: FastMap<Arc<str>, V>,
     /// Suffixes that begin with a dot.
-    suffixes: HashMap<Arc<str>, V>,
+    suffixes: FastMap<Arc<str>, V>,
     /// Suffixes that do not begin at a label (`*foo.com`), longest first.
     partial_labels: Vec<(Arc<str>, V)>,
     any: Option<V>,
@@ -20,8 +20,8 @@ pub(crate) struct PatternMap<V> {
 impl<V> Default for PatternMap<V> {
     fn default() -> Self {
         Self {
-            exact: HashMap::new(),
-            suffixes: HashMap::new(),
+            exact: FastMap::default(),
+            suffixes: FastMap::default(),
             partial_labels: Vec::new(),
             any: None,
         }

@@ -6,21 +6,21 @@ use percent_encoding::percent_decode_str;
 
 /// A query, `name=value&flag`. A `+` stays one: regular expressions have it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Query<'q>(&'q str);
+pub struct Query<'q>(&'q str);
 
 impl<'q> Query<'q> {
     /// The query of an address, if it has one.
-    pub(super) fn new(query: Option<&'q str>) -> Self {
+    pub fn new(query: Option<&'q str>) -> Self {
         Self(query.unwrap_or_default())
     }
 
     /// As it was sent.
-    pub(super) fn text(self) -> &'q str {
+    pub fn text(self) -> &'q str {
         self.0
     }
 
     /// All parameters in order. One without a value has an empty one.
-    pub(super) fn parameters(self) -> impl Iterator<Item = (Cow<'q, str>, Cow<'q, str>)> {
+    pub fn parameters(self) -> impl Iterator<Item = (Cow<'q, str>, Cow<'q, str>)> {
         let parts = self.0.split('&').filter(|part| !part.is_empty());
         parts.map(|part| {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
@@ -29,7 +29,7 @@ impl<'q> Query<'q> {
     }
 
     /// The first value of a parameter.
-    pub(super) fn value(self, name: &str) -> Option<Cow<'q, str>> {
+    pub fn value(self, name: &str) -> Option<Cow<'q, str>> {
         let mut parameters = self.parameters();
         parameters
             .find(|(known, _)| known == name)
@@ -37,7 +37,7 @@ impl<'q> Query<'q> {
     }
 
     /// Whether a parameter is given without a value.
-    pub(super) fn has_flag(self, name: &str) -> bool {
+    pub fn has_flag(self, name: &str) -> bool {
         let mut parameters = self.parameters();
         parameters.any(|(known, value)| known == name && value.is_empty())
     }

@@ -9,11 +9,11 @@ mod shared;
 mod connect_once;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::fast_map::FastMap;
 use egret_config::model::policy::ConnectionPool;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
@@ -34,7 +34,7 @@ const IDLE_MAX: usize = 1024;
 /// The connections of one cluster on one worker.
 #[derive(Debug)]
 pub struct Pool {
-    idle: RefCell<HashMap<Key, Vec<Http1Connection>>>,
+    idle: RefCell<FastMap<Key, Vec<Http1Connection>>>,
     shared: Rc<SharedConnections>,
     idle_timeout: Duration,
     /// Requests a connection may carry.
@@ -115,6 +115,7 @@ impl Pool {
         let connections = idle.get_mut(key)?;
         let now = Instant::now();
         while let Some(mut connection) = connections.pop() {
+            connection.taken = now;
             connection.rested = now.duration_since(connection.idle_since);
             let aged = now.duration_since(connection.made) >= self.age_max;
             if connection.sender.is_ready() && connection.rested < self.idle_timeout && !aged {

@@ -7,6 +7,7 @@ use egret_config::decide::local_reply;
 use egret_config::decide::verdict::Answer;
 use egret_config::grpc::GrpcStatus;
 use egret_config::header_names::{GRPC_MESSAGE, GRPC_STATUS, OVERLOADED, VERDICT};
+use egret_config::headers::value_of;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use tokio::time::Instant;
 
@@ -15,8 +16,7 @@ use crate::failure::{Blame, Failure};
 /// Whether a request speaks gRPC, whose clients read trailers and not statuses. gRPC-Web is not: its clients are pages,
 /// which read neither.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
+    value_of(headers, &header::CONTENT_TYPE)
         .and_then(|kind| kind.as_bytes().strip_prefix(b"application/grpc"))
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }

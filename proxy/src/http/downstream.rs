@@ -13,7 +13,7 @@ use crate::client::body::Received;
 use crate::http::request_trace::RequestTrace;
 use crate::proxy::Proxy;
 use crate::report::facts::{CallProtocol, DownstreamFacts};
-use crate::report::reporter::FactsGuard;
+use crate::report::reporter::{FactsGuard, RequestWire};
 
 /// The client connection that requests come on.
 #[derive(Debug)]
@@ -48,9 +48,13 @@ impl DownstreamConnection {
         }
     }
 
-    /// The facts of a request on this connection that begins now.
-    pub fn facts(&self, proxy: &Proxy) -> Box<FactsGuard> {
-        let mut facts = Box::new(proxy.reporter.begin());
+    /// The facts of a request on this connection; without `wire`, of what never became one.
+    pub fn facts(&self, proxy: &Proxy, wire: Option<RequestWire>) -> Box<FactsGuard> {
+        let reporter = &proxy.reporter;
+        let mut facts = Box::new(match wire {
+            Some(wire) => reporter.begin_request(wire),
+            None => reporter.begin(),
+        });
         facts.protocol = CallProtocol::Http;
         facts.downstream = DownstreamFacts {
             remote_address: Some(self.arrival.client),

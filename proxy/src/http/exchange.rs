@@ -43,8 +43,7 @@ pub async fn exchange(
     proxy: &Rc<Proxy>,
     wire: RequestWire,
 ) -> Response<ResponseBody> {
-    let mut facts = downstream.facts(proxy);
-    facts.watch_wire(wire);
+    let mut facts = downstream.facts(proxy, Some(wire));
     if let Some(InformationalSender::Http2(sender)) = &informational {
         facts.watch_stream(sender.stream());
     }

@@ -45,7 +45,7 @@ pub async fn serve<S>(
 
 /// What is not HTTP/2 never becomes a request of ours. The log has it all the same.
 fn report_broken(reason: String, downstream: &DownstreamConnection, proxy: &Proxy) {
-    let mut facts = downstream.facts(proxy);
+    let mut facts = downstream.facts(proxy, None);
     facts.request.protocol = Some(Version::HTTP_2);
     facts.set_request_failure(&Failure::new(Cause::BadConnection, reason));
     facts.end();

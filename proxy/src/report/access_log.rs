@@ -224,7 +224,7 @@ impl Sink for AccessLog {
             return;
         }
         let outputs = self.outputs.load();
-        let now = Now::read();
+        let now = Now::at(facts.end_time());
         for output in &**outputs {
             if let Some(filter) = &output.filter
                 && !filter.holds(&CallAttributes::of(facts, now))

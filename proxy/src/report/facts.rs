@@ -48,8 +48,10 @@ use crate::report::stream_bytes::StreamBytes;
 /// One HTTP request, or one connection that carries no HTTP.
 #[derive(Debug)]
 pub struct Facts {
-    /// When the connection was accepted, or the head of the request was read.
+    /// When the connection was accepted, or the first byte of the request came; over HTTP/2, its whole head.
     pub began: Instant,
+    /// When the call was over, for all who report it; `None` while it is under way.
+    pub ended: Option<Instant>,
     /// When what happened since; only where a format asks for it.
     pub times: Option<Box<Times>>,
     /// Headers that formats ask for.
@@ -197,8 +199,14 @@ impl DownstreamFacts {
 impl Facts {
     /// The facts of a call that begins now.
     pub fn begin() -> Self {
+        Self::begin_at(Instant::now())
+    }
+
+    /// The facts of a call that began then.
+    pub fn begin_at(began: Instant) -> Self {
         Self {
-            began: Instant::now(),
+            began,
+            ended: None,
             times: None,
             captured: None,
             span: None,
@@ -221,6 +229,11 @@ impl Facts {
             end: None,
             client_limit: None,
         }
+    }
+
+    /// When the call was over; now, while it is under way.
+    pub fn end_time(&self) -> Instant {
+        self.ended.unwrap_or_else(Instant::now)
     }
 
     /// Whether these are the facts of a request, and not of a byte stream.

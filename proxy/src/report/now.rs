@@ -16,8 +16,13 @@ pub struct Now {
 impl Now {
     /// Reads both clocks.
     pub fn read() -> Self {
+        Self::at(Instant::now())
+    }
+
+    /// That moment, which was just now.
+    pub fn at(instant: Instant) -> Self {
         Self {
-            instant: Instant::now(),
+            instant,
             time: SystemTime::now(),
         }
     }

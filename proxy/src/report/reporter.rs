@@ -72,6 +72,8 @@ pub struct RequestWire {
     pub connection: Rc<dyn DownstreamWire>,
     /// The request's number on it.
     pub request: u64,
+    /// When its first byte came, where that is known.
+    pub began: Option<Instant>,
 }
 
 /// The facts of a call under way. Whoever holds this fills them; they are reported when it is dropped, whatever happened.
@@ -131,7 +133,18 @@ impl Reporter {
 
     /// The facts of a call that begins now.
     pub fn begin(self: &Arc<Self>) -> FactsGuard {
-        let mut facts = Facts::begin();
+        self.begin_at(Instant::now())
+    }
+
+    /// The facts of a request, whose bytes on the wire are read from `wire` at its end.
+    pub fn begin_request(self: &Arc<Self>, wire: RequestWire) -> FactsGuard {
+        let mut facts = self.begin_at(wire.began.unwrap_or_else(Instant::now));
+        facts.wire = Some(wire);
+        facts
+    }
+
+    fn begin_at(self: &Arc<Self>, began: Instant) -> FactsGuard {
+        let mut facts = Facts::begin_at(began);
         if self.needs.times() {
             facts.times = Some(Box::default());
         }
@@ -162,11 +175,6 @@ impl FactsGuard {
     /// Has a reset of the request's HTTP/2 stream read from `stream`, should the call be dropped.
     pub fn watch_stream(&mut self, stream: Arc<dyn ResetState>) {
         self.stream = Some(stream);
-    }
-
-    /// Has the bytes of the call on the wire read from `wire` at its end.
-    pub fn watch_wire(&mut self, wire: RequestWire) {
-        self.wire = Some(wire);
     }
 
     /// Counts the request among those in flight until its facts are reported.
@@ -309,6 +317,7 @@ impl Drop for FactsGuard {
                 ..WireBytes::default()
             };
         }
+        self.facts.ended = Some(Instant::now());
         self.reporter.report(&self.facts);
     }
 }

@@ -100,7 +100,7 @@ impl Sink for Spans {
         };
         let plan = self.plan.load();
         let Some(plan) = &*plan else { return };
-        let now = Now::read();
+        let now = Now::at(facts.end_time());
         let call = build::TracedCall {
             facts,
             trace,

@@ -31,7 +31,7 @@ pub struct Named {
 
 /// What the first bytes of a connection are.
 #[derive(Debug, PartialEq, Eq)]
-enum Header {
+pub enum Header {
     /// More are needed to tell.
     More,
     /// No header, or a broken one.
@@ -67,7 +67,8 @@ pub async fn proxy_header<S: AsyncRead + Unpin>(
     }
 }
 
-fn parse(bytes: &[u8]) -> Header {
+/// Reads the first bytes of a connection. What follows the header does not count.
+pub fn parse(bytes: &[u8]) -> Header {
     let begins = |with: &[u8]| {
         let known = bytes.len().min(with.len());
         bytes[..known] == with[..known]

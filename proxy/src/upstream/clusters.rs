@@ -2,13 +2,13 @@
 //! are called stays the same.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use egret_config::address::EndpointAddress;
+use egret_config::fast_map::FastMap;
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::cluster::{Cluster, ClusterPolicy, PASSTHROUGH_CLUSTER};
 use tokio::io::AsyncWriteExt;
@@ -40,7 +40,7 @@ pub use crate::upstream::wanted::{AttemptHistory, Carries, LoadBalancerContext};
 /// The clusters of one worker that were called, and the connections to where callers wanted to go.
 #[derive(Debug)]
 pub struct Clusters {
-    called: RefCell<HashMap<Arc<str>, Rc<ClusterRuntime>>>,
+    called: RefCell<FastMap<Arc<str>, Rc<ClusterRuntime>>>,
     shared_clusters: Arc<SharedClusterStates>,
     passthrough: Rc<Pool>,
     passthrough_name: Arc<str>,

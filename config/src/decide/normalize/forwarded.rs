@@ -9,6 +9,7 @@ use crate::decide::normalize::steering::{take_claims, take_steering};
 use crate::header_names::{
     CLIENT_CERT, EXTERNAL_ADDRESS, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO,
 };
+use crate::headers::remove;
 use crate::model::mesh::{ClientCert, Topology};
 
 /// Gives a request of HTTP/1.0 without host, which needs none, its original destination as host.
@@ -88,7 +89,7 @@ pub fn forward_client_cert(
             headers.insert(CLIENT_CERT, certificate.clone());
         }
         (ClientCert::Remove, _) | (_, None) => {
-            headers.remove(CLIENT_CERT);
+            remove(headers, &CLIENT_CERT);
         }
     }
 }

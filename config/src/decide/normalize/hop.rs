@@ -3,10 +3,12 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::decide::normalize::steering::{is_of_envoy, remove};
+use crate::decide::normalize::steering;
+use crate::decide::normalize::steering::is_of_envoy;
 use crate::header_names::{
     FORWARDED_FOR, FORWARDED_PROTO, KEEP_ALIVE, PEER_METADATA, PROXY_CONNECTION,
 };
+use crate::headers::remove;
 
 /// Removes the hop-by-hop headers of a request, including those that its `connection` header names. `te` stays if
 /// it is `trailers`, and `trailer` stays, so that trailers reach the other side.
@@ -54,7 +56,7 @@ pub fn strip_response(headers: &mut HeaderMap) {
         strip_common(headers);
     }
     if envoy {
-        remove(headers, &PEER_METADATA);
+        steering::remove(headers, &PEER_METADATA);
     }
 }
 
@@ -78,10 +80,10 @@ fn is_of_hop(name: &HeaderName) -> bool {
 }
 
 fn strip_common(headers: &mut HeaderMap) {
-    headers.remove(KEEP_ALIVE);
-    headers.remove(PROXY_CONNECTION);
-    headers.remove(header::TRANSFER_ENCODING);
-    headers.remove(header::UPGRADE);
+    remove(headers, &KEEP_ALIVE);
+    remove(headers, &PROXY_CONNECTION);
+    remove(headers, &header::TRANSFER_ENCODING);
+    remove(headers, &header::UPGRADE);
 }
 
 #[cfg(test)]

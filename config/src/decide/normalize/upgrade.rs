@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::decide::bad_request::{BadRequest, BadRequestKind};
+use crate::headers::value_of;
 
 /// The protocol that a request offers to upgrade to, as the client spells it; `None` where it offers nothing
 /// that counts. To be called before the hop-by-hop headers are removed.
@@ -10,7 +11,7 @@ use crate::decide::bad_request::{BadRequest, BadRequestKind};
 /// # Errors
 /// [`BadRequestKind::Upgrade`]: only WebSocket is passed on. `h2c` is ignored, as RFC 9113 (3.1) demands.
 pub(super) fn requested(headers: &HeaderMap) -> Result<Option<HeaderValue>, BadRequest> {
-    let Some(upgrade) = headers.get(header::UPGRADE) else {
+    let Some(upgrade) = value_of(headers, &header::UPGRADE) else {
         return Ok(None);
     };
     let connection_upgrades = headers

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::fast_map::FastMap;
 use crate::host::HostPattern;
 use crate::model::endpoint::Address;
 use crate::model::objects::Objects;
@@ -27,8 +28,8 @@ use crate::snapshot::workload::Workload;
 /// Listeners while they are built. Those of earlier egress listeners are closed to later ones.
 #[derive(Default)]
 pub(super) struct Drafts {
-    pub(super) by_address: HashMap<(IpAddr, u16), Listener>,
-    pub(super) by_port: HashMap<u16, Listener>,
+    pub(super) by_address: FastMap<(IpAddr, u16), Listener>,
+    pub(super) by_port: FastMap<u16, Listener>,
     pub(super) closed: HashSet<(Option<IpAddr>, u16)>,
     /// Listeners of the current egress listener that use the port's shared table.
     pub(super) shared: BTreeSet<(Option<IpAddr>, u16)>,

@@ -36,6 +36,8 @@ pub struct Http1Connection {
     pub(in crate::client::pool) idle_since: Instant,
     /// Counts it while it is idle.
     pub(in crate::client::pool) idle: Idle,
+    /// When it was taken for a request, or made for one.
+    pub taken: Instant,
     /// How long it was idle before it was taken.
     pub(in crate::client::pool) rested: Duration,
 }
@@ -71,6 +73,7 @@ impl Http1Connection {
             made,
             idle_since: made,
             idle: Idle::default(),
+            taken: made,
             rested: Duration::ZERO,
         })
     }

@@ -1,7 +1,6 @@
 //! Connections that many requests share.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,9 +21,9 @@ pub(super) type Made = Result<Http2Connection, Failure>;
 /// The shared connections of a pool.
 #[derive(Debug, Default)]
 pub(super) struct SharedConnections {
-    open: RefCell<HashMap<Key, Vec<Http2Connection>>>,
+    open: RefCell<FastMap<Key, Vec<Http2Connection>>>,
     /// Those that somebody is making: what comes of each.
-    pub(super) making: RefCell<HashMap<Key, watch::Receiver<Option<Made>>>>,
+    pub(super) making: RefCell<FastMap<Key, watch::Receiver<Option<Made>>>>,
     /// Counts the idle ones.
     counters: Arc<PoolCounters>,
 }
@@ -121,3 +120,4 @@ impl SharedConnections {
         });
     }
 }
+use egret_config::fast_map::FastMap;

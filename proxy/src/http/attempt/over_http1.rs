@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use egret_config::decide::bad_request::BadRequestKind;
 use http::{Request, Response, Version};
-use tokio::time::Instant;
 
 use crate::client::body::{Broken, RequestBody};
 use crate::client::pool::Http1Connection;
@@ -43,7 +42,7 @@ pub(super) async fn over_single(
             .repeat
             .get()
             .then(|| ReplayableHead::of(&request, &single));
-        let began = Instant::now();
+        let began = single.taken;
         let mut in_flight = target.begin_request(Version::HTTP_11, began);
         let (error, unsent) = match single.send(request).await {
             Ok(response) => {
@@ -96,7 +95,7 @@ pub(super) async fn over_single(
         }
     };
     target.facts.connection = Some(facts);
-    let began = Instant::now();
+    let began = single.taken;
     let mut in_flight = target.begin_request(Version::HTTP_11, began);
     match single.send(request).await {
         Ok(response) => {

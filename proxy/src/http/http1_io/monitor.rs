@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
+use egret_config::headers::remove;
 use http::{Response, StatusCode, Version, header};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::codec::trailers;
 use crate::http::framing::Flaw;
@@ -44,6 +45,8 @@ pub enum ConnectionEvent {
 pub struct RequestStart {
     /// Its number on the connection, from 1.
     pub number: u64,
+    /// When its first byte came; `None` where that was together with bytes of the request before.
+    pub began: Option<Instant>,
     /// The way to announce its answer.
     pub informational: InformationalHandle,
     /// What its framing hides.
@@ -66,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
     /// A request's head has come; the answer is being looked for. It can be announced.
     pub fn begin(&self) -> RequestStart {
         let mut state = lock(&self.0);
-        state.head_since = None;
+        let began = state.head_since.take();
         state.quiet = false;
         state.waiting = true;
         state.busy = true;
@@ -83,6 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
             .get_or_insert_with(|| announcer(&self.0));
         RequestStart {
             number,
+            began,
             informational: informational.clone(),
             flaw,
             odd,
@@ -230,7 +234,7 @@ fn framing_lines<B>(response: &mut Response<B>, version: Version) -> Vec<u8> {
     let unchanged = response.status() == StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
     let mut lines = Vec::new();
-    let coding = headers.remove(header::TRANSFER_ENCODING);
+    let coding = remove(headers, &header::TRANSFER_ENCODING);
     let length = match unchanged {
         true => headers.remove(header::CONTENT_LENGTH),
         false => None,

@@ -206,7 +206,7 @@ where
         let (monitor, downstream, proxy) = (self.monitor, self.downstream, self.proxy);
         self.wire.report();
         let begun = monitor.begin();
-        let wire = self.wire.request(begun.number);
+        let wire = self.wire.request(begun.number, begun.began);
         let version = request.version();
         let mut wrong = begun.flaw.map(Failure::from);
         if !self.room {
@@ -267,8 +267,8 @@ where
             },
         };
         // A request that is not HTTP never becomes one of ours. The log has it all the same.
-        let mut facts = self.downstream.facts(proxy);
-        facts.watch_wire(self.wire.request(monitor.unread_number()));
+        let wire = self.wire.request(monitor.unread_number(), None);
+        let mut facts = self.downstream.facts(proxy, Some(wire));
         facts.request.protocol = Some(Version::HTTP_11);
         facts.set_request_failure(&failure);
         if monitor.may_refuse() || error.is_incomplete_message() {

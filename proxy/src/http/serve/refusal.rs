@@ -26,8 +26,7 @@ pub(super) fn report_malformed<B>(
     wire: RequestWire,
 ) {
     debug!(reason, "malformed request");
-    let mut facts = downstream.facts(proxy);
-    facts.watch_wire(wire);
+    let mut facts = downstream.facts(proxy, Some(wire));
     facts.set_request(request);
     facts.set_request_failure(&Failure::new(Cause::BadConnection, reason));
     facts.end();
@@ -42,8 +41,7 @@ pub(super) fn refuse<B>(
     wire: RequestWire,
 ) -> Response<ResponseBody> {
     debug!(%failure, "request refused");
-    let mut facts = downstream.facts(proxy);
-    facts.watch_wire(wire);
+    let mut facts = downstream.facts(proxy, Some(wire));
     facts.set_request(request);
     facts.set_request_failure(failure);
     let grpc = answer::is_grpc(request.headers());

@@ -6,6 +6,7 @@ use std::fmt::{Debug, Formatter};
 use std::rc::Rc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
 use crate::codec::http2_meter::Streams;
 use crate::http::http1_io::ConnectionMonitor;
@@ -33,11 +34,12 @@ where
         })
     }
 
-    /// The request of this number.
-    pub(super) fn request(self: &Rc<Self>, number: u64) -> RequestWire {
+    /// The request of this number, whose first byte came then.
+    pub(super) fn request(self: &Rc<Self>, number: u64, began: Option<Instant>) -> RequestWire {
         RequestWire {
             connection: self.clone(),
             request: number,
+            began,
         }
     }
 

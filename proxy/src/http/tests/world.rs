@@ -351,7 +351,7 @@ pub(super) async fn get_as(
         informational: None,
     };
     let downstream = DownstreamConnection::of(arrival(([127, 0, 0, 1], 80).into()));
-    let facts = downstream.facts(&world.proxy);
+    let facts = downstream.facts(&world.proxy, None);
     let snapshot = world.proxy.current.load();
     let mut context = ExchangeContext {
         downstream: &downstream,

@@ -202,7 +202,7 @@ impl Shared {
 /// The thread: takes what waits and writes it, until the file is closed and all is written.
 fn write_all(shared: &Shared) {
     let mut batch = Lines::default();
-    let mut warned_at = None;
+    let mut failures = Failures::default();
     loop {
         // Loaded first: what was queued before the file was closed is taken below.
         let closed = shared.closed.load(Ordering::Acquire);
@@ -215,7 +215,7 @@ fn write_all(shared: &Shared) {
             continue;
         }
         let length = batch.bytes.len();
-        let lost = write(shared, &batch.bytes, &mut warned_at).min(batch.count);
+        let lost = write(shared, &batch.bytes, &mut failures).min(batch.count);
         let counts = &shared.counts;
         counts
             .written
@@ -230,11 +230,25 @@ fn write_all(shared: &Shared) {
     }
 }
 
+/// What is kept of failures to write.
+#[derive(Default)]
+struct Failures {
+    /// When the last one was logged.
+    warned_at: Option<Instant>,
+    /// The file took a part of a line and not its end.
+    cut_line: bool,
+}
+
 /// Writes lines, and returns how many of them are lost.
-fn write(shared: &Shared, mut lines: &[u8], warned_at: &mut Option<Instant>) -> u64 {
+fn write(shared: &Shared, batch: &[u8], failures: &mut Failures) -> u64 {
     let count = |lines: &[u8]| memchr_iter(b'\n', lines).count() as u64;
     let mut unwanted = Duration::ZERO;
     let mut file = &shared.target.file;
+    // What follows is not to continue the line.
+    if failures.cut_line && file.write(b"\n").is_ok() {
+        failures.cut_line = false;
+    }
+    let mut lines = batch;
     while !lines.is_empty() {
         match file.write(lines) {
             Ok(written) => lines = &lines[written..],
@@ -256,6 +270,9 @@ fn write(shared: &Shared, mut lines: &[u8], warned_at: &mut Option<Instant>) -> 
             }
             Err(error) => {
                 let lost = count(lines);
+                let written = &batch[..batch.len() - lines.len()];
+                failures.cut_line |= written.last().is_some_and(|last| *last != b'\n');
+                let warned_at = &mut failures.warned_at;
                 if warned_at.is_none_or(|warned_at| warned_at.elapsed() >= WARN_INTERVAL) {
                     *warned_at = Some(Instant::now());
                     tracing::warn!(file = &*shared.name, %error, lost, "the access log cannot be written to; its lines are dropped");

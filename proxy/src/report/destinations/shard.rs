@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use egret_config::decide::outcome::OutcomeKind;
+use egret_config::fast_map::FastMap;
 use egret_config::snapshot::names::NameTable;
-use tokio::time::Instant;
 
 use crate::current::Current;
 use crate::lock::lock;
@@ -33,10 +33,10 @@ pub struct DestinationShard {
 #[derive(Debug, Default)]
 struct Table {
     /// The numbers of rows by their encoded keys.
-    numbers: HashMap<Box<[u8]>, u32>,
+    numbers: FastMap<Box<[u8]>, u32>,
     rows: Vec<Row>,
     /// Open streams by the address of their bytes.
-    open: HashMap<usize, OpenStream>,
+    open: FastMap<usize, OpenStream>,
     /// Calls by verdict.
     verdicts: [u64; OutcomeKind::ALL.len()],
     /// Calls of destinations that there was no room for.
@@ -189,7 +189,7 @@ impl Sink for DestinationShard {
         let Some(verdict) = facts.decision.verdict else {
             return;
         };
-        let now = Instant::now();
+        let now = facts.end_time();
         let table = &mut *lock(&self.table);
         table.verdicts[verdict as usize] += 1;
         let decided = facts.destination_row.map(|row| row as usize);

@@ -3,6 +3,7 @@
 use egret_config::header_names::{
     FORWARDED_FOR, ORIGINAL_HOST, ORIGINAL_PATH, REQUEST_ID, SERVICE_TIME,
 };
+use egret_config::headers::value_of;
 use http::header::USER_AGENT;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
@@ -85,9 +86,9 @@ impl RequestFacts {
             authority,
             original_authority: None,
             grpc: false,
-            user_agent: headers.get(USER_AGENT).cloned(),
-            x_forwarded_for: headers.get(FORWARDED_FOR).cloned(),
-            request_id: headers.get(REQUEST_ID).cloned(),
+            user_agent: value_of(headers, &USER_AGENT).cloned(),
+            x_forwarded_for: value_of(headers, &FORWARDED_FOR).cloned(),
+            request_id: value_of(headers, &REQUEST_ID).cloned(),
         }
     }
 }

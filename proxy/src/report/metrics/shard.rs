@@ -12,7 +12,6 @@ use egret_config::grpc::GrpcStatus;
 use egret_config::model::tls::Hashed;
 use egret_config::snapshot::cluster::DestinationService;
 use egret_config::snapshot::telemetry::MetricOverrides;
-use tokio::time::Instant;
 
 use crate::lock::lock;
 use crate::report::facts::{CallProtocol, Facts};
@@ -235,7 +234,7 @@ impl Shard {
     }
 
     fn request(&self, table: &mut Table, facts: &Facts) {
-        let duration = Instant::now().saturating_duration_since(facts.began);
+        let duration = facts.end_time().saturating_duration_since(facts.began);
         let wire = &facts.downstream.wire;
         let buckets = &self.context.buckets;
         let host = named(facts, &self.context, &mut table.hosts);

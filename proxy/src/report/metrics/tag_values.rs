@@ -42,7 +42,7 @@ impl TagValues {
         if labels.expressions.is_empty() {
             return &[];
         }
-        let attributes = CallAttributes::of(facts, Now::read());
+        let attributes = CallAttributes::of(facts, Now::at(facts.end_time()));
         for (label, (names, cache)) in labels.expressions.iter().zip(&mut self.labels) {
             let value = label.expression.evaluate(&attributes);
             let text = value.as_ref().ok().and_then(expression_text::text);

@@ -42,6 +42,7 @@ pub(super) async fn serve_each(worker: Rc<Worker>) {
         let wire = RequestWire {
             connection: wire,
             request: u32::from(respond.stream_id()).into(),
+            began: None,
         };
         if has_user(&request) {
             respond.send_reset(Reason::PROTOCOL_ERROR);

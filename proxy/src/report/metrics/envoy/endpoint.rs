@@ -1,10 +1,11 @@
 //! What one worker counts of the endpoints of a cluster, for the admin page of clusters.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use egret_config::address::EndpointAddress;
+use egret_config::fast_map::FastMap;
 
 use crate::lock::lock;
 use crate::report::metrics::histogram::{add, subtract};
@@ -75,7 +76,7 @@ pub struct EndpointCounters([AtomicU64; EndpointCount::ALL.len()]);
 
 /// The counters of the endpoints of a cluster on one worker.
 #[derive(Debug, Default)]
-pub struct EndpointTable(Mutex<HashMap<EndpointAddress, Arc<EndpointCounters>>>);
+pub struct EndpointTable(Mutex<FastMap<EndpointAddress, Arc<EndpointCounters>>>);
 
 impl EndpointCounters {
     /// Counts one more.

@@ -77,6 +77,7 @@ fn calls_too_many_are_refused_at_once() -> anyhow::Result<()> {
             None => refused += 1,
         }
     }
+    assert_eq!(open.len() + refused, MANY, "none is lost");
     assert!(
         open.len() >= 32 && refused > 0,
         "{} open, {refused} refused",

@@ -159,6 +159,14 @@ pub(crate) fn short_forms(host: &str, namespace: &str) -> impl Iterator<Item = S
     forms.into_iter()
 }
 
+/// Whether [`short_forms`] gives any for a host, in some namespace.
+pub(crate) fn has_short_forms(host: &HostPattern) -> bool {
+    let name = host
+        .exact()
+        .and_then(|name| name.strip_suffix(CLUSTER_DOMAIN));
+    name.is_some_and(|rest| rest.ends_with(".svc."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,25 +8,30 @@ mod format;
 mod plain;
 mod list;
 mod source;
-mod document;
 mod document_pass;
+mod wire_document;
 mod installs;
-pub mod mesh;
 mod parse;
+mod content;
+mod document;
+mod moved;
+pub mod mesh;
+mod text_documents;
 mod texts;
+mod references;
 mod objects;
 
 use std::mem;
+use std::sync::Arc;
 
-use crate::load::parse::Expect;
-use crate::load::texts::Reader;
 use crate::model::objects::Objects;
 use crate::model::outbound_policy::OutboundPolicy;
 use crate::problem::{Location, Problem, Severity};
 
 pub use crate::load::document::{Document, Documents};
 pub use crate::load::limits::{DOCUMENT_BYTES_MAX, DOCUMENTS_MAX, TEXT_BYTES_MAX};
-pub use crate::load::texts::Text;
+pub use crate::load::text_documents::TextDocuments;
+pub use crate::load::texts::{Text, TextReader};
 
 /// Reads texts into objects: [`documents`], then [`build`].
 pub fn load(texts: &[Text], mesh_config: Option<&Text>) -> (Objects, Vec<Problem>) {
@@ -36,34 +41,48 @@ pub fn load(texts: &[Text], mesh_config: Option<&Text>) -> (Objects, Vec<Problem
 /// Reads texts into documents. `mesh_config` is a text that holds the mesh configuration, bare or in its ConfigMap; it
 /// counts more than one among `texts`.
 pub fn documents(texts: &[Text], mesh_config: Option<&Text>) -> Documents {
-    let mut reader = Reader::default();
+    let reader = TextReader::default();
+    let read: Vec<_> = texts
+        .iter()
+        .map(|text| reader.objects(text, None))
+        .collect();
+    let mesh = mesh_config.map(|text| (&text.file, reader.mesh_config(text, None)));
+    joined(&read, mesh.as_ref().map(|(file, read)| (*file, read)))
+}
+
+/// The documents of all texts. `mesh_config` is the file that holds the mesh configuration, and what was read of it; it
+/// counts more than one among `texts`.
+pub fn joined<'t>(
+    texts: impl IntoIterator<Item = &'t TextDocuments>,
+    mesh_config: Option<(&Arc<str>, &TextDocuments)>,
+) -> Documents {
+    let mut documents = Documents::default();
     for text in texts {
-        reader.text(text, Expect::Anything);
+        text.add_to(&mut documents);
     }
-    if let Some(text) = mesh_config {
+    if let Some((file, text)) = mesh_config {
         // A text that could not be read does not reactivate the others: the user chose this one.
-        let list = mem::take(&mut reader.documents.list);
+        let list = mem::take(&mut documents.list);
         let (others, kept): (Vec<_>, Vec<_>) = list.into_iter().partition(mesh::is_mesh);
-        reader.documents.list = kept;
-        let title = format!("that of {} (--mesh-config)", text.file);
+        documents.list = kept;
+        let title = format!("that of {file} (--mesh-config)");
         for document in &others {
-            reader.documents.report(mesh::ignored(document, &title));
+            documents.problems.push(mesh::ignored(document, &title));
         }
-        reader.documents.mesh_unread = None;
-        let before = reader.documents.list.len();
-        reader.text(text, Expect::MeshConfig);
-        let read = &mut reader.documents;
-        let is_there = read.list.iter().skip(before).any(mesh::is_mesh);
-        if !is_there && read.mesh_unread.is_none() {
+        documents.mesh_unread = None;
+        let before = documents.list.len();
+        text.add_to(&mut documents);
+        let is_there = documents.list.iter().skip(before).any(mesh::is_mesh);
+        if !is_there && documents.mesh_unread.is_none() {
             let message = (
                 "no mesh configuration in it: Istio's defaults apply, which allow all calls",
                 "write `outboundTrafficPolicy: {mode: ALLOW_ANY}` if that is intended",
             );
-            let location = Location::file(text.file.clone(), 0);
-            read.report(Problem::new(Severity::Warning, location, message));
+            let location = Location::file(Arc::clone(file), 0);
+            let problem = Problem::new(Severity::Warning, location, message);
+            documents.problems.push(problem);
         }
     }
-    let mut documents = reader.documents;
     documents.list = mesh::choose(documents.list, &mut documents.problems);
     documents
 }
@@ -85,15 +104,6 @@ pub fn build(documents: Documents) -> (Objects, Vec<Problem>) {
         problems.push(Problem::new(Severity::Warning, location, message).of("MeshConfig"));
     }
     (objects, problems)
-}
-
-/// Reads every document of every text, in order, all mesh configurations among them.
-pub fn read(texts: &[Text]) -> (Vec<Document>, Vec<Problem>) {
-    let mut reader = Reader::default();
-    for text in texts {
-        reader.text(text, Expect::Anything);
-    }
-    (reader.documents.list, reader.documents.problems)
 }
 
 #[cfg(test)]

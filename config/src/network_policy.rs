@@ -34,7 +34,7 @@ pub fn network_policy(objects: &Objects, namespace: &str) -> String {
         );
     }
     let registry = Registry::new(objects);
-    let external = |service: &&Service| service.external && registry.sees(namespace, service);
+    let external = |service: &&Arc<Service>| service.external && registry.sees(namespace, service);
     for service in objects.services.iter().filter(external) {
         match redirected(objects, namespace, &service.host) {
             Some(by) => {

@@ -19,6 +19,7 @@ pub(crate) mod services;
 pub(crate) mod visible;
 mod destination_rules;
 mod localities;
+mod clusters_before;
 mod clusters;
 mod routes;
 mod delegates;
@@ -36,11 +37,12 @@ use crate::model::route::Retries;
 use crate::problem::Problem;
 use crate::snapshot::cluster::Cluster;
 use crate::snapshot::clusters::Clusters;
+use crate::snapshot::clusters_before::ClustersBefore;
 use crate::snapshot::gateways::{Gateways, TlsAction, gateways};
 use crate::snapshot::names::NameTable;
 use crate::snapshot::outbound::{Outbound, outbound};
 use crate::snapshot::problems::ProblemSet;
-use crate::snapshot::routes::mesh_retries;
+use crate::snapshot::routes::{Compiler, mesh_retries};
 use crate::snapshot::services::{Registry, TieBreak};
 use crate::snapshot::table::RouteTable;
 use crate::snapshot::telemetry::{Telemetry, telemetry};
@@ -84,6 +86,17 @@ impl Snapshot {
     /// Builds the view of `workload`. Problems are those of objects in combination: conflicts, names that bind to
     /// nothing, objects that the workload cannot see.
     pub fn build(objects: &Objects, workload: Workload) -> (Self, Vec<Problem>) {
+        Self::rebuild(objects, workload, None)
+    }
+
+    /// As [`Self::build`], with the snapshot `before`, of the same workload: what is built from the same objects, as they
+    /// were read once, is shared with it.
+    pub fn rebuild(
+        objects: &Objects,
+        workload: Workload,
+        before: Option<&Self>,
+    ) -> (Self, Vec<Problem>) {
+        let before = before.filter(|before| before.is_for(&objects.mesh, &workload));
         let registry = Registry::new(objects);
         let mut problems = ProblemSet::default();
         registry.report_hidden(
@@ -91,7 +104,14 @@ impl Snapshot {
             TieBreak::of(workload.mode),
             &mut problems,
         );
-        let mut clusters = Clusters::new(objects, &registry, &workload);
+        let mut clusters = Clusters::new(
+            objects,
+            &registry,
+            &workload,
+            before.map_or_else(ClustersBefore::default, |before| {
+                ClustersBefore::new(&before.clusters)
+            }),
+        );
         let mut names = NameTable::default();
         let mut bound = Vec::new();
         let (outbound, gateways) = match workload.mode {
@@ -101,7 +121,12 @@ impl Snapshot {
                 if workload.dns_capture {
                     names = NameTable::new(&scope, &registry, &workload.namespace);
                 }
-                let outbound = outbound(objects, &scope, &workload, &mut clusters, &mut problems);
+                let before = before.map(|before| &before.outbound);
+                let mut compiler = Compiler {
+                    clusters: &mut clusters,
+                    problems: &mut problems,
+                };
+                let outbound = outbound(objects, &scope, &workload, &mut compiler, before);
                 (outbound, Gateways::new())
             }
             Mode::Gateway => {
@@ -146,6 +171,16 @@ impl Snapshot {
             workload,
         };
         (snapshot, problems.finish())
+    }
+
+    /// Whether it was built for this workload with this mesh configuration, as it was read once.
+    fn is_for(&self, mesh: &Mesh, workload: &Workload) -> bool {
+        let same = match (&self.mesh.meta, &mesh.meta) {
+            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+            (None, None) => true,
+            _ => false,
+        };
+        same && self.workload == *workload
     }
 
     /// The ports that egret itself listens on: a gateway's servers, a sidecar's egress listeners with `captureMode: NONE`,

@@ -207,7 +207,7 @@ impl Snapshot {
     }
 
     fn table(&self, table: &RouteTable) -> RouteTableView {
-        let mut virtual_hosts: Vec<_> = table.hosts.iter().map(of_host).collect();
+        let mut virtual_hosts: Vec<_> = table.hosts.iter().map(|host| of_host(host)).collect();
         // A table of one service on its own address has no virtual host for unknown hosts.
         let every = virtual_hosts
             .iter()

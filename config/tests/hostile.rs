@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use egret_config::load::{Text, read};
+use egret_config::load::{Text, documents};
 use egret_config::problem::Problem;
 
 /// What the slowest of these may take on a busy machine, without optimisation; most take milliseconds.
@@ -28,7 +28,7 @@ fn between(text: &[u8], others: usize, expected: &[&str]) {
 }
 
 #[track_caller]
-fn check(bytes: Vec<u8>, documents: usize, expected: &[&str]) {
+fn check(bytes: Vec<u8>, expected_documents: usize, expected: &[&str]) {
     let begins: String = bytes
         .iter()
         .take(300)
@@ -39,10 +39,10 @@ fn check(bytes: Vec<u8>, documents: usize, expected: &[&str]) {
         file: "f".into(),
         bytes,
     };
-    let (read_documents, problems) = read(std::slice::from_ref(&text));
+    let read = documents(std::slice::from_ref(&text), None);
     let took = begun.elapsed();
-    assert_eq!(read_documents.len(), documents, "{begins:?}");
-    let messages: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    assert_eq!(read.list.len(), expected_documents, "{begins:?}");
+    let messages: Vec<String> = read.problems.iter().map(Problem::to_string).collect();
     assert_eq!(messages.len(), expected.len(), "{begins:?}: {messages:?}");
     for (problem, part) in messages.iter().zip(expected) {
         assert!(problem.len() < 1_000, "{begins:?}: {} bytes", problem.len());

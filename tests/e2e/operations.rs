@@ -1,6 +1,7 @@
 //! Operating egret: configuration that changes, pages, logs, and wrong input.
 
 pub(crate) mod reload;
+pub(crate) mod reload_under_load;
 pub(crate) mod sandbox;
 pub(crate) mod access_log;
 pub(crate) mod log_formats;

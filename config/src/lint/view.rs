@@ -14,7 +14,7 @@ pub(super) struct View<'o> {
 
 impl<'o> View<'o> {
     pub(super) fn new(objects: &'o Objects) -> Self {
-        let mut services: HashMap<_, Vec<_>> = HashMap::new();
+        let mut services: HashMap<_, Vec<&Service>> = HashMap::new();
         for service in &objects.services {
             services.entry(&service.host).or_default().push(service);
         }

@@ -5,7 +5,7 @@ use serde::de::DeserializeSeed;
 use crate::wire::reading::{AnyValue, Seed, ShapeError, Target};
 
 /// How a document is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Format {
     Yaml,
     Json,

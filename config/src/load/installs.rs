@@ -1,14 +1,14 @@
 //! Documents of istioctl and Helm, which may carry a MeshConfig. It is not read from them: what they set passes through
 //! profiles, overlays and values first, and only the installation has the result.
 
-use crate::load::document::Documents;
 use crate::load::format;
 use crate::load::source::Source;
+use crate::load::wire_document::WireDocuments;
 use crate::problem::Severity;
 use crate::wire::install::{Install, InstallSeed};
 
 /// Reports how to get the mesh configuration of an IstioOperator, called `title`, or of Helm values, which have no name.
-pub(super) fn report(source: &Source<'_>, title: &str, documents: &mut Documents) {
+pub(super) fn report(source: &Source<'_>, title: &str, documents: &mut WireDocuments) {
     let mut install = Install::default();
     // What cannot be read carries nothing; a broken document was reported before.
     let _ = format::parse(source.format, source.chunk.text, InstallSeed(&mut install));

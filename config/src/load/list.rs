@@ -128,6 +128,29 @@ fn is_dash(content: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\r', '\n']))
 }
 
+/// Whether the first lines of a text show that it is a list, so that it need not be read to know.
+pub(super) fn is_list(chunk: Chunk<'_>) -> bool {
+    let content = chunk.text.lines().map(|line| {
+        let line = line.strip_prefix("---").unwrap_or(line);
+        line.trim_end()
+    });
+    let mut content = content.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let items = |line: &str| line == "items:";
+    let is_kind = |line: &str| line.starts_with("kind: ");
+    let envelope = |line: &str| {
+        let kind = line.strip_prefix("kind: ");
+        line.starts_with("apiVersion: ") || kind.is_some_and(|kind| kind.ends_with("List"))
+    };
+    let (first, second, third) = (content.next(), content.next(), content.next());
+    is_sequence(chunk)
+        || first.is_some_and(items)
+        || (first.is_some_and(envelope) && second.is_some_and(items))
+        || (first.is_some_and(envelope)
+            && second.is_some_and(envelope)
+            && first.map(is_kind) != second.map(is_kind)
+            && third.is_some_and(items))
+}
+
 /// Whether the whole text is a sequence, not a mapping.
 pub(super) fn is_sequence(chunk: Chunk<'_>) -> bool {
     let content = first_content(chunk.text);

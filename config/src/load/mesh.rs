@@ -1,16 +1,15 @@
 //! Which of several mesh configurations counts.
 
 use crate::load::document::Document;
-use crate::name::ROOT_NAMESPACE;
+use crate::name::{Kind, ROOT_NAMESPACE};
 use crate::problem::{Problem, Severity};
-use crate::wire::envelope::Body;
 
 /// The name of the ConfigMap of an installation without a revision; others are called `istio-REVISION`.
 pub(super) const DEFAULT_NAME: &str = "istio";
 
 /// Whether a document is a mesh configuration.
 pub fn is_mesh(document: &Document) -> bool {
-    matches!(*document.body, Body::MeshConfig(_))
+    document.meta.kind == Kind::MeshConfig
 }
 
 /// Leaves one mesh configuration among `documents`; each of the others is a warning. First comes a bare MeshConfig, then
@@ -41,14 +40,15 @@ pub(super) fn ignored(document: &Document, winner: &str) -> Problem {
         format!("ignored: a mesh has one configuration, and {winner} comes first"),
         "remove it, or name the one that counts with --mesh-config",
     );
-    Problem::new(Severity::Warning, document.location.clone(), message).of(name(document))
+    Problem::new(Severity::Warning, document.meta.location.clone(), message)
+        .of(document.meta.title_or_kind())
 }
 
 /// The smaller, the sooner it counts.
 fn rank(document: &Document) -> u8 {
-    let metadata = &document.metadata;
-    let root = metadata.namespace == ROOT_NAMESPACE;
-    match (&*metadata.name, root) {
+    let name = &document.meta.name;
+    let root = *name.namespace == *ROOT_NAMESPACE;
+    match (&*name.name, root) {
         ("", _) => 0,
         (DEFAULT_NAME, true) => 1,
         (DEFAULT_NAME, false) => 2,
@@ -58,13 +58,9 @@ fn rank(document: &Document) -> u8 {
 }
 
 fn title(document: &Document) -> String {
-    format!("{} of {}", name(document), document.location)
-}
-
-fn name(document: &Document) -> String {
-    let metadata = &document.metadata;
-    match &*metadata.name {
-        "" => "MeshConfig".to_owned(),
-        name => format!("MeshConfig {}/{name}", metadata.namespace),
-    }
+    format!(
+        "{} of {}",
+        document.meta.title_or_kind(),
+        document.meta.location
+    )
 }

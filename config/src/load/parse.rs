@@ -1,11 +1,9 @@
 //! One document's text to its wire shape, with all doubtful parts reported.
 
-use std::sync::Arc;
-
 use crate::load::chunk::Chunk;
-use crate::load::document::{Document, Documents};
 use crate::load::format::{self, Format};
 use crate::load::source::Source;
+use crate::load::wire_document::{WireDocument, WireDocuments};
 use crate::load::{installs, mesh};
 use crate::name::DEFAULT_NAMESPACE;
 use crate::problem::Severity;
@@ -13,7 +11,7 @@ use crate::wire::envelope::{Body, Draft, Halt, Header, HeaderSeed, Metadata};
 use crate::wire::istio_kinds::NoBody;
 
 /// What a document is taken for before its kind is read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) enum Expect<'a> {
     /// A Kubernetes object, or a mesh configuration if it looks like one.
     Anything,
@@ -42,7 +40,11 @@ pub(super) enum Outcome {
 const MESH_KEY: &str = "mesh";
 
 /// Reads one document, and adds it and its problems to `documents`.
-pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Documents) -> Outcome {
+pub(super) fn read(
+    source: &Source<'_>,
+    expect: Expect<'_>,
+    documents: &mut WireDocuments,
+) -> Outcome {
     let mut draft = Draft::default();
     if let Expect::Kind(api_version, kind) = expect {
         draft.api_version = api_version.to_owned();
@@ -119,10 +121,10 @@ pub(super) fn read(source: &Source<'_>, expect: Expect<'_>, documents: &mut Docu
                 .at("data.mesh", ""),
         );
     }
-    documents.list.push(Document {
+    documents.list.push(WireDocument {
         location: source.location.clone(),
         metadata: draft.metadata,
-        body: Arc::new(body),
+        body,
     });
     Outcome::Read
 }
@@ -148,7 +150,7 @@ fn read_mesh(
     title: &str,
     metadata: &Metadata,
     text: &str,
-    documents: &mut Documents,
+    documents: &mut WireDocuments,
 ) {
     // In a literal block the lines of the value are lines of the file, beginning below the key.
     let literal = outer.chunk.line_of_key("mesh").filter(|line| {

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::wire::envelope::{Body, Metadata};
+use crate::load::content::Content;
+use crate::model::meta::ExportTo;
+use crate::model::outbound_policy::OutboundPolicy;
+use crate::name::DEFAULT_NAMESPACE;
 
 mod hostile;
 mod mesh;
@@ -13,16 +16,27 @@ fn text(file: &str, content: &str) -> Text {
     }
 }
 
-/// What was read, as `Kind namespace/name @ line`, and the problems.
+/// Reads every document of every text, in order, all mesh configurations among them.
+fn read(texts: &[Text]) -> (Vec<Document>, Vec<Problem>) {
+    let reader = TextReader::default();
+    let mut documents = Documents::default();
+    for text in texts {
+        reader.objects(text, None).add_to(&mut documents);
+    }
+    (documents.list, documents.problems)
+}
+
+/// What was read, as `Kind namespace/name @ line`, and the problems. The default namespace is left out.
 fn outcome(file: &str, content: &str) -> (Vec<String>, Vec<String>) {
     let (documents, problems) = read(&[text(file, content)]);
     let documents = documents.iter().map(|document| {
-        let body = format!("{:?}", document.body);
-        let kind = body.split('(').next().unwrap_or_default().to_owned();
-        let Metadata {
-            namespace, name, ..
-        } = &document.metadata;
-        format!("{kind} {namespace}/{name} @ {}", document.location.line())
+        let meta = &document.meta;
+        let namespace = match &*meta.name.namespace {
+            DEFAULT_NAMESPACE => "",
+            namespace => namespace,
+        };
+        let (kind, name) = (meta.kind, &meta.name.name);
+        format!("{kind} {namespace}/{name} @ {}", meta.location.line())
     });
     (
         documents.collect(),
@@ -154,12 +168,18 @@ fn both_spellings_nulls_and_loose_numbers() {
     let [camel, snake] = documents.as_slice() else {
         panic!("two documents, not {documents:?}");
     };
-    assert_eq!(camel.body, snake.body);
-    let Body::ServiceEntry(entry) = &*camel.body else {
-        panic!("a ServiceEntry");
+    assert_eq!(
+        format!("{:?}", camel.content),
+        format!("{:?}", snake.content)
+    );
+    let Content::Service(service) = &camel.content else {
+        panic!("a ServiceEntry with one host, not {camel:?}");
     };
-    assert_eq!(entry.ports[0].target_port, 81);
-    assert_eq!(entry.export_to, ["."]);
+    assert_eq!(service.ports[0].target, Some(81));
+    assert_eq!(
+        service.export_to,
+        Some(ExportTo::Namespaces(vec!["default".into()]))
+    );
 }
 
 #[test]
@@ -332,18 +352,15 @@ fn the_mesh_configuration_bare_and_in_its_config_map() {
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    accessLogFile: [\n",
         ),
     ]);
-    let modes: Vec<_> = documents
+    let policies: Vec<_> = documents
         .iter()
-        .filter_map(|document| match &*document.body {
-            Body::MeshConfig(mesh) => Some(
-                mesh.outbound_traffic_policy
-                    .as_ref()
-                    .map(|policy| policy.mode.as_str()),
-            ),
+        .filter_map(|document| match &document.content {
+            Content::Mesh(mesh) => Some(mesh.outbound_policy),
             _ => None,
         })
         .collect();
-    assert_eq!(modes, [Some("REGISTRY_ONLY"), Some("ALLOW_ANY"), None]);
+    let (open, closed) = (OutboundPolicy::AllowAny, OutboundPolicy::RegistryOnly);
+    assert_eq!(policies, [closed, open, open]);
     let messages: Vec<_> = problems.iter().map(Problem::to_string).collect();
     assert_eq!(
         messages,

@@ -1,14 +1,16 @@
 //! Texts to documents: where each document of a text begins, how many are read, and what is a list of them.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use crate::load::chunk::{self, Chunk};
-use crate::load::document::Documents;
 use crate::load::format::{self, Format};
 use crate::load::limits::{DOCUMENT_BYTES_MAX, DOCUMENTS_MAX, JSON_BREAKS_MAX, TEXT_BYTES_MAX};
 use crate::load::list::{self, List};
 use crate::load::parse::{self, Expect, Outcome};
 use crate::load::source::Source;
+use crate::load::text_documents::{Kept, TextDocuments};
+use crate::load::wire_document::WireDocuments;
 use crate::problem::{Location, Problem, Severity};
 use crate::wire::envelope::{Header, HeaderSeed};
 
@@ -21,21 +23,78 @@ pub struct Text {
     pub bytes: Vec<u8>,
 }
 
-/// Gathers what was read and what is wrong with it.
-#[derive(Default)]
-pub(super) struct Reader {
-    pub(super) documents: Documents,
-    /// Documents of the present text met so far.
+/// Reads texts into documents. A text that was read before is read again only where it changed.
+#[derive(Debug, Default)]
+pub struct TextReader {
+    /// Hashes are of this reader alone, so that nobody can write two texts that have the same one.
+    hashes: RandomState,
+}
+
+impl TextReader {
+    /// Reads a text with objects. `before` is what this reader read last of the file.
+    pub fn objects(&self, text: &Text, before: Option<TextDocuments>) -> TextDocuments {
+        self.read(text, Expect::Anything, before)
+    }
+
+    /// Reads a text with the mesh configuration, bare or in its ConfigMap. `before` is what this reader read last of
+    /// the file.
+    pub fn mesh_config(&self, text: &Text, before: Option<TextDocuments>) -> TextDocuments {
+        self.read(text, Expect::MeshConfig, before)
+    }
+
+    fn read(
+        &self,
+        text: &Text,
+        expect: Expect<'_>,
+        before: Option<TextDocuments>,
+    ) -> TextDocuments {
+        let mut reading = Reading {
+            hashes: &self.hashes,
+            documents: TextDocuments::default(),
+            kept: Kept::new(before),
+            met: 0,
+        };
+        reading.text(text, expect);
+        reading.documents.finish()
+    }
+}
+
+/// Gathers what one text says.
+struct Reading<'r> {
+    hashes: &'r RandomState,
+    documents: TextDocuments,
+    /// What an earlier reading read, if it was not used yet.
+    kept: Kept,
+    /// Documents met so far.
     met: usize,
 }
 
-impl Reader {
+impl Reading<'_> {
     fn report(&mut self, problem: Problem) {
         self.documents.report(problem);
     }
 
-    pub(super) fn text(&mut self, text: &Text, expect: Expect<'_>) {
-        self.met = 0;
+    /// Reads a document, unless it is what an earlier reading read.
+    fn read(&mut self, source: &Source<'_>, expect: Expect<'_>) -> Outcome {
+        let line = source.location.line();
+        let file = source.location.file_name();
+        let key = self
+            .hashes
+            .hash_one((file, expect, source.format, source.chunk.text))
+            .max(1);
+        let kept = self.kept.take(key);
+        if self.documents.add_kept(kept, line) {
+            return Outcome::Read;
+        }
+        let mut read = WireDocuments::default();
+        let outcome = parse::read(source, expect, &mut read);
+        if outcome == Outcome::Read {
+            self.documents.add(key, line, read);
+        }
+        outcome
+    }
+
+    fn text(&mut self, text: &Text, expect: Expect<'_>) {
         let refuse = |line, reason: String| {
             let location = Location::file(text.file.clone(), line);
             Problem::new(Severity::Error, location, reason)
@@ -152,10 +211,7 @@ impl Reader {
         };
         // Only a list can be this large; other documents are not read at all.
         let large = chunk.text.len() > DOCUMENT_BYTES_MAX;
-        if !large
-            && !list::is_sequence(chunk)
-            && parse::read(&source, expect, &mut self.documents) == Outcome::Read
-        {
+        if !large && !list::is_list(chunk) && self.read(&source, expect) == Outcome::Read {
             return;
         }
         let list = match format {
@@ -191,7 +247,7 @@ impl Reader {
             if !self.admit(&source.location) {
                 return;
             }
-            if parse::read(&source, expect, &mut self.documents) == Outcome::IsList {
+            if self.read(&source, expect) == Outcome::IsList {
                 self.report(source.problem(Severity::Error, "a list within a list, left out"));
             }
         }

@@ -35,7 +35,7 @@ pub struct Instances {
 
 impl Instances {
     /// Adds instances of one object.
-    pub(crate) fn add(&mut self, instances: Vec<Instance>) {
+    pub(crate) fn add(&mut self, instances: &[Instance]) {
         for instance in instances {
             let at = self.list.len();
             let name = &instance.meta.name;
@@ -51,7 +51,7 @@ impl Instances {
                 let key = (Arc::clone(&name.namespace), ip);
                 self.by_address.entry(key).or_insert(at);
             }
-            self.list.push(instance);
+            self.list.push(instance.clone());
         }
     }
 

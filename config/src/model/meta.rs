@@ -33,6 +33,14 @@ impl Meta {
     pub fn title(&self) -> String {
         format!("{} {}", self.kind, self.name)
     }
+
+    /// The title, or the kind alone of an object without a name: a bare MeshConfig.
+    pub fn title_or_kind(&self) -> String {
+        match &*self.name.name {
+            "" => self.kind.to_string(),
+            _ => self.title(),
+        }
+    }
 }
 
 /// `exportTo`: the namespaces whose workloads see an object.

@@ -20,7 +20,7 @@ pub struct Objects {
     /// MeshConfig.
     pub mesh: Mesh,
     /// Kubernetes Services and the hosts of ServiceEntries.
-    pub services: Vec<Service>,
+    pub services: Vec<Arc<Service>>,
     /// EndpointSlices.
     pub endpoints: Vec<EndpointGroup>,
     /// Pods and WorkloadEntries.

@@ -1,5 +1,6 @@
 //! Secrets: certificates and keys that `credentialName` names.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -29,18 +30,21 @@ impl fmt::Debug for Secret {
 }
 
 /// Every Secret that was loaded.
-#[derive(Clone, Debug, Default)]
-pub struct Secrets(BTreeMap<ObjectName, Secret>);
+#[derive(Debug, Default)]
+pub struct Secrets {
+    by_name: BTreeMap<ObjectName, Arc<Secret>>,
+    looked_up: Cell<bool>,
+}
 
 impl Secrets {
     /// Adds one.
-    pub(crate) fn insert(&mut self, name: ObjectName, secret: Secret) {
-        self.0.insert(name, secret);
+    pub(crate) fn insert(&mut self, name: ObjectName, secret: Arc<Secret>) {
+        self.by_name.insert(name, secret);
     }
 
-    /// Whether there is one of this name.
-    pub(crate) fn contains(&self, name: &ObjectName) -> bool {
-        self.0.contains_key(name)
+    /// Whether any was looked up so far: what was made with these Secrets may depend on them.
+    pub(crate) fn were_looked_up(&self) -> bool {
+        self.looked_up.get()
     }
 
     /// The Secret that `credential_name`, written by an object of `namespace`, means.
@@ -49,19 +53,25 @@ impl Secrets {
     /// among several the one of the root namespace, then of the object's own. `kubernetes://`, `kubernetes-gateway://`
     /// and `namespace/name` are understood.
     pub fn find(&self, credential_name: &str, namespace: &str) -> Option<&Secret> {
+        self.looked_up.set(true);
+        self.found(credential_name, namespace)
+            .map(|secret| &**secret)
+    }
+
+    fn found(&self, credential_name: &str, namespace: &str) -> Option<&Arc<Secret>> {
         let bare = credential_name
             .split_once("://")
             .map_or(credential_name, |(_, rest)| rest);
         if let Some((namespace, name)) = bare.split_once('/') {
-            return self.0.get(&ObjectName::new(namespace, name));
+            return self.by_name.get(&ObjectName::new(namespace, name));
         }
-        let mut named = self.0.iter().filter(|(name, _)| *name.name == *bare);
+        let mut named = self.by_name.iter().filter(|(name, _)| *name.name == *bare);
         match (named.next(), named.next()) {
             (Some((_, only)), None) => Some(only),
             (None, _) => None,
             (Some(_), Some(_)) => [ROOT_NAMESPACE, namespace]
                 .into_iter()
-                .find_map(|namespace| self.0.get(&ObjectName::new(namespace, bare))),
+                .find_map(|namespace| self.by_name.get(&ObjectName::new(namespace, bare))),
         }
     }
 
@@ -128,7 +138,10 @@ mod tests {
             ("b", "three"),
             ("b", "one-cacert"),
         ] {
-            secrets.insert(ObjectName::new(namespace, name), secret(namespace));
+            secrets.insert(
+                ObjectName::new(namespace, name),
+                Arc::new(secret(namespace)),
+            );
         }
         for (name, namespace, expected) in [
             ("one", "b", Some("a")),

@@ -34,7 +34,8 @@ pub fn allocate(objects: &mut Objects) {
     let mut lowest: HashMap<Owner, u32> = HashMap::new();
     for service in &mut objects.services {
         if service.addresses.is_empty() && !service.given.is_empty() {
-            service.addresses = service.given.iter().copied().map(IpNet::from).collect();
+            let given = service.given.iter().copied().map(IpNet::from).collect();
+            Arc::make_mut(service).addresses = given;
             continue;
         }
         let Some(owner) = owner_of(service) else {
@@ -48,7 +49,8 @@ pub fn allocate(objects: &mut Objects) {
     for service in &mut objects.services {
         let slot = owner_of(service).and_then(|owner| lowest.get(&owner));
         if let Some(slot) = slot {
-            service.addresses = addresses(*slot).map(IpNet::from).to_vec();
+            let addresses = addresses(*slot).map(IpNet::from).to_vec();
+            Arc::make_mut(service).addresses = addresses;
         }
     }
 }
@@ -128,7 +130,7 @@ spec: {hosts: [HOST], ports: [{number: 3306, name: tcp, protocol: TCP}], resolut
         let mut problems = problems.iter();
         assert!(problems.all(|problem| problem.severity == Severity::Warning));
         allocate(&mut objects);
-        let texts = |service: &Service| {
+        let texts = |service: &Arc<Service>| {
             let nets = service.addresses.iter();
             nets.map(|net| net.addr().to_string()).collect()
         };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::address::EndpointAddress;
 use crate::host::HostPattern;
 use crate::model::endpoint::{Address, DestinationWorkload};
+use crate::model::meta::Meta;
 use crate::model::policy::{
     ConnectionPool, LoadBalancer, OutlierDetection, RetryBudget, Tunnel, Warmup,
 };
@@ -45,6 +46,29 @@ pub struct Cluster {
     pub origin: Arc<str>,
     /// The DestinationRules folded in, first one decisive.
     pub destination_rules: Vec<ObjectName>,
+    /// What it was built from; `None` where it cannot be told whether that is the same again.
+    pub inputs: Option<Arc<ClusterInputs>>,
+}
+
+/// The objects that the clusters of a host were built from, as they were. While they are the same, so are the clusters.
+#[derive(Debug)]
+pub struct ClusterInputs {
+    /// The service's object.
+    pub(crate) service: Arc<Meta>,
+    /// The DestinationRules.
+    pub(crate) rules: Box<[Arc<Meta>]>,
+}
+
+impl PartialEq for ClusterInputs {
+    /// Objects are the same when they were read once: a document that is read again gives another one.
+    fn eq(&self, other: &Self) -> bool {
+        let rules = self.rules.iter().zip(&other.rules);
+        Arc::ptr_eq(&self.service, &other.service)
+            && self.rules.len() == other.rules.len()
+            && rules
+                .into_iter()
+                .all(|(one, other)| Arc::ptr_eq(one, other))
+    }
 }
 
 /// How metrics name the service that is called (Istio's labels `destination_service` and so on).

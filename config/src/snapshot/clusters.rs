@@ -1,5 +1,6 @@
 //! Services, ports and subsets to clusters, with the DestinationRule's policy folded in.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -12,8 +13,11 @@ use crate::model::service::{Resolution, Service, ServicePort};
 use crate::model::tls::Hashed;
 use crate::name::Kind;
 use crate::port::{PortClass, Protocol};
-use crate::snapshot::cluster::{Cluster, ClusterPolicy, DestinationService, Discovery, Member};
-use crate::snapshot::destination_rules::DestinationRules;
+use crate::snapshot::cluster::{
+    Cluster, ClusterInputs, ClusterPolicy, DestinationService, Discovery, Member,
+};
+use crate::snapshot::clusters_before::ClustersBefore;
+use crate::snapshot::destination_rules::{DestinationRules, Merged};
 use crate::snapshot::localities;
 use crate::snapshot::services::{Registry, host_text, port_of};
 use crate::snapshot::target::Target;
@@ -26,7 +30,9 @@ pub(crate) struct Clusters<'o, 'b> {
     objects: &'o Objects,
     workload: &'b Workload,
     rules: DestinationRules<'o>,
-    built: BTreeMap<Arc<str>, Arc<Cluster>>,
+    built: HashMap<Arc<str>, Arc<Cluster>>,
+    /// Those of the snapshot before, to be taken where nothing changed.
+    before: ClustersBefore<'b>,
     /// Hosts that were added, with their only port if they have one.
     hosts: HashMap<HostPattern, Known>,
 }
@@ -54,19 +60,21 @@ impl<'o, 'b> Clusters<'o, 'b> {
         objects: &'o Objects,
         registry: &'b Registry<'o>,
         workload: &'b Workload,
+        before: ClustersBefore<'b>,
     ) -> Self {
         Self {
             registry,
             objects,
             workload,
             rules: DestinationRules::new(objects),
-            built: BTreeMap::new(),
+            built: HashMap::new(),
+            before,
             hosts: HashMap::new(),
         }
     }
 
     /// Adds the clusters of a service: one a port, and one a port and subset.
-    pub(crate) fn add(&mut self, service: &Service) {
+    pub(crate) fn add(&mut self, service: &Cow<'_, Service>) {
         if self.hosts.contains_key(&service.host) {
             return;
         }
@@ -85,6 +93,17 @@ impl<'o, 'b> Clusters<'o, 'b> {
             return;
         }
         let rules = self.rules.for_service(self.workload, service);
+        let inputs = inputs(service, &rules);
+        if let Some(known) = inputs
+            .as_deref()
+            .and_then(|inputs| self.before.of(&service.host, inputs))
+        {
+            for cluster in known {
+                self.built
+                    .insert(Arc::clone(&cluster.name), Arc::clone(cluster));
+            }
+            return;
+        }
         let origin: Arc<str> = service.meta.title().into();
         let destination = destination(service);
         let names: Vec<_> = rules
@@ -139,6 +158,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
                     service: destination.clone(),
                     origin: origin.clone(),
                     destination_rules: names.clone(),
+                    inputs: inputs.clone(),
                 };
                 self.built.insert(name, Arc::new(cluster));
             }
@@ -192,9 +212,15 @@ impl<'o, 'b> Clusters<'o, 'b> {
         }
     }
 
+    /// Whether a cluster, maybe of the snapshot before, is one of these.
+    pub(crate) fn has(&self, cluster: &Arc<Cluster>) -> bool {
+        let built = self.built.get(&cluster.name);
+        built.is_some_and(|built| Arc::ptr_eq(built, cluster))
+    }
+
     /// Ends the build.
     pub(crate) fn finish(self) -> BTreeMap<Arc<str>, Arc<Cluster>> {
-        self.built
+        self.before.replaced_by(self.built)
     }
 
     fn real(&self, host: &str) -> Arc<str> {
@@ -348,6 +374,22 @@ fn keepalive(own: Option<Keepalive>, mesh: Option<&Keepalive>) -> Option<Keepali
 /// `outbound|port|subset|host`.
 pub(crate) fn cluster_name(port: u16, subset: Option<&str>, host: &str) -> Arc<str> {
     format!("outbound|{port}|{}|{host}", subset.unwrap_or_default()).into()
+}
+
+/// What the clusters of a service are built from; `None` for one that is put together from several documents, whose
+/// endpoints are in others, too, or are selected.
+fn inputs(service: &Cow<'_, Service>, rules: &Merged<'_>) -> Option<Arc<ClusterInputs>> {
+    let Cow::Borrowed(service) = service else {
+        return None;
+    };
+    let alone = service.meta.kind == Kind::ServiceEntry && service.selector.is_none();
+    let rules = rules.rules.iter().map(|rule| Arc::clone(&rule.meta));
+    alone.then(|| {
+        Arc::new(ClusterInputs {
+            service: Arc::clone(&service.meta),
+            rules: rules.collect(),
+        })
+    })
 }
 
 /// How metrics name a service.

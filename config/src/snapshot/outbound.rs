@@ -4,6 +4,7 @@ mod listener;
 mod build;
 mod streams;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use crate::port::Protocol;
 use crate::snapshot::cluster::{Cluster, ClusterPolicy, DestinationService, Discovery};
 use crate::snapshot::clusters::Clusters;
 use crate::snapshot::outbound::build::{Build, Drafts};
-use crate::snapshot::problems::ProblemSet;
+use crate::snapshot::routes::Compiler;
+use crate::snapshot::table::RouteTable;
 use crate::snapshot::target::Target;
 use crate::snapshot::virtual_hosts::index::VirtualServices;
 use crate::snapshot::visible::Scope;
@@ -73,6 +75,15 @@ impl Outbound {
         }
     }
 
+    /// The route tables of the listeners of every address, by port.
+    #[allow(clippy::disallowed_methods, reason = "collected into a map")]
+    fn tables(&self) -> HashMap<u16, &RouteTable> {
+        let tables = self.by_port.iter();
+        tables
+            .filter_map(|(port, listener)| Some((*port, listener.http.as_deref()?)))
+            .collect()
+    }
+
     /// The listener of a destination.
     pub(crate) fn listener(&self, to: IpAddr, port: u16) -> Option<&Listener> {
         self.by_address
@@ -86,14 +97,16 @@ pub(crate) fn outbound(
     objects: &Objects,
     scope: &Scope<'_>,
     workload: &Workload,
-    clusters: &mut Clusters<'_, '_>,
-    problems: &mut ProblemSet,
+    compiler: &mut Compiler<'_, '_, '_>,
+    before: Option<&Outbound>,
 ) -> Outbound {
+    let Compiler { clusters, problems } = compiler;
     for imports in &scope.imports {
         for service in &imports.services {
             clusters.add(service);
         }
     }
+    let tables_before = before.map(Outbound::tables).unwrap_or_default();
     let mut drafts = Drafts::default();
     for imports in &scope.imports {
         let virtual_services = VirtualServices::new(objects, imports, problems);
@@ -102,9 +115,10 @@ pub(crate) fn outbound(
             workload,
             imports,
             virtual_services: &virtual_services,
-            clusters: &mut *clusters,
-            problems: &mut *problems,
+            clusters: &mut **clusters,
+            problems: &mut **problems,
             drafts: &mut drafts,
+            tables_before: &tables_before,
         };
         build.listeners();
         build.tables();
@@ -155,6 +169,7 @@ fn unknown(
             }),
             origin: scope.policy_source.clone(),
             destination_rules: Vec::new(),
+            inputs: None,
         })
     });
     UnmatchedTraffic {

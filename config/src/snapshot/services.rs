@@ -43,7 +43,7 @@ impl TieBreak {
 impl<'o> Registry<'o> {
     /// Indexes the services.
     pub(crate) fn new(objects: &'o Objects) -> Self {
-        let mut by_host: HashMap<_, Vec<_>> = HashMap::with_capacity(objects.services.len());
+        let mut by_host: HashMap<_, Vec<&Service>> = HashMap::with_capacity(objects.services.len());
         for service in &objects.services {
             by_host.entry(&service.host).or_default().push(service);
         }
@@ -71,7 +71,7 @@ impl<'o> Registry<'o> {
     ) -> Vec<Cow<'o, Service>> {
         let mut services = Vec::with_capacity(self.objects.services.len());
         for public in [false, true] {
-            for service in &self.objects.services {
+            for service in self.objects.services.iter().map(Arc::as_ref) {
                 if self.is_public(service) != public
                     || !self.sees(namespace, service)
                     || !filter(service)
@@ -99,7 +99,7 @@ impl<'o> Registry<'o> {
 
     /// Tells of services that `namespace` sees and that another of the same host hides.
     pub(crate) fn report_hidden(&self, namespace: &str, ties: TieBreak, problems: &mut ProblemSet) {
-        for service in &self.objects.services {
+        for service in self.objects.services.iter().map(Arc::as_ref) {
             let rivals = self
                 .by_host
                 .get(&service.host)

@@ -19,7 +19,7 @@ pub(crate) struct RouteTable {
     /// Its name: `80`, `http.80`, `https.443.name.gateway.namespace`, `host:port`.
     pub(crate) name: Arc<str>,
     /// The virtual hosts, in order.
-    pub(crate) hosts: Vec<VirtualHost>,
+    pub(crate) hosts: Vec<Arc<VirtualHost>>,
     by_domain: PatternMap<u32>,
     /// Domains may name a port, so that an authority is looked up with its port before it is without.
     pub(crate) has_ports: bool,
@@ -185,15 +185,37 @@ impl RouteTable {
 
     /// Adds a virtual host. Domains that another holds already are left to it; without any left the virtual host is not
     /// added.
-    pub(crate) fn add(&mut self, mut host: VirtualHost) -> bool {
+    pub(crate) fn add(&mut self, mut host: Arc<VirtualHost>) -> bool {
         let index = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
-        host.domains
-            .retain(|domain| self.by_domain.claim(domain, index));
+        let free = host
+            .domains
+            .iter()
+            .take_while(|domain| self.by_domain.claim(domain, index))
+            .count();
+        if free < host.domains.len() {
+            let mut at = 0;
+            Arc::make_mut(&mut host).domains.retain(|domain| {
+                at += 1;
+                // Those before the first one that is taken were claimed above.
+                at <= free || (at > free + 1 && self.by_domain.claim(domain, index))
+            });
+        }
         if host.domains.is_empty() {
             return false;
         }
         self.hosts.push(host);
         true
+    }
+
+    /// Adds a virtual host as [`Self::add`] does.
+    pub(crate) fn add_new(&mut self, host: VirtualHost) -> bool {
+        self.add(Arc::new(host))
+    }
+
+    /// The virtual host that has exactly this domain.
+    pub(crate) fn holder(&self, domain: &HostPattern) -> Option<&Arc<VirtualHost>> {
+        let at = self.by_domain.get(domain)?;
+        self.hosts.get(*at as usize)
     }
 
     /// The virtual host for a host name in lower case without port: the exact name, then the longest suffix, then `*`. An
@@ -203,6 +225,6 @@ impl RouteTable {
             "" => self.by_domain.any(),
             host => self.by_domain.find(host),
         }?;
-        self.hosts.get(*at as usize)
+        self.hosts.get(*at as usize).map(|host| &**host)
     }
 }

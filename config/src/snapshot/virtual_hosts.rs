@@ -17,7 +17,8 @@ use crate::snapshot::problems::ProblemSet;
 use crate::snapshot::routes::{Compiler, Site, http_rules};
 use crate::snapshot::services::host_text;
 use crate::snapshot::table::{Action, RouteTable, Rule, RuleOrigin, VirtualHost};
-use crate::snapshot::virtual_hosts::domains::domains;
+use crate::snapshot::target::Target;
+use crate::snapshot::virtual_hosts::domains::{are_plain_domains, domains};
 use crate::snapshot::virtual_hosts::index::VirtualServices;
 use crate::snapshot::workload::Workload;
 
@@ -37,6 +38,8 @@ pub(crate) struct Tables<'t, 'o, 'b> {
     pub(crate) virtual_services: &'t VirtualServices<'t>,
     /// The rules that were compiled for an earlier table.
     pub(crate) rules: Rules,
+    /// Those of the snapshot before, by port.
+    pub(crate) before: &'t HashMap<u16, &'t RouteTable>,
     pub(crate) compiler: Compiler<'t, 'o, 'b>,
 }
 
@@ -108,7 +111,7 @@ impl Tables<'_, '_, '_> {
                     continue;
                 }
                 unregistered.insert(host, at);
-                table.add(VirtualHost {
+                table.add_new(VirtualHost {
                     name: format!("{host}:{port}").into(),
                     domains: vec![host.clone()],
                     rules: compiled.to_vec(),
@@ -117,7 +120,7 @@ impl Tables<'_, '_, '_> {
             }
             for service in owned.get(&at).into_iter().flatten() {
                 let domains = domains(service, virtual_services, &registered, workload);
-                table.add(VirtualHost {
+                table.add_new(VirtualHost {
                     name: format!("{}:{port}", service.host).into(),
                     domains,
                     rules: compiled.to_vec(),
@@ -125,9 +128,19 @@ impl Tables<'_, '_, '_> {
                 });
             }
         }
+        let before = self.before.get(&port);
         for service in unowned {
+            let known = before.and_then(|before| before.holder(&service.host));
+            let is_same = |known: &&Arc<VirtualHost>| {
+                is_default_of(known, service, port, self.compiler.clusters)
+                    && are_plain_domains(&known.domains, service, virtual_services)
+            };
+            if let Some(known) = known.filter(is_same) {
+                table.add(Arc::clone(known));
+                continue;
+            }
             let domains = domains(service, virtual_services, &registered, workload);
-            table.add(VirtualHost {
+            table.add_new(VirtualHost {
                 name: format!("{}:{port}", service.host).into(),
                 domains,
                 rules: vec![default_rule(service, port, self.compiler.clusters)],
@@ -145,7 +158,8 @@ impl Tables<'_, '_, '_> {
         let ports: BTreeSet<u16> = self.virtual_services.by_port.keys().copied().collect();
         for port in ports {
             let of_port = self.shared(port);
-            for mut host in of_port.hosts {
+            for host in of_port.hosts {
+                let mut host = Arc::unwrap_or_clone(host);
                 let named = host.domains.iter().map(|domain| domain.with_port(port));
                 let named: Vec<HostPattern> = named.collect();
                 if port == DEFAULT_PORT {
@@ -153,7 +167,7 @@ impl Tables<'_, '_, '_> {
                 } else {
                     host.domains = named;
                 }
-                table.add(host);
+                table.add_new(host);
             }
         }
         table
@@ -174,7 +188,7 @@ impl Tables<'_, '_, '_> {
                 .compile(at, virtual_services, &site, &mut self.compiler);
         }
         let owner = virtual_services.owner(service, &mut |at| self.rules.has(at, port));
-        table.add(VirtualHost {
+        table.add_new(VirtualHost {
             name,
             domains: vec![HostPattern::Any],
             rules: match owner {
@@ -227,6 +241,28 @@ fn default_rule(service: &Service, port: u16, clusters: &Clusters<'_, '_>) -> Ar
         filters: None,
         action: Action::Default(clusters.target(&host_text(&service.host), None, port)),
     })
+}
+
+/// Whether a virtual host, maybe of the snapshot before, is what a service without rules has now, its domains aside.
+fn is_default_of(
+    host: &VirtualHost,
+    service: &Service,
+    port: u16,
+    clusters: &Clusters<'_, '_>,
+) -> bool {
+    let [rule] = &host.rules[..] else {
+        return false;
+    };
+    let (RuleOrigin::Service(object), Action::Default(Target::Cluster(cluster))) =
+        (&rule.origin, &rule.action)
+    else {
+        return false;
+    };
+    Arc::ptr_eq(object, &service.meta)
+        && cluster.port == port
+        && cluster.subset.is_none()
+        && cluster.host == service.host
+        && clusters.has(cluster)
 }
 
 fn shadowed(first: &str, vs: &VirtualService, host: &HostPattern, problems: &mut ProblemSet) {

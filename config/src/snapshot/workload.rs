@@ -16,7 +16,7 @@ pub enum Mode {
 }
 
 /// The workload that a snapshot is for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
     /// Sidecar or gateway.
     pub mode: Mode,

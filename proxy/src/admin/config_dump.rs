@@ -10,8 +10,8 @@ use crate::admin::dns_status::Resolved;
 use crate::admin::page::{Form, Page};
 use crate::admin::state::Admin;
 use crate::admin::{cluster_status, clusters, listeners, routes};
+use crate::source::problem_json;
 use crate::source::status::{Loaded, Rejected};
-use crate::source::{compile, problem_json};
 
 pub(super) fn page(admin: &Admin, form: Form) -> Page {
     match form {
@@ -144,6 +144,6 @@ fn mesh(mesh: &Mesh) -> Value {
         "protocolDetectionTimeout": mesh.detection_timeout.map(|timeout| format!("{timeout:?}")),
         "rootNamespace": *mesh.root_namespace,
         "dnsRefreshRate": format!("{:?}", mesh.dns_refresh_rate),
-        "from": mesh.meta.as_ref().map(|meta| format!("{} ({})", compile::title(meta), meta.location)),
+        "from": mesh.meta.as_ref().map(|meta| format!("{} ({})", meta.title_or_kind(), meta.location)),
     })
 }

@@ -29,16 +29,27 @@ pub struct Terms {
     pub ignore_authorization_policies: bool,
 }
 
-/// Builds the view that the workload has of `input`. `last_mesh` is the mesh configuration in force: it stays where the
-/// input has none. Never fails: what could not be understood is among the problems.
+/// The configuration that another one is to replace.
+#[derive(Clone, Copy, Debug)]
+pub struct InForce<'f> {
+    /// Counts configurations in force since the start.
+    pub version: u64,
+    /// Its mesh configuration, which stays where the next one has none.
+    pub mesh: Option<&'f Document>,
+    /// What it was compiled to. What did not change is shared with it.
+    pub snapshot: &'f Snapshot,
+}
+
+/// Builds the view that the workload has of `input`, which may replace what is `in_force`. Never fails: what could not be understood is among the problems.
 pub fn compile(
     mut input: Input,
     terms: &Terms,
-    last_mesh: Option<&Document>,
-    version: u64,
+    in_force: Option<InForce<'_>>,
 ) -> (Snapshot, Loaded) {
     let started = Instant::now();
-    let kept = last_mesh.filter(|_| !input.documents.list.iter().any(mesh::is_mesh));
+    let kept = in_force
+        .and_then(|in_force| in_force.mesh)
+        .filter(|_| !input.documents.list.iter().any(mesh::is_mesh));
     if let Some(mesh) = kept {
         input.documents.problems.push(mesh_kept(mesh));
         input.documents.list.push(mesh.clone());
@@ -47,14 +58,15 @@ pub fn compile(
     if terms.workload.dns_capture {
         addresses::allocate(&mut objects);
     }
-    let (snapshot, unfitting) = Snapshot::build(&objects, terms.workload.clone());
+    let before = in_force.map(|in_force| in_force.snapshot);
+    let (snapshot, unfitting) = Snapshot::rebuild(&objects, terms.workload.clone(), before);
     problems.extend(unfitting);
     problems.extend(no_listener(&objects, &snapshot));
     problems.extend(policies(&objects, terms));
     let linted = lint(&objects, &problems);
     problems.extend(linted);
     let loaded = Loaded {
-        version,
+        version: in_force.map_or(1, |in_force| in_force.version + 1),
         at: Timestamp::now(),
         took: started.elapsed(),
         fingerprint: input.fingerprint,
@@ -85,7 +97,7 @@ fn mesh_kept(mesh: &Document) -> Problem {
         "the mesh configuration is gone; what it set stays in force until there is another one",
         "give it again, or restart without it",
     );
-    Problem::new(Severity::Warning, mesh.location.clone(), message).of("MeshConfig")
+    Problem::new(Severity::Warning, mesh.meta.location.clone(), message).of("MeshConfig")
 }
 
 fn titles(objects: &Objects) -> Vec<(String, Location)> {
@@ -106,19 +118,11 @@ fn titles(objects: &Objects) -> Vec<(String, Location)> {
                 .map(|object| &object.meta),
         );
     let mut titles: Vec<(String, Location)> = metas
-        .map(|meta: &Arc<Meta>| (title(meta), meta.location.clone()))
+        .map(|meta: &Arc<Meta>| (meta.title_or_kind(), meta.location.clone()))
         .collect();
     // A ServiceEntry gives a service for each of its hosts, all with its name.
     titles.dedup_by(|one, other| one.0 == other.0);
     titles
-}
-
-/// `Kind namespace/name`, or the kind alone of a bare MeshConfig, which has no name.
-pub fn title(meta: &Meta) -> String {
-    match &*meta.name.name {
-        "" => meta.kind.to_string(),
-        _ => meta.title(),
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod options;
 pub mod find;
 pub mod read;
+pub mod file_cache;
 pub mod watch;
 pub mod follow;
 

@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 
 use crate::current::Current;
 use crate::source::compile;
-use crate::source::compile::Terms;
+use crate::source::compile::{InForce, Terms};
 use crate::source::input::Input;
 use crate::source::status::{Loaded, Status};
 
@@ -46,7 +46,7 @@ impl Publisher {
     /// An AuthorizationPolicy that applies to the workload, unless `terms` accept that it is not enforced.
     pub fn start(input: Input, terms: Terms, status: Status) -> Result<(Self, Snapshot), Refused> {
         let mesh = mesh_of(&input);
-        let (snapshot, loaded) = compile::compile(input, &terms, None, 1);
+        let (snapshot, loaded) = compile::compile(input, &terms, None);
         let refusing = loaded.unenforced();
         if let (Some(first), false) = (refusing.first(), terms.ignore_authorization_policies) {
             return Err(Refused {
@@ -95,8 +95,13 @@ impl Publisher {
             return;
         }
         let mesh = mesh_of(&input);
-        let version = self.in_force.version + 1;
-        let (snapshot, next) = compile::compile(input, &self.terms, self.mesh.as_ref(), version);
+        let before = current.load();
+        let in_force = InForce {
+            version: self.in_force.version,
+            mesh: self.mesh.as_ref(),
+            snapshot: &before,
+        };
+        let (snapshot, next) = compile::compile(input, &self.terms, Some(in_force));
         let mut broken = self.in_force.broken_by(&next);
         if !self.terms.ignore_authorization_policies {
             broken.extend(next.unenforced());

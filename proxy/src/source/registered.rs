@@ -20,8 +20,8 @@ pub struct Registered {
 
 impl Registered {
     /// All of these services.
-    pub fn all(services: &[Service]) -> Vec<Self> {
-        let registered = |service: &Service| Self {
+    pub fn all(services: &[Arc<Service>]) -> Vec<Self> {
+        let registered = |service: &Arc<Service>| Self {
             meta: Arc::clone(&service.meta),
             host: service.host.clone(),
             ports: service

@@ -129,6 +129,13 @@ impl Loaded {
     /// Errors in documents that were never in force break nothing; the others of their configuration count.
     pub fn broken_by<'n>(&self, next: &'n Self) -> Vec<&'n Problem> {
         let known: BTreeSet<String> = self.errors().map(identity).collect();
+        let new: Vec<&Problem> = next
+            .errors()
+            .filter(|error| !known.contains(&identity(error)))
+            .collect();
+        if new.is_empty() {
+            return new;
+        }
         let objects: BTreeSet<&str> = self.objects.iter().map(|(title, _)| &**title).collect();
         let files: BTreeSet<&str> = self
             .objects
@@ -149,8 +156,7 @@ impl Loaded {
         };
         let secrets = |of: &Self| of.counts.get(&Kind::Secret).copied().unwrap_or_default();
         let secrets_lost = secrets(next) < secrets(self);
-        next.errors()
-            .filter(|error| !known.contains(&identity(error)))
+        new.into_iter()
             .filter(|error| {
                 let within = |files: &BTreeSet<&str>| {
                     file(&error.location).is_some_and(|file| files.contains(file))

@@ -37,5 +37,6 @@ pub(crate) fn cluster(discovery: Discovery) -> Arc<Cluster> {
         }),
         origin: "ServiceEntry default/a".into(),
         destination_rules: Vec::new(),
+        inputs: None,
     })
 }

@@ -111,7 +111,7 @@ impl<'o> Reference<'o> {
     fn on(&self, port: u16) -> impl Iterator<Item = (&'o Service, Protocol)> {
         self.objects.services.iter().filter_map(move |service| {
             let here = service.ports.iter().find(|one| one.number == port)?;
-            Some((service, here.protocol))
+            Some((&**service, here.protocol))
         })
     }
 
@@ -240,7 +240,7 @@ impl<'o> Reference<'o> {
 
     fn service(&self, host: &str) -> Option<&'o Service> {
         let pattern = HostPattern::parse(host);
-        let mut services = self.objects.services.iter();
+        let mut services = self.objects.services.iter().map(|service| &**service);
         services.find(|service| service.host == pattern)
     }
 

@@ -1,5 +1,3 @@
-use crate::model::outbound_policy::OutboundPolicy;
-
 use super::*;
 
 fn config_map(namespace: &str, name: &str, mesh: &str) -> String {

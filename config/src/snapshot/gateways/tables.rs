@@ -89,7 +89,7 @@ impl<'o> Build<'_, 'o, '_> {
         let names = shared::names(&hosts);
         for (mut shared, name) in hosts.into_iter().zip(names) {
             shared.rules.sort_by_key(|rule| rule.takes_all());
-            table.add(VirtualHost {
+            table.add_new(VirtualHost {
                 name,
                 domains: vec![shared.host],
                 rules: shared.rules,
@@ -97,7 +97,7 @@ impl<'o> Build<'_, 'o, '_> {
             });
         }
         if table.hosts.is_empty() {
-            table.add(VirtualHost {
+            table.add_new(VirtualHost {
                 name: format!("blackhole:{number}").into(),
                 domains: vec![HostPattern::Any],
                 rules: Vec::new(),

@@ -45,6 +45,8 @@ pub(super) struct Build<'a, 'o, 'b> {
     pub(super) clusters: &'a mut Clusters<'o, 'b>,
     pub(super) problems: &'a mut ProblemSet,
     pub(super) drafts: &'a mut Drafts,
+    /// The route tables of the snapshot before, by port.
+    pub(super) tables_before: &'a HashMap<u16, &'a RouteTable>,
 }
 
 impl Build<'_, '_, '_> {
@@ -254,6 +256,7 @@ impl Build<'_, '_, '_> {
             workload: self.workload,
             virtual_services: self.virtual_services,
             rules: Rules::default(),
+            before: self.tables_before,
             compiler: Compiler {
                 clusters: self.clusters,
                 problems: self.problems,

@@ -1,5 +1,6 @@
 //! The cluster of a collector of spans, among services and ServiceEntries.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -77,7 +78,7 @@ pub(super) fn cluster_of_address(
             return cluster(&tracer, namespace, clusters);
         }
     }
-    clusters.add(&service(tracer, meta));
+    clusters.add(&Cow::Owned(service(tracer, meta)));
     built(tracer, &tracer.host, clusters)
 }
 

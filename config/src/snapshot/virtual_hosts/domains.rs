@@ -1,8 +1,11 @@
 //! The names that lead to a service.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 
-use crate::host::{HostPattern, short_forms};
+use ipnet::IpNet;
+
+use crate::host::{HostPattern, has_short_forms, short_forms};
 use crate::model::service::Service;
 use crate::name::Kind;
 use crate::snapshot::virtual_hosts::index::VirtualServices;
@@ -43,4 +46,37 @@ pub(super) fn domains(
     }
     domains.extend(virtual_services.aliases(service, &workload.namespace));
     domains
+}
+
+/// Whether `domains`, maybe of the snapshot before, are those of a service that has no others than its host, the same
+/// with a final dot, and its addresses.
+pub(super) fn are_plain_domains(
+    domains: &[HostPattern],
+    service: &Service,
+    virtual_services: &VirtualServices<'_>,
+) -> bool {
+    let dotted = |domain: &HostPattern| match (domain, &service.host) {
+        (HostPattern::Exact(domain), HostPattern::Exact(host))
+        | (HostPattern::Suffix(domain), HostPattern::Suffix(host)) => {
+            domain.strip_suffix('.') == Some(host)
+        }
+        _ => false,
+    };
+    let is = |domain: &HostPattern, address: IpAddr| {
+        let named = domain.exact().and_then(|name| name.parse().ok());
+        named == Some(address)
+    };
+    let [first, second, others @ ..] = domains else {
+        return false;
+    };
+    let single = |net: &&IpNet| net.prefix_len() == net.max_prefix_len();
+    let addresses = service.addresses.iter().filter(single);
+    *first == service.host
+        && dotted(second)
+        && addresses.clone().count() == others.len()
+        && addresses
+            .zip(others)
+            .all(|(net, domain)| is(domain, net.addr()))
+        && !has_short_forms(&service.host)
+        && !virtual_services.has_aliases(&service.host)
 }

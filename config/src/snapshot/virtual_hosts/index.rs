@@ -111,6 +111,11 @@ impl<'a> VirtualServices<'a> {
             .collect()
     }
 
+    /// Whether some ExternalName service is an alias of a host.
+    pub(crate) fn has_aliases(&self, host: &HostPattern) -> bool {
+        !self.aliases.is_empty() && self.aliases.contains_key(&*host_text(host))
+    }
+
     /// Places of VirtualServices that have a host in common with `host`, ascending.
     pub(super) fn matching(&self, host: &HostPattern) -> BTreeSet<usize> {
         let mut indexes: BTreeSet<usize> = self

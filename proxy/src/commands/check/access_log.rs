@@ -7,8 +7,6 @@ use egret_config::model::mesh::Mesh;
 use egret_config::problem::{Problem, Severity};
 use nix::unistd::{AccessFlags, access};
 
-use crate::source::compile::title;
-
 /// A warning about `accessLogFile` when it is a file that cannot be written or created here. Nothing is created.
 pub(super) fn unwritable(mesh: &Mesh) -> Option<Problem> {
     let meta = mesh.meta.as_ref()?;
@@ -22,7 +20,7 @@ pub(super) fn unwritable(mesh: &Mesh) -> Option<Problem> {
         "write /dev/stdout, or a file in a folder that is there and writable where the proxy runs",
     );
     let problem = Problem::new(Severity::Warning, meta.location.clone(), message);
-    Some(problem.of(title(meta)).at("accessLogFile", path))
+    Some(problem.of(meta.title_or_kind()).at("accessLogFile", path))
 }
 
 /// Why a file can be neither written nor created.

@@ -8,6 +8,7 @@ use egret_config::host::HostPattern;
 use egret_config::load;
 use egret_config::model::endpoint::{Address, Endpoint};
 use egret_config::model::objects::Objects;
+use egret_config::model::service::Service;
 use egret_config::name::Kind;
 use egret_config::problem::Problem;
 use egret_config::snapshot::workload::{Mode, Workload};
@@ -119,9 +120,8 @@ impl View {
             To::Address(address) => return (*address, None),
             To::Name(name, port) => (name, *port),
         };
-        let own = |service: &&egret_config::model::service::Service| {
-            service.host.exact().is_some_and(|host| **host == **name)
-        };
+        let own =
+            |service: &&Arc<Service>| service.host.exact().is_some_and(|host| **host == **name);
         let services = || self.objects.services.iter().filter(own);
         let of_service = services()
             .flat_map(|service| &service.addresses)

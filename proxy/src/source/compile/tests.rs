@@ -29,7 +29,7 @@ spec: {hosts: [a.com], ports: [{number: 80, name: http, protocol: HTTP}], resolu
         workload: Workload::new(Mode::Sidecar, "default"),
         ignore_authorization_policies: false,
     };
-    let (_, loaded) = compile(input, &terms, None, 1);
+    let (_, loaded) = compile(input, &terms, None);
     let told: Vec<_> = loaded
         .problems
         .iter()

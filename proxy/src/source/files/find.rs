@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::FileType;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, io};
 
 use nix::errno::Errno;
@@ -12,6 +13,9 @@ use crate::source::files::options::{Options, ReadError, Role};
 
 /// How many names of files that a folder has, and that are not read, are kept.
 const OTHERS_MAX: usize = 3;
+
+/// A file that changed so many seconds ago has another time when it changes again.
+const SETTLED_SECONDS: i64 = 3;
 
 /// What is where the configuration is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +37,16 @@ pub struct Found {
     pub role: Role,
     /// Changes when the file does, nearly always: two writes within one tick of the kernel's clock look alike.
     mark: Mark,
+}
+
+impl Found {
+    /// Whether the file had been unchanged for so long `now` that a later change shows in its times, however coarse the
+    /// clock of its file system is.
+    pub(super) fn is_settled(&self, now: SystemTime) -> bool {
+        let (seconds, _) = self.mark.changed;
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(now.as_secs()).is_ok_and(|now| seconds + SETTLED_SECONDS <= now)
+    }
 }
 
 /// Something in a folder that is not read.

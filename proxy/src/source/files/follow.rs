@@ -1,6 +1,7 @@
 //! Loads the configuration from its files at the start, then follows them: looks, waits until they are quiet, reads, and
 //! offers what it read to the publisher.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +14,10 @@ use tracing::{error, warn};
 
 use crate::current::Current;
 use crate::source::compile::Terms;
-use crate::source::files::find::{Listing, find, folders};
+use crate::source::files::file_cache::{Depth, FileCache};
+use crate::source::files::find::{find, folders};
 use crate::source::files::options::{Options, ReadError};
-use crate::source::files::read::{Texts, is_occupied, read};
+use crate::source::files::read::is_occupied;
 use crate::source::files::watch::Watch;
 use crate::source::publisher::{Publisher, Refused};
 use crate::source::status::Status;
@@ -26,8 +28,13 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Every so many looks contents are compared too, for a change that left size and times as they were.
 const LOOKS_BEFORE_READ: u32 = 10;
 
-/// How long files must be quiet before they are read: an edit is often several writes.
-const QUIET: Duration = Duration::from_millis(100);
+/// How long files must be quiet before they are read, once each file that was written to is closed: an edit is often several
+/// files.
+const QUIET: Duration = Duration::from_millis(25);
+
+/// How long files must be quiet before they are read while a file is still open for writing: an edit is often several
+/// writes.
+const QUIET_OPEN: Duration = Duration::from_millis(100);
 
 /// Waiting for quiet ends after this long, so that a file that never rests is read all the same.
 const QUIET_WAIT_MAX: Duration = Duration::from_millis(800);
@@ -37,7 +44,7 @@ const QUIET_WAIT_MAX: Duration = Duration::from_millis(800);
 pub struct FileSource {
     options: Options,
     publisher: Publisher,
-    listing: Listing,
+    cache: FileCache,
 }
 
 /// Why there is no configuration to start with.
@@ -61,13 +68,13 @@ impl FileSource {
         terms: Terms,
         status: Status,
     ) -> Result<(Self, Snapshot), LoadError> {
-        let listing = find(&options)?;
-        let input = read(&listing)?.into_input();
-        let (publisher, snapshot) = Publisher::start(input, terms, status)?;
+        let mut cache = FileCache::default();
+        cache.read(find(&options)?, Depth::All)?;
+        let (publisher, snapshot) = Publisher::start(cache.input(), terms, status)?;
         let source = Self {
             options,
             publisher,
-            listing,
+            cache,
         };
         Ok((source, snapshot))
     }
@@ -85,7 +92,7 @@ impl FileSource {
     /// Follows the files for as long as it is polled. `reload` is notified to look at once, as by a signal.
     pub async fn follow(mut self, current: Arc<Current>, reload: Arc<Notify>) {
         let mut watch = Watch::new(Arc::clone(&reload));
-        watch.set(folders(&self.options, &self.listing));
+        watch.set(folders(&self.options, self.cache.listing()));
         // What changed before the watch began has made no notice.
         reload.notify_one();
         let mut looks = 0;
@@ -95,14 +102,17 @@ impl FileSource {
                 quiet(&watch).await;
             }
             looks += 1;
-            let thorough = noticed || looks >= LOOKS_BEFORE_READ;
-            if thorough {
+            let depth = match looks >= LOOKS_BEFORE_READ {
+                true => Some(Depth::All),
+                false => noticed.then_some(Depth::Changed),
+            };
+            if depth == Some(Depth::All) {
                 looks = 0;
             }
             // The blocking work gets the source and gives it back.
             let door = Arc::clone(&current);
             let looked = task::spawn_blocking(move || {
-                let moved = self.look(thorough, &door);
+                let moved = self.look(depth, &door);
                 (self, moved)
             })
             .await;
@@ -114,13 +124,14 @@ impl FileSource {
             };
             self = source;
             if moved {
-                watch.set(folders(&self.options, &self.listing));
+                watch.set(folders(&self.options, self.cache.listing()));
             }
         }
     }
 
-    /// Looks at the files once and acts on what it sees. Says whether files were added, removed or written.
-    fn look(&mut self, thorough: bool, current: &Current) -> bool {
+    /// Looks at the files once and acts on what it sees. Without a `depth`, files are read only when the listing shows a
+    /// change. Says whether files were added, removed or written.
+    fn look(&mut self, depth: Option<Depth>, current: &Current) -> bool {
         let listing = match find(&self.options) {
             Ok(listing) => listing,
             Err(error) => {
@@ -128,38 +139,46 @@ impl FileSource {
                 return false;
             }
         };
-        let moved = listing != self.listing;
-        if !(moved || thorough || self.publisher.is_blind()) {
+        let moved = listing != *self.cache.listing();
+        if !(moved || depth.is_some() || self.publisher.is_blind()) {
             return false;
         }
-        self.listing = listing;
-        match read(&self.listing) {
-            Ok(texts) if self.publisher.is_news(texts.fingerprint) => self.offer(texts, current),
-            Ok(_) if moved => self.publisher.unchanged(),
-            Ok(_) => {}
+        match self.cache.read(listing, depth.unwrap_or(Depth::Changed)) {
+            Ok(()) => {
+                let fingerprint = self.cache.fingerprint();
+                if self.publisher.is_news(fingerprint) {
+                    self.offer(fingerprint, current);
+                } else if moved {
+                    self.publisher.unchanged();
+                }
+            }
             Err(error) => self.publisher.unreadable(error.to_string()),
         }
         moved
     }
 
-    fn offer(&mut self, texts: Texts, current: &Current) {
-        let lost = self.lost(&texts);
+    fn offer(&mut self, fingerprint: u64, current: &Current) {
+        let lost = self.lost();
         if lost.is_empty() {
-            self.publisher.offer(texts.into_input(), current);
+            self.publisher.offer(self.cache.input(), current);
         } else {
-            self.publisher.refuse(texts.fingerprint, lost);
+            self.publisher.refuse(fingerprint, lost);
         }
     }
 
     /// Files in force that are still there and cannot be read as what they were: emptied, or something else than files
     /// now. A file that is gone is meant to be gone.
-    fn lost(&self, texts: &Texts) -> Vec<String> {
+    fn lost(&self) -> Vec<String> {
         let in_force = self.publisher.in_force();
+        let blank: HashMap<&str, bool> = self
+            .cache
+            .files()
+            .map(|file| (&*file.name, file.blank))
+            .collect();
         let mut lost = Vec::new();
         for (file, bytes) in &in_force.files {
-            let now = texts.all().find(|text| text.file == *file);
-            let what = match now {
-                Some(text) if *bytes > 0 && text.bytes.trim_ascii().is_empty() => "empty",
+            let what = match blank.get(&**file) {
+                Some(true) if *bytes > 0 => "empty",
                 Some(_) => continue,
                 None if is_occupied(Path::new(&**file)) => self.what_is_at(file),
                 None => continue,
@@ -175,7 +194,7 @@ impl FileSource {
     }
 
     fn what_is_at(&self, file: &str) -> &'static str {
-        let skipped = self.listing.skipped.iter();
+        let skipped = self.cache.listing().skipped.iter();
         let mut here = skipped.filter(|one| one.path == Path::new(file));
         here.next().map_or("not a file", |one| one.what)
     }
@@ -183,7 +202,17 @@ impl FileSource {
 
 /// Waits until nothing was noticed for a moment.
 async fn quiet(watch: &Watch) {
-    let rest = async { while time::timeout(QUIET, watch.changed()).await.is_ok() {} };
+    let rest = async {
+        loop {
+            let quiet = match watch.is_writing() {
+                true => QUIET_OPEN,
+                false => QUIET,
+            };
+            if time::timeout(quiet, watch.changed()).await.is_err() {
+                return;
+            }
+        }
+    };
     // Never at rest: look at what is there.
     let _ = time::timeout(QUIET_WAIT_MAX, rest).await;
 }

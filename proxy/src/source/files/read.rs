@@ -1,11 +1,9 @@
 //! Reads the files of the configuration.
 
 use std::fs::File;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::{fs, io};
 
 use egret_config::load;
@@ -15,7 +13,6 @@ use nix::fcntl::OFlag;
 
 use crate::source::files::find::{Barren, Listing, Skipped, no_file};
 use crate::source::files::options::{ReadError, Role};
-use crate::source::input::Input;
 
 /// The whole configuration as text.
 #[derive(Debug)]
@@ -28,8 +25,6 @@ pub struct Texts {
     pub skipped: Vec<Problem>,
     /// Warnings about folders in which nothing can be read.
     pub barren: Vec<Problem>,
-    /// Hash of names and contents: two readings with the same one are the same configuration.
-    pub fingerprint: u64,
 }
 
 /// Reads what was found. A file that a folder lost in between is left out: its absence is what counts.
@@ -37,7 +32,6 @@ pub struct Texts {
 /// # Errors
 /// A file that may not be read, or is none any more.
 pub fn read(listing: &Listing) -> Result<Texts, ReadError> {
-    let mut hasher = DefaultHasher::new();
     let mut objects = Vec::with_capacity(listing.found.len());
     let mut mesh_config = None;
     for one in &listing.found {
@@ -52,7 +46,6 @@ pub fn read(listing: &Listing) -> Result<Texts, ReadError> {
                 });
             }
         };
-        (&one.path, one.role == Role::MeshConfig, &bytes).hash(&mut hasher);
         let text = Text {
             file: one.path.display().to_string().into(),
             bytes,
@@ -62,44 +55,17 @@ pub fn read(listing: &Listing) -> Result<Texts, ReadError> {
             Role::MeshConfig => mesh_config = Some(text),
         }
     }
-    for one in &listing.skipped {
-        (&one.path, one.what).hash(&mut hasher);
-    }
     Ok(Texts {
         objects,
         mesh_config,
         skipped: listing.skipped.iter().map(skipped).collect(),
         barren: listing.barren.iter().map(barren).collect(),
-        fingerprint: hasher.finish(),
     })
-}
-
-impl Texts {
-    /// All texts.
-    pub fn all(&self) -> impl Iterator<Item = &Text> {
-        self.objects.iter().chain(&self.mesh_config)
-    }
-
-    /// The documents in the texts.
-    pub fn into_input(self) -> Input {
-        let files = self
-            .all()
-            .map(|text| (Arc::clone(&text.file), text.bytes.len()))
-            .collect();
-        let mut documents = load::documents(&self.objects, self.mesh_config.as_ref());
-        documents.problems.extend(self.skipped);
-        documents.problems.extend(self.barren);
-        Input {
-            documents,
-            fingerprint: self.fingerprint,
-            files,
-        }
-    }
 }
 
 /// The bytes of a file, one more than are ever parsed at the most: the parser refuses those in its own words. Never
 /// waits for the other end of a FIFO.
-fn bounded(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn bounded(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::options()
         .read(true)
         .custom_flags(OFlag::O_NONBLOCK.bits())
@@ -114,7 +80,7 @@ fn bounded(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn skipped(one: &Skipped) -> Problem {
+pub(super) fn skipped(one: &Skipped) -> Problem {
     let message = (
         format!("skipped: it is {}", one.what),
         "put a file in its place, or remove it",
@@ -122,7 +88,7 @@ fn skipped(one: &Skipped) -> Problem {
     Problem::new(Severity::Warning, location(&one.path), message)
 }
 
-fn barren(one: &Barren) -> Problem {
+pub(super) fn barren(one: &Barren) -> Problem {
     let mut others = one.others.join(", ");
     if one.count > one.others.len() {
         others.push_str(&format!(" and {} more", one.count - one.others.len()));

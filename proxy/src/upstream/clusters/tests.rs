@@ -196,6 +196,7 @@ async fn life_goes_on_while_members_and_policy_stay() {
     let one = cluster(names(&["10.0.0.1"], false));
     let live = all.live(&one);
     let same = Arc::new(Cluster {
+        inputs: None,
         origin: "elsewhere".into(),
         ..Cluster::clone(&one)
     });

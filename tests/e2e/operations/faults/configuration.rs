@@ -232,7 +232,7 @@ const FAULTS: [Fault; 10] = [
             Ok(())
         },
         statuses: &[200],
-        logged: &["elsewhere.yaml"],
+        logged: &["permission denied"],
         mend: |disk| {
             for (name, mode) in [("", 0o755), ("elsewhere.yaml", 0o644)] {
                 disk.file(name, move |path| {

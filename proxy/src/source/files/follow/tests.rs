@@ -71,7 +71,7 @@ impl World {
     }
 
     fn look(&mut self) {
-        self.source.look(true, &self.current);
+        self.source.look(Some(Depth::Changed), &self.current);
     }
 
     /// Hosts of the ServiceEntries in force.
@@ -283,7 +283,7 @@ fn a_config_map_swap_is_seen_without_reading() {
         world.folder.path().join("..data"),
     )
     .expect("swap");
-    assert!(world.source.look(false, &world.current));
+    assert!(world.source.look(None, &world.current));
     assert_eq!(world.entries(), ["b"]);
 }
 

@@ -12,4 +12,6 @@ pub mod metered;
 pub mod http1_call_wire;
 pub mod http2_call_wire;
 pub mod http2_keepalive;
+pub mod http2_frames;
+pub mod http2_calm;
 pub mod http2_meter;

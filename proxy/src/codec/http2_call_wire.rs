@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::codec::http2_meter::{Frame, Frames};
+use crate::codec::http2_frames::{Frame, Frames};
 use crate::report::facts::CallWire;
 
 /// A connection whose frames are those of its streams.

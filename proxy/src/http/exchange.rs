@@ -171,6 +171,13 @@ fn read<'s>(
 ) -> Result<(Outgoing, RequestDecision<'s>), Failure> {
     let (downstream, snapshot) = (context.downstream.downstream(), context.snapshot);
     let (parts, body) = request.into_parts();
+    match context.proxy.admission.request() {
+        Ok(admitted) => context.facts.admit(admitted),
+        Err(limit) => {
+            context.facts.set_parts(&parts);
+            return Err(limit.into());
+        }
+    }
     if parts.method == Method::CONNECT {
         context.facts.set_parts(&parts);
         return Err(connect::refuse(&parts, context));

@@ -10,4 +10,6 @@ pub mod grpc_messages;
 pub mod trailers;
 pub mod metered;
 pub mod http2_keepalive;
+pub mod http2_frames;
+pub mod http2_calm;
 pub mod http2_meter;

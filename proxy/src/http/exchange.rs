@@ -64,17 +64,20 @@ pub async fn exchange(
         trace: None,
     };
 
-    let read = read(request, &mut context);
-    context.facts.request.grpc = grpc;
-    let (mut outgoing, decision) = match read {
-        Ok((outgoing, decision)) => (
-            Outgoing {
-                informational,
-                ..outgoing
-            },
-            decision,
-        ),
-        Err(failure) => return refuse(&failure, ResponseEdits::default(), context),
+    let (mut outgoing, decision) = {
+        // A block of its own, so that this does not take room until the response.
+        let read = read(request, &mut context);
+        context.facts.request.grpc = grpc;
+        match read {
+            Ok((outgoing, decision)) => (
+                Outgoing {
+                    informational,
+                    ..outgoing
+                },
+                decision,
+            ),
+            Err(failure) => return refuse(&failure, ResponseEdits::default(), context),
+        }
     };
     context.facts.watch_body(context.received.counter());
     if grpc {
@@ -168,6 +171,13 @@ fn read<'s>(
 ) -> Result<(Outgoing, RequestDecision<'s>), Failure> {
     let (downstream, snapshot) = (context.downstream.downstream(), context.snapshot);
     let (parts, body) = request.into_parts();
+    match context.proxy.admission.request() {
+        Ok(admitted) => context.facts.admit(admitted),
+        Err(limit) => {
+            context.facts.set_parts(&parts);
+            return Err(limit.into());
+        }
+    }
     if parts.method == Method::CONNECT {
         context.facts.set_parts(&parts);
         return Err(connect::refuse(&parts, context));

@@ -136,6 +136,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> State<S> {
             && self.framing.heads() == self.begun
     }
 
+    /// The bytes that have moved, where the client keeps us waiting: it takes no more of a response, or sends no more of a
+    /// request that it began. A request counts as many bytes.
+    pub(super) fn moved_of_stalled(&self) -> Option<u64> {
+        let sends_no_more = self.quiet && (self.head_since.is_some() || self.framing.is_in_body());
+        let stalls = !self.upgraded && (self.stuck || sends_no_more);
+        stalls.then(|| {
+            let received = self.framing.size(self.begun).total;
+            (self.begun << 32) + self.stream.written.bytes() + received
+        })
+    }
+
     /// Sends informational responses, where hyper is not in the middle of a message.
     pub(super) fn poll_send(&mut self, context: &mut Context<'_>) {
         if self.informational_bytes.is_empty() {

@@ -46,8 +46,8 @@ const INJECT: &[&[&str]] = &[
 
 const PROXY: &[&[&str]] = &[
     &["lock", "dice"],
-    &["warning_interval", "logging"],
-    &["sys", "life", "current", "failure"],
+    &["warning_interval", "logging", "failure"],
+    &["sys", "life", "current"],
     &["report", "own_sockets"],
     &["sniff", "relay", "tls", "dns", "codec"],
     &["dial"],
@@ -58,7 +58,7 @@ const PROXY: &[&[&str]] = &[
     &["connection"],
     &["listen", "source", "trace"],
     &["commands"],
-    &["admin"],
+    &["admin", "bounds"],
     &["settings"],
     &["args"],
     &["app"],

@@ -38,6 +38,14 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// Failures of all names that are logged in that time.
 const LOG_LINES_MAX: u32 = 20;
 
+/// How often there were as many names of calls as are kept.
+static FULL: AtomicU64 = AtomicU64::new(0);
+
+/// How often there were as many names of calls as are kept, so that some were let go.
+pub fn times_full() -> u64 {
+    FULL.load(Ordering::Relaxed)
+}
+
 type Ask = Arc<dyn Fn(Arc<str>) -> BoxFuture<'static, Result<Found, Unresolved>> + Send + Sync>;
 
 /// Names and their addresses. Shared by all workers.
@@ -275,6 +283,9 @@ impl NameOrigin {
         };
         if !full {
             return;
+        }
+        if self == Self::Called {
+            FULL.fetch_add(1, Ordering::Relaxed);
         }
         entries.retain(|_, entry| entry.is_of_use(now));
         if self == Self::Called && entries.len() >= NAMES_MAX {

@@ -38,7 +38,14 @@ const INJECT: &[&[&str]] = &[
     &["mesh", "annotations"],
     &["settings"],
     &["record"],
-    &["decide", "plan", "probes", "prometheus", "volumes", "overrides"],
+    &[
+        "decide",
+        "plan",
+        "probes",
+        "prometheus",
+        "volumes",
+        "overrides",
+    ],
     &["containers", "uninject"],
     &["inject", "workload"],
     &["manifest"],
@@ -132,14 +139,26 @@ fn harness_looks_only_down() {
 
 #[test]
 fn no_files_use_each_other_in_a_circle() {
-    for folder in ["config/src", "inject/src", "proxy/src", "init/src", "tests/harness"] {
+    for folder in [
+        "config/src",
+        "inject/src",
+        "proxy/src",
+        "init/src",
+        "tests/harness",
+    ] {
         assert_eq!(circles(&source(folder)), Vec::<String>::new(), "{folder}");
     }
 }
 
 #[test]
 fn each_module_is_imported_by_one_use() {
-    for folder in ["config/src", "inject/src", "proxy/src", "init/src", "tests/harness"] {
+    for folder in [
+        "config/src",
+        "inject/src",
+        "proxy/src",
+        "init/src",
+        "tests/harness",
+    ] {
         assert_eq!(split_imports(&source(folder)), Vec::<String>::new());
     }
 }

@@ -1,4 +1,4 @@
-//! What of a call is hashed to find its endpoint.
+//! The hash key of a call, for consistent hashing.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -77,14 +77,14 @@ fn hash(bytes: &[u8]) -> u64 {
     xxh64(bytes, 0)
 }
 
-fn value_in<'q>(query: &'q str, wanted: &str) -> Option<&'q [u8]> {
+fn value_in<'q>(query: &'q str, key: &str) -> Option<&'q [u8]> {
     query.split('&').find_map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (name == wanted).then_some(value.as_bytes())
+        (name == key).then_some(value.as_bytes())
     })
 }
 
-fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h [u8]> {
+fn cookie<'h>(headers: &'h HeaderMap, key: &str) -> Option<&'h [u8]> {
     let pairs = headers
         .get_all(header::COOKIE)
         .iter()
@@ -96,7 +96,7 @@ fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h [u8]> {
             let quoted = value
                 .strip_prefix(b"\"")
                 .and_then(|rest| rest.strip_suffix(b"\""));
-            (name == wanted.as_bytes()).then_some(quoted.unwrap_or(value))
+            (name == key.as_bytes()).then_some(quoted.unwrap_or(value))
         })
         .next()
 }

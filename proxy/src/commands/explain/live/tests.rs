@@ -2,7 +2,7 @@ use egret_config::load::{Text, load};
 use egret_config::snapshot::workload::{Mode, Workload};
 
 use super::*;
-use crate::dns::lookup::{Found, Reason, Unresolved};
+use crate::dns::lookup::{Lookup, Reason, Unresolved};
 use crate::dns::names::Names;
 
 const WORLD: &str = "
@@ -125,7 +125,7 @@ async fn what_a_name_resolves_to_now_is_said() {
     let working = works.clone();
     let names = Names::new(tokio::runtime::Handle::current(), move |name| {
         let outcome = match working.load(std::sync::atomic::Ordering::Relaxed) {
-            true => Ok(Found {
+            true => Ok(Lookup {
                 addresses: vec![[10, 0, 0, 1].into()],
                 ttl: std::time::Duration::from_secs(30),
             }),

@@ -34,7 +34,7 @@ async fn second(all: &Clusters, cluster: &Arc<Cluster>) -> usize {
     let mut count = 0;
     for _ in 0..1100 {
         let target = live
-            .pick(&wanted(V4), all.names(), &mut |n| dice.u64(..n))
+            .pick(&context(V4), all.names(), &mut |n| dice.u64(..n))
             .await
             .expect("target");
         count += usize::from(target.address.to_string() == "10.0.0.2:80");

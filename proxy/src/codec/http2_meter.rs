@@ -15,7 +15,7 @@ use crate::report::facts::WireBytes;
 /// The length of the connection preface (RFC 9113, 3.4).
 const PREFACE: usize = 24;
 
-/// The length of what each frame begins with (RFC 9113, 4.1).
+/// The length of a frame's header (RFC 9113, 4.1).
 const FRAME_HEADER: usize = 9;
 
 const DATA: u8 = 0;
@@ -26,8 +26,8 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// Streams whose bytes are kept at a time. With more the oldest is let go: those that a client opens and nobody serves are
-/// asked for by nobody.
+/// The limit of streams with counts at a time. At the limit the oldest one is removed: streams that a client opens and
+/// that are not served are never read from here.
 const STREAMS_MAX: usize = 2048;
 
 /// Follows the frames of one direction.
@@ -37,7 +37,7 @@ struct Frames {
     preface: usize,
     header: [u8; FRAME_HEADER],
     header_length: usize,
-    /// What is to come of a frame's payload.
+    /// The rest of a frame's payload.
     left: usize,
 }
 
@@ -58,8 +58,8 @@ impl Frames {
         }
     }
 
-    /// Takes the next bytes, and gives each frame that ends in them.
-    fn feed(&mut self, mut bytes: &[u8], mut seen: impl FnMut(Frame)) {
+    /// Feeds the next bytes, and calls `on_frame` for each frame that ends in them.
+    fn feed(&mut self, mut bytes: &[u8], mut on_frame: impl FnMut(Frame)) {
         let preface = self.preface.min(bytes.len());
         self.preface -= preface;
         bytes = &bytes[preface..];
@@ -80,7 +80,7 @@ impl Frames {
             if self.left == 0 {
                 self.header_length = 0;
                 let [_, _, _, kind, flags, id @ ..] = self.header;
-                seen(Frame {
+                on_frame(Frame {
                     stream: u32::from_be_bytes(id) & (u32::MAX >> 1),
                     kind,
                     flags,
@@ -100,9 +100,9 @@ fn payload_length([a, b, c, ..]: [u8; FRAME_HEADER]) -> usize {
 struct Stream<T> {
     id: u32,
     bytes: WireBytes,
-    /// What we send ends with the header block that is being sent.
+    /// Our side of the stream ends with the header block that is being sent.
     ending: bool,
-    /// All that we send is sent, or will not be.
+    /// Our side of the stream has ended.
     sent: bool,
     waiting: Option<T>,
 }
@@ -158,7 +158,7 @@ impl<T> Open<T> {
 }
 
 impl<T> Streams<T> {
-    /// The bytes of a stream so far. It is forgotten.
+    /// Removes a stream and returns its bytes so far.
     pub fn take(&self, id: u32) -> WireBytes {
         let mut open = self.0.borrow_mut();
         let at = open.find(id).ok();
@@ -236,7 +236,7 @@ impl<T> Streams<T> {
 }
 
 impl<T> Open<T> {
-    /// Notes that all is sent on a stream. One whose end was waited for is forgotten.
+    /// Notes that our side of a stream has ended. A stream with a waiter is removed.
     fn end(&mut self, id: u32) -> Option<(T, WireBytes)> {
         let at = self.find(id).ok()?;
         let stream = &mut self.streams[at];
@@ -248,16 +248,16 @@ impl<T> Open<T> {
     }
 }
 
-/// Which side of a connection we are.
+/// Our side of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// We are called.
+    /// The server.
     Server,
-    /// We call.
+    /// The client.
     Client,
 }
 
-/// A connection whose streams' frames are counted.
+/// A connection that counts the frames of its streams.
 #[derive(Debug)]
 pub struct FramesMetered<S, T> {
     stream: S,

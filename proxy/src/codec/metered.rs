@@ -1,4 +1,4 @@
-//! Counts the bytes that go over a connection, and how many of them are heads of HTTP/1.
+//! Counts the bytes of a connection, and those of them that are HTTP/1 heads.
 
 use std::io;
 use std::io::IoSlice;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Ends a head of HTTP/1.
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
-/// A stream whose bytes are counted.
+/// A stream that counts its bytes.
 #[derive(Debug)]
 pub struct Metered<S> {
     stream: S,
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_byte_that_is_taken_is_counted() {
+    async fn each_accepted_byte_is_counted() {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
         let (near, mut far) = tokio::io::duplex(8);

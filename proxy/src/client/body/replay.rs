@@ -26,7 +26,7 @@ pub struct Tee {
 }
 
 impl Replay {
-    /// Keeps the client's body as far as `kept` has room for it, and puts the first reading of it in its place. `None`, and
+    /// Keeps the client's body as far as `kept` has room for it, and replaces it with the first reader. `None`, and
     /// the body stays, where it is empty or not the client's.
     pub fn keep(body: &mut RequestBody, kept: &KeptBytes) -> Option<Self> {
         let received = body.received();

@@ -13,21 +13,21 @@ use crate::client::body::RequestBody;
 use crate::client::pool::limits::HEAD_MAX;
 use crate::codec::incoming::Incoming;
 use crate::codec::trailers;
-use crate::codec::trailers::{Place, Trailing};
+use crate::codec::trailers::{TrailerSlot, Trailing};
 use crate::dial::stream::Stream;
 use crate::failure::{Cause, Failure};
 use crate::report::facts::UpstreamConnectionFacts;
 use crate::report::metrics::envoy::pool::Idle;
 
-/// An upstream that closes idle connections gives them more time than this.
+/// A connection that was idle for less than this was not closed by the upstream's idle timeout.
 const REST_SHORT: Duration = Duration::from_millis(500);
 
 /// A connection that carries one HTTP/1 request at a time.
 #[derive(Debug)]
 pub struct Http1Connection {
     pub(in crate::client::pool) sender: http1::SendRequest<RequestBody>,
-    /// Where the request under way leaves its trailers.
-    trailers: Place,
+    /// Where the current request puts its trailers.
+    trailers: TrailerSlot,
     /// Its facts.
     pub facts: Arc<UpstreamConnectionFacts>,
     /// Requests it has carried.
@@ -36,14 +36,14 @@ pub struct Http1Connection {
     pub(in crate::client::pool) idle_since: Instant,
     /// Counts it while it is idle.
     pub(in crate::client::pool) idle: Idle,
-    /// When it was taken for a request, or made for one.
-    pub taken: Instant,
-    /// How long it was idle before it was taken.
+    /// When its current request started to use it.
+    pub in_use_since: Instant,
+    /// How long it was idle before that.
     pub(in crate::client::pool) rested: Duration,
 }
 
 impl Http1Connection {
-    /// Speaks HTTP/1 on a connection just made. Its task ends with the connection.
+    /// Starts HTTP/1 on a new connection. Its task ends with the connection.
     ///
     /// # Errors
     /// Hyper's, which has none to give at this point.
@@ -73,7 +73,7 @@ impl Http1Connection {
             made,
             idle_since: made,
             idle: Idle::default(),
-            taken: made,
+            in_use_since: made,
             rested: Duration::ZERO,
         })
     }

@@ -143,8 +143,8 @@ pub(super) async fn meet_with(
         // With TLS 1.3 a server refuses a client's certificate only after the client believes to be done.
         let mut byte = [0];
         let refused = |error: std::io::Error| {
-            let words = verify::reason(&error);
-            Failure::new(Cause::UpstreamTls(words.as_str().into()), words)
+            let message = verify::reason(&error);
+            Failure::new(Cause::UpstreamTls(message.as_str().into()), message)
         };
         stream.read_exact(&mut byte).await.map_err(refused)?;
         Ok(stream.get_ref().1.alpn_protocol().map(Into::into))
@@ -161,6 +161,6 @@ pub(super) async fn meet_with(
 }
 
 #[track_caller]
-pub(super) fn words<T: std::fmt::Debug>(result: Result<T, Failure>) -> String {
+pub(super) fn error_message<T: std::fmt::Debug>(result: Result<T, Failure>) -> String {
     result.expect_err("a failure").to_string()
 }

@@ -230,7 +230,7 @@ fn there_is_a_longest_ejection() {
 }
 
 #[test]
-fn who_left_is_not_counted() {
+fn removed_endpoints_are_not_counted() {
     let policy = OutlierDetection {
         ejection_percent_max: 10,
         ..policy()

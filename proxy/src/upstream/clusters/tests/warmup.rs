@@ -1,4 +1,4 @@
-//! Endpoints whose share grows.
+//! Endpoints with a growing share.
 
 use egret_config::model::policy::{LoadBalancer, Warmup};
 use tokio::time::advance;

@@ -15,7 +15,7 @@ use crate::report::facts::{Facts, next_connection_id};
 use crate::sys::orig_dst;
 use crate::sys::orig_dst::{Origin, canonical};
 
-/// Which door a connection came in by.
+/// The listener that accepted a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListenerKind {
     /// The outbound listener: redirected calls of the application.
@@ -26,12 +26,12 @@ pub enum ListenerKind {
     Dialled,
 }
 
-/// Reads off a connection where it came from and where it was going, and sets it in the facts.
+/// Reads the client's address and the original destination of a connection, and sets them in the facts.
 ///
 /// # Errors
-/// [`Refusal::OwnListener`] when it came to a redirect's port without being redirected: there is nowhere to forward it
-/// to, and dialling what it dialled would be a loop; and when it comes from an upstream socket of ours, so that serving it
-/// would dial again for ever. [`Cause::ClientGone`] when it is closed already.
+/// [`Refusal::OwnListener`] when it reached a redirect's port without redirection: it has no other destination, and dialling
+/// this one would be a loop. Also when it comes from an upstream socket of this proxy, since serving it would dial without
+/// end. [`Cause::ClientGone`] when it is closed already.
 pub fn identify(
     socket: &TcpStream,
     kind: ListenerKind,
@@ -63,8 +63,8 @@ pub fn identify(
     Ok(arrival)
 }
 
-/// Whether an upstream socket of ours at `client` is this connection's other end: it dialled the address that was accepted
-/// here, or one that netfilter redirected to it.
+/// Whether the other end of this connection is an upstream socket of this proxy at `client`: it dialled the accepted
+/// address, or one that netfilter redirected.
 fn leads_here(
     socket: &TcpStream,
     own: &OwnSockets,

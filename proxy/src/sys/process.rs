@@ -1,4 +1,4 @@
-//! What the kernel knows about this process: memory, time, descriptors (proc(5)).
+//! The kernel's statistics of this process: memory, time, descriptors (proc(5)).
 
 use std::{fs, io};
 
@@ -7,14 +7,14 @@ use nix::sys::resource::{Resource, getrlimit};
 /// Clock ticks of a second in `/proc` (`USER_HZ` of the kernel's interface, whatever its own tick is).
 const TICKS: f64 = 100.0;
 
-/// What the kernel knows about this process now.
+/// The current statistics of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ProcessFacts {
     /// Memory that is in RAM, in bytes.
     pub resident_memory: u64,
     /// That of it which is in no file, in bytes: the heap and the stacks.
     pub anonymous_memory: u64,
-    /// Memory for data that the process has asked for, in bytes, in RAM or not.
+    /// Memory that the process has allocated for data, in bytes, in RAM or not.
     pub data_memory: u64,
     /// Time on a processor, in seconds.
     pub cpu_seconds: f64,
@@ -27,13 +27,13 @@ pub struct ProcessFacts {
 }
 
 impl ProcessFacts {
-    /// Memory that was asked of the kernel for data: never less than is in use.
+    /// Memory that was allocated from the kernel for data: never less than is in use.
     pub fn heap_size(&self) -> u64 {
         self.data_memory.max(self.anonymous_memory)
     }
 }
 
-/// Asks the kernel.
+/// Reads the statistics.
 ///
 /// # Errors
 /// The kernel's, where there is no `/proc`.

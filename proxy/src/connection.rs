@@ -1,4 +1,4 @@
-//! The walk of one connection: identify, read, decide, act, report.
+//! The stages of one connection: identify, read, decide, connect, report.
 
 mod context;
 mod first_speaker;
@@ -47,7 +47,7 @@ use crate::tls::Alpn;
 /// How long a client of a gateway may take for its TLS handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
 
-/// How long a connection of `egret-init verify` stays open. Servers that speak first on its port wait as long.
+/// How long a connection of `egret-init verify` stays open. On its port server-first protocols wait as long.
 const PROBE_MAX: Duration = Duration::from_secs(1);
 
 /// What is left to do with a connection after its decision. It may last for days, so it holds no part of the configuration.
@@ -85,7 +85,7 @@ pub async fn serve(
 /// Refuses a connection because no descriptors are left. It is reset, so that its client does not wait.
 pub fn refuse(socket: TcpStream, kind: ListenerKind, proxy: &Proxy) {
     let mut facts = proxy.reporter.begin();
-    // Its addresses, as far as the kernel still knows them.
+    // Its addresses, as far as the kernel still has them.
     let _ = identify(&socket, kind, proxy.clusters.own(), &mut facts);
     let message = "no descriptor is left for this connection";
     facts.set_stream_failure(&Failure::new(Cause::Overloaded, message));

@@ -1,6 +1,6 @@
 //! Environment variables that several commands read.
 
-/// What `--ignore-authorization-policies` is called in the environment.
+/// The variable of `--ignore-authorization-policies`.
 pub(in crate::args) const IGNORE_POLICIES: &str = "EGRET_IGNORE_AUTHORIZATION_POLICIES";
 
 /// A variable that is true or false.

@@ -103,7 +103,7 @@ where
             match ready!(self.to.poll_capacity(context)) {
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Poll::Ready(Err(Stopped::Peer(error))),
-                // The stream is over for our side.
+                // Our side of the stream has ended.
                 None => return Poll::Ready(Err(Stopped::Peer(Reason::STREAM_CLOSED.into()))),
             }
         }
@@ -175,7 +175,7 @@ impl Upload {
         Self(Some(spawn_local(async move {
             match body_sender.await {
                 Err(Stopped::Body(error)) => Some(Failed::from(error)),
-                // A reset by the other side is reported to the task that waits for the response.
+                // A reset by the peer is reported to the task that waits for the response.
                 Ok(()) | Err(Stopped::Peer(_)) => None,
             }
         })))

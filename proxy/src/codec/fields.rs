@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_about_the_connection_goes() {
+    fn connection_fields_are_removed() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("connection", "close"),

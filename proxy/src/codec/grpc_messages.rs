@@ -10,7 +10,7 @@ pub struct MessageCounter {
     /// The received bytes of the prefix, and the length read from them so far.
     prefix: usize,
     length: u32,
-    /// Bytes of the message that are to come.
+    /// The rest of the message in bytes.
     left: u64,
     count: u64,
 }

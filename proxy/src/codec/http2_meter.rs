@@ -33,7 +33,7 @@ const STREAMS_MAX: usize = 2048;
 /// Follows the frames of one direction.
 #[derive(Debug, Default)]
 struct Frames {
-    /// Bytes of the preface that are to come.
+    /// The rest of the preface in bytes.
     preface: usize,
     header: [u8; FRAME_HEADER],
     header_length: usize,
@@ -41,7 +41,7 @@ struct Frames {
     left: usize,
 }
 
-/// A frame that went over the connection.
+/// A frame of the connection.
 struct Frame {
     stream: u32,
     kind: u8,
@@ -166,11 +166,10 @@ impl<T> Streams<T> {
         stream.map_or_else(WireBytes::default, |stream| stream.bytes)
     }
 
-    /// Lets `waiting` wait until all that we send on a stream is sent. It comes back with the stream's bytes if that is so
-    /// already; otherwise it goes to the connection's `sent`.
+    /// Keeps `waiting` until our side of a stream has ended, and passes it to the connection's `sent` then.
     ///
     /// # Errors
-    /// It need not wait.
+    /// Our side has ended already: `waiting` with the stream's bytes.
     pub fn wait(&self, id: u32, waiting: T) -> Result<(), (T, WireBytes)> {
         let mut open = self.0.borrow_mut();
         let over = open.over;

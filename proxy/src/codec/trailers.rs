@@ -165,7 +165,7 @@ fn before_last_chunk(pieces: &[IoSlice<'_>]) -> Option<usize> {
         .then_some(before)
 }
 
-/// The first so many bytes.
+/// The first `count` bytes.
 fn first<'p>(pieces: &'p [IoSlice<'_>], mut count: usize) -> Vec<IoSlice<'p>> {
     let mut slices = Vec::with_capacity(pieces.len() + 1);
     for piece in pieces {

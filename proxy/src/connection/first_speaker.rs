@@ -33,21 +33,21 @@ const GREETING: usize = 4096;
 pub(in crate::connection) enum FirstSpeaker {
     /// The server: the connection is opaque. With the bytes it sent.
     Server(UpstreamConnection, Vec<u8>),
-    /// The client, and this is what it speaks. With the connection made meanwhile.
+    /// The client, with its protocol, and with the connection made meanwhile.
     Client(Layer, Option<Dialled>),
     /// The client closed before it sent a byte.
     ClientClosed,
 }
 
-/// A connection made before it was known what the client speaks.
+/// A connection made before the client's protocol is known.
 pub(in crate::connection) struct Dialled {
     pub(in crate::connection) server: UpstreamConnection,
     /// The cluster it was made for.
     pub(in crate::connection) cluster: Arc<str>,
 }
 
-/// The server may speak first, as MySQL's or SMTP's does: dials it, if it may be dialled as an opaque destination, and
-/// listens to both sides. So no side waits for a time limit, and a slow client is still read.
+/// Finds the side that sends first. Servers of MySQL and SMTP do. Dials the server, if it may be dialled as an opaque
+/// destination, and reads from both sides. So no side waits for a time limit, and a slow client is still read.
 pub(in crate::connection) async fn first_speaker(
     client: &mut Rewind<TcpStream>,
     context: &mut ConnectionContext<'_>,

@@ -22,7 +22,7 @@ pub enum ListenerKind {
     Outbound,
     /// The inbound listener: redirected calls to the application, relayed unchanged.
     Inbound,
-    /// A port that a Gateway asks for, or a Sidecar's egress listener that applications dial.
+    /// A port of a Gateway, or a Sidecar's egress listener that applications dial.
     Dialled,
 }
 
@@ -51,7 +51,7 @@ pub fn identify(
     facts.downstream.local_address = Some(arrival.local);
     facts.downstream.direct = Some((client.0, arrival.local.0));
     let from_us = match kind {
-        // Calls of the application's own services come back here, by way of the redirection, and go on to it.
+        // Calls to the application's own services are redirected back here and forwarded to the application.
         ListenerKind::Inbound => false,
         ListenerKind::Outbound => own.has_upstream(client, to),
         ListenerKind::Dialled => own.has_upstream_at(client) && leads_here(socket, own, client, to),

@@ -113,7 +113,7 @@ impl<S> PostTunnel<S> {
         }
     }
 
-    /// Gives up to so many bytes, as many as there are and as there is room for.
+    /// Moves up to `most` bytes into the buffer, as many as are received and as fit.
     fn give(&mut self, most: usize, buffer: &mut ReadBuf<'_>) -> usize {
         let count = self.unread.len().min(most).min(buffer.remaining());
         buffer.put_slice(&self.unread[..count]);
@@ -122,7 +122,7 @@ impl<S> PostTunnel<S> {
     }
 }
 
-/// What comes next where this many bytes are left.
+/// The state with this many bytes left.
 fn length(left: u64) -> State {
     match left {
         0 => State::End,
@@ -220,7 +220,7 @@ mod tests {
 
     use super::*;
 
-    /// What is read of an answer's body that comes in pieces of this many bytes, and then the end.
+    /// The bytes read from a response's body that arrives in pieces of this size and then ends.
     async fn read(framing: Framing, body: &[u8], piece: usize) -> Result<Vec<u8>, io::ErrorKind> {
         let (near, mut far) = duplex(piece);
         let (early, late) = body.split_at(body.len().min(2));
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_written_goes_out_in_chunks() {
+    async fn written_bytes_are_sent_in_chunks() {
         let (near, mut far) = duplex(1 << 20);
         let mut post_tunnel = PostTunnel::new(near, Framing::Close, b"");
         post_tunnel.write_all(b"hello").await.expect("write");

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_follows_the_consent_is_the_targets() {
+    async fn bytes_after_the_response_are_the_targets() {
         let (request, early) = outcome(
             "a.test",
             &[

@@ -13,7 +13,7 @@ pub(super) const RESPONSE_BIT: u8 = 0x80;
 /// Of the fourth byte: the response code.
 const RESPONSE_CODE: u8 = 0x0f;
 
-/// Aliases that one name may have, one after the other.
+/// The longest chain of aliases of one name.
 const ALIASES_MAX: usize = 16;
 
 /// Whether a message is the response to a question: it has its id, the response bit, and the question itself, letter for
@@ -133,7 +133,7 @@ pub fn without_foreign_records(response: &[u8]) -> Option<Vec<u8>> {
         }
     }
     let belongs = |record: &Record| match record.record_type() {
-        // It stands at a parent of the name, beside the alias made of it (RFC 6672).
+        // Its owner is a parent of the name. The response also has the alias made from it (RFC 6672).
         RecordType::DNAME => names.iter().any(|name| record.name.zone_of(name)),
         _ => names.contains(&record.name),
     };

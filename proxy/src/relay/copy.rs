@@ -36,7 +36,7 @@ pub(super) struct Copy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Flowing,
-    /// The reader has ended; what is left is to be written, then the end passed on.
+    /// The reader has ended. The rest of the buffer is to be written, then the end passed on.
     Ending,
     Done,
 }
@@ -111,7 +111,7 @@ impl Copy {
         self.buffer.is_empty() && self.buffer.capacity() > 0
     }
 
-    /// Gives unused memory back and starts small again.
+    /// Frees unused memory and starts with a small buffer again.
     pub(super) fn shrink(&mut self) {
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new();

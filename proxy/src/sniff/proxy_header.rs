@@ -149,7 +149,7 @@ fn binary(bytes: &[u8]) -> Header {
     Header::Whole(FIXED + length, named)
 }
 
-/// Source, destination and their ports, with addresses of so many bytes.
+/// Source, destination and their ports, with addresses of `LENGTH` bytes.
 fn ends<const LENGTH: usize>(bytes: &[u8]) -> Option<Named>
 where
     IpAddr: From<[u8; LENGTH]>,
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_follows_is_left_in_the_stream() {
+    async fn later_bytes_stay_in_the_stream() {
         let (mut near, far) = tokio::io::duplex(64);
         near.write_all(b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\nhi")
             .await

@@ -6,7 +6,7 @@ use crate::sniff::client_hello::tests::{hello, in_records};
 
 const SILENCE: Duration = Duration::from_millis(200);
 
-/// What the first bytes are; `None` when there is none.
+/// The layer of the first bytes; `None` when there are no bytes.
 async fn sniffed(server: DuplexStream) -> Option<(Rewind<DuplexStream>, Layer)> {
     let mut stream = Rewind::new(server);
     let layer = read_layer(&mut stream, Some(SILENCE)).await.expect("read");
@@ -74,7 +74,7 @@ async fn a_silent_client_is_silent_and_can_be_read_later() {
             .await
             .is_err()
     );
-    // A client that goes on within the pause is waited for.
+    // A client that continues within the pause is read.
     client.write_all(b"T / HTTP/1.1\r\n").await.expect("send");
     let layer = read_layer(&mut stream, None).await.expect("read");
     assert_eq!(layer, Some(Layer::Http(HttpVersion::Http1)));
@@ -103,7 +103,7 @@ async fn half_a_request_line_is_opaque_at_the_end_or_when_time_is_up() {
 }
 
 #[test]
-fn what_is_longer_than_the_limit_decides_as_far_as_it_goes() {
+fn longer_beginnings_are_judged_by_their_first_bytes() {
     let mut line = b"GET /".to_vec();
     line.resize(SNIFFED_MAX, b'a');
     assert_eq!(layer(&line), Some(Layer::Http(HttpVersion::Http1)));

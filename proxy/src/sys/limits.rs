@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// The reserve: a quarter of the limit, at least and at most so many.
+/// The bounds of the reserve, which is a quarter of the limit.
 const RESERVE: (u64, u64) = (16, 256);
 
 /// The first number of the reserve.

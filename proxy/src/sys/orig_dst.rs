@@ -42,7 +42,7 @@ pub fn origin(socket: &impl AsFd) -> io::Result<Origin> {
     }
 }
 
-/// `address` with an IPv4-mapped IPv6 address turned into the IPv4 address it stands for.
+/// `address`, with an IPv4-mapped IPv6 address as IPv4.
 pub fn canonical(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {

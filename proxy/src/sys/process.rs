@@ -64,7 +64,7 @@ fn kibibytes(status: &str, name: &str) -> u64 {
 
 /// Time on a processor, and from the machine's start to that of the process, in ticks.
 fn times(stat: &str) -> (f64, f64) {
-    // The name of the program stands in parentheses and may contain anything.
+    // The program's name is in parentheses and may contain any character.
     let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
     let fields: Vec<&str> = behind.split_whitespace().collect();
     // Fields 14, 15 and 22 of the whole line.

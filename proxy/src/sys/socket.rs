@@ -25,7 +25,7 @@ pub enum ReusePort {
     Alone,
 }
 
-/// A non-blocking listening socket on `address`. `[::]` takes IPv4 callers too; any other IPv6 address takes IPv6 only.
+/// A non-blocking listening socket on `address`. `[::]` accepts IPv4 clients too; any other IPv6 address accepts IPv6 only.
 ///
 /// # Errors
 /// The kernel's: `AddrInUse`, `PermissionDenied` for a port below 1024, `AddrNotAvailable`, or no IPv6 on this machine.
@@ -112,13 +112,13 @@ pub fn set_keepalive(socket: &impl AsFd, keepalive: &Keepalive) -> io::Result<()
 /// Sets the options of every accepted connection: no delay of small writes, and [`Keepalive::CLIENT`].
 ///
 /// # Errors
-/// The kernel's, when the peer is already gone.
+/// The kernel's, when the peer has already closed.
 pub fn prepare_accepted(socket: &impl AsFd) -> io::Result<()> {
     SockRef::from(socket).set_tcp_nodelay(true)?;
     set_keepalive(socket, &Keepalive::CLIENT)
 }
 
-/// Makes closing a connection a reset: what is on its way is thrown away, and the peer sees an error instead of an end.
+/// Makes closing a connection a reset: unsent bytes are discarded, and the peer gets an error instead of the end of the stream.
 pub fn reset_on_close(socket: &impl AsFd) {
     // A socket that is broken already cannot be set, and needs no reset.
     let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));

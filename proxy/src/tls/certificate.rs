@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_is_left_out() {
+    fn malformed_certificates_are_left_out() {
         for pem in [
             "",
             "text",

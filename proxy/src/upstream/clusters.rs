@@ -51,7 +51,7 @@ pub struct Clusters {
     own: Arc<OwnSockets>,
 }
 
-/// How a connection to a picked endpoint is to be opened.
+/// The settings of a connection to a picked endpoint.
 #[derive(Debug)]
 pub struct Opening<'o> {
     /// The cluster.
@@ -144,8 +144,8 @@ impl Clusters {
         Arc::clone(&self.passthrough_name)
     }
 
-    /// Opens a connection to an endpoint: TCP, then what the policy asks for: a PROXY header, TLS, a tunnel. All within
-    /// its time limit for connecting. A failure is reported to outlier detection.
+    /// Opens a connection to an endpoint: TCP, then the PROXY header, TLS and tunnel of the policy, all within its connect
+    /// timeout. A failure is reported to outlier detection.
     ///
     /// # Errors
     /// [`Cause::Connect`], [`Cause::UpstreamTls`], and [`Cause::ConnectTimeout`] when it is not done in time.

@@ -13,13 +13,13 @@ use crate::upstream::balance::xxhash::xxh64;
 /// The hash of a call, and the cookie that lets the client's next calls have the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HashKey {
-    /// `None` when the call has nothing to hash: then chance decides.
+    /// `None` when the call has nothing to hash: the endpoint is picked at random then.
     pub hash: Option<u64>,
-    /// A `set-cookie` for the answer, when the policy asks for a cookie and the client has none.
+    /// A `set-cookie` for the response, when the policy asks for a cookie and the client has none.
     pub cookie: Option<HeaderValue>,
 }
 
-/// What consistent hashing goes by, if that is how endpoints of the cluster are picked.
+/// The hash policy of a cluster with consistent hashing.
 pub fn policy(cluster: &Cluster) -> Option<&HashOn> {
     match &cluster.policy.load_balancer {
         LoadBalancer::ConsistentHash(hash) => Some(&hash.on),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hashed() {
+    fn hash_keys_of_requests() {
         let of = |text: &str| Some(hash(text.as_bytes()));
         let header = HashOn::Header("x-user".into());
         let query = HashOn::Query("u".into());

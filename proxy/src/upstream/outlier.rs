@@ -23,9 +23,9 @@ const EJECTION_MAX: Duration = Duration::from_secs(300);
 pub enum CallOutcome {
     /// It answered with this HTTP status.
     Answered(u16),
-    /// It took a connection for bytes.
+    /// It accepted a connection for bytes.
     Connected,
-    /// It could not be reached, or broke the connection off before it answered.
+    /// It could not be reached, or it closed the connection before it answered.
     Failed,
     /// It did not answer in time.
     TimedOut,
@@ -36,7 +36,7 @@ impl CallOutcome {
     pub fn of_response(status: StatusCode, headers: &HeaderMap) -> Self {
         let grpc = headers.get(GRPC_STATUS).map(HeaderValue::as_bytes);
         Self::Answered(match grpc.and_then(GrpcStatus::of_header) {
-            // As Envoy translates.
+            // Envoy's mapping.
             Some(GrpcStatus::Unavailable) => 503,
             Some(
                 GrpcStatus::Cancelled

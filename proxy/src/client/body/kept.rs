@@ -180,7 +180,7 @@ impl Store {
         Some((all.into(), trailers))
     }
 
-    /// Keeps a piece as long as there is room, and gives it. Frames of unknown kinds are skipped.
+    /// Keeps a piece while there is room, and returns it. Frames of unknown kinds are skipped.
     fn keep(&mut self, frame: Frame<Bytes>) -> Option<Piece> {
         let piece = match frame.into_data() {
             Ok(bytes) => Piece::Data(bytes),

@@ -130,7 +130,7 @@ impl RequestBody {
         Poll::Ready(frame.map(|frame| frame.map_err(Broken::Client)))
     }
 
-    /// Takes the client's bytes out of a body that is to be kept; `None`, and the body stays, where it has none.
+    /// Takes the client's stream out of a body that is to be kept; `None`, without a change, where it has none.
     pub(super) fn take_inflow(&mut self) -> Option<Inflow> {
         match std::mem::replace(&mut self.source, Source::Nothing) {
             Source::Client(inflow) => {

@@ -80,8 +80,8 @@ fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
     LocalSet::new().block_on(&runtime, async { test().await });
 }
 
-/// Answers the one request of a connection with a body, and gives what its client got. The client's streams have room
-/// for `window` bytes.
+/// Answers the one request of a connection with a body, and returns what its client received. The client's stream
+/// window is `window` bytes.
 async fn answered(window: u32, body: Pieces) -> (RecvStream, JoinHandle<Sent>) {
     let (client, server) = tokio::io::duplex(1 << 20);
     let sending = spawn_local(async move {
@@ -175,7 +175,7 @@ fn a_body_that_breaks_off_resets_the_stream() {
                 Trouble::Remote(Reason::ENHANCE_YOUR_CALM.into()),
                 Reason::ENHANCE_YOUR_CALM,
             ),
-            // A client might take it for the whole.
+            // A client would treat the body as complete.
             (
                 Trouble::Remote(Reason::NO_ERROR.into()),
                 Reason::INTERNAL_ERROR,

@@ -108,7 +108,7 @@ fn the_largest_chunk_is_followed() {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn written_chunks_can_be_read() {
     let mut out = BytesMut::new();
     write(&[b'x'; 300], &mut out);
     write(b"y", &mut out);

@@ -141,7 +141,7 @@ async fn nothing_else_gets_them() {
 }
 
 #[tokio::test]
-async fn what_comes_behind_a_tail_under_way_waits() {
+async fn bytes_after_a_partly_written_tail_wait() {
     let (mut stream, slot) = Trailing::new(Narrow {
         received: Vec::new(),
         room: 9,
@@ -159,7 +159,7 @@ async fn what_comes_behind_a_tail_under_way_waits() {
 }
 
 #[test]
-fn what_acts_before_the_end_cannot_come_at_the_end() {
+fn fields_that_act_before_the_body_are_no_trailers() {
     for name in [
         "content-length",
         "content-type",

@@ -148,7 +148,7 @@ async fn records_of_other_names_are_not_passed_on() {
 }
 
 #[tokio::test]
-async fn what_another_port_sends_is_no_answer() {
+async fn answers_from_another_port_are_ignored() {
     let query = question();
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
     let forger = UdpSocket::bind("127.0.0.1:0").await.expect("bind");

@@ -223,7 +223,7 @@ async fn names_of_callers_do_not_drive_out_those_of_the_configuration() {
             .await
             .expect_err("failure");
     }
-    // The name servers are gone, and the last good answer still counts.
+    // The name servers do not answer, and the last good answer is still used.
     names.addresses("declared.example").await.expect("answer");
     let stranger = names.addresses_for_caller("declared.example").await;
     stranger.expect_err("what one cache knows the other does not");

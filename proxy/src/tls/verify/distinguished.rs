@@ -1,4 +1,4 @@
-//! Distinguished names of certificates as people read them.
+//! Distinguished names of certificates as text.
 
 use der::asn1::ObjectIdentifier;
 use der::{AnyRef, Decode, Reader, SliceReader, Tag, Tagged};
@@ -63,7 +63,7 @@ pub(in crate::tls) fn rfc2253(name: &[u8]) -> String {
     sets.collect::<Vec<_>>().join(",")
 }
 
-/// The attributes of a name, each set of them that stands for one part; up to what is no DER.
+/// The attributes of a name, one set for each part, up to the first element that is not DER.
 fn sets(name: &[u8]) -> Vec<Vec<Attribute<'_>>> {
     elements(name, Tag::Set)
         .map(|set| {
@@ -73,7 +73,7 @@ fn sets(name: &[u8]) -> Vec<Vec<Attribute<'_>>> {
         .collect()
 }
 
-/// The contents of elements that stand one behind the other, up to one that is of another kind or none.
+/// The contents of consecutive elements with this tag.
 fn elements(bytes: &[u8], tag: Tag) -> impl Iterator<Item = &[u8]> {
     let mut reader = SliceReader::new(bytes).ok();
     std::iter::from_fn(move || {

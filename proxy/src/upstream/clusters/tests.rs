@@ -64,7 +64,7 @@ fn ip(address: &EndpointAddress) -> String {
     }
 }
 
-/// The addresses of so many picks, or the cause why there is none.
+/// The addresses of a number of picks, or the cause of the failure.
 async fn picks(
     live: &ClusterRuntime,
     all: &Clusters,
@@ -375,7 +375,7 @@ async fn a_unix_socket_is_ejected_under_its_path() {
 }
 
 #[tokio::test]
-async fn what_failed_too_often_is_not_picked_by_any_worker() {
+async fn an_ejected_endpoint_is_not_picked_by_any_worker() {
     let shared_clusters: Arc<SharedClusterStates> = Arc::default();
     let worker = || {
         let names = Names::system("/nonexistent/resolv.conf", Handle::current());

@@ -29,7 +29,7 @@ pub enum Why {
     /// The connection is over.
     #[error("the connection was closed")]
     Closed,
-    /// What was to be sent broke off.
+    /// The request's body broke off.
     #[error("the request broke off")]
     Body(#[source] Broken),
     /// The stream or the connection failed.
@@ -38,8 +38,8 @@ pub enum Why {
 }
 
 impl Http2Connection {
-    /// Sends a request, and waits for its response. `hear` gets the informational ones before it. Whoever drops this
-    /// resets the stream.
+    /// Sends a request, and waits for its response. `hear` is called with each informational one before it. Dropping
+    /// the future resets the stream.
     ///
     /// # Errors
     /// Why there is no response. The request comes back if nothing of it was sent.

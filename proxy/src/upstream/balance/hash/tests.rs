@@ -27,7 +27,7 @@ fn indices(kind: HashTable, endpoints: &[Rc<Endpoint>]) -> Vec<usize> {
 
 #[test]
 fn few_keys_move_when_an_endpoint_goes() {
-    // A ring of a least size gives those that stay more points, so some keys move among them.
+    // In a ring with a minimum size the remaining endpoints get more points, so some keys move among them.
     for (kind, others_max) in [(RING, 1000), (MAGLEV, 400)] {
         let all = endpoints(&[1, 1, 1, 1, 1]);
         let (before, after) = (indices(kind, &all), indices(kind, &all[..4]));

@@ -11,7 +11,8 @@ use criterion::{BatchSize, Criterion};
 use egret_config::address::{ClientAddress, OriginalDestination};
 use egret_config::decide;
 use egret_config::decide::call::{Arrival, ClientHello, Connection, HttpVersion, Layer, Request};
-use egret_config::load::{Text, load};
+use egret_config::lint::lint;
+use egret_config::load::{self, Text, TextDocuments, TextReader, load};
 use egret_config::snapshot::Snapshot;
 use egret_config::snapshot::workload::{Mode, Workload};
 
@@ -191,9 +192,53 @@ fn building(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// One changed entry among 10,000, as a reload reads and builds it.
+fn reloading(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("one of 10,000 ServiceEntries changed");
+    group.sample_size(10);
+    let yaml = service_entries(10_000);
+    let changed = yaml.replacen("api-5000.", "other-5000.", 1);
+    let moved = format!("# a line above everything\n{changed}");
+    let [yaml, changed, moved] = [yaml, changed, moved].map(text);
+    let reader = TextReader::default();
+    let read = || reader.objects(&yaml, None);
+    let built = |read: &TextDocuments| load::build(load::joined([read], None)).0;
+    for (name, changed) in [("read", &changed), ("read, moved by a line", &moved)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched(
+                read,
+                |before| reader.objects(changed, Some(before)),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    // What is kept of the entries that did not change is shared by both.
+    let before_change = read();
+    let objects_before = built(&before_change);
+    let (before, _) = Snapshot::build(&objects_before, workload());
+    let after_change = reader.objects(&changed, Some(before_change));
+    group.bench_function("objects", |bencher| {
+        bencher.iter_with_large_drop(|| built(&after_change));
+    });
+    let objects = built(&after_change);
+    group.bench_function("snapshot", |bencher| {
+        bencher.iter_with_large_drop(|| Snapshot::rebuild(&objects, workload(), Some(&before)).0);
+    });
+    group.bench_function("lint", |bencher| bencher.iter(|| lint(&objects, &[])));
+    group.bench_function("drop of the snapshot before", |bencher| {
+        bencher.iter_batched(
+            || Snapshot::rebuild(&objects, workload(), Some(&before)).0,
+            drop,
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     decisions(&mut criterion);
     building(&mut criterion);
+    reloading(&mut criterion);
     criterion.final_summary();
 }

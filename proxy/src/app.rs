@@ -33,10 +33,12 @@ use crate::connection::ListenerKind;
 use crate::current::Current;
 use crate::dns::names::Names;
 use crate::dns::serve::CapturedCounters;
+use crate::life::admission::Admission;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::life::service::IDLE_THREAD_MAX;
 use crate::life::signal::Signals;
+use crate::life::{buffers, stalled};
 use crate::listen::bind::{BindError, Purpose};
 use crate::listen::reconcile::Ports;
 use crate::listen::worker;
@@ -116,6 +118,8 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
         .thread_name("control-blocking")
         .build()
         .map_err(refused("make an epoll instance"))?;
+    buffers::share(settings.buffers_max, settings.threads);
+    stalled::share(settings.stalled_max, settings.threads);
     let signals = {
         let _entered = control.enter();
         Signals::take().map_err(refused("take over signals"))?
@@ -160,6 +164,8 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
         shared_clusters,
         terminator: Arc::new(Terminator::new()),
         kept_bytes: KeptBytes::new(settings.kept_bodies_max, hits),
+        admission: Admission::new(settings.client_bounds),
+        client_times: settings.client_times,
         probe_port: settings.probe_port,
         drain: Drain::new(),
     };

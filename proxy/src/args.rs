@@ -4,6 +4,7 @@ mod annotations;
 mod application;
 mod check;
 mod end;
+mod limits;
 mod explain;
 mod log_level;
 mod mode;
@@ -24,12 +25,12 @@ use egret_config::labels::Labels;
 use egret_config::name::DEFAULT_NAMESPACE;
 use egret_config::port::well_known;
 use egret_config::snapshot::workload::{Mode, Workload};
-use egret_config::value;
 
 use crate::args::check::Check;
 use crate::args::explain::Explain;
+use crate::args::limits::Limits;
 use crate::args::mode::TypedMode;
-use crate::args::variables::{IGNORE_POLICIES, boolean};
+use crate::args::variables::{IGNORE_POLICIES, boolean, duration};
 use crate::args::wait::Wait;
 use crate::report::metrics::identity::Surroundings;
 use crate::settings::{Log, LogFormat, Settings};
@@ -190,6 +191,8 @@ struct Run {
     /// finds no room is sent once.
     #[arg(long, value_name = "MIB", default_value_t = 32)]
     kept_bodies_max: u16,
+    #[command(flatten)]
+    limits: Limits,
     /// Worker threads [default: the cores this process may use, at most 2].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -305,6 +308,10 @@ impl Run {
             ),
             access_log_reasons: self.access_log_reasons,
             kept_bodies_max: usize::from(self.kept_bodies_max) << 20,
+            client_bounds: self.limits.client_bounds(),
+            stalled_max: self.limits.stalled_max(),
+            client_times: self.limits.client_times(mode),
+            buffers_max: self.limits.buffers_max(),
             threads: self.threads.unwrap_or_else(threads_default),
             hot_restart: self.hot_restart,
             drain_time: end::drain_time(self.drain_time, set)?,
@@ -331,10 +338,6 @@ fn addresses(list: &str) -> Result<Vec<IpAddr>, String> {
                 .map_err(|_| format!("INSTANCE_IP: {:?} is not an IP address\n", item.trim()))
         })
         .collect()
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    value::duration(text).ok_or_else(|| "not a duration such as 5s, 500ms or 1m30s".to_owned())
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ use crate::life::files::FdPermit;
 use crate::proxy::Proxy;
 use crate::report::metrics::detection::Detection;
 use crate::report::metrics::envoy::downstream::ListenerCounters;
+use crate::report::metrics::limits::Limit;
 use crate::report::reporter::FactsGuard;
 use crate::sniff::proxy_header::proxy_header;
 use crate::sniff::read_layer;
@@ -43,9 +44,6 @@ use crate::sniff::rewind::Rewind;
 use crate::sys::orig_dst::canonical;
 use crate::sys::socket::reset_on_close;
 use crate::tls::Alpn;
-
-/// How long a client of a gateway may take for its TLS handshake.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
 
 /// How long a connection of `egret-init verify` stays open. On its port server-first protocols wait as long.
 const PROBE_MAX: Duration = Duration::from_secs(1);
@@ -82,13 +80,20 @@ pub async fn serve(
     run_stage(rest, facts, proxy, permit).await;
 }
 
-/// Refuses a connection because no descriptors are left. It is reset, so that its client does not wait.
-pub fn refuse(socket: TcpStream, kind: ListenerKind, proxy: &Proxy) {
+/// The failure of a connection for which there is no descriptor.
+pub fn overloaded() -> Failure {
+    Failure::new(
+        Cause::Overloaded,
+        "no descriptor is left for this connection",
+    )
+}
+
+/// Refuses a connection that there is no room for. It is reset, so that its client need not wait.
+pub fn refuse(socket: TcpStream, kind: ListenerKind, failure: &Failure, proxy: &Proxy) {
     let mut facts = proxy.reporter.begin();
     // Its addresses, as far as the kernel still has them.
     let _ = identify(&socket, kind, proxy.clusters.own(), &mut facts);
-    let message = "no descriptor is left for this connection";
-    facts.set_stream_failure(&Failure::new(Cause::Overloaded, message));
+    facts.set_stream_failure(failure);
     facts.end();
     reset_on_close(&socket);
 }
@@ -250,11 +255,15 @@ async fn client_in_front(
     stream: &mut Rewind<TcpStream>,
     context: &mut ConnectionContext<'_>,
 ) -> Result<(), Failure> {
-    let read = timeout(HANDSHAKE_MAX, proxy_header(stream)).await;
+    let proxy = context.proxy;
+    let read = timeout(proxy.client_times.handshake, proxy_header(stream)).await;
     let named = match read {
         Ok(Ok(named)) => named,
         Ok(Err(error)) => return Err(Failure::new(Cause::ProxyHeader, error.to_string())),
-        Err(_) => return Err(Failure::new(Cause::ProxyHeader, "no PROXY header in time")),
+        Err(_) => {
+            proxy.limits.count(Limit::HandshakeTime);
+            return Err(Failure::new(Cause::ProxyHeader, "no PROXY header in time"));
+        }
     };
     if let Some(named) = named {
         let arrival = &mut context.downstream.arrival;
@@ -323,8 +332,10 @@ async fn terminate(
         Alpn::None
     };
     let accepting = context.proxy.terminator.accept(stream, tls, alpn);
-    let accepted = timeout(HANDSHAKE_MAX, accepting).await;
+    let proxy = context.proxy;
+    let accepted = timeout(proxy.client_times.handshake, accepting).await;
     let accepted = accepted.map_err(|_| {
+        proxy.limits.count(Limit::HandshakeTime);
         Failure::new(
             Cause::ClientTls,
             "the client did not finish its TLS handshake",

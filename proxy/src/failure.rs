@@ -13,7 +13,7 @@ use egret_config::decide::local_reply::LocalReply;
 use egret_config::decide::verdict::Refusal;
 use http::StatusCode;
 
-pub use crate::failure::cause::{Blame, Cause, Retry, Step};
+pub use crate::failure::cause::{Blame, Cause, ClientLimit, Retry, Step};
 use crate::failure::consequences::{Consequences, consequences};
 
 /// A call that was not served.
@@ -133,6 +133,19 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let message = refusal.message();
         Self::new(Cause::Refused(refusal), message)
+    }
+}
+
+impl From<ClientLimit> for Failure {
+    fn from(limit: ClientLimit) -> Self {
+        let message = match limit {
+            ClientLimit::Connections => "as many connections as --max-connections allows",
+            ClientLimit::SourceConnections => {
+                "as many connections of this source as --max-connections-per-source allows"
+            }
+            ClientLimit::Requests => "as many requests in flight as --max-requests allows",
+        };
+        Self::new(Cause::ClientLimit(limit), message)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod http1_io;
 pub mod informational;
 pub mod outgoing;
 pub mod body;
+pub mod date;
 pub mod answer;
 pub mod upgrade;
 pub mod deadline;

@@ -26,6 +26,7 @@
 //! - [`listen`]: sockets, accept loops, and workers
 //! - [`commands`]: `explain` and `check`
 //! - [`admin`]: the admin pages
+//! - [`bounds`]: all bounds, for the documentation
 //! - [`settings`], [`args`], [`app`]: what the process is told, who reads it, and how all is started and ended
 
 #![allow(
@@ -59,6 +60,7 @@ mod trace;
 mod listen;
 pub mod commands;
 pub mod admin;
+pub mod bounds;
 pub mod settings;
 pub mod args;
 pub mod app;

@@ -12,6 +12,8 @@ use egret_proxy::logging::LogLevels;
 use egret_proxy::settings::{Log, LogFormat};
 use egret_proxy::{app, args};
 use libmimalloc_sys as _;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt, reload};
@@ -84,7 +86,7 @@ fn exit_code(result: Result<bool, String>, otherwise: u8) -> ExitCode {
 /// Starts the log, and gives what changes its levels.
 fn start_log(log: Log) -> LogLevels {
     let lines = fmt::layer().with_writer(io::stderr);
-    let (filter, handle) = reload::Layer::new(log.filter.clone());
+    let (filter, handle) = reload::Layer::new(quiet(log.filter.clone()));
     let filtered = tracing_subscriber::registry().with(filter);
     match log.format {
         LogFormat::Text => {
@@ -95,6 +97,16 @@ fn start_log(log: Log) -> LogLevels {
     }
     // The log lasts as long as the process: there is something to reload.
     LogLevels::new(&log.filter, move |filter| drop(handle.reload(filter)))
+}
+
+/// The HTTP/2 library warns of each connection that it ends for what its client sent: strangers would fill the log. A level for it, or
+/// a level of all that includes its warnings and more, is kept.
+fn quiet(filter: Targets) -> Targets {
+    if filter.would_enable("h2", &Level::DEBUG) || !filter.would_enable("h2", &Level::WARN) {
+        filter
+    } else {
+        filter.with_target("h2", Level::ERROR)
+    }
 }
 
 /// A panic is a bug of this proxy and ends one connection. It is logged as one line with its location.

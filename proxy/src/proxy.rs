@@ -11,9 +11,13 @@ use tokio::time::timeout;
 use crate::client::body::KeptBytes;
 use crate::current::Current;
 use crate::dns::names::Names;
+use crate::life::admission::Admission;
+use crate::life::client_times::ClientTimes;
 use crate::life::drain::Drain;
+use crate::life::{memory, stalled};
 use crate::own_sockets::OwnSockets;
 use crate::report::destinations::{DestinationShard, Destinations};
+use crate::report::metrics::limits::LimitHits;
 use crate::report::metrics::registry::Metrics;
 use crate::report::metrics::shard::Shard;
 use crate::report::reporter::Reporter;
@@ -51,6 +55,10 @@ pub struct Shared {
     pub own: Arc<OwnSockets>,
     /// Room for bodies that are kept to be sent again.
     pub kept_bytes: KeptBytes,
+    /// Admits clients.
+    pub admission: Admission,
+    /// How long clients may take.
+    pub client_times: ClientTimes,
     /// The port that egret-init's validation connects to.
     pub probe_port: u16,
     /// Whether the process is on its way out.
@@ -66,6 +74,8 @@ pub struct Proxy {
     pub reporter: Arc<Reporter>,
     /// What this worker counts of calls.
     pub shard: Arc<Shard>,
+    /// How often limits of the process were in the way.
+    pub limits: Arc<LimitHits>,
     /// The destinations that this worker called.
     pub destinations: Arc<DestinationShard>,
     /// What is alive of each cluster on this worker.
@@ -74,6 +84,10 @@ pub struct Proxy {
     pub terminator: Arc<Terminator>,
     /// Room for bodies that are kept to be sent again.
     pub kept_bytes: KeptBytes,
+    /// Admits clients.
+    pub admission: Admission,
+    /// How long clients may take.
+    pub client_times: ClientTimes,
     /// The port that egret-init's validation connects to.
     pub probe_port: u16,
     /// Whether the process is on its way out.
@@ -95,10 +109,12 @@ impl Proxy {
             terminator,
             own,
             kept_bytes,
+            admission,
+            client_times,
             probe_port,
             drain,
         } = shared;
-        let shard = metrics.shard();
+        let (shard, limits) = (metrics.shard(), Arc::clone(&metrics.limits));
         let clusters = Clusters::new(names, originator, shared_clusters, own);
         let clusters = clusters.counted(&shard.upstream);
         shard.relabel(&current.load().telemetry.metrics);
@@ -109,10 +125,13 @@ impl Proxy {
                 .with(Arc::<DestinationShard>::clone(&destinations)),
             current,
             shard,
+            limits,
             destinations,
             clusters,
             terminator,
             kept_bytes,
+            admission,
+            client_times,
             probe_port,
             drain,
         });
@@ -137,6 +156,8 @@ async fn tend(proxy: Weak<Proxy>, mut changes: watch::Receiver<u64>) {
             proxy.destinations.reloaded();
         } else {
             proxy.clusters.sweep();
+            stalled::let_go();
+            memory::give_back();
         }
     }
 }

@@ -9,6 +9,8 @@ use egret_config::snapshot::workload::Workload;
 use tracing_subscriber::filter::Targets;
 
 use crate::admin::application::ApplicationMetrics;
+use crate::life::admission::ClientBounds;
+use crate::life::client_times::ClientTimes;
 use crate::life::end::DrainTime;
 use crate::report::metrics::bounds::HistogramBounds;
 use crate::report::metrics::identity::Surroundings;
@@ -49,6 +51,14 @@ pub struct Settings {
     pub access_log_reasons: bool,
     /// The limit in bytes of request bodies that are kept to be sent again.
     pub kept_bodies_max: usize,
+    /// How many clients are served at a time.
+    pub client_bounds: ClientBounds,
+    /// Clients that may keep the proxy waiting at a time; `None` is no limit.
+    pub stalled_max: Option<usize>,
+    /// How long clients may take.
+    pub client_times: ClientTimes,
+    /// Bytes that buffers hold before each is as small as it can be.
+    pub buffers_max: usize,
     /// Worker threads.
     pub threads: NonZeroUsize,
     /// Where another proxy takes over the listening sockets, and where this one took them over.

@@ -9,6 +9,7 @@ pub mod proxy_header;
 mod read;
 pub mod rewind;
 
+use std::future::poll_fn;
 use std::io;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use egret_config::decide::call::{HttpVersion, Layer};
 use tokio::io::AsyncRead;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::life::stalled::Stall;
 use crate::sniff::client_hello::Hello;
 use crate::sniff::http_preface::Preface;
 pub use crate::sniff::read::SNIFFED_MAX;
@@ -32,7 +34,8 @@ const TOKEN_PAUSE_MAX: Duration = Duration::from_millis(800);
 
 /// Reads the first bytes of a connection. A client that sends none within `silence_max` is [`Layer::Silent`], and so is
 /// one that pauses as long after a token that may be no method: it may be waiting for an opaque server. Without
-/// `silence_max` silence has no limit. `None` is the end of the stream before any byte. Cancel safe: what was read is in
+/// `silence_max` silence has no limit. `None` is the end of the stream before any byte, or of a client that sends them too
+/// slowly while too many others do. Cancel safe: what was read is in
 /// `stream`, and another call goes on from there.
 ///
 /// # Errors
@@ -53,7 +56,7 @@ pub async fn read_layer<S: AsyncRead + Unpin>(
             return Ok(None);
         }
     }
-    let mut end = None;
+    let (mut end, mut stall) = (None, Stall::default());
     loop {
         if let Some(layer) = layer(stream.sniffed()) {
             return Ok(Some(layer));
@@ -66,8 +69,16 @@ pub async fn read_layer<S: AsyncRead + Unpin>(
             silence_max.min(TOKEN_PAUSE_MAX)
         });
         let limit = if is_token { end.min(now + pause) } else { end };
-        match timeout_at(limit, read(stream)).await {
-            Ok(Ok(1..)) => {}
+        let next = async {
+            tokio::select! {
+                biased;
+                read = read(stream) => Some(read),
+                () = poll_fn(|context| stall.poll_let_go(0, context)) => None,
+            }
+        };
+        match timeout_at(limit, next).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(Ok(1..))) => {}
             Err(_) if is_token && silence_max.is_some() => return Ok(Some(Layer::Silent)),
             // The time limit, the end of the stream, or an error that the next read reports again: no more bytes come.
             _ => return Ok(Some(Layer::Opaque)),

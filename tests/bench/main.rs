@@ -26,6 +26,8 @@ enum Command {
     },
     /// egret-proxy as a sidecar, beside Envoy with the same configuration.
     Proxy(proxy::Options),
+    /// Instructions of egret-proxy for a request, by valgrind: the same on a busy machine.
+    Instructions(proxy::instructions::Options),
     /// Write the table and the chart of results that `proxy` has saved.
     Report {
         /// The file with results.
@@ -43,6 +45,7 @@ fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Init { program, nothing } => init::measure(&program, &nothing),
         Command::Proxy(options) => proxy::measure(&options),
+        Command::Instructions(options) => proxy::instructions::count(&options),
         Command::Report {
             results,
             table,

@@ -4,6 +4,7 @@
 //! the machine does meets both. The load and the origin have a processor of their own where there are two or more.
 
 mod flows;
+pub(crate) mod instructions;
 mod load;
 mod machine;
 mod meter;

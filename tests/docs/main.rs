@@ -14,6 +14,7 @@ mod fields;
 mod differences;
 mod files;
 mod metrics;
+mod limits;
 mod dashboard;
 
 use std::fs;
@@ -29,6 +30,7 @@ const PAGES: &[Page] = &[
     ("access-log.md", access_log::page),
     ("fields.md", fields::page),
     ("metrics.md", metrics::page),
+    ("limits.md", limits::page),
     ("differences.md", differences::page),
 ];
 

@@ -72,11 +72,14 @@ pub(crate) fn page() -> String {
             .into_owned()
     };
     for argument in run.get_arguments() {
-        let opens = argument.get_default_values().iter().any(|value| {
-            let value = value.to_string_lossy();
-            value.parse::<SocketAddr>().is_ok()
-                || value.parse::<u16>().is_ok_and(|port| port > 1024)
-        });
+        let names = argument.get_value_names().unwrap_or_default();
+        let is_number = names.iter().any(|name| name == "N");
+        let opens = !is_number
+            && argument.get_default_values().iter().any(|value| {
+                let value = value.to_string_lossy();
+                value.parse::<SocketAddr>().is_ok()
+                    || value.parse::<u16>().is_ok_and(|port| port > 1024)
+            });
         let flag = argument.get_long().unwrap_or_default();
         assert!(
             !opens || PORTS.iter().any(|port| port.flag == flag),

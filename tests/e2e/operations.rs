@@ -13,6 +13,8 @@ pub(crate) mod traces;
 pub(crate) mod signals;
 pub(crate) mod hot_restart;
 pub(crate) mod memory;
+pub(crate) mod limits;
+pub(crate) mod hostile;
 pub(crate) mod faults;
 pub(crate) mod seccomp;
 pub(crate) mod bad_input;

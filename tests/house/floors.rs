@@ -32,8 +32,8 @@ const CONFIG: &[&[&str]] = &[
 
 const PROXY: &[&[&str]] = &[
     &["lock", "dice"],
-    &["warning_interval", "logging"],
-    &["sys", "life", "current", "failure"],
+    &["warning_interval", "logging", "failure"],
+    &["sys", "life", "current"],
     &["report", "own_sockets"],
     &["sniff", "relay", "tls", "dns", "codec"],
     &["dial"],
@@ -44,7 +44,7 @@ const PROXY: &[&[&str]] = &[
     &["connection"],
     &["listen", "source", "trace"],
     &["commands"],
-    &["admin"],
+    &["admin", "bounds"],
     &["settings"],
     &["args"],
     &["app"],

@@ -28,7 +28,7 @@ impl Names {
     }
 
     /// An address and its port, which is told unless the kernel chose it.
-    fn address(&self, text: &str) -> String {
+    pub(crate) fn address(&self, text: &str) -> String {
         match text
             .rsplit_once(':')
             .map(|(ip, port)| (ip, port.parse::<u16>()))

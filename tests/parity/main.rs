@@ -18,6 +18,7 @@ mod insist;
 mod through;
 mod streams;
 mod rows;
+mod logs;
 mod routes;
 mod breaks;
 

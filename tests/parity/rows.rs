@@ -1,7 +1,7 @@
 //! Connections that are no HTTP: what their clients hear, and their line in the access log, field by field.
 
 mod dialogue;
-mod peer;
+pub(crate) mod peer;
 mod gateway;
 mod sidecar;
 
@@ -13,7 +13,8 @@ use egret_tests::netns::Host;
 
 use crate::compare;
 use crate::compare::{Facts, Names};
-use crate::rows::dialogue::{Dialogue, hold};
+pub(crate) use crate::rows::dialogue::{Dialogue, hold};
+pub(crate) use crate::rows::gateway::DIALOGUES;
 use crate::through::PATIENCE;
 
 /// A way through one proxy.

@@ -74,6 +74,7 @@ impl<'o, 'b> Clusters<'o, 'b> {
     }
 
     /// Adds the clusters of a service: one a port, and one a port and subset.
+    #[allow(clippy::ptr_arg, reason = "a service that is put together is owned")]
     pub(crate) fn add(&mut self, service: &Cow<'_, Service>) {
         if self.hosts.contains_key(&service.host) {
             return;
@@ -378,6 +379,7 @@ pub(crate) fn cluster_name(port: u16, subset: Option<&str>, host: &str) -> Arc<s
 
 /// What the clusters of a service are built from; `None` for one that is put together from several documents, whose
 /// endpoints are in others, too, or are selected.
+#[allow(clippy::ptr_arg, reason = "a service that is put together is owned")]
 fn inputs(service: &Cow<'_, Service>, rules: &Merged<'_>) -> Option<Arc<ClusterInputs>> {
     let Cow::Borrowed(service) = service else {
         return None;

@@ -115,8 +115,8 @@ pub(crate) fn outbound(
             workload,
             imports,
             virtual_services: &virtual_services,
-            clusters: &mut **clusters,
-            problems: &mut **problems,
+            clusters,
+            problems,
             drafts: &mut drafts,
             tables_before: &tables_before,
         };

@@ -6,7 +6,7 @@ use crate::admin::page::Page;
 use crate::sys::process;
 
 /// The memory of the process in bytes, as strings of digits. `allocated` is what is in memory and belongs to no file;
-/// `heap_size` is what was asked of the kernel for data. The allocator itself keeps no figures.
+/// `heap_size` is the most that this was. The allocator itself keeps no figures.
 pub(super) fn page() -> Page {
     let process = process::facts().unwrap_or_default();
     let (allocated, heap) = (process.anonymous_memory, process.heap_size());

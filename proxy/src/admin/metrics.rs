@@ -3,7 +3,10 @@
 pub mod configuration;
 pub mod server;
 
+use std::sync::atomic::Ordering;
+
 use crate::admin::state::Admin;
+use crate::dns::names;
 use crate::report::metrics::definition::{Definition, Kind};
 use crate::report::metrics::envoy::{cluster_families, downstream_families};
 use crate::report::metrics::family::{Family, Value};
@@ -51,6 +54,14 @@ pub(super) fn families(admin: &Admin) -> Vec<Family> {
         families.push(captured.captured());
     }
     let lines = admin.access_log.counts();
+    let spans = admin.metrics.spans.queue_full.load(Ordering::Relaxed);
+    for (limit, count) in [
+        ("access_log_queue", lines.dropped),
+        ("span_queue", spans),
+        ("dns_names", names::times_full()),
+    ] {
+        limits::add_to(&mut families, limit, count);
+    }
     for (definition, count) in [
         (&LOG_LINES, lines.written),
         (&LOG_LINES_DROPPED, lines.dropped),

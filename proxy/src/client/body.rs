@@ -11,7 +11,6 @@ mod request_body;
 pub mod replay;
 
 pub use crate::client::body::broken::Broken;
-#[cfg(test)]
 pub use crate::client::body::kept::KEPT_MAX;
 pub use crate::client::body::kept_bytes::KeptBytes;
 pub use crate::client::body::progress::Received;

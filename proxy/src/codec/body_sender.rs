@@ -14,6 +14,8 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use crate::codec::cut::Cut;
 use crate::codec::fields;
+use crate::life::buffers;
+use crate::life::stalled::Stall;
 
 /// A body on its way into a stream. Dropped before its end, it resets the stream.
 #[derive(Debug)]
@@ -24,6 +26,10 @@ pub struct BodySender<B> {
     waiting: Option<(Bytes, bool)>,
     /// Something was sent before.
     begun: bool,
+    /// The other side is a client, which may be let go while it takes no more.
+    stall: Option<Stall>,
+    /// Bytes that were sent.
+    sent: u64,
 }
 
 /// Why a body was not sent to its end.
@@ -47,6 +53,17 @@ where
             to,
             waiting: None,
             begun: false,
+            stall: None,
+            sent: 0,
+        }
+    }
+
+    /// The other side is a client: it may be let go where too many take no more.
+    #[must_use]
+    pub fn with_stall(self) -> Self {
+        Self {
+            stall: Some(Stall::default()),
+            ..self
         }
     }
 
@@ -60,6 +77,11 @@ where
                 if last {
                     return Poll::Ready(Ok(()));
                 }
+            }
+            // What is not taken from the body yet is not read either.
+            if buffers::is_scarce() && self.to.capacity() == 0 {
+                self.to.reserve_capacity(1);
+                ready!(self.room(context))?;
             }
             let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 None => return Poll::Ready(self.send(Bytes::new(), true)),
@@ -100,17 +122,32 @@ where
     /// Waits until there is room for a part of the waiting piece.
     fn room(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Stopped<B::Error>>> {
         while self.to.capacity() == 0 {
-            match ready!(self.to.poll_capacity(context)) {
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Poll::Ready(Err(Stopped::Peer(error))),
+            match self.to.poll_capacity(context) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(Stopped::Peer(error))),
                 // Our side of the stream has ended.
-                None => return Poll::Ready(Err(Stopped::Peer(Reason::STREAM_CLOSED.into()))),
+                Poll::Ready(None) => {
+                    return Poll::Ready(Err(Stopped::Peer(Reason::STREAM_CLOSED.into())));
+                }
+                Poll::Pending => {
+                    let stall = self.stall.as_mut();
+                    if stall.is_some_and(|stall| stall.poll_let_go(self.sent, context).is_ready()) {
+                        let reason = Reason::ENHANCE_YOUR_CALM;
+                        self.to.send_reset(reason);
+                        return Poll::Ready(Err(Stopped::Peer(reason.into())));
+                    }
+                    return Poll::Pending;
+                }
             }
+        }
+        if let Some(stall) = &mut self.stall {
+            stall.resume();
         }
         Poll::Ready(Ok(()))
     }
 
     fn send(&mut self, bytes: Bytes, last: bool) -> Result<(), Stopped<B::Error>> {
+        self.sent += bytes.len() as u64;
         self.to.send_data(bytes, last).map_err(Stopped::Peer)
     }
 

@@ -1,6 +1,7 @@
-//! Counts the frames of HTTP/2 streams that go over a connection, by their length on the wire.
+//! Counts the frames of HTTP/2 streams that go over a connection, by their length on the wire, and ends a connection whose peer
+//! sends too many without a purpose.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::io::IoSlice;
@@ -8,92 +9,16 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use h2::Reason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::codec::http2_calm::Allowance;
+use crate::codec::http2_frames::{Frame, Frames, flag, goaway, kind};
 use crate::report::facts::WireBytes;
-
-/// The length of the connection preface (RFC 9113, 3.4).
-const PREFACE: usize = 24;
-
-/// The length of a frame's header (RFC 9113, 4.1).
-const FRAME_HEADER: usize = 9;
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const CONTINUATION: u8 = 9;
-
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
 
 /// The limit of streams with counts at a time. At the limit the oldest one is removed: streams that a client opens and
 /// that are not served are never read from here.
 const STREAMS_MAX: usize = 2048;
-
-/// Follows the frames of one direction.
-#[derive(Debug, Default)]
-struct Frames {
-    /// The rest of the preface in bytes.
-    preface: usize,
-    header: [u8; FRAME_HEADER],
-    header_length: usize,
-    /// The rest of a frame's payload.
-    left: usize,
-}
-
-/// A frame of the connection.
-struct Frame {
-    stream: u32,
-    kind: u8,
-    flags: u8,
-    /// Its length, header and payload.
-    length: u64,
-}
-
-impl Frames {
-    fn after_preface() -> Self {
-        Self {
-            preface: PREFACE,
-            ..Self::default()
-        }
-    }
-
-    /// Feeds the next bytes, and calls `on_frame` for each frame that ends in them.
-    fn feed(&mut self, mut bytes: &[u8], mut on_frame: impl FnMut(Frame)) {
-        let preface = self.preface.min(bytes.len());
-        self.preface -= preface;
-        bytes = &bytes[preface..];
-        while !bytes.is_empty() {
-            if self.header_length < FRAME_HEADER {
-                let count = (FRAME_HEADER - self.header_length).min(bytes.len());
-                self.header[self.header_length..][..count].copy_from_slice(&bytes[..count]);
-                self.header_length += count;
-                bytes = &bytes[count..];
-                if self.header_length < FRAME_HEADER {
-                    return;
-                }
-                self.left = payload_length(self.header);
-            }
-            let count = self.left.min(bytes.len());
-            self.left -= count;
-            bytes = &bytes[count..];
-            if self.left == 0 {
-                self.header_length = 0;
-                let [_, _, _, kind, flags, id @ ..] = self.header;
-                on_frame(Frame {
-                    stream: u32::from_be_bytes(id) & (u32::MAX >> 1),
-                    kind,
-                    flags,
-                    length: (FRAME_HEADER + payload_length(self.header)) as u64,
-                });
-            }
-        }
-    }
-}
-
-fn payload_length([a, b, c, ..]: [u8; FRAME_HEADER]) -> usize {
-    usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c)
-}
 
 /// One stream, with what waits for its end.
 #[derive(Debug)]
@@ -109,7 +34,10 @@ struct Stream<T> {
 
 /// The streams of a connection, by their ids, which grow.
 #[derive(Debug)]
-pub struct Streams<T>(RefCell<Open<T>>);
+pub struct Streams<T> {
+    open: RefCell<Open<T>>,
+    flooded: Cell<bool>,
+}
 
 #[derive(Debug)]
 struct Open<T> {
@@ -119,10 +47,13 @@ struct Open<T> {
 
 impl<T> Default for Streams<T> {
     fn default() -> Self {
-        Self(RefCell::new(Open {
-            streams: VecDeque::new(),
-            over: false,
-        }))
+        Self {
+            open: RefCell::new(Open {
+                streams: VecDeque::new(),
+                over: false,
+            }),
+            flooded: Cell::new(false),
+        }
     }
 }
 
@@ -158,9 +89,14 @@ impl<T> Open<T> {
 }
 
 impl<T> Streams<T> {
+    /// Whether the peer sent more frames without a purpose than it may.
+    pub fn is_flooded(&self) -> bool {
+        self.flooded.get()
+    }
+
     /// Removes a stream and returns its bytes so far.
     pub fn take(&self, id: u32) -> WireBytes {
-        let mut open = self.0.borrow_mut();
+        let mut open = self.open.borrow_mut();
         let at = open.find(id).ok();
         let stream = at.and_then(|at| open.streams.remove(at));
         stream.map_or_else(WireBytes::default, |stream| stream.bytes)
@@ -171,7 +107,7 @@ impl<T> Streams<T> {
     /// # Errors
     /// Our side has ended already: `waiting` with the stream's bytes.
     pub fn wait(&self, id: u32, waiting: T) -> Result<(), (T, WireBytes)> {
-        let mut open = self.0.borrow_mut();
+        let mut open = self.open.borrow_mut();
         let over = open.over;
         match open.find(id).ok().map(|at| (at, &mut open.streams[at])) {
             Some((_, stream)) if !stream.sent && !over => {
@@ -188,38 +124,38 @@ impl<T> Streams<T> {
     }
 
     fn received(&self, frame: &Frame, opens: bool) -> Option<(T, WireBytes)> {
-        let mut open = self.0.borrow_mut();
+        let mut open = self.open.borrow_mut();
         let known = open.find(frame.stream).is_ok();
-        if !(known || opens && frame.kind == HEADERS) {
+        if !(known || opens && frame.kind == kind::HEADERS) {
             return None;
         }
         let stream = open.stream(frame.stream)?;
         stream.bytes.received += frame.length;
-        if matches!(frame.kind, HEADERS | CONTINUATION) {
+        if matches!(frame.kind, kind::HEADERS | kind::CONTINUATION) {
             stream.bytes.header_received += frame.length;
         }
-        if frame.kind == RST_STREAM {
+        if frame.kind == kind::RST_STREAM {
             return open.end(frame.stream);
         }
         None
     }
 
     fn sent(&self, frame: &Frame, opens: bool) -> Option<(T, WireBytes)> {
-        let mut open = self.0.borrow_mut();
+        let mut open = self.open.borrow_mut();
         let known = open.find(frame.stream).is_ok();
-        if !(known || opens && frame.kind == HEADERS) {
+        if !(known || opens && frame.kind == kind::HEADERS) {
             return None;
         }
         let stream = open.stream(frame.stream)?;
         stream.bytes.sent += frame.length;
         let ended = match frame.kind {
-            HEADERS | CONTINUATION => {
+            kind::HEADERS | kind::CONTINUATION => {
                 stream.bytes.header_sent += frame.length;
-                stream.ending |= frame.kind == HEADERS && frame.flags & END_STREAM != 0;
-                stream.ending && frame.flags & END_HEADERS != 0
+                stream.ending |= frame.kind == kind::HEADERS && frame.flags & flag::END_STREAM != 0;
+                stream.ending && frame.flags & flag::END_HEADERS != 0
             }
-            DATA => frame.flags & END_STREAM != 0,
-            RST_STREAM => true,
+            kind::DATA => frame.flags & flag::END_STREAM != 0,
+            kind::RST_STREAM => true,
             _ => false,
         };
         if ended { open.end(frame.stream) } else { None }
@@ -227,7 +163,7 @@ impl<T> Streams<T> {
 
     /// Everything that waits, since the connection is over.
     fn end(&self) -> Vec<(T, WireBytes)> {
-        let mut open = self.0.borrow_mut();
+        let mut open = self.open.borrow_mut();
         open.over = true;
         let waiting = |stream: &mut Stream<T>| Some((stream.waiting.take()?, stream.bytes));
         open.streams.iter_mut().filter_map(waiting).collect()
@@ -256,6 +192,18 @@ pub enum Role {
     Client,
 }
 
+/// Why a connection is ended whose peer floods it.
+pub const FLOODED: &str = "too many HTTP/2 frames that serve no purpose";
+
+/// Bytes that are read before other connections have their turn.
+const TURN_MAX: usize = 64 << 10;
+
+/// As many where most frames serve no purpose: each costs more than its bytes.
+const TURN_OF_FLOOD_MAX: usize = 256;
+
+/// The mean length of frames of which many fit into a turn.
+const SHORT: usize = 64;
+
 /// A connection that counts the frames of its streams.
 #[derive(Debug)]
 pub struct FramesMetered<S, T> {
@@ -264,6 +212,16 @@ pub struct FramesMetered<S, T> {
     received: Frames,
     written: Frames,
     streams: Rc<Streams<T>>,
+    /// What the peer may send beside what serves a purpose.
+    allowance: Allowance,
+    /// The last stream that the peer opened.
+    last: u32,
+    /// Bytes that may still be read in this turn.
+    turn: usize,
+    /// Bytes that may be read in the next one.
+    next_turn: usize,
+    /// The last write took all that it was given, so that the next one begins a frame.
+    between_frames: bool,
     /// Gets what waited for the end of a stream.
     release: fn(T, WireBytes),
 }
@@ -281,6 +239,11 @@ impl<S, T> FramesMetered<S, T> {
             received,
             written,
             streams: Rc::default(),
+            allowance: Allowance::default(),
+            last: 0,
+            turn: TURN_MAX,
+            next_turn: TURN_MAX,
+            between_frames: true,
             release,
         }
     }
@@ -293,21 +256,52 @@ impl<S, T> FramesMetered<S, T> {
     fn wrote(&mut self, bytes: &[u8]) {
         let (streams, release) = (&self.streams, self.release);
         let opens = self.role == Role::Client;
+        let allowance = &mut self.allowance;
         self.written.feed(bytes, |frame| {
+            allowance.sent(&frame);
             if let Some((waiting, bytes)) = streams.sent(&frame, opens) {
                 release(waiting, bytes);
             }
         });
     }
 
-    fn read(&mut self, bytes: &[u8]) {
+    /// Takes what was read. Returns `false` when the peer sends too much that serves no purpose.
+    fn read(&mut self, bytes: &[u8]) -> bool {
         let (streams, release) = (&self.streams, self.release);
         let opens = self.role == Role::Server;
+        let (allowance, last, mut is_calm) = (&mut self.allowance, &mut self.last, true);
+        let (mut frames, mut priced) = (0, 0);
         self.received.feed(bytes, |frame| {
+            frames += 1;
+            if opens {
+                priced += usize::from(Allowance::price(&frame) > 0);
+                is_calm &= allowance.received(&frame);
+            }
+            *last = frame.stream.max(*last);
             if let Some((waiting, bytes)) = streams.received(&frame, opens) {
                 release(waiting, bytes);
             }
         });
+        let is_flood = 2 * priced > frames && bytes.len() < frames * SHORT;
+        self.next_turn = match is_flood {
+            true => TURN_OF_FLOOD_MAX,
+            false => TURN_MAX,
+        };
+        is_calm
+    }
+}
+
+impl<S: AsyncWrite + Unpin, T> FramesMetered<S, T> {
+    /// Ends the connection, and says why where that can be said at once.
+    fn end(&mut self, context: &mut Context<'_>) -> io::Error {
+        self.streams.flooded.set(true);
+        if self.between_frames {
+            let goaway = goaway(self.last, Reason::ENHANCE_YOUR_CALM);
+            // A peer that does not read it does not get it.
+            let _ = Pin::new(&mut self.stream).poll_write(context, &goaway);
+            let _ = Pin::new(&mut self.stream).poll_flush(context);
+        }
+        io::Error::other(FLOODED)
     }
 }
 
@@ -319,15 +313,38 @@ impl<S, T> Drop for FramesMetered<S, T> {
     }
 }
 
-impl<S: AsyncRead + Unpin, T> AsyncRead for FramesMetered<S, T> {
+impl<S: AsyncRead + AsyncWrite + Unpin, T> AsyncRead for FramesMetered<S, T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.turn == 0 {
+            this.turn = this.next_turn;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = into.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
-        self.read(&into.filled()[before..]);
+        let read = if into.remaining() <= this.turn {
+            Pin::new(&mut this.stream).poll_read(context, into)
+        } else {
+            let mut part = ReadBuf::new(into.initialize_unfilled_to(this.turn));
+            let read = Pin::new(&mut this.stream).poll_read(context, &mut part);
+            let count = part.filled().len();
+            into.advance(count);
+            read
+        };
+        let Poll::Ready(read) = read else {
+            this.turn = this.next_turn;
+            return Poll::Pending;
+        };
+        read?;
+        let bytes = &into.filled()[before..];
+        if !this.read(bytes) {
+            return Poll::Ready(Err(this.end(context)));
+        }
+        this.turn = this.turn.saturating_sub(bytes.len()).min(this.next_turn);
         Poll::Ready(Ok(()))
     }
 }
@@ -338,7 +355,9 @@ impl<S: AsyncWrite + Unpin, T> AsyncWrite for FramesMetered<S, T> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let count = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.between_frames = matches!(&written, Poll::Ready(Ok(count)) if *count == bytes.len());
+        let count = ready!(written)?;
         self.wrote(&bytes[..count]);
         Poll::Ready(Ok(count))
     }
@@ -348,7 +367,10 @@ impl<S: AsyncWrite + Unpin, T> AsyncWrite for FramesMetered<S, T> {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let count = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, pieces))?;
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
+        let all = pieces.iter().map(|piece| piece.len()).sum::<usize>();
+        self.between_frames = matches!(&written, Poll::Ready(Ok(count)) if *count == all);
+        let count = ready!(written)?;
         let mut left = count;
         for piece in pieces {
             let here = piece.len().min(left);

@@ -1,15 +1,12 @@
-//! Counts the bytes of a connection, and those of them that are HTTP/1 heads.
+//! Counts the bytes that go over a connection, and how many of them are header fields of HTTP/1.
 
 use std::io;
 use std::io::IoSlice;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use memchr::{memchr, memmem};
+use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-/// Ends a head of HTTP/1.
-const HEAD_END: &[u8] = b"\r\n\r\n";
 
 /// A stream that counts its bytes.
 #[derive(Debug)]
@@ -25,29 +22,30 @@ pub struct Metered<S> {
 #[derive(Debug, Default)]
 pub struct Meter {
     bytes: u64,
-    heads: u64,
+    field_bytes: u64,
+    fields: u64,
     head: Option<Head>,
 }
 
 /// A head that has not ended.
 #[derive(Clone, Copy, Debug)]
 struct Head {
+    message: Message,
+    /// The line that has not ended is the first one.
+    is_first: bool,
     /// Another head follows it.
     informational: bool,
-    line: Line,
+    /// Bytes of the line that has not ended.
+    pending: u64,
+    /// They are a carriage return alone.
+    is_return: bool,
 }
 
-/// What there is of the line that has not ended.
+/// What a head begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
-    /// Nothing: the head begins here.
-    First,
-    /// Nothing.
-    Empty,
-    /// A carriage return alone.
-    Return,
-    /// Anything else.
-    Text,
+enum Message {
+    Request,
+    Response,
 }
 
 impl Meter {
@@ -56,27 +54,36 @@ impl Meter {
         self.bytes
     }
 
-    /// Those of them that were heads.
-    pub fn heads(&self) -> u64 {
-        self.heads
+    /// Those of them that were header fields, each with its end of line.
+    pub fn field_bytes(&self) -> u64 {
+        self.field_bytes
+    }
+
+    /// How many header fields there were.
+    pub fn fields(&self) -> u64 {
+        self.fields
     }
 
     /// The next byte is the first one of the head of a response. Those of informational responses may come before it.
     pub fn expect_head(&mut self) {
-        self.head = Some(Head {
-            informational: false,
-            line: Line::First,
-        });
+        self.head = Some(Head::of(Message::Response));
     }
 
-    fn count(&mut self, bytes: &[u8]) {
+    /// The next byte is the first one of the head of a request.
+    pub fn expect_request(&mut self) {
+        self.head = Some(Head::of(Message::Request));
+    }
+
+    /// Counts bytes that passed.
+    pub fn count(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         if self.head.is_some() {
             self.count_head(bytes);
         }
     }
 
-    fn count_pieces(&mut self, pieces: &[IoSlice<'_>], mut count: usize) {
+    /// Counts the first `count` bytes of these pieces.
+    pub fn count_pieces(&mut self, pieces: &[IoSlice<'_>], mut count: usize) {
         if self.head.is_none() {
             self.bytes += count as u64;
             return;
@@ -92,54 +99,50 @@ impl Meter {
         while let Some(head) = &mut self.head
             && !bytes.is_empty()
         {
-            if head.line == Line::First {
+            if head.is_first && head.pending == 0 && head.message == Message::Response {
                 head.informational = is_informational(bytes);
             }
-            let Some(end) = head.end(bytes) else {
-                self.heads += bytes.len() as u64;
+            let Some(end) = memchr(b'\n', bytes) else {
+                head.is_return = head.pending == 0 && bytes == b"\r";
+                head.pending += bytes.len() as u64;
                 return;
             };
-            self.heads += end as u64;
-            bytes = &bytes[end..];
-            let another = head.informational;
-            self.head = None;
-            if another {
-                self.expect_head();
+            let (line, rest) = bytes.split_at(end + 1);
+            bytes = rest;
+            let length = head.pending + line.len() as u64;
+            let is_empty = match head.pending {
+                0 => matches!(line, b"\n" | b"\r\n"),
+                _ => head.is_return && line.len() == 1,
+            };
+            let (is_first, another) = (head.is_first, head.informational);
+            (head.pending, head.is_return, head.is_first) = (0, false, false);
+            match (is_first, is_empty) {
+                (true, _) => {}
+                (false, false) => {
+                    self.field_bytes += length;
+                    self.fields += 1;
+                }
+                (false, true) => {
+                    self.head = None;
+                    if another {
+                        self.expect_head();
+                    }
+                }
             }
         }
     }
 }
 
 impl Head {
-    /// Where it ends, if it ends in these bytes.
-    fn end(&mut self, bytes: &[u8]) -> Option<usize> {
-        if self.line == Line::First
-            && let Some(at) = memmem::find(bytes, HEAD_END)
-        {
-            return Some(at + HEAD_END.len());
+    /// One that begins with the next byte.
+    fn of(message: Message) -> Self {
+        Self {
+            message,
+            is_first: true,
+            informational: false,
+            pending: 0,
+            is_return: false,
         }
-        let mut at = 0;
-        while at < bytes.len() {
-            let Some(length) = memchr(b'\n', &bytes[at..]) else {
-                self.line = match (self.line, &bytes[at..]) {
-                    (Line::First | Line::Empty, b"\r") => Line::Return,
-                    _ => Line::Text,
-                };
-                return None;
-            };
-            let empty = match (self.line, length) {
-                (Line::First, _) | (Line::Text, _) => false,
-                (Line::Empty, 0) | (Line::Return, 0) => true,
-                (Line::Empty, 1) => bytes[at] == b'\r',
-                (Line::Empty | Line::Return, _) => false,
-            };
-            at += length + 1;
-            if empty {
-                return Some(at);
-            }
-            self.line = Line::Empty;
-        }
-        None
     }
 }
 
@@ -214,8 +217,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
 mod tests {
     use super::*;
 
-    /// The heads among these bytes, however they are cut.
-    fn heads(bytes: &[u8]) -> u64 {
+    /// The header fields among these bytes and their number, however they are cut.
+    fn fields(bytes: &[u8]) -> (u64, u64) {
         let counted = |pieces: &[&[u8]]| {
             let mut meter = Meter::default();
             meter.expect_head();
@@ -223,7 +226,7 @@ mod tests {
                 meter.count(piece);
             }
             assert_eq!(meter.bytes(), bytes.len() as u64);
-            meter.heads()
+            (meter.field_bytes(), meter.fields())
         };
         let whole = counted(&[bytes]);
         for cut in 13..bytes.len() {
@@ -234,22 +237,21 @@ mod tests {
     }
 
     #[test]
-    fn heads_are_counted_up_to_their_empty_line() {
-        for (head, rest) in [
-            ("HTTP/1.1 200 OK\r\na: b\r\n\r\n", "body\r\n\r\nbody"),
-            ("HTTP/1.1 204 No Content\r\n\r\n", ""),
+    fn the_fields_of_heads_are_counted() {
+        for (bytes, expected) in [
+            ("HTTP/1.1 200 OK\r\na: b\r\n\r\nbody: x\r\n\r\nbody", (6, 1)),
+            ("HTTP/1.1 204 No Content\r\n\r\n", (0, 0)),
             (
-                "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
-                "HTTP/1.1 200 OK\r\n\r\n",
+                "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\nb: \r\n\r\nHTTP/1.1 200 OK\r\na: b\r\n\r\n",
+                (14, 2),
             ),
             (
-                "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n",
-                "bytes\r\n\r\n",
+                "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\nbytes: x\r\n\r\n",
+                (12, 1),
             ),
-            ("HTTP/1.1 200 OK\na: b\n\n", "body\n\n"),
+            ("HTTP/1.1 200 OK\na: b\n\nbody\n\n", (5, 1)),
         ] {
-            let all = format!("{head}{rest}");
-            assert_eq!(heads(all.as_bytes()), head.len() as u64, "{all:?}");
+            assert_eq!(fields(bytes.as_bytes()), expected, "{bytes:?}");
         }
     }
 
@@ -264,6 +266,6 @@ mod tests {
         assert_eq!(near.written.bytes(), count as u64);
         far.write_all(b"abc").await.expect("written");
         near.read_exact(&mut [0; 3]).await.expect("read");
-        assert_eq!((near.read.bytes(), near.read.heads()), (3, 0));
+        assert_eq!((near.read.bytes(), near.read.field_bytes()), (3, 0));
     }
 }

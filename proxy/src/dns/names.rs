@@ -38,7 +38,15 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// Failures of all names that are logged in that time.
 const LOG_LINES_MAX: u32 = 20;
 
-type Ask = Arc<dyn Fn(Arc<str>) -> BoxFuture<'static, Result<Lookup, Unresolved>> + Send + Sync>;
+/// How often there were as many names of calls as are kept.
+static FULL: AtomicU64 = AtomicU64::new(0);
+
+/// How often there were as many names of calls as are kept, so that some were let go.
+pub fn times_full() -> u64 {
+    FULL.load(Ordering::Relaxed)
+}
+
+type Ask = Arc<dyn Fn(Arc<str>) -> BoxFuture<'static, Result<Found, Unresolved>> + Send + Sync>;
 
 /// A cache of names and their addresses. Shared by all workers.
 pub struct Names {
@@ -275,6 +283,9 @@ impl NameOrigin {
         };
         if !full {
             return;
+        }
+        if self == Self::Called {
+            FULL.fetch_add(1, Ordering::Relaxed);
         }
         entries.retain(|_, entry| entry.is_current(now));
         if self == Self::Called && entries.len() >= NAMES_MAX {

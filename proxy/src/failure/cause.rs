@@ -45,6 +45,17 @@ pub enum Retry {
     Never,
 }
 
+/// A limit on what clients of the process take together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientLimit {
+    /// Connections.
+    Connections,
+    /// Connections of one source address.
+    SourceConnections,
+    /// Requests in flight.
+    Requests,
+}
+
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -94,6 +105,8 @@ pub enum Cause {
     FaultAbort(StatusCode),
     /// There is no room for the call: no descriptor is left.
     Overloaded,
+    /// Clients take as much together as they may.
+    ClientLimit(ClientLimit),
     /// A bug of ours.
     Internal,
 }

@@ -7,7 +7,7 @@ use egret_config::decide::local_reply::{LocalReply, fault_abort};
 use egret_config::decide::verdict::Refusal;
 use egret_config::grpc::GrpcStatus;
 
-use crate::failure::cause::{Blame, Cause, Retry, Step};
+use crate::failure::cause::{Blame, Cause, ClientLimit, Retry, Step};
 
 macro_rules! before {
     ($reason:literal) => {
@@ -192,14 +192,12 @@ pub(super) fn consequences(cause: &Cause) -> Consequences<'_> {
             };
             Consequences::new(Upstream, Exchange, ByPolicy, reply)
         }
-        Cause::Overloaded => {
-            let reply = LocalReply {
-                stream_details: true,
-                body: "envoy overloaded",
-                ..LocalReply::flagged(503, "overloaded", "overload", Flag::OM)
-            };
-            Consequences::new(Proxy, Read, Never, reply)
+        Cause::Overloaded => overloaded("overload"),
+        Cause::ClientLimit(ClientLimit::Connections) => overloaded("overload{connections}"),
+        Cause::ClientLimit(ClientLimit::SourceConnections) => {
+            overloaded("overload{connections_of_source}")
         }
+        Cause::ClientLimit(ClientLimit::Requests) => overloaded("overload{requests}"),
         Cause::Internal => {
             let reply = LocalReply::flagged(500, "internal", "internal_error", Flag::LR);
             Consequences::new(Proxy, Decide, Never, reply)
@@ -246,3 +244,13 @@ const fn broken_off(
 
 const RESET: &str = "upstream_reset";
 const PROTOCOL: &str = "upstream_protocol";
+
+/// No room is left in the process, as with Envoy's overload manager; the details say for what.
+const fn overloaded(details: &'static str) -> Consequences<'static> {
+    let reply = LocalReply {
+        stream_details: true,
+        body: "envoy overloaded",
+        ..LocalReply::flagged(503, "overloaded", details, Flag::OM)
+    };
+    Consequences::new(Blame::Proxy, Step::Read, Retry::Never, reply)
+}

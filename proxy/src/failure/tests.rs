@@ -25,6 +25,8 @@ fn flags_and_details_are_envoys() {
     );
     check(Cause::Timeout, 504, "UT", "UT", "response_timeout");
     check(Cause::Overloaded, 503, "OM", "OM", "overload");
+    let requests = Cause::ClientLimit(ClientLimit::Requests);
+    check(requests, 503, "OM", "OM", "overload{requests}");
     check(
         Cause::ClientGone,
         0,

@@ -29,7 +29,7 @@ use crate::http::fault::Aborted;
 use crate::http::forward::Answered;
 use crate::http::informational::InformationalSender;
 use crate::http::outgoing::Outgoing;
-use crate::http::{answer, connect, cors, deadline, fault, forward, headers, trace, upgrade};
+use crate::http::{answer, connect, cors, date, deadline, fault, forward, headers, trace, upgrade};
 use crate::proxy::Proxy;
 use crate::report::call_destination::CallDestination;
 use crate::report::facts::Part;
@@ -64,17 +64,20 @@ pub async fn exchange(
         trace: None,
     };
 
-    let read = read(request, &mut context);
-    context.facts.request.grpc = grpc;
-    let (mut outgoing, decision) = match read {
-        Ok((outgoing, decision)) => (
-            Outgoing {
-                informational,
-                ..outgoing
-            },
-            decision,
-        ),
-        Err(failure) => return refuse(&failure, ResponseEdits::default(), context),
+    let (mut outgoing, decision) = {
+        // A block of its own, so that this does not take room until the response.
+        let read = read(request, &mut context);
+        context.facts.request.grpc = grpc;
+        match read {
+            Ok((outgoing, decision)) => (
+                Outgoing {
+                    informational,
+                    ..outgoing
+                },
+                decision,
+            ),
+            Err(failure) => return refuse(&failure, ResponseEdits::default(), context),
+        }
     };
     context.facts.watch_body(context.received.counter());
     if grpc {
@@ -168,6 +171,13 @@ fn read<'s>(
 ) -> Result<(Outgoing, RequestDecision<'s>), Failure> {
     let (downstream, snapshot) = (context.downstream.downstream(), context.snapshot);
     let (parts, body) = request.into_parts();
+    match context.proxy.admission.request() {
+        Ok(admitted) => context.facts.admit(admitted),
+        Err(limit) => {
+            context.facts.set_parts(&parts);
+            return Err(limit.into());
+        }
+    }
     if parts.method == Method::CONNECT {
         context.facts.set_parts(&parts);
         return Err(connect::refuse(&parts, context));
@@ -284,16 +294,15 @@ fn forward_response(
         }
     }
     edits.apply(&mut parts.headers, context.proxy_headers());
-    context.facts.set_response_headers(&parts.headers);
+    let upgrade = upgrade.inspect(|_| {
+        let token = token.unwrap_or(HeaderValue::from_static("websocket"));
+        upgrade::renew(&mut parts.headers, token);
+    });
+    set_response_headers(&mut context, &parts.headers, None);
     context.facts.reached(TimePoint::DownstreamSendBegin);
     let body = match upgrade {
         Some((client, upstream)) => {
-            let mut lease = reply.lease;
-            lease.in_flight.complete();
-            drop(lease);
-            let token = token.unwrap_or(HeaderValue::from_static("websocket"));
-            upgrade::renew(&mut parts.headers, token);
-            spawn_local(upgrade::pass(client, upstream, context.facts));
+            spawn_local(upgrade::pass(client, upstream, reply.lease, context.facts));
             ResponseBody::silent()
         }
         None => {
@@ -363,11 +372,38 @@ fn preflight(
     finish(response, context)
 }
 
+/// Sets the facts of a response's head, with what is added to it where it is sent: the date, and the length of a body of
+/// ours.
+fn set_response_headers(
+    context: &mut ExchangeContext<'_>,
+    headers: &HeaderMap,
+    length: Option<usize>,
+) {
+    let is_complete = headers.contains_key(header::DATE) && length.is_none();
+    if is_complete || context.facts.needs().headers().is_none() {
+        return context.facts.set_response_headers(headers);
+    }
+    let mut sent = headers.clone();
+    if let (false, Some(now)) = (sent.contains_key(header::DATE), date::now()) {
+        sent.insert(header::DATE, now);
+    }
+    if let Some(length) = length {
+        sent.entry(header::CONTENT_LENGTH)
+            .or_insert(HeaderValue::from(length));
+    }
+    context.facts.set_response_headers(&sent);
+}
+
 fn finish(
     mut response: Response<Bytes>,
     mut context: ExchangeContext<'_>,
 ) -> Response<ResponseBody> {
-    context.facts.set_response_headers(response.headers());
+    let length = response.body().len();
+    set_response_headers(
+        &mut context,
+        response.headers(),
+        Some(length).filter(|length| *length > 0),
+    );
     context.facts.reached(TimePoint::DownstreamSendBegin);
     if context.facts.needs().local_body() {
         context.facts.response.local_body = Some(response.body().clone());

@@ -138,7 +138,7 @@ impl Framing {
         let mut kept = Kept::default();
         while at < bytes.len() {
             self.replace(&mut bytes[at..]);
-            let before = (self.at, self.heads);
+            let before = self.at;
             let step = self.step(&bytes[at..]);
             self.count(&step, before);
             match step {
@@ -171,12 +171,9 @@ impl Framing {
         }
     }
 
-    /// Counts the bytes of a step that was taken from there, with so many heads.
-    fn count(&mut self, step: &Step, (from, heads): (At, u64)) {
+    /// Counts the bytes of a step that was taken from there.
+    fn count(&mut self, step: &Step, from: At) {
         self.sizes.count(step.taken());
-        if self.heads > heads {
-            self.sizes.head_came();
-        }
         if self.at == At::Between && from != At::Between {
             self.sizes.request_came(self.heads);
         }
@@ -245,7 +242,10 @@ impl Framing {
         let (line, count) = self.whole_line(bytes);
         match line {
             Some(line) if line.is_empty() => self.head_came(),
-            Some(line) => self.head.field(&line),
+            Some(line) => {
+                self.sizes.field(&line);
+                self.head.field(&line);
+            }
             None => {}
         }
         Step::On(count)
@@ -308,10 +308,12 @@ impl Framing {
             }
             Some(_) => {
                 if self.line.is_empty() {
+                    self.sizes.field(line);
                     self.head.field(line);
                 } else {
                     let mut whole = std::mem::take(&mut self.line);
                     whole.extend_from_slice(line);
+                    self.sizes.field(&whole);
                     self.head.field(&whole);
                 }
                 Step::On(end + 1)

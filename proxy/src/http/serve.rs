@@ -1,8 +1,6 @@
 //! One client connection, served in its version of HTTP.
 
-mod date;
 mod wire;
-mod limits;
 mod refusal;
 mod http1;
 mod http2;
@@ -12,10 +10,10 @@ use std::rc::Rc;
 use egret_config::decide::call::HttpVersion;
 use http::Version;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tracing::debug;
 
 use crate::failure::{Cause, Failure};
 use crate::http::downstream::DownstreamConnection;
+use crate::http::serve::http2::BadConnection;
 use crate::life::files::FdPermit;
 use crate::proxy::Proxy;
 use crate::report::metrics::envoy::downstream::HttpCounters;
@@ -36,22 +34,18 @@ pub async fn serve<S>(
         HttpVersion::Http1 => http1::serve(stream, &downstream, &proxy, &mut permit).await,
         HttpVersion::Http2 => {
             // Boxed: it is far larger than what HTTP/1 needs.
-            if let Err(error) =
-                Box::pin(http2::serve(stream, &downstream, &proxy, &mut permit)).await
-            {
-                debug!(%error, "client connection ended");
-                if error.is_library() {
-                    report_broken(&error, &downstream, &proxy);
-                }
+            let served = Box::pin(http2::serve(stream, &downstream, &proxy, &mut permit));
+            if let Err(BadConnection(reason)) = served.await {
+                report_broken(reason, &downstream, &proxy);
             }
         }
     }
 }
 
 /// What is not HTTP/2 never becomes a request of ours. The log has it all the same.
-fn report_broken(error: &h2::Error, downstream: &DownstreamConnection, proxy: &Proxy) {
+fn report_broken(reason: String, downstream: &DownstreamConnection, proxy: &Proxy) {
     let mut facts = downstream.facts(proxy, None);
     facts.request.protocol = Some(Version::HTTP_2);
-    facts.set_request_failure(&Failure::new(Cause::BadConnection, error.to_string()));
+    facts.set_request_failure(&Failure::new(Cause::BadConnection, reason));
     facts.end();
 }

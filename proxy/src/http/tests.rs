@@ -18,5 +18,6 @@ mod answers;
 mod routes;
 mod explained;
 mod wire;
+mod upstream_wire;
 mod logged;
 mod traced;

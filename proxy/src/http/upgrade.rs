@@ -8,6 +8,7 @@ use tracing::debug;
 use crate::relay::relay;
 use crate::report::reporter::FactsGuard;
 use crate::report::stream_bytes::StreamBytes;
+use crate::upstream::lease::Lease;
 
 /// An upgrade that a request asks for.
 #[derive(Debug)]
@@ -24,8 +25,14 @@ pub fn renew(headers: &mut HeaderMap, token: HeaderValue) {
     headers.insert(header::UPGRADE, token);
 }
 
-/// Relays between the two connections until both are done, then ends the facts.
-pub async fn pass(client: OnUpgrade, upstream: OnUpgrade, mut facts: Box<FactsGuard>) {
+/// Relays between the two connections until both are done, then ends the facts. The request is under way at its endpoint
+/// until then, so that `lease` is kept.
+pub async fn pass(
+    client: OnUpgrade,
+    upstream: OnUpgrade,
+    mut lease: Lease,
+    mut facts: Box<FactsGuard>,
+) {
     match futures_util::future::try_join(client, upstream).await {
         Ok((client, upstream)) => {
             let counts = StreamBytes::default();
@@ -42,5 +49,7 @@ pub async fn pass(client: OnUpgrade, upstream: OnUpgrade, mut facts: Box<FactsGu
         }
         Err(error) => debug!(%error, "upgrade did not happen"),
     }
+    lease.in_flight.complete();
+    drop(lease);
     facts.end();
 }

@@ -2,6 +2,8 @@
 //! buffer full, so the more is held, the less the next read may take. All flows go on with [`BUFFER_MIN`] at least.
 
 use std::cell::Cell;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// The least that a read may take.
 pub const BUFFER_MIN: usize = 8 << 10;
@@ -9,8 +11,14 @@ pub const BUFFER_MIN: usize = 8 << 10;
 /// The most that a read may take.
 pub const BUFFER_MAX: usize = 256 << 10;
 
-/// What the buffers of one worker may hold together before each is as small as it can be.
-const WORKER_MAX: usize = 16 << 20;
+/// What the buffers of all workers may hold together before each is as small as it can be, where nothing else is set.
+pub const BUFFERS_MAX: usize = 32 << 20;
+
+/// The part of it that one worker has.
+static WORKER_MAX: AtomicUsize = AtomicUsize::new(BUFFERS_MAX / 2);
+
+/// How often a read was made as small as it can be.
+static HITS: AtomicU64 = AtomicU64::new(0);
 
 /// One read may take this part of what is free.
 const PART: usize = 8;
@@ -53,7 +61,29 @@ impl Drop for HeldBytes {
 
 /// The most that a read may take now.
 pub fn read_max() -> usize {
-    (WORKER_MAX.saturating_sub(HELD.get()) / PART).clamp(BUFFER_MIN, BUFFER_MAX)
+    let free = WORKER_MAX
+        .load(Ordering::Relaxed)
+        .saturating_sub(HELD.get());
+    let part = free / PART;
+    if part < BUFFER_MIN {
+        HITS.fetch_add(1, Ordering::Relaxed);
+    }
+    part.clamp(BUFFER_MIN, BUFFER_MAX)
+}
+
+/// Whether so much is held that nothing should be read before there is room for it.
+pub fn is_scarce() -> bool {
+    HELD.get() > WORKER_MAX.load(Ordering::Relaxed) / 2
+}
+
+/// Sets what the buffers of so many workers may hold together.
+pub fn share(bytes: usize, workers: NonZeroUsize) {
+    WORKER_MAX.store(bytes / workers, Ordering::Relaxed);
+}
+
+/// How often a read was made as small as it can be, because too much was held.
+pub fn hits() -> u64 {
+    HITS.load(Ordering::Relaxed)
 }
 
 #[cfg(test)]
@@ -71,7 +101,9 @@ mod tests {
         }
         assert_eq!(read_max(), BUFFER_MIN);
         let least = flows.len() * BUFFER_MIN;
-        assert!(HELD.get() < WORKER_MAX + least, "{}", HELD.get());
+        assert!(hits() > 0);
+        let most = WORKER_MAX.load(Ordering::Relaxed) + least;
+        assert!(HELD.get() < most, "{}", HELD.get());
         drop(flows);
         assert_eq!((HELD.get(), read_max()), (0, BUFFER_MAX));
     }

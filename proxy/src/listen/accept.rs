@@ -17,6 +17,7 @@ use tracing::{Instrument, debug, debug_span, warn};
 
 use crate::connection;
 use crate::connection::ListenerKind;
+use crate::life::admission::AdmittedConnection;
 use crate::life::files::{FdBudget, FdPermit};
 use crate::proxy::Proxy;
 use crate::report::metrics::envoy::downstream::ListenerCounters;
@@ -114,13 +115,19 @@ fn counters(listener: &TcpListener, proxy: &Proxy) -> Arc<ListenerCounters> {
 }
 
 fn begin_or_refuse(accepted: Accepted<'_>, context: &AcceptContext) {
-    match context.room_for(&accepted.socket) {
-        Some(permit) => begin(accepted, context, permit),
-        None => {
-            drop(accepted.counters.connection());
-            connection::refuse(accepted.socket, accepted.kind, &context.proxy);
-        }
-    }
+    let source = accepted.peer.ip().to_canonical();
+    let files = &context.files;
+    let admitted = context
+        .proxy
+        .admission
+        .connection(source, || files.dismiss_idle());
+    let refused = match (admitted, context.room_for(&accepted.socket)) {
+        (Ok(admitted), Some(permit)) => return begin(accepted, context, permit, admitted),
+        (Err(limit), _) => limit.into(),
+        (_, None) => connection::overloaded(),
+    };
+    drop(accepted.counters.connection());
+    connection::refuse(accepted.socket, accepted.kind, &refused, &context.proxy);
 }
 
 impl AcceptContext {
@@ -141,7 +148,12 @@ impl AcceptContext {
     }
 }
 
-fn begin(accepted: Accepted<'_>, context: &AcceptContext, permit: FdPermit) {
+fn begin(
+    accepted: Accepted<'_>,
+    context: &AcceptContext,
+    permit: FdPermit,
+    admitted: AdmittedConnection,
+) {
     let Accepted {
         socket,
         peer,
@@ -161,7 +173,7 @@ fn begin(accepted: Accepted<'_>, context: &AcceptContext, permit: FdPermit) {
     let served = connection::serve(socket, kind, proxy, permit, counters);
     let task = async move {
         served.await;
-        drop((guard, active));
+        drop((guard, active, admitted));
     };
     // A panic ends this task alone; the hook that main installs has logged it.
     drop(task::spawn_local(task.instrument(span)));

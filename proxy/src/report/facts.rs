@@ -32,7 +32,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, ClientLimit, Failure};
 pub use crate::report::facts::attempts::{Attempt, Attempts};
 pub use crate::report::facts::captured::{Captured, HeaderPlan, Part, Wanted};
 pub use crate::report::facts::connection::{UpstreamConnectionFacts, next_connection_id};
@@ -40,7 +40,7 @@ pub use crate::report::facts::request::{AuthorityFact, RequestFacts, is_known_he
 pub use crate::report::facts::times::Times;
 pub use crate::report::facts::tls::{CertificateNames, TlsFacts};
 pub use crate::report::facts::trace::{SpanIds, TraceFacts, TracedHeaders, TryFacts};
-pub use crate::report::facts::wire::WireBytes;
+pub use crate::report::facts::wire::{CallWire, WireBytes};
 use crate::report::metrics::envoy::cluster::ClusterCounters;
 use crate::report::metrics::envoy::downstream::{HttpCounters, ListenerCounters};
 use crate::report::stream_bytes::StreamBytes;
@@ -92,6 +92,8 @@ pub struct Facts {
     pub upstream: Option<Arc<ClusterCounters>>,
     /// How the call ended; `None` while it is under way.
     pub end: Option<End>,
+    /// The limit on what clients take together that was in the way.
+    pub client_limit: Option<ClientLimit>,
 }
 
 /// What a call's connection carries.
@@ -225,6 +227,7 @@ impl Facts {
             destination_row: None,
             upstream: None,
             end: None,
+            client_limit: None,
         }
     }
 
@@ -356,6 +359,7 @@ impl Facts {
             Cause::NoEndpoint | Cause::NoAddress(_) => {
                 self.decision.verdict = Some(OutcomeKind::NoEndpoint);
             }
+            Cause::ClientLimit(limit) => self.client_limit = Some(*limit),
             _ => {}
         }
         if let Some(flag) = flag {

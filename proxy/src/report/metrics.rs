@@ -23,6 +23,7 @@ pub mod istio;
 pub mod own;
 pub mod spans;
 pub mod ejections;
+pub mod overload;
 pub mod limits;
 pub mod dns;
 pub mod envoy;

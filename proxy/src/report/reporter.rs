@@ -12,7 +12,8 @@ use egret_config::log_format::TimePoint;
 use http::HeaderMap;
 use tokio::time::Instant;
 
-use crate::report::facts::{End, Facts, Part, StreamReset, WireBytes};
+use crate::life::admission::AdmittedRequest;
+use crate::report::facts::{Attempts, End, Facts, Part, StreamReset, WireBytes};
 use crate::report::needs::{Needs, NeedsInForce};
 use crate::report::stream_bytes::StreamBytes;
 
@@ -85,6 +86,7 @@ pub struct FactsGuard {
     body: Option<Rc<dyn ByteCounter>>,
     stream: Option<Arc<dyn ResetState>>,
     wire: Option<RequestWire>,
+    admitted: Option<AdmittedRequest>,
 }
 
 /// Traits that are used as objects are shown by their name alone: with `Debug` among what they require, the program would
@@ -146,6 +148,9 @@ impl Reporter {
         if self.needs.times() {
             facts.times = Some(Box::default());
         }
+        if self.needs.upstream_wire() {
+            facts.attempts = Attempts::counting_wire();
+        }
         FactsGuard {
             facts,
             reporter: Arc::clone(self),
@@ -153,6 +158,7 @@ impl Reporter {
             body: None,
             stream: None,
             wire: None,
+            admitted: None,
         }
     }
 
@@ -172,6 +178,11 @@ impl FactsGuard {
     /// Has a reset of the request's HTTP/2 stream read from `stream`, should the call be dropped.
     pub fn watch_stream(&mut self, stream: Arc<dyn ResetState>) {
         self.stream = Some(stream);
+    }
+
+    /// Counts the request among those in flight until its facts are reported.
+    pub fn admit(&mut self, admitted: AdmittedRequest) {
+        self.admitted = Some(admitted);
     }
 
     /// Reports to the sinks that a byte stream is connected upstream. Returns the counts of its bytes.

@@ -14,8 +14,8 @@ pub struct ProcessFacts {
     pub resident_memory: u64,
     /// That of it which is in no file, in bytes: the heap and the stacks.
     pub anonymous_memory: u64,
-    /// Memory that the process has allocated for data, in bytes, in RAM or not.
-    pub data_memory: u64,
+    /// The most of [`ProcessFacts::anonymous_memory`] that there was, in bytes, by what the kernel keeps of it.
+    pub anonymous_peak: u64,
     /// Time on a processor, in seconds.
     pub cpu_seconds: f64,
     /// When the process began, in seconds since 1970.
@@ -27,9 +27,9 @@ pub struct ProcessFacts {
 }
 
 impl ProcessFacts {
-    /// Memory that was allocated from the kernel for data: never less than is in use.
+    /// The size that the heap has grown to: never less than is in use. What is reserved and was never touched is not in it.
     pub fn heap_size(&self) -> u64 {
-        self.data_memory.max(self.anonymous_memory)
+        self.anonymous_peak.max(self.anonymous_memory)
     }
 }
 
@@ -46,7 +46,7 @@ pub fn facts() -> io::Result<ProcessFacts> {
     Ok(ProcessFacts {
         resident_memory: kibibytes(&status, "VmRSS:"),
         anonymous_memory: kibibytes(&status, "RssAnon:"),
-        data_memory: kibibytes(&status, "VmData:"),
+        anonymous_peak: kibibytes(&status, "VmHWM:").saturating_sub(kibibytes(&status, "RssFile:")),
         cpu_seconds: cpu / TICKS,
         start_seconds: booted(&fs::read_to_string("/proc/stat")?) + start / TICKS,
         open_files: open as u64,
@@ -107,6 +107,9 @@ mod tests {
         let facts = facts().expect("proc");
         assert!(facts.resident_memory > 1 << 20, "{facts:?}");
         assert!(facts.anonymous_memory <= facts.resident_memory, "{facts:?}");
+        // An allocator may reserve a gigabyte that is never used.
+        assert!(facts.heap_size() >= facts.anonymous_memory, "{facts:?}");
+        assert!(facts.heap_size() < 4 * facts.resident_memory, "{facts:?}");
         assert!(
             (3..=facts.open_files_max).contains(&facts.open_files),
             "{facts:?}"

@@ -89,6 +89,20 @@ pub(super) fn h2load(
     })
 }
 
+/// So many requests, by `h2load` with these flags.
+pub(super) fn requests(
+    stage: &Stage<'_>,
+    pod: &Host,
+    url: &str,
+    count: u32,
+    flags: &[&str],
+) -> anyhow::Result<()> {
+    let count = count.to_string();
+    let words = [flags, &["-n", &count, url]].concat();
+    succeeded(&run(stage, pod, "h2load", &words)?.output)?;
+    Ok(())
+}
+
 /// Latencies, in microseconds, in ascending order.
 pub(super) struct Latencies {
     pub(super) sorted: Vec<f64>,

@@ -99,10 +99,15 @@ impl<'p> Stage<'p> {
         }
     }
 
+    /// The folder of egret's configuration.
+    pub(super) fn config(&self) -> String {
+        self.config.path().display().to_string()
+    }
+
     /// Starts a proxy with one worker; gives it, and how long it took to become ready.
     pub(super) fn start(&self, contestant: Contestant) -> anyhow::Result<(Process, Duration)> {
         let pod = self.pod(contestant);
-        let config = self.config.path().display().to_string();
+        let config = self.config();
         let (program, words) = match contestant {
             Contestant::Envoy => (
                 self.world.folder().join("bin/envoy"),
@@ -150,7 +155,7 @@ impl<'p> Stage<'p> {
 }
 
 /// Asks for `/ready` again and again; gives the time since `start`.
-fn await_ready(start: Instant) -> anyhow::Result<Duration> {
+pub(super) fn await_ready(start: Instant) -> anyhow::Result<Duration> {
     loop {
         if is_ready().unwrap_or(false) {
             return Ok(start.elapsed());

@@ -3,11 +3,11 @@
 
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use egret_proxy::codec::http2_meter::{FramesMetered, Role, Streams};
 use egret_proxy::report::facts::WireBytes;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf, join, sink};
 
 /// Streams that are looked at.
 const IDS: u32 = 64;
@@ -18,6 +18,10 @@ pub(crate) fn check(bytes: &[u8]) {
         let whole = counted(bytes, role, [bytes.len().max(1)].into_iter());
         let single = counted(bytes, role, [1].into_iter().cycle().take(bytes.len()));
         let pieces = counted(bytes, role, lengths);
+        // A flood ends the connection where it is noticed, which depends on how its bytes come.
+        if whole.is_flooded() || single.is_flooded() || pieces.is_flooded() {
+            continue;
+        }
         let mut sum = 0;
         for id in 0..IDS {
             let expected = whole.take(id);
@@ -33,15 +37,15 @@ pub(crate) fn check(bytes: &[u8]) {
 
 /// Reads a connection in pieces of these lengths, and then what is left.
 fn counted(bytes: &[u8], role: Role, lengths: impl Iterator<Item = usize>) -> Rc<Streams<()>> {
-    let metered = FramesMetered::new(bytes, role, |(), _: WireBytes| {});
+    let metered = FramesMetered::new(join(bytes, sink()), role, |(), _: WireBytes| {});
     let streams = metered.streams();
     let mut metered = pin!(metered);
     let mut room = vec![0; bytes.len() + 1];
     let mut read = |length: usize| {
         let mut into = ReadBuf::new(&mut room[..length]);
         let context = &mut Context::from_waker(Waker::noop());
-        let outcome = metered.as_mut().poll_read(context, &mut into);
-        assert!(matches!(outcome, Poll::Ready(Ok(()))));
+        // Now and then it is the turn of other connections.
+        while metered.as_mut().poll_read(context, &mut into).is_pending() {}
     };
     for length in lengths {
         read(length.min(bytes.len() + 1));

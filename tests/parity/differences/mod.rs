@@ -12,10 +12,12 @@ mod streams;
 mod proxied;
 mod routes;
 mod rows;
+mod logs;
 
 use self::breaks::OF_BREAKS;
 use self::gateway::OF_GATEWAY;
 use self::http2::OVER_HTTP2;
+use self::logs::{OF_HTTP1, OF_HTTP2, OF_LOGGED_STREAMS};
 use self::proxied::OF_PROXIED;
 use self::routes::OF_ROUTES;
 use self::rows::{OF_CLOSED_ROWS, OF_GATEWAY_ROWS, OF_OPEN_ROWS};
@@ -83,6 +85,37 @@ pub(crate) const BREAKS: Suite = Suite {
     differences: OF_BREAKS,
 };
 
+pub(crate) const LOGS_HTTP1: Suite = Suite {
+    name: "logs_http1",
+    about: "every operator of the access log as JSON, HTTP/1.1 through a gateway",
+    differences: OF_HTTP1,
+};
+pub(crate) const LOGS_HTTP2: Suite = Suite {
+    name: "logs_http2",
+    about: "every operator of the access log as JSON, HTTP/2 through a gateway",
+    differences: OF_HTTP2,
+};
+pub(crate) const LOGS_TEXT_HTTP1: Suite = Suite {
+    name: "logs_text_http1",
+    about: "every operator of the access log as text, HTTP/1.1 through a gateway",
+    differences: OF_HTTP1,
+};
+pub(crate) const LOGS_TEXT_HTTP2: Suite = Suite {
+    name: "logs_text_http2",
+    about: "every operator of the access log as text, HTTP/2 through a gateway",
+    differences: OF_HTTP2,
+};
+pub(crate) const LOGS_STREAMS: Suite = Suite {
+    name: "logs_streams",
+    about: "every operator of the access log as JSON, connections that are not HTTP",
+    differences: OF_LOGGED_STREAMS,
+};
+pub(crate) const LOGS_TEXT_STREAMS: Suite = Suite {
+    name: "logs_text_streams",
+    about: "every operator of the access log as text, connections that are not HTTP",
+    differences: OF_LOGGED_STREAMS,
+};
+
 /// All of them.
 #[allow(dead_code, reason = "the documentation is made from it")]
 pub(crate) const SUITES: &[Suite] = &[
@@ -96,6 +129,12 @@ pub(crate) const SUITES: &[Suite] = &[
     ROWS_OPEN,
     ROWS_CLOSED,
     BREAKS,
+    LOGS_HTTP1,
+    LOGS_HTTP2,
+    LOGS_TEXT_HTTP1,
+    LOGS_TEXT_HTTP2,
+    LOGS_STREAMS,
+    LOGS_TEXT_STREAMS,
 ];
 
 /// A difference: of which exchanges (empty: of any), in which facts, and why.

@@ -11,18 +11,18 @@ use crate::reset::reset_at_close;
 use crate::through::PATIENCE;
 
 /// One connection.
-pub(super) struct Dialogue {
-    pub(super) name: &'static str,
+pub(crate) struct Dialogue {
+    pub(crate) name: &'static str,
     /// Where to; through a gateway, only the port counts.
-    pub(super) to: SocketAddr,
-    pub(super) steps: &'static [Step],
+    pub(crate) to: SocketAddr,
+    pub(crate) steps: &'static [Step],
     /// Lines that the access log gets.
-    pub(super) rows: usize,
+    pub(crate) rows: usize,
 }
 
 /// What the client does next.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Sends bytes.
     Say(&'static [u8]),
     /// Sends the beginning of a TLS handshake with this name.
@@ -41,7 +41,7 @@ pub(super) enum Step {
 }
 
 /// Goes through the steps, then closes.
-pub(super) fn hold(client: &Host, to: SocketAddr, steps: &'static [Step]) -> Facts {
+pub(crate) fn hold(client: &Host, to: SocketAddr, steps: &'static [Step]) -> Facts {
     let mut facts = Facts::new();
     let (heard, end) = client.run(move || {
         let mut heard = Vec::new();

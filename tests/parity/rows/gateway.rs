@@ -30,7 +30,7 @@ const FULL: u16 = 9009;
 const SECURED: u16 = 9010;
 const BY_NAME: u16 = 443;
 
-const DIALOGUES: &[Dialogue] = &[
+pub(crate) const DIALOGUES: &[Dialogue] = &[
     to(
         "bytes",
         PLAIN,

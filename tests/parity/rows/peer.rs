@@ -8,7 +8,7 @@ use crate::reset::reset_at_close;
 use crate::through::PATIENCE;
 
 /// Serves in the background for as long as the test's process lives.
-pub(super) fn serve(listener: TcpListener, name: &'static str) -> io::Result<()> {
+pub(crate) fn serve(listener: TcpListener, name: &'static str) -> io::Result<()> {
     listener.set_nonblocking(false)?;
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
@@ -20,7 +20,7 @@ pub(super) fn serve(listener: TcpListener, name: &'static str) -> io::Result<()>
 }
 
 /// Says at once what is no TLS.
-pub(super) fn shout(listener: TcpListener) -> io::Result<()> {
+pub(crate) fn shout(listener: TcpListener) -> io::Result<()> {
     listener.set_nonblocking(false)?;
     thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {

@@ -11,7 +11,7 @@ use crate::wire::mesh_config::MeshConfig as Wire;
 /// The tracing settings of a MeshConfig.
 #[derive(Clone, Debug, Default)]
 pub struct MeshTracing {
-    /// `enableTracing`.
+    /// `enableTracing`; unset is true, as in Istio's default MeshConfig.
     pub enabled: bool,
     /// `defaultConfig.tracing.zipkin.address` (or the older `zipkinAddress`): host and port of a collector.
     pub zipkin: Option<(Arc<str>, u16)>,
@@ -42,7 +42,7 @@ pub enum TracingServiceName {
 /// Reads the tracing settings of a MeshConfig.
 pub(super) fn parse(wire: &Wire, diagnostics: &mut Diagnostics<'_>) -> MeshTracing {
     let mut read = MeshTracing {
-        enabled: wire.enable_tracing == Some(true),
+        enabled: wire.enable_tracing != Some(false),
         ..MeshTracing::default()
     };
     let Some(config) = &wire.default_config else {

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use h2::Reason;
 use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::codec::cut::Cut;
 use crate::codec::incoming::Incoming;
+use crate::life::stalled::Stall;
 
 /// The largest rest in bytes that is read and discarded. More is not read until the stream is reset.
 const REST_MAX: usize = 64 << 10;
@@ -30,6 +32,9 @@ pub(super) struct Inflow {
     incoming: Option<Incoming>,
     /// Whether it is an HTTP/2 stream.
     shared: bool,
+    /// Bytes of a stream that have come.
+    came: u64,
+    stall: Stall,
 }
 
 impl Inflow {
@@ -37,6 +42,8 @@ impl Inflow {
         Self {
             incoming: Some(incoming),
             shared: version == Version::HTTP_2,
+            came: 0,
+            stall: Stall::default(),
         }
     }
 }
@@ -71,10 +78,29 @@ impl Body for Inflow {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        match &mut self.incoming {
-            Some(incoming) => Pin::new(incoming).poll_frame(context),
-            None => Poll::Ready(None),
+        let this = &mut *self;
+        let Some(incoming) = &mut this.incoming else {
+            return Poll::Ready(None);
+        };
+        let frame = Pin::new(&mut *incoming).poll_frame(context);
+        if !this.shared {
+            return frame;
         }
+        match &frame {
+            // A stream that does not say its length may be silent for as long as it likes.
+            Poll::Pending if incoming.size_hint().exact().is_some() => {
+                if this.stall.poll_let_go(this.came, context).is_ready() {
+                    let calm = h2::Error::from(Reason::ENHANCE_YOUR_CALM);
+                    return Poll::Ready(Some(Err(Cut::Http2(calm))));
+                }
+            }
+            Poll::Ready(Some(Ok(next))) => {
+                this.came += next.data_ref().map_or(0, |bytes| bytes.len() as u64);
+                this.stall.resume();
+            }
+            _ => this.stall.resume(),
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -11,12 +11,13 @@ use tracing::debug;
 
 use crate::client::body::RequestBody;
 use crate::client::pool::limits::HEAD_MAX;
+use crate::codec::http1_call_wire::{CurrentCall, Http1CallStream};
 use crate::codec::incoming::Incoming;
 use crate::codec::trailers;
 use crate::codec::trailers::{TrailerSlot, Trailing};
 use crate::dial::stream::Stream;
 use crate::failure::{Cause, Failure};
-use crate::report::facts::UpstreamConnectionFacts;
+use crate::report::facts::{CallWire, UpstreamConnectionFacts};
 use crate::report::metrics::envoy::pool::Idle;
 
 /// A connection that was idle for less than this was not closed by the upstream's idle timeout.
@@ -28,6 +29,8 @@ pub struct Http1Connection {
     pub(in crate::client::pool) sender: http1::SendRequest<RequestBody>,
     /// Where the current request puts its trailers.
     trailers: TrailerSlot,
+    /// The request under way, if its bytes count.
+    current_call: Arc<CurrentCall>,
     /// Its facts.
     pub facts: Arc<UpstreamConnectionFacts>,
     /// Requests it has carried.
@@ -51,6 +54,7 @@ impl Http1Connection {
         stream: Stream,
         facts: Arc<UpstreamConnectionFacts>,
     ) -> Result<Self, Failure> {
+        let (stream, current_call) = Http1CallStream::new(stream);
         let (stream, trailers) = Trailing::new(stream);
         let (sender, connection) = http1::Builder::new()
             .preserve_header_case(true)
@@ -68,6 +72,7 @@ impl Http1Connection {
         Ok(Self {
             sender,
             trailers,
+            current_call,
             facts,
             served: 0,
             made,
@@ -88,10 +93,12 @@ impl Http1Connection {
         self.served > 1 && self.rested < REST_SHORT
     }
 
-    /// Sends a request. On an error the request comes back if nothing of it was sent.
+    /// Sends a request, whose bytes and those of its response are added to `wire`. On an error the request comes back if
+    /// nothing of it was sent.
     pub async fn send(
         &mut self,
         mut request: http::Request<RequestBody>,
+        wire: Option<&Arc<CallWire>>,
     ) -> Result<http::Response<Incoming>, (hyper::Error, Option<Box<http::Request<RequestBody>>>)>
     {
         if trailers::may_follow(request.version(), request.headers(), request.body()) {
@@ -99,6 +106,7 @@ impl Http1Connection {
                 .body_mut()
                 .leave_trailers(Some(self.trailers.clone()));
         }
+        self.current_call.begin(wire);
         self.sender
             .try_send_request(request)
             .await

@@ -14,7 +14,7 @@ use crate::http::attempt::replayable_head::ReplayableHead;
 use crate::http::attempt::target::{
     AttemptError, AttemptTarget, Carrier, ConnectBy, UpstreamResponse, open, reply,
 };
-use crate::report::metrics::envoy::under_way::{PendingRequest, RequestInFlight};
+use crate::report::metrics::envoy::under_way::PendingRequest;
 use crate::tls::Alpn;
 use crate::upstream::clusters::Clusters;
 use crate::upstream::limits::{NextConnection, Permit};
@@ -43,8 +43,8 @@ pub(super) async fn over_single(
             .get()
             .then(|| ReplayableHead::of(&request, &single));
         let began = single.in_use_since;
-        let mut in_flight = target.begin_request(Version::HTTP_11, began);
-        let (error, unsent) = match single.send(request).await {
+        let in_flight = target.begin_request(Version::HTTP_11, began);
+        let (error, unsent) = match single.send(request, target.facts.wire.as_ref()).await {
             Ok(response) => {
                 insist_framed(&response)?;
                 return Ok(reply(
@@ -56,7 +56,6 @@ pub(super) async fn over_single(
             }
             Err(failed) => failed,
         };
-        note_end(&mut in_flight, &error);
         drop(in_flight);
         // The upstream closed the idle connection while the request was on its way: sent again only if it did not
         // leave us, which costs the upstream nothing, or once, if asking twice does no harm.
@@ -96,8 +95,8 @@ pub(super) async fn over_single(
     };
     target.facts.connection = Some(facts);
     let began = single.in_use_since;
-    let mut in_flight = target.begin_request(Version::HTTP_11, began);
-    match single.send(request).await {
+    let in_flight = target.begin_request(Version::HTTP_11, began);
+    match single.send(request, target.facts.wire.as_ref()).await {
         Ok(response) => {
             insist_framed(&response)?;
             Ok(reply(
@@ -107,20 +106,10 @@ pub(super) async fn over_single(
                 target,
             ))
         }
-        Err((error, request)) => {
-            note_end(&mut in_flight, &error);
-            Err(AttemptError {
-                failure: exchange_failed(&error),
-                request,
-            })
-        }
-    }
-}
-
-/// Notes, of a request that got no response, that the endpoint gave it up, unless the client did.
-fn note_end(in_flight: &mut RequestInFlight, error: &hyper::Error) {
-    if !error.is_user() {
-        in_flight.reset_by_endpoint();
+        Err((error, request)) => Err(AttemptError {
+            failure: exchange_failed(&error),
+            request,
+        }),
     }
 }
 

@@ -47,7 +47,8 @@ pub(super) async fn over_shared(
         let informational = target.informational;
         let began = Instant::now();
         let mut in_flight = target.begin_request(Version::HTTP_2, began);
-        let sending = shared.send(request, &mut call, |response| {
+        let wire = target.facts.wire.as_ref();
+        let sending = shared.send(request, &mut call, wire, |response| {
             hear(
                 response.status(),
                 response.headers(),
@@ -65,8 +66,12 @@ pub(super) async fn over_shared(
             Err(unanswered) => unanswered,
         };
         drop(call);
-        if !matches!(why, Why::Body(_)) {
-            in_flight.reset_by_endpoint();
+        match &why {
+            Why::Body(_) => {}
+            Why::Http2(error) if is_reset(error) && !refused(error) => {
+                in_flight.reset_by_endpoint()
+            }
+            Why::Http2(_) | Why::Closed => in_flight.lost(),
         }
         drop(in_flight);
         let goodbye = said_goodbye(&why);
@@ -116,7 +121,7 @@ fn failed(why: &Why) -> Failure {
         Why::Body(broken) if broken.is_malformed() => Cause::BadRequest(BadRequestKind::Syntax),
         Why::Body(_) => Cause::ClientGone,
         Why::Http2(error) if said_goodbye(why) || refused(error) => Cause::StreamRefused,
-        Why::Http2(error) if error.is_reset() && error.is_remote() => Cause::StreamReset,
+        Why::Http2(error) if is_reset(error) => Cause::StreamReset,
         Why::Http2(error) if error.is_library() => Cause::UpstreamProtocol,
         Why::Http2(_) => Cause::ResetBefore,
     };
@@ -125,6 +130,11 @@ fn failed(why: &Why) -> Failure {
         None => why.to_string(),
     };
     Failure::new(cause, message)
+}
+
+/// Whether the upstream reset the stream.
+fn is_reset(error: &h2::Error) -> bool {
+    error.is_reset() && error.is_remote()
 }
 
 fn refused(error: &h2::Error) -> bool {

@@ -96,7 +96,7 @@ impl AttemptTarget<'_> {
             // Those of passthrough are whatever clients connect to.
             ConnectBy::Original(..) => None,
         };
-        RequestInFlight::begin(self.counters, endpoint)
+        RequestInFlight::begin(self.counters, endpoint, protocol)
     }
 }
 

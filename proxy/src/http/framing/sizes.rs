@@ -2,11 +2,16 @@
 
 use std::collections::VecDeque;
 
+use memchr::memchr;
+
+/// What Envoy adds to the lengths of a field's name and value.
+const BETWEEN: usize = 3;
+
 /// The bytes of a request so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestSize {
-    /// Its head, with the empty line behind it and empty lines before it.
-    pub head: u64,
+    /// The fields of its head: of each the name, the value and three bytes, as Envoy counts them.
+    pub fields: u64,
     /// All of it: head, body, and what frames the body.
     pub total: u64,
 }
@@ -28,9 +33,13 @@ impl Sizes {
         self.current.total += bytes as u64;
     }
 
-    /// Its head has come.
-    pub(super) fn head_came(&mut self) {
-        self.current.head = self.current.total;
+    /// Counts a field of its head.
+    pub(super) fn field(&mut self, line: &[u8]) {
+        let (name, value) = match memchr(b':', line) {
+            Some(colon) => (&line[..colon], line[colon + 1..].trim_ascii()),
+            None => (line, &b""[..]),
+        };
+        self.current.fields += (name.len() + value.len() + BETWEEN) as u64;
     }
 
     /// The request of this number, from 1, has come.
@@ -57,7 +66,7 @@ impl Sizes {
         let mut size = whole.unwrap_or_default();
         if number == coming {
             size.total += self.current.total;
-            size.head = size.head.max(self.current.head);
+            size.fields += self.current.fields;
         }
         size
     }

@@ -19,6 +19,7 @@ use crate::http::http1_io::informational::{Busy, InformationalHandle};
 use crate::http::http1_io::request_link::announcer;
 use crate::http::http1_io::served::HyperIo;
 use crate::http::http1_io::state::State;
+use crate::life::stalled::Stall;
 use crate::lock::lock;
 use crate::report::facts::WireBytes;
 
@@ -33,6 +34,8 @@ pub enum ConnectionEvent {
     Gone,
     /// The client takes too long for a request's head.
     Slow,
+    /// The client does not read, or does not send what it began, and there are too many of that kind.
+    Stalled,
     /// All is answered and nothing has come: hyper holds nothing that would be missed.
     Idle,
 }
@@ -120,12 +123,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
     pub fn wire_bytes(&self, request: u64) -> WireBytes {
         let state = lock(&self.0);
         let size = state.framing.size(request);
-        let (bytes, heads) = state.written_before;
+        let (bytes, fields) = state.written_before;
         WireBytes {
             received: size.total,
             sent: state.stream.written.bytes() - bytes,
-            header_received: size.head,
-            header_sent: state.stream.written.heads() - heads,
+            header_received: size.fields,
+            header_sent: state.stream.written.field_bytes() - fields,
         }
     }
 
@@ -158,6 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
         &self,
         head_max: Option<Duration>,
         idle_matters: bool,
+        stall: &mut Stall,
     ) -> ConnectionEvent {
         let mut alarm: Option<Pin<Box<Sleep>>> = None;
         poll_fn(move |context| {
@@ -165,6 +169,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionMonitor<S> {
             state.poll_send(context);
             if idle_matters && state.is_idle() {
                 return Poll::Ready(ConnectionEvent::Idle);
+            }
+            if let Some(moved) = state.moved_of_stalled() {
+                if stall.poll_let_go(moved, context).is_ready() {
+                    return Poll::Ready(ConnectionEvent::Stalled);
+                }
+            } else {
+                stall.resume();
             }
             let gone = state.poll_gone(context);
             let slow = head_max.and_then(|max| Some(state.head_since? + max));

@@ -107,7 +107,7 @@ impl<S> State<S> {
     /// What is written from now on is the response to the request that began last.
     pub(super) fn expect_response(&mut self) {
         let written = &mut self.stream.written;
-        self.written_before = (written.bytes(), written.heads());
+        self.written_before = (written.bytes(), written.field_bytes());
         written.expect_head();
     }
 }
@@ -134,6 +134,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> State<S> {
             && self.unasked.is_empty()
             && self.framing.is_between()
             && self.framing.heads() == self.begun
+    }
+
+    /// The bytes that have moved, where the client keeps us waiting: it takes no more of a response, or sends no more of a
+    /// request that it began. A request counts as many bytes.
+    pub(super) fn moved_of_stalled(&self) -> Option<u64> {
+        let sends_no_more = self.quiet && (self.head_since.is_some() || self.framing.is_in_body());
+        let stalls = !self.upgraded && (self.stuck || sends_no_more);
+        stalls.then(|| {
+            let received = self.framing.size(self.begun).total;
+            (self.begun << 32) + self.stream.written.bytes() + received
+        })
     }
 
     /// Sends informational responses, where hyper is not in the middle of a message.

@@ -11,9 +11,20 @@ use super::*;
 use crate::http::http1_io::closing::LINGER_MAX;
 use crate::http::http1_io::informational::{Busy, InformationalHandle};
 use crate::http::http1_io::state::HALF_CLOSED_MAX;
+use crate::life::stalled::Stall;
 use crate::lock::lock;
 
 const HEAD_MAX: Option<Duration> = Some(Duration::from_secs(60));
+
+/// The next event of a client that may stall for as long as it likes.
+async fn event<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    watch: &ConnectionMonitor<S>,
+    head_max: Option<Duration>,
+    idle_matters: bool,
+) -> ConnectionEvent {
+    let mut stall = Stall::default();
+    watch.next_event(head_max, idle_matters, &mut stall).await
+}
 
 fn hints() -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -39,7 +50,7 @@ async fn a_client_that_leaves_is_noticed_while_it_waits() {
     drop(client);
     // Half closed or gone: they look the same, so it takes its time.
     let began = Instant::now();
-    assert_eq!(watch.next_event(None, false).await, ConnectionEvent::Gone);
+    assert_eq!(event(&watch, None, false).await, ConnectionEvent::Gone);
     assert_eq!(began.elapsed(), HALF_CLOSED_MAX);
     drop(informational);
 }
@@ -53,14 +64,14 @@ async fn a_client_that_leaves_is_noticed_while_its_answer_stands_still() {
     client.shutdown().await.expect("shutdown");
     // What it still gets counts.
     let began = Instant::now();
-    let pause = timeout(HALF_CLOSED_MAX / 2, watch.next_event(None, false));
+    let pause = timeout(HALF_CLOSED_MAX / 2, event(&watch, None, false));
     assert!(pause.await.is_err());
     line.write_all(&[b'x'; 64]).await.expect("written");
-    assert_eq!(watch.next_event(None, false).await, ConnectionEvent::Gone);
+    assert_eq!(event(&watch, None, false).await, ConnectionEvent::Gone);
     assert_eq!(began.elapsed(), HALF_CLOSED_MAX + HALF_CLOSED_MAX / 2);
     // It is slow to read: it is there, or a reset will tell.
     assert!(line.write_all(b"y").now_or_never().is_none());
-    let slow = timeout(Duration::from_secs(3600), watch.next_event(None, false));
+    let slow = timeout(Duration::from_secs(3600), event(&watch, None, false));
     assert!(slow.await.is_err());
 }
 
@@ -72,7 +83,7 @@ async fn what_is_read_ahead_is_not_lost() {
     let _early = watch.begin().informational;
     client.write_all(b"next").await.expect("written");
     client.shutdown().await.expect("shutdown");
-    assert_eq!(watch.next_event(None, false).await, ConnectionEvent::Gone);
+    assert_eq!(event(&watch, None, false).await, ConnectionEvent::Gone);
     let mut all = Vec::new();
     line.read_to_end(&mut all).await.expect("read");
     assert_eq!(all, b"next");
@@ -84,29 +95,23 @@ async fn a_head_has_its_time_from_its_first_byte() {
     let watch = watched(server);
     let mut line = watch.line();
     // Idle is not slow.
-    let idle = timeout(Duration::from_secs(3600), watch.next_event(HEAD_MAX, false));
+    let idle = timeout(Duration::from_secs(3600), event(&watch, HEAD_MAX, false));
     assert!(idle.await.is_err());
     client.write_all(b"GET").await.expect("written");
     line.read_exact(&mut [0; 3]).await.expect("read");
     let began = Instant::now();
-    assert_eq!(
-        watch.next_event(HEAD_MAX, false).await,
-        ConnectionEvent::Slow
-    );
+    assert_eq!(event(&watch, HEAD_MAX, false).await, ConnectionEvent::Slow);
     assert_eq!(Some(began.elapsed()), HEAD_MAX);
     // Nor is the body of a request that came.
     let response = answer(&watch, watch.begin().informational);
     client.write_all(b"body").await.expect("written");
     line.read_exact(&mut [0; 4]).await.expect("read");
-    let idle = timeout(Duration::from_secs(3600), watch.next_event(HEAD_MAX, false));
+    let idle = timeout(Duration::from_secs(3600), event(&watch, HEAD_MAX, false));
     assert!(idle.await.is_err());
     drop(response);
     client.write_all(b"GET").await.expect("written");
     line.read_exact(&mut [0; 3]).await.expect("read");
-    assert_eq!(
-        watch.next_event(HEAD_MAX, false).await,
-        ConnectionEvent::Slow
-    );
+    assert_eq!(event(&watch, HEAD_MAX, false).await, ConnectionEvent::Slow);
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,7 +122,7 @@ async fn interim_responses_come_before_the_final_one() {
     let informational = watch.begin().informational;
     informational.send(StatusCode::EARLY_HINTS, &hints());
     // By itself.
-    let watching = timeout(Duration::from_secs(1), watch.next_event(None, false));
+    let watching = timeout(Duration::from_secs(1), event(&watch, None, false));
     assert!(watching.await.is_err());
     let mut read = vec![0; WRITTEN.len()];
     client.read_exact(&mut read).await.expect("read");
@@ -144,11 +149,11 @@ async fn interim_responses_do_not_come_into_the_middle_of_another() {
     let informational = watch.begin().informational;
     line.write_all(b"half").await.expect("written");
     informational.send(StatusCode::EARLY_HINTS, &hints());
-    let watching = timeout(Duration::from_secs(1), watch.next_event(None, false));
+    let watching = timeout(Duration::from_secs(1), event(&watch, None, false));
     assert!(watching.await.is_err());
     line.write_all(b"half").await.expect("written");
     line.flush().await.expect("flushed");
-    let watching = timeout(Duration::from_secs(1), watch.next_event(None, false));
+    let watching = timeout(Duration::from_secs(1), event(&watch, None, false));
     assert!(watching.await.is_err());
     let mut read = vec![0; WRITTEN.len() + 8];
     client.read_exact(&mut read).await.expect("read");
@@ -168,7 +173,7 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
 /// Whether it is idle by now.
 async fn idle(watch: &ConnectionMonitor<tokio::io::DuplexStream>) -> bool {
-    let seen = timeout(Duration::from_secs(1), watch.next_event(None, true)).await;
+    let seen = timeout(Duration::from_secs(1), event(watch, None, true)).await;
     seen == Ok(ConnectionEvent::Idle)
 }
 
@@ -278,14 +283,14 @@ async fn it_is_not_idle_while_the_stream_holds_something() {
     );
     // As if its head had come this way.
     lock(&watch.0).framing.feed(&mut GET.to_vec());
-    let seen = timeout(Duration::from_secs(1), watch.next_event(None, true)).await;
+    let seen = timeout(Duration::from_secs(1), event(&watch, None, true)).await;
     assert!(seen.is_err());
     let mut space = [0; 14];
     let reading = client.read_exact(&mut space);
     let (flushed, read) = tokio::join!(line.flush(), reading);
     flushed.expect("flushed");
     read.expect("read");
-    assert_eq!(watch.next_event(None, true).await, ConnectionEvent::Idle);
+    assert_eq!(event(&watch, None, true).await, ConnectionEvent::Idle);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,6 @@ use std::time::Duration;
 use egret_config::decide::bad_request::BadRequestKind;
 use egret_config::decide::normalize::limits;
 use egret_config::decide::normalize::limits::HEAD_MAX;
-use egret_config::snapshot::workload::Mode;
 use futures_util::future::Either;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
@@ -28,20 +27,17 @@ use crate::http::body::ResponseBody;
 use crate::http::downstream::DownstreamConnection;
 use crate::http::exchange::exchange;
 use crate::http::framing::{Flaw, target};
-use crate::http::http1_io;
 use crate::http::http1_io::informational::written;
 use crate::http::http1_io::{ConnectionEvent, ConnectionMonitor};
 use crate::http::informational::InformationalSender;
-use crate::http::serve::date;
-use crate::http::serve::limits::IDLE_MAX;
 use crate::http::serve::refusal::{overloaded, refusal, refuse};
 use crate::http::serve::wire::Http1Wire;
+use crate::http::{date, http1_io};
 use crate::life::drain::{Guard, Phase};
 use crate::life::files::FdPermit;
+use crate::life::stalled::Stall;
 use crate::proxy::Proxy;
-
-/// How long a client of a gateway may take for the head of a request, from its first byte.
-const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
+use crate::report::metrics::limits::Limit;
 
 /// A connection whose client speaks again within this is lively: hyper waits with it for as long.
 const LIVELY: Duration = Duration::from_millis(250);
@@ -81,7 +77,12 @@ pub(super) async fn serve<S>(
         let closes = !serving.waits_for_first();
         let has_input = tokio::select! {
             biased;
-            has_input = timeout(IDLE_MAX, monitor.wait_for_input()) => has_input.unwrap_or(false),
+            has_input = timeout(proxy.client_times.idle, monitor.wait_for_input()) => {
+                has_input.unwrap_or_else(|_| {
+                    proxy.limits.count(Limit::IdleTime);
+                    false
+                })
+            }
             () = poll_fn(|context| permit.poll_dismissed(context)) => return monitor.hang_up().await,
             () = guard.closing(), if closes => false,
         };
@@ -143,12 +144,8 @@ where
             .max_buf_size(HEAD_MAX)
             .serve_connection(TokioIo::new(monitor.line()), service);
         let mut serving = pin!(serving.with_upgrades());
-        // The application beside us is not hurried.
-        let head_max = match self.proxy.current.load().workload.mode {
-            Mode::Sidecar => None,
-            Mode::Gateway => Some(HEAD_TIME_MAX),
-        };
-        let mut idle_matters = !self.lively;
+        let head_max = self.proxy.client_times.head;
+        let (mut idle_matters, mut stall) = (!self.lively, Stall::default());
         // Not a timer for each request: it is looked now and then whether there was one.
         let mut look = pin!(sleep(LIVELY));
         let mut phase = Phase::Running;
@@ -160,9 +157,12 @@ where
                     self.end(ended).await;
                     return After::Over;
                 }
-                seen = self.next_event(head_max, idle_matters) => {
+                seen = self.next_event(head_max, idle_matters, &mut stall) => {
                     if seen == ConnectionEvent::Idle {
                         return After::Idle;
+                    }
+                    if seen == ConnectionEvent::Slow {
+                        self.proxy.limits.count(Limit::HeadTime);
                     }
                     debug!(?seen, "client connection ended");
                     return After::Over;
@@ -184,8 +184,13 @@ where
     }
 
     /// The next event of the connection. What is written by now is reported meanwhile.
-    async fn next_event(&self, head_max: Option<Duration>, idle_matters: bool) -> ConnectionEvent {
-        let mut event = pin!(self.monitor.next_event(head_max, idle_matters));
+    async fn next_event(
+        &self,
+        head_max: Option<Duration>,
+        idle_matters: bool,
+        stall: &mut Stall,
+    ) -> ConnectionEvent {
+        let mut event = pin!(self.monitor.next_event(head_max, idle_matters, stall));
         poll_fn(|context| {
             self.wire.report_sent();
             event.as_mut().poll(context)

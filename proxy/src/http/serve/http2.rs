@@ -19,22 +19,25 @@ use h2::Reason;
 use h2::server::Connection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
+use tracing::debug;
 
 use crate::client::pool::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::codec::http2_keepalive::{Beat, Keepalive};
-use crate::codec::http2_meter::{FramesMetered, Role};
+use crate::codec::http2_meter::{FLOODED, FramesMetered, Role};
+use crate::failure::{ClientLimit, Failure};
 use crate::http::downstream::DownstreamConnection;
 use crate::http::serve::http2::checked::Checked;
 use crate::http::serve::http2::open_streams::Streams;
 use crate::http::serve::http2::stream::serve_each;
 use crate::http::serve::http2::stream_job::StreamJob;
 use crate::http::serve::http2::task_pool::TaskPool;
-use crate::http::serve::limits::IDLE_MAX;
+use crate::http::serve::refusal::overloaded;
 use crate::http::serve::wire::set_bytes;
 use crate::life::drain::Phase;
 use crate::life::files::FdPermit;
 use crate::proxy::Proxy;
-use crate::report::reporter::DownstreamWire;
+use crate::report::metrics::limits::Limit;
+use crate::report::reporter::{DownstreamWire, FactsGuard};
 
 /// Requests under way at a time.
 const STREAMS_MAX: u32 = 1024;
@@ -42,6 +45,9 @@ const STREAMS_MAX: u32 = 1024;
 /// Bytes of a header block that the h2 crate reads. It answers what is larger itself and tells nobody, so this is more
 /// than what is served: see [`HEAD_MAX`].
 const READ_MAX: u32 = 2 * HEAD_MAX as u32;
+
+/// Streams that are begun before other connections have their turn.
+const TURN_MAX: usize = 8;
 
 /// Streams that a client may open and reset before we looked at them; with more the connection is ended
 /// (CVE-2023-44487).
@@ -56,9 +62,48 @@ const PING_INTERVAL: Duration = Duration::from_secs(60);
 /// Serves until either side ends the connection, or, once the process drains, to the end of the requests under way.
 ///
 /// # Errors
-/// What the client sent that is not HTTP/2, and errors of its connection.
+/// The client sent what is not HTTP/2, or too much that serves no purpose.
 pub(super) async fn serve<S>(
     stream: S,
+    downstream: &Rc<DownstreamConnection>,
+    proxy: &Rc<Proxy>,
+    permit: &mut FdPermit,
+) -> Result<(), BadConnection>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let metered = FramesMetered::new(stream, Role::Server, set_bytes);
+    let frames = metered.streams();
+    let Err(error) = serve_streams(metered, downstream, proxy, permit).await else {
+        return Ok(());
+    };
+    debug!(%error, "client connection ended");
+    if frames.is_flooded() {
+        proxy.limits.count(Limit::Http2Frames);
+        return Err(BadConnection(FLOODED.to_owned()));
+    }
+    if error.is_library() {
+        return Err(BadConnection(error.to_string()));
+    }
+    Ok(())
+}
+
+/// What is lacking for one more stream of a connection that has so many: a descriptor, or its part of the requests in flight.
+/// As many as all connections have, so many are left for each: the one that has most is the first to be refused.
+fn lacking(has_files: bool, streams: usize, proxy: &Proxy) -> Option<Failure> {
+    if !has_files {
+        return Some(overloaded());
+    }
+    let left = proxy.admission.requests_left()?;
+    (streams > left).then(|| ClientLimit::Requests.into())
+}
+
+/// Why the connection of a client that breaks HTTP/2 was ended.
+#[derive(Debug)]
+pub(super) struct BadConnection(pub(super) String);
+
+async fn serve_streams<S>(
+    metered: FramesMetered<S, Box<FactsGuard>>,
     downstream: &Rc<DownstreamConnection>,
     proxy: &Rc<Proxy>,
     permit: &mut FdPermit,
@@ -66,7 +111,6 @@ pub(super) async fn serve<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let metered = FramesMetered::new(stream, Role::Server, set_bytes);
     let wire: Rc<dyn DownstreamWire> = metered.streams();
     let mut connection: Connection<Checked<_>, Bytes> = h2::server::Builder::new()
         .max_concurrent_streams(STREAMS_MAX)
@@ -88,12 +132,17 @@ where
     let (mut leaving, mut dismissed) = (false, false);
     let mut idle_since = Instant::now();
     poll_fn(|context| {
+        let mut begun = 0;
         loop {
+            if begun == TURN_MAX {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             match pin!(connection.accept()).poll(context) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     waits_for_first = false;
                     let job = StreamJob {
-                        room: permit.resume(),
+                        lacking: lacking(permit.resume(), streams.open.get(), proxy),
                         request,
                         respond,
                         downstream: Rc::clone(downstream),
@@ -102,6 +151,7 @@ where
                         wire: Rc::clone(&wire),
                     };
                     task_pool::assign(job, serve_each);
+                    begun += 1;
                     continue;
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
@@ -133,7 +183,8 @@ where
                     task_pool::dismiss_half();
                     if streams.were_used() {
                         idle_since = Instant::now();
-                    } else if !leaving && idle_since.elapsed() >= IDLE_MAX {
+                    } else if !leaving && idle_since.elapsed() >= proxy.client_times.idle {
+                        proxy.limits.count(Limit::IdleTime);
                         leaving = true;
                         connection.graceful_shutdown();
                     }

@@ -38,6 +38,8 @@ use crate::http::downstream::{DownstreamConnection, ExchangeContext};
 use crate::http::forward::{Answered, forward};
 use crate::http::outgoing::Outgoing;
 use crate::http::serve::serve;
+use crate::life::admission::{Admission, ClientBounds};
+use crate::life::client_times::ClientTimes;
 use crate::life::files::FdBudget;
 use crate::own_sockets::OwnSockets;
 use crate::proxy::{Proxy, Shared};
@@ -128,6 +130,8 @@ impl World {
             shared_clusters: Arc::default(),
             terminator: Arc::new(Terminator::new()),
             kept_bytes,
+            admission: Admission::new(ClientBounds::default()),
+            client_times: ClientTimes::of(mode),
             probe_port: well_known::PROBE,
             drain: crate::life::drain::Drain::new(),
         });

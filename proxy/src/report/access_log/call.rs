@@ -6,7 +6,7 @@ use egret_config::log_format::TimePoint;
 use tokio::time::Instant;
 
 use crate::report::access_log::environment::Environment;
-use crate::report::facts::{Facts, UpstreamConnectionFacts};
+use crate::report::facts::{Facts, Times, UpstreamConnectionFacts};
 use crate::report::now::Now;
 
 /// A call that ended, at the moment at which its line is made.
@@ -31,13 +31,26 @@ impl Call<'_> {
         self.now.time_of(self.facts.began)
     }
 
+    /// Whether its response came to its end: an endpoint's may break off, and an upgraded connection has none.
+    fn is_whole(&self) -> bool {
+        let facts = self.facts;
+        let is_answered = facts
+            .attempts
+            .last()
+            .is_some_and(|last| last.answered.is_some());
+        let times = facts.times.as_ref();
+        let has_ended = |times: &Box<Times>| times.get(TimePoint::UpstreamReceiveEnd).is_some();
+        !is_answered || times.is_none_or(has_ended)
+    }
+
     /// When a point of its course was reached.
     pub fn time_of(&self, point: TimePoint) -> Option<Instant> {
         let facts = self.facts;
         match point {
             TimePoint::DownstreamReceiveBegin => Some(facts.began),
             TimePoint::DownstreamSendEnd => {
-                (facts.is_request() && facts.response.code.is_some()).then_some(self.now.instant)
+                (facts.is_request() && facts.response.code.is_some() && self.is_whole())
+                    .then_some(self.now.instant)
             }
             TimePoint::UpstreamConnectBegin => Some(self.connection()?.connect_begin),
             TimePoint::UpstreamConnectEnd => Some(self.connection()?.connect_end),

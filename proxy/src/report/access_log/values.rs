@@ -8,6 +8,7 @@ mod request;
 use std::borrow::Cow;
 use std::time::Duration;
 
+use egret_config::decide::flag::Flag;
 use egret_config::log_format::facts::Fact;
 use egret_config::log_format::{Operator, TimePoint, TimeSource, TimeUnit};
 use uuid::Uuid;
@@ -22,7 +23,7 @@ use crate::report::access_log::values::request::{
     header, path, query, query_param, server_name, without_query,
 };
 use crate::report::attributes::protocol;
-use crate::report::facts::{Facts, Part, TlsFacts};
+use crate::report::facts::{Facts, Part, TlsFacts, WireBytes};
 
 /// The value of an operator.
 pub fn value<'c>(operator: &'c Operator, call: &Call<'c>) -> Value<'c> {
@@ -165,13 +166,7 @@ fn fact<'c>(fact: Fact, call: &Call<'c>) -> Value<'c> {
 
 fn size(fact: Fact, facts: &Facts) -> u64 {
     let downstream = facts.downstream.wire;
-    let upstream = || {
-        facts
-            .attempts
-            .last()
-            .map(|attempt| attempt.wire)
-            .unwrap_or_default()
-    };
+    let upstream = || upstream_wire(facts);
     let headers = |part| {
         facts
             .captured
@@ -195,6 +190,30 @@ fn size(fact: Fact, facts: &Facts) -> u64 {
     }
 }
 
+/// Bytes of a call towards endpoints, of all attempts together as Envoy has them. Those of a byte stream are relayed.
+fn upstream_wire(facts: &Facts) -> WireBytes {
+    if !facts.is_request() {
+        return WireBytes {
+            received: facts.bytes_sent,
+            sent: facts.bytes_received,
+            ..WireBytes::default()
+        };
+    }
+    let mut sum = WireBytes::default();
+    for wire in facts
+        .attempts
+        .iter()
+        .filter_map(|attempt| attempt.wire.as_ref())
+    {
+        let bytes = wire.bytes();
+        sum.received += bytes.received;
+        sum.sent += bytes.sent;
+        sum.header_received += bytes.header_received;
+        sum.header_sent += bytes.header_sent;
+    }
+    sum
+}
+
 fn duration(fact: Fact, call: &Call<'_>) -> Option<Duration> {
     let facts = call.facts;
     match fact {
@@ -209,14 +228,27 @@ fn duration(fact: Fact, call: &Call<'_>) -> Option<Duration> {
         }
         Fact::UpstreamConnectionPoolReadyDuration => {
             let ready = call.time_of(TimePoint::UpstreamSendBegin);
-            let ready = ready.or_else(|| call.time_of(TimePoint::UpstreamConnectEnd))?;
-            ready.checked_duration_since(facts.began)
+            match ready.or_else(|| call.time_of(TimePoint::UpstreamConnectEnd)) {
+                Some(ready) => ready.checked_duration_since(facts.began),
+                // As in Envoy, that there will be no connection is an end of the wait, too.
+                None => has_waited(facts).then(|| call.duration()),
+            }
         }
         _ => facts
             .downstream
             .handshake_end?
             .checked_duration_since(facts.began),
     }
+}
+
+/// Whether a call without a connection to an endpoint has waited for one.
+fn has_waited(facts: &Facts) -> bool {
+    let has_no_room = || {
+        [Flag::UH, Flag::UO]
+            .iter()
+            .any(|flag| facts.flags.contains(*flag))
+    };
+    facts.attempts.last().is_some() || !facts.is_request() && has_no_room()
 }
 
 fn tls<'c>(fact: Fact, tls: Option<&'c TlsFacts>) -> Value<'c> {

@@ -9,7 +9,7 @@ use http::Version;
 use tokio::time::Instant;
 
 use crate::report::facts::connection::UpstreamConnectionFacts;
-use crate::report::facts::wire::WireBytes;
+use crate::report::facts::wire::CallWire;
 
 /// One attempt to reach an endpoint.
 #[derive(Clone, Debug)]
@@ -24,8 +24,8 @@ pub struct Attempt {
     pub connection: Option<Arc<UpstreamConnectionFacts>>,
     /// The version of HTTP on it; `None` for byte streams.
     pub protocol: Option<Version>,
-    /// Bytes of the call on it; complete at the end of the call.
-    pub wire: WireBytes,
+    /// Bytes of the request and its response on it; only where a format asks for them, and not for byte streams.
+    pub wire: Option<Arc<CallWire>>,
     /// When the request began to be sent on it.
     pub sent: Option<Instant>,
     /// When the head of its response came.
@@ -37,6 +37,8 @@ pub struct Attempt {
 pub struct Attempts {
     earlier: Vec<Attempt>,
     last: Option<Attempt>,
+    /// Bytes on connections to endpoints count.
+    counts_wire: bool,
 }
 
 impl Attempt {
@@ -53,6 +55,14 @@ impl Attempt {
 }
 
 impl Attempts {
+    /// None so far, of a call whose bytes on connections to endpoints count.
+    pub fn counting_wire() -> Self {
+        Self {
+            counts_wire: true,
+            ..Self::default()
+        }
+    }
+
     /// Adds an attempt at this endpoint.
     pub fn begin(&mut self, endpoint: EndpointAddress) -> &mut Attempt {
         let attempt = Attempt {
@@ -61,7 +71,7 @@ impl Attempts {
             host_name: None,
             connection: None,
             protocol: None,
-            wire: WireBytes::default(),
+            wire: self.counts_wire.then(Arc::default),
             sent: None,
             answered: None,
         };

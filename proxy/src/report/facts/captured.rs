@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The headers that are kept of each call.
@@ -87,7 +88,7 @@ impl Captured {
         let wanted = plan.wanted(part);
         self.values[part as usize] = wanted.iter().map(|wanted| wanted.of(headers)).collect();
         if plan.sizes {
-            self.sizes[part as usize] = size(headers);
+            self.sizes[part as usize] = size(headers) - host_size(part, headers);
         }
     }
 
@@ -102,6 +103,16 @@ impl Captured {
     pub fn size(&self, part: Part) -> u64 {
         self.sizes[part as usize]
     }
+}
+
+/// The size of a request's `host`, which Envoy has as `:authority`.
+fn host_size(part: Part, headers: &HeaderMap) -> u64 {
+    if part != Part::Request {
+        return 0;
+    }
+    let hosts = headers.get_all(HOST).iter();
+    let size = |value: &HeaderValue| (HOST.as_str().len() + value.len()) as u64;
+    hosts.map(size).sum()
 }
 
 impl Wanted {

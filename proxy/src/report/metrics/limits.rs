@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::life::{buffers, stalled};
 use crate::report::metrics::definition::{Definition, Kind};
 use crate::report::metrics::envoy::cluster::Count;
 use crate::report::metrics::family::{Family, Value, labels};
+use crate::report::metrics::overload::Overload;
 use crate::report::metrics::shard::Shard;
 
 /// `egret_limit_hits_total`
@@ -27,6 +29,27 @@ pub enum Limit {
     Pages,
     /// Bytes of bodies that are kept to be sent again.
     KeptBodies,
+    /// HTTP/2 frames that serve no purpose, on a client's connection.
+    Http2Frames,
+    /// Time for the head of a request.
+    HeadTime,
+    /// Time for a TLS handshake or a PROXY header.
+    HandshakeTime,
+    /// Time without a request on a connection.
+    IdleTime,
+}
+
+/// Limits that are counted by those that have them.
+const COUNTED_ELSEWHERE: [&str; 3] = ["access_log_queue", "span_queue", "dns_names"];
+
+/// Adds how often one of [`COUNTED_ELSEWHERE`] was in the way.
+pub fn add_to(families: &mut [Family], limit: &str, count: u64) {
+    let hits = families
+        .iter_mut()
+        .find(|family| family.definition.name == LIMIT_HITS.name);
+    if let Some(hits) = hits {
+        hits.add(&labels(&LIMIT_HITS, &[limit]), Value::Integer(count));
+    }
 }
 
 /// How often limits of the process were in the way. Shared by all threads.
@@ -35,11 +58,15 @@ pub struct LimitHits([AtomicU64; Limit::ALL.len()]);
 
 impl Limit {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 8] = [
         Self::DnsQueries,
         Self::DnsClients,
         Self::Pages,
         Self::KeptBodies,
+        Self::Http2Frames,
+        Self::HeadTime,
+        Self::HandshakeTime,
+        Self::IdleTime,
     ];
 
     fn name(self) -> &'static str {
@@ -48,6 +75,10 @@ impl Limit {
             Self::DnsClients => "dns_clients",
             Self::Pages => "pages",
             Self::KeptBodies => "kept_bodies",
+            Self::Http2Frames => "http2_frames",
+            Self::HeadTime => "head_time",
+            Self::HandshakeTime => "handshake_time",
+            Self::IdleTime => "idle_time",
         }
     }
 }
@@ -81,9 +112,18 @@ impl LimitHits {
         for limit in of_clusters.map(|(limit, _)| limit) {
             add(limit, 0);
         }
-        add("open_files", 0);
+        for limit in COUNTED_ELSEWHERE {
+            add(limit, 0);
+        }
+        add("buffers", buffers::hits());
+        add("stalled_clients", stalled::hits());
+        for overload in Overload::ALL {
+            add(overload.limit(), 0);
+        }
         for shard in shards {
-            add("open_files", shard.overloaded());
+            for overload in Overload::ALL {
+                add(overload.limit(), shard.overloaded(overload));
+            }
             for (_, counters) in shard.upstream.all() {
                 for (limit, count) in of_clusters {
                     add(limit, counters.get(count));

@@ -25,6 +25,7 @@ use crate::report::metrics::histogram::add;
 use crate::report::metrics::identity::UNKNOWN;
 use crate::report::metrics::label_set::LabelSet;
 use crate::report::metrics::names::{NameCache, OTHER};
+use crate::report::metrics::overload::Overload;
 use crate::report::metrics::series::{
     CallSeries, Destination, KeyRef, Name, RequestProtocol, SeriesMap, StreamSeries,
 };
@@ -39,6 +40,9 @@ pub const PROTOCOLS: [(CallProtocol, &str); 3] = [
     (CallProtocol::Tcp, "tcp"),
 ];
 
+/// The details of a request whose head is too large.
+const HEAD_TOO_LARGE: &str = "request_headers_too_large";
+
 /// The counters of one worker.
 #[derive(Debug)]
 pub struct Shard {
@@ -50,8 +54,8 @@ pub struct Shard {
     relayed: [AtomicU64; 2],
     /// `egret_detections_total`, by what was detected.
     detections: [AtomicU64; Detection::ALL.len()],
-    /// Calls that were refused for want of descriptors.
-    overloaded: AtomicU64,
+    /// Calls that were refused for want of room, by what was lacking.
+    overloaded: [AtomicU64; Overload::ALL.len()],
     /// Of clusters.
     pub upstream: Arc<UpstreamCounters>,
     /// Of listeners and of ports that were called.
@@ -124,7 +128,7 @@ impl Shard {
             verdicts: Default::default(),
             relayed: Default::default(),
             detections: Default::default(),
-            overloaded: AtomicU64::new(0),
+            overloaded: Default::default(),
             downstream: DownstreamCounters::default(),
         }
     }
@@ -201,9 +205,9 @@ impl Shard {
         self.detections[what as usize].load(Ordering::Relaxed)
     }
 
-    /// Calls that were refused for want of descriptors.
-    pub fn overloaded(&self) -> u64 {
-        self.overloaded.load(Ordering::Relaxed)
+    /// Calls that were refused because this was lacking.
+    pub fn overloaded(&self, overload: Overload) -> u64 {
+        self.overloaded[overload as usize].load(Ordering::Relaxed)
     }
 
     /// Counts the bytes of a stream that were not counted yet.
@@ -316,7 +320,9 @@ impl Sink for Shard {
             listener.without_chain();
         }
         if facts.flags.contains(Flag::OM) {
-            add(&self.overloaded, 1);
+            add(&self.overloaded[Overload::of(facts) as usize], 1);
+        } else if facts.response.details.as_deref() == Some(HEAD_TOO_LARGE) {
+            add(&self.overloaded[Overload::Head as usize], 1);
         }
         if let Some(verdict) = facts.decision.verdict {
             let protocol = PROTOCOLS

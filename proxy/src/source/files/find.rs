@@ -35,6 +35,8 @@ pub struct Found {
     pub path: PathBuf,
     /// What it is for.
     pub role: Role,
+    /// It may be a link to a file in another folder.
+    linked: bool,
     /// Changes when the file does, nearly always: two writes within one tick of the kernel's clock look alike.
     mark: Mark,
 }
@@ -141,7 +143,9 @@ pub fn folders(options: &Options, listing: &Listing) -> BTreeSet<PathBuf> {
     for one in &listing.found {
         folders.extend(parent(&one.path));
         // Where the links end; links in between are covered by looking again every second.
-        folders.extend(fs::canonicalize(&one.path).ok().as_deref().and_then(parent));
+        if one.linked {
+            folders.extend(fs::canonicalize(&one.path).ok().as_deref().and_then(parent));
+        }
     }
     folders
 }
@@ -188,15 +192,16 @@ impl Walk {
         for entry in fs::read_dir(folder).map_err(|source| error(folder, source))? {
             let entry = entry.map_err(|source| error(folder, source))?;
             if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-                paths.push(entry.path());
+                let linked = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+                paths.push((entry.path(), linked));
             }
         }
         paths.sort();
-        for path in paths {
+        for (path, linked) in paths {
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => self.descend(&path, &metadata)?,
                 Ok(metadata) => self
-                    .entry(&path, &metadata)
+                    .entry(&path, &metadata, linked)
                     .map_err(|source| error(&path, source))?,
                 Err(cause) => match unreachable(&path, &cause) {
                     Unreachable::Gone => {}
@@ -209,7 +214,7 @@ impl Walk {
     }
 
     /// Adds what is no folder.
-    fn entry(&mut self, path: &Path, metadata: &fs::Metadata) -> io::Result<()> {
+    fn entry(&mut self, path: &Path, metadata: &fs::Metadata, linked: bool) -> io::Result<()> {
         if !is_configuration(path) {
             self.others_count += 1;
             if self.others.len() < OTHERS_MAX {
@@ -218,7 +223,7 @@ impl Walk {
             }
         } else if metadata.is_file() {
             let file = regular(path, Role::Objects, metadata)?;
-            self.listing.found.push(file);
+            self.listing.found.push(Found { linked, ..file });
         } else {
             self.skip(path, Some(kind(metadata.file_type())));
         }
@@ -301,6 +306,7 @@ fn regular(path: &Path, role: Role, metadata: &fs::Metadata) -> io::Result<Found
     Ok(Found {
         path: path.to_path_buf(),
         role,
+        linked: true,
         mark: Mark {
             device: metadata.dev(),
             inode: metadata.ino(),

@@ -211,6 +211,11 @@ fn the_oldest_form_names_a_zipkin() {
         summary(&mesh("true", "192.0.2.7:9411"), ["", "", ""]),
         "outbound|9411||192.0.2.7 100000"
     );
+    // Unset is true, as in Istio's default MeshConfig.
+    assert_eq!(
+        summary(&mesh("null", "zip.test:9411"), ["", "", ""]),
+        "outbound|9411||zip.test 100000"
+    );
     assert_eq!(summary(&mesh("false", "zip.test:9411"), ["", "", ""]), "-");
     assert_eq!(
         summary(

@@ -17,7 +17,7 @@ fn busy(admin: &Admin) -> Vec<impl Drop> {
     drop(listener.connection());
     let open = vec![listener.connection(), listener.connection()];
     let cluster = shard.upstream.cluster(&"outbound|80||a.test".into());
-    let mut request = RequestInFlight::begin(&cluster, None);
+    let mut request = RequestInFlight::begin(&cluster, None, http::Version::HTTP_11);
     request.complete();
     drop(request);
     cluster.completed(200, None);

@@ -17,6 +17,7 @@ use tracing::debug;
 
 use crate::client::pool::limits::{CONNECTION_WINDOW, HEAD_MAX, STREAM_WINDOW};
 use crate::client::pool::stream_limiter::{StreamLimiter, StreamPermit};
+use crate::codec::http2_call_wire::{CountedStream, CountedStreams, Http2CallStream};
 use crate::codec::http2_keepalive::{Beat, Keepalive};
 use crate::dial::stream::Stream;
 use crate::failure::{Cause, Failure};
@@ -41,6 +42,8 @@ pub struct Http2Connection {
     pub address: EndpointAddress,
     /// Its facts.
     pub facts: Arc<UpstreamConnectionFacts>,
+    /// Its streams whose bytes count.
+    pub(super) counted: Rc<CountedStreams>,
     pub(in crate::client::pool) load: Rc<Load>,
 }
 
@@ -71,6 +74,8 @@ pub struct Call {
     pub(super) load: Rc<Load>,
     /// Its stream, once it was sent.
     pub(super) permit: Option<StreamPermit>,
+    /// Counts its bytes, where they count.
+    pub(super) counted: Option<CountedStream>,
 }
 
 impl Call {
@@ -81,6 +86,7 @@ impl Call {
         Self {
             load: Rc::clone(load),
             permit: None,
+            counted: None,
         }
     }
 }
@@ -106,6 +112,7 @@ impl Http2Connection {
         address: EndpointAddress,
         facts: Arc<UpstreamConnectionFacts>,
     ) -> Result<Self, Failure> {
+        let (stream, counted) = Http2CallStream::new(stream);
         let (sender, mut connection) = h2::client::Builder::new()
             .initial_max_send_streams(STREAMS_BEFORE)
             .initial_window_size(STREAM_WINDOW)
@@ -143,6 +150,7 @@ impl Http2Connection {
             sender,
             address,
             facts,
+            counted,
             load,
         })
     }
@@ -175,7 +183,7 @@ impl Http2Connection {
 
 /// The connection itself.
 struct Running {
-    connection: Connection<Stream, Bytes>,
+    connection: Connection<Http2CallStream<Stream>, Bytes>,
     http2_keepalive: Option<Keepalive>,
     load: Rc<Load>,
 }

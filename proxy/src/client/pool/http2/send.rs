@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
@@ -13,6 +14,7 @@ use crate::client::pool::http2::connection::{Call, Http2Connection};
 use crate::codec::body_sender::{BodySender, Stopped, Upload};
 use crate::codec::fields;
 use crate::codec::incoming::Incoming;
+use crate::report::facts::CallWire;
 
 /// A request that got no response.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ pub enum Why {
 }
 
 impl Http2Connection {
-    /// Sends a request, and waits for its response. `hear` is called with each informational one before it. Dropping
+    /// Sends a request, and waits for its response; the bytes of both are added to `wire`. `hear` is called with each informational one before it. Dropping
     /// the future resets the stream.
     ///
     /// # Errors
@@ -47,6 +49,7 @@ impl Http2Connection {
         &mut self,
         request: Request<RequestBody>,
         call: &mut Call,
+        wire: Option<&Arc<CallWire>>,
         mut hear: impl FnMut(&Response<()>),
     ) -> Result<Response<Incoming>, Unanswered> {
         let unsent = |why, request| Unanswered {
@@ -68,6 +71,7 @@ impl Http2Connection {
         let whole = body.is_end_stream();
         let head = Request::from_parts(parts, ());
         let (mut answer, stream) = self.sender.send_request(head, whole)?;
+        call.counted = wire.map(|wire| self.counted.count(stream.stream_id().as_u32(), wire));
         let mut upload = None;
         if !whole {
             let mut body_sender = BodySender::new(body, stream);

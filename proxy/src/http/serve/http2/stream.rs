@@ -18,13 +18,13 @@ use crate::codec::fields;
 use crate::codec::incoming::Incoming;
 use crate::failure::Failure;
 use crate::http::body::ResponseBody;
+use crate::http::date;
 use crate::http::exchange::exchange;
 use crate::http::informational::InformationalSender;
 use crate::http::informational::http2::PendingResponse;
-use crate::http::serve::date;
 use crate::http::serve::http2::stream_job::StreamJob;
 use crate::http::serve::http2::task_pool::Worker;
-use crate::http::serve::refusal::{overloaded, refuse, report_malformed};
+use crate::http::serve::refusal::{refuse, report_malformed};
 use crate::report::reporter::RequestWire;
 
 /// Serves each stream that comes to its end, or until its client resets it.
@@ -37,7 +37,7 @@ pub(super) async fn serve_each(worker: Rc<Worker>) {
             proxy,
             open: _open,
             wire,
-            room,
+            lacking,
         } = job;
         let wire = RequestWire {
             connection: wire,
@@ -58,10 +58,9 @@ pub(super) async fn serve_each(worker: Rc<Worker>) {
         let head_only = request.method() == Method::HEAD;
         let waiting = PendingResponse::on(respond);
         let sender = waiting.sender();
-        let servable = if room {
-            small(&request)
-        } else {
-            Err(overloaded())
+        let servable = match lacking {
+            None => small(&request),
+            Some(failure) => Err(failure),
         };
         let response = match servable {
             Err(failure) => Some(refuse(&request, &failure, &downstream, &proxy, wire)),
@@ -146,5 +145,5 @@ fn send(
     }
     let whole = ended || bodyless || head_only;
     let stream = respond.send_response(Response::from_parts(parts, ()), whole)?;
-    Ok((!whole).then(|| BodySender::new(body, stream)))
+    Ok((!whole).then(|| BodySender::new(body, stream).with_stall()))
 }

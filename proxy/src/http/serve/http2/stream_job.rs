@@ -7,6 +7,7 @@ use h2::RecvStream;
 use h2::server::SendResponse;
 use http::Request;
 
+use crate::failure::Failure;
 use crate::http::downstream::DownstreamConnection;
 use crate::http::serve::http2::open_streams::Open;
 use crate::proxy::Proxy;
@@ -22,6 +23,6 @@ pub(super) struct StreamJob {
     pub(super) open: Open,
     /// Counts the bytes of the connection's streams.
     pub(super) wire: Rc<dyn DownstreamWire>,
-    /// There are descriptors for it.
-    pub(super) room: bool,
+    /// What is lacking for it.
+    pub(super) lacking: Option<Failure>,
 }

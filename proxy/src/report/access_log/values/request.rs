@@ -169,7 +169,7 @@ pub(super) fn query(form: QueryForm, facts: &Facts) -> Value<'_> {
     match (query_text(facts), form) {
         (None, _) => Value::Missing,
         (Some(query), QueryForm::Original) => Value::text(query),
-        (Some(query), QueryForm::Decoded) => decoded(query),
+        (Some(query), QueryForm::Decoded) => visible(query),
     }
 }
 
@@ -183,6 +183,30 @@ pub(super) fn query_param<'c>(name: &str, facts: &'c Facts) -> Value<'c> {
     };
     let found = pairs.find(|(key, _)| is_it(key));
     found.map_or(Value::Missing, |(_, value)| decoded(value))
+}
+
+/// A query with the visible characters of ASCII decoded, as Envoy writes it: what is no text of a line stays encoded.
+fn visible(query: &str) -> Value<'_> {
+    let mut decoded = Vec::with_capacity(query.len());
+    let mut rest = query.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let encoded = behind.get(..2).filter(|_| *first == b'%');
+        let byte = encoded.and_then(|digits| {
+            let digits = str::from_utf8(digits).ok()?;
+            u8::from_str_radix(digits, 16).ok()
+        });
+        match byte.filter(u8::is_ascii_graphic) {
+            Some(byte) => {
+                decoded.push(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                decoded.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    Value::Text(Cow::Owned(decoded))
 }
 
 fn decoded(text: &str) -> Value<'_> {

@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{StatusCode, Version};
 
 use crate::report::metrics::envoy::cluster::{ClusterCounters, Count, nanos};
 use crate::report::metrics::envoy::endpoint::{EndpointCount, EndpointCounters};
@@ -26,7 +26,8 @@ pub struct CountedConnection {
 #[derive(Debug)]
 pub struct RequestInFlight {
     counters: Arc<ClusterCounters>,
-    end: Option<Count>,
+    /// What it counts as where it is given up. `None` over HTTP/1, where only connections are reset.
+    reset: Option<Count>,
     complete: bool,
     endpoint: Option<Arc<EndpointCounters>>,
     /// The endpoint answered with a status below 500.
@@ -119,8 +120,12 @@ impl Drop for CountedConnection {
 }
 
 impl RequestInFlight {
-    /// A request is sent, to an endpoint that is counted by itself or to another one.
-    pub fn begin(counters: &Arc<ClusterCounters>, endpoint: Option<Arc<EndpointCounters>>) -> Self {
+    /// A request is sent over this version of HTTP, to an endpoint that is counted by itself or to another one.
+    pub fn begin(
+        counters: &Arc<ClusterCounters>,
+        endpoint: Option<Arc<EndpointCounters>>,
+        protocol: Version,
+    ) -> Self {
         counters.count(Count::Requests);
         counters.count(Count::ActiveRequests);
         if let Some(endpoint) = &endpoint {
@@ -129,7 +134,7 @@ impl RequestInFlight {
         }
         Self {
             counters: Arc::clone(counters),
-            end: None,
+            reset: (protocol == Version::HTTP_2).then_some(Count::ResetByProxy),
             complete: false,
             endpoint,
             is_well: false,
@@ -146,9 +151,14 @@ impl RequestInFlight {
         self.complete = true;
     }
 
-    /// The endpoint gave it up.
+    /// The endpoint reset its stream.
     pub fn reset_by_endpoint(&mut self) {
-        self.end = Some(Count::ResetByEndpoint);
+        self.reset = self.reset.and(Some(Count::ResetByEndpoint));
+    }
+
+    /// Its connection is over, or its endpoint did not take it: that is no reset.
+    pub fn lost(&mut self) {
+        self.reset = None;
     }
 
     /// The route's time limit passed.
@@ -163,8 +173,8 @@ impl RequestInFlight {
 impl Drop for RequestInFlight {
     fn drop(&mut self) {
         self.counters.less(Count::ActiveRequests);
-        if !self.complete {
-            self.counters.count(self.end.unwrap_or(Count::ResetByProxy));
+        if let (false, Some(reset)) = (self.complete, self.reset) {
+            self.counters.count(reset);
         }
         if let Some(endpoint) = &self.endpoint {
             endpoint.less(EndpointCount::ActiveRequests);
@@ -232,16 +242,29 @@ mod tests {
     #[test]
     fn a_request_is_complete_given_up_or_reset() {
         let counters = counters();
-        let [mut complete, mut reset, given_up] =
-            [0; 3].map(|_| RequestInFlight::begin(&counters, None));
+        let [mut complete, mut reset, given_up, mut lost] =
+            [0; 4].map(|_| RequestInFlight::begin(&counters, None, Version::HTTP_2));
         complete.complete();
         reset.reset_by_endpoint();
-        assert_eq!(counters.get(Count::ActiveRequests), 3);
-        drop((complete, reset, given_up));
+        lost.lost();
+        assert_eq!(counters.get(Count::ActiveRequests), 4);
+        drop((complete, reset, given_up, lost));
         assert_eq!(counters.get(Count::ActiveRequests), 0);
         assert_eq!(counters.get(Count::ResetByEndpoint), 1);
         assert_eq!(counters.get(Count::ResetByProxy), 1);
-        assert_eq!(counters.get(Count::Requests), 3);
+        assert_eq!(counters.get(Count::Requests), 4);
+    }
+
+    #[test]
+    fn http1_has_no_resets_of_requests() {
+        let counters = counters();
+        let [mut reset, given_up] =
+            [0; 2].map(|_| RequestInFlight::begin(&counters, None, Version::HTTP_11));
+        reset.reset_by_endpoint();
+        drop((reset, given_up));
+        assert_eq!(counters.get(Count::ResetByEndpoint), 0);
+        assert_eq!(counters.get(Count::ResetByProxy), 0);
+        assert_eq!(counters.get(Count::Requests), 2);
     }
 
     #[test]
@@ -257,7 +280,7 @@ mod tests {
         let connection = CountedConnection::begin(&counters);
         connection.set_endpoint(endpoint());
         let [mut well, mut badly, lost] =
-            [0; 3].map(|_| RequestInFlight::begin(&counters, Some(endpoint())));
+            [0; 3].map(|_| RequestInFlight::begin(&counters, Some(endpoint()), Version::HTTP_11));
         assert_eq!(counts(), [1, 0, 1, 3, 0, 0, 0, 3]);
         well.answered(StatusCode::NOT_FOUND);
         well.complete();

@@ -14,7 +14,7 @@ thread_local! {
 }
 
 /// The current time. The text is made once a second.
-pub(super) fn now() -> Option<HeaderValue> {
+pub fn now() -> Option<HeaderValue> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
     NOW.with_borrow_mut(|known| match known {
         Some((second, text)) if *second == now => Some(text.clone()),

@@ -95,7 +95,7 @@ impl NameServers {
         }
     }
 
-    /// The settings of the file, at most [`READ_INTERVAL`] old.
+    /// The settings of the file, at most `READ_INTERVAL` old.
     pub fn known(&self) -> Rc<ResolvConf> {
         let mut known = self.known.borrow_mut();
         if let Some((since, conf)) = &*known

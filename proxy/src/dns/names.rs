@@ -38,15 +38,15 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// Failures of all names that are logged in that time.
 const LOG_LINES_MAX: u32 = 20;
 
-/// How often there were as many names of calls as are kept.
+/// How often the cache for names of clients was full.
 static FULL: AtomicU64 = AtomicU64::new(0);
 
-/// How often there were as many names of calls as are kept, so that some were let go.
+/// How often the cache for names of clients was full, so that names were evicted.
 pub fn times_full() -> u64 {
     FULL.load(Ordering::Relaxed)
 }
 
-type Ask = Arc<dyn Fn(Arc<str>) -> BoxFuture<'static, Result<Found, Unresolved>> + Send + Sync>;
+type Ask = Arc<dyn Fn(Arc<str>) -> BoxFuture<'static, Result<Lookup, Unresolved>> + Send + Sync>;
 
 /// A cache of names and their addresses. Shared by all workers.
 pub struct Names {
@@ -129,7 +129,7 @@ impl Names {
 
     /// The addresses of a name of the configuration. An IP address resolves to itself. TTLs are honoured between [`TTL_MIN`]
     /// and [`TTL_MAX`]. An expired answer is used while the next query takes long and while name servers fail; after a
-    /// negative answer it is used for [`entry::GONE_GRACE`] (compare RFC 8767). A name that fails is queried again at growing
+    /// negative answer it is used for half a minute (compare RFC 8767). A name that fails is queried again at growing
     /// intervals, up to the refresh rate.
     ///
     /// # Errors

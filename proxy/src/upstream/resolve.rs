@@ -30,7 +30,7 @@ const OTHER_NAMES_MAX: Duration = Duration::from_millis(50);
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// The current endpoints of a cluster's members. Endpoints of `before` that are still resolved keep their state. The call
-/// continues as soon as one name has an address; it waits at most [`OTHER_NAMES_MAX`] for the other names.
+/// continues as soon as one name has an address; it waits at most `OTHER_NAMES_MAX` for the other names.
 ///
 /// # Errors
 /// [`Cause::NoAddress`], [`Cause::NoEndpoint`], and `Refusal::OwnListener` where the names lead to this proxy alone.

@@ -35,7 +35,7 @@ impl Go {
     }
 }
 
-/// Waits for the signal, at most [`CONTINUE_WAIT_MAX`].
+/// Waits for the signal, at most `CONTINUE_WAIT_MAX`.
 #[derive(Debug)]
 pub(super) struct Hold {
     go: Go,

@@ -92,7 +92,7 @@ need_components() {
 # What the end-to-end tests run besides egret.
 need_e2e() {
     # The database comes without its service: the core packages start nothing on this machine.
-    need cc:gcc curl:curl faketime:faketime h2load:nghttp2-client ip:iproute2 iptables-nft-restore:iptables mariadb:mariadb-client-core \
+    need cc:gcc curl:curl h2load:nghttp2-client ip:iproute2 iptables-nft-restore:iptables mariadb:mariadb-client-core \
         mariadbd:mariadb-server-core nft:nftables nginx:nginx openssl:openssl python3:python3 setpriv:util-linux unshare:util-linux
     need_chromium
 }

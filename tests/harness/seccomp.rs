@@ -1,7 +1,7 @@
 //! Runs a program under a seccomp profile as container runtimes do: the profile's JSON becomes a filter of the kernel, and a
 //! small Python program installs it and becomes the program.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -118,7 +118,7 @@ fn numbers() -> anyhow::Result<HashMap<String, u32>> {
     ]);
     let output = compiler.output().context("a C compiler is needed")?;
     let text = String::from_utf8(output.stdout)?;
-    let defined: HashMap<_, _> = text
+    let defined: BTreeMap<_, _> = text
         .lines()
         .filter_map(|line| line.strip_prefix("#define ")?.split_once(' '))
         .collect();

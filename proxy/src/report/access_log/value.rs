@@ -133,7 +133,7 @@ fn boundary(bytes: &[u8], limit: usize) -> usize {
     }
     let continues = |at: &usize| bytes[*at] & 0xc0 == 0x80;
     let cut = limit
-        - (0..=limit.min(3))
+        - (0..limit.min(3))
             .take_while(|back| continues(&(limit - back)))
             .count();
     // What is no UTF-8 is cut anywhere.

@@ -1,10 +1,11 @@
 //! What happens to egret's own processes under load: killed and started again, replaced, or under a clock that jumps.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
 
-use anyhow::Context;
 use egret_tests::egret;
 use egret_tests::egret::{Proxy, Settings};
 use egret_tests::folder::Folder;
@@ -134,13 +135,21 @@ fn a_gateway_that_is_killed_costs_answers_of_503_until_it_is_back() -> anyhow::R
     Ok(())
 }
 
-/// The library by which a program sees another time of day.
-fn faketime() -> anyhow::Result<PathBuf> {
-    let folders = fs::read_dir("/usr/lib")?.map_while(Result::ok);
-    let mut files = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
-    files
-        .find(|file| file.exists())
-        .context("libfaketime is needed: Debian's package faketime brings it")
+/// A library that moves the time of day of the program that it is preloaded into.
+const CLOCK: &str = include_str!("clock.c");
+
+/// Compiles the library.
+fn library(world: &World) -> anyhow::Result<String> {
+    let (source, library) = (
+        world.folder().join("clock.c"),
+        world.folder().join("clock.so"),
+    );
+    fs::write(&source, CLOCK)?;
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-o"]);
+    let output = compiler.args([&library, &source]).output()?;
+    anyhow::ensure!(output.status.success(), "{output:?}");
+    Ok(library.display().to_string())
 }
 
 /// Seconds of two days.
@@ -157,10 +166,8 @@ fn a_clock_that_jumps_changes_times_of_day_alone() -> anyhow::Result<()> {
     stage::redirect(&world, &pod, &egret::INJECTED)?;
     let sidecar = stage::sidecar_settings(&world, "default")
         .config(config.path())
-        .env("LD_PRELOAD", &faketime()?.display().to_string())
-        .env("FAKETIME_TIMESTAMP_FILE", &clock.display().to_string())
-        .env("FAKETIME_NO_CACHE", "1")
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .env("LD_PRELOAD", &library(&world)?)
+        .env("CLOCK_OFFSET", &clock.display().to_string())
         .start(&world, &pod)?;
     let load = Load::start(&pod, &Target::elsewhere());
     for seconds in [TWO_DAYS, -TWO_DAYS, 0] {
@@ -188,9 +195,14 @@ fn a_clock_that_jumps_changes_times_of_day_alone() -> anyhow::Result<()> {
 
 /// Sets how far the clock is from the true one.
 fn set(clock: &Path, seconds: i64) -> anyhow::Result<()> {
-    let new = clock.with_extension("new");
-    fs::write(&new, format!("{seconds:+}\n"))?;
-    Ok(fs::rename(new, clock)?)
+    // In place: the program has the file mapped.
+    let mut options = File::options();
+    let file = options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(clock)?;
+    Ok(file.write_all_at(&seconds.to_ne_bytes(), 0)?)
 }
 
 /// The date so many seconds from now.

@@ -1,4 +1,4 @@
-//! Builds everything once, in order; starts; waits; drains.
+//! The process: builds all parts in order, starts them, waits for a signal, and drains.
 //!
 //! Threads: the main thread is the control thread, with a runtime for the signals, the configuration's files, names of
 //! upstreams and the gateway's ports; the workers carry the traffic; the admin pages, the health page, captured DNS and
@@ -64,10 +64,10 @@ use crate::tls::originate::Originator;
 use crate::tls::terminate::Terminator;
 use crate::upstream::shared_state::SharedClusterStates;
 
-/// Where the pod's name servers are.
+/// The file with the pod's name servers.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// The limit of open files when the kernel does not tell.
+/// The limit of open files when the kernel does not return one.
 const OPEN_FILES_USUAL: u64 = 1024;
 
 /// Threads for reading and compiling the configuration.
@@ -79,24 +79,24 @@ const FILES_OF_A_WORKER: u64 = 8;
 /// With fewer descriptors for calls than this a worker is worth a warning.
 const FILES_FEW: usize = 64;
 
-/// How long a worker may take to let go of what it was serving.
+/// The time limit for a worker to drop its connections.
 const WORKER_END: Duration = Duration::from_secs(1);
 
-/// Why the proxy did not start, in one line that says what to do.
+/// Why the proxy did not start, in one line with advice.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The configuration cannot be read, or must not be started with.
     #[error(transparent)]
     Source(#[from] LoadError),
-    /// A port cannot be had.
+    /// A port cannot be bound.
     #[error(transparent)]
     Port(#[from] BindError),
     /// The kernel refuses something that every process needs.
     #[error("cannot {what}: {source}; raise the limits of this container")]
     Kernel {
-        /// What was wanted.
+        /// What was to be done.
         what: &'static str,
-        /// The kernel's words.
+        /// The kernel's error.
         source: io::Error,
     },
     /// The proxy at `--hot-restart` does not hand over its sockets.
@@ -107,7 +107,7 @@ pub enum StartError {
 /// Runs until a signal or `/quitquitquit` ends it, in good order. `log_levels` are those of the log that was started.
 ///
 /// # Errors
-/// What kept it from starting. Once started, it does not fail.
+/// The reason why it did not start. Once started, it does not fail.
 pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartError> {
     let started = Timestamp::now();
     let open_files = OpenFiles::of(limits::raise_open_files().unwrap_or(OPEN_FILES_USUAL));
@@ -170,7 +170,7 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
         drain: Drain::new(),
     };
 
-    // The pages' ports come first: a second proxy with the same ones must not get as far as taking calls.
+    // The pages' ports are bound first, so that a second proxy with the same ports fails before it accepts calls.
     let (predecessor, mut binder) =
         handover::predecessor(settings.hot_restart.as_deref()).map_err(StartError::Handover)?;
     let admin_socket = binder.alone(Purpose::Admin, settings.admin)?;
@@ -196,7 +196,7 @@ pub fn run(settings: &Settings, log_levels: Arc<LogLevels>) -> Result<(), StartE
         )?;
     }
     let failed = ports.reconcile(&shared.current.load().bound_ports()).pop();
-    // A sidecar without one of its egress listeners is still the way out for all other calls.
+    // A sidecar without one of its egress listeners still serves all other calls.
     if let (Some(error), Mode::Gateway) = (failed, settings.workload.mode) {
         return Err(error.into());
     }
@@ -333,20 +333,20 @@ fn start_workers(
     let mut started = (Vec::new(), Vec::new());
     for index in 0..of {
         let shared = shared.clone();
-        let place = WorkerId {
+        let id = WorkerId {
             index,
             of,
             files_max,
         };
-        let (orders, ended) = worker::start(place, || Proxy::start(shared))
-            .map_err(refused("start a worker thread"))?;
+        let (orders, ended) =
+            worker::start(id, || Proxy::start(shared)).map_err(refused("start a worker thread"))?;
         started.0.push(orders);
         started.1.push(ended);
     }
     Ok(started)
 }
 
-/// Waits for workers that were told to end; one that is stuck ends with the process.
+/// Waits for workers that are ending. One that does not end in time ends with the process.
 fn end(workers: Vec<WorkerExit>) {
     let deadline = Instant::now() + WORKER_END;
     for worker in workers {

@@ -40,31 +40,31 @@ use crate::source::files::Options;
 /// `concurrency` is 2 as well.
 const THREADS_DEFAULT_MAX: usize = 2;
 
-/// Where Istio's injector says that the pod's DNS queries are captured.
+/// The variable in which Istio's injector enables DNS capture.
 const DNS_CAPTURE: &str = "ISTIO_META_DNS_CAPTURE";
 
-/// What egret-init reads, too.
+/// The variable that egret-init also reads.
 const PROBE_PORT: &str = "IPTABLES_PROBE_PORT";
 
-/// What the user wants done.
+/// A command with its settings.
 #[derive(Debug)]
 pub enum Command {
-    /// Be a sidecar or a gateway until told to stop, and write this log.
+    /// Run as a sidecar or a gateway until a signal, and write this log.
     Run(Box<Settings>, Box<Log>),
-    /// Say what becomes of calls, and why.
+    /// Explain calls.
     Explain(Box<crate::commands::explain::Options>),
-    /// Say what is wrong with a configuration.
+    /// Check a configuration.
     Check(crate::commands::check::Options),
     /// Wait until a proxy is ready.
     Wait(crate::commands::wait::Options),
-    /// Say which version this is.
+    /// Print the version.
     Version,
 }
 
 /// Reads `argv` (with the program's name in front) and, for flags that were not given, `environment`.
 ///
 /// # Errors
-/// Wrong usage, and `--help` and `--version`, which clap treats alike; [`clap::Error::exit_code`] tells them apart.
+/// Wrong usage, and `--help` and `--version`, which clap treats alike; [`clap::Error::exit_code`] differs.
 pub fn read(
     argv: impl IntoIterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<String>,
@@ -129,7 +129,7 @@ enum TypedCommand {
     Version,
 }
 
-/// What the user typed, no more.
+/// The flags as they were typed.
 #[derive(clap::Args)]
 struct Run {
     /// Beside an application, or as a gateway.
@@ -147,7 +147,7 @@ struct Run {
     /// A file or folder with Istio and Kubernetes objects (.yaml, .yml, .json); may be repeated. Changes are followed.
     #[arg(long = "config", value_name = "PATH")]
     config: Vec<PathBuf>,
-    /// A file with MeshConfig; it replaces a MeshConfig found under --config.
+    /// A file with MeshConfig; it replaces a MeshConfig under --config.
     #[arg(long, value_name = "FILE")]
     mesh_config: Option<PathBuf>,
     /// Start although AuthorizationPolicies apply to this workload: they are not enforced, and calls that they refuse pass
@@ -160,7 +160,7 @@ struct Run {
     /// The port that redirected inbound connections arrive on.
     #[arg(long, value_name = "PORT", default_value_t = well_known::INBOUND, value_parser = clap::value_parser!(u16).range(1..))]
     inbound_port: u16,
-    /// The port that egret-init's and istio-iptables' validation connects to, if theirs is another. A connection to it whose
+    /// The port that egret-init's and istio-iptables' validation connects to, if it is not the default one. A connection to it whose
     /// client leaves at once is neither served nor logged [env: IPTABLES_PROBE_PORT] [default: 15002].
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     iptables_probe_port: Option<u16>,

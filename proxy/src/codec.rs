@@ -1,5 +1,5 @@
-//! What HTTP messages are made of whoever speaks: bodies that come, whatever carries them, and what both sides of HTTP/2
-//! have in common. Neither who asks nor what is asked is known here.
+//! Codecs of HTTP messages for both sides of a connection: incoming bodies, chunks, trailers, and the parts that clients and
+//! servers of HTTP/2 share. Nothing here depends on the request or on the peer.
 
 pub mod cut;
 pub mod incoming;

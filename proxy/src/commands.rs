@@ -1,4 +1,4 @@
-//! Commands that end by themselves: `explain`, `check` and `wait`.
+//! The commands that end on their own: `explain`, `check` and `wait`.
 
 pub mod explain;
 pub mod check;

@@ -1,4 +1,4 @@
-//! The walk of one connection: identify, read, decide, act, report.
+//! The stages of one connection: identify, read, decide, connect, report.
 
 mod context;
 mod first_speaker;
@@ -45,25 +45,24 @@ use crate::sys::orig_dst::canonical;
 use crate::sys::socket::reset_on_close;
 use crate::tls::Alpn;
 
-/// How long a connection of `egret-init verify` stays. Servers that speak first on its port wait as long.
+/// How long a connection of `egret-init verify` stays open. On its port server-first protocols wait as long.
 const PROBE_MAX: Duration = Duration::from_secs(1);
 
-/// What is left to do with a connection once it is known where it goes. It may last for days, so nothing of the
-/// configuration is held on to.
+/// What is left to do with a connection after its decision. It may last for days, so it holds no part of the configuration.
 enum NextStage {
-    /// Nothing, and nothing to tell: the client left without a word.
+    /// Nothing, and nothing to report: the client closed before it sent a byte.
     Nothing,
-    /// Bytes are relayed. With what the server has said already.
+    /// Bytes are relayed. With the bytes that the server sent already.
     Relay(Rewind<TcpStream>, UpstreamConnection, Vec<u8>),
-    /// Bytes inside TLS that ended here are relayed.
+    /// Bytes inside terminated TLS are relayed.
     RelayTls(Decrypted, UpstreamConnection),
     /// It carries HTTP.
     Http(Rewind<TcpStream>, HttpVersion, DownstreamConnection),
-    /// It carries HTTP inside TLS that ended here.
+    /// It carries HTTP inside terminated TLS.
     Https(Decrypted, HttpVersion, DownstreamConnection),
 }
 
-/// The inside of TLS that a gateway ended. Boxed: the session is large.
+/// A terminated TLS stream. Boxed: the session is large.
 type Decrypted = Box<Rewind<TlsStream<Rewind<TcpStream>>>>;
 
 /// Serves one accepted connection to its end. Never fails: whatever happens is reported.
@@ -74,8 +73,7 @@ pub async fn serve(
     permit: FdPermit,
     listener: Arc<ListenerCounters>,
 ) {
-    // Each stage is boxed, and let go when it ends: a connection that idles, for hours maybe, is as small as its own
-    // kind can be.
+    // Each stage is boxed and freed when it ends, so that an idle connection uses little memory.
     let mut facts = Box::new(proxy.reporter.begin());
     facts.downstream.listener = Some(listener);
     let rest = Box::pin(walk(socket, kind, &proxy, &mut facts)).await;
@@ -93,7 +91,7 @@ pub fn overloaded() -> Failure {
 /// Refuses a connection that there is no room for. It is reset, so that its client need not wait.
 pub fn refuse(socket: TcpStream, kind: ListenerKind, failure: &Failure, proxy: &Proxy) {
     let mut facts = proxy.reporter.begin();
-    // Its addresses, as far as the kernel still knows them.
+    // Its addresses, as far as the kernel still has them.
     let _ = identify(&socket, kind, proxy.clusters.own(), &mut facts);
     facts.set_stream_failure(failure);
     facts.end();
@@ -204,14 +202,14 @@ async fn walk(
                 return Ok(NextStage::Relay(stream, server, greeting));
             }
             FirstSpeaker::Client(first, server) => (layer, dialled) = (first, server),
-            FirstSpeaker::Nobody => {
+            FirstSpeaker::ClientClosed => {
                 proxy.shard.detected(Detection::Silent);
                 return Ok(NextStage::Nothing);
             }
         }
     }
     proxy.shard.detected(detection(&layer));
-    // Reading may have taken a while: what is decided now is decided by what holds now.
+    // Reading may have lasted a while, so the decision uses the current configuration.
     let snapshot = proxy.current.load();
     let context = ConnectionContext {
         snapshot: &snapshot,
@@ -237,8 +235,7 @@ async fn is_probe(socket: &TcpStream) -> bool {
     matches!(timeout(PROBE_MAX, socket.peek(&mut [0])).await, Ok(Ok(0)))
 }
 
-/// A client left before it sent a byte. That is reported only where nothing that it could have sent would have been
-/// allowed.
+/// A client closed before it sent a byte. That is reported only where every call would have been refused.
 fn left(context: &mut ConnectionContext<'_>) -> Result<NextStage, Failure> {
     let decision = context.decide(&Layer::Silent, None);
     match &decision.verdict {
@@ -321,14 +318,14 @@ async fn dispatch(
     }
 }
 
-/// A gateway ends TLS, and asks again about what is inside.
+/// A gateway terminates TLS and decides again on the decrypted bytes.
 async fn terminate(
     stream: Rewind<TcpStream>,
     tls: &Hashed<ServerTls>,
     terminated: Terminated,
     mut context: ConnectionContext<'_>,
 ) -> Result<NextStage, Failure> {
-    // Inside the TLS protocol anything may be carried; HTTPS says what is inside, hence can offer it.
+    // Protocol TLS may carry anything. Protocol HTTPS carries HTTP, so ALPN can be offered.
     let alpn = if terminated.server.protocol == Protocol::Https {
         Alpn::Either
     } else {
@@ -349,7 +346,7 @@ async fn terminate(
     facts.tls = Some(Arc::new(accepted.facts));
     facts.requested_server_name.clone_from(&terminated.sni);
     let mut stream = Rewind::new(accepted.stream);
-    // Bytes go the same way whoever speaks first; only HTTP has to be read.
+    // Opaque bytes have the same destination whichever side sends first. Only HTTP has to be read.
     let mut layer = Layer::Silent;
     let mut decision = context.decide(&layer, Some(&terminated));
     if let Verdict::Http = decision.verdict {
@@ -383,7 +380,7 @@ async fn terminate(
                 }
                 _ => None,
             };
-            // The application's own TLS knows better whom it wants than that of the mesh around it.
+            // The SNI of the application's own TLS overrides that of the mesh's TLS around it.
             let name = inside.as_ref().and_then(sni).or(terminated.sni.as_deref());
             let server = connect_upstream(verdict, name, &mut context).await?;
             Ok(NextStage::RelayTls(Box::new(stream), server))
@@ -406,7 +403,7 @@ fn sni(layer: &Layer) -> Option<&str> {
 fn http_version(layer: &Layer) -> HttpVersion {
     match layer {
         Layer::Http(version) => *version,
-        // A port that is HTTP whatever the bytes are: the codec says what is wrong with them.
+        // The port is HTTP whatever the bytes are. The codec reports malformed bytes.
         Layer::Tls(_) | Layer::Opaque | Layer::Silent => HttpVersion::Http1,
     }
 }

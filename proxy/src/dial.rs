@@ -1,6 +1,6 @@
 //! A connection to an upstream: TCP or a Unix socket, the other addresses of a name, PROXY headers, tunnels.
 //!
-//! Which address is dialled, and what is asked of it, comes from above; clusters and requests are not known here.
+//! The callers choose the address and use the connection. Nothing here depends on clusters or requests.
 
 pub mod failed_addresses;
 pub mod proxy_protocol;

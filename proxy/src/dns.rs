@@ -1,6 +1,6 @@
-//! Names to addresses. [`names::Names`] is what the proxy itself asks; [`resolver`] asks the name servers, and
-//! [`lookup`] is what comes of it. [`serve`] takes the workload's captured questions: [`answer`] knows the services,
-//! [`forward`] passes on the rest. Both believe only what [`verify`] lets pass.
+//! DNS. [`names::Names`] is the cache of the proxy's own lookups; [`resolver`] queries the name servers; [`lookup`] has the
+//! result types. [`serve`] answers the workload's captured queries: [`answer`] those about services, [`forward`] sends the
+//! others to the name servers. [`verify`] checks every response of a name server.
 
 pub mod verify;
 mod datagram;

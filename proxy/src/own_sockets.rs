@@ -1,5 +1,5 @@
-//! This proxy's own sockets: those it listens on, which it must not dial, and those it dials with, which must not come back
-//! to its listeners.
+//! This proxy's own sockets: its listeners, which it must not dial, and its upstream sockets, which must not connect to its
+//! listeners.
 
 mod upstream;
 
@@ -29,7 +29,7 @@ pub use crate::own_sockets::upstream::{Connecting, Registered};
 /// How old the known addresses of this host may be before a dial of a listener's port reads them again.
 const ADDRESSES_AGE_MAX: Duration = Duration::from_secs(5);
 
-/// The uid whose connections egret-init leaves alone by default, as istio-iptables does.
+/// The uid that egret-init excludes from redirection by default, as istio-iptables does.
 const EXCLUDED_UID: u32 = 1337;
 
 /// The sockets of one process, shared by its workers.
@@ -50,7 +50,7 @@ struct Addresses {
 }
 
 impl OwnSockets {
-    /// The sockets of a process that listens where `current` says.
+    /// The sockets of a process that listens on the addresses in `current`.
     pub fn new(current: Arc<Current>) -> Self {
         Self {
             current,
@@ -78,14 +78,14 @@ impl OwnSockets {
         destination::dialable(address, source, mode, own)
     }
 
-    /// The addresses of this host, read again if `wanted` is not among them and they are old.
-    fn addresses(&self, wanted: IpAddr) -> Arc<Addresses> {
+    /// The addresses of this host, read again if they lack `ip` and are old.
+    fn addresses(&self, ip: IpAddr) -> Arc<Addresses> {
         let known = self.addresses.load_full();
         let old = |read: Instant| read.elapsed() >= ADDRESSES_AGE_MAX;
-        if known.all.contains(&wanted) || !known.read.is_none_or(old) {
+        if known.all.contains(&ip) || !known.read.is_none_or(old) {
             return known;
         }
-        // What cannot be read is what it was.
+        // When they cannot be read, the old ones stay.
         let all = addresses::local().unwrap_or_else(|_| known.all.clone());
         let read = Some(Instant::now());
         let new = Arc::new(Addresses { all, read });
@@ -93,7 +93,7 @@ impl OwnSockets {
         new
     }
 
-    /// Those of the addresses that may be dialled, as far as it is known where their sockets are; `None` when they all may.
+    /// Those of the addresses that may be dialled, as far as the listeners are known; `None` when all may.
     ///
     /// # Errors
     /// [`Refusal::OwnListener`] when none of them may be.
@@ -114,7 +114,7 @@ impl OwnSockets {
         Ok(Some(others))
     }
 
-    /// The failure of a call whose only addresses are this proxy's own; the operator is warned.
+    /// The failure of a call to addresses that are all this proxy's own. Logs a warning.
     pub fn refused(&self, refusal: DialRefusal) -> Failure {
         if self.dial_warning.is_due() {
             warn!(address = %refusal.address, "refused to connect to an upstream address: {refusal}");
@@ -122,28 +122,28 @@ impl OwnSockets {
         Failure::new(Cause::Refused(Refusal::OwnListener), refusal.to_string())
     }
 
-    /// Announces an upstream socket that begins to connect. To be kept until it is registered.
+    /// Announces an upstream socket that begins to connect. The result must be kept until the socket is registered.
     pub fn connecting(&self) -> Connecting {
         self.upstream.connecting()
     }
 
-    /// Registers an upstream socket from `local` to `remote` as long as the answer lives.
+    /// Registers an upstream socket from `local` to `remote` until the result is dropped.
     pub fn register(&self, local: LocalAddress, remote: SocketAddr) -> Registered {
         let local = LocalAddress(canonical(local.0));
         self.upstream.register(local, canonical(remote))
     }
 
-    /// Whether an upstream socket of ours is at this client's address, wherever it leads.
+    /// Whether this client's address is that of an upstream socket of this proxy, with any destination.
     pub fn has_upstream_at(&self, client: ClientAddress) -> bool {
         self.upstream.has_local(LocalAddress(client.0))
     }
 
-    /// Whether an upstream socket of ours is at this client's address and leads to `to`.
+    /// Whether this client's address is that of an upstream socket of this proxy to `to`.
     pub fn has_upstream(&self, client: ClientAddress, to: OriginalDestination) -> bool {
         self.upstream.contains(LocalAddress(client.0), to.0)
     }
 
-    /// The failure of a connection that comes from an upstream socket of ours; the operator is warned.
+    /// The failure of a connection that comes from an upstream socket of this proxy. Logs a warning.
     pub fn client_refused(&self, client: ClientAddress, to: OriginalDestination) -> Failure {
         let uid = Uid::effective();
         let message = format!(

@@ -1,4 +1,4 @@
-//! Passes bytes both ways between a client and an upstream until both are done.
+//! Relays bytes both ways between a client and an upstream until both are done.
 
 mod copy;
 
@@ -34,18 +34,18 @@ pub enum End {
         /// The one that closed first.
         first: Side,
     },
-    /// An end reset the connection, or it broke; the other one's is to be closed.
+    /// One end reset the connection, or it broke. The other end is to be closed.
     Broken {
         /// The end that broke.
         by: Side,
-        /// How.
+        /// The error.
         error: io::Error,
     },
     /// Neither end sent anything for the idle limit.
     Idle,
 }
 
-/// Passes bytes both ways. The end of one direction is passed on (half-close) and the other goes on. `idle_max` limits
+/// Relays bytes both ways. The end of one direction is passed on (half-close) and the other goes on. `idle_max` limits
 /// the time in which nothing moves in either direction; `None` is no limit.
 ///
 /// A buffer of 8 KiB a direction grows up to 256 KiB while reads fill it, and is given back when nothing flows.
@@ -64,7 +64,7 @@ where
     let mut first = None;
     let mut active = Instant::now();
     let mut alarm = pin!(sleep_until(active + BUFFER_IDLE_MAX));
-    // The alarm is only moved when it rings or when a buffer starts to be held, not at each byte.
+    // The timer is only reset when it fires or when a buffer starts to be held, not for each byte.
     let mut armed = false;
     poll_fn(|cx| {
         let before = (counts.from_client.get(), counts.from_upstream.get(), first);
@@ -91,14 +91,14 @@ where
         loop {
             let holds = up.holds_idle_buffer() || down.holds_idle_buffer();
             if !armed {
-                let Some(patience) = [holds.then_some(BUFFER_IDLE_MAX), idle_max]
+                let Some(limit) = [holds.then_some(BUFFER_IDLE_MAX), idle_max]
                     .into_iter()
                     .flatten()
                     .min()
                 else {
                     return Poll::Pending;
                 };
-                alarm.as_mut().reset(active + patience);
+                alarm.as_mut().reset(active + limit);
                 armed = true;
             } else if holds && alarm.deadline() > active + BUFFER_IDLE_MAX {
                 alarm.as_mut().reset(active + BUFFER_IDLE_MAX);

@@ -1,4 +1,4 @@
-//! Validated settings of the process: what the command line and the environment amount to. Nothing below reads either.
+//! Validated settings of the process, from the command line and the environment. No other module reads either.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -31,7 +31,7 @@ pub struct Settings {
     pub inbound_port: u16,
     /// The port that egret-init's validation connects to.
     pub probe_port: u16,
-    /// The port that captured DNS queries arrive on (sidecar whose workload has them captured).
+    /// The port that captured DNS queries arrive on (sidecar with DNS capture).
     pub dns_port: u16,
     /// Address of the admin pages.
     pub admin: SocketAddr,
@@ -41,8 +41,7 @@ pub struct Settings {
     pub stats: SocketAddr,
     /// Where the pages of Istio's agent are served.
     pub agent: SocketAddr,
-    /// Where the application's metrics are, which the agent's pages show besides; and what is wrong with what was said
-    /// about them.
+    /// The application's metrics endpoints, which the agent's page includes; and the problems of their settings.
     pub application: (Arc<[ApplicationMetrics]>, Vec<String>),
     /// The environment's facts about the workload, for labels of metrics.
     pub surroundings: Surroundings,
@@ -50,7 +49,7 @@ pub struct Settings {
     pub histogram_bounds: (HistogramBounds, Option<String>),
     /// Whether the access log has the reasons of each decision.
     pub access_log_reasons: bool,
-    /// Bytes of bodies that are kept at a time to be sent again.
+    /// The limit in bytes of request bodies that are kept to be sent again.
     pub kept_bodies_max: usize,
     /// How many clients are served at a time.
     pub client_bounds: ClientBounds,
@@ -64,11 +63,11 @@ pub struct Settings {
     pub threads: NonZeroUsize,
     /// Where another proxy takes over the listening sockets, and where this one took them over.
     pub hot_restart: Option<PathBuf>,
-    /// How long the process goes on when it is told to end.
+    /// The drain time after SIGTERM.
     pub drain_time: DrainTime,
 }
 
-/// How the log is written. The access log is not part of it: MeshConfig says where that goes.
+/// The settings of the process log. MeshConfig has those of the access log.
 #[derive(Debug)]
 pub struct Log {
     /// What is written.
@@ -80,7 +79,7 @@ pub struct Log {
 /// Form of the log's lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text.
     Text,
     /// One JSON object a line.
     Json,

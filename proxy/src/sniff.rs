@@ -1,7 +1,7 @@
-//! Finds out what a connection carries from its first bytes, and gives every byte back.
+//! Detects the protocol of a connection from its first bytes, and gives all of them back to the reader.
 //!
-//! Reading goes on until the bytes decide: HTTP/1 by its request line, HTTP/2 by its preface, TLS by its ClientHello,
-//! anything else as soon as it can be none of them. No memory is taken before the first byte has come.
+//! Reading continues until the protocol is known: HTTP/1 by its request line, HTTP/2 by its preface, TLS by its ClientHello,
+//! anything else as soon as it can be none of them. No memory is allocated before the first byte.
 
 pub mod client_hello;
 pub mod http_preface;
@@ -24,16 +24,16 @@ pub use crate::sniff::read::SNIFFED_MAX;
 use crate::sniff::read::read;
 use crate::sniff::rewind::Rewind;
 
-/// How long bytes may stay undecided, as `GET ` without the rest, before the connection counts as opaque. Long enough
-/// for a person who types a request by hand.
+/// How long bytes may stay undecided, for example `GET ` without the rest, before the connection counts as opaque. It is
+/// long enough to type a request by hand.
 const UNDECIDED_MAX: Duration = Duration::from_secs(15);
 
-/// How long a client may pause after a word that need not be a method, as ZooKeeper's `ruok`, before the connection counts
-/// as opaque. With the default detection timeout before it, a second.
-const WORD_PAUSE_MAX: Duration = Duration::from_millis(800);
+/// How long a client may pause after a token that may be no method, for example ZooKeeper's `ruok`, before the connection
+/// counts as opaque. With the default detection timeout before it, a second.
+const TOKEN_PAUSE_MAX: Duration = Duration::from_millis(800);
 
 /// Reads the first bytes of a connection. A client that sends none within `silence_max` is [`Layer::Silent`], and so is
-/// one that pauses as long after a word that need not be HTTP: it may be waiting for an opaque server. Without
+/// one that pauses as long after a token that may be no method: it may be waiting for an opaque server. Without
 /// `silence_max` silence has no limit. `None` is the end of the stream before any byte, or of a client that sends them too
 /// slowly while too many others do. Cancel safe: what was read is in
 /// `stream`, and another call goes on from there.
@@ -63,12 +63,12 @@ pub async fn read_layer<S: AsyncRead + Unpin>(
         }
         let now = Instant::now();
         let end = *end.get_or_insert(now + UNDECIDED_MAX);
-        let word =
+        let is_token =
             !http_preface::is_begun(stream.sniffed()) && !client_hello::is_begun(stream.sniffed());
-        let pause = silence_max.map_or(WORD_PAUSE_MAX, |silence_max| {
-            silence_max.min(WORD_PAUSE_MAX)
+        let pause = silence_max.map_or(TOKEN_PAUSE_MAX, |silence_max| {
+            silence_max.min(TOKEN_PAUSE_MAX)
         });
-        let limit = if word { end.min(now + pause) } else { end };
+        let limit = if is_token { end.min(now + pause) } else { end };
         let next = async {
             tokio::select! {
                 biased;
@@ -79,14 +79,14 @@ pub async fn read_layer<S: AsyncRead + Unpin>(
         match timeout_at(limit, next).await {
             Ok(None) => return Ok(None),
             Ok(Some(Ok(1..))) => {}
-            Err(_) if word && silence_max.is_some() => return Ok(Some(Layer::Silent)),
-            // Time is up, or it is the end, or an error that whoever reads next meets again: this is all there is.
+            Err(_) if is_token && silence_max.is_some() => return Ok(Some(Layer::Silent)),
+            // The time limit, the end of the stream, or an error that the next read reports again: no more bytes come.
             _ => return Ok(Some(Layer::Opaque)),
         }
     }
 }
 
-/// What these first bytes are; `None` when more are needed to tell.
+/// The protocol of these first bytes; `None` when more are needed.
 pub fn layer(bytes: &[u8]) -> Option<Layer> {
     let full = bytes.len() >= SNIFFED_MAX;
     match client_hello::parse(bytes) {

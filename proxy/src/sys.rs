@@ -1,5 +1,5 @@
-//! What the proxy asks of the kernel beyond what std and tokio offer: the original destination of a redirected
-//! connection, socket options, room in a pipe, and the limit of open files. Nothing here knows of Istio or HTTP.
+//! System calls beyond those of std and tokio: the original destination of a redirected
+//! connection, socket options, room in a pipe, and the limit of open files. Nothing here depends on Istio or HTTP.
 
 pub mod addresses;
 pub mod orig_dst;

@@ -15,7 +15,7 @@ pub mod terminate;
 
 pub use crate::tls::alpn::Alpn;
 
-/// A fatal alert `access_denied`, as sent in the clear to a client whose hello is refused (RFC 8446, 6).
+/// A fatal alert `access_denied` in plaintext, for a client with a refused hello (RFC 8446, 6).
 pub const ACCESS_DENIED: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Clusters: their endpoints now, load balancing, limits, outlier detection.
+//! The runtime state of clusters: their current endpoints, load balancing, limits, outlier detection.
 //!
-//! What a cluster *is* comes from the snapshot; what is alive (resolved addresses, pooled connections, requests under way)
-//! is here, outlives a reload that does not touch it, and belongs to one worker thread: no locks. Only what limits and
-//! ejections count is the process's ([`shared_state`]).
+//! The definition of a cluster comes from the snapshot. Its state (resolved addresses, pooled connections, active requests)
+//! is kept here. It belongs to one worker thread, so it needs no locks, and it survives reloads that do not change the
+//! cluster. Only the counts for limits and ejections are shared by all workers ([`shared_state`]).
 
 pub mod limits;
 pub mod outlier;
@@ -10,7 +10,7 @@ pub mod shared_state;
 pub mod endpoints;
 pub mod balance;
 pub mod endpoint_set;
-pub mod wanted;
+pub mod load_balancer_context;
 pub mod resolve;
 pub mod hash_key;
 pub mod clusters;

@@ -56,6 +56,9 @@ pub(crate) struct Trend {
 /// What may be added to the first median: a share of it in percent, and a constant.
 type Allowance = (u64, u64);
 
+/// Something that must stay flat: its name, where a sample has it, and what it may grow by.
+type Quantity = (&'static str, fn(&Use) -> u64, Allowance);
+
 const MEMORY: Allowance = (10, 4 << 10);
 const DESCRIPTORS: Allowance = (10, 8);
 const THREADS: Allowance = (0, 1);
@@ -64,7 +67,7 @@ const THREADS: Allowance = (0, 1);
 pub(crate) fn trends(samples: &[Sample], warm_up: f64) -> Vec<Trend> {
     let warm: Vec<_> = samples.iter().filter(|one| one.at >= warm_up).collect();
     let third = (warm.len() / 3).max(1).min(warm.len());
-    let quantities: [(&str, fn(&Use) -> u64, Allowance); 3] = [
+    let quantities: [Quantity; 3] = [
         ("memory, KiB", |used| used.memory, MEMORY),
         ("descriptors", |used| used.descriptors, DESCRIPTORS),
         ("threads", |used| used.threads, THREADS),

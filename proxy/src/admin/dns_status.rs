@@ -41,7 +41,7 @@ impl Resolved {
     /// Why a member that is a name cannot be resolved, in one word.
     pub(super) fn failing(&self, member: &Member) -> Option<&'static str> {
         let failure = self.facts(member)?.failing()?;
-        Some(failure.unresolved.reason.word())
+        Some(failure.unresolved.reason.name())
     }
 
     /// All names, as JSON.
@@ -78,7 +78,7 @@ impl Resolved {
             let addresses: Vec<String> = facts.addresses.iter().map(ToString::to_string).collect();
             table.row([
                 facts.name.to_string(),
-                failure.unresolved.reason.word().to_owned(),
+                failure.unresolved.reason.name().to_owned(),
                 facts.failures.to_string(),
                 format!("{ago} s ago"),
                 next,
@@ -114,7 +114,7 @@ impl Resolved {
             "valid_seconds": seconds(facts.valid_until),
             "failures": facts.failures,
             "last_failure": facts.last_failure.as_ref().map(|failure| json!({
-                "reason": failure.unresolved.reason.word(),
+                "reason": failure.unresolved.reason.name(),
                 "details": *failure.unresolved.details,
                 "seconds_ago": self.now.saturating_duration_since(failure.at).as_secs(),
             })),

@@ -1,4 +1,4 @@
-//! The access log and the spans are what the configuration in force says.
+//! Applies the current configuration to the access log and the spans.
 
 use std::sync::Arc;
 
@@ -20,18 +20,17 @@ pub(super) async fn keep_configured(current: Arc<Current>, reports: Reports) {
     }
 }
 
-/// What the configuration says where reports go, and what of.
+/// The settings of reports in the configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Reports {
     pub(super) access_log: Arc<AccessLog>,
     pub(super) spans: Arc<Spans>,
     pub(super) reporter: Arc<Reporter>,
-    /// What spans say of the workload.
+    /// The workload's attributes of spans.
     pub(super) surroundings: Surroundings,
 }
 
-/// Opens the files that a configuration asks for, again if they were rotated, and has the facts gathered that their lines
-/// and spans tell.
+/// Opens the files of a configuration, again if they were rotated, and enables the facts that their lines and spans need.
 pub(super) fn configure(reports: &Reports, snapshot: &Snapshot) {
     let Reports {
         access_log,

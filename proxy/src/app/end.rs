@@ -1,4 +1,4 @@
-//! What the process is asked for while it runs, and how it ends.
+//! Requests to the running process (signals, admin commands, handovers), and its end.
 
 use std::future::pending;
 use std::io;
@@ -32,7 +32,7 @@ const CUT_TIME: Duration = Duration::from_millis(500);
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// At once; what is in flight is cut.
+    /// At once. Active calls are cut.
     Now,
     /// After the drain time.
     Drained,
@@ -42,13 +42,13 @@ pub(super) enum End {
     Replaced,
 }
 
-/// Where requests to the process arrive, and what it takes to obey them.
+/// The sources of requests to the process, and the handles to carry them out.
 pub(super) struct Requests<'a> {
     pub(super) signals: Signals,
     pub(super) commands: UnboundedReceiver<Command>,
-    /// Where a proxy that replaces this one is heard of.
+    /// Events of a proxy that replaces this one.
     pub(super) handovers: UnboundedReceiver<Event>,
-    /// Notified when the configuration is to be looked at.
+    /// Notified when the configuration is to be read again.
     pub(super) look: &'a Notify,
     pub(super) current: &'a Current,
     pub(super) reports: &'a Reports,
@@ -58,11 +58,11 @@ pub(super) struct Requests<'a> {
     pub(super) has_inbound: bool,
     /// When `/drain_listeners?graceful` stops accepting.
     pub(super) closing: Option<Instant>,
-    /// The agent's `/drain` was asked for: the next signal ends the process at once.
+    /// The agent's `/drain` was called: the next signal ends the process at once.
     pub(super) drained: bool,
 }
 
-/// What there is to do for the control thread.
+/// A request that the control thread carries out.
 enum Order {
     HandOver(Sender<io::Result<Vec<Handed>>>),
     End(End),
@@ -71,7 +71,7 @@ enum Order {
 }
 
 impl Requests<'_> {
-    /// Obeys, and keeps the ports as the configuration wants them, until the process is to end.
+    /// Carries out requests and opens and closes ports as configured, until the process is to end.
     pub(super) async fn until_end(&mut self, ports: &mut Ports) -> End {
         let current = self.current;
         loop {
@@ -81,21 +81,21 @@ impl Requests<'_> {
             };
             match order {
                 Order::End(end) => return end,
-                // Who asked may have given up.
-                Order::HandOver(wanted) => drop(wanted.send(ports.copies())),
+                // The requester may have given up.
+                Order::HandOver(reply) => drop(reply.send(ports.copies())),
                 Order::CloseAll => ports.close().await,
                 Order::CloseInbound => ports.close_only(Purpose::Inbound).await,
             }
         }
     }
 
-    /// Obeys until there is something to do for others. Cancel safe.
+    /// Handles requests until one needs the caller. Cancel safe.
     async fn next(&mut self) -> Order {
         loop {
             let order = tokio::select! {
                 Some(command) = self.commands.recv() => self.obey(command),
                 Some(event) = self.handovers.recv() => Some(match event {
-                    Event::Wanted(wanted) => Order::HandOver(wanted),
+                    Event::Wanted(reply) => Order::HandOver(reply),
                     Event::Replaced => {
                         info!("ending: another proxy has taken over");
                         Order::End(End::Replaced)
@@ -157,7 +157,7 @@ impl Requests<'_> {
         }
     }
 
-    /// A gateway's clients are asked to leave, and those that come are served: kube-proxy sends them a while longer.
+    /// A gateway asks its clients to close their connections. New ones are served: kube-proxy still sends some for a while.
     fn drain_inbound(&self) -> Option<Order> {
         if self.has_inbound {
             self.drain.start_inbound();
@@ -191,7 +191,7 @@ impl Requests<'_> {
         }
     }
 
-    /// Returns when the process is asked again to end.
+    /// Returns at the second request to end.
     async fn again(&mut self) {
         loop {
             if let Order::End(_) = self.next().await {
@@ -208,9 +208,9 @@ async fn sleep_until(when: Option<Instant>) {
     }
 }
 
-/// Takes no more inbound connections, and goes on with all else as long as `end` and the drain time say, or until it is
-/// asked again to end; then cuts what is left. Outbound connections are accepted until then: an application that ends may
-/// still have calls to make, and kube-proxy sends connections to a gateway a while longer.
+/// Stops accepting inbound connections and serves the others for the drain time that `end` allows, or until a second request
+/// to end; then cuts the rest. Outbound connections are accepted until then: an application that ends may still make calls,
+/// and kube-proxy still sends connections to a gateway for a while.
 pub(super) async fn drain(
     end: End,
     shared: &Shared,
@@ -246,7 +246,7 @@ pub(super) async fn drain(
     shared.drain.finish(CUT_TIME).await;
 }
 
-/// Serves until the drain time is over, and closes the ports. Gives how many connections are left.
+/// Serves until the drain time is over, and closes the ports. Returns the number of open connections.
 async fn drained(end: End, limit: DrainLimit, shared: &Shared, ports: &mut Ports) -> usize {
     let drain = &shared.drain;
     let mut over = pin!(over(end, limit, drain));
@@ -256,7 +256,7 @@ async fn drained(end: End, limit: DrainLimit, shared: &Shared, ports: &mut Ports
     }
     drain.close_idle();
     ports.close().await;
-    // What waited to be accepted is served, too.
+    // Connections in the accept queue are served, too.
     match limit {
         DrainLimit::Idle { .. } => drain.idle().await,
         // Either way it is over.

@@ -11,7 +11,7 @@ use crate::listen::binder::Binder;
 use crate::listen::handover::{Event, Predecessor, serve, take};
 use crate::listen::reconcile::Ports;
 
-/// The proxy that hands over at `path`, where there is one, and what gives out its sockets.
+/// The proxy that hands over at `path`, where there is one, and the source of its sockets.
 ///
 /// # Errors
 /// Why it does not hand them over.
@@ -28,7 +28,7 @@ pub(super) fn predecessor(path: Option<&Path>) -> io::Result<(Option<Predecessor
     }
 }
 
-/// Has the predecessor drain, now that this proxy takes the calls, and hands over at `path` from now on.
+/// Makes the predecessor drain, since this proxy accepts calls now, and hands over at `path` from now on.
 pub(super) fn begin(
     predecessor: Option<Predecessor>,
     path: Option<&Path>,
@@ -43,7 +43,7 @@ pub(super) fn begin(
     if let Some(predecessor) = predecessor
         && let Err(error) = predecessor.replace()
     {
-        warn!(%error, "the proxy in front of this one ended before it was told");
+        warn!(%error, "the proxy in front of this one ended before it was notified");
     }
     events
 }

@@ -1,11 +1,11 @@
-//! Names that fail are asked for again as the mesh's configuration in force says.
+//! Applies the mesh's `dnsRefreshRate` to names that fail.
 
 use std::sync::Arc;
 
 use crate::current::Current;
 use crate::dns::names::Names;
 
-/// Takes `dnsRefreshRate` from the configuration in force, and from each that comes into force.
+/// Applies `dnsRefreshRate` of the current configuration and of each later one.
 pub(super) async fn keep_configured(current: Arc<Current>, names: Arc<Names>) {
     let mut changes = current.changes();
     loop {

@@ -16,13 +16,14 @@ use crate::current::Current;
 use crate::dns::serve::{Captured, CapturedCounters};
 use crate::life::service::Service;
 
-/// Sent to when another proxy has taken the ports.
+/// Notified when another proxy has taken over the ports.
 pub(super) type Open = watch::Receiver<()>;
 
 /// Threads that render large pages, started when there are such.
 const RENDERERS: usize = 2;
 
-/// Serves pages on a thread of their own, to so many clients of each socket at a time, until `open` says that another proxy does.
+/// Serves pages on a thread of their own, to a limited number of clients of each socket, until `open` reports that another
+/// proxy does.
 ///
 /// # Errors
 /// The kernel's, for want of a thread or an epoll instance.

@@ -16,7 +16,7 @@ use crate::trace::exporter::Exporter;
 /// How long the last spans may take to be sent.
 const LAST_SPANS: Duration = Duration::from_millis(800);
 
-/// Starts to send what is queued, among the tasks of `local`.
+/// Starts to send queued spans in a task of `local`.
 pub(super) fn start(
     local: &LocalSet,
     shared: &Shared,
@@ -28,7 +28,7 @@ pub(super) fn start(
     local.spawn_local(exporter.run())
 }
 
-/// Waits for the last spans. What is not sent in time is lost.
+/// Waits until the last spans are sent, up to the time limit. Others are lost.
 pub(super) async fn finish(exporting: JoinHandle<()>) {
     let _ = timeout(LAST_SPANS, exporting).await;
 }

@@ -1,4 +1,4 @@
-//! Where the application's metrics are: what Istio's injector leaves of the pod's `prometheus.io` annotations.
+//! The application's metrics: from the pod's `prometheus.io` annotations, as Istio's injector passes them.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::admin::application::ApplicationMetrics;
 
-/// The variable that says it.
+/// The injector's variable.
 pub(in crate::args) const VARIABLE: &str = "ISTIO_PROMETHEUS_ANNOTATIONS";
 
 /// The default port.
@@ -16,7 +16,7 @@ const PORT_DEFAULT: u16 = 80;
 /// The default path.
 const PATH_DEFAULT: &str = "/metrics";
 
-/// Reads the variable: the places, and what is wrong. What is wrong costs its own part. `own` are ports of the proxy.
+/// Reads the variable: the targets, and the problems. Targets with a problem are left out. `own` are ports of the proxy.
 pub(in crate::args) fn targets(
     text: Option<String>,
     own: &[u16],
@@ -31,25 +31,25 @@ pub(in crate::args) fn targets(
             return (Arc::default(), vec![wrong]);
         }
     };
-    if word(&settings["scrape"]).as_deref() == Some("false") {
+    if text_of(&settings["scrape"]).as_deref() == Some("false") {
         return (Arc::default(), Vec::new());
     }
-    let (mut places, mut wrong) = (Vec::new(), Vec::new());
+    let (mut targets, mut wrong) = (Vec::new(), Vec::new());
     let all = match settings["targets"].as_array() {
         Some(all) if !all.is_empty() => all.as_slice(),
         _ => std::slice::from_ref(&settings),
     };
     for one in all {
         match target(one, own) {
-            Ok(target) => places.push(target),
+            Ok(target) => targets.push(target),
             Err(error) => wrong.push(format!("{VARIABLE}: {error}")),
         }
     }
-    (places.into(), wrong)
+    (targets.into(), wrong)
 }
 
 fn target(settings: &Value, own: &[u16]) -> Result<ApplicationMetrics, String> {
-    let port = match word(&settings["port"]) {
+    let port = match text_of(&settings["port"]) {
         None => PORT_DEFAULT,
         Some(text) => match text.parse() {
             Ok(port) if port > 0 => port,
@@ -61,7 +61,7 @@ fn target(settings: &Value, own: &[u16]) -> Result<ApplicationMetrics, String> {
             "port {port} is one of the proxy's own; the application's metrics must have another"
         ));
     }
-    let path = word(&settings["path"]).unwrap_or_else(|| PATH_DEFAULT.to_owned());
+    let path = text_of(&settings["path"]).unwrap_or_else(|| PATH_DEFAULT.to_owned());
     let path = match path.starts_with('/') {
         true => path,
         false => format!("/{path}"),
@@ -72,8 +72,8 @@ fn target(settings: &Value, own: &[u16]) -> Result<ApplicationMetrics, String> {
     }
 }
 
-/// A text, or a number or a boolean as one; nothing where it is empty.
-fn word(value: &Value) -> Option<String> {
+/// A string, number or boolean as text; `None` where it is empty.
+fn text_of(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.trim().to_owned(),
         Value::Number(number) => number.to_string(),
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_injectors_words_are_read() {
+    fn the_injectors_variable_is_read() {
         for (text, expected) in [
             (
                 r#"{"scrape":"true","path":"/metrics","port":"8099"}"#,
@@ -106,20 +106,20 @@ mod tests {
                 &["1/a", "2/metrics"],
             ),
         ] {
-            let (places, wrong) = targets(Some(text.to_owned()), &[16000]);
-            let places: Vec<_> = places
+            let (targets, wrong) = targets(Some(text.to_owned()), &[16000]);
+            let targets: Vec<_> = targets
                 .iter()
-                .map(|place| place.url().replace("http://localhost:", ""))
+                .map(|target| target.url().replace("http://localhost:", ""))
                 .collect();
-            assert_eq!(places, expected, "{text}");
+            assert_eq!(targets, expected, "{text}");
             assert_eq!(wrong, Vec::<String>::new(), "{text}");
         }
         assert_eq!(targets(None, &[]).0.len(), 0);
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_costs_its_own_part() {
-        for (text, places, message) in [
+    fn a_wrong_target_is_named_and_left_out() {
+        for (text, count, message) in [
             ("yes", 0, "expected a JSON object, got \"yes\""),
             (
                 r#"{"port":"http"}"#,
@@ -148,8 +148,8 @@ mod tests {
             ),
             (r#"{"path":"/a b"}"#, 0, "path \"/a b\""),
         ] {
-            let (found, wrong) = targets(Some(text.to_owned()), &[16000]);
-            assert_eq!(found.len(), places, "{text}");
+            let (read, wrong) = targets(Some(text.to_owned()), &[16000]);
+            assert_eq!(read.len(), count, "{text}");
             assert!(wrong.len() == 1 && wrong[0].contains(message), "{wrong:?}");
         }
     }

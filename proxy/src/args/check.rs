@@ -1,4 +1,4 @@
-//! What `egret-proxy check` is told.
+//! The flags of `egret-proxy check`.
 
 use std::path::PathBuf;
 
@@ -8,16 +8,16 @@ use crate::args::variables::{IGNORE_POLICIES, boolean};
 use crate::commands::check::{Options, Output};
 use crate::source::files;
 
-/// What the user typed, no more.
+/// The flags as they were typed.
 #[derive(clap::Args)]
 pub(super) struct Check {
     /// Files or folders with Istio and Kubernetes objects (.yaml, .yml, .json); may be repeated.
     #[arg(long = "config", value_name = "PATH", num_args = 1.., required_unless_present = "mesh_config")]
     config: Vec<PathBuf>,
-    /// A file with MeshConfig; it replaces a MeshConfig found under --config.
+    /// A file with MeshConfig; it replaces a MeshConfig under --config.
     #[arg(long, value_name = "FILE")]
     mesh_config: Option<PathBuf>,
-    /// Tell AuthorizationPolicies, which are not enforced, as warnings, not as errors
+    /// Report AuthorizationPolicies, which are not enforced, as warnings, not as errors
     /// [env: EGRET_IGNORE_AUTHORIZATION_POLICIES].
     #[arg(long)]
     ignore_authorization_policies: bool,

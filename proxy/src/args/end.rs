@@ -1,4 +1,4 @@
-//! How long the process goes on when it is told to end, in the words of Istio's agent.
+//! The drain time, with the settings of Istio's agent.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::life::end::DrainTime;
 /// The pod's own ProxyConfig, as JSON or YAML; the injector sets it.
 const PROXY_CONFIG: &str = "PROXY_CONFIG";
 
-/// Seconds of draining, where no ProxyConfig says it.
+/// The drain time in seconds, where no ProxyConfig sets it.
 const DRAIN_SECONDS: &str = "TERMINATION_DRAIN_DURATION_SECONDS";
 
-/// Whether the process goes on until no connection is left.
+/// Whether the process drains until no connection is left.
 const UNTIL_IDLE: &str = "EXIT_ON_ZERO_ACTIVE_CONNECTIONS";
 
-/// How long it goes on at least, then; a Go duration.
+/// The minimum drain time in that case; a Go duration.
 const MINIMUM: &str = "MINIMUM_DRAIN_DURATION";
 
-/// What the agent takes for it where it is not set.
+/// The agent's default for it.
 const MINIMUM_DEFAULT: Duration = Duration::from_secs(5);
 
 /// Reads the drain time; `typed` is that of the command line.
@@ -84,8 +84,8 @@ mod tests {
 
     fn read(typed: Option<u64>, variables: &[(&str, &str)]) -> Result<DrainTime, String> {
         drain_time(typed.map(Duration::from_secs), |name| {
-            let found = variables.iter().find(|(key, _)| *key == name);
-            found.map(|(_, value)| (*value).to_owned())
+            let variable = variables.iter().find(|(key, _)| *key == name);
+            variable.map(|(_, value)| (*value).to_owned())
         })
     }
 

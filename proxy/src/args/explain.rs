@@ -1,4 +1,4 @@
-//! What `egret-proxy explain` is told.
+//! The flags of `egret-proxy explain`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::commands::explain::call::{Call, Protocol, To};
 use crate::commands::explain::{Calls, Options, Output, call};
 use crate::source::files;
 
-/// What the user typed, no more.
+/// The flags as they were typed.
 #[derive(clap::Args)]
 #[command(
     after_help = "On a sidecar --to is the application's destination; on a gateway it is the gateway pod's address and the port that \
@@ -28,10 +28,10 @@ use crate::source::files;
 )]
 pub(super) struct Explain {
     /// Files or folders with Istio and Kubernetes objects (.yaml, .yml, .json); may be repeated. Documents with errors are
-    /// left out, as a running proxy leaves them out, and told on standard error.
+    /// left out, as a running proxy leaves them out, and reported on standard error.
     #[arg(long = "config", value_name = "PATH", num_args = 1.., required_unless_present = "mesh_config")]
     config: Vec<PathBuf>,
-    /// A file with MeshConfig; it replaces a MeshConfig found under --config.
+    /// A file with MeshConfig; it replaces a MeshConfig under --config.
     #[arg(long, value_name = "FILE")]
     mesh_config: Option<PathBuf>,
     /// Where the call is decided: the sidecar of an application, or a gateway.
@@ -49,7 +49,7 @@ pub(super) struct Explain {
     /// The pod's DNS queries are captured: ServiceEntries without addresses have one of 240.240.0.0/16 and 2001:2::/48.
     #[arg(long)]
     dns_capture: bool,
-    /// Original destination of the call. A name is replaced by the address that the configuration gives it, or by one that no service has.
+    /// Original destination of the call. A name is replaced by its address in the configuration, or by one that no service has.
     #[arg(long, value_name = "IP:PORT", value_parser = To::parse, required_unless_present = "calls")]
     to: Option<To>,
     /// Protocol of the call: http and http2 are plaintext, https is HTTP inside the client's TLS, tls is TLS with anything

@@ -33,13 +33,13 @@ const ABSENT: [&str; 23] = [
     "wasm",
 ];
 
-/// How far a word may be from the one that was meant, in letters added, left out, exchanged or swapped.
-const TYPING_ERRORS: usize = 2;
+/// The largest edit distance (Damerau-Levenshtein) between a misspelt name and its suggestion.
+const DISTANCE_MAX: usize = 2;
 
-/// The filter that a list asks for. What it does not name is logged from `info` on.
+/// The filter of a list. Parts without a level are logged from `info` on.
 ///
 /// # Errors
-/// Words that are neither levels nor components nor modules, with what may have been meant.
+/// Names that are neither levels nor components nor modules, with a suggestion.
 pub(super) fn filter(list: &str) -> Result<Targets, String> {
     let wrong = |problem: String| format!("--log-level (or RUST_LOG) {list:?}: {problem}\n");
     let items: Vec<&str> = list
@@ -50,8 +50,8 @@ pub(super) fn filter(list: &str) -> Result<Targets, String> {
     let mut directives = Vec::new();
     let mut has_default = false;
     for item in items {
-        let (part, word) = parts(item);
-        let level = level(word).ok_or_else(|| wrong(no_level(part, word)))?;
+        let (part, name) = parts(item);
+        let level = level(name).ok_or_else(|| wrong(no_level(part, name)))?;
         match part {
             Part::All => {
                 has_default = true;
@@ -94,23 +94,23 @@ fn parts(item: &str) -> (Part<'_>, &str) {
     }
 }
 
-fn level(word: &str) -> Option<&'static str> {
+fn level(name: &str) -> Option<&'static str> {
     let known = LEVEL_NAMES
         .iter()
-        .find(|(own, _)| word.eq_ignore_ascii_case(own));
+        .find(|(own, _)| name.eq_ignore_ascii_case(own));
     known.map(|(_, level)| *level)
 }
 
-fn no_level(part: Part<'_>, word: &str) -> String {
-    if matches!(part, Part::All) && word.contains("::") {
-        return format!("`{word}` has no level; write `{word}=debug`");
+fn no_level(part: Part<'_>, name: &str) -> String {
+    if matches!(part, Part::All) && name.contains("::") {
+        return format!("`{name}` has no level; write `{name}=debug`");
     }
-    let names = LEVEL_NAMES.map(|(word, _)| word);
-    let hint = match nearest(word, &names) {
+    let names = LEVEL_NAMES.map(|(name, _)| name);
+    let hint = match nearest(name, &names) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "levels are off, error, warn, info, debug and trace".to_owned(),
     };
-    format!("`{word}` is no log level; {hint}")
+    format!("`{name}` is no log level; {hint}")
 }
 
 fn no_component(component: &str) -> String {
@@ -127,10 +127,10 @@ fn nearest<'n>(typed: &str, names: &[&'n str]) -> Option<&'n str> {
     let typed = typed.to_ascii_lowercase();
     let distances = names
         .iter()
-        .map(|word| (strsim::damerau_levenshtein(&typed, word), *word));
-    let near = distances
-        .filter(|(distance, word)| *distance <= TYPING_ERRORS && distance * 2 < word.len());
-    near.min().map(|(_, word)| word)
+        .map(|name| (strsim::damerau_levenshtein(&typed, name), *name));
+    let near =
+        distances.filter(|(distance, name)| *distance <= DISTANCE_MAX && distance * 2 < name.len());
+    near.min().map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -149,8 +149,8 @@ mod tests {
     }
 
     #[test]
-    fn words_of_envoy_and_istio_are_levels() {
-        for (word, level) in [
+    fn levels_of_envoy_and_istio_are_levels() {
+        for (name, level) in [
             ("warn", "warn"),
             ("warning", "warn"),
             ("WARNING", "warn"),
@@ -160,7 +160,7 @@ mod tests {
             ("none", "off"),
             ("", "info"),
         ] {
-            assert_eq!(filter_text(word), level, "{word}");
+            assert_eq!(filter_text(name), level, "{name}");
         }
     }
 
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn misspelt_words_are_refused_with_what_was_meant() {
+    fn misspelt_names_are_refused_with_a_suggestion() {
         for (list, hint) in [
             ("wran", "did you mean `warn`?"),
             ("debgu", "did you mean `debug`?"),

@@ -50,7 +50,7 @@ fn run_alone_has_istios_defaults() {
 }
 
 #[test]
-fn dns_capture_is_asked_for_by_flag_or_as_istio_does() {
+fn dns_capture_is_set_by_flag_or_as_istio_does() {
     let captures = |line: &str, value: &str| {
         let (settings, _) = read_with(line, &[("ISTIO_META_DNS_CAPTURE", value)])?;
         Ok::<_, clap::Error>((settings.workload.dns_capture, settings.dns_port))
@@ -239,7 +239,7 @@ fn explained(line: &str) -> crate::commands::explain::Options {
 }
 
 #[test]
-fn explain_is_told_who_calls_and_what() {
+fn flags_of_explain_are_read() {
     let options = explained(
         "explain --config a.yaml b --config c --mesh-config m.yaml --mode gateway --namespace istio-system --labels \
          istio=egressgateway --pod-ip 10.0.0.1 --dns-capture --to 10.0.0.1:443 --protocol https --host a.com --sni b.com \
@@ -281,7 +281,7 @@ fn explain_needs_little() {
 }
 
 #[test]
-fn check_is_told_where_to_look() {
+fn flags_of_check_are_read() {
     let argv = "egret-proxy check --config a.yaml b.yaml --output json";
     let argv = argv.split_whitespace().map(OsString::from);
     let Ok(Command::Check(options)) = read(argv, |_| None) else {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use egret_config::value;
 
-/// What `--ignore-authorization-policies` is called in the environment.
+/// The variable of `--ignore-authorization-policies`.
 pub(in crate::args) const IGNORE_POLICIES: &str = "EGRET_IGNORE_AUTHORIZATION_POLICIES";
 
 /// A variable that is true or false.

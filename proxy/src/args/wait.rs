@@ -1,4 +1,4 @@
-//! What `egret-proxy wait` is told.
+//! The flags of `egret-proxy wait`.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -8,17 +8,17 @@ use http::Uri;
 
 use crate::commands::wait::Options;
 
-/// Where a proxy says whether it is ready.
+/// The path of the readiness page.
 static READINESS: LazyLock<String> =
     LazyLock::new(|| format!("http://localhost:{}/healthz/ready", well_known::HEALTH));
 
-/// What the user typed, no more. The long names of Istio's agent are understood, too.
+/// The flags as they were typed. The long names of Istio's agent work too.
 #[derive(clap::Args)]
 pub(super) struct Wait {
     /// The page that answers 200 when the proxy is ready.
     #[arg(long, value_name = "URL", default_value = READINESS.as_str(), value_parser = url)]
     url: Uri,
-    /// Seconds until waiting is given up.
+    /// Time limit in seconds.
     #[arg(
         long,
         alias = "timeoutSeconds",
@@ -26,10 +26,10 @@ pub(super) struct Wait {
         default_value_t = 60
     )]
     timeout_seconds: u32,
-    /// Milliseconds from one question to the next.
+    /// Interval between requests in milliseconds.
     #[arg(long, alias = "periodMillis", value_name = "MILLISECONDS", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
     period_millis: u32,
-    /// Milliseconds for one answer.
+    /// Time limit of one request in milliseconds.
     #[arg(
         long,
         alias = "requestTimeoutMillis",

@@ -39,11 +39,11 @@ pub struct Pool {
     idle_timeout: Duration,
     /// Requests a connection may carry.
     served_max: u32,
-    /// Requests of HTTP/2 that a connection carries at a time, where the policy says so.
+    /// The HTTP/2 requests that a connection carries at a time, where the policy limits them.
     streams_max: Option<usize>,
     /// How old a connection may become.
     age_max: Duration,
-    /// Answers that came on shared connections.
+    /// The number of responses on shared connections.
     answers: Cell<u64>,
     /// Notified when a connection becomes idle.
     idle_notify: Option<Arc<Notify>>,
@@ -109,13 +109,13 @@ impl Pool {
         closed + self.shared.close_all_idle()
     }
 
-    /// The connection used last, if a live one is idle. The last one is the warmest, and the others can grow old.
+    /// The idle connection that was used last, if it is open. The others can reach their idle timeout.
     pub fn take(&self, key: &Key) -> Option<Http1Connection> {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(key)?;
         let now = Instant::now();
         while let Some(mut connection) = connections.pop() {
-            connection.taken = now;
+            connection.in_use_since = now;
             connection.rested = now.duration_since(connection.idle_since);
             let aged = now.duration_since(connection.made) >= self.age_max;
             if connection.sender.is_ready() && connection.rested < self.idle_timeout && !aged {
@@ -162,29 +162,29 @@ impl Pool {
         }
     }
 
-    /// A shared connection with room for one more request, and the request's place on it. With as many connections as
-    /// there may be, the least busy one.
+    /// A shared connection with room for one more request, and a stream on it. At the limit of connections it is the one
+    /// with the fewest requests.
     pub fn shared(&self, key: &Key) -> Option<(Http2Connection, Call)> {
         self.shared
             .take(key, self.served_max, self.streams_max, self.age_max)
     }
 
-    /// Notes an answer that came on a shared connection.
+    /// Counts a response on a shared connection.
     pub fn answered(&self) {
         self.answers.set(self.answers.get() + 1);
     }
 
-    /// How many answers came on shared connections so far.
+    /// The number of responses on shared connections.
     pub fn answers(&self) -> u64 {
         self.answers.get()
     }
 
-    /// Asks for the right to make a shared connection.
+    /// Claims the right to make a shared connection.
     pub fn turn(&self, key: &Key) -> ConnectTurn {
         ConnectTurn::of(&self.shared, key)
     }
 
-    /// Closes what idled too long, and forgets what is closed.
+    /// Closes connections whose idle timeout has passed, and removes closed ones.
     pub fn sweep(&self) {
         let now = Instant::now();
         self.idle.borrow_mut().retain(|_, connections| {

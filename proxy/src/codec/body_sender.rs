@@ -1,4 +1,4 @@
-//! Sends a body over HTTP/2, no faster than the other side takes it.
+//! Sends a body over HTTP/2 within the peer's flow-control window.
 
 use std::error::Error;
 use std::future::Future;
@@ -22,7 +22,7 @@ use crate::life::stalled::Stall;
 pub struct BodySender<B> {
     body: B,
     to: SendStream<Bytes>,
-    /// Waits for room; whether it is the last.
+    /// The piece that waits for room, and whether it is the last one.
     waiting: Option<(Bytes, bool)>,
     /// Something was sent before.
     begun: bool,
@@ -32,12 +32,12 @@ pub struct BodySender<B> {
     sent: u64,
 }
 
-/// Why not all of a body was sent.
+/// Why a body was not sent to its end.
 #[derive(Debug)]
 pub enum Stopped<E> {
     /// The body broke off. The stream was reset.
     Body(E),
-    /// The other side takes no more.
+    /// The peer reset the stream.
     Peer(h2::Error),
 }
 
@@ -97,9 +97,9 @@ where
                     if bytes.is_empty() && !last {
                         continue;
                     }
-                    // The first piece is handed over as it is: it would wait here, or there. The pieces after it come
-                    // only when there is room. A byte is asked for: a claim on more would keep it from other streams
-                    // as long as this one waits.
+                    // The first piece is sent without waiting for room. The body is polled for later pieces only when
+                    // there is room. One byte is reserved: a larger reservation would take capacity from other streams
+                    // while this one waits.
                     if !std::mem::replace(&mut self.begun, true) || bytes.is_empty() {
                         self.send(bytes, last)?;
                         if last {
@@ -119,13 +119,13 @@ where
         }
     }
 
-    /// Waits until there is room for some of what waits.
+    /// Waits until there is room for a part of the waiting piece.
     fn room(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Stopped<B::Error>>> {
         while self.to.capacity() == 0 {
             match self.to.poll_capacity(context) {
                 Poll::Ready(Some(Ok(_))) => {}
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(Stopped::Peer(error))),
-                // The stream is over for our side.
+                // Our side of the stream has ended.
                 Poll::Ready(None) => {
                     return Poll::Ready(Err(Stopped::Peer(Reason::STREAM_CLOSED.into())));
                 }
@@ -169,7 +169,7 @@ where
         if let Poll::Ready(done) = self.advance(context) {
             return Poll::Ready(done);
         }
-        // The wait for more of the body also ends when the body is no longer wanted.
+        // The wait for more of the body also ends when the peer resets the stream.
         match ready!(self.to.poll_reset(context)) {
             Ok(reason) => Poll::Ready(Err(Stopped::Peer(reason.into()))),
             Err(error) => Poll::Ready(Err(Stopped::Peer(error))),
@@ -185,7 +185,7 @@ fn reason(error: &(dyn Error + 'static)) -> Reason {
             Some(cut) => cut.http2(),
             None => error.downcast_ref::<h2::Error>(),
         };
-        // What is not whole has not ended without an error, whatever the other side calls it.
+        // An incomplete body must not end with NO_ERROR, whichever code was received.
         let named = http2.and_then(h2::Error::reason);
         if let Some(reason) = named.filter(|reason| *reason != Reason::NO_ERROR) {
             return reason;
@@ -195,7 +195,7 @@ fn reason(error: &(dyn Error + 'static)) -> Reason {
     Reason::INTERNAL_ERROR
 }
 
-/// The body of a request that is sent beside its answer. Dropped, it is sent no further, and its stream is reset.
+/// The body of a request that is sent while its response is received. Dropping it resets its stream.
 #[derive(Debug)]
 pub struct Upload(Option<JoinHandle<Option<Failed>>>);
 
@@ -203,7 +203,7 @@ pub struct Upload(Option<JoinHandle<Option<Failed>>>);
 pub type Failed = Box<dyn Error>;
 
 impl Upload {
-    /// Sends on in a task of its own.
+    /// Sends the rest in a task of its own.
     pub fn begin<B>(body_sender: BodySender<B>) -> Self
     where
         B: Body<Data = Bytes> + Unpin + 'static,
@@ -212,13 +212,13 @@ impl Upload {
         Self(Some(spawn_local(async move {
             match body_sender.await {
                 Err(Stopped::Body(error)) => Some(Failed::from(error)),
-                // A reset by the other side is reported to the task that waits for the response.
+                // A reset by the peer is reported to the task that waits for the response.
                 Ok(()) | Err(Stopped::Peer(_)) => None,
             }
         })))
     }
 
-    /// Lets it go on alone.
+    /// Lets the task continue without this handle.
     pub fn go_on(mut self) {
         self.0 = None;
     }

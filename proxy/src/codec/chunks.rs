@@ -1,5 +1,5 @@
-//! The chunked transfer coding (RFC 9112, 7.1): bodies followed chunk by chunk, and chunks written. Trailers are left to
-//! whoever reads them.
+//! The chunked transfer coding (RFC 9112, 7.1): a reader that follows bodies chunk by chunk, and a writer of
+//! chunks. It does not parse trailers.
 
 use bytes::BytesMut;
 use memchr::memchr;
@@ -13,8 +13,8 @@ pub const LAST_SIZE: &[u8] = LAST_CHUNK.split_at(3).0;
 /// The end of a line.
 pub const END_OF_LINE: &[u8] = b"\r\n";
 
-/// Follows a body in chunks, whatever the pieces in which it comes. A line may end in a line feed alone: whoever must not
-/// accept that looks at the same bytes.
+/// Follows a body in chunks, in pieces of any size. A line may end in a line feed alone; a caller that must refuse that
+/// has to check the bytes itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkReader(State);
 
@@ -37,11 +37,11 @@ enum State {
     LineFeed,
     /// What follows the line of the last chunk.
     Over,
-    /// What is not in chunks.
+    /// The bytes are not valid chunks.
     Malformed,
 }
 
-/// What the beginning of some bytes is.
+/// The first part of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// So many bytes around chunks.
@@ -61,7 +61,7 @@ impl Default for ChunkReader {
 }
 
 impl ChunkReader {
-    /// Takes the first part of the next bytes, of which there must be one.
+    /// Reads the first part of the next bytes, which must not be empty.
     pub fn next(&mut self, bytes: &[u8]) -> Part {
         if let State::Chunk(left) = self.0 {
             let count = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
@@ -95,7 +95,7 @@ impl ChunkReader {
 }
 
 impl State {
-    /// Where a byte around chunks leads to.
+    /// The state after a byte of the framing.
     fn after(self, byte: u8) -> Self {
         match (self, byte) {
             (Self::Start, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => Self::Size(digit(byte)),
@@ -143,7 +143,7 @@ impl TrailersEnd {
     }
 }
 
-/// Writes a chunk behind what is there already. It must not be empty: an empty one ends a body.
+/// Appends a chunk. It must not be empty: an empty one ends a body.
 pub fn write(chunk: &[u8], out: &mut BytesMut) {
     out.extend_from_slice(format!("{:x}", chunk.len()).as_bytes());
     out.extend_from_slice(END_OF_LINE);

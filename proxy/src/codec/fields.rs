@@ -3,10 +3,10 @@
 use egret_config::header_names::{KEEP_ALIVE, PROXY_CONNECTION};
 use http::{HeaderMap, HeaderName, header};
 
-/// What a HEADERS frame adds to the size of each field (RFC 9113, 6.5.2).
+/// The overhead of each field in the size of a header list, in bytes (RFC 9113, 6.5.2).
 const FIELD_OVERHEAD: usize = 32;
 
-/// Takes out what is about a connection of HTTP/1 and has no place in HTTP/2 (RFC 9113, 8.2.2).
+/// Removes the connection-specific fields of HTTP/1, which HTTP/2 forbids (RFC 9113, 8.2.2).
 pub fn strip(headers: &mut HeaderMap) {
     headers.remove(header::CONNECTION);
     headers.remove(KEEP_ALIVE);
@@ -21,17 +21,17 @@ pub fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// The length that a message says its body has; none where it says nothing, or several things.
+/// The content-length of a message; none where it is missing, invalid or ambiguous.
 pub fn length(headers: &HeaderMap) -> Option<u64> {
     let mut length = None;
     for value in headers.get_all(header::CONTENT_LENGTH) {
-        for word in value.to_str().ok()?.split(',') {
-            let word = word.trim();
-            // `parse` would take a sign.
-            if !word.bytes().all(|digit| digit.is_ascii_digit()) {
+        for item in value.to_str().ok()?.split(',') {
+            let item = item.trim();
+            // `parse` would accept a sign.
+            if !item.bytes().all(|digit| digit.is_ascii_digit()) {
                 return None;
             }
-            let this = word.parse().ok()?;
+            let this = item.parse().ok()?;
             if length.is_some_and(|length| length != this) {
                 return None;
             }
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn one_length_is_one_however_often_it_is_said() {
+    fn equal_lengths_are_one_length() {
         assert_eq!(lengths(&[]), None);
         assert_eq!(lengths(&["12"]), Some(12));
         assert_eq!(lengths(&["12", "12, 12"]), Some(12));
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_about_the_connection_goes() {
+    fn connection_fields_are_removed() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("connection", "close"),

@@ -1,5 +1,5 @@
-//! Counts the messages of a gRPC call as its bytes pass (gRPC over HTTP/2, "Length-Prefixed-Message"): one byte says whether
-//! a message is compressed, four say how long it is.
+//! Counts the messages of a gRPC call as its bytes pass (gRPC over HTTP/2, "Length-Prefixed-Message"): a prefix of one
+//! byte for the compression and four bytes for the length precedes each message.
 
 /// Bytes in front of a message.
 const PREFIX: usize = 5;
@@ -7,16 +7,16 @@ const PREFIX: usize = 5;
 /// The messages of one direction of a call.
 #[derive(Clone, Debug, Default)]
 pub struct MessageCounter {
-    /// Bytes of the prefix that came, and the length they say so far.
+    /// The received bytes of the prefix, and the length read from them so far.
     prefix: usize,
     length: u32,
-    /// Bytes of the message that are to come.
+    /// The rest of the message in bytes.
     left: u64,
     count: u64,
 }
 
 impl MessageCounter {
-    /// Counts the messages whose prefix is complete with these bytes.
+    /// Counts the messages with a prefix that these bytes complete.
     pub fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.left > 0 {
@@ -26,7 +26,7 @@ impl MessageCounter {
                 bytes = &bytes[skipped..];
                 continue;
             }
-            // The first byte is the flag, which a shift of four more bytes leaves behind.
+            // The first byte is the flag. The shifts of the next four bytes remove it.
             self.length = (self.length << 8) | u32::from(bytes[0]);
             self.prefix += 1;
             bytes = &bytes[1..];

@@ -1,4 +1,4 @@
-//! Sees whether the other side of an HTTP/2 connection is still there: a PING now and then, and a limit for its answer.
+//! The keepalive of an HTTP/2 connection: PING frames, and a time limit for their answers.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,8 +8,8 @@ use std::time::Duration;
 use h2::{Ping, PingPong};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long the other side may take to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The time limit for the answer to a ping.
+const PONG_WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// The HTTP/2 keepalive of a connection: pings, and a limit for their answers.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub enum Beat {
 }
 
 impl Keepalive {
-    /// A keepalive that is first due after `interval`.
+    /// A keepalive with its first ping after `interval`.
     pub fn new(pings: PingPong, interval: Duration) -> Self {
         Self {
             pings,
@@ -53,16 +53,16 @@ impl Keepalive {
         })
     }
 
-    /// Sends a ping. After the answer, this is due again after `interval`.
+    /// Sends a ping. The next one is due `interval` after the answer.
     pub fn send_ping(&mut self, interval: Duration) {
         self.interval = interval;
         // An error here is also reported by the connection itself.
         let _ = self.pings.send_ping(Ping::opaque());
         self.awaits_pong = true;
-        self.timer.as_mut().reset(Instant::now() + PATIENCE);
+        self.timer.as_mut().reset(Instant::now() + PONG_WAIT_MAX);
     }
 
-    /// Is due again after the interval.
+    /// Delays the next ping by the interval.
     pub fn postpone(&mut self) {
         self.awaits_pong = false;
         self.timer.as_mut().reset(Instant::now() + self.interval);
@@ -81,7 +81,7 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_secs(60);
 
-    /// A connection's pulse, and its other side, which answers only while it is polled.
+    /// A connection's keepalive, and its peer, which answers only while it is polled.
     async fn connected() -> (Keepalive, JoinHandle<()>, Connection<DuplexStream>) {
         let (client, server) = tokio::io::duplex(1 << 16);
         let serving = spawn_local(h2::server::handshake(server));
@@ -96,7 +96,7 @@ mod tests {
             };
             both.await
         };
-        let pings = serving.ping_pong().expect("asked for once");
+        let pings = serving.ping_pong().expect("available once");
         let http2_keepalive = Keepalive::new(pings, INTERVAL);
         let running = spawn_local(async move {
             let _: Option<Result<_, _>> = serving.accept().await;
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn who_answers_is_asked_again_later() {
+    fn an_answer_schedules_the_next_ping() {
         run(|| async {
             let (mut http2_keepalive, _running, client) = connected().await;
             spawn_local(client);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_answer_is_lost() {
+    fn a_missing_answer_ends_the_connection() {
         run(|| async {
             let (mut http2_keepalive, _running, client) = connected().await;
             next(&mut http2_keepalive).await;
@@ -146,7 +146,7 @@ mod tests {
             let (beat, after) = next(&mut http2_keepalive).await;
             assert_eq!(beat, Beat::Lost);
             assert!(
-                after.abs_diff(PATIENCE) < Duration::from_secs(1),
+                after.abs_diff(PONG_WAIT_MAX) < Duration::from_secs(1),
                 "{after:?}"
             );
             drop(client);

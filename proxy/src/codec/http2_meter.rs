@@ -16,8 +16,8 @@ use crate::codec::http2_calm::Allowance;
 use crate::codec::http2_frames::{Frame, Frames, flag, goaway, kind};
 use crate::report::facts::WireBytes;
 
-/// Streams whose bytes are kept at a time. With more the oldest is let go: those that a client opens and nobody serves are
-/// asked for by nobody.
+/// The limit of streams with counts at a time. At the limit the oldest one is removed: streams that a client opens and
+/// that are not served are never read from here.
 const STREAMS_MAX: usize = 2048;
 
 /// One stream, with what waits for its end.
@@ -25,9 +25,9 @@ const STREAMS_MAX: usize = 2048;
 struct Stream<T> {
     id: u32,
     bytes: WireBytes,
-    /// What we send ends with the header block that is being sent.
+    /// Our side of the stream ends with the header block that is being sent.
     ending: bool,
-    /// All that we send is sent, or will not be.
+    /// Our side of the stream has ended.
     sent: bool,
     waiting: Option<T>,
 }
@@ -94,7 +94,7 @@ impl<T> Streams<T> {
         self.flooded.get()
     }
 
-    /// The bytes of a stream so far. It is forgotten.
+    /// Removes a stream and returns its bytes so far.
     pub fn take(&self, id: u32) -> WireBytes {
         let mut open = self.open.borrow_mut();
         let at = open.find(id).ok();
@@ -102,11 +102,10 @@ impl<T> Streams<T> {
         stream.map_or_else(WireBytes::default, |stream| stream.bytes)
     }
 
-    /// Lets `waiting` wait until all that we send on a stream is sent. It comes back with the stream's bytes if that is so
-    /// already; otherwise it goes to the connection's `sent`.
+    /// Keeps `waiting` until our side of a stream has ended, and passes it to the connection's `sent` then.
     ///
     /// # Errors
-    /// It need not wait.
+    /// Our side has ended already: `waiting` with the stream's bytes.
     pub fn wait(&self, id: u32, waiting: T) -> Result<(), (T, WireBytes)> {
         let mut open = self.open.borrow_mut();
         let over = open.over;
@@ -172,7 +171,7 @@ impl<T> Streams<T> {
 }
 
 impl<T> Open<T> {
-    /// Notes that all is sent on a stream. One whose end was waited for is forgotten.
+    /// Notes that our side of a stream has ended. A stream with a waiter is removed.
     fn end(&mut self, id: u32) -> Option<(T, WireBytes)> {
         let at = self.find(id).ok()?;
         let stream = &mut self.streams[at];
@@ -184,12 +183,12 @@ impl<T> Open<T> {
     }
 }
 
-/// Which side of a connection we are.
+/// Our side of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// We are called.
+    /// The server.
     Server,
-    /// We call.
+    /// The client.
     Client,
 }
 
@@ -205,7 +204,7 @@ const TURN_OF_FLOOD_MAX: usize = 256;
 /// The mean length of frames of which many fit into a turn.
 const SHORT: usize = 64;
 
-/// A connection whose streams' frames are counted.
+/// A connection that counts the frames of its streams.
 #[derive(Debug)]
 pub struct FramesMetered<S, T> {
     stream: S,

@@ -1,4 +1,4 @@
-//! The body of a message that comes, over HTTP/1 or HTTP/2.
+//! The body of an incoming message, over HTTP/1 or HTTP/2.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,7 +11,7 @@ use crate::codec::body_sender::Upload;
 use crate::codec::cut::Cut;
 use crate::codec::trailers;
 
-/// The body of a message that comes.
+/// The body of an incoming message.
 #[derive(Debug)]
 pub enum Incoming {
     /// Over HTTP/1, as hyper reads it.
@@ -20,21 +20,19 @@ pub enum Incoming {
     Http2(Http2),
 }
 
-/// The body of an HTTP/2 message. What was read of it may be sent again by the other side at once: whoever reads slowly
-/// slows the other side down.
+/// The body of an HTTP/2 message. Reading opens the flow-control window again, so a slow reader slows the sender down.
 #[derive(Debug)]
 pub struct Http2 {
     stream: RecvStream,
-    /// Bytes that are to come, where the message says how many.
+    /// The rest of the content-length, where the message has one.
     left: Option<u64>,
     in_trailers: bool,
-    /// The body of the request that this answers, as long as it is still being sent. Whoever wants no more of the answer
-    /// sends no more of the request.
+    /// The upload of the request that this answers, until it is sent. Dropping the response's body ends the upload.
     upload: Option<Upload>,
 }
 
 impl Incoming {
-    /// The body of an HTTP/2 message that says it is this long.
+    /// The body of an HTTP/2 message with this content-length.
     pub fn two(stream: RecvStream, length: Option<u64>, upload: Option<Upload>) -> Self {
         Self::Http2(Http2 {
             left: length,
@@ -50,7 +48,7 @@ impl Http2 {
         if !self.in_trailers {
             match ready!(self.stream.poll_data(context)) {
                 Some(Ok(bytes)) => {
-                    // Fails only when the stream is over, and then nobody waits for room.
+                    // Fails only when the stream is over. Then the sender needs no window.
                     let _ = self.stream.flow_control().release_capacity(bytes.len());
                     if let Some(left) = &mut self.left {
                         *left = left.saturating_sub(bytes.len() as u64);
@@ -69,8 +67,8 @@ impl Http2 {
         Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
     }
 
-    /// A stream that was reset. Where the other side is done and only wants no more of ours (RFC 9113, 8.1), its message
-    /// is whole.
+    /// The end of a stream that was reset. With NO_ERROR the peer's message is complete: the peer only stops reading ours
+    /// (RFC 9113, 8.1).
     fn ended(&mut self, error: h2::Error) -> Option<Result<Frame<Bytes>, Cut>> {
         if error.reason() == Some(Reason::NO_ERROR) && self.left.unwrap_or(0) == 0 {
             self.over();
@@ -79,7 +77,7 @@ impl Http2 {
         Some(Err(Cut::Http2(error)))
     }
 
-    /// The other side has said all. It may still want to hear the rest of ours.
+    /// The peer's message is complete. The rest of ours may still be sent.
     fn over(&mut self) {
         if let Some(upload) = self.upload.take() {
             upload.go_on();

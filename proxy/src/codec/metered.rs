@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A stream whose bytes are counted.
+/// A stream that counts its bytes.
 #[derive(Debug)]
 pub struct Metered<S> {
     stream: S,
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_byte_that_is_taken_is_counted() {
+    async fn each_accepted_byte_is_counted() {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
         let (near, mut far) = tokio::io::duplex(8);

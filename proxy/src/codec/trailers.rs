@@ -1,7 +1,6 @@
-//! Trailers on a connection of HTTP/1. Hyper sends none that the head did not announce, and drops them on the way to a
-//! client that does not say `te: trailers`; so they go around it. A body keeps its trailers back and ends, whereupon hyper
-//! buffers the chunk that ends it; what hyper then writes to its stream ends in this chunk, in whose place the stream
-//! sends it with the trailers in it.
+//! Trailers on a connection of HTTP/1. Hyper sends only trailers that the head announces, and none to a client without
+//! `te: trailers`. So the proxy writes them itself: a body keeps its trailers back and ends. Hyper then writes the last
+//! chunk, and the stream below hyper replaces this chunk with one that has the trailers.
 
 use std::io;
 use std::io::IoSlice;
@@ -29,9 +28,9 @@ pub fn may_follow(version: Version, headers: &HeaderMap, body: &impl Body) -> bo
         && body.size_hint().exact().is_none()
 }
 
-/// Whether a field may be a trailer. Those may not that frame, route, authenticate or describe a message, which has been
-/// acted on when they come (RFC 9110, 6.5.1), those that are about a connection, and those by which proxies tell what
-/// they know.
+/// Whether a field may be a trailer. Fields that frame, route, authenticate or describe a message may not, since the message
+/// was processed before they come (RFC 9110, 6.5.1). Neither may connection-specific fields, nor fields with which proxies
+/// identify a client.
 pub fn may_be_one(name: &HeaderName) -> bool {
     let text = name.as_str();
     if let Some(of_content) = text.strip_prefix("content-") {
@@ -44,7 +43,7 @@ pub fn may_be_one(name: &HeaderName) -> bool {
         || by_proxies.iter().any(|prefix| text.starts_with(prefix)))
 }
 
-/// What came of a body over HTTP/1, without those trailers that may not be.
+/// A frame of a body over HTTP/1, without forbidden trailers.
 pub fn filtered(frame: Frame<Bytes>) -> Frame<Bytes> {
     if frame.is_data() {
         return frame;
@@ -95,7 +94,7 @@ static FORBIDDEN: [HeaderName; 31] = [
     REQUEST_ID,
 ];
 
-/// The end of a body with its trailers, as far as it has not been sent.
+/// The end of a body with its trailers, and how much of it was sent.
 #[derive(Debug)]
 pub struct Tail {
     bytes: Vec<u8>,
@@ -103,7 +102,7 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// With those trailers that may be; none without any.
+    /// The end of a body with the allowed ones of these trailers; none without any.
     pub fn of(trailers: &HeaderMap) -> Option<Self> {
         let mut bytes = LAST_SIZE.to_vec();
         for (name, value) in trailers.iter().filter(|(name, _)| may_be_one(name)) {
@@ -117,8 +116,8 @@ impl Tail {
     }
 }
 
-/// Writes what hyper writes, with the tail in the place of the last chunk. Hyper gives the rest of all it has to write
-/// again, until it is told that it is written; of the last chunk it is told that when the tail is.
+/// Writes `pieces` with the tail instead of the last chunk. Hyper passes all unwritten bytes again in the next call. The last
+/// chunk is reported as written when the tail is.
 pub fn poll_write<S: AsyncWrite + Unpin>(
     tail: &mut Option<Tail>,
     stream: &mut S,
@@ -133,7 +132,7 @@ pub fn poll_write<S: AsyncWrite + Unpin>(
     } else if let Some(before) = before_last_chunk(pieces) {
         before
     } else {
-        // Something else came behind it.
+        // Other bytes follow the last chunk.
         *tail = None;
         return Pin::new(stream).poll_write_vectored(context, pieces);
     };
@@ -155,18 +154,18 @@ pub fn poll_write<S: AsyncWrite + Unpin>(
     }
 }
 
-/// How many bytes there are before the last chunk, if they end in it, behind the end of another chunk or of the head.
+/// The number of bytes before the last chunk, if the pieces end in it after another chunk or the head.
 fn before_last_chunk(pieces: &[IoSlice<'_>]) -> Option<usize> {
     let total: usize = pieces.iter().map(|piece| piece.len()).sum();
     let before = total.checked_sub(LAST_CHUNK.len())?;
     let bytes = pieces.iter().rev().flat_map(|piece| piece.iter().rev());
     bytes
         .zip(LAST_CHUNK.iter().rev().chain(END_OF_LINE.iter().rev()))
-        .all(|(own, wanted)| own == wanted)
+        .all(|(byte, expected)| byte == expected)
         .then_some(before)
 }
 
-/// The first so many bytes.
+/// The first `count` bytes.
 fn first<'p>(pieces: &'p [IoSlice<'_>], mut count: usize) -> Vec<IoSlice<'p>> {
     let mut slices = Vec::with_capacity(pieces.len() + 1);
     for piece in pieces {
@@ -179,13 +178,13 @@ fn first<'p>(pieces: &'p [IoSlice<'_>], mut count: usize) -> Vec<IoSlice<'p>> {
     slices
 }
 
-/// Where bodies on a connection leave their trailers, one at a time.
+/// The slot where bodies on a connection put their trailers, one body at a time.
 #[derive(Clone, Debug, Default)]
-pub struct Place(Arc<Mutex<Option<Tail>>>);
+pub struct TrailerSlot(Arc<Mutex<Option<Tail>>>);
 
-impl Place {
-    /// Leaves the trailers of a body that ends now.
-    pub fn leave(&self, trailers: &HeaderMap) {
+impl TrailerSlot {
+    /// Puts the trailers of a body that ends now.
+    pub fn put(&self, trailers: &HeaderMap) {
         *self.lock() = Tail::of(trailers);
     }
 
@@ -194,22 +193,22 @@ impl Place {
     }
 }
 
-/// A stream that hyper writes to, which sends trailers that were left.
+/// A stream for hyper's writes, which adds the trailers in its slot.
 #[derive(Debug)]
 pub struct Trailing<S> {
     stream: S,
-    place: Place,
+    slot: TrailerSlot,
 }
 
 impl<S> Trailing<S> {
-    /// Puts this around a stream; also gives where trailers are to be left.
-    pub fn new(stream: S) -> (Self, Place) {
-        let place = Place::default();
+    /// Wraps a stream. Also returns the slot for trailers.
+    pub fn new(stream: S) -> (Self, TrailerSlot) {
+        let slot = TrailerSlot::default();
         let own = Self {
             stream,
-            place: place.clone(),
+            slot: slot.clone(),
         };
-        (own, place)
+        (own, slot)
     }
 }
 
@@ -229,8 +228,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Trailing<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let Self { stream, place } = self.get_mut();
-        match &mut *place.lock() {
+        let Self { stream, slot } = self.get_mut();
+        match &mut *slot.lock() {
             None => Pin::new(stream).poll_write(context, bytes),
             tail => poll_write(tail, stream, context, &[IoSlice::new(bytes)]),
         }
@@ -241,8 +240,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Trailing<S> {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Self { stream, place } = self.get_mut();
-        poll_write(&mut place.lock(), stream, context, pieces)
+        let Self { stream, slot } = self.get_mut();
+        poll_write(&mut slot.lock(), stream, context, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,5 +1,5 @@
-//! `egret-proxy explain`: what becomes of calls, offline, and why. The same loading, the same snapshot and the same
-//! decisions as a running proxy's; nothing here has an opinion of its own.
+//! `egret-proxy explain`: explains offline how calls are decided. It loads, compiles and decides with the code of the
+//! running proxy; this module only formats the result.
 
 pub mod call;
 pub mod world;
@@ -28,14 +28,14 @@ use crate::commands::explain::query::ask;
 use crate::commands::explain::world::World;
 use crate::source::files;
 
-/// What is asked.
+/// The options of `explain`.
 #[derive(Debug)]
 pub struct Options {
     /// Where the configuration is.
     pub source: files::Options,
-    /// Who calls.
+    /// The workload that calls.
     pub workload: Workload,
-    /// Whether the workload's DNS queries are captured, when a call does not say so itself.
+    /// Whether the workload's DNS queries are captured, for calls without a setting of their own.
     pub dns_capture: bool,
     /// The calls.
     pub calls: Calls,
@@ -43,7 +43,7 @@ pub struct Options {
     pub output: Output,
 }
 
-/// Where the calls are.
+/// The source of the calls.
 #[derive(Debug)]
 pub enum Calls {
     /// One, of the command line.
@@ -52,28 +52,28 @@ pub enum Calls {
     File(PathBuf),
 }
 
-/// Answers every call on `out`; what is wrong with the configuration or with a call goes to `complaints`. Says whether
+/// Writes the answer of every call to `out`, and problems of the configuration and of calls to `problems`. Returns whether
 /// every call was answered.
 ///
 /// # Errors
-/// Files that cannot be read, as words; and nobody reading the answers any more.
+/// A message about files that cannot be read, or about answers that cannot be written.
 pub fn run(
     options: &Options,
     out: &mut impl Write,
-    complaints: &mut impl Write,
+    problems: &mut impl Write,
 ) -> Result<bool, String> {
     let texts = files::texts(&options.source).map_err(|error| error.to_string())?;
     let world = World::load(&texts, &options.workload);
     for problem in &world.problems {
         if problem.severity == Severity::Error {
-            let _ = writeln!(complaints, "error: {problem}");
+            let _ = writeln!(problems, "error: {problem}");
         }
     }
-    let mut teller = Teller {
+    let mut teller = Explainer {
         world,
         options,
         out,
-        complaints,
+        problems,
         answered: 0,
         wrong: 0,
     };
@@ -85,7 +85,7 @@ pub fn run(
     match wrote {
         Ok(()) => Ok(teller.wrong == 0),
         Err(Trouble::Read(message)) => Err(message),
-        // Whoever reads has enough, as `head` does.
+        // The reader has closed the pipe, as `head` does.
         Err(Trouble::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(true),
         Err(Trouble::Write(error)) => Err(format!("cannot write the answers: {error}")),
     }
@@ -96,17 +96,17 @@ enum Trouble {
     Write(io::Error),
 }
 
-/// Answers calls one after another.
-struct Teller<'a, O, C> {
+/// Explains calls one after another.
+struct Explainer<'a, O, C> {
     world: World,
     options: &'a Options,
     out: &'a mut O,
-    complaints: &'a mut C,
+    problems: &'a mut C,
     answered: usize,
     wrong: usize,
 }
 
-impl<O: Write, C: Write> Teller<'_, O, C> {
+impl<O: Write, C: Write> Explainer<'_, O, C> {
     fn lines(&mut self, path: &Path) -> Result<(), Trouble> {
         let cannot = |error: io::Error| {
             Trouble::Read(format!("cannot read {} (--calls): {error}", path.display()))
@@ -128,7 +128,7 @@ impl<O: Write, C: Write> Teller<'_, O, C> {
                 Ok((call, unknown)) => {
                     if !unknown.is_empty() {
                         let _ = writeln!(
-                            self.complaints,
+                            self.problems,
                             "warning: {}:{}: unknown keys, ignored: {}",
                             path.display(),
                             at + 1,
@@ -169,10 +169,10 @@ impl<O: Write, C: Write> Teller<'_, O, C> {
         wrote.map_err(Trouble::Write)
     }
 
-    /// A call that is none. In JSON its line is kept, so that answers and calls can be counted off against each other.
+    /// Reports an invalid call. In JSON it has an answer line too, so that the lines of answers match those of calls.
     fn wrong(&mut self, message: &str) -> Result<(), Trouble> {
         self.wrong += 1;
-        let _ = writeln!(self.complaints, "egret-proxy: {message}");
+        let _ = writeln!(self.problems, "egret-proxy: {message}");
         match self.options.output {
             Output::Json => {
                 writeln!(self.out, "{}", json!({ "error": message })).map_err(Trouble::Write)

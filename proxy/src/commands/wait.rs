@@ -12,16 +12,16 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 use tokio::{runtime, task};
 
-/// Whom to wait for, and how long.
+/// The options of `wait`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// An `http` URL that answers 200 when the proxy is ready.
     pub url: Uri,
-    /// The time after which waiting is given up.
+    /// The time limit.
     pub timeout: Duration,
-    /// From one question to the next.
+    /// The interval between requests.
     pub period: Duration,
-    /// The time for one answer.
+    /// The time limit of one request.
     pub request_timeout: Duration,
 }
 
@@ -57,7 +57,7 @@ async fn until_ready(options: &Options) -> Result<(), String> {
     ))
 }
 
-/// The status that a URL answers with.
+/// The status of a URL's response.
 async fn status(url: &Uri) -> Result<StatusCode, String> {
     let host = url.host().unwrap_or("localhost");
     let port = url.port_u16().unwrap_or(80);
@@ -124,7 +124,7 @@ mod tests {
             timeout: Duration::from_millis(20),
             ..options(port)
         };
-        let error = until_ready(&options).await.expect_err("nobody answers");
+        let error = until_ready(&options).await.expect_err("no server");
         assert!(
             error.starts_with("not ready after 20ms: http://127.0.0.1:"),
             "{error}"

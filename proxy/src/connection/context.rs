@@ -1,4 +1,4 @@
-//! What travels with a connection while it is decided where it goes.
+//! The context of a connection during its decision.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::report::call_destination::CallDestination;
 use crate::report::facts::CallProtocol;
 use crate::report::reporter::FactsGuard;
 
-/// What travels with a connection while it is decided where it goes. It is gone before the connection is relayed or carries
-/// requests, which may last for days: nothing of the configuration is held on to.
+/// The context of a connection during its decision. It is dropped before the connection is relayed or carries requests.
+/// That may last for days, so no part of the configuration is kept.
 #[derive(Debug)]
 pub struct ConnectionContext<'c> {
     /// The client's side.
@@ -26,12 +26,12 @@ pub struct ConnectionContext<'c> {
     pub snapshot: &'c Snapshot,
     /// The handles of this worker.
     pub proxy: &'c Proxy,
-    /// What is reported about the connection.
+    /// The facts of the connection.
     pub facts: &'c mut FactsGuard,
 }
 
 impl<'c> ConnectionContext<'c> {
-    /// Asks what happens to the connection as it came in; or to what is inside the TLS of it that ended here.
+    /// The decision for the connection as it was accepted, or for the stream inside its terminated TLS.
     pub(in crate::connection) fn decide(
         &self,
         layer: &Layer,

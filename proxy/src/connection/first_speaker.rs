@@ -1,4 +1,4 @@
-//! The server may speak first.
+//! Connections on which the server may send first.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,35 +19,35 @@ use crate::sniff::rewind::Rewind;
 /// How long a client may stay silent where its bytes alone decide.
 const SILENCE_MAX: Duration = Duration::from_secs(300);
 
-/// How long a silent client whose opaque destination cannot be reached may take to say that it goes elsewhere.
+/// How long a silent client with an unreachable opaque destination may take to send bytes that lead elsewhere.
 const UNREACHED_MAX: Duration = Duration::from_secs(10);
 
-/// How long a client whose opaque destination is refused may stay silent, from the start of its connection: clients of
-/// protocols in which the server speaks first would wait for a greeting that never comes.
+/// How long a client with a refused opaque destination may stay silent, from the start of its connection. Otherwise clients
+/// of server-first protocols would wait for a greeting that never comes.
 const REFUSED_SILENCE_MAX: Duration = Duration::from_secs(1);
 
-/// Bytes taken of a server that speaks first.
+/// The size of the buffer for the first bytes of a server.
 const GREETING: usize = 4096;
 
 /// The side that sent first on a connection with a silent client.
 pub(in crate::connection) enum FirstSpeaker {
     /// The server: the connection is opaque. With the bytes it sent.
     Server(UpstreamConnection, Vec<u8>),
-    /// The client, and this is what it speaks. With the connection made meanwhile.
+    /// The client, with its protocol, and with the connection made meanwhile.
     Client(Layer, Option<Dialled>),
-    /// The client left without a word.
-    Nobody,
+    /// The client closed before it sent a byte.
+    ClientClosed,
 }
 
-/// A connection made before it was known what the client speaks.
+/// A connection made before the client's protocol is known.
 pub(in crate::connection) struct Dialled {
     pub(in crate::connection) server: UpstreamConnection,
     /// The cluster it was made for.
     pub(in crate::connection) cluster: Arc<str>,
 }
 
-/// The server may speak first, as MySQL's or SMTP's does: dials it, if it may be dialled as an opaque destination, and
-/// listens to both sides. So nobody waits for a time limit, and a client that is only slow is still read.
+/// Finds the side that sends first. Servers of MySQL and SMTP do. Dials the server, if it may be dialled as an opaque
+/// destination, and reads from both sides. So no side waits for a time limit, and a slow client is still read.
 pub(in crate::connection) async fn first_speaker(
     client: &mut Rewind<TcpStream>,
     context: &mut ConnectionContext<'_>,
@@ -58,13 +58,13 @@ pub(in crate::connection) async fn first_speaker(
     }
     context.set_decision(&Layer::Silent, &decision);
     let http = context.decide(&Layer::Http(HttpVersion::Http1), None);
-    let patience = match (&decision.verdict, http.verdict) {
-        // A gateway's client may take its time for the ClientHello that chooses a chain.
+    let silence_limit = match (&decision.verdict, http.verdict) {
+        // The ClientHello of a gateway's client selects the filter chain, so the client gets more time.
         (Verdict::Refuse(Refusal::NoChain), _) => UNREACHED_MAX,
         (Verdict::Refuse(_), _) => {
             REFUSED_SILENCE_MAX.saturating_sub(decide::silence_max(context.snapshot))
         }
-        // Out of reach is only the destination as it stands; the client may still speak HTTP, which goes elsewhere.
+        // Only the opaque destination is unreachable. The client may still send HTTP, which is routed elsewhere.
         (_, Verdict::Http) => SILENCE_MAX,
         _ => UNREACHED_MAX,
     };
@@ -81,7 +81,7 @@ pub(in crate::connection) async fn first_speaker(
         Ok(server) => server,
         // The failure is reported whether the client stays or leaves.
         Err(failure) => {
-            return match timeout(patience, read_layer(client, None)).await {
+            return match timeout(silence_limit, read_layer(client, None)).await {
                 Ok(Ok(Some(layer))) => Ok(FirstSpeaker::Client(layer, None)),
                 Ok(Ok(None) | Err(_)) | Err(_) => Err(failure),
             };
@@ -95,12 +95,12 @@ pub(in crate::connection) async fn first_speaker(
         }
         length = server.stream().read(&mut greeting) => length.unwrap_or(0),
     };
-    if length == 0 && patience == SILENCE_MAX {
-        // The server got tired of waiting for what was never meant for it.
+    if length == 0 && silence_limit == SILENCE_MAX {
+        // The server closed first. The client's bytes may still be for another upstream.
         drop(server);
-        return match timeout(patience, read_layer(client, None)).await {
+        return match timeout(silence_limit, read_layer(client, None)).await {
             Ok(layer) => client_first(layer, None),
-            Err(_) => Ok(FirstSpeaker::Nobody),
+            Err(_) => Ok(FirstSpeaker::ClientClosed),
         };
     }
     greeting.truncate(length);
@@ -113,7 +113,7 @@ fn client_first(
 ) -> Result<FirstSpeaker, Failure> {
     match layer {
         Ok(Some(layer)) => Ok(FirstSpeaker::Client(layer, dialled)),
-        Ok(None) => Ok(FirstSpeaker::Nobody),
+        Ok(None) => Ok(FirstSpeaker::ClientClosed),
         Err(error) => Err(Failure::new(Cause::ClientGone, error.to_string())),
     }
 }

@@ -15,23 +15,23 @@ use crate::report::facts::{Facts, next_connection_id};
 use crate::sys::orig_dst;
 use crate::sys::orig_dst::{Origin, canonical};
 
-/// Which door a connection came in by.
+/// The listener that accepted a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListenerKind {
     /// The outbound listener: redirected calls of the application.
     Outbound,
     /// The inbound listener: redirected calls to the application, relayed unchanged.
     Inbound,
-    /// A port that a Gateway asks for, or a Sidecar's egress listener that applications dial.
+    /// A port of a Gateway, or a Sidecar's egress listener that applications dial.
     Dialled,
 }
 
-/// Reads off a connection where it came from and where it was going, and sets it in the facts.
+/// Reads the client's address and the original destination of a connection, and sets them in the facts.
 ///
 /// # Errors
-/// [`Refusal::OwnListener`] when it came to a redirect's port without being redirected: there is nowhere to forward it
-/// to, and dialling what it dialled would be a loop; and when it comes from an upstream socket of ours, so that serving it
-/// would dial again for ever. [`Cause::ClientGone`] when it is closed already.
+/// [`Refusal::OwnListener`] when it reached a redirect's port without redirection: it has no other destination, and dialling
+/// this one would be a loop. Also when it comes from an upstream socket of this proxy, since serving it would dial without
+/// end. [`Cause::ClientGone`] when it is closed already.
 pub fn identify(
     socket: &TcpStream,
     kind: ListenerKind,
@@ -51,7 +51,7 @@ pub fn identify(
     facts.downstream.local_address = Some(arrival.local);
     facts.downstream.direct = Some((client.0, arrival.local.0));
     let from_us = match kind {
-        // Calls of the application's own services come back here, by way of the redirection, and go on to it.
+        // Calls to the application's own services are redirected back here and forwarded to the application.
         ListenerKind::Inbound => false,
         ListenerKind::Outbound => own.has_upstream(client, to),
         ListenerKind::Dialled => own.has_upstream_at(client) && leads_here(socket, own, client, to),
@@ -63,8 +63,8 @@ pub fn identify(
     Ok(arrival)
 }
 
-/// Whether an upstream socket of ours at `client` is this connection's other end: it dialled the address that was accepted
-/// here, or one that netfilter redirected to it.
+/// Whether the other end of this connection is an upstream socket of this proxy at `client`: it dialled the accepted
+/// address, or one that netfilter redirected.
 fn leads_here(
     socket: &TcpStream,
     own: &OwnSockets,

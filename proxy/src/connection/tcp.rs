@@ -1,4 +1,4 @@
-//! Acts on a verdict for bytes: connects where they go and relays until both sides are done.
+//! Runs a verdict for bytes: connects to the upstream and relays until both sides are done.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -35,13 +35,13 @@ use crate::upstream::outlier::CallOutcome;
 /// Istio's default for `tcp.idleTimeout`.
 const IDLE_MAX: Duration = Duration::from_secs(3600);
 
-/// How long a refused client may take to read why.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a refused client may take to read the alert.
+const ALERT_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// The cluster's name in the log for connections to the application.
 const INBOUND_CLUSTER: &str = "InboundPassthroughCluster";
 
-/// Our source addresses towards the application: the redirect rules leave connections from these alone.
+/// The source addresses of connections to the application: the redirect rules exclude them.
 const INBOUND_FROM_V4: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 6);
 const INBOUND_FROM_V6: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6);
 
@@ -139,7 +139,7 @@ pub async fn inbound(context: &mut ConnectionContext<'_>) -> Result<UpstreamConn
     })
 }
 
-/// Connects to an endpoint of a cluster, with what its policy says comes between: TLS, a PROXY header, a tunnel. `name` is
+/// Connects to an endpoint of a cluster, with its policy's TLS, PROXY header and tunnel. `name` is
 /// the client's SNI.
 async fn forward(
     cluster: &Arc<Cluster>,
@@ -151,7 +151,7 @@ async fn forward(
     let live = clusters.live(cluster);
     context.facts.upstream = Some(Arc::clone(&live.counters));
     let permit = live.stream()?;
-    let wanted = LoadBalancerContext {
+    let balancing = LoadBalancerContext {
         original_dst: arrival.original_dst,
         mode: context.snapshot.workload.mode,
         name,
@@ -160,7 +160,7 @@ async fn forward(
         carries: Carries::Stream,
     };
     let target = live
-        .pick(&wanted, clusters.names(), &mut dice::roll)
+        .pick(&balancing, clusters.names(), &mut dice::roll)
         .await?;
     let attempt = context.facts.attempts.begin(target.address.clone());
     target.describe(attempt);
@@ -189,8 +189,8 @@ async fn forward(
     })
 }
 
-/// Relays until both sides are done, and counts in `bytes`. `early` is what the upstream said before it was known to be the right one. A
-/// connection that one side resets is reset on the other.
+/// Relays until both sides are done, and counts in `bytes`. `early` are the bytes that the upstream sent before the
+/// decision. A connection that one side resets is reset on the other.
 pub async fn run<S>(
     mut client: S,
     mut upstream: UpstreamConnection,
@@ -208,7 +208,7 @@ pub async fn run<S>(
         }
         bytes.from_upstream.add(early.len() as u64);
     }
-    // No limit where the configuration says zero.
+    // Zero means no limit.
     let idle_max = Some(upstream.idle_max).filter(|limit| !limit.is_zero());
     let relaying = relay(&mut client, &mut upstream.stream, idle_max, bytes);
     let end = match upstream.duration_max {
@@ -244,14 +244,14 @@ pub async fn run<S>(
     }
 }
 
-/// Lets the upstream see a reset. Unix sockets have none: what is unread at their end says as much.
+/// Resets the connection to the upstream. A Unix socket has no reset; its unread bytes have the same effect.
 fn reset(upstream: &Stream) {
     if let Some(stream) = upstream.socket() {
         socket::reset_on_close(stream);
     }
 }
 
-/// A client's connection, whatever is between us and its socket.
+/// A client's connection, with or without TLS.
 pub trait HasTcpStream {
     /// The socket.
     fn socket(&self) -> &TcpStream;
@@ -294,12 +294,12 @@ impl Drop for Counting<'_> {
     }
 }
 
-/// Tells a TLS client, in its own language, that it may not; then closes so that it can read this.
+/// Sends a TLS client the alert `access_denied`, then closes so that it can read the alert.
 pub async fn deny_tls<S>(mut client: S)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let telling = async {
+    let alert = async {
         client.write_all(&ACCESS_DENIED).await?;
         client.shutdown().await?;
         // Closing with unread bytes would reset the connection and take the alert away from the client.
@@ -307,7 +307,7 @@ where
         while client.read(&mut rest).await? > 0 {}
         std::io::Result::Ok(())
     };
-    if !matches!(timeout(LAST_WORDS, telling).await, Ok(Ok(()))) {
+    if !matches!(timeout(ALERT_TIME_MAX, alert).await, Ok(Ok(()))) {
         debug!("the refused client did not close in order");
     }
 }

@@ -18,35 +18,35 @@ use crate::own_sockets::{OwnSockets, Registered};
 use crate::report::facts::UpstreamConnectionFacts;
 use crate::sys::{limits, socket};
 
-/// How long one address may stay silent before the next is tried beside it (RFC 8305).
+/// How long to wait for one address before the next is tried as well (RFC 8305).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// What a connection is to be like.
+/// How to connect.
 #[derive(Clone, Copy, Debug)]
 pub struct Dial<'d> {
-    /// Our address, where it matters.
+    /// The local address, where one is configured.
     pub from: Option<IpAddr>,
     /// How long connecting may take, all addresses together.
     pub limit: Duration,
     /// Keepalive of the connection; `None` for none.
     pub keepalive: Option<&'d policy::Keepalive>,
-    /// The sockets of this proxy: those it listens on are not dialled, and the new one becomes one of them.
+    /// The sockets of this proxy. Its listeners are not dialled, and the new connection is registered.
     pub own: &'d OwnSockets,
 }
 
-/// A connection just made.
+/// A new connection.
 #[derive(Debug)]
 pub struct Connected {
     /// The connection.
     pub stream: Socket,
     /// The address that answered.
     pub address: EndpointAddress,
-    /// Its facts, among them our address on it.
+    /// Its facts, with its local address.
     pub facts: UpstreamConnectionFacts,
 }
 
-/// Connects to the first of `addresses` that answers; they are tried in order, each with a head start on the next. Those
-/// that this proxy listens on are left out.
+/// Connects to the first of `addresses` that answers; they are tried in order, each with a head start on the next. Addresses
+/// of this proxy's listeners are skipped.
 ///
 /// # Errors
 /// [`Cause::Connect`] with the last address's refusal, or [`Cause::ConnectTimeout`]; `Refusal::OwnListener` where this
@@ -100,7 +100,7 @@ async fn connect_any(addresses: &[SocketAddr], dial: Dial<'_>) -> Result<Connect
             interval: keepalive.interval,
             probes: keepalive.probes,
         };
-        // A peer that is gone already shows at the first write.
+        // If the peer has already closed, the first write fails.
         let _ = socket::set_keepalive(&stream, &keepalive);
     }
     Ok(Connected {
@@ -113,7 +113,7 @@ async fn connect_any(addresses: &[SocketAddr], dial: Dial<'_>) -> Result<Connect
     })
 }
 
-/// Connects to a Unix socket within `limit`; a path that begins with `@` is a name in the kernel's own table.
+/// Connects to a Unix socket within `limit`; a path that begins with `@` is a name in the abstract namespace.
 ///
 /// # Errors
 /// [`Cause::Connect`], or [`Cause::ConnectTimeout`].
@@ -136,7 +136,7 @@ pub async fn connect_unix(path: &Arc<str>, limit: Duration) -> Result<Connected,
     }
 }
 
-/// A connection just made, and that it is ours.
+/// A new connection with its registration as one of this proxy's sockets.
 struct Dialled {
     stream: TcpStream,
     registered: Registered,
@@ -150,7 +150,7 @@ async fn one(address: SocketAddr, dial: Dial<'_>) -> Result<Dialled, (SocketAddr
         let socket = socket::begin_connect(address, dial.from)?;
         let local = socket.local_addr()?.as_socket();
         let local = LocalAddress(local.ok_or_else(|| io::Error::other("not an internet socket"))?);
-        // Before anything else runs here: a listener of ours may have it in its queue.
+        // Before the next await: the connection may already be in the queue of one of this proxy's listeners.
         let registered = dial.own.register(local, address);
         drop(announced);
         Ok(Dialled {
@@ -197,11 +197,11 @@ fn refused(address: &EndpointAddress, error: &io::Error) -> Failure {
         return Failure::new(Cause::Overloaded, message);
     }
     let message = format!("cannot connect to {address}: {error}");
-    Failure::new(Cause::Connect(envoys_words(error).into()), message)
+    Failure::new(Cause::Connect(envoy_details(error).into()), message)
 }
 
-/// What the log says, as Envoy does: one word, without the error's number.
-fn envoys_words(error: &io::Error) -> String {
+/// The error in Envoy's form for the log: without spaces and without the error's number.
+fn envoy_details(error: &io::Error) -> String {
     let message = error.to_string();
     let message = message.split(" (os error").next().unwrap_or_default();
     format!("delayed_connect_error:_{}", message.replace(' ', "_"))
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
     use crate::own_sockets::tests::listening_on;
 
-    /// How a proxy dials that listens on this port.
+    /// The settings of a test's connection.
     fn dial(own: &OwnSockets) -> Dial<'_> {
         Dial {
             from: None,
@@ -227,8 +227,8 @@ mod tests {
         }
     }
 
-    /// An address of this machine where nobody listens.
-    async fn nobody() -> SocketAddr {
+    /// An address of this machine where closed_port listens.
+    async fn closed_port() -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         listener.local_addr().expect("address")
     }
@@ -236,7 +236,7 @@ mod tests {
     #[tokio::test]
     async fn the_next_address_is_tried_when_one_refuses() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
-        let (good, bad) = (listener.local_addr().expect("address"), nobody().await);
+        let (good, bad) = (listener.local_addr().expect("address"), closed_port().await);
         let own = listening_on(&[], Mode::Sidecar);
         let connected = connect(&[bad, good], dial(&own)).await.expect("connected");
         assert_eq!(connected.address, EndpointAddress::Ip(good));
@@ -249,7 +249,10 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_names_the_address() {
         let own = listening_on(&[], Mode::Sidecar);
-        for addresses in [&[nobody().await][..], &[nobody().await, nobody().await]] {
+        for addresses in [
+            &[closed_port().await][..],
+            &[closed_port().await, closed_port().await],
+        ] {
             let failure = connect(addresses, dial(&own)).await.expect_err("refused");
             assert!(matches!(failure.cause(), Cause::Connect(_)), "{failure:?}");
             let last = addresses.last().expect("one").to_string();
@@ -262,13 +265,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_listener_of_ours_is_not_dialled() {
+    async fn an_own_listener_is_not_dialled() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let address = listener.local_addr().expect("address");
         let own = listening_on(&[address.port()], Mode::Sidecar);
         let failure = connect(&[address], dial(&own)).await.expect_err("refused");
         assert_eq!(*failure.cause(), Cause::Refused(Refusal::OwnListener));
-        // The application may have the port that our pages have on another address.
+        // The application may use a port that this proxy uses on another address.
         let connected = connect_application(address, dial(&own)).await;
         let (connected, accepted) = (connected.expect("connected"), listener.accept().await);
         let (_, peer) = accepted.expect("accepted");

@@ -1,4 +1,4 @@
-//! A name's other addresses, for when the picked one does not answer.
+//! Failover between the addresses of a name, for when the picked one does not answer.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 /// Other addresses that are tried when the picked one does not answer.
 const MAX: usize = 5;
 
-/// How long an address that did not answer is not tried first again.
+/// How long an address that did not answer is not tried first.
 const PASSED_OVER: Duration = Duration::from_secs(10);
 
 /// The picked address and then the others, the other family first (RFC 8305).
@@ -45,19 +45,19 @@ pub struct Failover {
     pub answered: SocketAddr,
 }
 
-/// Addresses in whose place another one answered lately. So only the first call waits for what does not answer, and
-/// those after it find its connection.
+/// Addresses that failed lately, with the address that answered instead. Only the first call waits for an address that does
+/// not answer. Later calls use the other address at once.
 #[derive(Debug, Default)]
 pub struct FailedAddressCache(RefCell<HashMap<SocketAddr, (SocketAddr, Instant)>>);
 
 impl FailedAddressCache {
-    /// Notes which address answered instead of which.
+    /// Records an address that failed and the one that answered instead.
     pub fn note(&self, Failover { failed, answered }: Failover) {
         let now = Instant::now();
         let mut all = self.0.borrow_mut();
         all.retain(|_, (_, until)| *until > now);
         all.insert(failed, (answered, now + PASSED_OVER));
-        // It answered, whatever was noted of it.
+        // It answered, so an earlier failure no longer counts.
         all.remove(&answered);
     }
 

@@ -1,4 +1,4 @@
-//! Bytes inside an HTTP/1.1 POST: what is written goes out as chunks of its body, what is read is the body of its answer.
+//! A tunnel inside an HTTP/1.1 POST: written bytes are chunks of its body, read bytes are the body of its response.
 
 use std::io;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use crate::codec::chunks::{ChunkReader, LAST_CHUNK, Part, TrailersEnd};
 /// Bytes of one chunk at most.
 const CHUNK_MAX: usize = 16 << 10;
 
-/// How the end of an answer's body is told.
+/// The framing of a response's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// In chunks.
@@ -30,14 +30,14 @@ pub struct PostTunnel<S> {
     inner: S,
     /// Framed bytes that are not written yet.
     out: BytesMut,
-    /// The body we send has its last chunk.
+    /// The last chunk of our body was sent.
     ended: bool,
-    /// Bytes read that are not taken yet.
+    /// Bytes read that have not been parsed yet.
     unread: BytesMut,
     state: State,
 }
 
-/// What comes next of the answer's body.
+/// The next part of the response's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Chunks.
@@ -53,7 +53,7 @@ enum State {
 }
 
 impl<S> PostTunnel<S> {
-    /// Bytes inside a POST whose head is sent and whose answer's head is read. `early` came behind it.
+    /// A tunnel inside a POST after both heads were exchanged. `early` are the bytes after the response's head.
     pub fn new(inner: S, framing: Framing, early: &[u8]) -> Self {
         Self {
             inner,
@@ -73,7 +73,7 @@ impl<S> PostTunnel<S> {
         &self.inner
     }
 
-    /// Takes what is known of the body; `false` when more has to be read first.
+    /// Moves received body bytes into `buffer`; `false` when more has to be read first.
     fn take(&mut self, buffer: &mut ReadBuf<'_>) -> io::Result<bool> {
         loop {
             match &mut self.state {
@@ -113,7 +113,7 @@ impl<S> PostTunnel<S> {
         }
     }
 
-    /// Gives up to so many bytes, as many as there are and as there is room for.
+    /// Moves up to `most` bytes into the buffer, as many as are received and as fit.
     fn give(&mut self, most: usize, buffer: &mut ReadBuf<'_>) -> usize {
         let count = self.unread.len().min(most).min(buffer.remaining());
         buffer.put_slice(&self.unread[..count]);
@@ -122,7 +122,7 @@ impl<S> PostTunnel<S> {
     }
 }
 
-/// What comes next where this many bytes are left.
+/// The state with this many bytes left.
 fn length(left: u64) -> State {
     match left {
         0 => State::End,
@@ -133,7 +133,7 @@ fn length(left: u64) -> State {
 fn malformed() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        "the proxy's answer to POST is not chunked although it says so",
+        "the proxy's answer to POST has a malformed chunked body",
     )
 }
 
@@ -189,7 +189,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PostTunnel<S> {
             return Poll::Ready(Ok(0));
         }
         chunks::write(chunk, &mut this.out);
-        // The chunk is taken; what does not go out now goes out before the next one.
+        // The chunk is accepted. The rest of it is written before the next one.
         if let Poll::Ready(Err(error)) = this.poll_out(context) {
             return Poll::Ready(Err(error));
         }
@@ -202,7 +202,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PostTunnel<S> {
         Pin::new(&mut this.inner).poll_flush(context)
     }
 
-    /// The end of our side is the last chunk; the connection stays, as the answer still comes on it.
+    /// Sends the last chunk. The connection stays open for the rest of the response.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if !this.ended {
@@ -220,13 +220,13 @@ mod tests {
 
     use super::*;
 
-    /// What is read of an answer's body that comes in pieces of this many bytes, and then the end.
+    /// The bytes read from a response's body that arrives in pieces of this size and then ends.
     async fn read(framing: Framing, body: &[u8], piece: usize) -> Result<Vec<u8>, io::ErrorKind> {
         let (near, mut far) = duplex(piece);
         let (early, late) = body.split_at(body.len().min(2));
         let mut post_tunnel = PostTunnel::new(near, framing, early);
         let writing = async {
-            // The reader may have had enough.
+            // The reader may have closed its end.
             let _ = far.write_all(late).await;
             drop(far);
         };
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_written_goes_out_in_chunks() {
+    async fn written_bytes_are_sent_in_chunks() {
         let (near, mut far) = duplex(1 << 20);
         let mut post_tunnel = PostTunnel::new(near, Framing::Close, b"");
         post_tunnel.write_all(b"hello").await.expect("write");

@@ -6,9 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use egret_config::address::{ClientAddress, LocalAddress};
 
-/// What a header of version 2 begins with.
+/// The signature of a version 2 header.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-/// Version 2, and a connection that is made for somebody else.
+/// Version 2, command PROXY.
 const PROXIED: u8 = 0x21;
 const TCP_V4: u8 = 0x11;
 const TCP_V6: u8 = 0x21;

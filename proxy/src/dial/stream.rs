@@ -1,4 +1,4 @@
-//! A connection to an upstream, whatever is around its bytes.
+//! A connection to an upstream: TCP or a Unix socket, with or without TLS or a tunnel.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -19,13 +19,13 @@ use crate::report::metrics::envoy::under_way::CountedConnection;
 #[derive(Debug)]
 pub struct Stream {
     carrier: Carrier,
-    /// What came before the connection was known to be ready; read first.
+    /// Bytes that were received before the connection was ready; they are read first.
     early: Bytes,
     /// What reads of it fill, where it carries HTTP. Relays count their own buffers.
     held: Option<HeldBytes>,
     /// What is dropped with it, after it is closed.
     _guard: Option<Box<dyn Guard>>,
-    /// That the socket is ours, where no other part of the carrier has it.
+    /// The registration of the socket, where no other part of the carrier has it.
     _registered: Option<Registered>,
     /// Counts it, and its bytes.
     counted: Option<Box<CountedConnection>>,
@@ -48,7 +48,7 @@ enum Carrier {
     Plain(TcpStream),
     /// Inside TLS that we originated. Boxed: the session is large, and most connections have none.
     Tls(Box<TlsStream<Socket>>),
-    /// To a process of this machine.
+    /// A Unix socket.
     Unix(UnixStream),
     /// Inside a POST to a proxy.
     PostTunnel(Box<PostTunnel<Stream>>),
@@ -123,7 +123,7 @@ impl Stream {
         written
     }
 
-    /// Keeps `guard`, such as a place among the connections that a cluster may have, until the connection is closed.
+    /// Keeps `guard`, such as a connection permit of a cluster, until the connection is closed.
     #[must_use]
     pub fn guarded(self, guard: impl Send + 'static) -> Self {
         Self {
@@ -132,7 +132,7 @@ impl Stream {
         }
     }
 
-    /// Gives these bytes to be read first.
+    /// Makes these bytes the first ones to be read.
     #[must_use]
     pub fn with_early(self, early: Bytes) -> Self {
         Self { early, ..self }
@@ -237,12 +237,12 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// What the kernel connects.
+/// The socket of a connection.
 #[derive(Debug)]
 pub enum Socket {
-    /// Over the network. It is known as ours as long as it lives.
+    /// TCP, with the registration of the socket.
     Tcp(TcpStream, Registered),
-    /// To a process of this machine.
+    /// A Unix socket.
     Unix(UnixStream),
 }
 

@@ -1,5 +1,5 @@
-//! A tunnel through an HTTP proxy: CONNECT, and after its consent the connection is the target's; or POST, and the bodies
-//! of it and of its answer are.
+//! A tunnel through an HTTP proxy. After CONNECT the connection carries the target's bytes; with POST the bodies of the
+//! request and of its response carry them.
 
 use bytes::{Bytes, BytesMut};
 use egret_config::model::policy::Tunnel;
@@ -14,13 +14,13 @@ const ANSWER_MAX: usize = 16 << 10;
 /// A tunnel just opened.
 #[derive(Debug)]
 pub struct Consent {
-    /// What came behind the proxy's consent.
+    /// The bytes after the head of the proxy's response.
     pub early: Bytes,
     /// How the answer to a POST ends; `None` for CONNECT, after which the connection is the target's.
     pub framing: Option<Framing>,
 }
 
-/// Asks for a tunnel on a connection to the proxy.
+/// Requests a tunnel on a connection to the proxy.
 ///
 /// # Errors
 /// [`Cause::Connect`]: the proxy refused, closed, or did not speak HTTP.
@@ -48,7 +48,7 @@ where
             let status =
                 status(&head).ok_or_else(|| failed("the proxy's answer is not HTTP".into()))?;
             match status {
-                // More is to come: 101 would be an answer to what was not asked.
+                // Another response follows. 101 is not one: no upgrade was requested.
                 100 | 102..=199 => continue,
                 200..=299 => {}
                 status => return Err(failed(format!("the proxy answered {status}"))),
@@ -68,7 +68,7 @@ where
     }
 }
 
-/// How the body behind this head ends.
+/// The framing of the body after this head.
 fn framing(head: &[u8]) -> Framing {
     let mut length = None;
     for line in head.split(|byte| *byte == b'\n').skip(1) {
@@ -127,7 +127,7 @@ mod tests {
         }
     }
 
-    /// What comes of a tunnel whose proxy says this, in pieces, and closes.
+    /// The result of a tunnel with a proxy that sends this, in pieces, and closes.
     async fn outcome(host: &str, response: &[&[u8]]) -> (String, Result<Bytes, String>) {
         let (mut client, mut proxy) = duplex(16);
         let tunnel = tunnel(host);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_follows_the_consent_is_the_targets() {
+    async fn bytes_after_the_response_are_the_targets() {
         let (request, early) = outcome(
             "a.test",
             &[
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_post_says_how_its_answer_ends() {
+    async fn the_framing_of_a_post_response_is_read() {
         for (response, expected, rest) in [
             (
                 &b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n"[..],

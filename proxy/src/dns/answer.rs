@@ -1,4 +1,4 @@
-//! Answers to captured questions, from the names of the services that the workload sees. Pure.
+//! Answers captured queries, from the names of the services that are visible to the workload. Pure.
 
 use std::net::IpAddr;
 
@@ -7,21 +7,21 @@ use hickory_resolver::proto::op::{Edns, Message, OpCode, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME};
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
-/// How long an answer counts, in seconds; as Istio's.
+/// The TTL of an answer in seconds, as Istio's.
 const TTL: u32 = 30;
 
-/// Bytes of a datagram that every client takes (RFC 1035, 4.2.1).
+/// The size of a datagram in bytes that every client accepts (RFC 1035, 4.2.1).
 const DATAGRAM_MIN: u16 = 512;
 
-/// Bytes of a datagram that is sent at most, whatever the client says: what fits an Ethernet frame (DNS flag day 2020).
+/// The largest datagram in bytes, whatever size the client announces: it fits an Ethernet frame (DNS flag day 2020).
 const DATAGRAM_MAX: u16 = 1232;
 
-/// The answer to a question about a service; `None` when it is not about one, so that a name server has to know.
+/// The answer to a query about a service; `None` for other queries, which go to a name server.
 ///
 /// Addresses come from `table`, beginning with the one that `turn` chooses. A name below one of the `search` domains is
-/// looked up without it when it is none itself, as a CNAME: resolvers with `ndots:5` try those first, and need not go
-/// on. A family without addresses gives an empty answer, and so do the types HTTPS and SVCB (RFC 9460), whose hints
-/// would lead callers around the addresses of the table.
+/// looked up without it when it is none itself, as a CNAME: resolvers with `ndots:5` try those first, and need no
+/// further query. A family without addresses gets an empty answer. So do the types HTTPS and SVCB (RFC 9460): clients
+/// would use the addresses in their hints, and not those of the table.
 pub fn answer(
     query: &Message,
     table: &NameTable,

@@ -1,4 +1,4 @@
-//! Receiving the response to a question on a socket of its own.
+//! Receives the response to a query on a socket of its own.
 
 use std::cell::RefCell;
 use std::io;
@@ -12,15 +12,15 @@ use crate::dns::verify;
 pub(super) const MESSAGE_MAX: usize = u16::MAX as usize;
 
 thread_local! {
-    /// Where datagrams are received, so that questions that wait need no room for their responses.
+    /// The receive buffer, shared so that waiting queries need none of their own.
     static RECEIVED: RefCell<Vec<u8>> = RefCell::new(vec![0; MESSAGE_MAX]);
 }
 
-/// Waits for the response to `question` on a socket that is connected to the server, and gives what `take` makes of it.
+/// Waits for the response to `question` on a socket that is connected to the server, and returns what `take` makes of it.
 /// Other datagrams are dropped.
 ///
 /// # Errors
-/// The socket's, as when nobody listens on the server's port.
+/// The socket's, as when the server's port is closed.
 pub(super) async fn receive<T>(
     socket: &UdpSocket,
     question: &[u8],
@@ -33,17 +33,17 @@ pub(super) async fn receive<T>(
                 Some(error) => Err(error),
                 None => Err(io::Error::from(WOULD_BLOCK)),
             };
-            pass_over::<()>(socket.try_io(Interest::ERROR, error))?;
+            ready_only::<()>(socket.try_io(Interest::ERROR, error))?;
         }
         let received = RECEIVED.with_borrow_mut(|buffer| {
-            let length = pass_over(socket.try_recv(buffer))?;
+            let length = ready_only(socket.try_recv(buffer))?;
             Ok::<_, io::Error>(length.and_then(|length| {
                 let response = buffer.get(..length)?;
                 verify::answers(question, response).then(|| take(response))
             }))
         })?;
-        if let Some(taken) = received {
-            return Ok(taken);
+        if let Some(result) = received {
+            return Ok(result);
         }
     }
 }
@@ -51,7 +51,7 @@ pub(super) async fn receive<T>(
 const WOULD_BLOCK: io::ErrorKind = io::ErrorKind::WouldBlock;
 
 /// `None` when there is nothing yet.
-fn pass_over<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+fn ready_only<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == WOULD_BLOCK => Ok(None),

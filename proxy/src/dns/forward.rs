@@ -1,4 +1,4 @@
-//! Questions that are not about services: passed on, byte for byte, to the pod's own name servers.
+//! Forwards queries that are not about services, byte for byte, to the pod's own name servers.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -17,24 +17,24 @@ use crate::dns::{datagram, verify};
 
 use crate::sys::limits;
 
-/// How long one name server may take: half of what resolvers wait, so that the second one is asked in time.
+/// The time limit of one name server: half of a resolver's, so that the second server is queried in time.
 const SERVER_TIME: Duration = Duration::from_millis(2_400);
 
-/// How often the name servers are looked up again.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// The interval at which `resolv.conf` is read again.
+const READ_INTERVAL: Duration = Duration::from_secs(5);
 
 const SERVER_PORT: u16 = 53;
 
-/// How long all name servers together may take. Resolvers of applications wait for five seconds.
+/// The time limit of all name servers together. Resolvers of applications wait for five seconds.
 const QUESTION_TIME: Duration = Duration::from_secs(5);
 
-/// Name servers of a `resolv.conf` that are asked, as resolv.conf(5) has it.
+/// The number of name servers that are used of a `resolv.conf` (resolv.conf(5)).
 const SERVERS_MAX: usize = 3;
 
-/// How long the server that answered last is asked before those that stand above it.
+/// How long a server that answered when those listed before it did not is queried first.
 const PREFERENCE_TIME: Duration = Duration::from_secs(30);
 
-/// How a question came, and goes on.
+/// The transport on which a query arrived and is forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// As a datagram.
@@ -43,12 +43,12 @@ pub enum Transport {
     Tcp,
 }
 
-/// The pod's name servers and search domains, as `resolv.conf` has them; followed as it changes.
+/// The pod's name servers and search domains of `resolv.conf`, which is read again at intervals.
 #[derive(Debug)]
 pub struct NameServers {
     path: PathBuf,
     known: RefCell<Option<(Instant, Rc<ResolvConf>)>>,
-    /// A server that answered after one above it did not, and when.
+    /// A server that answered when one listed before it did not, and the time.
     preferred: Cell<Option<(SocketAddr, Instant)>>,
 }
 
@@ -62,7 +62,7 @@ pub struct ResolvConf {
 }
 
 impl ResolvConf {
-    /// Reads the text; lines that cannot be understood are ignored.
+    /// Parses the text. Invalid lines are ignored.
     pub fn parse(text: &[u8]) -> Self {
         let Ok((config, _)) = parse_resolv_conf(text) else {
             return Self::default();
@@ -86,7 +86,7 @@ impl ResolvConf {
 }
 
 impl NameServers {
-    /// Those that `path`, usually `/etc/resolv.conf`, names.
+    /// The name servers of `path`, usually `/etc/resolv.conf`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -95,11 +95,11 @@ impl NameServers {
         }
     }
 
-    /// The settings of the file now, or of a moment ago.
+    /// The settings of the file, at most `READ_INTERVAL` old.
     pub fn known(&self) -> Rc<ResolvConf> {
         let mut known = self.known.borrow_mut();
         if let Some((since, conf)) = &*known
-            && since.elapsed() < LOOK_INTERVAL
+            && since.elapsed() < READ_INTERVAL
         {
             return Rc::clone(conf);
         }
@@ -109,29 +109,29 @@ impl NameServers {
         conf
     }
 
-    /// The name servers in the order in which they are to be asked: first the one that answered last, if it did so lately.
+    /// The name servers in query order. A server that answered lately in place of another comes first.
     pub fn in_order(&self) -> Vec<SocketAddr> {
         let mut servers = self.known().servers.clone();
         if let Some((preferred, since)) = self.preferred.get()
             && since.elapsed() < PREFERENCE_TIME
-            && let Some(place) = servers.iter().position(|server| *server == preferred)
+            && let Some(index) = servers.iter().position(|server| *server == preferred)
         {
-            servers[..=place].rotate_right(1);
+            servers[..=index].rotate_right(1);
         }
         servers
     }
 
     /// Records which of the servers, queried in `order`, answered.
     pub fn note_answer(&self, order: &[SocketAddr], answered: SocketAddr) {
-        // Only a failure of another one moves a server to the front, for a while.
+        // A server moves to the front only after the failure of another one.
         if order.first() != Some(&answered) {
             self.preferred.set(Some((answered, Instant::now())));
         }
     }
 }
 
-/// The answer of the first of `servers` that answers, and its address. A server's own failure (SERVFAIL,
-/// REFUSED) is taken only when no other one does better. Records of other names are left out of the answer.
+/// The answer of the first of `servers` that answers, and its address. A failure (SERVFAIL, REFUSED) is returned only when
+/// no other server answers. Records of other names are removed from the answer.
 ///
 /// # Errors
 /// The last server's: no answer in time, not reachable; `NotFound` without servers.
@@ -172,7 +172,7 @@ pub async fn forward(
     worst
 }
 
-/// Each question has a socket of its own, so that its port is a guess more for who would answer in a server's name.
+/// Each query has a socket of its own: the random port makes forged answers harder (RFC 5452).
 async fn over_udp(question: &[u8], server: SocketAddr) -> io::Result<Vec<u8>> {
     let any: IpAddr = match server {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),

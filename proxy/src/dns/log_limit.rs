@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::lock::lock;
 
-/// Lets so many lines pass in a period and counts the rest.
+/// Limits the log lines in a period, and counts the suppressed ones.
 #[derive(Debug)]
 pub(super) struct LogLimit {
     lines_max: u32,
@@ -24,7 +24,7 @@ struct State {
 }
 
 impl LogLimit {
-    /// `lines_max` lines in a `period`.
+    /// A limit of `lines_max` lines in a `period`.
     pub(super) fn new(lines_max: u32, period: Duration) -> Self {
         Self {
             lines_max,
@@ -33,7 +33,7 @@ impl LogLimit {
         }
     }
 
-    /// Whether a line may be written now, and how many were not since the one before it.
+    /// The number of lines suppressed since the last one, if a line may be written now.
     pub(super) fn pass(&self, now: Instant) -> Option<u64> {
         let mut state = lock(&self.state);
         if state.since.is_none_or(|since| now >= since + self.period) {

@@ -1,4 +1,4 @@
-//! What asking for a name results in: its addresses, or why there are none, for callers, log lines, pages and metrics.
+//! The result of resolving a name: its addresses, or the reason why there are none.
 
 use std::error::Error;
 use std::fmt;
@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The answer of a name server.
+/// The addresses of a name, from a name server or `/etc/hosts`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct Lookup {
     /// All addresses, IPv6 after IPv4, without repeats, in the server's order.
     pub addresses: Vec<IpAddr>,
     /// The TTL of the server.
@@ -28,7 +28,7 @@ pub enum Reason {
     ServerFailure,
     /// The name's aliases (CNAME) lead in a circle, or are too many.
     AliasLoop,
-    /// The answer is about other names only.
+    /// The answer has records of other names only.
     OtherNames,
     /// No name server answered in time.
     NoAnswer,
@@ -41,8 +41,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// One word, as logs, pages and metrics have it.
-    pub fn word(self) -> &'static str {
+    /// The name of the reason in logs, pages and metrics.
+    pub fn name(self) -> &'static str {
         match self {
             Self::NoSuchName => "nxdomain",
             Self::NoAddress => "nodata",
@@ -71,11 +71,11 @@ impl Reason {
 /// A name without addresses, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unresolved {
-    /// The name asked for.
+    /// The name that was queried.
     pub name: Arc<str>,
     /// The kind of failure.
     pub reason: Reason,
-    /// What was asked, and what came, for the operator.
+    /// A description for the operator.
     pub details: Arc<str>,
     /// The TTL of a negative answer (RFC 2308).
     pub ttl: Option<Duration>,

@@ -1,5 +1,5 @@
-//! The process's cache of names: one question at a time for a name, whoever wants it. An answer that is no longer valid
-//! serves while the next one is under way.
+//! The process's cache of names. All workers share one query for a name. An expired answer is used while the next query is
+//! in progress.
 
 mod facts;
 mod entry;
@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{info, warn};
 
 use crate::dns::log_limit::LogLimit;
-use crate::dns::lookup::{Found, Reason, Unresolved};
+use crate::dns::lookup::{Lookup, Reason, Unresolved};
 use crate::dns::names::entry::{Entry, Outcome, Question, STALE_RECHECK};
 use crate::dns::resolver::System;
 use crate::lock::lock;
@@ -28,31 +28,31 @@ use crate::report::metrics::dns::ResolverCounters;
 pub use crate::dns::names::entry::{Answer, NEGATIVE_TTL_MAX, TTL_MAX, TTL_MIN};
 pub use crate::dns::names::facts::{Failure, NameFacts, seconds_until};
 
-/// How long a question may take, should whoever asks it not end by itself.
+/// The time limit of a query, beside those of the resolver.
 const QUESTION_MAX: Duration = Duration::from_secs(11);
-/// Names of callers kept at most. When there are more, first those of no use are let go, then all. Of the
-/// configuration's names those of no use are let go when there are more, and then whenever they have doubled.
+/// The capacity for names that clients sent. At capacity expired entries are evicted first, then all. Expired entries of
+/// the configuration's names are evicted at this number, and each time it has doubled.
 const NAMES_MAX: usize = 10_000;
 /// How soon the same failure of a name is logged again.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// Failures of all names that are logged in that time.
 const LOG_LINES_MAX: u32 = 20;
 
-/// How often there were as many names of calls as are kept.
+/// How often the cache for names of clients was full.
 static FULL: AtomicU64 = AtomicU64::new(0);
 
-/// How often there were as many names of calls as are kept, so that some were let go.
+/// How often the cache for names of clients was full, so that names were evicted.
 pub fn times_full() -> u64 {
     FULL.load(Ordering::Relaxed)
 }
 
-type Ask = Arc<dyn Fn(Arc<str>) -> BoxFuture<'static, Result<Found, Unresolved>> + Send + Sync>;
+type Ask = Arc<dyn Fn(Arc<str>) -> BoxFuture<'static, Result<Lookup, Unresolved>> + Send + Sync>;
 
-/// Names and their addresses. Shared by all workers.
+/// A cache of names and their addresses. Shared by all workers.
 pub struct Names {
-    declared: Arc<Shared>,
-    /// Apart, so that callers who ask for ever new names cannot drive out those of the configuration.
-    called: Arc<Shared>,
+    declared: Arc<Cache>,
+    /// Kept apart, so that clients that send many names do not evict those of the configuration.
+    called: Arc<Cache>,
     runtime: Handle,
     refresh_rate: RefreshRate,
     /// The queries that name servers were sent.
@@ -62,10 +62,10 @@ pub struct Names {
 /// The longest pause after a failure, in milliseconds.
 type RefreshRate = Arc<AtomicU64>;
 
-struct Shared {
+struct Cache {
     ask: Ask,
     entries: Mutex<HashMap<Arc<str>, Entry>>,
-    whose: NameOrigin,
+    origin: NameOrigin,
     log_limit: Arc<LogLimit>,
     refresh_rate: RefreshRate,
 }
@@ -73,15 +73,15 @@ struct Shared {
 /// The origin of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NameOrigin {
-    /// The configuration: there are only so many.
+    /// The configuration: their number is bounded.
     Declared,
-    /// A caller: there may be any number.
+    /// A client's request or SNI: there may be any number.
     Called,
 }
 
 impl Names {
-    /// Asks the name servers of `resolv_conf`, usually `/etc/resolv.conf`. Questions run on `runtime`, which has to
-    /// outlive the callers' own: a question goes on for all who wait when its first caller has left.
+    /// A cache that queries the name servers of `resolv_conf`, usually `/etc/resolv.conf`. Queries run on `runtime`, which
+    /// has to outlive the workers: a query continues for the other calls that wait when the first one has ended.
     pub fn system(resolv_conf: impl Into<PathBuf>, runtime: Handle) -> Self {
         let system = Arc::new(System::new(resolv_conf));
         let queries = Arc::clone(&system.queries);
@@ -92,26 +92,26 @@ impl Names {
         Self { queries, ..names }
     }
 
-    /// Asks by a function of the caller's.
+    /// A cache that resolves names with `ask`.
     pub fn new(
         runtime: Handle,
-        ask: impl Fn(Arc<str>) -> BoxFuture<'static, Result<Found, Unresolved>> + Send + Sync + 'static,
+        ask: impl Fn(Arc<str>) -> BoxFuture<'static, Result<Lookup, Unresolved>> + Send + Sync + 'static,
     ) -> Self {
         let ask: Ask = Arc::new(ask);
         let log_limit = Arc::new(LogLimit::new(LOG_LINES_MAX, LOG_INTERVAL));
         let refresh_rate = RefreshRate::default();
-        let shared = |whose| {
-            Arc::new(Shared {
+        let cache = |origin| {
+            Arc::new(Cache {
                 ask: Arc::clone(&ask),
                 entries: Mutex::new(HashMap::new()),
-                whose,
+                origin,
                 log_limit: Arc::clone(&log_limit),
                 refresh_rate: Arc::clone(&refresh_rate),
             })
         };
         let names = Self {
-            declared: shared(NameOrigin::Declared),
-            called: shared(NameOrigin::Called),
+            declared: cache(NameOrigin::Declared),
+            called: cache(NameOrigin::Called),
             runtime,
             refresh_rate,
             queries: Arc::default(),
@@ -120,25 +120,25 @@ impl Names {
         names
     }
 
-    /// Takes MeshConfig's `dnsRefreshRate`: a name that fails is asked for again after no longer pause. As with Istio, it
-    /// does not shorten what a TTL says.
+    /// Sets MeshConfig's `dnsRefreshRate`: the longest interval between queries for a name that fails. As in Istio, it does
+    /// not shorten a TTL.
     pub fn set_refresh_rate(&self, rate: Duration) {
         let millis = u64::try_from(rate.as_millis()).unwrap_or(u64::MAX);
         self.refresh_rate.store(millis.max(1), Ordering::Relaxed);
     }
 
-    /// The addresses of a name of the configuration; of an address itself. TTLs are honoured between [`TTL_MIN`] and
-    /// [`TTL_MAX`]. An answer that is no longer valid serves while the next one takes long, and while name servers fail;
-    /// when they say that the name is gone, for half a minute more (RFC 8767 has the idea). A name that fails is asked for
-    /// again after ever longer pauses, up to the refresh rate.
+    /// The addresses of a name of the configuration. An IP address resolves to itself. TTLs are honoured between [`TTL_MIN`]
+    /// and [`TTL_MAX`]. An expired answer is used while the next query takes long and while name servers fail; after a
+    /// negative answer it is used for half a minute (compare RFC 8767). A name that fails is queried again at growing
+    /// intervals, up to the refresh rate.
     ///
     /// # Errors
-    /// Why there are none, when there is no earlier answer either.
+    /// The reason, when there is no earlier answer either.
     pub async fn addresses(&self, name: &str) -> Outcome {
         self.find(&self.declared, name).await
     }
 
-    /// The addresses of a name that a caller thought of, as [`Names::addresses`]. It is kept as long as there is room.
+    /// As [`Names::addresses`], for a name that a client sent. The entry may be evicted.
     ///
     /// # Errors
     /// As [`Names::addresses`].
@@ -146,7 +146,7 @@ impl Names {
         self.find(&self.called, name).await
     }
 
-    async fn find(&self, shared: &Arc<Shared>, name: &str) -> Outcome {
+    async fn find(&self, cache: &Arc<Cache>, name: &str) -> Outcome {
         let bare = name
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
@@ -158,28 +158,28 @@ impl Names {
             });
         }
         let name = canonical(name);
-        let (question, old) = match self.known_or_asked(shared, &name) {
+        let (question, old) = match self.cached_or_query(cache, &name) {
             Step::Known(outcome) => return outcome,
-            Step::Asked { question, old } => (question, old),
+            Step::Query { question, old } => (question, old),
         };
-        let Some((old, patience)) = old else {
+        let Some((old, deadline)) = old else {
             return answer(question, &name).await;
         };
-        if patience <= Instant::now() {
+        if deadline <= Instant::now() {
             return Ok(old);
         }
-        timeout_at(patience, answer(question, &name))
+        timeout_at(deadline, answer(question, &name))
             .await
             .unwrap_or(Ok(old))
     }
 
-    /// What is known of all names that were asked for, in alphabetical order.
+    /// The entries of all names, in alphabetical order.
     #[allow(clippy::disallowed_methods, reason = "sorted below")]
     pub fn list(&self) -> Vec<NameFacts> {
         let now = Instant::now();
         let mut list = Vec::new();
-        for shared in [&self.declared, &self.called] {
-            let entries = shared.lock();
+        for cache in [&self.declared, &self.called] {
+            let entries = cache.lock();
             list.extend(entries.iter().map(|(name, entry)| entry.facts(name, now)));
         }
         list.sort_by(|one, other| one.name.cmp(&other.name));
@@ -189,59 +189,59 @@ impl Names {
         list
     }
 
-    /// What is known of one name; `None` when it was never asked for.
+    /// The entry of one name; `None` when it was never queried.
     pub fn facts(&self, name: &str) -> Option<NameFacts> {
         let name = canonical(name);
         let now = Instant::now();
-        let of = |shared: &Shared| Some(shared.lock().get(&name)?.facts(&name, now));
+        let of = |cache: &Cache| Some(cache.lock().get(&name)?.facts(&name, now));
         of(&self.declared).or_else(|| of(&self.called))
     }
 
-    fn known_or_asked(&self, shared: &Arc<Shared>, name: &Arc<str>) -> Step {
+    fn cached_or_query(&self, cache: &Arc<Cache>, name: &Arc<str>) -> Step {
         let now = Instant::now();
-        let mut entries = shared.lock();
+        let mut entries = cache.lock();
         if !entries.contains_key(name) {
-            shared.whose.make_room(&mut entries, now);
+            cache.origin.evict(&mut entries, now);
         }
         let entry = entries.entry(name.clone()).or_default();
         if let Some(outcome) = entry.known(now) {
             return Step::Known(outcome);
         }
-        // The task of a question that nobody can answer any more has panicked.
+        // A closed channel means that the query's task has panicked.
         entry
             .question
             .take_if(|question| question.outcome.has_changed().is_err());
         let question = entry
             .question
-            .get_or_insert_with(|| self.start(shared, name.clone(), now))
+            .get_or_insert_with(|| self.start(cache, name.clone(), now))
             .clone();
         let old = entry.old(now, now + STALE_RECHECK);
-        Step::Asked {
-            old: old.map(|old| (old, entry.patience(question.since))),
+        Step::Query {
+            old: old.map(|old| (old, entry.stale_deadline(question.since))),
             question: question.outcome,
         }
     }
 
-    fn start(&self, shared: &Arc<Shared>, name: Arc<str>, since: Instant) -> Question {
+    fn start(&self, cache: &Arc<Cache>, name: Arc<str>, since: Instant) -> Question {
         let (answer, outcome) = watch::channel(None);
-        let shared = Arc::clone(shared);
+        let cache = Arc::clone(cache);
         self.runtime.spawn(async move {
-            let found = timeout(QUESTION_MAX, (shared.ask)(name.clone()))
+            let result = timeout(QUESTION_MAX, (cache.ask)(name.clone()))
                 .await
                 .unwrap_or_else(|_| {
                     let details = "no answer in time";
                     Err(Unresolved::new(&name, Reason::NoAnswer, details))
                 });
-            let outcome = shared.take(&name, found);
+            let outcome = cache.store(&name, result);
             answer.send_replace(Some(outcome));
         });
         Question { outcome, since }
     }
 }
 
-/// The answer of a question under way.
+/// Waits for the outcome of a query in progress.
 async fn answer(mut question: watch::Receiver<Option<Outcome>>, name: &Arc<str>) -> Outcome {
-    // The question's end without an answer is the runtime's end, or a panic.
+    // A query ends without an outcome when the runtime has ended or the task has panicked.
     let outcome = question
         .wait_for(Option::is_some)
         .await
@@ -262,16 +262,16 @@ fn canonical(name: &str) -> Arc<str> {
 
 enum Step {
     Known(Outcome),
-    Asked {
+    Query {
         question: watch::Receiver<Option<Outcome>>,
-        /// An old answer, and until when the new one is waited for all the same.
+        /// An expired answer, and how long to wait for the new one before using it.
         old: Option<(Answer, Instant)>,
     },
 }
 
 impl NameOrigin {
-    /// Lets names go before one more is kept, if there are too many.
-    fn make_room(self, entries: &mut HashMap<Arc<str>, Entry>, now: Instant) {
+    /// Evicts entries if the cache is full.
+    fn evict(self, entries: &mut HashMap<Arc<str>, Entry>, now: Instant) {
         let count = entries.len();
         let full = match self {
             Self::Called => count >= NAMES_MAX,
@@ -287,26 +287,26 @@ impl NameOrigin {
         if self == Self::Called {
             FULL.fetch_add(1, Ordering::Relaxed);
         }
-        entries.retain(|_, entry| entry.is_of_use(now));
+        entries.retain(|_, entry| entry.is_current(now));
         if self == Self::Called && entries.len() >= NAMES_MAX {
             entries.clear();
         }
     }
 }
 
-impl Shared {
+impl Cache {
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Entry>> {
         lock(&self.entries)
     }
 
-    /// Takes what was found, and gives what callers get. Failures are logged, and so is their end.
-    fn take(&self, name: &Arc<str>, found: Result<Found, Unresolved>) -> Outcome {
+    /// Stores the result of a query and returns the outcome for calls. Logs failures and recoveries.
+    fn store(&self, name: &Arc<str>, result: Result<Lookup, Unresolved>) -> Outcome {
         let now = Instant::now();
-        let failure = found.as_ref().err().cloned();
+        let failure = result.as_ref().err().cloned();
         let mut entries = self.lock();
         let entry = entries.entry(name.clone()).or_default();
         let refresh_rate = Duration::from_millis(self.refresh_rate.load(Ordering::Relaxed));
-        let outcome = entry.take(now, found, refresh_rate);
+        let outcome = entry.store(now, result, refresh_rate);
         let Some(failure) = failure else {
             let was_logged = entry.logged.take().is_some();
             drop(entries);
@@ -329,7 +329,7 @@ impl Shared {
         drop(entries);
         warn!(
             %name,
-            reason = failure.reason.word(),
+            reason = failure.reason.name(),
             failures,
             suppressed,
             "{failure}; {}",

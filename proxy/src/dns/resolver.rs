@@ -1,7 +1,7 @@
-//! Which addresses a name has, and for how long, as name servers say. Hickory sends the questions and receives the
-//! responses; which records of these count is decided by [`verify`].
+//! Resolves a name to addresses and a TTL. Hickory sends the queries and receives the responses; [`verify`] decides which
+//! of their records count.
 //!
-//! A name is asked for as it is, never below search domains: hosts of the configuration are complete. `/etc/hosts` is
+//! A name is queried as it is, without search domains: hosts of the configuration are complete. `/etc/hosts` is
 //! honoured. Nothing is cached here.
 
 mod client;
@@ -20,26 +20,26 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::system_conf::parse_resolv_conf;
 use tokio::time::timeout;
 
-use crate::dns::lookup::{Found, Reason, Unresolved};
+use crate::dns::lookup::{Lookup, Reason, Unresolved};
 use crate::dns::resolver::client::Client;
 use crate::dns::verify;
 use crate::dns::verify::Lead;
 use crate::lock::lock;
 use crate::report::metrics::dns::ResolverCounters;
 
-/// How long the second family's answer is waited for once the first one has come with addresses (RFC 8305, 3).
+/// How long to wait for the second family once the first one has addresses (RFC 8305, 3).
 const OTHER_FAMILY_MAX: Duration = Duration::from_millis(50);
 
-/// How long an answer without the second family counts at most, so that the family is asked for again soon.
+/// The longest TTL of an answer without the second family, so that the family is queried again soon.
 const HALF_ANSWER_TTL_MAX: Duration = Duration::from_secs(10);
 
-/// How long name servers may take for one name, all tries and aliases included.
+/// The time limit for one name, with all attempts and aliases.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Questions for one name and family, when aliases have to be asked for one after the other.
+/// The number of queries for one name and family, where aliases have to be queried in turn.
 const QUESTIONS_MAX: usize = 8;
 
-/// Asks the name servers of a `resolv.conf`, which is read again when it has changed.
+/// A resolver with the name servers of a `resolv.conf`, which is read again when it has changed.
 #[derive(Debug)]
 pub struct System {
     path: PathBuf,
@@ -49,7 +49,7 @@ pub struct System {
 }
 
 impl System {
-    /// Asks the name servers that `path`, usually `/etc/resolv.conf`, names. It need not exist yet.
+    /// Uses the name servers of `path`, usually `/etc/resolv.conf`. The file need not exist yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -62,7 +62,7 @@ impl System {
     ///
     /// # Errors
     /// See [`Unresolved`].
-    pub async fn ask(&self, name: &Arc<str>) -> Result<Found, Unresolved> {
+    pub async fn ask(&self, name: &Arc<str>) -> Result<Lookup, Unresolved> {
         let client = self
             .client()
             .map_err(|details| Unresolved::new(name, Reason::NoServer, details))?;
@@ -91,7 +91,7 @@ impl System {
     }
 }
 
-async fn ask(client: &Client, name: &Arc<str>) -> Result<Found, Unresolved> {
+async fn ask(client: &Client, name: &Arc<str>) -> Result<Lookup, Unresolved> {
     let answered = timeout(ANSWER_TIME_MAX, ask_both(client, name)).await;
     answered.unwrap_or_else(|_| {
         let details = format!("no answer from {} in time", client.servers());
@@ -99,8 +99,8 @@ async fn ask(client: &Client, name: &Arc<str>) -> Result<Found, Unresolved> {
     })
 }
 
-/// Asks for both families at once. The first one with addresses does not wait long for the other.
-async fn ask_both(client: &Client, name: &Arc<str>) -> Result<Found, Unresolved> {
+/// Queries both families at once. The first one with addresses waits at most [`OTHER_FAMILY_MAX`] for the other.
+async fn ask_both(client: &Client, name: &Arc<str>) -> Result<Lookup, Unresolved> {
     let full = Name::from_ascii(format!("{name}."))
         .map_err(|error| Unresolved::new(name, Reason::Malformed, error.to_string()))?;
     let v4 = pin!(family(client, &full, name, RecordType::A));
@@ -109,16 +109,16 @@ async fn ask_both(client: &Client, name: &Arc<str>) -> Result<Found, Unresolved>
         Either::Left((v4, v6)) => both(v4, v6).await,
         Either::Right((v6, v4)) => both(v6, v4).await,
     }
-    .map(|mut found| {
-        found.addresses.sort_by_key(IpAddr::is_ipv6);
-        found
+    .map(|mut lookup| {
+        lookup.addresses.sort_by_key(IpAddr::is_ipv6);
+        lookup
     })
 }
 
 async fn both(
-    first: Result<Found, Unresolved>,
-    second: impl Future<Output = Result<Found, Unresolved>>,
-) -> Result<Found, Unresolved> {
+    first: Result<Lookup, Unresolved>,
+    second: impl Future<Output = Result<Lookup, Unresolved>>,
+) -> Result<Lookup, Unresolved> {
     match first {
         Ok(mut first) => {
             match timeout(OTHER_FAMILY_MAX, second).await {
@@ -131,7 +131,7 @@ async fn both(
             }
             Ok(first)
         }
-        // That one family has no address says little when the other one's answer is missing.
+        // A negative answer for one family does not count when the other family's answer is missing.
         Err(first) if first.reason.is_negative_answer() => match second.await {
             Err(second) if second.reason.is_negative_answer() => Err(first),
             second => second,
@@ -143,13 +143,13 @@ async fn both(
     }
 }
 
-/// The addresses of one family. Aliases that a response ends with are asked for in turn.
+/// The addresses of one family. An alias that ends a response is queried in turn.
 async fn family(
     client: &Client,
     full: &Name,
     name: &Arc<str>,
     kind: RecordType,
-) -> Result<Found, Unresolved> {
+) -> Result<Lookup, Unresolved> {
     if let Some(known) = client.known(full, kind) {
         return known.map_err(|(reason, details)| Unresolved::new(name, reason, details));
     }
@@ -164,7 +164,7 @@ async fn family(
             .map_err(|error| client.unresolved(name, &error))?;
         match verify::follow(&mut aliases, kind, &response.answers) {
             Lead::Addresses(addresses, of_answer) => {
-                return Ok(Found {
+                return Ok(Lookup {
                     addresses,
                     ttl: Duration::from_secs(ttl.min(of_answer).into()),
                 });
@@ -191,12 +191,12 @@ async fn family(
 }
 
 fn circle(aliases: &[Name]) -> String {
-    const SHOWN: usize = 4;
-    let listed = aliases.iter().take(SHOWN);
+    const LISTED: usize = 4;
+    let listed = aliases.iter().take(LISTED);
     let mut names: Vec<String> = listed
         .map(|name| name.to_string().trim_end_matches('.').to_owned())
         .collect();
-    if aliases.len() > SHOWN {
+    if aliases.len() > LISTED {
         names.push("...".to_owned());
     }
     format!("its aliases (CNAME) lead nowhere: {}", names.join(" -> "))

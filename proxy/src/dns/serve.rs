@@ -24,7 +24,8 @@ use crate::report::metrics::dns::{QueryCounters, QueryResult};
 use crate::report::metrics::limits::{Limit, LimitHits};
 use crate::sys::limits;
 
-/// Questions that wait for name servers at a time; one more fails at once. Each has a socket and some kilobytes.
+/// The number of queries that wait for name servers at a time; one more fails at once. Each has a socket and some
+/// kilobytes of memory.
 const WAITING_MAX: usize = 1_024;
 
 /// Connections at a time.
@@ -33,13 +34,14 @@ const CLIENTS_MAX: usize = 256;
 /// How long a connection may be silent (RFC 7766, 6.2.3: a few seconds).
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
-/// Wait after a socket's error.
+/// The wait after a socket's error.
 const BACKOFF: Duration = Duration::from_millis(100);
 
-/// Bytes of a question. Datagrams that are longer are cut by the kernel and not understood; connections end.
+/// The bytes of a query. A longer datagram is cut by the kernel and answered with an error; a connection with a longer
+/// query is closed.
 const QUESTION_MAX: usize = 4_096;
 
-/// Lines of the log about questions that failed, in [`LOG_INTERVAL`].
+/// Log lines about queries that failed, in [`LOG_INTERVAL`].
 const LOG_LINES_MAX: u32 = 5;
 /// See [`LOG_LINES_MAX`].
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
@@ -49,23 +51,23 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 pub struct Captured {
     current: Arc<Current>,
     name_servers: NameServers,
-    places: Semaphore,
+    waiting: Semaphore,
     clients: Semaphore,
     log_limit: LogLimit,
     counters: CapturedCounters,
 }
 
-/// What is counted of captured questions.
+/// The counters of captured queries.
 #[derive(Clone, Debug, Default)]
 pub struct CapturedCounters {
-    /// Questions by what they were answered.
+    /// Queries by result.
     pub queries: Arc<QueryCounters>,
-    /// Questions and clients that were too many.
+    /// Queries and clients above their limits.
     pub limits: Arc<LimitHits>,
 }
 
 impl Captured {
-    /// Answers from the configuration in force, and for the rest from the name servers of `resolv_conf`.
+    /// A server that answers from the current configuration, and other queries from the name servers of `resolv_conf`.
     pub fn new(
         current: Arc<Current>,
         resolv_conf: impl Into<PathBuf>,
@@ -74,14 +76,14 @@ impl Captured {
         Rc::new(Self {
             current,
             name_servers: NameServers::new(resolv_conf),
-            places: Semaphore::new(WAITING_MAX),
+            waiting: Semaphore::new(WAITING_MAX),
             clients: Semaphore::new(CLIENTS_MAX),
             log_limit: LogLimit::new(LOG_LINES_MAX, LOG_INTERVAL),
             counters,
         })
     }
 
-    /// Serves two sockets of one address for as long as the caller's `LocalSet` lives.
+    /// Serves two sockets of one address until the caller's `LocalSet` is dropped.
     ///
     /// # Errors
     /// When they cannot be waited on.
@@ -133,7 +135,7 @@ impl Captured {
                 Ok((stream, _)) => {
                     let own = Rc::clone(&self);
                     spawn_local(async move {
-                        if let Err(error) = own.converse(stream).await {
+                        if let Err(error) = own.serve_connection(stream).await {
                             debug!(%error, "a DNS client left");
                         }
                     });
@@ -146,9 +148,9 @@ impl Captured {
         }
     }
 
-    /// Answers the questions of one connection, one after the other. A client too many is sent away.
-    async fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
-        let Ok(_place) = self.clients.try_acquire() else {
+    /// Answers the queries of one connection, one after the other. A client above the limit is refused.
+    async fn serve_connection(&self, mut stream: TcpStream) -> io::Result<()> {
+        let Ok(_permit) = self.clients.try_acquire() else {
             self.counters.limits.count(Limit::DnsClients);
             return Err(io::ErrorKind::ConnectionRefused.into());
         };
@@ -196,13 +198,13 @@ impl Captured {
         bytes.map_or(ImmediateResult::Nothing, ImmediateResult::Response)
     }
 
-    /// What the name servers say; SERVFAIL when they do not.
+    /// The answer of the name servers; SERVFAIL when there is none.
     async fn ask(&self, query: &Message, question: &[u8], transport: Transport) -> Vec<u8> {
         let failed = || {
             let response = answer::empty(query, ResponseCode::ServFail);
             response.to_vec().unwrap_or_default()
         };
-        let Ok(_place) = self.places.try_acquire() else {
+        let Ok(_permit) = self.waiting.try_acquire() else {
             self.counters.limits.count(Limit::DnsQueries);
             self.counters.queries.count(QueryResult::ServFail);
             self.log_failure(query, &"too many wait for the name servers");
@@ -223,7 +225,7 @@ impl Captured {
         }
     }
 
-    /// A warning about a question without an answer, as far as there are not too many.
+    /// Logs a warning about a query without an answer, up to the limit.
     fn log_failure(&self, query: &Message, error: &dyn Display) {
         if let Some(suppressed) = self.log_limit.pass(time::Instant::now()) {
             let name = query.queries.first().map(|query| query.name().to_ascii());
@@ -238,11 +240,11 @@ impl Captured {
 
 /// The immediate result for a query.
 enum ImmediateResult {
-    /// No DNS: there is no answer to send.
+    /// Not DNS: no answer is sent.
     Nothing,
-    /// This.
+    /// This response.
     Response(Vec<u8>),
-    /// A name server has to know.
+    /// The query has to be forwarded.
     Unknown(Message),
 }
 

@@ -1,5 +1,5 @@
-//! The sockets of hickory's resolver. A datagram that is not the response to the question of its socket is dropped here,
-//! and hickory waits on; a port that nobody listens on is known at once, since the sockets are connected.
+//! The sockets of hickory's resolver. A datagram that is not the response to the query of its socket is dropped here,
+//! and hickory keeps waiting. A closed port fails at once, since the sockets are connected.
 
 use std::future::Future;
 use std::io;

@@ -1,5 +1,5 @@
-//! Which responses of name servers are believed: those to the very question that was asked, and of their records those
-//! that belong to the name that was asked for. Pure.
+//! Verifies responses of name servers: the response must match the query, and records of names that were not queried are
+//! ignored. Pure.
 
 use std::net::IpAddr;
 
@@ -10,14 +10,14 @@ use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 const HEADER: usize = 12;
 /// Of the third byte of a message: it is a response.
 pub(super) const RESPONSE_BIT: u8 = 0x80;
-/// Of the fourth byte: how the question was met.
+/// Of the fourth byte: the response code.
 const RESPONSE_CODE: u8 = 0x0f;
 
-/// Aliases that one name may have, one after the other.
+/// The longest chain of aliases of one name.
 const ALIASES_MAX: usize = 16;
 
-/// Whether a message is the response to a question: its number, the response bit, and the question itself, letter for
-/// letter, unless the server says that it could not read it.
+/// Whether a message is the response to a question: it has its id, the response bit, and the question itself, letter for
+/// letter, unless its code says that the server could not read the question.
 pub fn answers(question: &[u8], response: &[u8]) -> bool {
     let (Some(query), Some(answered)) = (question.get(..HEADER), response.get(..HEADER)) else {
         return false;
@@ -52,12 +52,12 @@ fn question_end(message: &[u8]) -> Option<usize> {
     }
 }
 
-/// What the answer section of a response has for a name.
+/// The result of a name in the answer section of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Lead {
-    /// Addresses of the name, or of the end of its aliases, without repeats, and the shortest TTL on the way, in seconds.
+    /// Addresses of the name or of its last alias, without repeats, and the shortest TTL of the records, in seconds.
     Addresses(Vec<IpAddr>, u32),
-    /// Only aliases. The last one has to be asked for.
+    /// Only aliases. The last one has to be queried.
     Alias(u32),
     /// Aliases that lead in a circle, or too many of them.
     Loop,
@@ -67,9 +67,9 @@ pub(super) enum Lead {
     Nothing,
 }
 
-/// Follows a name through the answer section of a response. Records of names that it does not lead to are passed over.
-/// `aliases` begins with the name first asked for, ends with the one that was asked for now, and grows by the aliases
-/// that follow.
+/// Follows a name through the answer section of a response. Records of other names are skipped.
+/// `aliases` starts with the name of the first query and ends with the name of this one. The aliases that follow are
+/// appended.
 pub(super) fn follow(aliases: &mut Vec<Name>, kind: RecordType, answers: &[Record]) -> Lead {
     let mut ttl = u32::MAX;
     let mut is_alias = false;
@@ -112,16 +112,16 @@ pub(super) fn follow(aliases: &mut Vec<Name>, kind: RecordType, answers: &[Recor
 }
 
 /// A response without the records of its answer section that belong neither to the name of its question nor to an alias
-/// that this leads to. `None` when there are none, and the response is to be taken as it is.
+/// that this leads to. `None` when there are none, and the response can be used unchanged.
 pub fn without_foreign_records(response: &[u8]) -> Option<Vec<u8>> {
     let mut message = Message::from_vec(response).ok()?;
     let [question] = message.queries.as_slice() else {
         return None;
     };
     let mut names = vec![question.name().clone()];
-    let mut seen = 0;
-    while let Some(name) = names.get(seen).cloned() {
-        seen += 1;
+    let mut next = 0;
+    while let Some(name) = names.get(next).cloned() {
+        next += 1;
         for record in &message.answers {
             if let RData::CNAME(target) = &record.data
                 && record.name == name
@@ -133,7 +133,7 @@ pub fn without_foreign_records(response: &[u8]) -> Option<Vec<u8>> {
         }
     }
     let belongs = |record: &Record| match record.record_type() {
-        // It stands at a parent of the name, beside the alias made of it (RFC 6672).
+        // Its owner is a parent of the name. The response also has the alias made from it (RFC 6672).
         RecordType::DNAME => names.iter().any(|name| record.name.zone_of(name)),
         _ => names.contains(&record.name),
     };

@@ -18,13 +18,13 @@ fn at(address: &str) -> SocketAddr {
     address.parse().expect("an address")
 }
 
-/// The ends of an upstream socket, as a listener of ours sees them that the socket comes back to.
-fn seen(local: &str, remote: &str) -> (ClientAddress, OriginalDestination) {
+/// The addresses of an upstream socket as the listener that it connects to observes them.
+fn accepted(local: &str, remote: &str) -> (ClientAddress, OriginalDestination) {
     (ClientAddress(at(local)), OriginalDestination(at(remote)))
 }
 
 #[test]
-fn an_address_of_this_host_is_its_own_though_nobody_named_it() {
+fn all_addresses_of_this_host_are_refused() {
     let own = listening_on(&[80], Mode::Gateway);
     let mut here = addresses::local().expect("addresses");
     here.retain(|ip| !ip.is_loopback());
@@ -48,23 +48,26 @@ fn the_other_addresses_of_a_name_are_dialled() {
     assert_eq!(allowed(&[bad, good]).expect("one"), Some(vec![good]));
     let failure = allowed(&[bad]).expect_err("its own");
     assert_eq!(*failure.cause(), Cause::Refused(Refusal::OwnListener));
-    let words = failure.to_string();
-    assert!(words.starts_with("own_listener: 127.0.0.1:80 "), "{words}");
+    let message = failure.to_string();
+    assert!(
+        message.starts_with("own_listener: 127.0.0.1:80 "),
+        "{message}"
+    );
 }
 
 #[test]
-fn an_upstream_socket_is_known_while_it_lives_by_both_addresses() {
+fn an_open_upstream_socket_is_known_by_both_addresses() {
     let own = listening_on(&[], Mode::Sidecar);
     let local = LocalAddress(at("10.0.0.5:40000"));
     let registered = own.register(local, at("[::ffff:192.0.2.1]:80"));
     let other = own.register(local, at("192.0.2.2:80"));
-    let (client, to) = seen("10.0.0.5:40000", "192.0.2.1:80");
+    let (client, to) = accepted("10.0.0.5:40000", "192.0.2.1:80");
     assert!(own.has_upstream(client, to));
     assert!(own.has_upstream_at(client));
-    // The port of another client is not ours, nor is the same port towards another address.
+    // Neither another port nor the same port with another destination is this socket.
     for (client, to) in [
-        seen("10.0.0.5:40000", "192.0.2.3:80"),
-        seen("10.0.0.5:40064", "192.0.2.1:80"),
+        accepted("10.0.0.5:40000", "192.0.2.3:80"),
+        accepted("10.0.0.5:40064", "192.0.2.1:80"),
     ] {
         assert!(!own.has_upstream(client, to), "{client} {to}");
     }
@@ -79,11 +82,11 @@ fn an_upstream_socket_is_known_while_it_lives_by_both_addresses() {
 }
 
 #[test]
-fn who_asks_for_a_socket_that_is_connecting_waits_until_it_is_registered() {
+fn a_lookup_waits_until_a_connecting_socket_is_registered() {
     let own = listening_on(&[], Mode::Sidecar);
-    let (client, to) = seen("10.0.0.5:40000", "192.0.2.1:80");
+    let (client, to) = accepted("10.0.0.5:40000", "192.0.2.1:80");
     let announced = own.connecting();
-    assert!(!own.has_upstream(client, to), "nobody waits for ever");
+    assert!(!own.has_upstream(client, to), "the wait has a limit");
     let registered = own.register(LocalAddress(client.0), to.0);
     drop(announced);
     assert!(own.has_upstream(client, to));
@@ -94,11 +97,11 @@ fn who_asks_for_a_socket_that_is_connecting_waits_until_it_is_registered() {
 #[test]
 fn a_refused_client_hears_of_both_users() {
     let own = listening_on(&[], Mode::Sidecar);
-    let (client, to) = seen("10.0.0.5:40000", "192.0.2.1:80");
+    let (client, to) = accepted("10.0.0.5:40000", "192.0.2.1:80");
     let failure = own.client_refused(client, to);
-    let words = failure.to_string();
+    let message = failure.to_string();
     let uid = format!("uid {}", Uid::effective());
     for part in ["own_listener", "uid 1337", &uid, "10.0.0.5:40000"] {
-        assert!(words.contains(part), "{words}");
+        assert!(message.contains(part), "{message}");
     }
 }

@@ -1,4 +1,4 @@
-//! The sockets that this process dials with, by both their addresses.
+//! The upstream sockets of this process, by both their addresses.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -10,32 +10,32 @@ use egret_config::address::LocalAddress;
 
 use crate::lock::lock;
 
-/// Parts of the set, each with a lock of its own; a socket is in the one of its local port.
+/// The number of parts of the set. Each has its own lock; the local port selects the part.
 const SHARDS: usize = 64;
 
-/// How often a socket that is connecting is waited for: far longer than two system calls take, unless many connect.
+/// The number of polls for a connecting socket: much longer than two system calls take, unless many sockets connect.
 const SETTLING_MAX: usize = 200;
 
 /// Local and remote address of a socket, without the scopes that `SocketAddr` has.
 type Ends = (IpAddr, u16, IpAddr, u16);
 
-/// The open upstream sockets of this process. The kernel has each pair of addresses once, so what comes back to a listener
-/// with both addresses of a pair is that socket, and no other client's.
+/// The open upstream sockets of this process. A pair of addresses is unique, so a connection that a listener
+/// accepts with both addresses of a pair is that socket's.
 #[derive(Debug)]
 pub(super) struct Upstream {
     shards: [Mutex<BTreeSet<Ends>>; SHARDS],
-    /// Sockets that begin to connect, and whose local addresses are not in the set yet.
+    /// The number of connecting sockets. Their local addresses are not in the set yet.
     connecting: AtomicUsize,
 }
 
-/// A socket that begins to connect, as long as this lives.
+/// A connecting socket, until this is dropped.
 #[derive(Debug)]
-#[must_use = "the socket is known to be coming only while this lives"]
+#[must_use = "the socket counts as connecting until this is dropped"]
 pub struct Connecting(Arc<Upstream>);
 
-/// An upstream socket that is known as one of ours as long as this lives.
+/// A registered upstream socket. Dropping this removes it from the set.
 #[derive(Debug)]
-#[must_use = "the socket is known only while this lives"]
+#[must_use = "the socket is registered until this is dropped"]
 pub struct Registered {
     upstream: Arc<Upstream>,
     ends: Ends,
@@ -51,15 +51,15 @@ impl Default for Upstream {
 }
 
 impl Upstream {
-    /// Announces a socket, before `connect` makes the kernel choose its local address: a listener of ours may have the
-    /// connection before [`Upstream::register`] is reached.
+    /// Announces a socket, before `connect` makes the kernel choose its local address: a listener of this proxy may accept the
+    /// connection before [`Upstream::register`] is called.
     pub(super) fn connecting(self: &Arc<Self>) -> Connecting {
         self.connecting.fetch_add(1, Ordering::SeqCst);
         Connecting(Arc::clone(self))
     }
 
-    /// What `find` gives, asked again as long as it finds nothing and a socket is between `connect` and its
-    /// registration, which is the time of two system calls.
+    /// The result of `find`. It is called again while it returns nothing and a socket is between `connect` and its
+    /// registration.
     fn settled(&self, find: impl Fn() -> bool) -> bool {
         for _ in 0..SETTLING_MAX {
             let connecting = self.connecting.load(Ordering::SeqCst);

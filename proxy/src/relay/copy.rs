@@ -12,7 +12,7 @@ use crate::life::buffers;
 use crate::life::buffers::{BUFFER_MAX, BUFFER_MIN, HeldBytes};
 use crate::report::stream_bytes::ByteCount;
 
-/// Why a direction cannot go on.
+/// Why a direction failed.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// Reading failed.
@@ -36,7 +36,7 @@ pub(super) struct Copy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Flowing,
-    /// The reader has ended; what is left is to be written, then the end passed on.
+    /// The reader has ended. The rest of the buffer is to be written, then the end passed on.
     Ending,
     Done,
 }
@@ -52,7 +52,7 @@ impl Copy {
         }
     }
 
-    /// Carries what can be carried now. Ready once the end was passed on, or something broke.
+    /// Copies what is ready now. Ready once the end was passed on, or an error occurred.
     pub(super) fn poll<R, W>(
         &mut self,
         cx: &mut Context<'_>,
@@ -80,7 +80,7 @@ impl Copy {
                 State::Done => return Poll::Ready(Ok(())),
                 State::Ending => {
                     match ready!(Pin::new(&mut *to).poll_shutdown(cx)) {
-                        // The other end may be gone already, and then it needs no telling.
+                        // The other end may have closed already. Then shutting it down is not needed.
                         Err(error) if error.kind() != ErrorKind::NotConnected => {
                             return Poll::Ready(Err(Stop::Writing(error)));
                         }
@@ -111,7 +111,7 @@ impl Copy {
         self.buffer.is_empty() && self.buffer.capacity() > 0
     }
 
-    /// Gives unused memory back and starts small again.
+    /// Frees unused memory and starts with a small buffer again.
     pub(super) fn shrink(&mut self) {
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new();
@@ -145,7 +145,7 @@ impl Copy {
             _ => {}
         }
         match answer {
-            // Many TLS peers close the connection without saying so first.
+            // Many TLS peers close the connection without a close_notify.
             Poll::Ready(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => {
                 Poll::Ready(Ok(0))
             }

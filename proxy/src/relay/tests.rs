@@ -18,8 +18,8 @@ async fn connection() -> (TcpStream, TcpStream) {
 
 #[tokio::test]
 async fn an_end_is_passed_on_and_the_other_direction_goes_on() {
-    let (mut client, mut ours) = connection().await;
-    let (mut theirs, mut upstream) = connection().await;
+    let (mut client, mut client_side) = connection().await;
+    let (mut upstream_side, mut upstream) = connection().await;
     let counts = StreamBytes::default();
     let talk = async {
         client.write_all(b"question").await.expect("write");
@@ -33,7 +33,10 @@ async fn an_end_is_passed_on_and_the_other_direction_goes_on() {
         client.read_to_end(&mut answer).await.expect("read");
         assert_eq!(answer, b"a longer answer");
     };
-    let (end, ()) = tokio::join!(relay(&mut ours, &mut theirs, None, &counts), talk);
+    let (end, ()) = tokio::join!(
+        relay(&mut client_side, &mut upstream_side, None, &counts),
+        talk
+    );
     assert!(
         matches!(
             end,
@@ -52,8 +55,8 @@ async fn an_end_is_passed_on_and_the_other_direction_goes_on() {
 #[tokio::test]
 async fn much_passes_unchanged_both_ways_at_once() {
     const MUCH: usize = 5 << 20;
-    let (client, mut ours) = connection().await;
-    let (mut theirs, upstream) = connection().await;
+    let (client, mut client_side) = connection().await;
+    let (mut upstream_side, upstream) = connection().await;
     let counts = StreamBytes::default();
     let blob: Vec<u8> = (0..MUCH).map(|index| (index % 251) as u8).collect();
     let body_sender = async |stream: TcpStream| {
@@ -68,7 +71,7 @@ async fn much_passes_unchanged_both_ways_at_once() {
         assert!(received == blob);
     };
     let (end, (), ()) = tokio::join!(
-        relay(&mut ours, &mut theirs, None, &counts),
+        relay(&mut client_side, &mut upstream_side, None, &counts),
         body_sender(client),
         body_sender(upstream)
     );
@@ -82,8 +85,8 @@ async fn much_passes_unchanged_both_ways_at_once() {
 #[tokio::test]
 async fn a_reset_names_the_side_it_came_from() {
     for by in [Side::Client, Side::Upstream] {
-        let (client, mut ours) = connection().await;
-        let (mut theirs, upstream) = connection().await;
+        let (client, mut client_side) = connection().await;
+        let (mut upstream_side, upstream) = connection().await;
         let (resets, _stays) = match by {
             Side::Client => (client, upstream),
             Side::Upstream => (upstream, client),
@@ -92,18 +95,31 @@ async fn a_reset_names_the_side_it_came_from() {
             .set_linger(Some(Duration::ZERO))
             .expect("linger");
         drop(resets);
-        let end = relay(&mut ours, &mut theirs, None, &StreamBytes::default()).await;
-        let End::Broken { by: found, error } = end else {
+        let end = relay(
+            &mut client_side,
+            &mut upstream_side,
+            None,
+            &StreamBytes::default(),
+        )
+        .await;
+        let End::Broken {
+            by: broken_side,
+            error,
+        } = end
+        else {
             panic!("{end:?}")
         };
-        assert_eq!((found, error.kind()), (by, ErrorKind::ConnectionReset));
+        assert_eq!(
+            (broken_side, error.kind()),
+            (by, ErrorKind::ConnectionReset)
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn silence_on_both_sides_ends_at_the_idle_limit_and_bytes_put_it_off() {
-    let (mut client, mut ours) = duplex(64);
-    let (mut theirs, _upstream) = duplex(64);
+    let (mut client, mut client_side) = duplex(64);
+    let (mut upstream_side, _upstream) = duplex(64);
     let start = Instant::now();
     let talk = async {
         tokio::time::advance(Duration::from_secs(40)).await;
@@ -112,7 +128,7 @@ async fn silence_on_both_sides_ends_at_the_idle_limit_and_bytes_put_it_off() {
     };
     let counts = StreamBytes::default();
     tokio::select! {
-        end = relay(&mut ours, &mut theirs, Some(Duration::from_secs(60)), &counts) => {
+        end = relay(&mut client_side, &mut upstream_side, Some(Duration::from_secs(60)), &counts) => {
             assert!(matches!(end, End::Idle), "{end:?}");
         }
         () = talk => {}
@@ -122,28 +138,34 @@ async fn silence_on_both_sides_ends_at_the_idle_limit_and_bytes_put_it_off() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_limit_silence_lasts_and_a_cut_relay_is_counted() {
-    let (mut client, mut ours) = duplex(64);
-    let (mut theirs, _upstream) = duplex(64);
+    let (mut client, mut client_side) = duplex(64);
+    let (mut upstream_side, _upstream) = duplex(64);
     client.write_all(b"abc").await.expect("write");
     let counts = StreamBytes::default();
     let day = Duration::from_secs(86_400);
     assert!(
-        timeout(day, relay(&mut ours, &mut theirs, None, &counts))
-            .await
-            .is_err()
+        timeout(
+            day,
+            relay(&mut client_side, &mut upstream_side, None, &counts)
+        )
+        .await
+        .is_err()
     );
     assert_eq!(counts.from_client.get(), 3);
 }
 
 #[tokio::test]
 async fn buffers_grow_while_they_are_filled_and_are_given_back() {
-    let (mut client, mut ours) = duplex(1 << 20);
-    let (mut theirs, mut upstream) = duplex(2 << 20);
+    let (mut client, mut client_side) = duplex(1 << 20);
+    let (mut upstream_side, mut upstream) = duplex(2 << 20);
     let count = ByteCount::default();
     let mut copy = Copy::new();
     let mut poll = async |copy: &mut Copy| {
         poll_fn(|cx| {
-            assert!(copy.poll(cx, &mut ours, &mut theirs, &count).is_pending());
+            assert!(
+                copy.poll(cx, &mut client_side, &mut upstream_side, &count)
+                    .is_pending()
+            );
             Poll::Ready(())
         })
         .await;

@@ -1,5 +1,5 @@
 //! Reads server name and application protocols from a TLS ClientHello (RFC 8446, RFC 6066, RFC 7301), which may come in
-//! any number of TLS records and of reads. Pure, and asked again with all bytes whenever more have come.
+//! any number of TLS records and of reads. Pure: it is called again with all bytes when more are received.
 
 use std::borrow::Cow;
 use std::str;
@@ -17,7 +17,7 @@ const SERVER_NAME: u16 = 0;
 const APPLICATION_PROTOCOLS: u16 = 16;
 const HOST_NAME: u8 = 0;
 
-/// What the first bytes say.
+/// The result for the first bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hello {
     /// A whole hello; without a server name it has none.
@@ -26,11 +26,11 @@ pub enum Hello {
     More,
     /// Not TLS.
     NotTls,
-    /// It began as a hello, and then breaks the rules in this way.
+    /// A malformed hello, with the reason.
     Malformed(&'static str),
 }
 
-/// Looks at the first bytes of a connection, all that have come so far.
+/// Parses the first bytes of a connection, all that were received so far.
 pub fn parse(bytes: &[u8]) -> Hello {
     let message = match handshake(bytes) {
         Handshake::Message(message) => message,
@@ -70,7 +70,7 @@ enum Handshake<'b> {
     Message(Cow<'b, [u8]>),
     /// The first record is no TLS record of a handshake.
     NotTls,
-    /// A later record breaks the rules in this way.
+    /// A later record is malformed, for this reason.
     Malformed(&'static str),
 }
 
@@ -115,8 +115,8 @@ fn handshake(bytes: &[u8]) -> Handshake<'_> {
     }
 }
 
-/// Whether no more records are needed, so that what follows the hello (early data) is not looked at, nor what follows
-/// something that is none.
+/// Whether no more records are needed. Bytes after a hello (early data) are not parsed, nor bytes after a message that is
+/// none.
 fn is_whole(message: &[u8]) -> bool {
     match message {
         [kind, ..] if *kind != CLIENT_HELLO => true,
@@ -134,9 +134,9 @@ fn read(hello: &mut Reader<'_>) -> Result<ClientHello, &'static str> {
     let _session = hello.vector8().ok_or(short)?;
     let _cipher_suites = hello.vector16().ok_or(short)?;
     let _compression = hello.vector8().ok_or(short)?;
-    let mut found = ClientHello::default();
+    let mut client_hello = ClientHello::default();
     if hello.0.is_empty() {
-        return Ok(found);
+        return Ok(client_hello);
     }
     let mut extensions = Reader(hello.vector16().ok_or(short)?);
     if !hello.0.is_empty() {
@@ -152,7 +152,7 @@ fn read(hello: &mut Reader<'_>) -> Result<ClientHello, &'static str> {
                     return Err("two server names");
                 }
                 named = true;
-                found.sni = Some(server_name(&mut body)?.into());
+                client_hello.sni = Some(server_name(&mut body)?.into());
             }
             APPLICATION_PROTOCOLS => {
                 if offered {
@@ -161,16 +161,16 @@ fn read(hello: &mut Reader<'_>) -> Result<ClientHello, &'static str> {
                 offered = true;
                 let mut list = Reader(body.vector16().ok_or(short)?);
                 while !list.0.is_empty() {
-                    found.alpn.push(list.vector8().ok_or(short)?.into());
+                    client_hello.alpn.push(list.vector8().ok_or(short)?.into());
                 }
             }
             _ => {}
         }
     }
-    Ok(found)
+    Ok(client_hello)
 }
 
-/// The one host name of the list. A second one would let an upstream see another name than we do.
+/// The only host name of the list. With a second one an upstream could use another name than egret.
 fn server_name(extension: &mut Reader<'_>) -> Result<String, &'static str> {
     let malformed = "malformed server name";
     let mut list = Reader(extension.vector16().ok_or(malformed)?);
@@ -192,18 +192,18 @@ struct Reader<'b>(&'b [u8]);
 
 impl<'b> Reader<'b> {
     fn take(&mut self, count: usize) -> Option<&'b [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
+        let (front, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
-        Some(taken)
+        Some(front)
     }
 
     fn u8(&mut self) -> Option<u8> {
-        self.take(1).map(|taken| taken[0])
+        self.take(1).map(|front| front[0])
     }
 
     fn u16(&mut self) -> Option<u16> {
         self.take(2)
-            .map(|taken| u16::from_be_bytes([taken[0], taken[1]]))
+            .map(|front| u16::from_be_bytes([front[0], front[1]]))
     }
 
     fn vector8(&mut self) -> Option<&'b [u8]> {

@@ -1,15 +1,15 @@
-//! Does a connection start with HTTP? Pure, and asked again with all bytes whenever more have come.
+//! Detects HTTP at the start of a connection. Pure: it is called again with all bytes when more are received.
 
 /// The client's preface of HTTP/2 (RFC 9113, 3.4).
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Longer words before the first space are no method.
+/// The length of the longest method.
 const METHOD_MAX: usize = 64;
 
-/// What the first bytes say.
+/// The result for the first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preface {
-    /// A request line of HTTP/1.0 or 1.1, of any method; whether it is a good one is the codec's business.
+    /// A request line of HTTP/1.0 or 1.1, of any method; the codec checks whether it is valid.
     One,
     /// The preface of HTTP/2.
     Two,
@@ -17,12 +17,12 @@ pub enum Preface {
     Neither,
     /// More bytes are needed.
     More {
-        /// A method and a space have been seen.
+        /// A method and a space were received.
         method: bool,
     },
 }
 
-/// Looks at the first bytes of a connection, all that have come so far.
+/// Parses the first bytes of a connection, all that were received so far.
 pub fn parse(bytes: &[u8]) -> Preface {
     if bytes.starts_with(HTTP2) {
         return Preface::Two;
@@ -30,15 +30,15 @@ pub fn parse(bytes: &[u8]) -> Preface {
     if HTTP2.starts_with(bytes) {
         return Preface::More { method: false };
     }
-    let word = bytes
+    let length = bytes
         .iter()
         .take(METHOD_MAX + 1)
         .take_while(|byte| is_token(**byte))
         .count();
-    if word > METHOD_MAX || (word == 0 && !bytes.is_empty()) {
+    if length > METHOD_MAX || (length == 0 && !bytes.is_empty()) {
         return Preface::Neither;
     }
-    let Some(after) = bytes.get(word..).filter(|after| !after.is_empty()) else {
+    let Some(after) = bytes.get(length..).filter(|after| !after.is_empty()) else {
         return Preface::More { method: false };
     };
     let Some(rest) = after.strip_prefix(b" ") else {
@@ -49,13 +49,13 @@ pub fn parse(bytes: &[u8]) -> Preface {
             Preface::One
         }
         Some(_) => Preface::Neither,
-        // A line that has not ended may still end otherwise, however well it looks.
+        // An incomplete line may still be invalid.
         None => Preface::More { method: true },
     }
 }
 
-/// Whether these bytes, which may still become HTTP, are more than a word: a method of HTTP (RFC 9110, 9.3; RFC 5789) and
-/// the space behind it, or the start of HTTP/2's preface.
+/// Whether these bytes begin with a known method and a space (RFC 9110, 9.3; RFC 5789), or with the start of HTTP/2's
+/// preface.
 pub fn is_begun(bytes: &[u8]) -> bool {
     METHODS.iter().any(|method| {
         let rest = bytes.strip_prefix(method.as_bytes());
@@ -63,7 +63,7 @@ pub fn is_begun(bytes: &[u8]) -> bool {
     })
 }
 
-/// Words that begin HTTP: its methods, and the first word of HTTP/2.
+/// The known methods, and the first token of HTTP/2's preface.
 const METHODS: [&str; 10] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI",
 ];

@@ -12,11 +12,11 @@ use tokio::io::AsyncRead;
 use crate::sniff::read::{SNIFFED_MAX, read};
 use crate::sniff::rewind::Rewind;
 
-/// What a header of version 2 begins with.
+/// The signature of a version 2 header.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The signature, the command, the family and the length of the rest.
 const FIXED: usize = 16;
-/// What a header of version 1 begins with, and how long it may be.
+/// The prefix of a version 1 header, and its maximum length.
 const LINE: &[u8] = b"PROXY ";
 const LINE_MAX: usize = 107;
 
@@ -29,19 +29,19 @@ pub struct Named {
     pub local: LocalAddress,
 }
 
-/// What the first bytes of a connection are.
+/// The result for the first bytes of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Header {
-    /// More are needed to tell.
+    /// More bytes are needed.
     More,
     /// No header, or a broken one.
     Broken(&'static str),
-    /// A header of so many bytes, with what it says if it is about a client.
+    /// A header with its length in bytes, and its contents if it names a client.
     Whole(usize, Option<Named>),
 }
 
-/// Reads the header off a connection, which must begin with one; gives the ends that it names. One that is about
-/// nobody, as of a load balancer that looks whether we are well, names none.
+/// Reads the header off a connection, which must begin with one; returns its addresses. The header of a load
+/// balancer's own health check has none.
 ///
 /// # Errors
 /// Those of reading; `InvalidData` where there is no header, or a broken one.
@@ -149,7 +149,7 @@ fn binary(bytes: &[u8]) -> Header {
     Header::Whole(FIXED + length, named)
 }
 
-/// Source, destination and their ports, with addresses of so many bytes.
+/// Source, destination and their ports, with addresses of `LENGTH` bytes.
 fn ends<const LENGTH: usize>(bytes: &[u8]) -> Option<Named>
 where
     IpAddr: From<[u8; LENGTH]>,
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_is_told_at_once() {
+    fn other_bytes_are_refused_at_once() {
         let long = format!("PROXY TCP4 {}", "1".repeat(200));
         for bytes in [
             &b"G"[..],
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_follows_is_left_in_the_stream() {
+    async fn later_bytes_stay_in_the_stream() {
         let (mut near, far) = tokio::io::duplex(64);
         near.write_all(b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\nhi")
             .await

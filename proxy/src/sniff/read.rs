@@ -1,4 +1,4 @@
-//! Reads what a connection begins with, and keeps it.
+//! Reads the first bytes of a connection and keeps them.
 
 use std::future::poll_fn;
 use std::io;
@@ -9,10 +9,10 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::sniff::rewind::Rewind;
 
-/// Bytes read at most to find out. A request line or a hello longer than this decides as far as it goes.
+/// The bytes that are read at most. A longer request line or hello is judged by these bytes.
 pub const SNIFFED_MAX: usize = 64 << 10;
 
-/// Bytes read at once. Stands on the stack of the one poll that reads, so waiting connections do not pay for it.
+/// The bytes of one read. The buffer is on the stack of the poll that reads, so waiting connections need none.
 const READ: usize = 4 << 10;
 
 /// Reads once; cancel safe.

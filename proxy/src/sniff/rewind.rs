@@ -1,4 +1,4 @@
-//! A stream that gives sniffed bytes back first.
+//! A stream that returns the sniffed bytes before the rest.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -56,7 +56,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Rewind<S> {
         into.put_slice(&self.sniffed[..count]);
         self.sniffed.advance(count);
         if self.sniffed.is_empty() {
-            // Lets the memory go: the connection may live for days.
+            // Frees the memory: the connection may stay open for days.
             self.sniffed = BytesMut::new();
         }
         Poll::Ready(Ok(()))

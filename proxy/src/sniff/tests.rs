@@ -6,15 +6,15 @@ use crate::sniff::client_hello::tests::{hello, in_records};
 
 const SILENCE: Duration = Duration::from_millis(200);
 
-/// What the first bytes are; `None` when there is none.
+/// The layer of the first bytes; `None` when there are no bytes.
 async fn sniffed(server: DuplexStream) -> Option<(Rewind<DuplexStream>, Layer)> {
     let mut stream = Rewind::new(server);
     let layer = read_layer(&mut stream, Some(SILENCE)).await.expect("read");
     layer.map(|layer| (stream, layer))
 }
 
-/// Sends the bytes one by one or at once, then more; gives what was seen and all that can be read afterwards.
-async fn seen(bytes: &[u8], at_once: usize) -> (Layer, Vec<u8>) {
+/// Sends the bytes one by one or at once, then more; returns the layer and all bytes that can be read afterwards.
+async fn sniff_in_chunks(bytes: &[u8], at_once: usize) -> (Layer, Vec<u8>) {
     let (mut client, server) = duplex(1);
     let sent = bytes.to_vec();
     let sender = tokio::spawn(async move {
@@ -51,15 +51,15 @@ async fn no_byte_is_lost_however_they_come() {
         (&in_records(&tls, 100), Layer::Tls(name("shop.example"))),
     ] {
         for at_once in [1, 7, usize::MAX] {
-            let (found, all) = seen(bytes, at_once).await;
-            assert_eq!(found, layer);
+            let (detected, all) = sniff_in_chunks(bytes, at_once).await;
+            assert_eq!(detected, layer);
             assert_eq!(all, [bytes, b"and more"].concat());
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_client_is_silent_and_can_be_heard_later() {
+async fn a_silent_client_is_silent_and_can_be_read_later() {
     let (mut client, server) = duplex(64);
     let (mut stream, layer) = sniffed(server).await.expect("not closed");
     assert_eq!(layer, Layer::Silent);
@@ -74,7 +74,7 @@ async fn a_silent_client_is_silent_and_can_be_heard_later() {
             .await
             .is_err()
     );
-    // A client that goes on within the pause is waited for.
+    // A client that continues within the pause is read.
     client.write_all(b"T / HTTP/1.1\r\n").await.expect("send");
     let layer = read_layer(&mut stream, None).await.expect("read");
     assert_eq!(layer, Some(Layer::Http(HttpVersion::Http1)));
@@ -103,7 +103,7 @@ async fn half_a_request_line_is_opaque_at_the_end_or_when_time_is_up() {
 }
 
 #[test]
-fn what_is_longer_than_the_limit_decides_as_far_as_it_goes() {
+fn longer_beginnings_are_judged_by_their_first_bytes() {
     let mut line = b"GET /".to_vec();
     line.resize(SNIFFED_MAX, b'a');
     assert_eq!(layer(&line), Some(Layer::Http(HttpVersion::Http1)));
@@ -111,17 +111,21 @@ fn what_is_longer_than_the_limit_decides_as_far_as_it_goes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_word_that_need_not_be_http_is_opaque_within_a_second() {
-    for word in ["ruok", "GET", "hello world", "PING"] {
+async fn a_token_that_may_be_no_method_is_opaque_within_a_second() {
+    for token in ["ruok", "GET", "hello world", "PING"] {
         let (mut client, server) = duplex(64);
-        client.write_all(word.as_bytes()).await.expect("send");
+        client.write_all(token.as_bytes()).await.expect("send");
         let start = Instant::now();
         let (mut stream, layer) = sniffed(server).await.expect("not closed");
-        assert_eq!((layer, start.elapsed()), (Layer::Silent, SILENCE), "{word}");
+        assert_eq!(
+            (layer, start.elapsed()),
+            (Layer::Silent, SILENCE),
+            "{token}"
+        );
         let layer = read_layer(&mut stream, None).await.expect("read");
-        assert_eq!(layer, Some(Layer::Opaque), "{word}");
-        assert!(start.elapsed() <= Duration::from_secs(1), "{word}");
-        assert_eq!(stream.sniffed(), word.as_bytes());
+        assert_eq!(layer, Some(Layer::Opaque), "{token}");
+        assert!(start.elapsed() <= Duration::from_secs(1), "{token}");
+        assert_eq!(stream.sniffed(), token.as_bytes());
     }
 }
 

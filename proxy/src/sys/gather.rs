@@ -26,8 +26,8 @@ pub fn poll_write<S: AsyncWrite>(
     let mut all = [0; COPIED_MAX];
     let mut rest = &mut all[..];
     for piece in pieces {
-        let (place, after) = rest.split_at_mut(piece.len());
-        place.copy_from_slice(piece);
+        let (target, after) = rest.split_at_mut(piece.len());
+        target.copy_from_slice(piece);
         rest = after;
     }
     stream.poll_write(context, &all[..total])

@@ -2,7 +2,7 @@
 //! limit of 1,024 is soon reached.
 //!
 //! The kernel gives a new descriptor the lowest free number (POSIX, 2.6), so a number says how many are open at least.
-//! That keeps a reserve without counting: a socket for a call whose number is in the reserve is given up.
+//! That keeps a reserve without counting: a socket for a call with a number in the reserve is closed.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// The reserve: a quarter of the limit, at least and at most so many.
+/// The bounds of the reserve, which is a quarter of the limit.
 const RESERVE: (u64, u64) = (16, 256);
 
 /// The first number of the reserve.
@@ -22,7 +22,7 @@ static CALLS_END: AtomicU64 = AtomicU64::new(u64::MAX);
 pub struct OpenFiles {
     /// The limit.
     pub limit: u64,
-    /// Descriptors that calls never take: for the pages' clients, logs and configuration.
+    /// Descriptors that calls never use: for the pages' clients, logs and configuration.
     pub reserve: u64,
 }
 
@@ -48,8 +48,8 @@ impl OpenFiles {
         CALLS_END.store(self.for_calls(), Ordering::Relaxed);
     }
 
-    /// How many more descriptors may be opened before the reserve begins. Those that are open with higher numbers are not
-    /// seen.
+    /// How many more descriptors may be opened before the reserve begins. Open descriptors with
+    /// higher numbers are not counted.
     ///
     /// # Errors
     /// The kernel's, when none is free at all.
@@ -76,7 +76,7 @@ pub fn is_for_calls(descriptor: &impl AsFd) -> bool {
     number(descriptor) < CALLS_END.load(Ordering::Relaxed)
 }
 
-/// Gives a socket for calls up if it is one of the reserve.
+/// Closes a socket for calls if it is one of the reserve.
 ///
 /// # Errors
 /// `EMFILE`, as the kernel gives at the limit itself.

@@ -1,4 +1,4 @@
-//! Asks the kernel where a redirected connection wanted to go.
+//! Reads the original destination of a redirected connection from the kernel.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -8,31 +8,31 @@ use egret_config::address::OriginalDestination;
 use nix::errno::Errno;
 use socket2::SockRef;
 
-/// How a connection came to our listener.
+/// How a connection reached a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Netfilter redirected it: the caller asked for this address. Never an IPv4-mapped IPv6 address.
+    /// Netfilter redirected it from this original destination. Never an IPv4-mapped IPv6 address.
     Redirected(OriginalDestination),
-    /// The caller connected to the listener itself, so there is nowhere to forward to; dialling would be a loop.
+    /// The client connected to the listener itself. There is no other destination; dialling this one would be a loop.
     Direct,
 }
 
-/// Where `socket`, an accepted connection, was going before netfilter redirected it to us.
+/// The original destination of `socket`, an accepted connection.
 ///
 /// # Errors
-/// The kernel's error when it can say neither; the connection is then not to be served.
+/// The kernel's error when neither is known. The connection must not be served then.
 pub fn origin(socket: &impl AsFd) -> io::Result<Origin> {
     let socket = SockRef::from(socket);
     let local = internet(&socket.local_addr()?)?;
-    // On a dual-stack listener an IPv4 caller has a mapped address, and only the IPv4 call knows its connection.
+    // On a dual-stack listener an IPv4 client has a mapped address, and only the IPv4 option has its entry.
     let answer = match local.ip() {
         IpAddr::V4(_) => socket.original_dst_v4(),
         IpAddr::V6(_) => socket.original_dst_v6(),
     };
     match answer {
         Ok(address) => match internet(&address)? {
-            wanted if wanted == local => Ok(Origin::Direct),
-            wanted => Ok(Origin::Redirected(OriginalDestination(wanted))),
+            original if original == local => Ok(Origin::Direct),
+            original => Ok(Origin::Redirected(OriginalDestination(original))),
         },
         // No connection-tracking entry, or no connection tracking at all in this namespace: nothing redirected it.
         Err(error) if [Errno::ENOENT, Errno::ENOPROTOOPT].contains(&errno(&error)) => {
@@ -42,7 +42,7 @@ pub fn origin(socket: &impl AsFd) -> io::Result<Origin> {
     }
 }
 
-/// `address` with an IPv4-mapped IPv6 address turned into the IPv4 address it stands for.
+/// `address`, with an IPv4-mapped IPv6 address as IPv4.
 pub fn canonical(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {

@@ -110,7 +110,7 @@ impl Peer {
         Ok(())
     }
 
-    /// The next text, and the socket that came with it; `None` when the other process is gone. Blocks.
+    /// The next text, and the socket that came with it; `None` when the other process has closed. Blocks.
     ///
     /// # Errors
     /// The kernel's, and texts that are none.
@@ -182,6 +182,6 @@ mod tests {
         assert!(text == "two" && passed.is_none());
         assert!(client.receive().expect("end").is_none());
         drop(listener);
-        assert!(Peer::connect(&path).expect("nobody listens").is_none());
+        assert!(Peer::connect(&path).expect("no listener").is_none());
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Waits until a non-blocking file, such as a pipe that was full, takes bytes again, or has lost its reader, for
-/// `patience` at the most. Blocks the thread. What the kernel refuses shows at the next write.
-pub fn await_room(file: &File, patience: Duration) {
+/// `limit` at the most. Blocks the thread. An error is reported by the next write.
+pub fn await_room(file: &File, limit: Duration) {
     let mut files = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
-    let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+    let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
     let _ = poll(&mut files, timeout);
 }

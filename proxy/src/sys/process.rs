@@ -1,4 +1,4 @@
-//! What the kernel knows about this process: memory, time, descriptors (proc(5)).
+//! The kernel's statistics of this process: memory, time, descriptors (proc(5)).
 
 use std::{fs, io};
 
@@ -7,7 +7,7 @@ use nix::sys::resource::{Resource, getrlimit};
 /// Clock ticks of a second in `/proc` (`USER_HZ` of the kernel's interface, whatever its own tick is).
 const TICKS: f64 = 100.0;
 
-/// What the kernel knows about this process now.
+/// The current statistics of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ProcessFacts {
     /// Memory that is in RAM, in bytes.
@@ -33,7 +33,7 @@ impl ProcessFacts {
     }
 }
 
-/// Asks the kernel.
+/// Reads the statistics.
 ///
 /// # Errors
 /// The kernel's, where there is no `/proc`.
@@ -64,7 +64,7 @@ fn kibibytes(status: &str, name: &str) -> u64 {
 
 /// Time on a processor, and from the machine's start to that of the process, in ticks.
 fn times(stat: &str) -> (f64, f64) {
-    // The name of the program stands in parentheses and may contain anything.
+    // The program's name is in parentheses and may contain any character.
     let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
     let fields: Vec<&str> = behind.split_whitespace().collect();
     // Fields 14, 15 and 22 of the whole line.

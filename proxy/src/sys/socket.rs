@@ -25,7 +25,7 @@ pub enum ReusePort {
     Alone,
 }
 
-/// A non-blocking listening socket on `address`. `[::]` takes IPv4 callers too; any other IPv6 address takes IPv6 only.
+/// A non-blocking listening socket on `address`. `[::]` accepts IPv4 clients too; any other IPv6 address accepts IPv6 only.
 ///
 /// # Errors
 /// The kernel's: `AddrInUse`, `PermissionDenied` for a port below 1024, `AddrNotAvailable`, or no IPv6 on this machine.
@@ -45,8 +45,8 @@ pub fn bind_datagrams(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// Fails with `AddrInUse` when anybody listens on `address`, even one that shares its port as we would. Asked once
-/// before the workers bind, so that a second proxy on the same port is an error and not a thief of half the calls.
+/// Fails with `AddrInUse` when another socket listens on `address`, even one that shares its port. Checked once before the
+/// workers bind: a second proxy on the same port is an error and does not receive half the calls.
 ///
 /// # Errors
 /// Those of [`bind_listener`].
@@ -71,14 +71,14 @@ fn bound(address: SocketAddr, reuse_port: ReusePort) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// When the kernel asks a silent peer whether it is still there. `None` leaves the kernel's own value.
+/// TCP keepalive. `None` leaves the kernel's own value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keepalive {
-    /// Silence before the first question.
+    /// The idle time before the first probe.
     pub time: Option<Duration>,
-    /// Time between questions.
+    /// The interval between probes.
     pub interval: Option<Duration>,
-    /// Unanswered questions before the connection counts as dead.
+    /// Unanswered probes before the connection is closed.
     pub probes: Option<u32>,
 }
 
@@ -91,7 +91,7 @@ impl Keepalive {
     };
 }
 
-/// Switches keepalive questions on for a connection.
+/// Enables keepalive for a connection.
 ///
 /// # Errors
 /// The kernel's, for values it does not take.
@@ -109,16 +109,16 @@ pub fn set_keepalive(socket: &impl AsFd, keepalive: &Keepalive) -> io::Result<()
     SockRef::from(socket).set_tcp_keepalive(&options)
 }
 
-/// Sets what every accepted connection wants: no delay of small writes, and [`Keepalive::CLIENT`].
+/// Sets the options of every accepted connection: no delay of small writes, and [`Keepalive::CLIENT`].
 ///
 /// # Errors
-/// The kernel's, when the peer is already gone.
+/// The kernel's, when the peer has already closed.
 pub fn prepare_accepted(socket: &impl AsFd) -> io::Result<()> {
     SockRef::from(socket).set_tcp_nodelay(true)?;
     set_keepalive(socket, &Keepalive::CLIENT)
 }
 
-/// Makes closing a connection a reset: what is on its way is thrown away, and the peer sees an error instead of an end.
+/// Makes closing a connection a reset: unsent bytes are discarded, and the peer gets an error instead of the end of the stream.
 pub fn reset_on_close(socket: &impl AsFd) {
     // A socket that is broken already cannot be set, and needs no reset.
     let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
@@ -149,7 +149,7 @@ pub fn begin_connect(to: SocketAddr, from: Option<IpAddr>) -> io::Result<Socket>
 /// Waits until a socket that began to connect is connected.
 ///
 /// # Errors
-/// The kernel's: nobody listens there, or nobody answers.
+/// The kernel's: the port is closed, or there is no answer.
 pub async fn connected(socket: Socket) -> io::Result<TcpStream> {
     let stream = TcpStream::from_std(socket.into())?;
     stream.writable().await?;

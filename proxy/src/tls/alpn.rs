@@ -1,6 +1,6 @@
 //! Application protocols (ALPN, RFC 7301).
 
-/// Application protocols to offer, or to take.
+/// Application protocols to offer or to accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Alpn {
     /// No protocol is offered.
@@ -14,7 +14,7 @@ pub enum Alpn {
 }
 
 impl Alpn {
-    /// What is offered to a proxy of the mesh, which tells mesh TLS from an application's by these.
+    /// The protocols that are offered to a proxy of the mesh, which uses them to distinguish mesh TLS from an application's.
     pub(in crate::tls) fn protocols_in_mesh(self) -> Vec<Vec<u8>> {
         let names: &[&[u8]] = match self {
             Self::None => &[b"istio"],

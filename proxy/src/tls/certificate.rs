@@ -18,11 +18,11 @@ const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.
 pub struct CertificateFacts {
     /// The serial number, in hexadecimal digits.
     pub serial_number: String,
-    /// The names that it is for.
+    /// Its subject alternative names.
     pub subject_alt_names: Vec<AltName>,
-    /// From when on it is valid.
+    /// The start of its validity.
     pub valid_from: Timestamp,
-    /// Until when.
+    /// The end of its validity.
     pub expiration_time: Timestamp,
 }
 
@@ -45,12 +45,12 @@ pub fn certificates(pem: &[u8]) -> Vec<CertificateFacts> {
         .collect()
 }
 
-/// The fields of a certificate in DER; `None` where it is none.
+/// The fields of a certificate in DER; `None` where it cannot be parsed.
 fn facts(certificate: &[u8]) -> Option<CertificateFacts> {
     let certificate = AnyRef::from_der(certificate).ok()?;
     let to_be_signed = elements(certificate.value()).next()?;
     let mut fields = elements(to_be_signed.value()).peekable();
-    // The version, which is not there in version 1.
+    // The version, which certificates of version 1 do not have.
     fields.next_if(|field| field.tag() == context(0));
     let serial_number = hexadecimal(fields.next()?.value());
     let mut fields = fields.skip(2);
@@ -72,7 +72,7 @@ fn context(number: u32) -> Tag {
     }
 }
 
-/// Elements that stand one behind the other, up to what is none.
+/// Consecutive elements, up to the first that cannot be parsed.
 fn elements(bytes: &[u8]) -> impl Iterator<Item = AnyRef<'_>> {
     let mut reader = SliceReader::new(bytes).ok();
     std::iter::from_fn(move || {
@@ -107,7 +107,7 @@ fn time(element: AnyRef<'_>) -> Option<Timestamp> {
     Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
-/// The names of the extension that has them.
+/// The names of a `subjectAltName` extension.
 fn alt_names(extensions: AnyRef<'_>) -> Vec<AltName> {
     let list = elements(extensions.value()).next();
     let extensions = list.into_iter().flat_map(|list| elements(list.value()));
@@ -115,7 +115,7 @@ fn alt_names(extensions: AnyRef<'_>) -> Vec<AltName> {
         let mut fields = elements(extension.value());
         let identifier = ObjectIdentifier::from_bytes(fields.next()?.value()).ok()?;
         let is_names = identifier == SUBJECT_ALT_NAME;
-        // The octet string is last, behind a mark that may be missing.
+        // The octet string is last, after an optional `critical` flag.
         fields.last().filter(|_| is_names)
     });
     names
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certificate_says_its_number_names_and_times() {
+    fn serial_number_names_and_times_are_read() {
         let mut params = CertificateParams::new(["a.example".to_owned()]).expect("names");
         let uri = Ia5String::try_from("spiffe://cluster.local/ns/a/sa/b").expect("URI");
         params.subject_alt_names.push(SanType::URI(uri));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_is_left_out() {
+    fn malformed_certificates_are_left_out() {
         for pem in [
             "",
             "text",

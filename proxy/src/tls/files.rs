@@ -17,10 +17,10 @@ use egret_config::model::tls::{KeyFiles, Revoked, Roots};
 use crate::lock::lock;
 use crate::tls::crypto::provider;
 
-/// How often files are looked at, at most: a rotated certificate is in use this soon.
+/// The shortest interval between checks of the files: a rotated certificate is used after this time.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// More policies than a configuration has; when reached, those of configurations long gone are let go.
+/// The capacity of the cache, above the number of policies of a configuration. At capacity old entries are evicted.
 const ENTRIES_MAX: usize = 4096;
 
 /// A TLS policy cannot be honoured. Calls that need it fail; they never go out in the clear.
@@ -34,8 +34,8 @@ impl Unusable {
     }
 }
 
-/// What was built from files, by policy. Looked at on use; a value whose files changed is built anew, and one whose
-/// files became unreadable or wrong is kept, with a warning.
+/// Values built from files, by policy. The files are checked on use. A value is rebuilt when its files change. It is kept,
+/// with a warning, when they become unreadable or invalid.
 #[derive(Debug)]
 pub(in crate::tls) struct Store<K, V> {
     entries: Mutex<HashMap<K, Entry<V>>>,
@@ -122,7 +122,7 @@ impl<K: Clone + Eq + Hash, V> Store<K, V> {
         Ok(entry.value.clone())
     }
 
-    /// Makes the next use look at the files.
+    /// Makes the next use check the files.
     #[allow(clippy::iter_over_hash_type, reason = "each entry is aged by itself")]
     #[cfg(test)]
     pub(in crate::tls) fn look_again(&self) {
@@ -137,7 +137,7 @@ impl<K: Clone + Eq + Hash, V> Store<K, V> {
     }
 }
 
-/// The files that a chain and its key come from.
+/// The files of a chain and its key.
 pub(in crate::tls) fn key_paths(keys: &KeyFiles) -> Vec<&Arc<str>> {
     match keys {
         KeyFiles::Files { certificate, key } => vec![certificate, key],
@@ -145,7 +145,7 @@ pub(in crate::tls) fn key_paths(keys: &KeyFiles) -> Vec<&Arc<str>> {
     }
 }
 
-/// The file that authorities come from.
+/// The file of the authorities.
 pub(in crate::tls) fn root_path(roots: &Roots) -> Option<&Arc<str>> {
     match roots {
         Roots::File(path) => Some(path),
@@ -153,7 +153,7 @@ pub(in crate::tls) fn root_path(roots: &Roots) -> Option<&Arc<str>> {
     }
 }
 
-/// The file that lists of certificates taken back come from.
+/// The file of the certificate revocation lists.
 pub(in crate::tls) fn list_path(revoked: &Revoked) -> Option<&Arc<str>> {
     match revoked {
         Revoked::File(path) => Some(path),
@@ -161,7 +161,7 @@ pub(in crate::tls) fn list_path(revoked: &Revoked) -> Option<&Arc<str>> {
     }
 }
 
-/// A chain with its key, which belongs to it.
+/// A chain with its matching key.
 pub(in crate::tls) fn certified_key(
     keys: &KeyFiles,
     files: &Files,
@@ -198,15 +198,17 @@ pub(in crate::tls) fn certificates(
     pem: &[u8],
     name: &str,
 ) -> Result<Vec<CertificateDer<'static>>, Unusable> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match found {
-        Ok(found) if found.is_empty() => Err(Unusable::new(format!("{name} holds no certificate"))),
-        Ok(found) => Ok(found),
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match parsed {
+        Ok(certificates) if certificates.is_empty() => {
+            Err(Unusable::new(format!("{name} holds no certificate")))
+        }
+        Ok(certificates) => Ok(certificates),
         Err(error) => Err(Unusable::new(format!("{name} is not PEM: {error}"))),
     }
 }
 
-/// The certificates of authorities that are not the system's, and what to call them.
+/// The certificates of authorities other than the system's, and their description.
 pub(in crate::tls) fn authorities(
     roots: &Roots,
     files: &Files,

@@ -47,12 +47,12 @@ pub struct Handshake<'h> {
     pub service_names: &'h Arc<[Arc<str>]>,
     /// The host of an HTTP request, without port.
     pub host: Option<&'h str>,
-    /// What is offered inside.
+    /// The ALPN protocols that are offered.
     pub alpn: Alpn,
 }
 
 impl Originator {
-    /// Without any client yet. The system's authorities are read when first needed.
+    /// An originator with an empty cache. The system's authorities are read on first use.
     pub fn new() -> Self {
         Self {
             system: SystemRoots::default(),
@@ -60,10 +60,10 @@ impl Originator {
         }
     }
 
-    /// Does a handshake over `stream`. There is no time limit here. With the stream comes what the handshake came to.
+    /// Does a handshake over `stream`. There is no time limit here. Returns the stream with the facts of the handshake.
     ///
     /// # Errors
-    /// [`Cause::UpstreamTls`], with what was expected and what came.
+    /// [`Cause::UpstreamTls`], with the expected and the received value.
     pub async fn connect<S>(
         &self,
         stream: S,
@@ -81,13 +81,13 @@ impl Originator {
         let server_name = match name {
             Some(name) => server_name(name)
                 .ok_or_else(|| failed(format!("`{name}` cannot be sent as SNI")))?,
-            // Addresses are never sent, so this one stands for no name.
+            // Addresses are never sent as SNI, so this one stands for no name.
             None => ServerName::IpAddress(IpAddr::from([0, 0, 0, 0]).into()),
         };
         let client = self
             .client(handshake, name.is_some())
             .map_err(|unusable| failed(unusable.to_string()))?;
-        // The keys of a policy are its own, whatever the server asks for.
+        // Sessions are cached by policy, so clients of different keys do not share them.
         let own = client.client_auth_cert_resolver.resolve(&[], &[]);
         let stream = TlsConnector::from(client)
             .connect(server_name, stream)
@@ -152,7 +152,7 @@ impl Originator {
         };
         config.alpn_protocols = match policy.alpn {
             alpn if tls.in_mesh => alpn.protocols_in_mesh(),
-            // What is spoken anyhow is not announced, as with Envoy: a server may know no application protocols.
+            // HTTP/1 alone is not offered, as in Envoy: a server may not support ALPN.
             Alpn::Http1 => Vec::new(),
             alpn => alpn.protocols(),
         };
@@ -162,7 +162,7 @@ impl Originator {
 
 #[cfg(test)]
 impl Originator {
-    /// Makes the next use look at the files.
+    /// Makes the next use check the files.
     pub(in crate::tls) fn look_again(&self) {
         self.clients.look_again();
     }
@@ -174,7 +174,7 @@ impl Default for Originator {
     }
 }
 
-/// A name or an address in the form TLS has for it; IPv6 in brackets is an address too.
+/// A name or an address as a TLS server name. IPv6 in brackets is an address too.
 fn server_name(name: &str) -> Option<ServerName<'static>> {
     let bare = name
         .strip_prefix('[')

@@ -1,4 +1,4 @@
-//! What a handshake came to, as facts about a call.
+//! The facts of a TLS session, for reports.
 
 use rustls::pki_types::CertificateDer;
 use rustls::{CipherSuite, CommonState, ProtocolVersion};
@@ -6,7 +6,7 @@ use webpki::EndEntityCert;
 
 use crate::report::facts::{CertificateNames, TlsFacts};
 
-/// The facts of a connection whose handshake is over. `local` is the certificate that egret showed, or would have shown.
+/// The facts of a connection after its handshake. `local` is the certificate of egret, sent or not.
 pub(in crate::tls) fn facts(
     connection: &CommonState,
     local: Option<&CertificateDer<'_>>,
@@ -33,7 +33,7 @@ fn version(version: ProtocolVersion) -> Option<&'static str> {
     }
 }
 
-/// The name that OpenSSL gives a suite, which is Envoy's, too.
+/// OpenSSL's name of a suite, which Envoy uses too.
 fn cipher(suite: CipherSuite) -> Option<&'static str> {
     Some(match suite {
         CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",

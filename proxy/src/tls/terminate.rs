@@ -31,19 +31,19 @@ pub struct Terminator {
     servers: Store<(Hashed<ServerTls>, Alpn), ServerConfig>,
 }
 
-/// TLS of a client that was ended.
+/// A terminated TLS connection of a client.
 #[derive(Debug)]
 pub struct Terminated<S> {
-    /// What is inside.
+    /// The decrypted stream.
     pub stream: TlsStream<S>,
     /// The client's certificate, if it sent one, as an element of `x-forwarded-client-cert`.
     pub forwarded: Option<HeaderValue>,
-    /// What the handshake came to.
+    /// The facts of the handshake.
     pub facts: TlsFacts,
 }
 
 impl Terminator {
-    /// Without any server yet.
+    /// A terminator with an empty cache.
     pub fn new() -> Self {
         Self {
             system: SystemRoots::default(),
@@ -71,7 +71,7 @@ impl Terminator {
         let alpn = if has_one_of(&alpn, &hello.client_hello()) {
             alpn
         } else {
-            // As Envoy does: a client that offers only what is unknown here is served all the same.
+            // As in Envoy, a client that offers only unknown protocols is served.
             Alpn::None
         };
         let server = self
@@ -92,10 +92,10 @@ impl Terminator {
         })
     }
 
-    /// Whether a policy can be honoured now, to be told when the configuration is loaded and not at the first call.
+    /// Whether a policy can be honoured now. Checked when the configuration is loaded, before the first call.
     ///
     /// # Errors
-    /// Why not: which file cannot be read, or does not hold what it should.
+    /// The reason: a file that cannot be read or has other content.
     pub fn check(&self, tls: &Hashed<ServerTls>) -> Result<(), Unusable> {
         self.server(tls, Alpn::None).map(drop)
     }
@@ -139,7 +139,7 @@ impl Terminator {
         };
         let mut config = builder.with_cert_resolver(Arc::new(ByName { keys }));
         config.alpn_protocols = alpn.protocols();
-        // Tickets belong to this policy with these files: what verified the client then would do so now.
+        // Tickets belong to this policy with these files, so a resumed client was verified with the same authorities.
         config.ticketer = Ticketer::new()
             .map_err(|error| Unusable::new(format!("no session tickets: {error}")))?;
         Ok(config)
@@ -177,7 +177,7 @@ impl Terminator {
 
 #[cfg(test)]
 impl Terminator {
-    /// Makes the next use look at the files.
+    /// Makes the next use check the files.
     pub(in crate::tls) fn look_again(&self) {
         self.servers.look_again();
     }
@@ -197,7 +197,7 @@ fn has_one_of(own: &Alpn, hello: &ClientHello<'_>) -> bool {
         .is_none_or(|mut offered| offered.any(|one| own.iter().any(|protocol| **protocol == *one)))
 }
 
-/// Which clients' certificates are accepted, and whether clients must show one.
+/// The accepted client certificates, and whether clients must send one.
 fn clients(clients: &ClientVerification) -> Option<(&Accepted, bool)> {
     match clients {
         ClientVerification::Off => None,
@@ -206,7 +206,7 @@ fn clients(clients: &ClientVerification) -> Option<(&Accepted, bool)> {
     }
 }
 
-/// Picks the certificate: of those whose key the client can verify the first that is for the SNI, else the first.
+/// Picks the certificate: the first one for the SNI, else the first one, among those with a key that the client supports.
 #[derive(Debug)]
 struct ByName {
     keys: Vec<Arc<CertifiedKey>>,
@@ -226,8 +226,8 @@ impl ResolvesServerCert for ByName {
             .server_name()
             .and_then(|name| ServerName::try_from(name).ok());
         let named = name.and_then(|name| usable().find(|key| is_for(key, &name)));
-        // With no key that the client can use, the handshake fails for want of a common suite, and says so; without
-        // any key it would claim that access is denied.
+        // With no key that the client supports, the handshake fails with the message that there is no common suite. Without
+        // any key the message would be that access is denied.
         named
             .or_else(|| usable().next())
             .or_else(|| self.keys.first())

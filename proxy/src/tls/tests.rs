@@ -2,7 +2,7 @@ mod accepted;
 mod files;
 mod resumed;
 mod session;
-mod spoken;
+mod versions;
 mod stage;
 
 use std::sync::Arc;
@@ -32,12 +32,12 @@ async fn the_name_sent_is_the_name_verified() {
     }
     let met = meet(&policy, &[], Some("other.example"), &server).await;
     assert_eq!(
-        words(met.client),
+        error_message(met.client),
         "the certificate is for `shop.example`, `*.wild.example`, expected `other.example`"
     );
     policy.sni = Some("other.example".into());
     let met = meet(&policy, &[], Some("shop.example"), &server).await;
-    assert!(words(met.client).ends_with("expected `other.example`"));
+    assert!(error_message(met.client).ends_with("expected `other.example`"));
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn without_any_name_the_chain_alone_decides() {
     let mut policy = client(stranger.roots());
     let met = meet(&policy, &[], None, &server).await;
     assert_eq!(
-        words(met.client),
+        error_message(met.client),
         "the certificate of `CN=rcgen self signed cert` is not signed by a trusted authority (the secret's authorities) \
          but by `CN=rcgen self signed cert`"
     );
@@ -95,7 +95,7 @@ async fn without_any_name_the_chain_alone_decides() {
 }
 
 #[tokio::test]
-async fn a_failed_handshake_says_whose_fault_it_is() {
+async fn the_failure_names_the_side_at_fault() {
     let authority = Authority::new();
     let (near, mut far) = duplex(1 << 16);
     far.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -158,7 +158,7 @@ async fn clients_of_a_gateway_are_verified_with_their_names() {
     server.clients = ClientVerification::Required(accepted(&authority, &["spiffe://td/ns/a/sa/c"]));
     let met = meet(&policy, &[], host, &server).await;
     assert_eq!(
-        words(met.server),
+        error_message(met.server),
         "the certificate is for `spiffe://td/ns/a/sa/b`, expected `spiffe://td/ns/a/sa/c`"
     );
 
@@ -189,7 +189,7 @@ async fn a_gateway_shows_the_certificate_of_the_sni() {
         &server,
     )
     .await;
-    assert!(words(met.client).contains("is for `first.example`"));
+    assert!(error_message(met.client).contains("is for `first.example`"));
 }
 
 /// What `openssl req -x509` makes: a certificate signed by its own key, and marked as an authority.
@@ -221,18 +221,18 @@ async fn a_self_signed_authority_is_trusted_as_itself_where_it_is_listed() {
     let met = meet(&client(roots.clone()), &[], host, &one).await;
     assert!(met.client.is_ok(), "{:?}", met.client);
     let met = meet(&client(roots.clone()), &[], Some("other.example"), &one).await;
-    assert!(words(met.client).ends_with("expected `other.example`"));
+    assert!(error_message(met.client).ends_with("expected `other.example`"));
     let (_, others) = self_signed(&["shop.example"], 2020..2100);
     let met = meet(&client(others), &[], host, &one).await;
-    assert!(words(met.client).contains("is an authority's, and not one of those trusted"),);
+    assert!(error_message(met.client).contains("is an authority's, and not one of those trusted"),);
     let (old, old_roots) = self_signed(&["shop.example"], 2020..2021);
     let met = meet(&client(old_roots), &[], host, &server(vec![old])).await;
-    let said = words(met.client);
+    let message = error_message(met.client);
     assert!(
-        said.starts_with(
+        message.starts_with(
             "the certificate of `CN=rcgen self signed cert` expired at 2021-01-01T00:00:00Z, and it is 2"
         ),
-        "{said}"
+        "{message}"
     );
 
     let mut mutual = one;
@@ -243,7 +243,7 @@ async fn a_self_signed_authority_is_trusted_as_itself_where_it_is_listed() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_tomorrow_is_told() {
+async fn a_certificate_that_is_not_valid_yet_is_reported() {
     let (keys, roots) = self_signed(&["shop.example"], 2090..2100);
     let met = meet(
         &client(roots),
@@ -252,7 +252,7 @@ async fn a_certificate_of_tomorrow_is_told() {
         &server(vec![keys]),
     )
     .await;
-    assert!(words(met.client).contains(" is valid from 2090-01-01T00:00:00Z, and it is 2"));
+    assert!(error_message(met.client).contains(" is valid from 2090-01-01T00:00:00Z, and it is 2"));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use rustls::version::{TLS12, TLS13};
 
 use crate::tls::crypto::provider;
 
-/// The versions that are left of TLS 1.3 and 1.2.
+/// The allowed versions among TLS 1.3 and 1.2.
 pub(in crate::tls) fn versions(
     only_tls13: bool,
     only_tls12: bool,
@@ -29,7 +29,7 @@ pub(in crate::tls) fn versions(
 }
 
 /// The cryptography with these suites of TLS 1.2 in this order, and those of TLS 1.3, and with these curves in this
-/// order. Of what is empty, all.
+/// order. An empty list stands for all.
 pub(in crate::tls) fn speaking(suites: &[CipherSuite], curves: &[Curve]) -> Arc<CryptoProvider> {
     if suites.is_empty() && curves.is_empty() {
         return provider();

@@ -10,7 +10,7 @@ use webpki::EndEntityCert;
 use crate::tls::crypto::sha256;
 use crate::tls::verify::rfc2253;
 
-/// One element of `x-forwarded-client-cert` as Istio's gateways have Envoy write it: who took the connection (`By`), and
+/// One element of `x-forwarded-client-cert` as Istio's gateways configure it: the local certificate's URI (`By`), and
 /// the certificate's digest, whole text, subject, URIs and DNS names. `None` when a certificate is not one.
 pub(in crate::tls) fn element(
     own: Option<&CertificateDer<'_>>,
@@ -37,13 +37,13 @@ pub(in crate::tls) fn element(
     HeaderValue::try_from(parts.join(";")).ok()
 }
 
-/// What may not stand in a quoted part of the header as it is.
+/// Characters that are escaped in a quoted part of the header.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'+').add(b'/').add(b'=');
 
 /// Bytes of a certificate in one line of PEM.
 const LINE: usize = 48;
 
-/// A certificate as PEM, with what may not stand in a header percent-encoded.
+/// A certificate as PEM, percent-encoded where a header requires it.
 fn pem(certificate: &[u8]) -> String {
     let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
     for line in certificate.chunks(LINE) {

@@ -25,19 +25,19 @@ pub enum Balance {
     Random,
 }
 
-/// What goes into a pick.
+/// The inputs of a pick.
 #[derive(Debug)]
 pub struct Picker<'p> {
     /// How it is picked.
     pub balance: Balance,
-    /// The weights of now.
+    /// The current weights.
     pub shares: Shares,
-    /// What round robin remembers.
+    /// The state of round robin.
     pub turn: &'p Cell<u64>,
 }
 
 impl Picker<'_> {
-    /// Picks one of `endpoints`; `None` when there is none. Endpoints in `avoid` are taken only when all are there.
+    /// Picks one of `endpoints`; `None` when there is none. Endpoints in `avoid` are picked only when there are no others.
     pub fn pick<'e>(
         &self,
         endpoints: &'e [Rc<Endpoint>],
@@ -105,8 +105,8 @@ fn round_robin<'e>(
     } else {
         coprime_near_golden_ratio(sum)
     };
-    let place = u128::from(now) * u128::from(step) % u128::from(sum);
-    at(endpoints, shares, place as u64)
+    let position = u128::from(now) * u128::from(step) % u128::from(sum);
+    endpoint_at(endpoints, shares, position as u64)
 }
 
 fn by_weight<'e>(
@@ -118,17 +118,21 @@ fn by_weight<'e>(
         let index = dice(endpoints.len() as u64) as usize;
         return &endpoints[index.min(endpoints.len() - 1)];
     }
-    let place = dice(sum(endpoints, shares));
-    at(endpoints, shares, place)
+    let position = dice(sum(endpoints, shares));
+    endpoint_at(endpoints, shares, position)
 }
 
-/// The endpoint that owns this unit of weight.
-fn at<'e>(endpoints: &'e [Rc<Endpoint>], shares: &Shares, mut place: u64) -> &'e Rc<Endpoint> {
+/// The endpoint at this position in the sum of the weights.
+fn endpoint_at<'e>(
+    endpoints: &'e [Rc<Endpoint>],
+    shares: &Shares,
+    mut position: u64,
+) -> &'e Rc<Endpoint> {
     let last = endpoints.len() - 1;
     for endpoint in &endpoints[..last] {
-        match place.checked_sub(shares.of(endpoint)) {
+        match position.checked_sub(shares.of(endpoint)) {
             None => return endpoint,
-            Some(rest) => place = rest,
+            Some(rest) => position = rest,
         }
     }
     &endpoints[last]

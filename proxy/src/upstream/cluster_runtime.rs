@@ -26,9 +26,9 @@ use crate::upstream::balance::{Balance, Picker};
 use crate::upstream::endpoint_set::{EndpointSet, FamilyFilter};
 use crate::upstream::endpoints::{Active, Endpoint};
 use crate::upstream::limits::{NextConnection, Permit, Resource};
+use crate::upstream::load_balancer_context::{AttemptHistory, Carries, LoadBalancerContext};
 use crate::upstream::outlier::{CallOutcome, CallReport};
 use crate::upstream::shared_state::SharedClusterState;
-use crate::upstream::wanted::{AttemptHistory, Carries, LoadBalancerContext};
 use crate::upstream::{endpoints, resolve};
 
 /// Istio's default for `http.idleTimeout`.
@@ -39,14 +39,14 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 pub struct Target {
     /// Where it is.
     pub address: EndpointAddress,
-    /// Where the name of the call is kept, too, if it names the destination.
+    /// The other addresses of the call's name, where the name is the destination.
     pub others: Vec<SocketAddr>,
-    /// Counts the call while it lives.
+    /// Counts the call until it is dropped.
     pub active: Option<Active>,
 }
 
 impl Target {
-    /// Notes what is known of the endpoint.
+    /// Copies the workload and the host name of the endpoint to `attempt`.
     pub fn describe(&self, attempt: &mut Attempt) {
         if let Some(endpoint) = self.active.as_ref().and_then(Active::endpoint) {
             attempt.workload.clone_from(&endpoint.workload);
@@ -55,36 +55,36 @@ impl Target {
     }
 }
 
-/// What is alive of one cluster.
+/// The state of one cluster on one worker.
 #[derive(Debug)]
 pub struct ClusterRuntime {
-    /// The cluster as it was when last seen.
+    /// The cluster of the snapshot that was used last.
     cluster: RefCell<Arc<Cluster>>,
     /// Its connections.
     pub pool: Rc<Pool>,
-    /// What all workers know of it together.
+    /// The state that all workers share.
     pub standing: Arc<SharedClusterState>,
-    /// What this worker counts of it.
+    /// The counters of the cluster.
     pub counters: Arc<ClusterCounters>,
     balance: Balance,
     turn: Cell<u64>,
-    /// When all endpoints have their whole share.
+    /// When the warm-up of all endpoints ends.
     warm_at: Cell<Option<Instant>>,
     failed_addresses: FailedAddressCache,
-    found: RefCell<Rc<EndpointSet>>,
-    /// The sockets of this proxy, which no name leads to.
+    endpoints: RefCell<Rc<EndpointSet>>,
+    /// The sockets of this proxy. Names that resolve to them are refused.
     own: Arc<OwnSockets>,
 }
 
 impl ClusterRuntime {
-    /// The beginning of a cluster's life on this worker.
+    /// A runtime for a cluster that this worker has not called yet.
     pub fn new(
         cluster: &Arc<Cluster>,
         standing: Arc<SharedClusterState>,
         own: Arc<OwnSockets>,
         counters: &UpstreamCounters,
     ) -> Self {
-        let found = match &cluster.discovery {
+        let endpoints = match &cluster.discovery {
             Discovery::Members(members) => EndpointSet::new(endpoints::of_addresses(members), None),
             Discovery::Names { .. } | Discovery::Original { .. } | Discovery::PerCall { .. } => {
                 EndpointSet::new(Vec::new(), Some(Instant::now()))
@@ -117,15 +117,15 @@ impl ClusterRuntime {
             turn: Cell::new(0),
             warm_at: Cell::new(None),
             failed_addresses: FailedAddressCache::default(),
-            found: RefCell::new(Rc::new(EndpointSet::new(Vec::new(), None))),
+            endpoints: RefCell::new(Rc::new(EndpointSet::new(Vec::new(), None))),
             own,
         };
-        live.meet(found);
+        live.set_endpoints(endpoints);
         live
     }
 
-    /// Whether this is the life of `cluster`: the very one, or one of another snapshot with the same members and policy.
-    pub fn is_of(&self, cluster: &Arc<Cluster>) -> bool {
+    /// Whether this runtime serves `cluster`: the same one, or one of another snapshot with the same members and policy.
+    pub fn serves(&self, cluster: &Arc<Cluster>) -> bool {
         let mut known = self.cluster.borrow_mut();
         if Arc::ptr_eq(&known, cluster) {
             return true;
@@ -145,15 +145,15 @@ impl ClusterRuntime {
     }
 
     /// Notes how a call to an endpoint went, for ejection.
-    pub fn report(&self, address: &EndpointAddress, seen: CallOutcome) {
+    pub fn report(&self, address: &EndpointAddress, outcome: CallOutcome) {
         let cluster = self.cluster.borrow();
         if let Some(policy) = &cluster.policy.outlier_detection {
-            let hosts = self.found.borrow().endpoints().len();
+            let endpoints = self.endpoints.borrow().endpoints().len();
             let call = CallReport {
                 at: address,
-                outcome: seen,
+                outcome,
             };
-            self.standing.note(policy, hosts, call);
+            self.standing.note(policy, endpoints, call);
         }
     }
 
@@ -179,7 +179,7 @@ impl ClusterRuntime {
         }
     }
 
-    /// A place among the connections that there may be, now or never.
+    /// A permit for a new connection. Does not wait for one.
     ///
     /// # Errors
     /// `Cause::Overflow`.
@@ -189,15 +189,15 @@ impl ClusterRuntime {
         self.overflowed(permit, Count::ConnectionOverflows)
     }
 
-    /// Counts that a limit was in the way, where nothing was taken.
-    fn overflowed<T>(&self, taken: Result<T, Failure>, limit: Count) -> Result<T, Failure> {
-        if taken.is_err() {
+    /// Counts a refusal by a limit, if `permit` is one.
+    fn overflowed<T>(&self, permit: Result<T, Failure>, limit: Count) -> Result<T, Failure> {
+        if permit.is_err() {
             self.counters.count(limit);
         }
-        taken
+        permit
     }
 
-    /// The right to try a request once more, as long as this lives.
+    /// A permit for one retry. Dropping it frees the retry.
     ///
     /// # Errors
     /// `Cause::Overflow`.
@@ -209,31 +209,31 @@ impl ClusterRuntime {
         self.overflowed(permit, Count::RetryOverflows)
     }
 
-    /// Picks an endpoint for a call; resolves names that are not known, or not any more.
+    /// Picks an endpoint for a call. Resolves names that have no current answer.
     ///
     /// # Errors
     /// `Cause::NoEndpoint`, `Cause::NoAddress` and `Cause::Overflow`.
     pub async fn pick(
         &self,
-        wanted: &LoadBalancerContext<'_>,
+        context: &LoadBalancerContext<'_>,
         names: &Names,
         dice: Dice<'_>,
     ) -> Result<Target, Failure> {
         let cluster = self.cluster();
-        let request = self.admit(&cluster, wanted.carries)?;
+        let request = self.admit(&cluster, context.carries)?;
         let at = |address| Target {
             address: EndpointAddress::Ip(address),
             others: Vec::new(),
             active: None,
         };
-        let found = match &cluster.discovery {
+        let target = match &cluster.discovery {
             _ if cluster.policy.load_balancer == LoadBalancer::Passthrough => {
-                resolve::original(&cluster, wanted, None).map(at)
+                resolve::original(&cluster, context, None).map(at)
             }
-            Discovery::Original { port } => resolve::original(&cluster, wanted, *port).map(at),
+            Discovery::Original { port } => resolve::original(&cluster, context, *port).map(at),
             Discovery::PerCall { allowed, port } => {
                 let all =
-                    resolve::per_call(&cluster, allowed, *port, wanted, (names, &*self.own)).await;
+                    resolve::per_call(&cluster, allowed, *port, context, (names, &*self.own)).await;
                 all.map(|(first, others)| Target {
                     address: EndpointAddress::Ip(self.failed_addresses.instead_of(first)),
                     others,
@@ -241,32 +241,32 @@ impl ClusterRuntime {
                 })
             }
             Discovery::Members(_) => {
-                let picked = self.one_of(&cluster, FamilyFilter::All, wanted, dice)?;
+                let picked = self.pick_endpoint(&cluster, FamilyFilter::All, context, dice)?;
                 return Ok(self.target(picked, request));
             }
             Discovery::Names { members, single } => {
-                if self.found.borrow().is_stale() {
-                    let before = Rc::clone(self.found.borrow().endpoints());
-                    self.learn(
+                if self.endpoints.borrow().is_stale() {
+                    let before = Rc::clone(self.endpoints.borrow().endpoints());
+                    self.update_endpoints(
                         resolve::members(&cluster, members, (names, &*self.own), &before).await?,
                     );
                 }
                 let among = if *single {
-                    FamilyFilter::First(wanted.original_dst)
+                    FamilyFilter::First(context.original_dst)
                 } else {
-                    FamilyFilter::Family(wanted.original_dst)
+                    FamilyFilter::Family(context.original_dst)
                 };
-                let picked = self.one_of(&cluster, among, wanted, dice)?;
+                let picked = self.pick_endpoint(&cluster, among, context, dice)?;
                 return Ok(self.target(picked, request));
             }
         };
-        found.map(|target| Target {
+        target.map(|target| Target {
             active: Some(Active::begin(None, request)),
             ..target
         })
     }
 
-    /// Addresses to try when `picked` does not answer: `others` that it stands among, or others of this cluster's names.
+    /// Addresses to connect to when `picked` does not answer: those in `others`, else the other addresses of this cluster.
     pub fn alternates(&self, picked: SocketAddr, others: &[SocketAddr]) -> Vec<SocketAddr> {
         if !others.is_empty() {
             return failed_addresses::in_turns(picked, others.iter().copied());
@@ -274,9 +274,9 @@ impl ClusterRuntime {
         if !matches!(self.cluster.borrow().discovery, Discovery::Names { .. }) {
             return vec![picked];
         }
-        let found = self.found.borrow();
+        let set = self.endpoints.borrow();
         let ejected = self.standing.ejected();
-        let fit = found.endpoints().iter().filter_map(|endpoint| {
+        let fit = set.endpoints().iter().filter_map(|endpoint| {
             let EndpointAddress::Ip(address) = endpoint.address else {
                 return None;
             };
@@ -285,12 +285,12 @@ impl ClusterRuntime {
         failed_addresses::in_turns(picked, fit)
     }
 
-    /// Notes which address answered instead of which.
+    /// Records an address that failed and the one that answered instead.
     pub fn passes_over(&self, failover: Failover) {
         self.failed_addresses.note(failover);
     }
 
-    /// A place among the requests that there may be. A budget of retries needs them counted.
+    /// A permit for a request. Requests are also counted where a retry budget needs their number.
     fn admit(&self, cluster: &Cluster, carries: Carries) -> Result<Permit, Failure> {
         let policy = &cluster.policy;
         let max = match carries {
@@ -302,40 +302,42 @@ impl ClusterRuntime {
         self.overflowed(permit, Count::RequestOverflows)
     }
 
-    fn one_of(
+    fn pick_endpoint(
         &self,
         cluster: &Cluster,
         among: FamilyFilter,
-        wanted: &LoadBalancerContext<'_>,
+        context: &LoadBalancerContext<'_>,
         dice: Dice<'_>,
     ) -> Result<Rc<Endpoint>, Failure> {
-        let found = Rc::clone(&self.found.borrow());
+        let set = Rc::clone(&self.endpoints.borrow());
         let policy = cluster.policy.outlier_detection.as_ref();
         let health_min = policy.map_or(0, |policy| policy.health_percent_min);
         let version = self.standing.version(policy);
         let ejected = || self.standing.ejected();
-        let usable = found.usable(among, version, ejected, health_min);
-        let picked = match (&cluster.policy.load_balancer, wanted.hash) {
+        let usable = set.usable(among, version, ejected, health_min);
+        let picked = match (&cluster.policy.load_balancer, context.hash) {
             (LoadBalancer::ConsistentHash(how), Some(hash)) => {
                 let dice = &mut |sides: u64| hash.checked_rem(sides).unwrap_or(0);
-                let level = usable.level(wanted.tried.done(), dice);
+                let level = usable.level(context.tried.skipped_priorities(), dice);
                 level.and_then(|level| level.hashed(how.table, hash))
             }
-            _ => usable.level(wanted.tried.done(), dice).and_then(|level| {
-                let AttemptHistory { at, avoid, .. } = wanted.tried;
-                let picker = Picker {
-                    balance: self.balance,
-                    shares: self.shares(cluster),
-                    turn: &self.turn,
-                };
-                picker.pick(&level.endpoints, if avoid { at } else { &[] }, dice)
-            }),
+            _ => usable
+                .level(context.tried.skipped_priorities(), dice)
+                .and_then(|level| {
+                    let AttemptHistory { at, avoid, .. } = context.tried;
+                    let picker = Picker {
+                        balance: self.balance,
+                        shares: self.shares(cluster),
+                        turn: &self.turn,
+                    };
+                    picker.pick(&level.endpoints, if avoid { at } else { &[] }, dice)
+                }),
         };
         let picked = picked.map(Rc::clone);
-        picked.ok_or_else(|| resolve::no_usable_endpoint(cluster, found.endpoints().len()))
+        picked.ok_or_else(|| resolve::no_usable_endpoint(cluster, set.endpoints().len()))
     }
 
-    /// A picked endpoint, for a request.
+    /// The target of a request to a picked endpoint.
     fn target(&self, picked: Rc<Endpoint>, request: Permit) -> Target {
         Target {
             address: match &picked.address {
@@ -349,31 +351,31 @@ impl ClusterRuntime {
         }
     }
 
-    fn learn(&self, found: EndpointSet) {
+    fn update_endpoints(&self, set: EndpointSet) {
         if self.cluster.borrow().policy.outlier_detection.is_some() {
-            let new = found.addresses();
-            if self.found.borrow().addresses() != new {
+            let new = set.addresses();
+            if self.endpoints.borrow().addresses() != new {
                 self.standing.keep_hosts(&new);
             }
         }
-        self.meet(found);
+        self.set_endpoints(set);
     }
 
-    /// Notes since when endpoints are known, if their share grows.
-    fn meet(&self, found: EndpointSet) {
+    /// Replaces the endpoints. Where endpoints warm up, each one keeps the time at which it was first resolved.
+    fn set_endpoints(&self, set: EndpointSet) {
         if let Some(warmup) = &self.cluster.borrow().policy.warmup
-            && !found.endpoints().is_empty()
+            && !set.endpoints().is_empty()
         {
-            let endpoints = found.endpoints();
-            let known = self.standing.known(&found.addresses());
+            let endpoints = set.endpoints();
+            let known = self.standing.known(&set.addresses());
             for (endpoint, since) in endpoints.iter().zip(&known) {
                 endpoint.since.set(Some(*since));
             }
             let last = known.into_iter().max();
             self.warm_at.set(last.map(|last| last + warmup.duration));
         }
-        self.counters.set_endpoints(found.endpoints().len());
-        *self.found.borrow_mut() = Rc::new(found);
+        self.counters.set_endpoints(set.endpoints().len());
+        *self.endpoints.borrow_mut() = Rc::new(set);
     }
 
     fn shares(&self, cluster: &Cluster) -> Shares {
@@ -388,12 +390,12 @@ impl ClusterRuntime {
     }
 }
 
-/// Closes idle connections when a request, maybe of another worker, waits because there are too many.
+/// Closes idle connections when a request of any worker waits for a connection.
 fn make_room(pool: &Rc<Pool>, standing: &Arc<SharedClusterState>) {
     let (pool, usage) = (Rc::downgrade(pool), Arc::clone(&standing.usage));
     spawn_local(async move {
         loop {
-            usage.wanted().await;
+            usage.connection_needed().await;
             match pool.upgrade() {
                 Some(pool) => pool.close_idle(),
                 None => return,

@@ -1,5 +1,5 @@
-//! The clusters of one worker that were called, by name. Kept over reloads, as long as who their members are and how they
-//! are called stays the same.
+//! The clusters that one worker has called, by name. A cluster is kept over reloads while its members and its policy stay
+//! the same.
 
 use std::cell::{OnceCell, RefCell};
 use std::future::Future;
@@ -35,9 +35,9 @@ use crate::upstream::limits::Permit;
 use crate::upstream::outlier::CallOutcome;
 use crate::upstream::shared_state::SharedClusterStates;
 
-pub use crate::upstream::wanted::{AttemptHistory, Carries, LoadBalancerContext};
+pub use crate::upstream::load_balancer_context::{AttemptHistory, Carries, LoadBalancerContext};
 
-/// The clusters of one worker that were called, and the connections to where callers wanted to go.
+/// The clusters that one worker has called, and the pool of connections to original destinations.
 #[derive(Debug)]
 pub struct Clusters {
     called: RefCell<FastMap<Arc<str>, Rc<ClusterRuntime>>>,
@@ -51,22 +51,22 @@ pub struct Clusters {
     own: Arc<OwnSockets>,
 }
 
-/// How a connection to a picked endpoint is to be opened.
+/// The settings of a connection to a picked endpoint.
 #[derive(Debug)]
 pub struct Opening<'o> {
     /// The cluster.
     pub live: &'o ClusterRuntime,
     /// The endpoint.
     pub address: &'o EndpointAddress,
-    /// Where the call's own name is, too.
+    /// The other addresses of the call's own name.
     pub others: &'o [SocketAddr],
     /// The name sent and verified where TLS is originated and its policy names none.
     pub host: Option<&'o str>,
-    /// What is offered inside TLS.
+    /// The ALPN protocols that are offered.
     pub alpn: Alpn,
     /// The addresses of the client and the destination, for a PROXY header.
     pub ends: Option<Ends>,
-    /// The connection's place among those that there may be.
+    /// The permit for the connection.
     pub permit: Permit,
 }
 
@@ -82,7 +82,7 @@ pub struct Opened {
 }
 
 impl Clusters {
-    /// No cluster called yet. Names are resolved by `names`.
+    /// An empty set of clusters. `names` resolves their endpoints.
     pub fn new(
         names: Arc<Names>,
         originator: Arc<Originator>,
@@ -102,7 +102,7 @@ impl Clusters {
         }
     }
 
-    /// The same, counting in these counters.
+    /// The same, with these counters.
     #[must_use]
     pub fn counted(self, counters: &Arc<UpstreamCounters>) -> Self {
         let passthrough = Pool::new(IDLE_TIMEOUT, None).counted(&counters.pool);
@@ -113,11 +113,11 @@ impl Clusters {
         }
     }
 
-    /// What is alive of a cluster.
+    /// The runtime of a cluster, made anew where there is none for it.
     pub fn live(&self, cluster: &Arc<Cluster>) -> Rc<ClusterRuntime> {
         let mut called = self.called.borrow_mut();
         if let Some(live) = called.get(&cluster.name)
-            && live.is_of(cluster)
+            && live.serves(cluster)
         {
             return Rc::clone(live);
         }
@@ -128,7 +128,7 @@ impl Clusters {
         live
     }
 
-    /// Connections to where callers wanted to go.
+    /// The pool of connections to original destinations.
     pub fn passthrough(&self) -> &Rc<Pool> {
         &self.passthrough
     }
@@ -139,13 +139,13 @@ impl Clusters {
         Arc::clone(counters.get_or_init(|| self.counters.cluster(&self.passthrough_name)))
     }
 
-    /// The name under which the log has them.
+    /// Their cluster name in the access log.
     pub fn passthrough_name(&self) -> Arc<str> {
         Arc::clone(&self.passthrough_name)
     }
 
-    /// Opens a connection to an endpoint: TCP, then what the policy asks for: a PROXY header, TLS, a tunnel. All within
-    /// its time limit for connecting. A failure is reported to outlier detection.
+    /// Opens a connection to an endpoint: TCP, then the PROXY header, TLS and tunnel of the policy, all within its connect
+    /// timeout. A failure is reported to outlier detection.
     ///
     /// # Errors
     /// [`Cause::Connect`], [`Cause::UpstreamTls`], and [`Cause::ConnectTimeout`] when it is not done in time.
@@ -231,7 +231,7 @@ impl Clusters {
         })
     }
 
-    /// What comes between the connection and the call, from the outside in.
+    /// Runs the handshakes between the connection and the call, from the outermost to the innermost.
     async fn dressed(
         &self,
         connected: Connected,
@@ -300,23 +300,23 @@ impl Clusters {
         &self.own
     }
 
-    /// The names of endpoints, resolved.
+    /// The resolver's cache.
     pub fn names(&self) -> &Names {
         &self.names
     }
 
-    /// Forgets clusters that a new snapshot does not have or has changed. Calls under way keep theirs until they end.
+    /// Removes clusters that a new snapshot has removed or changed. Active calls keep theirs until they end.
     pub fn keep_only(&self, snapshot: &Snapshot) {
         self.called.borrow_mut().retain(|name, live| {
             snapshot
                 .clusters
                 .get(name)
-                .is_some_and(|cluster| live.is_of(cluster))
+                .is_some_and(|cluster| live.serves(cluster))
         });
         self.shared_clusters.keep_only(snapshot);
     }
 
-    /// Closes all connections that carry nothing, because descriptors are short. Returns how many.
+    /// Closes all idle connections, because few descriptors are left. Returns how many it closed.
     #[allow(clippy::disallowed_methods, reason = "all are closed, and counted")]
     pub fn close_idle(&self) -> usize {
         let called = self.called.borrow();
@@ -324,7 +324,7 @@ impl Clusters {
         closed.sum::<usize>() + self.passthrough.close_all_idle()
     }
 
-    /// Closes connections that idled too long.
+    /// Closes connections whose idle timeout has passed.
     #[allow(
         clippy::disallowed_methods,
         clippy::iter_over_hash_type,
@@ -359,7 +359,7 @@ async fn counted<C, T>(
     }
 }
 
-/// What a connection lacks that was not ready in time.
+/// The step that a connection had not completed when its time limit passed.
 fn missing(policy: &ClusterPolicy) -> &'static str {
     match (&policy.tls, &policy.tunnel) {
         (Some(_), Some(_)) => "TLS and tunnel",

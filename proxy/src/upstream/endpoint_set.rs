@@ -1,4 +1,4 @@
-//! The endpoints of a cluster as far as they are known, and which of them are fit to be called.
+//! The known endpoints of a cluster, and which of them are healthy.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -12,16 +12,16 @@ use crate::upstream::balance::hash::Table;
 use crate::upstream::balance::priority;
 use crate::upstream::endpoints::Endpoint;
 
-/// The endpoints of a cluster, as far as they are known.
+/// The known endpoints of a cluster.
 #[derive(Debug)]
 pub struct EndpointSet {
     /// IPv4 first.
     endpoints: Rc<[Rc<Endpoint>]>,
     /// How many are IPv4.
     v4: usize,
-    /// Until when they hold; `None` for ever.
+    /// When they have to be resolved again; `None` for never.
     until: Option<Instant>,
-    /// What was made of them last, for all of them and for each family.
+    /// The last result of `usable`, for all endpoints and for each family.
     usable: RefCell<[Option<OfVersion>; 3]>,
 }
 
@@ -39,7 +39,7 @@ pub enum FamilyFilter {
     First(OriginalDestination),
 }
 
-/// Endpoints that are fit to be called, by priority.
+/// The healthy endpoints, by priority.
 #[derive(Debug)]
 pub struct HealthyEndpoints {
     levels: Vec<PriorityLevel>,
@@ -49,15 +49,15 @@ pub struct HealthyEndpoints {
 /// The endpoints of one priority.
 #[derive(Debug, Default)]
 pub struct PriorityLevel {
-    /// Those that are fit.
+    /// The healthy ones.
     pub endpoints: Vec<Rc<Endpoint>>,
-    /// How many there are, fit or not.
+    /// How many there are, healthy or not.
     all: usize,
     table: OnceCell<Table>,
 }
 
 impl EndpointSet {
-    /// These endpoints, to be asked for again at `until`.
+    /// These endpoints. They have to be resolved again at `until`.
     pub fn new(mut endpoints: Vec<Rc<Endpoint>>, until: Option<Instant>) -> Self {
         endpoints.sort_by_key(|endpoint| !endpoint.address.is_ipv4());
         let v4 = endpoints
@@ -83,13 +83,13 @@ impl EndpointSet {
         all.map(|endpoint| endpoint.address.clone()).collect()
     }
 
-    /// Whether they have to be asked for again.
+    /// Whether they have to be resolved again.
     pub fn is_stale(&self) -> bool {
         self.until.is_some_and(|until| until <= Instant::now())
     }
 
-    /// Those that are fit, at `version` of the set of ejected endpoints. With less than `health_min` percent of them
-    /// well all count as fit: then it is better to try than to overload the rest.
+    /// The healthy endpoints, at `version` of the set of ejected endpoints. With less than `health_min` percent healthy
+    /// all are used, so that the remaining ones are not overloaded (Envoy's panic mode).
     pub fn usable(
         &self,
         among: FamilyFilter,
@@ -97,11 +97,11 @@ impl EndpointSet {
         ejected: impl FnOnce() -> Vec<EndpointAddress>,
         health_min: u32,
     ) -> Rc<HealthyEndpoints> {
-        let place = match among {
+        let index = match among {
             FamilyFilter::All => 0,
             FamilyFilter::Family(to) | FamilyFilter::First(to) => 1 + usize::from(to.0.is_ipv6()),
         };
-        if let Some((made_of, usable)) = &self.usable.borrow()[place]
+        if let Some((made_of, usable)) = &self.usable.borrow()[index]
             && *made_of == version
         {
             return Rc::clone(usable);
@@ -111,15 +111,19 @@ impl EndpointSet {
             &ejected(),
             health_min,
         ));
-        self.usable.borrow_mut()[place] = Some((version, Rc::clone(&usable)));
+        self.usable.borrow_mut()[index] = Some((version, Rc::clone(&usable)));
         usable
     }
 
     fn among(&self, among: FamilyFilter) -> &[Rc<Endpoint>] {
         let family = |to: OriginalDestination| {
             let (v4, v6) = self.endpoints.split_at(self.v4);
-            let (wanted, other) = if to.0.is_ipv4() { (v4, v6) } else { (v6, v4) };
-            if wanted.is_empty() { other } else { wanted }
+            let (preferred, other) = if to.0.is_ipv4() { (v4, v6) } else { (v6, v4) };
+            if preferred.is_empty() {
+                other
+            } else {
+                preferred
+            }
         };
         match among {
             FamilyFilter::All => &self.endpoints,
@@ -132,17 +136,20 @@ impl EndpointSet {
 impl HealthyEndpoints {
     fn new(endpoints: &[Rc<Endpoint>], ejected: &[EndpointAddress], health_min: u32) -> Self {
         let mut levels: Vec<PriorityLevel> = Vec::new();
-        let well = |endpoint: &Endpoint| !ejected.contains(&endpoint.address);
-        let well_count = endpoints.iter().filter(|endpoint| well(endpoint)).count();
-        let panic = well_count * 100 < endpoints.len() * health_min as usize;
+        let healthy = |endpoint: &Endpoint| !ejected.contains(&endpoint.address);
+        let healthy_count = endpoints
+            .iter()
+            .filter(|endpoint| healthy(endpoint))
+            .count();
+        let panic = healthy_count * 100 < endpoints.len() * health_min as usize;
         for endpoint in endpoints {
-            let place = endpoint.priority as usize;
-            if levels.len() <= place {
-                levels.resize_with(place + 1, PriorityLevel::default);
+            let priority = endpoint.priority as usize;
+            if levels.len() <= priority {
+                levels.resize_with(priority + 1, PriorityLevel::default);
             }
-            let level = &mut levels[place];
+            let level = &mut levels[priority];
             level.all += 1;
-            if panic || well(endpoint) {
+            if panic || healthy(endpoint) {
                 level.endpoints.push(Rc::clone(endpoint));
             }
         }
@@ -156,21 +163,21 @@ impl HealthyEndpoints {
         }
     }
 
-    /// The priority that a call goes to; `None` when no endpoint is fit. Priorities that endpoints in `done` are of are
-    /// left out, unless nobody else is fit.
-    pub fn level(&self, done: &[EndpointAddress], dice: Dice<'_>) -> Option<&PriorityLevel> {
-        let chosen = self.other(done, dice);
+    /// The priority that a call goes to; `None` when no endpoint is healthy. Priorities of the endpoints in `skipped` are
+    /// used only when no other priority has a healthy endpoint.
+    pub fn level(&self, skipped: &[EndpointAddress], dice: Dice<'_>) -> Option<&PriorityLevel> {
+        let chosen = self.other(skipped, dice);
         let chosen = chosen.or_else(|| priority::choose(&self.loads, dice));
         self.levels.get(chosen?)
     }
 
-    fn other(&self, done: &[EndpointAddress], dice: Dice<'_>) -> Option<usize> {
-        if done.is_empty() {
+    fn other(&self, skipped: &[EndpointAddress], dice: Dice<'_>) -> Option<usize> {
+        if skipped.is_empty() {
             return None;
         }
         let left = self.levels.iter().map(|level| {
             let endpoints = &level.endpoints;
-            match endpoints.iter().any(|one| done.contains(&one.address)) {
+            match endpoints.iter().any(|one| skipped.contains(&one.address)) {
                 true => (0, level.all),
                 false => (endpoints.len(), level.all),
             }
@@ -184,7 +191,7 @@ impl PriorityLevel {
     /// The endpoint that a hash leads to.
     pub fn hashed(&self, kind: HashTable, hash: u64) -> Option<&Rc<Endpoint>> {
         let table = self.table.get_or_init(|| Table::new(kind, &self.endpoints));
-        self.endpoints.get(table.place(hash)?)
+        self.endpoints.get(table.endpoint_index(hash)?)
     }
 }
 

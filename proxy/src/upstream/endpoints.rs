@@ -19,11 +19,11 @@ pub struct Endpoint {
     pub address: EndpointAddress,
     /// Its share relative to the others, at least 1.
     pub weight: u32,
-    /// How near it is; 0 is nearest.
+    /// Its priority; 0 is the nearest.
     pub priority: u32,
     /// Requests and connections this worker has under way there.
     pub active: Cell<u32>,
-    /// Since when it is known, where its share grows from then on.
+    /// When it was first resolved, where the cluster warms endpoints up.
     pub since: Cell<Option<Instant>>,
     /// The workload, where it is a pod that is known.
     pub workload: Option<Hashed<DestinationWorkload>>,
@@ -55,13 +55,13 @@ impl Endpoint {
     }
 }
 
-/// One call under way at an endpoint; it counts as long as this lives.
+/// One active call at an endpoint. It is counted until this is dropped.
 #[derive(Debug)]
-#[must_use = "the call counts only while this lives"]
+#[must_use = "the call is counted until this is dropped"]
 pub struct Active {
     /// None where nothing is balanced.
     endpoint: Option<Rc<Endpoint>>,
-    /// Its place among the requests that the cluster may have under way.
+    /// The permit for the request.
     _request: Permit,
 }
 

@@ -1,4 +1,4 @@
-//! What of a call is hashed to find its endpoint.
+//! The hash key of a call, for consistent hashing.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::upstream::balance::xxhash::xxh64;
 /// The hash of a call, and the cookie that lets the client's next calls have the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HashKey {
-    /// `None` when the call has nothing to hash: then chance decides.
+    /// `None` when the call has nothing to hash: the endpoint is picked at random then.
     pub hash: Option<u64>,
-    /// A `set-cookie` for the answer, when the policy asks for a cookie and the client has none.
+    /// A `set-cookie` for the response, when the policy asks for a cookie and the client has none.
     pub cookie: Option<HeaderValue>,
 }
 
-/// What consistent hashing goes by, if that is how endpoints of the cluster are picked.
+/// The hash policy of a cluster with consistent hashing.
 pub fn policy(cluster: &Cluster) -> Option<&HashOn> {
     match &cluster.policy.load_balancer {
         LoadBalancer::ConsistentHash(hash) => Some(&hash.on),
@@ -77,14 +77,14 @@ fn hash(bytes: &[u8]) -> u64 {
     xxh64(bytes, 0)
 }
 
-fn value_in<'q>(query: &'q str, wanted: &str) -> Option<&'q [u8]> {
+fn value_in<'q>(query: &'q str, key: &str) -> Option<&'q [u8]> {
     query.split('&').find_map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (name == wanted).then_some(value.as_bytes())
+        (name == key).then_some(value.as_bytes())
     })
 }
 
-fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h [u8]> {
+fn cookie<'h>(headers: &'h HeaderMap, key: &str) -> Option<&'h [u8]> {
     let pairs = headers
         .get_all(header::COOKIE)
         .iter()
@@ -96,7 +96,7 @@ fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h [u8]> {
             let quoted = value
                 .strip_prefix(b"\"")
                 .and_then(|rest| rest.strip_suffix(b"\""));
-            (name == wanted.as_bytes()).then_some(quoted.unwrap_or(value))
+            (name == key.as_bytes()).then_some(quoted.unwrap_or(value))
         })
         .next()
 }
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hashed() {
+    fn hash_keys_of_requests() {
         let of = |text: &str| Some(hash(text.as_bytes()));
         let header = HashOn::Header("x-user".into());
         let query = HashOn::Query("u".into());

@@ -12,11 +12,11 @@ use crate::upstream::endpoints::Active;
 pub struct Lease {
     /// The HTTP/1 connection; none for a shared one, which stays where it is.
     pub single: Option<Http1Connection>,
-    /// The place on a shared connection.
+    /// The stream on a shared connection.
     pub call: Option<Call>,
-    /// Where it goes back to.
+    /// The pool that it goes back to.
     pub pool: Rc<Pool>,
-    /// Under which key.
+    /// Its key in the pool.
     pub key: Key,
     /// Counts the call at its endpoint.
     pub active: Option<Active>,

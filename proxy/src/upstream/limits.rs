@@ -1,7 +1,7 @@
-//! What the calls of a cluster may use at once: connections, waiting requests, requests, retries.
+//! Limits of what the calls of a cluster use at a time: connections, waiting requests, requests, retries.
 //!
 //! The counts are the process's: all workers share them, so `maxConnections: 1` means one connection and not one a
-//! worker. They count over reloads; the limits are the policy's of the moment.
+//! worker. The counts survive reloads. The limits are those of the current policy.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::failure::{Cause, Failure};
 
-/// What is counted.
+/// A resource with a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
     /// `tcp.maxConnections`.
@@ -24,21 +24,21 @@ pub enum Resource {
     Retry,
 }
 
-/// What the calls of one cluster use now. Shared by all workers.
+/// The current use of one cluster's resources. Shared by all workers.
 #[derive(Debug, Default)]
 pub struct Usage {
     counts: [AtomicU32; 4],
     /// A connection was closed, or became idle.
     freed: Arc<Notify>,
-    /// A request waits for a connection, and idle ones elsewhere may stand in its way.
-    wanted: Notify,
+    /// A request waits for a connection, so workers have to close idle ones.
+    connection_needed: Notify,
 }
 
-/// Something taken of a limit, until this is dropped. Nothing is counted where there is no limit.
+/// One unit of a resource, until this is dropped. Nothing is counted where there is no limit.
 #[derive(Debug, Default)]
-#[must_use = "what was taken is given back when this is dropped"]
+#[must_use = "the unit is given back when this is dropped"]
 pub struct Permit {
-    taken: Option<(Arc<Usage>, Resource)>,
+    held: Option<(Arc<Usage>, Resource)>,
 }
 
 /// What a request is sent on next.
@@ -60,12 +60,12 @@ impl Usage {
             return Ok(Permit::default());
         };
         let count = &self.counts[of as usize];
-        let taken = count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+        let claimed = count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
             (now < max).then_some(now + 1)
         });
-        match taken {
+        match claimed {
             Ok(_) => Ok(Permit {
-                taken: Some((Arc::clone(self), of)),
+                held: Some((Arc::clone(self), of)),
             }),
             Err(_) => {
                 let message = format!("all {max} allowed are in use: {}", of.setting());
@@ -95,13 +95,13 @@ impl Usage {
         self.take(Resource::Retry, max)
     }
 
-    /// How much of a resource is in use, as far as it is counted.
+    /// How much of a resource is in use; 0 where it is not counted.
     pub fn now(&self, of: Resource) -> u32 {
         self.counts[of as usize].load(Ordering::Acquire)
     }
 
-    /// Takes a connection, waiting for one as long as no more than `pending_max` others do. `idle` is asked, whenever
-    /// something was given back, whether there is an idle connection to use instead.
+    /// Takes a connection, waiting for one as long as no more than `pending_max` others do. Whenever
+    /// a connection was given back, `idle` is called for an idle connection to use instead.
     ///
     /// # Errors
     /// [`Cause::Overflow`] when too many wait.
@@ -122,7 +122,7 @@ impl Usage {
             if let Ok(permit) = self.take(Resource::Connection, pool.connections_max) {
                 return Ok(NextConnection::New(permit));
             }
-            self.wanted.notify_waiters();
+            self.connection_needed.notify_waiters();
             freed.await;
         }
     }
@@ -133,8 +133,8 @@ impl Usage {
     }
 
     /// Returns when a request waits for a connection, so that idle ones can be closed for it.
-    pub async fn wanted(&self) {
-        self.wanted.notified().await;
+    pub async fn connection_needed(&self) {
+        self.connection_needed.notified().await;
     }
 }
 
@@ -151,7 +151,7 @@ impl Resource {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some((usage, of)) = self.taken.take() {
+        if let Some((usage, of)) = self.held.take() {
             usage.counts[of as usize].fetch_sub(1, Ordering::AcqRel);
             if of == Resource::Connection {
                 usage.freed.notify_waiters();

@@ -1,7 +1,7 @@
 //! Ejection: an endpoint that fails again and again is left out for a while. Pure: the time is passed in.
 //!
-//! The rules are Envoy's. A run of failures ejects at once; a sweep each `interval` takes endpoints back whose time is
-//! over, and forgives one ejection of those that behave.
+//! The rules are Envoy's. A run of failures ejects at once; a sweep each `interval` ends
+//! ejections whose time has passed, and takes one ejection off the count of each endpoint that is not ejected.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -23,9 +23,9 @@ const EJECTION_MAX: Duration = Duration::from_secs(300);
 pub enum CallOutcome {
     /// It answered with this HTTP status.
     Answered(u16),
-    /// It took a connection for bytes.
+    /// It accepted a connection for bytes.
     Connected,
-    /// It could not be reached, or broke the connection off before it answered.
+    /// It could not be reached, or it closed the connection before it answered.
     Failed,
     /// It did not answer in time.
     TimedOut,
@@ -36,7 +36,7 @@ impl CallOutcome {
     pub fn of_response(status: StatusCode, headers: &HeaderMap) -> Self {
         let grpc = headers.get(GRPC_STATUS).map(HeaderValue::as_bytes);
         Self::Answered(match grpc.and_then(GrpcStatus::of_header) {
-            // As Envoy translates.
+            // Envoy's mapping.
             Some(GrpcStatus::Unavailable) => 503,
             Some(
                 GrpcStatus::Cancelled
@@ -86,7 +86,7 @@ pub enum Reason {
 pub struct Ejection {
     /// Why.
     pub reason: Reason,
-    /// For how long at least; the next sweep after it takes the endpoint back.
+    /// For how long at least; the next sweep after it ends the ejection.
     pub time: Duration,
 }
 
@@ -97,7 +97,7 @@ pub struct Outlier {
     sweep_at: Option<Instant>,
 }
 
-/// What is remembered of one endpoint.
+/// The state of one endpoint.
 #[derive(Debug, Default)]
 struct Host {
     server_errors: u32,
@@ -105,7 +105,7 @@ struct Host {
     failures: u32,
     /// Until when it is left out.
     ejected_until: Option<Instant>,
-    /// How often it was ejected, less what was forgiven.
+    /// The number of ejections, less one for each sweep without one.
     times: u32,
 }
 
@@ -118,16 +118,16 @@ impl Outlier {
         call: CallReport<'_>,
         now: Instant,
     ) -> Option<Ejection> {
-        let CallReport { at, outcome: seen } = call;
+        let CallReport { at, outcome } = call;
         self.sweep(policy, now);
-        if !self.hosts.contains_key(at) && is_good(policy, seen) {
+        if !self.hosts.contains_key(at) && is_good(policy, outcome) {
             return None;
         }
         let reason = self
             .hosts
             .entry(at.clone())
             .or_default()
-            .note(policy, seen)?;
+            .note(policy, outcome)?;
         // Calls that began before the ejection may still fail.
         if self.is_ejected(at) || !self.may_eject(policy, hosts) {
             return None;
@@ -195,8 +195,8 @@ impl Outlier {
         all
     }
 
-    /// The share that is left out must be below the maximum; so the first one may go even where it is all there is of
-    /// its share.
+    /// The share of ejected endpoints must be below the maximum. So the first endpoint may be ejected even where it alone
+    /// exceeds the maximum.
     fn may_eject(&self, policy: &OutlierDetection, hosts: usize) -> bool {
         let ejected = self.ejected().len();
         ejected * 100 < policy.ejection_percent_max as usize * hosts.max(1)
@@ -204,10 +204,10 @@ impl Outlier {
 }
 
 impl Host {
-    /// Counts; gives the reason for an ejection when a run is complete, and begins the run anew.
-    fn note(&mut self, policy: &OutlierDetection, seen: CallOutcome) -> Option<Reason> {
+    /// Counts an outcome. A complete run of failures returns the reason for an ejection and resets the run.
+    fn note(&mut self, policy: &OutlierDetection, outcome: CallOutcome) -> Option<Reason> {
         let split = policy.consecutive_local_failures;
-        let status = match (seen, split) {
+        let status = match (outcome, split) {
             (CallOutcome::Answered(status), _) => {
                 self.failures = 0;
                 if policy.error_statuses.contains(&status) && status < 500 {
@@ -261,8 +261,8 @@ fn full(count: &mut u32, max: u32) -> bool {
     full
 }
 
-fn is_good(policy: &OutlierDetection, seen: CallOutcome) -> bool {
-    match seen {
+fn is_good(policy: &OutlierDetection, outcome: CallOutcome) -> bool {
+    match outcome {
         CallOutcome::Connected => true,
         CallOutcome::Answered(status) => status < 500 && !policy.error_statuses.contains(&status),
         CallOutcome::Failed | CallOutcome::TimedOut => false,

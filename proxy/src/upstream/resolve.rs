@@ -21,16 +21,16 @@ use crate::own_sockets::OwnSockets;
 use crate::upstream::endpoint_set::EndpointSet;
 use crate::upstream::endpoints;
 use crate::upstream::endpoints::Endpoint;
-use crate::upstream::wanted::LoadBalancerContext;
+use crate::upstream::load_balancer_context::LoadBalancerContext;
 
 /// How long a call waits for the slower names of a cluster once one of them has an address.
 const OTHER_NAMES_MAX: Duration = Duration::from_millis(50);
 
-/// When the names that failed or were too slow are asked for again.
+/// When names that failed or were too slow are resolved again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The endpoints behind the members of a cluster now; those of `before` that are still there keep their state. As long as any name has an address, the call can go on; names that are
-/// slow beside others are not waited for.
+/// The current endpoints of a cluster's members. Endpoints of `before` that are still resolved keep their state. The call
+/// continues as soon as one name has an address; it waits at most `OTHER_NAMES_MAX` for the other names.
 ///
 /// # Errors
 /// [`Cause::NoAddress`], [`Cause::NoEndpoint`], and `Refusal::OwnListener` where the names lead to this proxy alone.
@@ -49,13 +49,13 @@ pub async fn members(
             Address::Name(name) => Some(async move { (index, resolve_name(names, name).await) }),
         })
         .collect();
-    let mut patience: Option<Instant> = None;
-    while let Some((index, answer)) = match patience {
+    let mut deadline: Option<Instant> = None;
+    while let Some((index, answer)) = match deadline {
         None => lookups.next().await,
-        Some(patience) => timeout_at(patience, lookups.next()).await.unwrap_or(None),
+        Some(deadline) => timeout_at(deadline, lookups.next()).await.unwrap_or(None),
     } {
         if answer.is_ok() {
-            patience.get_or_insert_with(|| Instant::now() + OTHER_NAMES_MAX);
+            deadline.get_or_insert_with(|| Instant::now() + OTHER_NAMES_MAX);
         }
         answers[index] = Some(answer);
     }
@@ -114,28 +114,28 @@ pub fn no_usable_endpoint(cluster: &Cluster, known: usize) -> Failure {
     Failure::new(Cause::NoEndpoint, message)
 }
 
-/// Where the caller wanted to go, on another port if one is given.
+/// The original destination, or its address on `port` if one is given.
 ///
 /// # Errors
-/// [`Cause::NoEndpoint`] on a gateway, which does not know.
+/// [`Cause::NoEndpoint`] on a gateway, which has no original destination.
 pub fn original(
     cluster: &Cluster,
-    wanted: &LoadBalancerContext<'_>,
+    context: &LoadBalancerContext<'_>,
     port: Option<u16>,
 ) -> Result<SocketAddr, Failure> {
-    if wanted.mode == Mode::Gateway {
+    if context.mode == Mode::Gateway {
         let message = format!(
             "cluster `{}` needs an original destination, which a gateway does not have",
             cluster.name
         );
         return Err(Failure::new(Cause::NoEndpoint, message));
     }
-    let port = port.unwrap_or(wanted.original_dst.port());
-    Ok(SocketAddr::new(wanted.original_dst.ip(), port))
+    let port = port.unwrap_or(context.original_dst.port());
+    Ok(SocketAddr::new(context.original_dst.ip(), port))
 }
 
-/// What the call's own name resolves to, if it is one that is allowed: the address to call, and all of them where there
-/// are others. Port 0 is the one that the client dialled.
+/// The addresses of the call's own name, if `allowed` matches it: the address to call, and all of them where there are
+/// others. Port 0 stands for the port of the original destination.
 ///
 /// # Errors
 /// [`Cause::NoEndpoint`] and [`Cause::NoAddress`].
@@ -143,31 +143,31 @@ pub async fn per_call(
     cluster: &Cluster,
     allowed: &HostPattern,
     port: u16,
-    wanted: &LoadBalancerContext<'_>,
+    context: &LoadBalancerContext<'_>,
     (names, own): (&Names, &OwnSockets),
 ) -> Result<(SocketAddr, Vec<SocketAddr>), Failure> {
     let no_endpoint = |message: String| Failure::new(Cause::NoEndpoint, message);
-    let name = wanted
+    let name = context
         .name
         .filter(|name| !name.is_empty() && allowed.matches(name))
         .ok_or_else(|| {
-            let name = wanted.name.unwrap_or("no name");
+            let name = context.name.unwrap_or("no name");
             no_endpoint(format!(
                 "`{name}` is not one of `{allowed}` ({})",
                 cluster.name
             ))
         })?;
     let port = match port {
-        0 => wanted.original_dst.port(),
+        0 => context.original_dst.port(),
         port => port,
     };
     let answer = names
         .addresses_for_caller(name)
         .await
         .map_err(|unresolved| no_address(&unresolved))?;
-    // A gateway is not to be reached by way of itself either, wherever it listens.
+    // A gateway does not dial itself either, on whichever address it listens.
     let is_gateway =
-        |address: SocketAddr| wanted.mode == Mode::Gateway && address == wanted.original_dst.0;
+        |address: SocketAddr| context.mode == Mode::Gateway && address == context.original_dst.0;
     let mut refused = None;
     let mut fit = Vec::new();
     for ip in answer.addresses.iter() {
@@ -183,7 +183,7 @@ pub async fn per_call(
     }
     let of_family = fit
         .iter()
-        .find(|address| address.is_ipv4() == wanted.original_dst.0.is_ipv4());
+        .find(|address| address.is_ipv4() == context.original_dst.0.is_ipv4());
     let Some(first) = of_family.or(fit.first()).copied() else {
         let why = refused.map_or_else(|| "it has no address".to_owned(), |it| it.to_string());
         return Err(no_endpoint(format!("`{name}` leads nowhere: {why}")));
@@ -219,8 +219,8 @@ async fn resolve_name(names: &Names, name: &str) -> Result<Answer, Failure> {
 }
 
 fn no_address(unresolved: &Unresolved) -> Failure {
-    // Envoy's dynamic forward proxy has this word for it.
-    let word = unresolved.reason.word();
-    let why = format!("dns_resolution_failure{{{word}}}: {unresolved}");
+    // The format of Envoy's dynamic forward proxy.
+    let reason = unresolved.reason.name();
+    let why = format!("dns_resolution_failure{{{reason}}}: {unresolved}");
     Failure::new(Cause::NoAddress(why.into()), unresolved.to_string())
 }

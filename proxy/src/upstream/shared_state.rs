@@ -1,4 +1,4 @@
-//! What all workers know together of a cluster: what its calls use, and which endpoints are ejected. Outlives reloads.
+//! The state of a cluster that all workers share: what its calls use, and which endpoints are ejected. It survives reloads.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use crate::report::metrics::ejections::{EjectionSource, Ejections};
 use crate::upstream::limits::Usage;
 use crate::upstream::outlier::{CallReport, Outlier};
 
-/// The standing of every cluster that was called. Shared by all workers.
+/// The state of every cluster that was called. Shared by all workers.
 #[derive(Debug, Default)]
 pub struct SharedClusterStates {
     by_cluster: Mutex<HashMap<Arc<str>, Arc<SharedClusterState>>>,
@@ -23,14 +23,14 @@ pub struct SharedClusterStates {
     ejections: Arc<Mutex<BTreeMap<Arc<str>, u64>>>,
 }
 
-/// The standing of one cluster.
+/// The state of one cluster.
 #[derive(Debug)]
 pub struct SharedClusterState {
     /// What its calls use now.
     pub usage: Arc<Usage>,
     name: Arc<str>,
     outlier: Mutex<Outlier>,
-    /// How many are ejected, so that the lock is not taken while none are.
+    /// How many are ejected. While it is zero, readers skip the lock.
     ejected: AtomicUsize,
     /// Changes with the ejected ones.
     version: AtomicU64,
@@ -41,7 +41,7 @@ pub struct SharedClusterState {
 }
 
 impl SharedClusterStates {
-    /// The standing of a cluster.
+    /// The state of a cluster.
     pub fn of(&self, cluster: &Arc<str>) -> Arc<SharedClusterState> {
         let mut by_cluster = lock(&self.by_cluster);
         let standing = by_cluster.entry(Arc::clone(cluster)).or_insert_with(|| {
@@ -128,14 +128,14 @@ impl SharedClusterState {
         since.collect()
     }
 
-    /// Forgets endpoints that are no longer there.
+    /// Removes endpoints that the cluster no longer has.
     pub fn keep_hosts(&self, hosts: &[EndpointAddress]) {
         let mut outlier = lock(&self.outlier);
         outlier.keep_only(hosts);
         self.publish(&outlier);
     }
 
-    /// Takes back endpoints whose ejection is over.
+    /// Ends ejections whose time has passed.
     fn sweep(&self, outlier: &mut Outlier, policy: &OutlierDetection) {
         if outlier.sweep(policy, Instant::now()) {
             self.publish(outlier);

@@ -53,7 +53,7 @@ fn probe(number: usize) -> String {
     let host = format!("probe-{}.example", number % 7);
     let entry = ServiceEntry::new(&host)
         .port(80, "HTTP")
-        .at(&[ELSEWHERE.v4()]);
+        .at([ELSEWHERE.v4()]);
     format!("# change {number}\n{}", documents(&[&entry]))
 }
 

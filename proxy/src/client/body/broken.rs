@@ -12,13 +12,13 @@ pub enum Broken {
     /// The client closed or reset its connection.
     #[error("the client broke off")]
     Client(#[source] Cut),
-    /// Another try has taken over, or the client broke off during an earlier one.
+    /// Another attempt reads the body, or the client broke off during an earlier one.
     #[error("the body is no longer for this try")]
     Superseded,
 }
 
 impl Broken {
-    /// Whether the client's bytes are no body at all, as a chunk whose size is no number.
+    /// Whether the client's bytes are not a valid body, for example a chunk size that is not a number.
     pub fn is_malformed(&self) -> bool {
         let Self::Client(cut) = self else {
             return false;

@@ -10,10 +10,10 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use tokio::time::{Sleep, sleep};
 
-/// How long an upstream may stay silent before it gets the body all the same. Clients wait as long, curl among them.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait for an upstream before the body is sent anyway. curl and other clients wait as long.
+const CONTINUE_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// The word to go on. Clones are the same word.
+/// A signal that the upstream wants the body. Clones share the signal.
 #[derive(Clone, Debug, Default)]
 pub struct Go(Arc<Inner>);
 
@@ -24,7 +24,7 @@ struct Inner {
 }
 
 impl Go {
-    /// Gives it.
+    /// Sends the signal.
     pub fn give(&self) {
         self.0.given.store(true, Ordering::Release);
         self.0.waiting.wake();
@@ -35,31 +35,34 @@ impl Go {
     }
 }
 
-/// Waits for the word, with patience.
+/// Waits for the signal, at most `CONTINUE_WAIT_MAX`.
 #[derive(Debug)]
 pub(super) struct Hold {
     go: Go,
-    patience: Option<Pin<Box<Sleep>>>,
+    time_limit: Option<Pin<Box<Sleep>>>,
 }
 
 impl Hold {
     pub(super) fn new(go: Go) -> Self {
-        Self { go, patience: None }
+        Self {
+            go,
+            time_limit: None,
+        }
     }
 
     pub(super) fn go(&self) -> &Go {
         &self.go
     }
 
-    /// Ready once the body may be read. The first call is when the head has been sent, so patience begins then.
+    /// Ready once the body may be read. The first call is when the head has been sent, so the time limit starts then.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.go.0.waiting.register(context.waker());
         if self.go.is_given() {
             return Poll::Ready(());
         }
-        let patience = self
-            .patience
-            .get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
-        patience.as_mut().poll(context)
+        let time_limit = self
+            .time_limit
+            .get_or_insert_with(|| Box::pin(sleep(CONTINUE_WAIT_MAX)));
+        time_limit.as_mut().poll(context)
     }
 }

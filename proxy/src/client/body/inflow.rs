@@ -1,4 +1,4 @@
-//! What a client sends of a body, and what becomes of the rest when nobody wants it any more.
+//! The body that a client sends, and what happens to its rest when nothing reads it.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -17,21 +17,20 @@ use crate::codec::cut::Cut;
 use crate::codec::incoming::Incoming;
 use crate::life::stalled::Stall;
 
-/// Bytes of a rest that are read and thrown away; those that come after them wait until the stream is reset.
+/// The largest rest in bytes that is read and discarded. More is not read until the stream is reset.
 const REST_MAX: usize = 64 << 10;
 
-/// How long a rest may take.
+/// The time limit for reading the rest.
 const REST_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// The client's bytes. An HTTP/2 stream whose body nobody wants, as its answer did not depend on it, has to be reset
-/// (RFC 9113, 8.1), which some clients take for a failure although they have the answer. So they get a moment to end the
-/// stream themselves, and a short rest is read for them meanwhile. The bytes of HTTP/1 are left to hyper, which has to close the connection
-/// or read them anyway.
+/// The client's bytes. An HTTP/2 stream is reset when its response was sent before its body was read (RFC 9113, 8.1). Some
+/// clients report that as a failure although they have the response. So they get a moment to end the stream themselves,
+/// and a short rest of the body is read meanwhile. On HTTP/1 hyper reads the rest or closes the connection.
 #[derive(Debug)]
 pub(super) struct Inflow {
-    /// There until this is dropped.
+    /// Present until this is dropped.
     incoming: Option<Incoming>,
-    /// Whether it is a stream among others.
+    /// Whether it is an HTTP/2 stream.
     shared: bool,
     /// Bytes of a stream that have come.
     came: u64,
@@ -65,7 +64,7 @@ async fn read_out(mut incoming: Incoming) {
     while let Some(Ok(frame)) = incoming.frame().await {
         match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
             Some(rest) => left = rest,
-            // No more is read, so that the client's window closes. It has the rest of the time to see its answer.
+            // No more is read, so that the client's window closes. The client has the rest of the time to read its response.
             None => pending().await,
         }
     }

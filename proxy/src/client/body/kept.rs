@@ -1,4 +1,4 @@
-//! What was read of a body, kept up to a bound while it streams, so that it can be read again.
+//! A copy of a body, kept up to a bound while it streams, so that it can be sent again.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -14,10 +14,10 @@ use crate::client::body::inflow::Inflow;
 use crate::client::body::kept_bytes::KeptRoom;
 use crate::client::body::progress::Received;
 
-/// Bytes that are kept of one body. With more it streams on, and can be sent only this once.
+/// The largest body in bytes that is kept. A larger one is streamed, and can be sent only once.
 pub const KEPT_MAX: usize = 1 << 20;
 
-/// The body as one try reads it.
+/// The body as one attempt reads it.
 #[derive(Debug)]
 pub(super) struct Reader {
     store: Rc<RefCell<Store>>,
@@ -35,13 +35,13 @@ pub(super) struct Store {
     room: KeptRoom,
     state: State,
     newest: u32,
-    /// Who may still want to read: the tries' `Replay`, and readers.
+    /// The number of possible readers: the `Replay`, and readers of attempts.
     interested: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// More is to come, all so far is kept.
+    /// The body is not complete; all its bytes so far are kept.
     Open,
     /// Too much for one body, or for the process: nothing is kept.
     TooLarge,
@@ -63,7 +63,7 @@ impl Drop for Reader {
     }
 }
 
-/// One who might have read it does so no more.
+/// Notes that one possible reader was dropped.
 pub(super) fn lose_interest(store: &RefCell<Store>, received: &Received) {
     let mut store = store.borrow_mut();
     store.interested -= 1;
@@ -169,7 +169,7 @@ impl Store {
         if self.state != State::Whole {
             return None;
         }
-        let mut all = Vec::with_capacity(self.room.taken());
+        let mut all = Vec::with_capacity(self.room.used());
         let mut trailers = None;
         for piece in &self.kept {
             match piece {
@@ -180,7 +180,7 @@ impl Store {
         Some((all.into(), trailers))
     }
 
-    /// Keeps a piece as long as there is room, and gives it. Frames of other kinds than HTTP's are passed over.
+    /// Keeps a piece while there is room, and returns it. Frames of unknown kinds are skipped.
     fn keep(&mut self, frame: Frame<Bytes>) -> Option<Piece> {
         let piece = match frame.into_data() {
             Ok(bytes) => Piece::Data(bytes),
@@ -188,7 +188,7 @@ impl Store {
         };
         if self.state == State::Open {
             let length = usize::try_from(piece.len()).unwrap_or(usize::MAX);
-            if length <= KEPT_MAX - self.room.taken() && self.room.grow(length) {
+            if length <= KEPT_MAX - self.room.used() && self.room.grow(length) {
                 self.kept.push(piece.clone());
             } else {
                 self.state = State::TooLarge;

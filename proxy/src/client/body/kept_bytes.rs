@@ -1,4 +1,4 @@
-//! How much of requests' bodies the process keeps at a time, so that they can be sent again.
+//! The memory for copies of request bodies, so that they can be sent again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,15 +15,15 @@ struct Budget {
     hits: Arc<LimitHits>,
 }
 
-/// The room that one body takes. Given back when dropped.
+/// The room of one body. Given back when dropped.
 #[derive(Debug)]
 pub struct KeptRoom {
     budget: KeptBytes,
-    taken: usize,
+    used: usize,
 }
 
 impl KeptBytes {
-    /// Room for `max` bytes. A body that finds none is counted in `hits`.
+    /// Room for `max` bytes. A body that does not fit is counted in `hits`.
     pub fn new(max: usize, hits: Arc<LimitHits>) -> Self {
         Self(Arc::new(Budget {
             free: AtomicUsize::new(max),
@@ -35,36 +35,36 @@ impl KeptBytes {
     pub fn room(&self) -> KeptRoom {
         KeptRoom {
             budget: self.clone(),
-            taken: 0,
+            used: 0,
         }
     }
 }
 
 impl KeptRoom {
     /// How many bytes it has.
-    pub fn taken(&self) -> usize {
-        self.taken
+    pub fn used(&self) -> usize {
+        self.used
     }
 
-    /// Room for `count` more bytes; `false` when there is none.
+    /// Claims `count` more bytes; `false` when there is no room.
     pub fn grow(&mut self, count: usize) -> bool {
         let Budget { free, hits } = &*self.budget.0;
-        let taken = free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| {
+        let claimed = free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| {
             free.checked_sub(count)
         });
-        if taken.is_err() {
+        if claimed.is_err() {
             hits.count(Limit::KeptBodies);
             return false;
         }
-        self.taken += count;
+        self.used += count;
         true
     }
 
     /// Gives all of it back.
     pub(super) fn clear(&mut self) {
         let Budget { free, .. } = &*self.budget.0;
-        free.fetch_add(self.taken, Ordering::Relaxed);
-        self.taken = 0;
+        free.fetch_add(self.used, Ordering::Relaxed);
+        self.used = 0;
     }
 }
 
@@ -83,8 +83,8 @@ mod tests {
         let kept = KeptBytes::new(10, Arc::default());
         let (mut one, mut other) = (kept.room(), kept.room());
         assert!(one.grow(6) && other.grow(4));
-        assert!(!other.grow(1), "all is taken");
-        assert_eq!((one.taken(), other.taken()), (6, 4));
+        assert!(!other.grow(1), "no room is left");
+        assert_eq!((one.used(), other.used()), (6, 4));
         other.clear();
         assert!(one.grow(4) && !other.grow(1));
         drop(one);

@@ -1,4 +1,4 @@
-//! How far a request's body has come from the client.
+//! The progress of a request's body from the client.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::codec::grpc_messages::MessageCounter;
 use crate::report::reporter::ByteCounter;
 
-/// Shared by the body, which notes it, and by whoever asks. The default is a body that is no body.
+/// Shared by the body, which updates it, and its readers. The default is an empty body.
 #[derive(Clone, Debug, Default)]
 pub struct Received(Option<Rc<Progress>>);
 
@@ -25,7 +25,7 @@ struct Progress {
     completed: Cell<Option<Instant>>,
     /// Counts the messages of a gRPC call.
     messages: RefCell<Option<MessageCounter>>,
-    /// Nobody read it to its end.
+    /// It was dropped before its end.
     abandoned: Cell<bool>,
     waiting: RefCell<Vec<Waker>>,
 }
@@ -54,14 +54,14 @@ impl Received {
         self.0.as_ref().map_or(0, |progress| progress.bytes.get())
     }
 
-    /// Whether there is no more to come: all of it came, or nobody reads it any more.
+    /// Whether it has ended: it is complete, or it was dropped.
     pub fn is_complete(&self) -> bool {
         self.0
             .as_ref()
             .is_none_or(|progress| progress.complete.get())
     }
 
-    /// Has it noted when all of it has come.
+    /// Makes it record the time at which it is complete.
     pub fn note_time(&self) {
         if let Some(progress) = &self.0 {
             progress.timed.set(true);
@@ -83,7 +83,7 @@ impl Received {
         })
     }
 
-    /// When all of it had come; `began` where there was none to come.
+    /// When it was complete; `began` for an empty body.
     pub fn completed(&self, began: Instant) -> Option<Instant> {
         match &self.0 {
             None => Some(began),
@@ -91,14 +91,14 @@ impl Received {
         }
     }
 
-    /// Whether some of it has not been read, and maybe never is.
+    /// Whether a part of it has not been read.
     pub fn is_unread(&self) -> bool {
         self.0
             .as_ref()
             .is_some_and(|progress| !progress.complete.get() || progress.abandoned.get())
     }
 
-    /// Returns once there is no more to come.
+    /// Returns when it has ended.
     pub async fn complete(&self) {
         poll_fn(|context| match &self.0 {
             Some(progress) if !progress.complete.get() => {
@@ -123,7 +123,7 @@ impl Received {
         }
     }
 
-    /// Nobody reads it any more.
+    /// Notes that the body was dropped.
     pub(super) fn abandon(&self) {
         if let Some(progress) = &self.0
             && !progress.complete.get()

@@ -1,4 +1,4 @@
-//! A body that can be sent again: what was read of it is kept, up to a bound, while it streams to the first try.
+//! A body that can be sent again: what was read of it is kept, up to a bound, while it streams to the first attempt.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use crate::client::body::kept_bytes::KeptBytes;
 use crate::client::body::progress::Received;
 use crate::client::body::request_body::RequestBody;
 
-/// Hands out the body, to one try after the other.
+/// Hands out the body, to one attempt after the other.
 #[derive(Debug)]
 pub struct Replay {
     store: Rc<RefCell<Store>>,
@@ -26,7 +26,7 @@ pub struct Tee {
 }
 
 impl Replay {
-    /// Keeps the client's body as far as `kept` has room for it, and puts the first reading of it in its place. `None`, and
+    /// Keeps the client's body as far as `kept` has room for it, and replaces it with the first reader. `None`, and
     /// the body stays, where it is empty or not the client's.
     pub fn keep(body: &mut RequestBody, kept: &KeptBytes) -> Option<Self> {
         let received = body.received();
@@ -41,7 +41,7 @@ impl Replay {
         Some(replay)
     }
 
-    /// The body from its beginning, for the next try; readers before it read no further. `None` when it cannot be had
+    /// The body from its beginning, for the next attempt; readers before it read no further. `None` when it cannot be had
     /// again.
     pub fn read(&self) -> Option<RequestBody> {
         let reader = Reader::begin(&self.store, &self.received)?;

@@ -13,7 +13,7 @@ use crate::client::body::inflow::Inflow;
 use crate::client::body::kept::Reader;
 use crate::client::body::progress::Received;
 use crate::codec::incoming::Incoming;
-use crate::codec::trailers::Place;
+use crate::codec::trailers::TrailerSlot;
 
 /// A request's body: the client's, or none.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ pub struct RequestBody {
     source: Source,
     received: Received,
     hold: Option<Hold>,
-    /// Where its trailers go, other than with it.
-    trailers: Option<Place>,
+    /// Where its trailers are put, if they are not sent with it.
+    trailers: Option<TrailerSlot>,
 }
 
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl RequestBody {
         )
     }
 
-    /// A body that is there already.
+    /// A body in memory.
     pub fn whole(bytes: Bytes, trailers: Option<HeaderMap>) -> Self {
         Self::of(
             Source::Whole(bytes, trailers.map(Box::new)),
@@ -80,18 +80,18 @@ impl RequestBody {
         matches!(self.source, Source::Nothing)
     }
 
-    /// How far it has come.
+    /// Its progress.
     pub fn received(&self) -> Received {
         self.received.clone()
     }
 
-    /// Sends nothing of it before `go` says so, or the upstream stays silent for too long.
+    /// Holds it back until `go` is signalled, or the upstream has been silent for too long.
     pub fn hold(&mut self, go: Go) {
         self.hold = Some(Hold::new(go));
     }
 
-    /// Sends its trailers another way than with it, or not.
-    pub fn leave_trailers(&mut self, at: Option<Place>) {
+    /// Puts its trailers into `at` instead of sending them with it.
+    pub fn leave_trailers(&mut self, at: Option<TrailerSlot>) {
         self.trailers = at;
     }
 
@@ -130,11 +130,11 @@ impl RequestBody {
         Poll::Ready(frame.map(|frame| frame.map_err(Broken::Client)))
     }
 
-    /// Takes the client's bytes out of a body that is to be kept; `None`, and the body stays, where it has none.
+    /// Takes the client's stream out of a body that is to be kept; `None`, without a change, where it has none.
     pub(super) fn take_inflow(&mut self) -> Option<Inflow> {
         match std::mem::replace(&mut self.source, Source::Nothing) {
             Source::Client(inflow) => {
-                // Its end is told by whoever has it from now on.
+                // The new owner records its end.
                 self.received = Received::default();
                 Some(inflow)
             }
@@ -163,10 +163,10 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let frame = ready!(self.poll_next(context));
-        if let (Some(place), Some(Ok(frame))) = (&self.trailers, &frame)
+        if let (Some(slot), Some(Ok(frame))) = (&self.trailers, &frame)
             && let Some(trailers) = frame.trailers_ref()
         {
-            place.leave(trailers);
+            slot.put(trailers);
             return Poll::Ready(None);
         }
         Poll::Ready(frame)
@@ -187,7 +187,7 @@ impl Body for RequestBody {
             Source::Client(incoming) => incoming.size_hint(),
             Source::Kept(reader) => reader.size_hint(),
             Source::Whole(bytes, None) => SizeHint::with_exact(bytes.len() as u64),
-            // A body of HTTP/1 that says its length has no trailers.
+            // An HTTP/1 body with a content-length has no trailers.
             Source::Whole(_, Some(_)) => SizeHint::default(),
         }
     }

@@ -42,7 +42,7 @@ impl ConnectTurn {
 }
 
 impl ConnectOnce {
-    /// Sends the result to the waiting requests, and keeps the connection where the next request looks for it.
+    /// Sends the result to the waiting requests, and puts the connection into the pool.
     pub fn done(self, made: &Made) {
         if let Ok(shared) = made {
             self.shared.add(self.key.clone(), shared.clone());

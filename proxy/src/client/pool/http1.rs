@@ -14,21 +14,21 @@ use crate::client::pool::limits::HEAD_MAX;
 use crate::codec::http1_call_wire::{CurrentCall, Http1CallStream};
 use crate::codec::incoming::Incoming;
 use crate::codec::trailers;
-use crate::codec::trailers::{Place, Trailing};
+use crate::codec::trailers::{TrailerSlot, Trailing};
 use crate::dial::stream::Stream;
 use crate::failure::{Cause, Failure};
 use crate::report::facts::{CallWire, UpstreamConnectionFacts};
 use crate::report::metrics::envoy::pool::Idle;
 
-/// An upstream that closes idle connections gives them more time than this.
+/// A connection that was idle for less than this was not closed by the upstream's idle timeout.
 const REST_SHORT: Duration = Duration::from_millis(500);
 
 /// A connection that carries one HTTP/1 request at a time.
 #[derive(Debug)]
 pub struct Http1Connection {
     pub(in crate::client::pool) sender: http1::SendRequest<RequestBody>,
-    /// Where the request under way leaves its trailers.
-    trailers: Place,
+    /// Where the current request puts its trailers.
+    trailers: TrailerSlot,
     /// The request under way, if its bytes count.
     current_call: Arc<CurrentCall>,
     /// Its facts.
@@ -39,14 +39,14 @@ pub struct Http1Connection {
     pub(in crate::client::pool) idle_since: Instant,
     /// Counts it while it is idle.
     pub(in crate::client::pool) idle: Idle,
-    /// When it was taken for a request, or made for one.
-    pub taken: Instant,
-    /// How long it was idle before it was taken.
+    /// When its current request started to use it.
+    pub in_use_since: Instant,
+    /// How long it was idle before that.
     pub(in crate::client::pool) rested: Duration,
 }
 
 impl Http1Connection {
-    /// Speaks HTTP/1 on a connection just made. Its task ends with the connection.
+    /// Starts HTTP/1 on a new connection. Its task ends with the connection.
     ///
     /// # Errors
     /// Hyper's, which has none to give at this point.
@@ -78,7 +78,7 @@ impl Http1Connection {
             made,
             idle_since: made,
             idle: Idle::default(),
-            taken: made,
+            in_use_since: made,
             rested: Duration::ZERO,
         })
     }

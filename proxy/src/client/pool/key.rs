@@ -1,4 +1,4 @@
-//! What connections are found by.
+//! The keys of pooled connections.
 
 use std::sync::Arc;
 
@@ -14,6 +14,6 @@ pub struct Key {
     pub address: EndpointAddress,
     /// The name sent and verified, where it depends on the request.
     pub name: Option<Arc<str>>,
-    /// Whom a PROXY header names, where one is sent: such a connection is one client's. Boxed: it is rare.
+    /// The addresses of a PROXY header, where one is sent: the connection then serves one client. Boxed: it is rare.
     pub ends: Option<Box<Ends>>,
 }

@@ -1,10 +1,10 @@
-//! How much of a connection is read before somebody takes it.
+//! The bytes that are read ahead of a connection.
 
 /// Bytes of a response's header block that are read before giving up.
 pub(super) const HEAD_MAX: usize = 256 * 1024;
 
-/// Bytes that may be under way, unread by us, on one HTTP/2 stream; and on a connection, so that a few streams whose
-/// readers are slow do not hold up the others.
+/// The receive window of one HTTP/2 stream in bytes. That of a connection is larger, so that a few streams with slow
+/// readers do not block the others.
 pub const STREAM_WINDOW: u32 = 1 << 20;
 
 /// See [`STREAM_WINDOW`].

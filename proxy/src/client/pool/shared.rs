@@ -12,17 +12,17 @@ use crate::client::pool::key::Key;
 use crate::failure::Failure;
 use crate::report::metrics::envoy::pool::PoolCounters;
 
-/// Connections of HTTP/2 to one address at most, however many requests are under way.
+/// The limit of HTTP/2 connections to one address.
 const SHARED_MAX: usize = 16;
 
-/// What comes of making a shared connection.
+/// The result of making a shared connection.
 pub(super) type Made = Result<Http2Connection, Failure>;
 
 /// The shared connections of a pool.
 #[derive(Debug, Default)]
 pub(super) struct SharedConnections {
     open: RefCell<FastMap<Key, Vec<Http2Connection>>>,
-    /// Those that somebody is making: what comes of each.
+    /// The results of connections that are being made.
     pub(super) making: RefCell<FastMap<Key, watch::Receiver<Option<Made>>>>,
     /// Counts the idle ones.
     counters: Arc<PoolCounters>,
@@ -37,15 +37,15 @@ impl SharedConnections {
         }
     }
 
-    /// Keeps a connection where the next request looks for it.
+    /// Adds a connection to the pool.
     pub(super) fn add(&self, key: Key, shared: Http2Connection) {
         shared.load.idle.count_in(&self.counters);
         let mut all = self.open.borrow_mut();
         all.entry(key).or_default().push(shared);
     }
 
-    /// A connection with room for one more request, and the request's place on it. With as many connections as there may
-    /// be, the least busy one. Those that have carried `served_max` requests, or are as old as `age_max`, get no more.
+    /// A connection with room for one more request, and a stream on it. At the limit of connections it is the one with the
+    /// fewest requests. Those that have carried `served_max` requests, or are as old as `age_max`, get no more.
     pub(super) fn take(
         &self,
         key: &Key,
@@ -65,27 +65,27 @@ impl SharedConnections {
             .min_by_key(|shared| shared.load.calls.get())?;
         let room = least
             .load
-            .gate
+            .stream_limiter
             .room()
             .min(streams_max.unwrap_or(usize::MAX));
         let full = least.load.calls.get() >= room;
-        // What the policy limits is held to, what the other side does is queued for.
+        // The policy's limit holds. Requests above the upstream's limit are queued.
         if full && (streams_max.is_some() || connections.len() < SHARED_MAX) {
             return None;
         }
         Some((least.clone(), least.call()))
     }
 
-    /// Closes one that carries nothing.
+    /// Closes one idle connection.
     #[allow(clippy::iter_over_hash_type, reason = "any idle connection will do")]
     pub(super) fn close_idle(&self) {
         let mut open = self.open.borrow_mut();
         for connections in open.values_mut() {
-            let place = connections
+            let index = connections
                 .iter()
                 .position(|shared| shared.load.calls.get() == 0);
-            if let Some(place) = place {
-                connections.remove(place);
+            if let Some(index) = index {
+                connections.remove(index);
                 return;
             }
         }
@@ -107,7 +107,7 @@ impl SharedConnections {
         closed
     }
 
-    /// Closes what idled for `idle_timeout`, and forgets what is closed.
+    /// Closes connections that were idle for `idle_timeout`, and removes closed ones.
     pub(super) fn sweep(&self, now: Instant, idle_timeout: Duration) {
         self.open.borrow_mut().retain(|_, connections| {
             connections.retain(|shared| {

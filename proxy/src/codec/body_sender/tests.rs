@@ -15,19 +15,19 @@ use super::*;
 #[derive(Debug, Error)]
 enum Trouble {
     #[error("broken")]
-    Ours,
+    Local,
     #[error("passed on")]
-    Theirs(#[source] h2::Error),
+    Remote(#[source] h2::Error),
 }
 
-/// A body of pieces, which counts how many were asked for.
+/// A body of pieces, which counts the pieces that were read.
 #[derive(Debug, Default)]
 struct Pieces {
     pieces: VecDeque<Result<Frame<Bytes>, Trouble>>,
     given: Rc<Cell<usize>>,
-    /// More may come, but nobody knows when.
+    /// The body has no end: it stays pending after its last piece.
     open: bool,
-    /// Lets others have a turn before each piece.
+    /// Whether it yields before each piece.
     slow: bool,
     waited: bool,
 }
@@ -80,8 +80,8 @@ fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
     LocalSet::new().block_on(&runtime, async { test().await });
 }
 
-/// Answers the one request of a connection with a body, and gives what its client got. The client's streams have room
-/// for `window` bytes.
+/// Answers the one request of a connection with a body, and returns what its client received. The client's stream
+/// window is `window` bytes.
 async fn answered(window: u32, body: Pieces) -> (RecvStream, JoinHandle<Sent>) {
     let (client, server) = tokio::io::duplex(1 << 20);
     let sending = spawn_local(async move {
@@ -142,7 +142,7 @@ fn trailers_come_last_without_what_is_http1s() {
 }
 
 #[test]
-fn no_more_is_asked_for_than_the_other_side_takes() {
+fn pieces_are_read_as_the_window_allows() {
     run(|| async {
         let pieces: Vec<_> = (0..100).map(|_| data(&[b'x'; 100])).collect();
         let body = Pieces::of(pieces);
@@ -152,8 +152,8 @@ fn no_more_is_asked_for_than_the_other_side_takes() {
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
-        let asked = given.get();
-        assert!((3..=4).contains(&asked), "{asked} pieces for 250 bytes");
+        let read = given.get();
+        assert!((3..=4).contains(&read), "{read} pieces for 250 bytes");
         let mut all = first.len();
         let _ = body.flow_control().release_capacity(all);
         while let Some(bytes) = body.data().await {
@@ -170,14 +170,14 @@ fn no_more_is_asked_for_than_the_other_side_takes() {
 fn a_body_that_breaks_off_resets_the_stream() {
     run(|| async {
         for (error, reason) in [
-            (Trouble::Ours, Reason::INTERNAL_ERROR),
+            (Trouble::Local, Reason::INTERNAL_ERROR),
             (
-                Trouble::Theirs(Reason::ENHANCE_YOUR_CALM.into()),
+                Trouble::Remote(Reason::ENHANCE_YOUR_CALM.into()),
                 Reason::ENHANCE_YOUR_CALM,
             ),
-            // A client might take it for the whole.
+            // A client would treat the body as complete.
             (
-                Trouble::Theirs(Reason::NO_ERROR.into()),
+                Trouble::Remote(Reason::NO_ERROR.into()),
                 Reason::INTERNAL_ERROR,
             ),
         ] {
@@ -198,7 +198,7 @@ fn a_body_that_breaks_off_resets_the_stream() {
 }
 
 #[test]
-fn who_wants_no_more_is_sent_no_more() {
+fn a_reset_by_the_peer_ends_the_body() {
     run(|| async {
         for pieces in [
             vec![data(b"a")],
@@ -216,8 +216,8 @@ fn who_wants_no_more_is_sent_no_more() {
     });
 }
 
-/// Sends a request whose body is to come, to a server whose streams have room for ten bytes. Gives what the server
-/// reads of it.
+/// Sends a request with an incomplete body to a server with a stream window of ten bytes. Returns the stream that the
+/// server reads.
 async fn uploading(body: Pieces) -> (Upload, ResponseFuture, RecvStream) {
     let (client, server) = tokio::io::duplex(1 << 16);
     let accepting = spawn_local(async move {
@@ -241,9 +241,9 @@ async fn uploading(body: Pieces) -> (Upload, ResponseFuture, RecvStream) {
 }
 
 #[test]
-fn an_upload_says_why_it_broke_off() {
+fn an_upload_reports_why_it_broke_off() {
     run(|| async {
-        let broken = Err(Trouble::Ours);
+        let broken = Err(Trouble::Local);
         let (upload, _response, mut body) =
             uploading(Pieces::of([data(&[b'x'; 30]), broken])).await;
         let reset = loop {
@@ -261,7 +261,7 @@ fn an_upload_says_why_it_broke_off() {
 }
 
 #[test]
-fn an_upload_that_nobody_wants_any_more_is_reset() {
+fn a_dropped_upload_is_reset() {
     run(|| async {
         let body = Pieces {
             open: true,

@@ -71,7 +71,7 @@ fn bodies_are_followed_in_pieces_of_any_size() {
 }
 
 #[test]
-fn what_is_not_in_chunks_is_told() {
+fn malformed_chunks_are_refused() {
     for body in [
         "\r\nhello\r\n",
         "-5\r\nhello\r\n",
@@ -108,7 +108,7 @@ fn the_largest_chunk_is_followed() {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn written_chunks_can_be_read() {
     let mut out = BytesMut::new();
     write(&[b'x'; 300], &mut out);
     write(b"y", &mut out);

@@ -18,9 +18,9 @@ fn trailers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         .collect()
 }
 
-/// Takes so many bytes at a time, and is not ready every other time.
+/// Accepts `room` bytes at a time, and is not ready every other time.
 struct Narrow {
-    taken: Vec<u8>,
+    received: Vec<u8>,
     room: usize,
     vectored: bool,
     ready: bool,
@@ -38,7 +38,7 @@ impl AsyncWrite for Narrow {
             return Poll::Pending;
         }
         let count = bytes.len().min(self.room);
-        self.taken.extend_from_slice(&bytes[..count]);
+        self.received.extend_from_slice(&bytes[..count]);
         Poll::Ready(Ok(count))
     }
 
@@ -74,15 +74,15 @@ impl AsyncWrite for Narrow {
     }
 }
 
-/// Writes as hyper does: what is not written is given again, in pieces of this size. What the stream gets.
+/// Writes as hyper does: unwritten bytes are passed again, in pieces of this size. Returns what the stream received.
 async fn sent(left: &HeaderMap, bytes: &str, size: usize, room: usize, vectored: bool) -> String {
-    let (mut stream, place) = Trailing::new(Narrow {
-        taken: Vec::new(),
+    let (mut stream, slot) = Trailing::new(Narrow {
+        received: Vec::new(),
         room,
         vectored,
         ready: false,
     });
-    place.leave(left);
+    slot.put(left);
     let mut rest = bytes.as_bytes();
     while !rest.is_empty() {
         let pieces: Vec<_> = rest.chunks(size).map(IoSlice::new).collect();
@@ -90,9 +90,9 @@ async fn sent(left: &HeaderMap, bytes: &str, size: usize, room: usize, vectored:
         assert_ne!(count, 0);
         rest = &rest[count..];
     }
-    // What comes next is not concerned.
+    // Later bytes are written unchanged.
     stream.write_all(b"0\r\n\r\n").await.expect("written");
-    let all = String::from_utf8(stream.stream.taken).expect("utf-8");
+    let all = String::from_utf8(stream.stream.received).expect("utf-8");
     all.strip_suffix("0\r\n\r\n")
         .expect("what came next")
         .to_owned()
@@ -135,31 +135,31 @@ async fn nothing_else_gets_them() {
             assert_eq!(sent(&left, bytes, 4, room, true).await, bytes);
         }
     }
-    // What may not be one is none.
+    // Forbidden trailers are left out.
     let left = trailers(&[("content-length", "1"), ("host", "a.test")]);
     assert_eq!(sent(&left, "0\r\n\r\n", 4, 100, true).await, "0\r\n\r\n");
 }
 
 #[tokio::test]
-async fn what_comes_behind_a_tail_under_way_waits() {
-    let (mut stream, place) = Trailing::new(Narrow {
-        taken: Vec::new(),
+async fn bytes_after_a_partly_written_tail_wait() {
+    let (mut stream, slot) = Trailing::new(Narrow {
+        received: Vec::new(),
         room: 9,
         vectored: true,
         ready: false,
     });
-    place.leave(&trailers(&[("x-sum", "1")]));
+    slot.put(&trailers(&[("x-sum", "1")]));
     let count = stream.write(b"hi\r\n0\r\n\r\n").await.expect("written");
     assert_eq!(count, 4, "the last chunk is under way");
     let count = stream.write(b"0\r\n\r\nnext").await.expect("written");
     assert_eq!(count, 5);
     let count = stream.write(b"next").await.expect("written");
     assert_eq!(count, 4);
-    assert_eq!(stream.stream.taken, b"hi\r\n0\r\nx-sum: 1\r\n\r\nnext");
+    assert_eq!(stream.stream.received, b"hi\r\n0\r\nx-sum: 1\r\n\r\nnext");
 }
 
 #[test]
-fn what_acts_before_the_end_cannot_come_at_the_end() {
+fn fields_that_act_before_the_body_are_no_trailers() {
     for name in [
         "content-length",
         "content-type",

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_keeps_a_file_from_being_written() {
+    fn unwritable_files_are_reported() {
         let folder = tempfile::tempdir().expect("folder");
         let here = |name: &str| refusal(&folder.path().join(name));
         assert_eq!(here("new.log"), None);

@@ -1,4 +1,4 @@
-//! What becomes of a call, as data.
+//! The explanation of a call, as data.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use egret_config::decide::verdict::Refusal;
 use crate::commands::explain::call::Call;
 use crate::failure::{Cause, Failure};
 
-/// What becomes of a call, and why.
+/// The explanation of a call.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The call.
     pub call: Call,
     /// The address it dials.
     pub to: SocketAddr,
-    /// The name its ClientHello shows.
+    /// The SNI.
     pub sni: Option<String>,
-    /// What becomes of it. Of several clusters, the first one with weight that exists.
+    /// The outcome. Of several clusters it has the first one with weight that exists.
     pub outcome: Outcome,
     /// The clusters and their weights, when there are several.
     pub clusters: Vec<(String, u32)>,
@@ -33,9 +33,9 @@ pub struct Answer {
     pub retries: Option<Retries>,
     /// Where copies go, each with its share in percent.
     pub mirrors: Vec<(String, f64)>,
-    /// A fault that strikes every request: what it does.
+    /// A fault that is injected into every request.
     pub fault: Option<String>,
-    /// Why, one sentence a step.
+    /// The reasons, one sentence for each step.
     pub trail: Vec<String>,
 }
 
@@ -55,16 +55,16 @@ pub struct Tls {
 /// Retries of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retries {
-    /// Tries after the first.
+    /// Attempts after the first.
     pub attempts: u32,
     /// Time limit of each.
     pub per_try_timeout: Option<Duration>,
-    /// On what.
+    /// The conditions.
     pub retry_on: String,
 }
 
 impl Answer {
-    /// An answer without anything but its outcome.
+    /// An answer with only its outcome.
     pub fn new(call: &Call, to: SocketAddr, outcome: Outcome) -> Self {
         Self {
             call: call.clone(),
@@ -82,7 +82,7 @@ impl Answer {
         }
     }
 
-    /// The call fails in this way, unless a fault of the route ends it before.
+    /// Sets a failure, unless a fault of the route ends the call before.
     pub fn fail(&mut self, cause: Cause, carries: Carries) {
         if !self.outcome.flags.contains(Flag::FI) {
             self.outcome
@@ -90,7 +90,7 @@ impl Answer {
         }
     }
 
-    /// The flag by which the call ends, if it is known.
+    /// The response flag of the call, if it is known.
     pub fn flag(&self) -> Option<Flag> {
         self.outcome.flags.iter().next()
     }

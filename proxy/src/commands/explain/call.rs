@@ -5,14 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Map, Value};
 
-/// What the call speaks.
+/// The protocol of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// Plaintext HTTP/1.1.
     Http,
     /// Plaintext HTTP/2, without upgrade.
     Http2,
-    /// HTTP inside the client's own TLS. A gateway that ends TLS decides the request; anyone else sees TLS.
+    /// HTTP inside the client's own TLS. A gateway that terminates TLS decides the request; other proxies only read the
+    /// ClientHello.
     Https,
     /// TLS with something else inside.
     Tls,
@@ -38,7 +39,7 @@ impl Protocol {
     }
 }
 
-/// Whom a call dials.
+/// The destination of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum To {
     /// An address.
@@ -51,7 +52,7 @@ impl To {
     /// Reads `IP:PORT`, `[IPv6]:PORT` or `NAME:PORT`.
     ///
     /// # Errors
-    /// What it is not.
+    /// The expected form.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Ok(address) = text.parse() {
             return Ok(Self::Address(address));
@@ -71,9 +72,9 @@ impl To {
 /// A call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Whom it dials.
+    /// The destination.
     pub to: To,
-    /// What it speaks.
+    /// The protocol.
     pub protocol: Protocol,
     /// The Host header; `None` is none.
     pub host: Option<String>,
@@ -87,11 +88,11 @@ pub struct Call {
     pub path: String,
     /// Further headers.
     pub headers: Vec<(String, String)>,
-    /// Whether the workload's DNS queries are captured; `None` is as the command line says.
+    /// Whether the workload's DNS queries are captured; `None` uses the setting of the command line.
     pub dns_capture: Option<bool>,
 }
 
-/// Why something is no call.
+/// Why a description is not a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrongCall(String);
 
@@ -109,7 +110,7 @@ impl fmt::Display for WrongCall {
 }
 
 impl Call {
-    /// A call without anything but its end.
+    /// A call with only a destination and a protocol.
     pub fn new(to: To, protocol: Protocol) -> Self {
         Self {
             to,
@@ -124,8 +125,8 @@ impl Call {
         }
     }
 
-    /// Reads a JSON object with the names of the flags as keys, and tells which of its keys mean nothing. `null` is as if
-    /// the key were not there. `headers` is an object of texts or lists of texts, or a list of `name: value`, of pairs or of
+    /// Reads a JSON object with the names of the flags as keys, and returns its unknown keys. `null` counts as a
+    /// missing key. `headers` is an object of texts or lists of texts, or a list of `name: value`, of pairs or of
     /// objects with `name` and `value`.
     ///
     /// # Errors
@@ -176,7 +177,7 @@ pub fn header(line: &str) -> Result<(String, String), String> {
     }
 }
 
-fn protocol_of(word: &str) -> Result<Protocol, WrongCall> {
+fn protocol_of(name: &str) -> Result<Protocol, WrongCall> {
     [
         Protocol::Http,
         Protocol::Http2,
@@ -185,10 +186,10 @@ fn protocol_of(word: &str) -> Result<Protocol, WrongCall> {
         Protocol::Tcp,
     ]
     .into_iter()
-    .find(|protocol| protocol.name().eq_ignore_ascii_case(word))
+    .find(|protocol| protocol.name().eq_ignore_ascii_case(name))
     .ok_or_else(|| {
         WrongCall(format!(
-            "protocol {word:?} is none of http, http2, https, tls, tcp"
+            "protocol {name:?} is none of http, http2, https, tls, tcp"
         ))
     })
 }
@@ -236,22 +237,22 @@ pub fn items(text: &str) -> Vec<String> {
 fn headers(value: &Value) -> Result<Vec<(String, String)>, WrongCall> {
     let wrong =
         || WrongCall::new("`headers` is neither an object of texts nor a list of `name: value`");
-    let mut found = Vec::new();
+    let mut headers = Vec::new();
     match value {
         Value::Null => {}
         Value::Object(object) => {
             for (name, value) in object {
                 match value {
-                    Value::String(text) => found.push((name.clone(), text.clone())),
+                    Value::String(text) => headers.push((name.clone(), text.clone())),
                     Value::Array(list) => {
                         for one in list {
                             let text = one.as_str().ok_or_else(wrong)?;
-                            found.push((name.clone(), text.to_owned()));
+                            headers.push((name.clone(), text.to_owned()));
                         }
                     }
                     Value::Null => {}
                     Value::Bool(_) | Value::Number(_) => {
-                        found.push((name.clone(), value.to_string()));
+                        headers.push((name.clone(), value.to_string()));
                     }
                     Value::Object(_) => return Err(wrong()),
                 }
@@ -275,13 +276,13 @@ fn headers(value: &Value) -> Result<Vec<(String, String)>, WrongCall> {
                     },
                     _ => return Err(wrong()),
                 };
-                found.push(pair);
+                headers.push(pair);
             }
         }
-        Value::String(line) => found.push(header(line).map_err(|_| wrong())?),
+        Value::String(line) => headers.push(header(line).map_err(|_| wrong())?),
         Value::Bool(_) | Value::Number(_) => return Err(wrong()),
     }
-    Ok(found)
+    Ok(headers)
 }
 
 #[cfg(test)]

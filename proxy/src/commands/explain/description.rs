@@ -1,4 +1,4 @@
-//! How a cluster is called, as an answer describes it.
+//! The description of how a cluster is called.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use egret_config::snapshot::cluster::{Cluster, Discovery, Member};
 use crate::commands::explain::answer::{Answer, Retries, Tls};
 use crate::failure::Cause;
 
-/// The certificate of the mesh, by which ISTIO_MUTUAL is known.
+/// The certificate of the mesh, which marks ISTIO_MUTUAL.
 const MESH_CERTIFICATE: &str = "/etc/certs/cert-chain.pem";
 
-/// What is sent to a cluster.
+/// What a call sends to a cluster.
 pub(super) enum CallContent<'a> {
     /// Bytes.
     Bytes,
@@ -129,7 +129,7 @@ pub(super) fn dialable(
     }
 }
 
-/// Adds to an answer that its call fails in this way.
+/// Sets the failure of an answer's call.
 fn fail(answer: &mut Answer, cause: Cause, content: &CallContent<'_>) {
     let carries = match content {
         CallContent::Requests(_) => Carries::Request,
@@ -141,7 +141,7 @@ fn fail(answer: &mut Answer, cause: Cause, content: &CallContent<'_>) {
 /// Retries as an answer lists them.
 pub(super) fn retries(retries: &route::Retries) -> Retries {
     let statuses: Vec<String> = retries.statuses.iter().map(ToString::to_string).collect();
-    let conditions = retries.on.iter().map(|word| &**word);
+    let conditions = retries.on.iter().map(|condition| &**condition);
     let all: Vec<&str> = conditions
         .chain(statuses.iter().map(String::as_str))
         .collect();

@@ -12,13 +12,12 @@ use crate::commands::explain::{json, query, remedy, resolution, text};
 use crate::dns::names::NameFacts;
 use crate::source::registered::Registered;
 
-/// What becomes of the call that a query describes, as text or as a JSON object. The parts of the query are the keys of
-/// a call ([`Call::of_json`]); `header` may come several times. `names` gives what is known of a name that is
-/// dialled. Text has the YAML that would allow a refused call; for that `services` are those
-/// that are registered.
+/// Explains the call in a query, as text or as a JSON object. The parts of the query are the keys of a call
+/// ([`Call::of_json`]); `header` may be repeated. `names` returns the cached facts of a name. Text includes the YAML that
+/// would allow a refused call; `services` are the registered ones.
 ///
 /// # Errors
-/// A query that describes no call; a name that the snapshot has no address for.
+/// A query that is not a call; a name without an address in the snapshot.
 pub fn explain(
     snapshot: &Snapshot,
     names: &dyn Fn(&str) -> Option<NameFacts>,
@@ -66,7 +65,7 @@ fn object(query: &str) -> Value {
         let (key, value) = part.split_once('=').unwrap_or((part, ""));
         let value = percent_encoding::percent_decode_str(value).decode_utf8_lossy();
         match key {
-            // Which form of the page is asked for.
+            // The form of the page.
             "format" => {}
             "header" => headers.push(Value::from(value)),
             key => {

@@ -1,4 +1,4 @@
-//! Asks the decision engine about a call, in the steps in which a running proxy would.
+//! Decides a call in the steps of a running proxy.
 
 mod explained_call;
 mod request;
@@ -25,18 +25,18 @@ use crate::commands::explain::description::CallContent;
 use crate::commands::explain::query::explained_call::{ExplainedCall, first_there, host, weighted};
 use crate::commands::explain::world::View;
 
-/// What becomes of a call.
+/// Explains a call.
 ///
 /// # Errors
-/// What no client could send.
+/// A call that no client can send.
 pub(super) fn ask(view: &View, call: &Call) -> Result<Answer, WrongCall> {
     let (to, resolved) = view.address(&call.to);
     let listed = |cluster: &Cluster| view.lists_members(&cluster.host);
     ask_snapshot(&view.snapshot, call, to, resolved, &listed)
 }
 
-/// What becomes of a call that dials `to`, and how its name was resolved, if it has one. `listed` says whether the members
-/// of a cluster that has none are known to be none.
+/// Explains a call to `to`, with the resolution of its name, if it has one. `listed` returns whether a cluster without
+/// members is known to have none.
 ///
 /// # Errors
 /// As [`ask`].
@@ -88,7 +88,7 @@ fn layer(call: &Call, sni: Option<&str>) -> Layer {
             alpn: call
                 .alpn
                 .iter()
-                .map(|word| word.as_bytes().into())
+                .map(|protocol| protocol.as_bytes().into())
                 .collect(),
         }),
         Protocol::Tcp => Layer::Opaque,
@@ -135,7 +135,7 @@ impl ExplainedCall<'_> {
                 terminated: ended,
             } => {
                 let inside = match self.call.protocol {
-                    Protocol::Https if self.call.alpn.iter().any(|word| word == "h2") => {
+                    Protocol::Https if self.call.alpn.iter().any(|protocol| protocol == "h2") => {
                         Layer::Http(HttpVersion::Http2)
                     }
                     Protocol::Https => Layer::Http(HttpVersion::Http1),

@@ -12,17 +12,17 @@ use crate::commands::explain::answer::Answer;
 use crate::commands::explain::call::Protocol;
 use crate::source::registered::Registered;
 
-/// What to do about a refused call.
+/// The change that would allow a refused call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Remedy {
-    /// What the YAML is, or what else to do.
+    /// A description of the YAML, or advice.
     pub(super) advice: String,
     /// Documents; empty when there is only advice.
     pub(super) yaml: String,
 }
 
-/// What would allow a call; `None` when it is not refused, or by its own fault.
-/// `services` are all that are registered, whether the workload sees them or not.
+/// The change that would allow a call; `None` when it is not refused, or when it is invalid.
+/// `services` are all that are registered, visible to the workload or not.
 pub(super) fn remedy(
     snapshot: &Snapshot,
     services: &[Registered],
@@ -51,7 +51,7 @@ pub(super) fn remedy(
     }
 }
 
-/// Who is called: a name when the call says one.
+/// The destination of the call: a name if the call has one.
 fn called(answer: &Answer) -> Option<String> {
     let host = answer
         .call
@@ -68,7 +68,7 @@ fn called(answer: &Answer) -> Option<String> {
         .filter(|_| answer.call.protocol != Protocol::Tcp && !is_connect(answer))
 }
 
-/// A ServiceEntry for what nobody registered; or, when somebody did, why that does not count.
+/// A ServiceEntry for an unregistered destination; for a registered one the reason why it does not count.
 fn registration(snapshot: &Snapshot, services: &[Registered], answer: &Answer) -> Remedy {
     let namespace = &*snapshot.workload.namespace;
     let port = answer.to.port();
@@ -137,7 +137,7 @@ fn by_name(namespace: &str, name: &str, answer: &Answer) -> String {
     )
 }
 
-/// A ServiceEntry for an address. Its host is a name that nobody asks for.
+/// A ServiceEntry for an address. Its host is a name that is never resolved.
 fn by_address(namespace: &str, answer: &Answer) -> String {
     let ip = answer.to.ip();
     let name = format!("ip-{}", ip.to_string().replace(['.', ':'], "-"));

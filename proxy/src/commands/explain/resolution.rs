@@ -1,4 +1,4 @@
-//! What the names that a call dials resolve to now, as the running proxy knows it.
+//! The current addresses of the names that a call dials, from the running proxy's cache.
 
 use egret_config::decide::outcome::Carries;
 use egret_config::host::split_authority;
@@ -11,11 +11,11 @@ use crate::commands::explain::answer::Answer;
 use crate::dns::names::NameFacts;
 use crate::failure::Cause;
 
-/// Names that an answer tells of; the rest is counted.
-const NAMES_SHOWN: usize = 4;
+/// The number of names that an answer lists; the others are counted.
+const NAMES_LISTED: usize = 4;
 
-/// Adds to an answer what is known of the names of its cluster. Where the cluster has nothing but names, and all of them
-/// are known to have no address, the call fails, and the answer says so.
+/// Adds the cached facts of its cluster's names to an answer. Where the cluster has only names, and none of them has an
+/// address, the answer's call fails.
 pub(super) fn add(
     answer: &mut Answer,
     snapshot: &Snapshot,
@@ -47,15 +47,15 @@ pub(super) fn add(
         if known.is_some_and(|facts| facts.failures > 0 && facts.addresses.is_empty()) {
             failing += 1;
         }
-        if index < NAMES_SHOWN {
+        if index < NAMES_LISTED {
             answer.trail.push(match known {
                 Some(facts) => facts.describe(now),
                 None => format!("`{name}` was not resolved yet; the first call resolves it"),
             });
         }
     }
-    if dialled.len() > NAMES_SHOWN {
-        let more = dialled.len() - NAMES_SHOWN;
+    if dialled.len() > NAMES_LISTED {
+        let more = dialled.len() - NAMES_LISTED;
         answer.trail.push(format!("and {more} more names"));
     }
     if failing > 0 && failing == dialled.len() && others == 0 {
@@ -67,7 +67,7 @@ pub(super) fn add(
     }
 }
 
-/// The name that a call itself brings: its host without the port, or the name that its ClientHello shows.
+/// The name of the call itself: its host without the port, or its SNI.
 fn call_name(answer: &Answer) -> Option<String> {
     let host = answer.call.host.as_deref();
     let host = host.map(|host| split_authority(host).0.to_owned());

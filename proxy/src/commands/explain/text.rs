@@ -1,4 +1,4 @@
-//! An answer for people: the verdict in one line, then why, then what would allow the call.
+//! An answer as text: the verdict in one line, the reasons, and the YAML that would allow the call.
 
 use std::fmt::Write;
 

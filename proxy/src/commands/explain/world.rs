@@ -1,4 +1,4 @@
-//! The configuration as the workload sees it, with and without captured DNS.
+//! The configuration that applies to the workload, with and without captured DNS.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,28 +18,28 @@ use crate::commands::explain::call::To;
 use crate::source::files::read::Texts;
 use crate::source::registered::Registered;
 
-/// An address that is nobody's (RFC 5737): what names stand for that have no address here.
-const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+/// A documentation address (RFC 5737), which stands for names without an address here.
+const UNKNOWN_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// The configuration.
 #[derive(Debug)]
 pub struct World {
-    /// What is wrong with it.
+    /// Its problems.
     pub problems: Vec<Problem>,
-    /// What it registers.
+    /// Its registered services.
     pub registered: Arc<[Registered]>,
     objects: Objects,
     workload: Workload,
-    /// By whether DNS is captured, and by the pod's address where a call says which it is.
+    /// By whether DNS is captured, and by the pod's address where a call has it.
     views: HashMap<(bool, Option<IpAddr>), View>,
 }
 
-/// What the workload sees.
+/// The configuration that applies to the workload.
 #[derive(Debug)]
 pub struct View {
     /// Everything that was loaded.
     pub objects: Objects,
-    /// What of it counts for the workload.
+    /// The snapshot for the workload.
     pub snapshot: Snapshot,
     /// Whether its DNS queries are captured.
     pub dns_capture: bool,
@@ -136,8 +136,8 @@ impl View {
         let (ip, note) = match of_service.or(of_endpoint) {
             Some(ip) => (ip, format!("{name} has address {ip}")),
             None => (
-                NOBODY,
-                format!("{name} stands for an address that no service has, here {NOBODY}"),
+                UNKNOWN_ADDRESS,
+                format!("{name} stands for an address that no service has, here {UNKNOWN_ADDRESS}"),
             ),
         };
         (SocketAddr::new(ip, port), Some(note))

@@ -47,7 +47,7 @@ fn query(name: &str, kind: RecordType) -> Message {
     query
 }
 
-fn said(name: &str, kind: RecordType, turn: usize) -> Option<Vec<String>> {
+fn answer_texts(name: &str, kind: RecordType, turn: usize) -> Option<Vec<String>> {
     let search = ["shop.svc.cluster.local".to_owned(), "corp".to_owned()];
     let query = query(name, kind);
     let response = answer(&query, &snapshot().names, &search, turn)?;
@@ -113,7 +113,11 @@ fn services_are_answered_for() {
         ),
     ] {
         let expected: Vec<String> = expected.into_iter().map(str::to_owned).collect();
-        assert_eq!(said(name, kind, turn), Some(expected), "{name} {kind}");
+        assert_eq!(
+            answer_texts(name, kind, turn),
+            Some(expected),
+            "{name} {kind}"
+        );
     }
 }
 
@@ -127,7 +131,7 @@ fn the_rest_is_for_the_name_servers() {
         ("bank.example.", RecordType::TXT),
         ("bank.example.elsewhere.", RecordType::A),
     ] {
-        assert_eq!(said(name, kind, 0), None, "{name} {kind}");
+        assert_eq!(answer_texts(name, kind, 0), None, "{name} {kind}");
     }
     let mut two = query("bank.example.", RecordType::A);
     two.add_query(two.queries[0].clone());

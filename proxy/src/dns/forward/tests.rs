@@ -17,14 +17,14 @@ fn bytes(message: &Message) -> Vec<u8> {
     message.to_vec().expect("bytes")
 }
 
-/// A server on loopback that sends these datagrams, one after the other, to whoever asks.
-async fn server(says: Vec<Vec<u8>>) -> SocketAddr {
+/// A server on loopback that sends these datagrams, one after the other, to every client.
+async fn server(datagrams: Vec<Vec<u8>>) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
     let address = socket.local_addr().expect("address");
     tokio::spawn(async move {
         let mut buffer = [0; 512];
         while let Ok((_, client)) = socket.recv_from(&mut buffer).await {
-            for datagram in &says {
+            for datagram in &datagrams {
                 socket.send_to(datagram, client).await.expect("send");
             }
         }
@@ -46,11 +46,14 @@ async fn the_first_server_that_answers_counts() {
         let question = bytes(&query);
         async move { forward(&question, &servers, Transport::Udp).await }
     };
-    let said = ask(vec![failing, knowing]).await.expect("an answer");
-    assert_eq!((code(&said.0), said.1), (ResponseCode::NXDomain, knowing));
-    let said = ask(vec![failing]).await.expect("the failure itself");
-    assert_eq!(code(&said.0), ResponseCode::ServFail);
-    let error = ask(vec![]).await.expect_err("nobody to ask");
+    let answer = ask(vec![failing, knowing]).await.expect("an answer");
+    assert_eq!(
+        (code(&answer.0), answer.1),
+        (ResponseCode::NXDomain, knowing)
+    );
+    let answer = ask(vec![failing]).await.expect("the failure itself");
+    assert_eq!(code(&answer.0), ResponseCode::ServFail);
+    let error = ask(vec![]).await.expect_err("no server");
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
 }
 
@@ -60,8 +63,8 @@ async fn a_silent_server_is_left_for_the_next() {
     let silent = server(vec![]).await;
     let knowing = server(vec![bytes(&empty(&query, ResponseCode::NoError))]).await;
     tokio::time::pause();
-    let said = forward(&bytes(&query), &[silent, knowing], Transport::Udp).await;
-    let (response, answered) = said.expect("an answer");
+    let answer = forward(&bytes(&query), &[silent, knowing], Transport::Udp).await;
+    let (response, answered) = answer.expect("an answer");
     assert_eq!(
         (code(&response), answered),
         (ResponseCode::NoError, knowing)
@@ -74,7 +77,7 @@ async fn a_silent_server_is_left_for_the_next() {
 }
 
 #[tokio::test]
-async fn only_the_answer_to_the_question_is_taken() {
+async fn other_datagrams_are_not_answers() {
     let query = question();
     let mut forged = empty(&query, ResponseCode::NoError);
     forged.metadata.id = query.metadata.id.wrapping_add(1);
@@ -91,12 +94,12 @@ async fn only_the_answer_to_the_question_is_taken() {
         bytes(&real),
     ])
     .await;
-    let said = forward(&bytes(&query), &[server], Transport::Udp).await;
-    assert_eq!(said.expect("the last one").0, bytes(&real));
+    let answer = forward(&bytes(&query), &[server], Transport::Udp).await;
+    assert_eq!(answer.expect("the last one").0, bytes(&real));
 }
 
 #[tokio::test]
-async fn a_connection_is_asked_over_a_connection() {
+async fn a_query_over_tcp_is_forwarded_over_tcp() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("address");
     let query = question();
@@ -109,12 +112,12 @@ async fn a_connection_is_asked_over_a_connection() {
             .expect("a question");
         write_framed(&mut stream, &sent).await.expect("sent");
     });
-    let said = forward(&bytes(&query), &[address], Transport::Tcp).await;
-    assert_eq!(said.expect("an answer").0, response);
+    let answer = forward(&bytes(&query), &[address], Transport::Tcp).await;
+    assert_eq!(answer.expect("an answer").0, response);
 }
 
 #[test]
-fn what_resolv_conf_says() {
+fn resolv_conf_is_parsed() {
     let text = "search Shop.svc.cluster.local svc.cluster.local.\nnameserver 10.96.0.10\nnameserver 2001:db8::53\n\
                 options ndots:5\n";
     let conf = ResolvConf::parse(text.as_bytes());
@@ -134,8 +137,8 @@ async fn records_of_other_names_are_not_passed_on() {
         mixed.add_answer(Record::from_rdata(owner, 30, data));
     }
     let server = server(vec![bytes(&mixed)]).await;
-    let said = forward(&bytes(&query), &[server], Transport::Udp).await;
-    let response = Message::from_vec(&said.expect("an answer").0).expect("a message");
+    let answer = forward(&bytes(&query), &[server], Transport::Udp).await;
+    let response = Message::from_vec(&answer.expect("an answer").0).expect("a message");
     let owners: Vec<String> = response
         .answers
         .iter()
@@ -145,7 +148,7 @@ async fn records_of_other_names_are_not_passed_on() {
 }
 
 #[tokio::test]
-async fn what_another_port_sends_is_no_answer() {
+async fn answers_from_another_port_are_ignored() {
     let query = question();
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
     let forger = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
@@ -159,18 +162,18 @@ async fn what_another_port_sends_is_no_answer() {
         forger.send_to(&forged, client).await.expect("sent");
         socket.send_to(&sent, client).await.expect("sent");
     });
-    let said = forward(&bytes(&query), &[address], Transport::Udp).await;
-    assert_eq!(said.expect("an answer").0, real);
+    let answer = forward(&bytes(&query), &[address], Transport::Udp).await;
+    assert_eq!(answer.expect("an answer").0, real);
 }
 
 #[tokio::test]
-async fn a_port_that_nobody_listens_on_is_known_at_once() {
+async fn a_closed_port_fails_at_once() {
     let query = question();
     let gone = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
     let address = gone.local_addr().expect("address");
     drop(gone);
     let error = forward(&bytes(&query), &[address], Transport::Udp).await;
-    let error = error.expect_err("nobody is there");
+    let error = error.expect_err("no server");
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     assert!(error.to_string().contains(&address.to_string()), "{error}");
 }
@@ -190,7 +193,7 @@ async fn all_servers_together_have_a_limit() {
 }
 
 #[test]
-fn questions_that_wait_need_little_room() {
+fn waiting_queries_need_little_memory() {
     const WAITING: usize = 200;
     const ROOM_EACH: u64 = 4 << 10;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -202,8 +205,8 @@ fn questions_that_wait_need_little_room() {
     let waiting = async {
         let silent = server(vec![]).await;
         let silent = [silent];
-        let asked = (0..WAITING).map(|_| forward(&query, &silent, Transport::Udp));
-        futures_util::future::join_all(asked).await
+        let queries = (0..WAITING).map(|_| forward(&query, &silent, Transport::Udp));
+        futures_util::future::join_all(queries).await
     };
     let info = allocation_counter::measure(|| {
         let answered = runtime.block_on(waiting);
@@ -228,18 +231,18 @@ fn the_server_that_answered_goes_first_for_a_while() {
         .expect("runtime");
     runtime.block_on(async {
         let servers = NameServers::new(&path);
-        let shown = |servers: &NameServers| -> Vec<String> {
+        let addresses = |servers: &NameServers| -> Vec<String> {
             let order = servers.in_order();
             order.iter().map(|server| server.ip().to_string()).collect()
         };
-        assert_eq!(shown(&servers), ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+        assert_eq!(addresses(&servers), ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
         let order = servers.in_order();
         servers.note_answer(&order, order[1]);
-        assert_eq!(shown(&servers), ["10.0.0.2", "10.0.0.1", "10.0.0.3"]);
+        assert_eq!(addresses(&servers), ["10.0.0.2", "10.0.0.1", "10.0.0.3"]);
         let order = servers.in_order();
         servers.note_answer(&order, order[0]);
-        assert_eq!(shown(&servers), ["10.0.0.2", "10.0.0.1", "10.0.0.3"]);
+        assert_eq!(addresses(&servers), ["10.0.0.2", "10.0.0.1", "10.0.0.3"]);
         tokio::time::advance(PREFERENCE_TIME).await;
-        assert_eq!(shown(&servers), ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+        assert_eq!(addresses(&servers), ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
     });
 }

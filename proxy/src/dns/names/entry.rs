@@ -1,5 +1,5 @@
-//! What is known of one name: its last good answer, its last failure, and when it is to be asked for again. Pure; the
-//! caller says what time it is.
+//! The cache entry of one name: its last good answer, its last failure, and when it is queried again. Pure: the time is
+//! passed in.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,28 +8,28 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::dns::lookup::{Found, Reason, Unresolved};
+use crate::dns::lookup::{Lookup, Reason, Unresolved};
 use crate::dns::names::facts::{Failure, NameFacts};
 
-/// Shorter TTLs count as this: a name is not asked for at each call.
+/// The shortest TTL, so that a name is not queried at each call.
 pub const TTL_MIN: Duration = Duration::from_secs(1);
-/// Longer TTLs count as this: who moved is followed within the hour.
+/// The longest TTL, so that a changed address is used within the hour.
 pub const TTL_MAX: Duration = Duration::from_secs(3600);
-/// How long "no such name" counts at most.
+/// The longest TTL of a negative answer.
 pub const NEGATIVE_TTL_MAX: Duration = Duration::from_secs(30);
-/// How long it counts at least when its server does not say for how long.
+/// The shortest one where the answer has no TTL.
 pub(super) const NEGATIVE_TTL_DEFAULT: Duration = Duration::from_secs(5);
-/// How soon after a failure a name is asked for again. Each further failure in a row triples it, up to the refresh rate.
+/// The wait before the next query after a failure. Each further failure in a row triples it, up to the refresh rate.
 pub(super) const RETRY_MIN: Duration = Duration::from_secs(2);
-/// How soon at the latest when no server answered: their return is to be noticed.
+/// The longest wait when no server answered, so that their return is noticed.
 pub(super) const RETRY_MAX_SILENCE: Duration = Duration::from_secs(15);
-/// How long the last good answer counts after its name is said to be gone. A zone that is being replaced is briefly
-/// empty; a name that was removed must not live on.
+/// How long the last good answer is used after a negative answer. A zone that is being replaced is briefly empty; a name
+/// that was removed must not stay in use.
 pub(super) const GONE_GRACE: Duration = Duration::from_secs(30);
-/// How long calls wait for a new answer while there is an old one, from the moment the question was asked. It is shorter
-/// than what a call waits for the other names of its cluster.
-pub(super) const STALE_PATIENCE: Duration = Duration::from_millis(80);
-/// How soon a call that was given an old answer while a question is under way looks for the new one.
+/// How long calls wait for a new answer while there is an expired one, from the start of the query. It is shorter than the
+/// time that a call waits for the other names of its cluster.
+pub(super) const STALE_WAIT_MAX: Duration = Duration::from_millis(80);
+/// How long an expired answer is used while a query is in progress.
 pub(super) const STALE_RECHECK: Duration = Duration::from_millis(250);
 
 /// The addresses of a name.
@@ -37,45 +37,45 @@ pub(super) const STALE_RECHECK: Duration = Duration::from_millis(250);
 pub struct Answer {
     /// Not empty; IPv4 before IPv6, in the server's order.
     pub addresses: Arc<[IpAddr]>,
-    /// When to ask again.
+    /// When to query again.
     pub valid_until: Instant,
 }
 
-/// What a call is given.
+/// The result of a lookup.
 pub(super) type Outcome = Result<Answer, Unresolved>;
 
-/// What is known of one name.
+/// The entry of one name.
 #[derive(Default)]
 pub(super) struct Entry {
-    /// The last good answer, maybe no longer valid.
+    /// The last good answer; it may have expired.
     good: Option<Answer>,
-    /// Since when the name is said to be gone.
+    /// The time of the first negative answer since the last good one.
     gone_since: Option<Instant>,
-    /// The last question that failed, kept after a later one went well.
+    /// The last query that failed, kept after a later one succeeded.
     last_failure: Option<Failure>,
-    /// Questions that failed, one after the other, up to now.
+    /// Consecutive failures up to now.
     failures: u32,
-    /// When to ask again while questions fail.
+    /// When to query again after a failure.
     again: Option<Instant>,
-    /// The last question took longer than calls wait, or was not answered.
+    /// The last query took longer than calls wait, or had no answer.
     is_slow: bool,
-    /// The question under way.
+    /// The query in progress.
     pub(super) question: Option<Question>,
-    /// When a failure was last logged, and which.
+    /// When a failure was last logged, and its reason.
     pub(super) logged: Option<(Instant, Reason)>,
 }
 
-/// A question under way.
+/// A query in progress.
 #[derive(Clone)]
 pub(super) struct Question {
-    /// Its answer, once there is one.
+    /// Its outcome, once there is one.
     pub(super) outcome: watch::Receiver<Option<Outcome>>,
-    /// When it was asked.
+    /// When it started.
     pub(super) since: Instant,
 }
 
 impl Entry {
-    /// What calls are given without a question; `None` when it is time to ask.
+    /// The outcome for calls without a query; `None` when a query is due.
     pub(super) fn known(&self, now: Instant) -> Option<Outcome> {
         if let Some(good) = self.good.as_ref().filter(|good| good.valid_until > now) {
             return Some(Ok(good.clone()));
@@ -88,7 +88,7 @@ impl Entry {
         )
     }
 
-    /// The last good answer, valid until `until`, if it still counts though it is no longer valid.
+    /// The last good answer, valid until `until`, if it may still be used.
     pub(super) fn old(&self, now: Instant, until: Instant) -> Option<Answer> {
         let grace_is_over = self
             .gone_since
@@ -100,30 +100,30 @@ impl Entry {
         })
     }
 
-    /// Until when a call that has an old answer waits for the one of a question asked at `since`. Where the last question
-    /// was slow nobody waits.
-    pub(super) fn patience(&self, since: Instant) -> Instant {
+    /// Until when a call that has an expired answer waits for the query started at `since`. It does not wait where the last
+    /// query was slow.
+    pub(super) fn stale_deadline(&self, since: Instant) -> Instant {
         match self.is_slow {
             true => since,
-            false => since + STALE_PATIENCE,
+            false => since + STALE_WAIT_MAX,
         }
     }
 
-    /// Takes the outcome of the question under way, and gives what calls get. After a failure no pause is longer than
-    /// `refresh_rate`.
-    pub(super) fn take(
+    /// Stores the result of the query in progress and returns the outcome for calls. After a failure the next query waits at
+    /// most `refresh_rate`.
+    pub(super) fn store(
         &mut self,
         now: Instant,
-        found: Result<Found, Unresolved>,
+        result: Result<Lookup, Unresolved>,
         refresh_rate: Duration,
     ) -> Outcome {
         let question = self.question.take();
-        let took_long = question.is_some_and(|question| now > question.since + STALE_PATIENCE);
-        let failure = match found {
-            Ok(found) => {
+        let took_long = question.is_some_and(|question| now > question.since + STALE_WAIT_MAX);
+        let failure = match result {
+            Ok(lookup) => {
                 let answer = Answer {
-                    addresses: found.addresses.into(),
-                    valid_until: now + found.ttl.clamp(TTL_MIN, TTL_MAX),
+                    addresses: lookup.addresses.into(),
+                    valid_until: now + lookup.ttl.clamp(TTL_MIN, TTL_MAX),
                 };
                 self.good = Some(answer.clone());
                 (self.gone_since, self.again, self.failures) = (None, None, 0);
@@ -150,13 +150,13 @@ impl Entry {
         old.ok_or(failure)
     }
 
-    /// How many questions failed, one after the other, up to now.
+    /// Consecutive failures up to now.
     pub(super) fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// Whether the name is worth its place.
-    pub(super) fn is_of_use(&self, now: Instant) -> bool {
+    /// Whether the entry has a valid answer or a query in progress.
+    pub(super) fn is_current(&self, now: Instant) -> bool {
         self.question.is_some()
             || self
                 .good
@@ -164,7 +164,7 @@ impl Entry {
                 .is_some_and(|good| good.valid_until > now)
     }
 
-    /// All of this for pages.
+    /// The entry's facts, for pages.
     pub(super) fn facts(&self, name: &Arc<str>, now: Instant) -> NameFacts {
         let good = self.good.as_ref();
         let valid_until = good.map(|good| good.valid_until);
@@ -184,7 +184,7 @@ impl Entry {
     }
 }
 
-/// How long a failure counts, the `failures`th in a row, as long as the refresh rate is no shorter.
+/// The wait after the `failures`th failure in a row, before the limit by the refresh rate.
 fn wait(failure: &Unresolved, failures: u32) -> Duration {
     let tripled = RETRY_MIN.saturating_mul(3_u32.saturating_pow(failures.saturating_sub(1)));
     match (failure.reason.is_negative_answer(), failure.ttl) {

@@ -1,4 +1,4 @@
-//! What is known of a name, for pages, explanations and metrics.
+//! The facts of a cached name, for pages, explanations and metrics.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -8,27 +8,27 @@ use tokio::time::Instant;
 
 use crate::dns::lookup::Unresolved;
 
-/// Addresses that a description names; the rest is counted.
-const ADDRESSES_SHOWN: usize = 4;
+/// The number of addresses that a description lists; the others are counted.
+const ADDRESSES_LISTED: usize = 4;
 
-/// What is known of a name.
+/// The facts of a cached name.
 #[derive(Clone, Debug)]
 pub struct NameFacts {
     /// The name, in lower case, without a final dot.
     pub name: Arc<str>,
-    /// The addresses that calls are given now, valid or not; empty when there are none.
+    /// The addresses that calls use now, valid or expired; empty when there are none.
     pub addresses: Arc<[IpAddr]>,
-    /// Until when they are valid as the server said; after that they serve while there are no newer ones.
+    /// When their TTL ends. After that they are used while there are no newer ones.
     pub valid_until: Option<Instant>,
-    /// The last question that failed, even if a later one went well.
+    /// The last query that failed, even if a later one succeeded.
     pub last_failure: Option<Failure>,
-    /// Questions that failed, one after the other, up to now; 0 when the last one went well.
+    /// Consecutive failures up to now; 0 when the last query succeeded.
     pub failures: u32,
-    /// The earliest moment at which a call asks again. `None` while a question is under way, and before the first.
+    /// The earliest time of the next query. `None` while a query is in progress, and before the first one.
     pub next_refresh: Option<Instant>,
 }
 
-/// A question that failed.
+/// A query that failed.
 #[derive(Clone, Debug)]
 pub struct Failure {
     /// Why.
@@ -38,19 +38,19 @@ pub struct Failure {
 }
 
 impl NameFacts {
-    /// The last question, if it failed.
+    /// The last query, if it failed.
     pub fn failing(&self) -> Option<&Failure> {
         self.last_failure.as_ref().filter(|_| self.failures > 0)
     }
 
-    /// One sentence for an operator, as of `now`.
+    /// A description for the operator, as of `now`.
     pub fn describe(&self, now: Instant) -> String {
         let mut text = match self.failing() {
             None => format!("`{}`", self.name),
             Some(failure) => format!(
                 "{} ({}, {} s ago, failures in a row: {})",
                 failure.unresolved,
-                failure.unresolved.reason.word(),
+                failure.unresolved.reason.name(),
                 now.saturating_duration_since(failure.at).as_secs(),
                 self.failures,
             ),
@@ -77,10 +77,10 @@ impl NameFacts {
     }
 
     fn addresses_text(&self) -> String {
-        let listed = self.addresses.iter().take(ADDRESSES_SHOWN);
+        let listed = self.addresses.iter().take(ADDRESSES_LISTED);
         let mut texts: Vec<String> = listed.map(ToString::to_string).collect();
-        if self.addresses.len() > ADDRESSES_SHOWN {
-            texts.push(format!("{} more", self.addresses.len() - ADDRESSES_SHOWN));
+        if self.addresses.len() > ADDRESSES_LISTED {
+            texts.push(format!("{} more", self.addresses.len() - ADDRESSES_LISTED));
         }
         texts.join(", ")
     }

@@ -7,34 +7,34 @@ use tokio::time::advance;
 
 use super::*;
 use crate::dns::names::entry::{
-    GONE_GRACE, RETRY_MAX_SILENCE, RETRY_MIN, STALE_PATIENCE, STALE_RECHECK,
+    GONE_GRACE, RETRY_MAX_SILENCE, RETRY_MIN, STALE_RECHECK, STALE_WAIT_MAX,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Names that answer from a script; a script that is used up never answers.
+/// A cache whose queries are answered from a script. Queries after the end of the script have no answer.
 struct Scripted {
     names: Names,
-    asked: Arc<AtomicUsize>,
+    queries: Arc<AtomicUsize>,
 }
 
-fn scripted(script: impl IntoIterator<Item = Result<Found, Unresolved>>) -> Scripted {
+fn scripted(script: impl IntoIterator<Item = Result<Lookup, Unresolved>>) -> Scripted {
     let script = Mutex::new(VecDeque::from_iter(script));
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = asked.clone();
+    let queries = Arc::new(AtomicUsize::new(0));
+    let count = queries.clone();
     let names = Names::new(Handle::current(), move |_| {
         count.fetch_add(1, Ordering::Relaxed);
         let next = script.lock().expect("script").pop_front();
         Box::pin(async move {
-            // Callers meet meanwhile.
+            // Concurrent callers join the query meanwhile.
             yield_now().await;
             match next {
-                Some(found) => found,
+                Some(result) => result,
                 None => std::future::pending().await,
             }
         })
     });
-    Scripted { names, asked }
+    Scripted { names, queries }
 }
 
 impl Scripted {
@@ -49,30 +49,30 @@ impl Scripted {
         }
     }
 
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::Relaxed)
+    fn queries(&self) -> usize {
+        self.queries.load(Ordering::Relaxed)
     }
 }
 
-fn found(last: u8, ttl: u64) -> Result<Found, Unresolved> {
-    Ok(Found {
+fn resolves_to(last: u8, ttl: u64) -> Result<Lookup, Unresolved> {
+    Ok(Lookup {
         addresses: vec![[10, 0, 0, last].into()],
         ttl: SECOND * ttl as u32,
     })
 }
 
-fn gone(ttl: Option<u64>) -> Result<Found, Unresolved> {
+fn gone(ttl: Option<u64>) -> Result<Lookup, Unresolved> {
     Err(Unresolved {
         ttl: ttl.map(Duration::from_secs),
         ..unresolved(Reason::NoSuchName, "there is no such name")
     })
 }
 
-fn failed() -> Result<Found, Unresolved> {
+fn failed() -> Result<Lookup, Unresolved> {
     Err(unresolved(Reason::ServerFailure, "server failure"))
 }
 
-fn silence() -> Result<Found, Unresolved> {
+fn silence() -> Result<Lookup, Unresolved> {
     Err(unresolved(Reason::NoAnswer, "no answer"))
 }
 
@@ -91,7 +91,12 @@ async fn addresses_are_their_own_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn the_ttl_is_honoured_between_its_limits() {
-    let scripted = scripted([found(1, 30), found(2, 0), found(3, 100_000), found(4, 30)]);
+    let scripted = scripted([
+        resolves_to(1, 30),
+        resolves_to(2, 0),
+        resolves_to(3, 100_000),
+        resolves_to(4, 30),
+    ]);
     assert_eq!(scripted.now().await, Ok(1));
     advance(29 * SECOND).await;
     assert_eq!(scripted.now().await, Ok(1));
@@ -102,28 +107,28 @@ async fn the_ttl_is_honoured_between_its_limits() {
     assert_eq!(scripted.now().await, Ok(3));
     advance(TTL_MAX).await;
     assert_eq!(scripted.now().await, Ok(4));
-    assert_eq!(scripted.asked(), 4);
+    assert_eq!(scripted.queries(), 4);
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_question_serves_all_who_ask_and_outlives_its_first_caller() {
-    let scripted = scripted([found(1, 30)]);
+async fn concurrent_lookups_share_one_query_that_outlives_the_first_caller() {
+    let scripted = scripted([resolves_to(1, 30)]);
     let first = scripted.names.addresses("a.example").now_or_never();
     assert!(first.is_none());
     let (one, other) = tokio::join!(scripted.names.addresses("A.Example."), scripted.now());
     assert_eq!(one.expect("answer").addresses.len(), 1);
     assert_eq!(other, Ok(1));
-    assert_eq!(scripted.asked(), 1);
+    assert_eq!(scripted.queries(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_leaves_the_last_good_answer() {
-    let scripted = scripted([found(1, 30), failed(), failed(), found(2, 30)]);
+    let scripted = scripted([resolves_to(1, 30), failed(), failed(), resolves_to(2, 30)]);
     assert_eq!(scripted.now().await, Ok(1));
     advance(31 * SECOND).await;
     assert_eq!(scripted.now().await, Ok(1));
     assert_eq!(scripted.now().await, Ok(1));
-    assert_eq!(scripted.asked(), 2);
+    assert_eq!(scripted.queries(), 2);
     advance(3600 * SECOND).await;
     assert_eq!(scripted.now().await, Ok(1));
     advance(RETRY_MIN).await;
@@ -137,23 +142,23 @@ async fn a_failure_leaves_the_last_good_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_without_an_answer_does_not_hold_up_who_has_an_old_one() {
-    let scripted = scripted([found(1, 30)]);
+async fn a_query_without_an_answer_does_not_delay_calls_with_an_expired_one() {
+    let scripted = scripted([resolves_to(1, 30)]);
     assert_eq!(scripted.now().await, Ok(1));
     advance(31 * SECOND).await;
     let start = Instant::now();
     assert_eq!(scripted.now().await, Ok(1));
-    assert!(start.elapsed() <= STALE_PATIENCE);
+    assert!(start.elapsed() <= STALE_WAIT_MAX);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_is_gone_lives_on_for_its_grace_only() {
+async fn after_a_negative_answer_the_last_good_one_is_used_for_its_grace_only() {
     let scripted = scripted([
-        found(1, 30),
+        resolves_to(1, 30),
         gone(Some(3)),
         gone(Some(3)),
         gone(None),
-        found(2, 30),
+        resolves_to(2, 30),
     ]);
     assert_eq!(scripted.now().await, Ok(1));
     advance(31 * SECOND).await;
@@ -165,9 +170,9 @@ async fn a_name_that_is_gone_lives_on_for_its_grace_only() {
         scripted.now().await,
         Err("`a.example` has no address: there is no such name".into())
     );
-    assert_eq!(scripted.asked(), 4);
+    assert_eq!(scripted.queries(), 4);
     assert!(scripted.now().await.is_err());
-    assert_eq!(scripted.asked(), 4);
+    assert_eq!(scripted.queries(), 4);
     advance(NEGATIVE_TTL_MAX).await;
     assert_eq!(scripted.now().await, Ok(2));
 }
@@ -185,7 +190,9 @@ async fn an_unanswered_question_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_names_of_callers_than_the_limit_are_kept() {
-    let names = Names::new(Handle::current(), |_| Box::pin(async { found(1, 30) }));
+    let names = Names::new(Handle::current(), |_| {
+        Box::pin(async { resolves_to(1, 30) })
+    });
     for index in 0..=NAMES_MAX {
         names
             .addresses_for_caller(&format!("{index}.example"))
@@ -200,11 +207,11 @@ async fn names_of_callers_do_not_drive_out_those_of_the_configuration() {
     let works = Arc::new(std::sync::atomic::AtomicBool::new(true));
     let working = works.clone();
     let names = Names::new(Handle::current(), move |_| {
-        let found = match working.load(Ordering::Relaxed) {
-            true => found(1, 1),
+        let result = match working.load(Ordering::Relaxed) {
+            true => resolves_to(1, 1),
             false => failed(),
         };
-        Box::pin(async move { found })
+        Box::pin(async move { result })
     });
     names.addresses("declared.example").await.expect("answer");
     works.store(false, Ordering::Relaxed);
@@ -216,24 +223,26 @@ async fn names_of_callers_do_not_drive_out_those_of_the_configuration() {
             .await
             .expect_err("failure");
     }
-    // The name servers are gone, and the last good answer still counts.
+    // The name servers do not answer, and the last good answer is still used.
     names.addresses("declared.example").await.expect("answer");
     let stranger = names.addresses_for_caller("declared.example").await;
     stranger.expect_err("what one cache knows the other does not");
-    let shown = names.list();
-    let shown: Vec<_> = shown
+    let listed = names.list();
+    let listed: Vec<_> = listed
         .iter()
         .filter(|facts| &*facts.name == "declared.example")
         .collect();
     assert!(
-        matches!(shown[..], [NameFacts { addresses, .. }] if addresses.len() == 1),
-        "{shown:?}"
+        matches!(listed[..], [NameFacts { addresses, .. }] if addresses.len() == 1),
+        "{listed:?}"
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn many_names_of_the_configuration_are_all_kept_while_they_are_valid() {
-    let names = Names::new(Handle::current(), |_| Box::pin(async { found(1, 3600) }));
+    let names = Names::new(Handle::current(), |_| {
+        Box::pin(async { resolves_to(1, 3600) })
+    });
     for index in 0..NAMES_MAX * 2 + 5 {
         let name = format!("{index}.example");
         names.addresses(&name).await.expect("answer");
@@ -256,36 +265,36 @@ async fn call_often(scripted: &Scripted, lasting: Duration, expected: u8) -> Vec
 
 #[tokio::test(start_paused = true)]
 async fn calls_go_on_at_full_speed_while_no_name_server_answers() {
-    let scripted = scripted([found(1, 30)]);
+    let scripted = scripted([resolves_to(1, 30)]);
     assert_eq!(scripted.now().await, Ok(1));
     advance(31 * SECOND).await;
     let times = call_often(&scripted, 300 * SECOND, 1).await;
     let waited: Vec<_> = times.iter().filter(|time| !time.is_zero()).collect();
-    assert_eq!(waited, [&STALE_PATIENCE], "only the first finds it out");
+    assert_eq!(waited, [&STALE_WAIT_MAX], "only the first call waits");
     assert!(
-        scripted.asked() > 5,
-        "it is asked again: {}",
-        scripted.asked()
+        scripted.queries() > 5,
+        "queried again: {}",
+        scripted.queries()
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_name_server_holds_up_no_call_but_the_first() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = asked.clone();
+    let queries = Arc::new(AtomicUsize::new(0));
+    let count = queries.clone();
     let names = Names::new(Handle::current(), move |_| {
         let turn = count.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(if turn == 0 { 1 } else { 700 })).await;
-            found(turn as u8 + 1, 1)
+            resolves_to(turn as u8 + 1, 1)
         })
     });
-    let scripted = Scripted { names, asked };
+    let scripted = Scripted { names, queries };
     assert_eq!(scripted.now().await, Ok(1));
     advance(2 * SECOND).await;
     let start = Instant::now();
     assert_eq!(scripted.now().await, Ok(1));
-    assert_eq!(start.elapsed(), STALE_PATIENCE);
+    assert_eq!(start.elapsed(), STALE_WAIT_MAX);
     for _ in 0..100 {
         let start = Instant::now();
         scripted.now().await.expect("an address");
@@ -293,12 +302,12 @@ async fn a_slow_name_server_holds_up_no_call_but_the_first() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let last = scripted.now().await.expect("an address");
-    assert!(last > 5, "the new answers are taken: {last}");
+    assert!(last > 5, "the new answers are used: {last}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_quick_name_server_is_waited_for() {
-    let scripted = scripted([found(1, 1), found(2, 1)]);
+    let scripted = scripted([resolves_to(1, 1), resolves_to(2, 1)]);
     assert_eq!(scripted.now().await, Ok(1));
     advance(2 * SECOND).await;
     assert_eq!(scripted.now().await, Ok(2));
@@ -306,7 +315,7 @@ async fn a_quick_name_server_is_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_answer_is_looked_for_soon_after_an_old_one_was_given() {
-    let scripted = scripted([found(1, 30)]);
+    let scripted = scripted([resolves_to(1, 30)]);
     assert_eq!(scripted.now().await, Ok(1));
     advance(31 * SECOND).await;
     let old = scripted
@@ -317,39 +326,39 @@ async fn a_new_answer_is_looked_for_soon_after_an_old_one_was_given() {
     assert!(old.valid_until <= Instant::now() + STALE_RECHECK);
 }
 
-/// How often a name is asked for in each of three minutes in which it is called ten times a second and always fails so,
+/// The number of queries for a name in each of three minutes in which it is called ten times a second and always fails so,
 /// with this refresh rate.
-async fn asked_in_minutes(
-    failure: fn() -> Result<Found, Unresolved>,
+async fn queries_per_minute(
+    failure: fn() -> Result<Lookup, Unresolved>,
     refresh_rate: Duration,
 ) -> [usize; 3] {
     let scripted = scripted(std::iter::repeat_with(failure).take(1_000));
     scripted.names.set_refresh_rate(refresh_rate);
     let mut minutes = [0; 3];
     for minute in &mut minutes {
-        let before = scripted.asked();
+        let before = scripted.queries();
         for _ in 0..600 {
             assert!(scripted.now().await.is_err());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        *minute = scripted.asked() - before;
+        *minute = scripted.queries() - before;
     }
     minutes
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_fails_is_asked_for_ever_more_rarely() {
-    let [first, second, third] = asked_in_minutes(failed, 60 * SECOND).await;
+async fn a_name_that_fails_is_queried_at_growing_intervals() {
+    let [first, second, third] = queries_per_minute(failed, 60 * SECOND).await;
     assert!(
         first <= 4 && second <= 2 && third <= 1,
         "{first} {second} {third}"
     );
-    let [first, second, third] = asked_in_minutes(|| gone(None), 60 * SECOND).await;
+    let [first, second, third] = queries_per_minute(|| gone(None), 60 * SECOND).await;
     assert!(
         first <= 5 && second <= 3 && third <= 3,
         "{first} {second} {third}"
     );
-    let [first, second, third] = asked_in_minutes(silence, 60 * SECOND).await;
+    let [first, second, third] = queries_per_minute(silence, 60 * SECOND).await;
     assert!(
         first <= 7 && second <= 4 && third <= 4,
         "{first} {second} {third}"
@@ -360,19 +369,19 @@ async fn a_name_that_fails_is_asked_for_ever_more_rarely() {
 #[tokio::test(start_paused = true)]
 async fn no_pause_after_a_failure_is_longer_than_the_refresh_rate() {
     for failure in [failed, || gone(Some(30)), silence] {
-        let [_, _, third] = asked_in_minutes(failure, 5 * SECOND).await;
+        let [_, _, third] = queries_per_minute(failure, 5 * SECOND).await;
         assert!((11..=12).contains(&third), "{third}");
     }
     // A longer one is waited for, too, where a server answers.
-    let minutes = asked_in_minutes(failed, 600 * SECOND).await;
+    let minutes = queries_per_minute(failed, 600 * SECOND).await;
     assert_eq!(minutes[1..], [1, 0], "after 2, 8, 26, 80 and 242 seconds");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_name_server_that_comes_back_is_noticed() {
     let failures = std::iter::repeat_with(silence).take(10);
-    let scripted = scripted(failures.chain([found(1, 30)]));
-    while scripted.asked() < 10 {
+    let scripted = scripted(failures.chain([resolves_to(1, 30)]));
+    while scripted.queries() < 10 {
         assert!(scripted.now().await.is_err());
         advance(SECOND).await;
     }
@@ -387,16 +396,16 @@ async fn a_question_that_panicked_does_not_end_its_name() {
         let panics = first.swap(false, Ordering::Relaxed);
         Box::pin(async move {
             assert!(!panics, "a bug");
-            found(1, 30)
+            resolves_to(1, 30)
         })
     });
     names.addresses("a.example").await.expect_err("cut off");
-    names.addresses("a.example").await.expect("asked again");
+    names.addresses("a.example").await.expect("queried again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_facts_of_a_name_are_known() {
-    let scripted = scripted([found(1, 30), failed(), failed(), found(2, 30)]);
+    let scripted = scripted([resolves_to(1, 30), failed(), failed(), resolves_to(2, 30)]);
     assert!(scripted.names.facts("a.example").is_none());
     assert_eq!(scripted.now().await, Ok(1));
     let facts = || scripted.names.facts("A.Example.").expect("facts");

@@ -1,4 +1,4 @@
-//! One question to the name servers of a `resolv.conf`.
+//! One query to the name servers of a `resolv.conf`.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -13,11 +13,11 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::{Hosts, NameServerPool, PoolContext, TlsConfig};
 use tokio::time::Instant;
 
-use crate::dns::lookup::{Found, Reason, Unresolved};
+use crate::dns::lookup::{Lookup, Reason, Unresolved};
 use crate::dns::transport::Verified;
 use crate::report::metrics::dns::{QueryResult, ResolverCounters};
 
-/// For how long what needs no question counts.
+/// The TTL of addresses that need no query.
 const LOCAL_TTL: Duration = Duration::from_secs(86_400);
 
 type Pool = NameServerPool<Verified>;
@@ -25,11 +25,11 @@ type Pool = NameServerPool<Verified>;
 /// The name servers of one `resolv.conf`, and `/etc/hosts` as it was then.
 #[derive(Clone)]
 pub(super) struct Client {
-    /// All name servers; the quicker ones are asked first.
+    /// All name servers; the fastest ones are queried first.
     all: Pool,
-    /// Each one for itself, when there are several.
+    /// Each one alone, when there are several.
     each: Arc<[Pool]>,
-    /// Tries of a question that nobody answers.
+    /// Attempts of a query that no server answers.
     attempts: usize,
     options: DnsRequestOptions,
     hosts: Arc<Hosts>,
@@ -40,7 +40,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Asks these name servers as `options` say.
+    /// Queries these name servers with `options`.
     pub(super) fn new(
         servers: &[NameServerConfig],
         options: ResolverOpts,
@@ -76,26 +76,26 @@ impl Client {
         &self.servers
     }
 
-    /// What is known without a question: `/etc/hosts`, and the names of RFC 6761 (6.3, 6.4) and RFC 7686.
+    /// Results that need no query: `/etc/hosts`, and the names of RFC 6761 (6.3, 6.4) and RFC 7686.
     pub(super) fn known(
         &self,
         name: &Name,
         kind: RecordType,
-    ) -> Option<Result<Found, (Reason, &'static str)>> {
+    ) -> Option<Result<Lookup, (Reason, &'static str)>> {
         let query = Query::query(name.clone(), kind);
-        let found = |addresses| Found {
+        let local = |addresses| Lookup {
             addresses,
             ttl: LOCAL_TTL,
         };
         if let Some(lookup) = self.hosts.lookup_static_host(&query) {
             let records = lookup.answers().iter();
             let addresses = records.filter_map(|record| record.data.ip_addr());
-            return Some(Ok(found(addresses.collect())));
+            return Some(Ok(local(addresses.collect())));
         }
         let last = name.iter().next_back()?.to_ascii_lowercase();
         match (&*last, kind) {
-            (b"localhost", RecordType::A) => Some(Ok(found(vec![Ipv4Addr::LOCALHOST.into()]))),
-            (b"localhost", _) => Some(Ok(found(vec![Ipv6Addr::LOCALHOST.into()]))),
+            (b"localhost", RecordType::A) => Some(Ok(local(vec![Ipv4Addr::LOCALHOST.into()]))),
+            (b"localhost", _) => Some(Ok(local(vec![Ipv6Addr::LOCALHOST.into()]))),
             (b"invalid" | b"onion", _) => Some(Err((
                 Reason::NoSuchName,
                 "names below .invalid and .onion are never resolved",
@@ -104,8 +104,8 @@ impl Client {
         }
     }
 
-    /// The response to one question. A question that nobody answers is asked again; one that a server does not want to
-    /// answer goes to the other servers, and then there is no more to ask.
+    /// The response to one query. A query without an answer is repeated. A query that a server refuses is sent once to each
+    /// of the other servers.
     pub(super) async fn lookup(
         &self,
         name: Name,
@@ -145,7 +145,7 @@ impl Client {
         answered
     }
 
-    /// Why a question has no answer.
+    /// The reason why a query has no answer.
     pub(super) fn unresolved(&self, name: &Arc<str>, error: &NetError) -> Unresolved {
         let servers = &self.servers;
         let (reason, details) = match error {
@@ -192,7 +192,7 @@ impl Client {
     }
 }
 
-/// What came of a query, for the metrics.
+/// The result of a query, for the metrics.
 fn result(answered: &Result<DnsResponse, NetError>) -> QueryResult {
     let code = match answered {
         Ok(response) => response.response_code,
@@ -208,7 +208,7 @@ fn result(answered: &Result<DnsResponse, NetError>) -> QueryResult {
     }
 }
 
-/// A name server's word that a name has no address, and for how many seconds.
+/// A negative answer of a name server, with its TTL in seconds.
 pub(super) fn negative(name: &Arc<str>, reason: Reason, ttl: Option<u32>) -> Unresolved {
     let details = match reason {
         Reason::NoSuchName => "there is no such name (NXDOMAIN)",

@@ -9,7 +9,7 @@ use tokio::net::UdpSocket;
 
 use super::*;
 
-/// The records of an answer: owner, TTL, data. An empty owner is the name asked for, or the alias before.
+/// The records of an answer: owner, TTL, data. An empty owner is the name of the query, or the alias before.
 type Records = Vec<(&'static str, u32, RData)>;
 
 fn v4(last: u8) -> RData {
@@ -20,7 +20,7 @@ fn alias(target: &str) -> RData {
     RData::CNAME(CNAME(Name::from_ascii(target).expect("a name")))
 }
 
-/// What the server of these tests says to a question; `None` is silence.
+/// The records and the code of the test server's answer; `None` is silence.
 fn zone(name: &str, kind: RecordType) -> Option<(ResponseCode, Records)> {
     let v6 = || RData::AAAA(AAAA("2001:db8::1".parse().expect("address")));
     let records = |records: Records| Some((ResponseCode::NoError, records));
@@ -66,8 +66,8 @@ fn zone(name: &str, kind: RecordType) -> Option<(ResponseCode, Records)> {
     }
 }
 
-/// How often the server was asked, by name.
-type Asked = Arc<Mutex<HashMap<String, usize>>>;
+/// The number of queries to the server, by name.
+type QueryCounts = Arc<Mutex<HashMap<String, usize>>>;
 
 /// The true answer to a question, as bytes; `None` is silence.
 fn true_answer(question: &Message) -> Option<Message> {
@@ -94,12 +94,12 @@ fn true_answer(question: &Message) -> Option<Message> {
 }
 
 /// Serves the zone. Where it `forges`, each answer comes behind false ones, and from another port, too.
-async fn serve(forges: bool) -> (SocketAddr, Asked) {
+async fn serve(forges: bool) -> (SocketAddr, QueryCounts) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
     let stranger = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
     let address = socket.local_addr().expect("address");
-    let asked = Asked::default();
-    let count = asked.clone();
+    let counts = QueryCounts::default();
+    let count = counts.clone();
     tokio::spawn(async move {
         let mut bytes = [0; 1500];
         loop {
@@ -121,7 +121,7 @@ async fn serve(forges: bool) -> (SocketAddr, Asked) {
             socket.send_to(&answer, from).await.expect("send");
         }
     });
-    (address, asked)
+    (address, counts)
 }
 
 /// An answer with another address.
@@ -160,16 +160,16 @@ fn client(servers: &[SocketAddr]) -> Client {
     Client::new(&servers, ResolverOpts::default(), &Arc::default()).expect("client")
 }
 
-/// A client of a server on loopback that tells the truth.
+/// A client of a server on loopback without forged answers.
 async fn asking() -> Client {
     client(&[serve(false).await.0])
 }
 
 async fn answer(client: &Client, name: &str) -> Result<(Vec<String>, u64), Unresolved> {
-    let found = ask(client, &name.into()).await?;
+    let lookup = ask(client, &name.into()).await?;
     Ok((
-        found.addresses.iter().map(ToString::to_string).collect(),
-        found.ttl.as_secs(),
+        lookup.addresses.iter().map(ToString::to_string).collect(),
+        lookup.ttl.as_secs(),
     ))
 }
 
@@ -201,9 +201,9 @@ async fn a_family_without_an_answer_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn no_such_name_is_told_from_no_answer() {
+async fn negative_answers_differ_from_failures() {
     let resolver = asking().await;
-    for (name, words) in [
+    for (name, message) in [
         (
             "missing.example",
             "`missing.example` has no address: there is no such name (NXDOMAIN)",
@@ -214,7 +214,7 @@ async fn no_such_name_is_told_from_no_answer() {
         ),
     ] {
         let error = answer(&resolver, name).await.expect_err(name);
-        assert_eq!(error.to_string(), words);
+        assert_eq!(error.to_string(), message);
     }
     for name in ["broken.example", "half.example", "not..a.name"] {
         let error = answer(&resolver, name).await.expect_err(name);
@@ -223,7 +223,7 @@ async fn no_such_name_is_told_from_no_answer() {
 }
 
 #[tokio::test]
-async fn a_missing_or_useless_file_says_so_and_a_later_one_is_read() {
+async fn a_missing_or_useless_file_is_reported_and_a_later_one_is_read() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("resolv.conf");
     let system = System::new(&path);
@@ -234,8 +234,8 @@ async fn a_missing_or_useless_file_says_so_and_a_later_one_is_read() {
     );
     std::fs::write(&path, "search example.com\n").expect("write");
     assert!(why(system.client()).contains("names no name server"));
-    let asked = system.ask(&"a.example".into()).await;
-    assert_eq!(asked.expect_err("no server").reason, Reason::NoServer);
+    let resolved = system.ask(&"a.example".into()).await;
+    assert_eq!(resolved.expect_err("no server").reason, Reason::NoServer);
     std::fs::write(
         &path,
         "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
@@ -246,14 +246,14 @@ async fn a_missing_or_useless_file_says_so_and_a_later_one_is_read() {
 
 #[tokio::test]
 async fn forged_answers_are_not_believed() {
-    let (server, asked) = serve(true).await;
+    let (server, counts) = serve(true).await;
     let client = client(&[server]);
     let four = Ok((vec!["10.0.0.4".to_owned()], 30));
     assert_eq!(answer(&client, "four.example").await, four);
     let missing = answer(&client, "missing.example").await;
     assert_eq!(missing.expect_err("gone").reason, Reason::NoSuchName);
-    let asked = asked.lock().expect("count");
-    assert_eq!(asked["four.example."], 2, "A and AAAA, once each");
+    let counts = counts.lock().expect("count");
+    assert_eq!(counts["four.example."], 2, "A and AAAA, once each");
 }
 
 #[tokio::test]
@@ -275,8 +275,8 @@ async fn aliases_are_followed_over_several_answers() {
 }
 
 #[tokio::test]
-async fn aliases_in_a_circle_are_asked_for_once() {
-    let (server, asked) = serve(false).await;
+async fn aliases_in_a_circle_are_queried_once() {
+    let (server, counts) = serve(false).await;
     let client = client(&[server]);
     for name in ["circle.example", "whole-circle.example", "endless.example"] {
         let error = answer(&client, name).await.expect_err(name);
@@ -291,11 +291,14 @@ async fn aliases_in_a_circle_are_asked_for_once() {
             .ends_with("circle.example -> round.example -> circle.example"),
         "{error}"
     );
-    let asked = asked.lock().expect("count");
-    assert_eq!((asked["circle.example."], asked["round.example."]), (4, 4));
-    assert_eq!(asked["whole-circle.example."], 2);
+    let counts = counts.lock().expect("count");
+    assert_eq!(
+        (counts["circle.example."], counts["round.example."]),
+        (4, 4)
+    );
+    assert_eq!(counts["whole-circle.example."], 2);
     #[allow(clippy::disallowed_methods, reason = "a sum has no order")]
-    let endless: usize = asked
+    let endless: usize = counts
         .iter()
         .filter(|(name, _)| name.ends_with("endless.example."))
         .map(|(_, count)| count)
@@ -304,8 +307,8 @@ async fn aliases_in_a_circle_are_asked_for_once() {
 }
 
 #[tokio::test]
-async fn a_refused_question_is_asked_once() {
-    let (server, asked) = serve(false).await;
+async fn a_refused_question_is_queried_once() {
+    let (server, counts) = serve(false).await;
     let client = client(&[server]);
     for (name, reason) in [
         ("refused.example", Reason::Refused),
@@ -315,7 +318,7 @@ async fn a_refused_question_is_asked_once() {
         assert_eq!(error.reason, reason, "{error}");
         assert!(error.to_string().contains(&server.to_string()), "{error}");
         assert_eq!(
-            asked.lock().expect("count")[&format!("{name}.")],
+            counts.lock().expect("count")[&format!("{name}.")],
             2,
             "{name}"
         );
@@ -356,7 +359,7 @@ async fn a_server_that_is_not_there_is_named() {
     let address = gone.local_addr().expect("address");
     drop(gone);
     let error = answer(&client(&[address]), "four.example").await;
-    let error = error.expect_err("nobody is there");
+    let error = error.expect_err("no server");
     assert_eq!(error.reason, Reason::Unreachable, "{error}");
     assert!(error.to_string().contains(&address.to_string()), "{error}");
 }

@@ -45,8 +45,8 @@ fn only_the_response_to_the_question_is_one() {
         change(&mut message);
         bytes(&message)
     };
-    let asked = bytes(&query);
-    assert!(answers(&asked, &bytes(&good)));
+    let question = bytes(&query);
+    assert!(answers(&question, &bytes(&good)));
     for (what, forged) in [
         (
             "another number",
@@ -77,11 +77,11 @@ fn only_the_response_to_the_question_is_one() {
                 message.add_query(Query::query(name("other.example"), RecordType::A));
             }),
         ),
-        ("the question itself", asked.clone()),
+        ("the question itself", question.clone()),
         ("nothing", Vec::new()),
         ("half a header", bytes(&good)[..8].to_vec()),
     ] {
-        assert!(!answers(&asked, &forged), "{what}");
+        assert!(!answers(&question, &forged), "{what}");
     }
     // A server that cannot read the question does not repeat it.
     let unread = changed(&|message| {
@@ -89,7 +89,7 @@ fn only_the_response_to_the_question_is_one() {
         message.answers.clear();
         message.metadata.response_code = ResponseCode::FormErr;
     });
-    assert!(answers(&asked, &unread));
+    assert!(answers(&question, &unread));
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(super) async fn over_single(
             .repeat
             .get()
             .then(|| ReplayableHead::of(&request, &single));
-        let began = single.taken;
+        let began = single.in_use_since;
         let in_flight = target.begin_request(Version::HTTP_11, began);
         let (error, unsent) = match single.send(request, target.facts.wire.as_ref()).await {
             Ok(response) => {
@@ -94,7 +94,7 @@ pub(super) async fn over_single(
         }
     };
     target.facts.connection = Some(facts);
-    let began = single.taken;
+    let began = single.in_use_since;
     let in_flight = target.begin_request(Version::HTTP_11, began);
     match single.send(request, target.facts.wire.as_ref()).await {
         Ok(response) => {

@@ -38,8 +38,8 @@ impl Call<'_> {
             .attempts
             .last()
             .is_some_and(|last| last.answered.is_some());
-        let times = facts.times.as_ref();
-        let has_ended = |times: &Box<Times>| times.get(TimePoint::UpstreamReceiveEnd).is_some();
+        let times = facts.times.as_deref();
+        let has_ended = |times: &Times| times.get(TimePoint::UpstreamReceiveEnd).is_some();
         !is_answered || times.is_none_or(has_ended)
     }
 

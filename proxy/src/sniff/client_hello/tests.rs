@@ -53,7 +53,7 @@ fn with_extensions(extensions: &[(u16, &[u8])]) -> Vec<u8> {
     in_records(&message, RECORD_MAX)
 }
 
-fn found(sni: Option<&str>, alpn: &[&str]) -> Hello {
+fn complete(sni: Option<&str>, alpn: &[&str]) -> Hello {
     Hello::Complete(ClientHello {
         sni: sni.map(Into::into),
         alpn: alpn
@@ -78,28 +78,31 @@ fn every_prefix_waits_and_the_whole_is_read() {
         }
         assert_eq!(
             parse(&bytes),
-            found(Some("www.example.com"), &["h2", "http/1.1"])
+            complete(Some("www.example.com"), &["h2", "http/1.1"])
         );
         let followed = [&bytes[..], b"\x17\x03\x03 early data"].concat();
         assert_eq!(
             parse(&followed),
-            found(Some("www.example.com"), &["h2", "http/1.1"])
+            complete(Some("www.example.com"), &["h2", "http/1.1"])
         );
     }
 }
 
 #[test]
 fn without_a_name_there_is_none() {
-    assert_eq!(parse(&hello("10.0.0.1", &[])), found(None, &[]));
-    assert_eq!(parse(&with_extensions(&[(0x0a0a, &[])])), found(None, &[]));
+    assert_eq!(parse(&hello("10.0.0.1", &[])), complete(None, &[]));
+    assert_eq!(
+        parse(&with_extensions(&[(0x0a0a, &[])])),
+        complete(None, &[])
+    );
 }
 
 #[test]
-fn malformed_hellos_are_told_from_hellos_without_a_name() {
+fn malformed_hellos_differ_from_hellos_without_a_name() {
     let name = b"\0\x08\0\0\x05a.com";
     assert_eq!(
         parse(&with_extensions(&[(0, name)])),
-        found(Some("a.com"), &[])
+        complete(Some("a.com"), &[])
     );
     for (extensions, reason) in [
         (&[(0, &name[..]), (0, &name[..])][..], "two server names"),

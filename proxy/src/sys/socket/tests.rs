@@ -46,7 +46,7 @@ fn accepted_connections_get_their_options() {
 }
 
 #[tokio::test]
-async fn outgoing_connections_come_from_the_asked_address() {
+async fn outgoing_connections_have_the_given_source_address() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("bind");

@@ -1,4 +1,4 @@
-//! Certificates that a policy takes back, or names by their digests.
+//! Certificates that a policy revokes, or lists by their digests.
 
 use egret_config::model::tls::{Digest, Revoked};
 use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, date_time_ymd};
@@ -41,7 +41,7 @@ impl Authority {
 }
 
 #[tokio::test]
-async fn a_server_whose_certificate_was_taken_back_is_refused() {
+async fn a_server_with_a_revoked_certificate_is_refused() {
     let (authority, namesake) = (Authority::new(), Authority::new());
     let other = Authority::called("other");
     let server = server(vec![authority.pair(&["shop.example"], 7)]);
@@ -67,9 +67,12 @@ async fn a_server_whose_certificate_was_taken_back_is_refused() {
         match refusal {
             None => assert!(met.client.is_ok(), "{:?}", met.client),
             Some(part) => {
-                let said = words(met.client);
-                assert!(said.contains(part), "{said}");
-                assert!(said.contains("the secret's revocation lists"), "{said}");
+                let message = error_message(met.client);
+                assert!(message.contains(part), "{message}");
+                assert!(
+                    message.contains("the secret's revocation lists"),
+                    "{message}"
+                );
             }
         }
     }
@@ -81,13 +84,13 @@ async fn a_server_whose_certificate_was_taken_back_is_refused() {
         ),
     ] {
         policy.revoked = Some(Revoked::Pem(text.into()));
-        let said = words(meet(&policy, &[], HOST, &server).await.client);
-        assert!(said.contains(why), "{said}");
+        let message = error_message(meet(&policy, &[], HOST, &server).await.client);
+        assert!(message.contains(why), "{message}");
     }
 }
 
 #[tokio::test]
-async fn a_client_whose_certificate_was_taken_back_is_refused() {
+async fn a_client_with_a_revoked_certificate_is_refused() {
     let authority = Authority::new();
     let mut server = server(vec![authority.keys(&["shop.example"])]);
     let mut policy = client(authority.roots());
@@ -143,8 +146,8 @@ async fn a_client_is_known_by_the_digest_of_its_certificate_or_of_its_key() {
         let met = meet(&policy, &[], HOST, &server).await;
         assert_eq!(met.server.is_ok(), fits, "{certificates:?} {keys:?}");
         if !fits {
-            let said = words(met.server);
-            assert!(said.contains("none of those listed"), "{said}");
+            let message = error_message(met.server);
+            assert!(message.contains("none of those listed"), "{message}");
         }
     }
 }

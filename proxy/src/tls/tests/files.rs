@@ -1,4 +1,4 @@
-//! Certificates and authorities in files: read again, and told when they are of no use.
+//! Certificates and authorities in files: reloads, and messages about unusable files.
 
 use std::fs;
 use std::path::Path;
@@ -33,9 +33,9 @@ async fn files_are_read_again_and_broken_ones_leave_what_was() {
     assert!(met().await.is_ok());
     let (chain, key) = new.leaf(&["shop.example"]);
     write(folder.path(), "chain.pem", &chain);
-    assert!(met().await.is_ok(), "a chain without its key is not taken");
+    assert!(met().await.is_ok(), "a chain without its key is not used");
     write(folder.path(), "key.pem", &key);
-    assert!(words(met().await).contains(&format!("trusted authority (`{roots}`) but by ")));
+    assert!(error_message(met().await).contains(&format!("trusted authority (`{roots}`) but by ")));
     write(folder.path(), "ca.pem", &new.pem);
     assert!(met().await.is_ok());
     write(folder.path(), "ca.pem", "nothing");

@@ -1,10 +1,10 @@
-//! Two that meet again, and what they speak inside.
+//! Resumed sessions, and ALPN.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::*;
 
-/// A handshake between two that know each other: its kind and the application protocol agreed on.
+/// A handshake between peers with an earlier session: its kind and the negotiated application protocol.
 async fn again(
     originator: &Originator,
     policy: &ClientTls,

@@ -13,11 +13,11 @@ async fn both(client: ClientTls, server: ServerTls) -> (TlsFacts, TlsFacts) {
         host: Some("shop.example"),
         alpn: Alpn::Http1,
     };
-    let (ours, theirs) = tokio::join!(
+    let (client, server) = tokio::join!(
         originator.connect(near, handshake),
         terminator.accept(far, &server, Alpn::Either)
     );
-    (ours.expect("client").1, theirs.expect("server").facts)
+    (client.expect("client").1, server.expect("server").facts)
 }
 
 fn names(uris: &str, dns: &str) -> CertificateNames {
@@ -36,26 +36,29 @@ async fn both_ends_report_versions_suites_and_names() {
         "www.shop.example",
         "spiffe://shop/ns/a",
     ])]);
-    let shown = names("spiffe://shop/ns/a", "shop.example,www.shop.example");
+    let sent_names = names("spiffe://shop/ns/a", "shop.example,www.shop.example");
     for (only_tls12, version, suite) in [
         (false, "TLSv1.3", "TLS_AES_"),
         (true, "TLSv1.2", "ECDHE-ECDSA-AES"),
     ] {
         terms.only_tls12 = only_tls12;
-        let (ours, theirs) = both(policy.clone(), terms.clone()).await;
-        assert_eq!(ours.version, Some(version));
-        let cipher = ours.cipher.expect("a suite");
+        let (client, server) = both(policy.clone(), terms.clone()).await;
+        assert_eq!(client.version, Some(version));
+        let cipher = client.cipher.expect("a suite");
         assert!(cipher.starts_with(suite), "{cipher}");
-        assert_eq!(ours.server_name.as_deref(), Some("shop.example"));
-        assert_eq!((&ours.peer, &ours.local), (&shown, &names("", "")));
-        assert!(ours.has_peer_certificate && !theirs.has_peer_certificate);
-        assert_eq!((theirs.version, theirs.cipher), (ours.version, ours.cipher));
-        assert_eq!((&theirs.local, &theirs.peer), (&shown, &names("", "")));
+        assert_eq!(client.server_name.as_deref(), Some("shop.example"));
+        assert_eq!((&client.peer, &client.local), (&sent_names, &names("", "")));
+        assert!(client.has_peer_certificate && !server.has_peer_certificate);
+        assert_eq!(
+            (server.version, server.cipher),
+            (client.version, client.cipher)
+        );
+        assert_eq!((&server.local, &server.peer), (&sent_names, &names("", "")));
     }
     terms.clients = ClientVerification::Required(accepted(&authority, &[]));
     policy.mode = ClientTlsMode::Mutual(authority.keys(&["spiffe://mesh/sa/sleep"]));
-    let (ours, theirs) = both(policy, terms).await;
+    let (client, server) = both(policy, terms).await;
     let workload = names("spiffe://mesh/sa/sleep", "");
-    assert_eq!((&ours.local, &theirs.peer), (&workload, &workload));
-    assert!(theirs.has_peer_certificate);
+    assert_eq!((&client.local, &server.peer), (&workload, &workload));
+    assert!(server.has_peer_certificate);
 }

@@ -1,4 +1,4 @@
-//! Two ends that shake hands in memory, and authorities that certify them.
+//! Handshakes in memory, and authorities that sign the certificates.
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -106,7 +106,7 @@ pub(super) fn client(roots: Roots) -> ClientTls {
     }
 }
 
-/// What each end gets: the client the ALPN agreed on and the server the SNI, or the failures.
+/// The results: the client's ALPN and the server's SNI, or the failures.
 pub(super) struct Met {
     pub(super) client: Result<Option<Vec<u8>>, Failure>,
     pub(super) server: Result<Option<String>, Failure>,
@@ -140,11 +140,11 @@ pub(super) async fn meet_with(
             alpn: Alpn::Http2,
         };
         let (mut stream, _) = originator.connect(near, handshake).await?;
-        // With TLS 1.3 a server refuses a client's certificate only after the client believes to be done.
+        // With TLS 1.3 a server refuses a client's certificate only after the client's handshake is complete.
         let mut byte = [0];
         let refused = |error: std::io::Error| {
-            let words = verify::reason(&error);
-            Failure::new(Cause::UpstreamTls(words.as_str().into()), words)
+            let message = verify::reason(&error);
+            Failure::new(Cause::UpstreamTls(message.as_str().into()), message)
         };
         stream.read_exact(&mut byte).await.map_err(refused)?;
         Ok(stream.get_ref().1.alpn_protocol().map(Into::into))
@@ -161,6 +161,6 @@ pub(super) async fn meet_with(
 }
 
 #[track_caller]
-pub(super) fn words<T: std::fmt::Debug>(result: Result<T, Failure>) -> String {
+pub(super) fn error_message<T: std::fmt::Debug>(result: Result<T, Failure>) -> String {
     result.expect_err("a failure").to_string()
 }

@@ -1,4 +1,4 @@
-//! Distinguished names of certificates as people read them.
+//! Distinguished names of certificates as text.
 
 use der::asn1::ObjectIdentifier;
 use der::{AnyRef, Decode, Reader, SliceReader, Tag, Tagged};
@@ -6,8 +6,8 @@ use der::{AnyRef, Decode, Reader, SliceReader, Tag, Tagged};
 /// An attribute of a name: its identifier, and its value as it is encoded.
 type Attribute<'n> = (ObjectIdentifier, &'n [u8]);
 
-/// Attributes that OpenSSL names by a word.
-const WORDS: [(ObjectIdentifier, &str); 16] = [
+/// OpenSSL's short names of attributes.
+const SHORT_NAMES: [(ObjectIdentifier, &str); 16] = [
     (oid("2.5.4.3"), "CN"),
     (oid("2.5.4.4"), "SN"),
     (oid("2.5.4.5"), "serialNumber"),
@@ -26,20 +26,20 @@ const WORDS: [(ObjectIdentifier, &str); 16] = [
     (oid("1.2.840.113549.1.9.1"), "emailAddress"),
 ];
 
-/// Those by which people know a certificate.
-const SHOWN: [&str; 3] = ["CN", "OU", "O"];
+/// The attributes that messages include.
+const READABLE: [&str; 3] = ["CN", "OU", "O"];
 
 const fn oid(text: &str) -> ObjectIdentifier {
     ObjectIdentifier::new_unwrap(text)
 }
 
-/// The parts of a DER `Name`, without its outer header, that people know a certificate by: `CN=shop, O=Example`. Empty
+/// The parts of a DER `Name`, without its outer header, that messages include: `CN=shop, O=Example`. Empty
 /// when it has none of them, or is no name.
 pub(super) fn readable(name: &[u8]) -> String {
-    let mut found = Vec::new();
+    let mut parts = Vec::new();
     for (identifier, value) in sets(name).into_iter().flatten() {
-        if let Some(word) = word(identifier)
-            && SHOWN.contains(&word)
+        if let Some(short) = short_name(identifier)
+            && READABLE.contains(&short)
             && let Ok(value) = AnyRef::from_der(value)
         {
             let text: String = String::from_utf8_lossy(value.value())
@@ -47,10 +47,10 @@ pub(super) fn readable(name: &[u8]) -> String {
                 .filter(|c| !c.is_control())
                 .take(64)
                 .collect();
-            found.push(format!("{word}={text}"));
+            parts.push(format!("{short}={text}"));
         }
     }
-    found.join(", ")
+    parts.join(", ")
 }
 
 /// A DER `Name`, without its outer header, as RFC 2253 writes it and OpenSSL prints it: the last part first, all ASCII.
@@ -63,7 +63,7 @@ pub(in crate::tls) fn rfc2253(name: &[u8]) -> String {
     sets.collect::<Vec<_>>().join(",")
 }
 
-/// The attributes of a name, each set of them that stands for one part; up to what is no DER.
+/// The attributes of a name, one set for each part, up to the first element that is not DER.
 fn sets(name: &[u8]) -> Vec<Vec<Attribute<'_>>> {
     elements(name, Tag::Set)
         .map(|set| {
@@ -73,7 +73,7 @@ fn sets(name: &[u8]) -> Vec<Vec<Attribute<'_>>> {
         .collect()
 }
 
-/// The contents of elements that stand one behind the other, up to one that is of another kind or none.
+/// The contents of consecutive elements with this tag.
 fn elements(bytes: &[u8], tag: Tag) -> impl Iterator<Item = &[u8]> {
     let mut reader = SliceReader::new(bytes).ok();
     std::iter::from_fn(move || {
@@ -89,17 +89,17 @@ fn pair(bytes: &[u8]) -> Option<Attribute<'_>> {
     Some((identifier, reader.tlv_bytes().ok()?))
 }
 
-fn word(identifier: ObjectIdentifier) -> Option<&'static str> {
-    let (_, word) = WORDS.iter().find(|(known, _)| *known == identifier)?;
-    Some(word)
+fn short_name(identifier: ObjectIdentifier) -> Option<&'static str> {
+    let (_, short) = SHORT_NAMES.iter().find(|(known, _)| *known == identifier)?;
+    Some(short)
 }
 
 fn attribute((identifier, value): Attribute<'_>) -> String {
-    let word = word(identifier);
-    match (word, AnyRef::from_der(value).ok().and_then(text)) {
-        (Some(word), Some(text)) => format!("{word}={}", escaped(&text)),
-        (word, _) => {
-            let name = word.map_or_else(|| identifier.to_string(), str::to_owned);
+    let short = short_name(identifier);
+    match (short, AnyRef::from_der(value).ok().and_then(text)) {
+        (Some(short), Some(text)) => format!("{short}={}", escaped(&text)),
+        (short, _) => {
+            let name = short.map_or_else(|| identifier.to_string(), str::to_owned);
             let value: String = value.iter().map(|byte| format!("{byte:02X}")).collect();
             format!("{name}=#{value}")
         }

@@ -16,7 +16,7 @@ pub(in crate::tls) enum Names {
     Connected,
     /// One of these.
     OneOf(Arc<[Arc<str>]>),
-    /// Any: the chain is all there is to go by.
+    /// Any name: only the chain is verified.
     Any,
 }
 

@@ -1,4 +1,4 @@
-//! Certificates that their authorities took back.
+//! Revoked certificates.
 
 use std::sync::Arc;
 
@@ -15,15 +15,15 @@ use crate::tls::crypto::provider;
 use crate::tls::files::{Files, Unusable};
 use crate::tls::verify::message::{Part, invalid_certificate, quoted_name, utc};
 
-/// Lists of certificates that their authorities took back.
+/// Certificate revocation lists.
 #[derive(Clone, Debug)]
 pub(in crate::tls) struct Revocation {
     lists: Arc<[CertRevocationList<'static>]>,
-    /// A description of where they are from.
+    /// A description of their source.
     name: Arc<str>,
 }
 
-/// The certificates that a peer shows.
+/// The certificates that a peer sends.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::tls::verify) struct Chain<'c> {
     /// Its own.
@@ -57,7 +57,7 @@ impl Revocation {
         })
     }
 
-    /// As OpenSSL and so Envoy have it: no certificate of the chain may be listed, each authority of the chain must have
+    /// As in OpenSSL and Envoy: no certificate of the chain may be listed, each authority of the chain must have
     /// a list, and a list must be younger than its own next update.
     pub(in crate::tls::verify) fn check(
         &self,

@@ -16,7 +16,7 @@ use crate::tls::verify::trusted::Trusted;
 /// Verifies servers.
 #[derive(Debug)]
 pub(in crate::tls) struct ServerVerifier {
-    /// `None` trusts everybody (`insecureSkipVerify`).
+    /// `None` trusts every server (`insecureSkipVerify`).
     trusted: Option<Trusted>,
     revocation: Option<Revocation>,
     names: Names,

@@ -19,11 +19,11 @@ pub(in crate::tls) struct Trusted {
 }
 
 impl Trusted {
-    /// What a verification that failed with `error` comes to.
+    /// The result of a verification that failed with `error`.
     ///
-    /// A certificate that the policy lists is trusted as itself, as OpenSSL and so Envoy have it: `openssl req -x509`
-    /// makes such certificates, marked as authorities, and servers show them. webpki refuses an authority at the end of
-    /// a chain, but only once it has found it valid now and for this use, so nothing is left unchecked.
+    /// A certificate that the policy lists is trusted as itself, as in OpenSSL and Envoy: `openssl req -x509`
+    /// makes such certificates, marked as authorities, and servers send them. webpki refuses an authority at the end of
+    /// a chain, but only after the checks of its validity and its use, so no check is skipped.
     pub(in crate::tls::verify) fn judge(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -36,7 +36,7 @@ impl Trusted {
     }
 }
 
-/// Whether it is the place in the chain that a certificate was refused for.
+/// Whether a certificate was refused for its position in the chain.
 fn is_about_issuer(error: &Error) -> bool {
     match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => true,
@@ -48,7 +48,7 @@ fn is_about_issuer(error: &Error) -> bool {
     }
 }
 
-/// The operating system's authorities, read once when first asked for.
+/// The operating system's authorities, read once, on first use.
 #[derive(Debug, Default)]
 pub(in crate::tls) struct SystemRoots(OnceLock<Result<Trusted, Unusable>>);
 
@@ -59,12 +59,12 @@ impl SystemRoots {
 }
 
 fn read_system_roots() -> Result<Trusted, Unusable> {
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
+    let loaded = rustls_native_certs::load_native_certs();
+    for error in &loaded.errors {
         tracing::warn!(%error, "reading the system's certificate authorities");
     }
     let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(found.certs);
+    store.add_parsable_certificates(loaded.certs);
     if store.is_empty() {
         return Err(Unusable::new(
             "the system has no certificate authorities: install ca-certificates, set SSL_CERT_FILE, or name a file in \

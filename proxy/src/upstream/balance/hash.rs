@@ -10,7 +10,7 @@ use crate::upstream::endpoints::Endpoint;
 /// Entries of a ring at most, as in Envoy.
 const RING_MAX: f64 = (8 << 20) as f64;
 
-/// Where keys lead.
+/// A table from hashes to endpoints.
 #[derive(Debug)]
 pub enum Table {
     /// Points on a ring, in order, each an endpoint's; a key belongs to the next point.
@@ -20,7 +20,7 @@ pub enum Table {
 }
 
 impl Table {
-    /// Where keys lead among these endpoints.
+    /// A table over these endpoints.
     pub fn new(kind: HashTable, endpoints: &[Rc<Endpoint>]) -> Self {
         match kind {
             HashTable::Ring { size_min } => Self::Ring(ring(size_min, endpoints)),
@@ -28,16 +28,16 @@ impl Table {
         }
     }
 
-    /// The place of the endpoint that a key leads to; `None` when there are none.
-    pub fn place(&self, hash: u64) -> Option<usize> {
-        let place = match self {
+    /// The index of the endpoint that a hash maps to; `None` when there are no endpoints.
+    pub fn endpoint_index(&self, hash: u64) -> Option<usize> {
+        let index = match self {
             Self::Ring(points) => {
                 let next = points.partition_point(|(point, _)| *point < hash);
                 points.get(next).or(points.first())?.1
             }
             Self::Maglev(slots) => *slots.get((hash.checked_rem(slots.len() as u64)?) as usize)?,
         };
-        Some(place as usize)
+        Some(index as usize)
     }
 }
 
@@ -51,13 +51,13 @@ fn ring(size_min: u64, endpoints: &[Rc<Endpoint>]) -> Vec<(u64, u32)> {
     let lightest = f64::from(lightest) / sum;
     let scale = ((lightest * size_min as f64).ceil() / lightest).min(RING_MAX);
     let mut points = Vec::with_capacity(scale.ceil() as usize);
-    let mut wanted = 0.0;
-    for (place, endpoint) in endpoints.iter().enumerate() {
-        wanted += scale * f64::from(endpoint.weight) / sum;
+    let mut points_target = 0.0;
+    for (index, endpoint) in endpoints.iter().enumerate() {
+        points_target += scale * f64::from(endpoint.weight) / sum;
         let mut number = 0;
-        while (points.len() as f64) < wanted {
+        while (points.len() as f64) < points_target {
             let key = format!("{}_{number}", endpoint.address);
-            points.push((xxh64(key.as_bytes(), 0), place as u32));
+            points.push((xxh64(key.as_bytes(), 0), index as u32));
             number += 1;
         }
     }
@@ -65,7 +65,7 @@ fn ring(size_min: u64, endpoints: &[Rc<Endpoint>]) -> Vec<(u64, u32)> {
     points
 }
 
-/// Each endpoint in turn takes the next free slot of its own order of slots; a lighter one skips turns.
+/// Each endpoint in turn gets the next free slot of its own order of slots. An endpoint with a lower weight skips turns.
 fn maglev(size: u64, endpoints: &[Rc<Endpoint>]) -> Vec<u32> {
     const FREE: u32 = u32::MAX;
     let heaviest = endpoints.iter().map(|one| one.weight).max();
@@ -98,7 +98,7 @@ fn maglev(size: u64, endpoints: &[Rc<Endpoint>]) -> Vec<u32> {
     let mut rounds = 0.0;
     while left > 0 {
         rounds += 1.0;
-        for (place, turn) in turns.iter_mut().enumerate() {
+        for (index, turn) in turns.iter_mut().enumerate() {
             if left == 0 {
                 break;
             }
@@ -111,7 +111,7 @@ fn maglev(size: u64, endpoints: &[Rc<Endpoint>]) -> Vec<u32> {
                 let slot = (turn.offset + turn.step * turn.next) % size;
                 turn.next += 1;
                 if slots[slot as usize] == FREE {
-                    slots[slot as usize] = place as u32;
+                    slots[slot as usize] = index as u32;
                     break;
                 }
             }

@@ -1,12 +1,12 @@
-//! Which priority a call goes to: the nearest endpoints as long as enough of them are well. Pure.
+//! Which priority a call goes to: the nearest endpoints as long as enough of them are healthy. Pure.
 
 use egret_config::decide::Dice;
 
-/// Envoy's overprovisioning factor, in percent: a priority carries its whole load until fewer than 5 of 7 are well.
+/// Envoy's overprovisioning factor, in percent: a priority carries its whole load until fewer than 5 of 7 are healthy.
 const OVERPROVISIONING: u64 = 140;
 
-/// The share of each priority in percent, from how many of its endpoints are well and how many there are. What one
-/// cannot carry goes to the next. All zero when no endpoint is healthy.
+/// The share of each priority in percent, from the number of its healthy endpoints and of all its endpoints. The excess
+/// load goes to the next priority. All zero when no endpoint is healthy.
 pub fn loads(levels: &[(usize, usize)]) -> Vec<u64> {
     let health = |(well, all): &(usize, usize)| match *all as u64 {
         0 => 0,
@@ -27,7 +27,7 @@ pub fn loads(levels: &[(usize, usize)]) -> Vec<u64> {
             load
         })
         .collect();
-    // What rounding left over.
+    // The remainder of rounding.
     if let Some(first) = loads.iter_mut().find(|load| **load > 0) {
         *first += left;
     }
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_one_cannot_carry_goes_to_the_next() {
+    fn excess_load_goes_to_the_next_priority() {
         for (levels, expected) in [
             (&[(1, 1)][..], &[100][..]),
             (&[(3, 3), (3, 3)], &[100, 0]),

@@ -73,7 +73,7 @@ fn chance_follows_the_weights() {
 }
 
 #[test]
-fn the_less_busy_of_two_is_taken() {
+fn the_less_busy_of_two_is_picked() {
     let endpoints = endpoints(&[1, 1]);
     endpoints[0].active.set(5);
     let mut rolls = [0, 1].into_iter();
@@ -86,7 +86,7 @@ fn the_less_busy_of_two_is_taken() {
 #[test]
 fn failed_hosts_are_avoided_while_others_are_left() {
     let endpoints = endpoints(&[1, 1]);
-    let [first, second] = [0, 1].map(|place: usize| endpoints[place].address.clone());
+    let [first, second] = [0, 1].map(|index: usize| endpoints[index].address.clone());
     for balance in [Balance::LeastRequest, Balance::RoundRobin, Balance::Random] {
         let turn = Cell::new(0);
         let pick = |avoid: &[EndpointAddress]| {
@@ -100,6 +100,6 @@ fn failed_hosts_are_avoided_while_others_are_left() {
         assert!(both.contains(&pick(&both)));
     }
     let turn = Cell::new(0);
-    let nobody = picker(Balance::Random, &turn).pick(&[], &[first], &mut |_| 0);
-    assert!(nobody.is_none());
+    let picked = picker(Balance::Random, &turn).pick(&[], &[first], &mut |_| 0);
+    assert!(picked.is_none());
 }

@@ -1,4 +1,4 @@
-//! How the share of an endpoint grows after it came (Envoy's slow start). Pure: the time is passed in.
+//! The growing share of a new endpoint (Envoy's slow start). Pure: the time is passed in.
 
 use egret_config::model::policy::Warmup;
 use tokio::time::Instant;
@@ -30,7 +30,7 @@ impl Shares {
     }
 }
 
-/// What an endpoint of this age has of its share, at least 1.
+/// The current share of an endpoint of this age, at least 1.
 fn percent(warmup: &Warmup, age: f64) -> u64 {
     let time = (age / warmup.duration.as_secs_f64()).clamp(0.0, 1.0);
     let grown = time.powf(warmup.aggression.recip()) * 100.0;

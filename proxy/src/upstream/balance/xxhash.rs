@@ -1,4 +1,4 @@
-//! XXH64, with which Envoy hashes: a caller that moves between the two stays with its endpoint.
+//! XXH64, with which Envoy hashes: a client that moves between Envoy and egret keeps its endpoint.
 
 const PRIMES: [u64; 5] = [
     0x9E37_79B1_85EB_CA87,
@@ -22,8 +22,8 @@ pub fn xxh64(bytes: &[u8], seed: u64) -> u64 {
             seed.wrapping_sub(one),
         ];
         for block in blocks {
-            for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
-                *lane = round(*lane, u64::from_le_bytes(*word));
+            for (lane, chunk) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
+                *lane = round(*lane, u64::from_le_bytes(*chunk));
             }
         }
         let turns = [1, 7, 12, 18];
@@ -37,9 +37,9 @@ pub fn xxh64(bytes: &[u8], seed: u64) -> u64 {
         })
     };
     hash = hash.wrapping_add(bytes.len() as u64);
-    let (words, rest) = rest.as_chunks::<8>();
-    for word in words {
-        hash ^= round(0, u64::from_le_bytes(*word));
+    let (chunks, rest) = rest.as_chunks::<8>();
+    for chunk in chunks {
+        hash ^= round(0, u64::from_le_bytes(*chunk));
         hash = hash.rotate_left(27).wrapping_mul(one).wrapping_add(four);
     }
     let (halves, rest) = rest.as_chunks::<4>();
@@ -56,9 +56,9 @@ pub fn xxh64(bytes: &[u8], seed: u64) -> u64 {
     hash ^ (hash >> 32)
 }
 
-fn round(lane: u64, word: u64) -> u64 {
+fn round(lane: u64, input: u64) -> u64 {
     let [one, two, ..] = PRIMES;
-    lane.wrapping_add(word.wrapping_mul(two))
+    lane.wrapping_add(input.wrapping_mul(two))
         .rotate_left(31)
         .wrapping_mul(one)
 }

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::dns::lookup::Found;
+use crate::dns::lookup::Lookup;
 use crate::own_sockets::tests::listening_on;
 use crate::upstream::sample::cluster;
 
@@ -45,7 +45,7 @@ fn names(names: &[&str], single: bool) -> Discovery {
 const V4: &str = "192.0.2.1:80";
 const V6: &str = "[2001:db8::9]:80";
 
-fn wanted(to: &str) -> LoadBalancerContext<'_> {
+fn context(to: &str) -> LoadBalancerContext<'_> {
     LoadBalancerContext {
         original_dst: OriginalDestination(to.parse().expect("address")),
         mode: Mode::Sidecar,
@@ -64,15 +64,15 @@ fn ip(address: &EndpointAddress) -> String {
     }
 }
 
-/// The addresses of so many picks, or the cause why there is none.
+/// The addresses of a number of picks, or the cause of the failure.
 async fn picks(
     live: &ClusterRuntime,
     all: &Clusters,
-    wanted: &LoadBalancerContext<'_>,
+    context: &LoadBalancerContext<'_>,
 ) -> Result<Vec<String>, Cause> {
     let mut picked = Vec::new();
     for _ in 0..4 {
-        match live.pick(wanted, all.names(), &mut |_| 0).await {
+        match live.pick(context, all.names(), &mut |_| 0).await {
             Ok(target) => picked.push(ip(&target.address)),
             Err(failure) => return Err(failure.cause().clone()),
         }
@@ -86,16 +86,16 @@ async fn the_callers_family_is_preferred() {
     let all = clusters();
     let live = all.live(&cluster(names(&["2001:db8::1", "10.0.0.1"], false)));
     assert_eq!(
-        picks(&live, &all, &wanted(V4)).await,
+        picks(&live, &all, &context(V4)).await,
         Ok(vec!["10.0.0.1".into()])
     );
     assert_eq!(
-        picks(&live, &all, &wanted(V6)).await,
+        picks(&live, &all, &context(V6)).await,
         Ok(vec!["2001:db8::1".into()])
     );
     let live = all.live(&cluster(names(&["2001:db8::1"], false)));
     assert_eq!(
-        picks(&live, &all, &wanted(V4)).await,
+        picks(&live, &all, &context(V4)).await,
         Ok(vec!["2001:db8::1".into()])
     );
 }
@@ -105,12 +105,12 @@ async fn one_address_at_a_time_or_all() {
     let all = clusters();
     let live = all.live(&cluster(names(&["10.0.0.1", "10.0.0.2"], true)));
     assert_eq!(
-        picks(&live, &all, &wanted(V4)).await,
+        picks(&live, &all, &context(V4)).await,
         Ok(vec!["10.0.0.1".into()])
     );
     let live = all.live(&cluster(names(&["10.0.0.1", "10.0.0.2"], false)));
     assert_eq!(
-        picks(&live, &all, &wanted(V4)).await.expect("picks").len(),
+        picks(&live, &all, &context(V4)).await.expect("picks").len(),
         4
     );
 }
@@ -119,7 +119,7 @@ async fn one_address_at_a_time_or_all() {
 async fn the_other_family_is_tried_first_when_one_does_not_answer() {
     let all = clusters();
     let live = all.live(&cluster(names(&["10.0.0.1", "10.0.0.2", "::1"], false)));
-    picks(&live, &all, &wanted(V4)).await.expect("resolved");
+    picks(&live, &all, &context(V4)).await.expect("resolved");
     let picked = "10.0.0.1:80".parse().expect("address");
     let tried: Vec<_> = live
         .alternates(picked, &[])
@@ -130,7 +130,7 @@ async fn the_other_family_is_tried_first_when_one_does_not_answer() {
 }
 
 #[tokio::test]
-async fn where_there_is_nobody() {
+async fn a_call_without_an_endpoint_is_refused() {
     let all = clusters();
     for (discovery, cause) in [
         (Discovery::Members(Vec::new()), Cause::NoEndpoint),
@@ -151,7 +151,7 @@ async fn where_there_is_nobody() {
         ),
     ] {
         let live = all.live(&cluster(discovery));
-        assert_eq!(picks(&live, &all, &wanted(V4)).await, Err(cause));
+        assert_eq!(picks(&live, &all, &context(V4)).await, Err(cause));
     }
 }
 
@@ -160,13 +160,13 @@ async fn the_original_destination_is_a_sidecars() {
     let all = clusters();
     let live = all.live(&cluster(Discovery::Original { port: Some(8080) }));
     let target = live
-        .pick(&wanted(V4), all.names(), &mut |_| 0)
+        .pick(&context(V4), all.names(), &mut |_| 0)
         .await
         .expect("target");
     assert_eq!(target.address.to_string(), "192.0.2.1:8080");
     let gateway = LoadBalancerContext {
         mode: Mode::Gateway,
-        ..wanted(V4)
+        ..context(V4)
     };
     assert_eq!(picks(&live, &all, &gateway).await, Err(Cause::NoEndpoint));
 }
@@ -181,7 +181,7 @@ async fn a_name_of_the_call_is_resolved_if_it_is_allowed() {
     }));
     let call = LoadBalancerContext {
         name: Some("10.0.0.7"),
-        ..wanted(V4)
+        ..context(V4)
     };
     let target = live
         .pick(&call, all.names(), &mut |_| 0)
@@ -214,7 +214,7 @@ fn clusters_with_a_slow_name() -> Clusters {
             if &*name == "slow.test" {
                 std::future::pending::<()>().await;
             }
-            Ok(Found {
+            Ok(Lookup {
                 addresses: vec![[10, 0, 0, 1].into()],
                 ttl: Duration::from_secs(60),
             })
@@ -230,7 +230,7 @@ async fn a_slow_name_does_not_hold_up_the_others() {
     let all = clusters_with_a_slow_name();
     let live = all.live(&cluster(names(&["slow.test", "quick.test"], false)));
     let start = Instant::now();
-    let picked = picks(&live, &all, &wanted(V4)).await;
+    let picked = picks(&live, &all, &context(V4)).await;
     assert_eq!(picked, Ok(vec!["10.0.0.1".into()]));
     assert!(
         start.elapsed() <= Duration::from_millis(50),
@@ -252,7 +252,7 @@ async fn with_a_slow_refresh(slow: IpAddr, own: Arc<OwnSockets>) -> Vec<SocketAd
                 "slow.test" => slow,
                 _ => [10, 0, 0, 1].into(),
             };
-            Ok(Found {
+            Ok(Lookup {
                 addresses: vec![address],
                 ttl: Duration::from_secs(1),
             })
@@ -263,14 +263,14 @@ async fn with_a_slow_refresh(slow: IpAddr, own: Arc<OwnSockets>) -> Vec<SocketAd
     let live = all.live(&cluster(names(&["slow.test", "quick.test"], false)));
     for _ in 0..2 {
         tokio::time::advance(Duration::from_secs(2)).await;
-        let picked = live.pick(&wanted(V4), all.names(), &mut |_| 0).await;
+        let picked = live.pick(&context(V4), all.names(), &mut |_| 0).await;
         picked.expect("resolved");
     }
     live.alternates("10.0.0.1:80".parse().expect("address"), &[])
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_whose_refresh_is_slow_stays_beside_the_others() {
+async fn a_slow_refresh_keeps_the_old_addresses_of_a_name() {
     let own = listening_on(&[], Mode::Sidecar);
     let slow = "10.0.0.2:80".parse().expect("address");
     let addresses = with_a_slow_refresh([10, 0, 0, 2].into(), own).await;
@@ -278,7 +278,7 @@ async fn a_name_whose_refresh_is_slow_stays_beside_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_whose_refresh_is_slow_is_no_way_back_to_this_proxy() {
+async fn a_slow_refresh_does_not_allow_addresses_of_this_proxy() {
     let own = listening_on(&[80], Mode::Sidecar);
     let back = "127.0.0.1:80".parse().expect("address");
     let addresses = with_a_slow_refresh([127, 0, 0, 1].into(), own).await;
@@ -304,14 +304,14 @@ async fn a_name_of_the_call_is_no_way_into_this_machine() {
         let call = LoadBalancerContext {
             name: Some(name),
             mode,
-            ..wanted(V4)
+            ..context(V4)
         };
         let picked = picks(&live, &all, &call).await;
         assert_eq!(picked.err(), cause, "{name}");
     }
     let nameless = LoadBalancerContext {
         name: None,
-        ..wanted(V4)
+        ..context(V4)
     };
     assert_eq!(picks(&live, &all, &nameless).await, Err(Cause::NoEndpoint));
 }
@@ -325,7 +325,7 @@ async fn port_0_is_the_one_that_the_client_dialled() {
     }));
     let call = LoadBalancerContext {
         name: Some("10.0.0.7"),
-        ..wanted("192.0.2.1:8080")
+        ..context("192.0.2.1:8080")
     };
     let target = live.pick(&call, all.names(), &mut |_| 0).await;
     assert_eq!(target.expect("target").address.to_string(), "10.0.0.7:8080");
@@ -360,7 +360,7 @@ async fn a_unix_socket_is_ejected_under_its_path() {
     let mut unwell = Cluster::clone(&cluster(Discovery::Members(vec![member])));
     unwell.policy.outlier_detection = Some(ejection());
     let live = all.live(&Arc::new(unwell));
-    let target = live.pick(&wanted(V4), all.names(), &mut |_| 0).await;
+    let target = live.pick(&context(V4), all.names(), &mut |_| 0).await;
     assert_eq!(target.expect("target").address, path);
     for _ in 0..2 {
         live.report(&path, CallOutcome::Failed);
@@ -369,13 +369,13 @@ async fn a_unix_socket_is_ejected_under_its_path() {
     assert_eq!(ejected, [path]);
     assert_eq!(ejected[0].to_string(), "/run/a.sock");
     assert_eq!(
-        picks(&live, &all, &wanted(V4)).await,
+        picks(&live, &all, &context(V4)).await,
         Err(Cause::NoEndpoint)
     );
 }
 
 #[tokio::test]
-async fn what_failed_too_often_is_not_picked_by_any_worker() {
+async fn an_ejected_endpoint_is_not_picked_by_any_worker() {
     let shared_clusters: Arc<SharedClusterStates> = Arc::default();
     let worker = || {
         let names = Names::system("/nonexistent/resolv.conf", Handle::current());
@@ -394,20 +394,23 @@ async fn what_failed_too_often_is_not_picked_by_any_worker() {
     let (one, other) = (worker(), worker());
     let live = one.live(&unwell);
     assert_eq!(
-        picks(&live, &one, &wanted(V4)).await.expect("picks").len(),
+        picks(&live, &one, &context(V4)).await.expect("picks").len(),
         4
     );
     let first = EndpointAddress::Ip(([10, 0, 0, 1], 80).into());
     live.report(&first, CallOutcome::Failed);
     live.report(&first, CallOutcome::Answered(500));
     let left = Ok(vec!["10.0.0.2".into()]);
-    assert_eq!(picks(&live, &one, &wanted(V4)).await, left);
-    assert_eq!(picks(&other.live(&unwell), &other, &wanted(V4)).await, left);
+    assert_eq!(picks(&live, &one, &context(V4)).await, left);
+    assert_eq!(
+        picks(&other.live(&unwell), &other, &context(V4)).await,
+        left
+    );
     assert_eq!(shared_clusters.ejected("outbound|80||a.test"), [first]);
 
     let mut without = Cluster::clone(&unwell);
     without.policy.outlier_detection = None;
     let live = one.live(&Arc::new(without));
-    let all = picks(&live, &one, &wanted(V4)).await.expect("picks");
-    assert_eq!(all.len(), 4, "a policy that is gone ejects nobody");
+    let all = picks(&live, &one, &context(V4)).await.expect("picks");
+    assert_eq!(all.len(), 4, "a removed policy ejects no endpoint");
 }

@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::*;
 
 /// Endpoints `10.0.0.N` of these priorities, and one more, of IPv6.
-fn found(priorities: &[u32]) -> EndpointSet {
+fn endpoint_set(priorities: &[u32]) -> EndpointSet {
     let v4 = priorities
         .iter()
         .enumerate()
@@ -28,14 +28,14 @@ const TO_V6: OriginalDestination =
 
 /// The endpoints of the priority that a roll falls into.
 fn level(
-    found: &EndpointSet,
+    set: &EndpointSet,
     among: FamilyFilter,
     ejected: &[EndpointAddress],
     health_min: u32,
     roll: u64,
 ) -> Vec<EndpointAddress> {
     let version = ejected.len() as u64;
-    let usable = found.usable(among, version, || ejected.to_vec(), health_min);
+    let usable = set.usable(among, version, || ejected.to_vec(), health_min);
     addresses(usable.level(&[], &mut |_| roll))
 }
 
@@ -48,8 +48,8 @@ fn addresses(level: Option<&PriorityLevel>) -> Vec<EndpointAddress> {
 
 #[test]
 fn priorities_that_were_tried_leave_their_turn_to_others() {
-    let found = found(&[0, 0, 1, 2]);
-    let usable = found.usable(FamilyFilter::Family(TO_V4), 0, Vec::new, 0);
+    let set = endpoint_set(&[0, 0, 1, 2]);
+    let usable = set.usable(FamilyFilter::Family(TO_V4), 0, Vec::new, 0);
     let other = |done: &[EndpointAddress]| addresses(usable.level(done, &mut |_| 0));
     assert_eq!(other(&[]), [v4(0), v4(1)]);
     assert_eq!(other(&[v4(0), v4(1)]), [v4(2)]);
@@ -67,8 +67,8 @@ fn a_family_or_all() {
         (FamilyFilter::Family(TO_V6), vec![v6()]),
     ];
     for (among, expected) in families {
-        let found = found(&[0, 0]);
-        assert_eq!(level(&found, among, &[], 0, 0), expected, "{among:?}");
+        let set = endpoint_set(&[0, 0]);
+        assert_eq!(level(&set, among, &[], 0, 0), expected, "{among:?}");
     }
     let only_v4 = EndpointSet::new(vec![Rc::new(Endpoint::new(v4(0), 1, 0))], None);
     assert_eq!(
@@ -79,33 +79,33 @@ fn a_family_or_all() {
 
 #[test]
 fn the_ejected_are_left_out_until_too_few_are_well() {
-    let found = found(&[0, 0]);
+    let set = endpoint_set(&[0, 0]);
     let v4s = FamilyFilter::Family(TO_V4);
-    assert_eq!(level(&found, v4s, &[v4(0)], 0, 0), [v4(1)]);
+    assert_eq!(level(&set, v4s, &[v4(0)], 0, 0), [v4(1)]);
     let all = [v4(0), v4(1)];
-    assert!(level(&found, v4s, &all, 0, 0).is_empty());
-    assert_eq!(level(&found, v4s, &[v4(1), v4(0), v6()], 51, 0), all);
+    assert!(level(&set, v4s, &all, 0, 0).is_empty());
+    assert_eq!(level(&set, v4s, &[v4(1), v4(0), v6()], 51, 0), all);
 }
 
 #[test]
 fn the_next_priority_takes_what_the_first_cannot_carry() {
-    let found = found(&[0, 0, 1]);
+    let set = endpoint_set(&[0, 0, 1]);
     let v4s = FamilyFilter::Family(TO_V4);
-    assert_eq!(level(&found, v4s, &[], 0, 99), [v4(0), v4(1)]);
+    assert_eq!(level(&set, v4s, &[], 0, 99), [v4(0), v4(1)]);
     let half = [v4(0)];
-    assert_eq!(level(&found, v4s, &half, 0, 69), [v4(1)]);
-    assert_eq!(level(&found, v4s, &half, 0, 70), [v4(2)]);
-    assert_eq!(level(&found, v4s, &[v4(0), v4(1)], 0, 0), [v4(2)]);
+    assert_eq!(level(&set, v4s, &half, 0, 69), [v4(1)]);
+    assert_eq!(level(&set, v4s, &half, 0, 70), [v4(2)]);
+    assert_eq!(level(&set, v4s, &[v4(0), v4(1)], 0, 0), [v4(2)]);
 }
 
 #[test]
-fn what_was_made_holds_for_its_version() {
-    let found = found(&[0]);
-    let once = found.usable(FamilyFilter::All, 1, Vec::new, 0);
-    let again = found.usable(FamilyFilter::All, 1, || panic!("not asked again"), 0);
+fn usable_endpoints_are_computed_once_for_a_version() {
+    let set = endpoint_set(&[0]);
+    let once = set.usable(FamilyFilter::All, 1, Vec::new, 0);
+    let again = set.usable(FamilyFilter::All, 1, || panic!("not computed again"), 0);
     assert!(Rc::ptr_eq(&once, &again));
     assert!(!Rc::ptr_eq(
         &once,
-        &found.usable(FamilyFilter::All, 2, Vec::new, 0)
+        &set.usable(FamilyFilter::All, 2, Vec::new, 0)
     ));
 }

@@ -89,12 +89,12 @@ async fn a_request_waits_until_a_connection_is_closed_or_idle() {
 }
 
 #[tokio::test]
-async fn who_holds_idle_connections_hears_that_one_is_wanted() {
+async fn workers_are_notified_that_a_connection_is_needed() {
     let usage = Arc::new(Usage::default());
     let pool = pool(1, 1);
     let only = std::cell::RefCell::new(usage.take(Resource::Connection, Some(1)).ok());
     let holder = async {
-        usage.wanted().await;
+        usage.connection_needed().await;
         only.take();
     };
     let waiter = usage.wait_for_connection(&pool, || None::<()>);

@@ -28,9 +28,9 @@ fn answered(at: &EndpointAddress, status: u16) -> CallReport<'_> {
 }
 
 /// The ejection that this run of calls to one of four endpoints ends in.
-fn run(policy: &OutlierDetection, seen: &[CallOutcome]) -> Option<Reason> {
+fn run(policy: &OutlierDetection, outcomes: &[CallOutcome]) -> Option<Reason> {
     let (mut outlier, now) = (Outlier::default(), Instant::now());
-    let mut reasons: Vec<_> = seen
+    let mut reasons: Vec<_> = outcomes
         .iter()
         .map(|outcome| {
             let at = &host(1);
@@ -42,7 +42,10 @@ fn run(policy: &OutlierDetection, seen: &[CallOutcome]) -> Option<Reason> {
         })
         .collect();
     let last = reasons.pop().flatten();
-    assert!(reasons.iter().all(Option::is_none), "too early: {seen:?}");
+    assert!(
+        reasons.iter().all(Option::is_none),
+        "too early: {outcomes:?}"
+    );
     last.map(|ejection| ejection.reason)
 }
 
@@ -71,7 +74,7 @@ fn runs_that_eject() {
         ..policy()
     };
     let errors = Answered(500);
-    for (policy, seen, reason) in [
+    for (policy, outcomes, reason) in [
         (
             listed.clone(),
             &[Answered(429), errors, Answered(429)][..],
@@ -150,7 +153,7 @@ fn runs_that_eject() {
         ),
         (off, &[errors, errors, errors, Failed], None),
     ] {
-        assert_eq!(run(&policy, seen), reason, "{seen:?}");
+        assert_eq!(run(&policy, outcomes), reason, "{outcomes:?}");
     }
 }
 
@@ -227,7 +230,7 @@ fn there_is_a_longest_ejection() {
 }
 
 #[test]
-fn who_left_is_not_counted() {
+fn removed_endpoints_are_not_counted() {
     let policy = OutlierDetection {
         ejection_percent_max: 10,
         ..policy()

@@ -24,19 +24,19 @@ use crate::failure::{Cause, Failure};
 use crate::report::facts::UpstreamConnectionFacts;
 use crate::report::metrics::envoy::pool::Idle;
 
-/// Requests under way at a time before the other side has said how many it takes.
+/// The number of concurrent requests before the upstream's SETTINGS are received.
 const STREAMS_BEFORE: usize = 100;
 
-/// How long the other side may say nothing to requests before it is asked whether it is there.
+/// How long the upstream may be silent during requests before a keepalive ping is sent.
 const QUIET_MAX: Duration = Duration::from_secs(30);
 
-/// How often it is asked again. Servers of gRPC end connections that ask more often than every five minutes.
+/// The interval of further pings. gRPC servers close connections with pings more often than every five minutes.
 const PING_INTERVAL: Duration = Duration::from_secs(5 * 60 + 10);
 
-/// A connection that carries many HTTP/2 requests at once. It ends when nobody has it and no request is on it.
+/// A connection that carries many HTTP/2 requests at once. It ends when it has no owner and no request.
 #[derive(Clone, Debug)]
 pub struct Http2Connection {
-    /// The way into it.
+    /// The handle that sends requests.
     pub(super) sender: SendRequest<Bytes>,
     /// The endpoint's address.
     pub address: EndpointAddress,
@@ -49,13 +49,13 @@ pub struct Http2Connection {
 
 #[derive(Debug)]
 pub(in crate::client::pool) struct Load {
-    /// As many requests as the other side takes at a time.
-    pub(in crate::client::pool) gate: Rc<StreamLimiter>,
-    /// Requests under way, those that wait at the gate among them.
+    /// Limits requests to what the upstream accepts at a time.
+    pub(in crate::client::pool) stream_limiter: Rc<StreamLimiter>,
+    /// Active requests, with those that wait for a stream.
     pub(in crate::client::pool) calls: Cell<usize>,
     /// Requests it has carried.
     pub(in crate::client::pool) served: Cell<u32>,
-    /// The other side takes no more.
+    /// The upstream accepts no more requests.
     pub(in crate::client::pool) left: Cell<bool>,
     /// A response came since this was looked at.
     pub(super) heard: Cell<bool>,
@@ -67,13 +67,13 @@ pub(in crate::client::pool) struct Load {
     pub(in crate::client::pool) idle: Idle,
 }
 
-/// A request under way on a shared connection, as long as this lives.
+/// An active request on a shared connection, until this is dropped.
 #[derive(Debug)]
-#[must_use = "the request counts only while this lives"]
+#[must_use = "the request is counted until this is dropped"]
 pub struct Call {
     pub(super) load: Rc<Load>,
-    /// Once it was sent.
-    pub(super) inside: Option<StreamPermit>,
+    /// Its stream, once it was sent.
+    pub(super) permit: Option<StreamPermit>,
     /// Counts its bytes, where they count.
     pub(super) counted: Option<CountedStream>,
 }
@@ -85,7 +85,7 @@ impl Call {
         load.served.set(load.served.get().saturating_add(1));
         Self {
             load: Rc::clone(load),
-            inside: None,
+            permit: None,
             counted: None,
         }
     }
@@ -97,16 +97,16 @@ impl Drop for Call {
         self.load.calls.set(left);
         if left == 0 {
             self.load.idle_since.set(Instant::now());
-            self.load.idle.set(!self.load.gate.is_closed());
+            self.load.idle.set(!self.load.stream_limiter.is_closed());
         }
     }
 }
 
 impl Http2Connection {
-    /// Speaks HTTP/2 on a connection just made. Its tasks end with the connection.
+    /// Starts HTTP/2 on a new connection. Its tasks end with the connection.
     ///
     /// # Errors
-    /// [`Cause::UpstreamProtocol`] when the other side does not speak it.
+    /// [`Cause::UpstreamProtocol`] when the upstream does not speak HTTP/2.
     pub async fn begin(
         stream: Stream,
         address: EndpointAddress,
@@ -128,7 +128,7 @@ impl Http2Connection {
                 )
             })?;
         let load = Rc::new(Load {
-            gate: StreamLimiter::new(connection.max_concurrent_send_streams()),
+            stream_limiter: StreamLimiter::new(connection.max_concurrent_send_streams()),
             calls: Cell::new(0),
             served: Cell::new(0),
             left: Cell::new(false),
@@ -155,7 +155,7 @@ impl Http2Connection {
         })
     }
 
-    /// Leaves it to those that are on it.
+    /// Accepts no more requests; the active ones continue.
     pub fn leave(&self) {
         self.load.left.set(true);
     }
@@ -167,15 +167,15 @@ impl Http2Connection {
 
     /// Whether requests that were sent on it are under way.
     pub fn is_serving(&self) -> bool {
-        self.load.gate.inside() > 0
+        self.load.stream_limiter.active() > 0
     }
 
     /// Whether it is over, or takes no more requests.
     pub(in crate::client::pool) fn is_closed(&self) -> bool {
-        self.load.left.get() || self.load.gate.is_closed()
+        self.load.left.get() || self.load.stream_limiter.is_closed()
     }
 
-    /// A place on it.
+    /// Starts a request on it.
     pub fn call(&self) -> Call {
         Call::begin(&self.load)
     }
@@ -193,7 +193,7 @@ impl Running {
         if let Err(error) = poll_fn(|context| self.poll(context)).await {
             debug!(%error, "upstream connection ended");
         }
-        self.load.gate.close();
+        self.load.stream_limiter.close();
         self.load.idle.set(false);
     }
 
@@ -202,7 +202,7 @@ impl Running {
             return Poll::Ready(ended);
         }
         let room = self.connection.max_concurrent_send_streams();
-        self.load.gate.set_room(room);
+        self.load.stream_limiter.set_room(room);
         let Some(http2_keepalive) = &mut self.http2_keepalive else {
             return Poll::Pending;
         };

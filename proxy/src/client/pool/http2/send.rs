@@ -31,7 +31,7 @@ pub enum Why {
     /// The connection is over.
     #[error("the connection was closed")]
     Closed,
-    /// What was to be sent broke off.
+    /// The request's body broke off.
     #[error("the request broke off")]
     Body(#[source] Broken),
     /// The stream or the connection failed.
@@ -40,8 +40,8 @@ pub enum Why {
 }
 
 impl Http2Connection {
-    /// Sends a request, and waits for its response; the bytes of both are added to `wire`. `hear` gets the informational ones before it. Whoever drops this
-    /// resets the stream.
+    /// Sends a request, and waits for its response; the bytes of both are added to `wire`. `hear` is called with each informational one before it. Dropping
+    /// the future resets the stream.
     ///
     /// # Errors
     /// Why there is no response. The request comes back if nothing of it was sent.
@@ -56,11 +56,11 @@ impl Http2Connection {
             why,
             unsent: Some(Box::new(request)),
         };
-        match self.load.gate.enter().await {
-            Ok(inside) => call.inside = Some(inside),
+        match self.load.stream_limiter.enter().await {
+            Ok(permit) => call.permit = Some(permit),
             Err(_) => return Err(unsent(Why::Closed, request)),
         }
-        // Ready at once: it is only asked whether the connection takes more.
+        // Ready at once: this only checks that the connection accepts another request.
         if let Err(error) = poll_fn(|context| self.sender.poll_ready(context)).await {
             self.leave();
             return Err(unsent(Why::Http2(error), request));
@@ -75,13 +75,13 @@ impl Http2Connection {
         let mut upload = None;
         if !whole {
             let mut body_sender = BodySender::new(body, stream);
-            // What is there already needs no task of its own.
+            // A body that is complete in memory needs no task of its own.
             let sent =
                 poll_fn(|context| Poll::Ready(Pin::new(&mut body_sender).poll(context))).await;
             match sent {
                 Poll::Pending => upload = Some(Upload::begin(body_sender)),
                 Poll::Ready(Err(Stopped::Body(broken))) => return Err(Why::Body(broken).into()),
-                // What the other side says is its answer.
+                // The upstream's response decides the outcome.
                 Poll::Ready(Ok(()) | Err(Stopped::Peer(_))) => {}
             }
         }
@@ -115,7 +115,7 @@ impl Http2Connection {
     }
 }
 
-/// Says how long a body is where that is known and not said. Nothing is said of no body where none is expected.
+/// Adds the content-length where it is known and missing. No body gets no content-length where none is expected.
 fn say_length(headers: &mut HeaderMap, method: &Method, body: &RequestBody) {
     if headers.contains_key(header::CONTENT_LENGTH) {
         return;

@@ -68,7 +68,7 @@ fn headers_may_be_lines_or_pairs_and_null_is_nothing() {
 }
 
 #[test]
-fn what_is_no_call_is_told() {
+fn malformed_calls_are_refused() {
     for (json, part) in [
         ("[]", "object"),
         ("{}", "`to`"),
@@ -96,7 +96,7 @@ fn what_is_no_call_is_told() {
             "`dns_capture`",
         ),
     ] {
-        let told = read(json).expect_err(json);
-        assert!(told.contains(part), "{json}: {told}");
+        let message = read(json).expect_err(json);
+        assert!(message.contains(part), "{json}: {message}");
     }
 }

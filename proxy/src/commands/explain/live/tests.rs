@@ -2,7 +2,7 @@ use egret_config::load::{Text, load};
 use egret_config::snapshot::workload::{Mode, Workload};
 
 use super::*;
-use crate::dns::lookup::{Found, Reason, Unresolved};
+use crate::dns::lookup::{Lookup, Reason, Unresolved};
 use crate::dns::names::Names;
 
 const WORLD: &str = "
@@ -35,11 +35,11 @@ spec:
   resolution: DNS
 ";
 
-fn said(query: &str, output: Output) -> Result<String, String> {
-    said_with(&|_| None, query, output)
+fn explained(query: &str, output: Output) -> Result<String, String> {
+    explained_with(&|_| None, query, output)
 }
 
-fn said_with(
+fn explained_with(
     names: &dyn Fn(&str) -> Option<NameFacts>,
     query: &str,
     output: Output,
@@ -83,12 +83,12 @@ fn a_query_describes_a_call() {
             "blackhole UH: tls to 203.0.113.9:443 with SNI other.example is refused",
         ),
     ] {
-        let text = said(&query, Output::Text).expect(&query);
+        let text = explained(&query, Output::Text).expect(&query);
         assert!(text.starts_with(beginning), "{query}: {text}");
         let json: Value =
-            serde_json::from_str(&said(&query, Output::Json).expect(&query)).expect("JSON");
-        let word = beginning.split([':', ' ']).next();
-        assert_eq!(json["verdict"].as_str(), word, "{query}");
+            serde_json::from_str(&explained(&query, Output::Json).expect(&query)).expect("JSON");
+        let verdict = beginning.split([':', ' ']).next();
+        assert_eq!(json["verdict"].as_str(), verdict, "{query}");
         assert!(
             json["trail"]
                 .as_array()
@@ -98,7 +98,7 @@ fn a_query_describes_a_call() {
 }
 
 #[test]
-fn what_describes_no_call_says_why() {
+fn a_query_that_is_no_call_is_refused_with_the_reason() {
     for (query, message) in [
         ("", "`to` is required"),
         ("to=1.2.3.4:80", "`protocol` is required"),
@@ -114,18 +114,18 @@ fn what_describes_no_call_says_why() {
             "is not `name: value`",
         ),
     ] {
-        let wrong = said(query, Output::Text).expect_err(query);
+        let wrong = explained(query, Output::Text).expect_err(query);
         assert!(wrong.contains(message), "{query}: {wrong}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_name_resolves_to_now_is_said() {
+async fn the_current_addresses_of_a_name_are_explained() {
     let works = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let working = works.clone();
     let names = Names::new(tokio::runtime::Handle::current(), move |name| {
         let outcome = match working.load(std::sync::atomic::Ordering::Relaxed) {
-            true => Ok(Found {
+            true => Ok(Lookup {
                 addresses: vec![[10, 0, 0, 1].into()],
                 ttl: std::time::Duration::from_secs(30),
             }),
@@ -139,7 +139,7 @@ async fn what_a_name_resolves_to_now_is_said() {
     });
     let http = "to=192.0.2.2:80&protocol=http&host=named.example";
     let tcp = "to=192.0.2.2:90&protocol=tcp";
-    let text = |query| said_with(&|name| names.facts(name), query, Output::Text).expect(query);
+    let text = |query| explained_with(&|name| names.facts(name), query, Output::Text).expect(query);
     assert!(
         text(http).contains("`named.example` was not resolved yet"),
         "{}",

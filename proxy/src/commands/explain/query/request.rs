@@ -1,4 +1,4 @@
-//! Asks about one request: normalizes it as a running proxy does, and decides it.
+//! Decides one request: normalizes it as a running proxy does, and decides it.
 
 use egret_config::decide;
 use egret_config::decide::bad_request::{BadRequest, BadRequestKind};
@@ -27,7 +27,7 @@ const MILLION: u32 = 1_000_000;
 enum Head {
     /// A request. Boxed: it is large.
     Readable(Box<Parts>),
-    /// Bytes that are answered 400.
+    /// Bytes that get 400.
     Bad(BadRequest),
 }
 
@@ -95,7 +95,7 @@ impl ExplainedCall<'_> {
         answer
     }
 
-    /// The head of the request as its reader would have it, or what a reader would find wrong with it.
+    /// The head of the request as the codec would read it, or the error that the codec would report.
     fn head(&self) -> Result<Head, WrongCall> {
         let syntax =
             |message: String| Ok(Head::Bad(BadRequest::new(BadRequestKind::Syntax, message)));

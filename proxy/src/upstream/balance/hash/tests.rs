@@ -13,20 +13,24 @@ fn endpoints(weights: &[u32]) -> Vec<Rc<Endpoint>> {
         .collect()
 }
 
-/// Where so many keys lead.
-fn places(kind: HashTable, endpoints: &[Rc<Endpoint>]) -> Vec<usize> {
+/// The endpoint of each of a number of keys.
+fn indices(kind: HashTable, endpoints: &[Rc<Endpoint>]) -> Vec<usize> {
     let table = Table::new(kind, endpoints);
     (0..10_000u64)
-        .map(|key| table.place(xxh64(&key.to_le_bytes(), 0)).expect("place"))
+        .map(|key| {
+            table
+                .endpoint_index(xxh64(&key.to_le_bytes(), 0))
+                .expect("an endpoint")
+        })
         .collect()
 }
 
 #[test]
 fn few_keys_move_when_an_endpoint_goes() {
-    // A ring of a least size gives those that stay more points, so some keys move among them.
+    // In a ring with a minimum size the remaining endpoints get more points, so some keys move among them.
     for (kind, others_max) in [(RING, 1000), (MAGLEV, 400)] {
         let all = endpoints(&[1, 1, 1, 1, 1]);
-        let (before, after) = (places(kind, &all), places(kind, &all[..4]));
+        let (before, after) = (indices(kind, &all), indices(kind, &all[..4]));
         let moved = before
             .iter()
             .zip(&after)
@@ -42,14 +46,14 @@ fn few_keys_move_when_an_endpoint_goes() {
 #[test]
 fn shares_follow_the_weights() {
     for (kind, tolerance) in [(RING, 600), (MAGLEV, 200)] {
-        let places = places(kind, &endpoints(&[1, 3]));
-        let light = places.iter().filter(|place| **place == 0).count();
+        let indices = indices(kind, &endpoints(&[1, 3]));
+        let light = indices.iter().filter(|index| **index == 0).count();
         assert!(light.abs_diff(2500) < tolerance, "{kind:?}: {light}");
     }
 }
 
 #[test]
-fn sizes_are_as_asked() {
+fn tables_have_the_configured_size() {
     let all = endpoints(&[1, 1, 1]);
     let Table::Ring(points) = Table::new(RING, &all) else {
         panic!("a ring")
@@ -61,7 +65,7 @@ fn sizes_are_as_asked() {
     assert_eq!(slots.len(), 65537);
     for (kind, heavy) in [(RING, 1), (MAGLEV, 1)] {
         let only = Table::new(kind, &endpoints(&[heavy]));
-        assert_eq!(only.place(u64::MAX), Some(0));
-        assert_eq!(Table::new(kind, &[]).place(1), None);
+        assert_eq!(only.endpoint_index(u64::MAX), Some(0));
+        assert_eq!(Table::new(kind, &[]).endpoint_index(1), None);
     }
 }

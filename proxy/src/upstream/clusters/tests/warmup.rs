@@ -1,4 +1,4 @@
-//! Endpoints whose share grows.
+//! Endpoints with a growing share.
 
 use egret_config::model::policy::{LoadBalancer, Warmup};
 use tokio::time::advance;
@@ -34,7 +34,7 @@ async fn second(all: &Clusters, cluster: &Arc<Cluster>) -> usize {
     let mut count = 0;
     for _ in 0..1100 {
         let target = live
-            .pick(&wanted(V4), all.names(), &mut |n| dice.u64(..n))
+            .pick(&context(V4), all.names(), &mut |n| dice.u64(..n))
             .await
             .expect("target");
         count += usize::from(target.address.to_string() == "10.0.0.2:80");

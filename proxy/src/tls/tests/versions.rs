@@ -9,18 +9,26 @@ async fn curves_are_those_of_either_side() {
     let authority = Authority::new();
     let mut server = server(vec![authority.keys(&["shop.example"])]);
     let mut policy = client(authority.roots());
-    for (ours, theirs, fits) in [
+    for (client_curves, server_curves, fits) in [
         (vec![Curve::P384], vec![Curve::P384], true),
         (vec![Curve::P384], vec![], true),
         (vec![], vec![Curve::X25519MlKem768], true),
         (vec![Curve::P256, Curve::X25519], vec![Curve::X25519], true),
         (vec![Curve::X25519], vec![Curve::P256], false),
     ] {
-        (policy.curves, server.curves) = (ours, theirs);
+        (policy.curves, server.curves) = (client_curves, server_curves);
         let met = meet(&policy, &[], Some("shop.example"), &server).await;
-        let (ours, theirs) = (&policy.curves, &server.curves);
-        assert_eq!(met.client.is_ok(), fits, "{ours:?} {theirs:?}");
-        assert_eq!(met.server.is_ok(), fits, "{ours:?} {theirs:?}");
+        let (client_curves, server_curves) = (&policy.curves, &server.curves);
+        assert_eq!(
+            met.client.is_ok(),
+            fits,
+            "{client_curves:?} {server_curves:?}"
+        );
+        assert_eq!(
+            met.server.is_ok(),
+            fits,
+            "{client_curves:?} {server_curves:?}"
+        );
     }
 }
 
@@ -46,12 +54,12 @@ async fn suites_of_a_client_are_those_of_its_policy() {
 }
 
 #[tokio::test]
-async fn a_server_that_no_version_is_left_for_says_so() {
+async fn a_server_without_an_allowed_version_is_refused() {
     let authority = Authority::new();
     let mut server = server(vec![authority.keys(&["shop.example"])]);
     server.only_tls12 = true;
     server.only_tls13 = Some(true);
     let unusable = Terminator::new().check(&Hashed::new(server));
-    let words = unusable.expect_err("no version").to_string();
-    assert!(words.contains("no version of TLS is left"), "{words}");
+    let message = unusable.expect_err("no version").to_string();
+    assert!(message.contains("no version of TLS is left"), "{message}");
 }

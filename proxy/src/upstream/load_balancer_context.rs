@@ -12,28 +12,28 @@ pub struct LoadBalancerContext<'w> {
     pub mode: Mode,
     /// The request's host without port, or the SNI.
     pub name: Option<&'w str>,
-    /// Where this call was tried already.
+    /// The endpoints at which this call was already attempted.
     pub tried: AttemptHistory<'w>,
-    /// What consistent hashing goes by; without it chance decides.
+    /// The hash for consistent hashing. Without it the endpoint is picked at random.
     pub hash: Option<u64>,
-    /// What is to be carried there.
+    /// What the call carries.
     pub carries: Carries,
 }
 
-/// Where a call was tried already, and what follows.
+/// The earlier attempts of a call, and how they restrict the next one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AttemptHistory<'w> {
-    /// The endpoints, in order.
+    /// The endpoints of the earlier attempts, in order.
     pub at: &'w [EndpointAddress],
-    /// They are taken only when there are no others.
+    /// Whether these endpoints are picked only when there are no others.
     pub avoid: bool,
-    /// Other priorities have their turn when every other try has failed.
+    /// Whether every second failed attempt moves the call to other priorities.
     pub other_priorities: bool,
 }
 
 impl<'w> AttemptHistory<'w> {
-    /// Endpoints whose priorities have had their turn: Envoy looks at them after every second try.
-    pub(in crate::upstream) fn done(&self) -> &'w [EndpointAddress] {
+    /// Endpoints whose priorities are skipped. As in Envoy, the list is updated after every second attempt.
+    pub(in crate::upstream) fn skipped_priorities(&self) -> &'w [EndpointAddress] {
         match self.other_priorities {
             true => &self.at[..self.at.len() / 2 * 2],
             false => &[],
@@ -41,11 +41,11 @@ impl<'w> AttemptHistory<'w> {
     }
 }
 
-/// What a call is.
+/// What a call carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carries {
-    /// An HTTP request; of these there may be `http2MaxRequests` at once.
+    /// An HTTP request. `http2MaxRequests` limits how many are active.
     Request,
-    /// Bytes.
+    /// A byte stream.
     Stream,
 }

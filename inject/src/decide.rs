@@ -126,3 +126,6 @@ fn is_foreign(pod: &Value) -> bool {
             position(containers, names::PROXY).is_some()
         })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,14 @@
 //! What operators set for all pods, under the names of Istio's values.
 
+mod load;
 mod read;
 mod selector;
 mod set;
 
-use std::collections::HashMap;
-
 use serde_json::{Value, json};
 
 use crate::mesh::Mesh;
+pub use crate::settings::load::{File, load};
 pub use crate::settings::read::read;
 pub use crate::settings::selector::Selector;
 pub use crate::settings::set::set;
@@ -194,5 +194,5 @@ impl Default for Settings {
     }
 }
 
-/// The lines of settings, by path; empty where they do not come from a file.
-pub type Lines = HashMap<String, u32>;
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ mod check;
 mod end;
 mod limits;
 mod explain;
+mod inject;
 mod log_level;
 mod mode;
 mod variables;
@@ -28,6 +29,7 @@ use egret_config::snapshot::workload::{Mode, Workload};
 
 use crate::args::check::Check;
 use crate::args::explain::Explain;
+use crate::args::inject::{Inject, Uninject};
 use crate::args::limits::Limits;
 use crate::args::mode::TypedMode;
 use crate::args::variables::{IGNORE_POLICIES, boolean, duration};
@@ -55,6 +57,8 @@ pub enum Command {
     Explain(Box<crate::commands::explain::Options>),
     /// Check a configuration.
     Check(crate::commands::check::Options),
+    /// Add egret's containers to manifests, or take them out.
+    Inject(crate::commands::inject::Options),
     /// Wait until a proxy is ready.
     Wait(crate::commands::wait::Options),
     /// Print the version.
@@ -83,6 +87,8 @@ pub fn read(
             let options = check.validate(environment).map_err(wrong)?;
             Ok(Command::Check(options))
         }
+        TypedCommand::Inject(inject) => Ok(Command::Inject(inject.options())),
+        TypedCommand::Uninject(uninject) => Ok(Command::Inject(uninject.options())),
         TypedCommand::Wait(wait) => Ok(Command::Wait(wait.options())),
         TypedCommand::Version => Ok(Command::Version),
     }
@@ -123,6 +129,11 @@ enum TypedCommand {
     /// Check a configuration. Exit codes: 0 without errors (warnings are fine), 1 with errors, 2 for wrong
     /// usage.
     Check(Check),
+    /// Add egret's containers to the pods of manifests. Exit codes: 0 when that is done, 1 with errors, 2 for wrong usage and
+    /// files that cannot be read.
+    Inject(Box<Inject>),
+    /// Take egret's containers out of the pods of manifests. Exit codes as for inject.
+    Uninject(Uninject),
     /// Wait until the proxy is ready. Exit codes: 0 once it is, 1 when the time is over, 2 for wrong usage.
     Wait(Wait),
     /// Print the version.

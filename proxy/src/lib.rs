@@ -24,7 +24,7 @@
 //! - [`source`]: files read, watched, compiled and published
 //! - [`trace`]: spans sent to a collector
 //! - [`listen`]: sockets, accept loops, and workers
-//! - [`commands`]: `explain` and `check`
+//! - [`commands`]: `explain`, `check`, `inject`, `uninject` and `wait`
 //! - [`admin`]: the admin pages
 //! - [`bounds`]: all bounds, for the documentation
 //! - [`settings`], [`args`], [`app`]: what the process is told, who reads it, and how all is started and ended

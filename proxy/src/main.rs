@@ -1,4 +1,4 @@
-//! `egret-proxy`: run | explain | check | wait | version.
+//! `egret-proxy`: run | explain | check | inject | uninject | wait | version.
 
 use std::io::Write;
 use std::panic::PanicHookInfo;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::{io, panic, thread};
 
 use egret_proxy::args::Command;
-use egret_proxy::commands::{check, explain, wait};
+use egret_proxy::commands::{check, explain, inject, wait};
 use egret_proxy::logging::LogLevels;
 use egret_proxy::settings::{Log, LogFormat};
 use egret_proxy::{app, args};
@@ -36,6 +36,15 @@ fn main() -> ExitCode {
         }
         Ok(Command::Check(options)) => {
             return exit_code(check::run(&options, &mut io::stdout().lock()), FAILED);
+        }
+        Ok(Command::Inject(options)) => {
+            let mut streams = inject::Streams {
+                input: &mut io::stdin(),
+                out: &mut io::stdout(),
+                err: &mut io::stderr(),
+                is_terminal: io::IsTerminal::is_terminal(&io::stderr()),
+            };
+            return exit_code(inject::run(&options, &mut streams), FAILED);
         }
         Ok(Command::Wait(options)) => {
             return match wait::run(&options) {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::annotations::check;
+use crate::annotations::{check, finest_level};
 use crate::mesh::Mesh;
 use crate::notice::Notices;
 use crate::proxy_config::shown;
@@ -156,7 +156,7 @@ impl Reader {
             "global.imagePullPolicy" => some_text(value, &mut settings.image_pull_policy),
             "global.imagePullSecrets" => names(value, &mut settings.image_pull_secrets),
             "global.logAsJson" => boolean(value, &mut settings.log_as_json),
-            "global.logging.level" => text(value, &mut settings.agent_log_level),
+            "global.logging.level" => checked(value, level, &mut settings.agent_log_level),
             "global.meshID" => text(value, &mut settings.mesh_id),
             "global.network" => text(value, &mut settings.network),
             "global.multiCluster.clusterName" => non_empty(value, &mut settings.cluster),
@@ -216,7 +216,7 @@ impl Reader {
                 _ => Err("expected enabled or disabled".into()),
             },
             "image" => image(value, &mut settings.proxy_image),
-            "logLevel" => text(value, &mut settings.log_level),
+            "logLevel" => checked(value, level, &mut settings.log_level),
             "privileged" => boolean(value, &mut settings.is_privileged),
             "capNetBindService" => boolean(value, &mut settings.binds_low_ports),
             "holdApplicationUntilProxyStarts" => boolean(value, &mut settings.hold),
@@ -326,6 +326,10 @@ fn checked(value: &Value, check: impl Fn(&str) -> Result<(), String>, place: &mu
     check(&text)?;
     *place = text;
     Ok(())
+}
+
+fn level(text: &str) -> Result<(), String> {
+    finest_level(text, "off").map(|_| ())
 }
 
 fn names(value: &Value, place: &mut Vec<String>) -> Taken {

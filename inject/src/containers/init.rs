@@ -3,7 +3,7 @@
 use egret_config::port::well_known;
 use serde_json::{Map, Value, json};
 
-use crate::containers::{add_common, add_seccomp, image, resources};
+use crate::containers::common::{add_common, add_seccomp, image, resources};
 use crate::names;
 use crate::plan::Plan;
 use crate::proxy_config::Interception;

@@ -4,7 +4,7 @@ use egret_config::port::well_known;
 use serde_json::{Map, Value, json};
 
 use crate::annotations::{Template, finest_level};
-use crate::containers::{add_common, add_seccomp, image, resources};
+use crate::containers::common::{add_common, add_seccomp, image, resources};
 use crate::names;
 use crate::plan::Plan;
 use crate::proxy_config::Interception;

@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 
 use crate::mesh::Mesh;
 use crate::notice::Notices;
-use crate::settings::{Settings, read, set};
+use crate::settings::read::read;
+use crate::settings::set::set;
+use crate::settings::values::Settings;
 use crate::yaml;
 
 /// A text, and the name of its file.

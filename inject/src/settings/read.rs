@@ -6,7 +6,8 @@ use crate::annotations::{check, finest_level};
 use crate::mesh::Mesh;
 use crate::notice::Notices;
 use crate::proxy_config::shown;
-use crate::settings::{NativeSidecar, Selector, Settings};
+use crate::settings::selector::Selector;
+use crate::settings::values::{NativeSidecar, Settings};
 
 /// Values of Istio's charts that mean nothing here.
 const UNUSED: &[&str] = &[

@@ -30,6 +30,27 @@ const CONFIG: &[&[&str]] = &[
     &["lint", "network_policy"],
 ];
 
+const INJECT: &[&[&str]] = &[
+    &["names", "scalar", "notice"],
+    &["tree", "yaml"],
+    &["json"],
+    &["proxy_config"],
+    &["mesh", "annotations"],
+    &["settings"],
+    &["record"],
+    &[
+        "decide",
+        "plan",
+        "probes",
+        "prometheus",
+        "volumes",
+        "overrides",
+    ],
+    &["containers", "uninject"],
+    &["inject", "workload"],
+    &["manifest"],
+];
+
 const PROXY: &[&[&str]] = &[
     &["lock", "dice"],
     &["warning_interval", "logging", "failure"],
@@ -88,6 +109,14 @@ fn config_looks_only_down() {
 }
 
 #[test]
+fn inject_looks_only_down() {
+    assert_eq!(
+        violations(&source("inject/src"), INJECT),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
 fn proxy_looks_only_down() {
     assert_eq!(
         violations(&source("proxy/src"), PROXY),
@@ -110,14 +139,26 @@ fn harness_looks_only_down() {
 
 #[test]
 fn no_files_use_each_other_in_a_circle() {
-    for folder in ["config/src", "proxy/src", "init/src", "tests/harness"] {
+    for folder in [
+        "config/src",
+        "inject/src",
+        "proxy/src",
+        "init/src",
+        "tests/harness",
+    ] {
         assert_eq!(circles(&source(folder)), Vec::<String>::new(), "{folder}");
     }
 }
 
 #[test]
 fn each_module_is_imported_by_one_use() {
-    for folder in ["config/src", "proxy/src", "init/src", "tests/harness"] {
+    for folder in [
+        "config/src",
+        "inject/src",
+        "proxy/src",
+        "init/src",
+        "tests/harness",
+    ] {
         assert_eq!(split_imports(&source(folder)), Vec::<String>::new());
     }
 }

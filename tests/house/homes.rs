@@ -23,11 +23,17 @@ const CONFIG: &[(&str, &str)] = &[
 ];
 const PROXY: &[(&str, &str)] = &[("PoisonError", "lock.rs"), ("fastrand::", "dice.rs")];
 const INIT: &[(&str, &str)] = &[];
+const INJECT: &[(&str, &str)] = &[];
 
 #[test]
 fn each_word_is_written_at_home() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let crates = [("config", CONFIG), ("proxy", PROXY), ("init", INIT)];
+    let crates = [
+        ("config", CONFIG),
+        ("proxy", PROXY),
+        ("init", INIT),
+        ("inject", INJECT),
+    ];
     for (folder, own) in crates {
         let src = root.join(folder).join("src");
         for (word, home) in own {

@@ -128,7 +128,7 @@ impl Item {
             }
             _ => ("apps/v1", "Deployment", "spec: {}".to_owned()),
         };
-        let namespace = match self.kind % 2 == 0 && variant == 6 {
+        let namespace = match self.kind.is_multiple_of(2) && variant == 6 {
             true => "other",
             false => "default",
         };

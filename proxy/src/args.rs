@@ -171,8 +171,8 @@ struct Run {
     /// The port that redirected inbound connections arrive on.
     #[arg(long, value_name = "PORT", default_value_t = well_known::INBOUND, value_parser = clap::value_parser!(u16).range(1..))]
     inbound_port: u16,
-    /// The port that egret-init's and istio-iptables' validation connects to, if it is not the default one. A connection to it whose
-    /// client leaves at once is neither served nor logged [env: IPTABLES_PROBE_PORT] [default: 15002].
+    /// The port that egret-init's and istio-iptables' validation connects to, if it is not the default one. A connection to it that
+    /// its client closes at once is neither served nor logged [env: IPTABLES_PROBE_PORT] [default: 15002].
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     iptables_probe_port: Option<u16>,
     /// Answer the pod's DNS queries for the services that it sees, and give ServiceEntries without addresses one each

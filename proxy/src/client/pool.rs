@@ -52,7 +52,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// An empty pool whose connections are closed after `idle_timeout` without use or `served_max` requests.
+    /// An empty pool. Its connections are closed after `idle_timeout` without use or `served_max` requests.
     pub fn new(idle_timeout: Duration, served_max: Option<u32>) -> Self {
         Self {
             idle: RefCell::default(),
@@ -67,7 +67,7 @@ impl Pool {
         }
     }
 
-    /// The same pool, whose idle connections are counted.
+    /// The same pool, which counts its idle connections.
     pub fn counted(self, counters: &Arc<PoolCounters>) -> Self {
         Self {
             counters: Arc::clone(counters),
@@ -76,7 +76,7 @@ impl Pool {
         }
     }
 
-    /// The same pool for connections that are counted, and used as a policy says. `idle_notify` is notified whenever a
+    /// The same pool with the limits of a policy, for counted connections. `idle_notify` is notified whenever a
     /// connection becomes idle.
     pub fn limited(self, idle_notify: Arc<Notify>, limits: &ConnectionPool) -> Self {
         Self {
@@ -126,7 +126,7 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection whose response has been read to its end.
+    /// Keeps a connection after its response has been read to its end.
     pub fn put(self: &Rc<Self>, key: Key, mut connection: Http1Connection) {
         connection.served += 1;
         if connection.sender.is_closed() || connection.served >= self.served_max {
@@ -184,7 +184,7 @@ impl Pool {
         ConnectTurn::of(&self.shared, key)
     }
 
-    /// Closes connections whose idle timeout has passed, and removes closed ones.
+    /// Closes connections after their idle timeout, and removes closed ones.
     pub fn sweep(&self) {
         let now = Instant::now();
         self.idle.borrow_mut().retain(|_, connections| {

@@ -78,7 +78,7 @@ where
                     return Poll::Ready(Ok(()));
                 }
             }
-            // What is not taken from the body yet is not read either.
+            // The body is not polled, so its source is not read either.
             if buffers::is_scarce() && self.to.capacity() == 0 {
                 self.to.reserve_capacity(1);
                 ready!(self.room(context))?;
@@ -177,7 +177,7 @@ where
     }
 }
 
-/// The reset reason for a stream whose body breaks off: the reason that was received, if the source was HTTP/2.
+/// The reset reason for a stream with a broken body: the reason that was received, if the source was HTTP/2.
 fn reason(error: &(dyn Error + 'static)) -> Reason {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -13,7 +13,7 @@ use crate::codec::metered::Meter;
 use crate::lock::lock;
 use crate::report::facts::CallWire;
 
-/// A connection whose bytes are those of one call at a time.
+/// A connection that counts the bytes of one call at a time.
 #[derive(Debug)]
 pub struct Http1CallStream<S> {
     stream: S,
@@ -23,7 +23,7 @@ pub struct Http1CallStream<S> {
 /// The call that a connection carries.
 #[derive(Debug, Default)]
 pub struct CurrentCall {
-    /// Whether its bytes count; the lock is not taken otherwise.
+    /// Whether its bytes are counted. Otherwise the lock is not used.
     is_counted: AtomicBool,
     counted: Mutex<Option<CountedCall>>,
 }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::codec::http2_frames::{Frame, Frames};
 use crate::report::facts::CallWire;
 
-/// A connection whose frames are those of its streams.
+/// A connection that counts the frames of its streams.
 #[derive(Debug)]
 pub struct Http2CallStream<S> {
     stream: S,
@@ -22,11 +22,11 @@ pub struct Http2CallStream<S> {
     calls: Rc<CountedStreams>,
 }
 
-/// The streams of a connection whose bytes count.
+/// The counted streams of a connection.
 #[derive(Debug, Default)]
 pub struct CountedStreams(RefCell<Vec<(u32, Arc<CallWire>)>>);
 
-/// A stream whose bytes count while this lives.
+/// A counted stream, until this is dropped.
 #[derive(Debug)]
 pub struct CountedStream {
     id: u32,

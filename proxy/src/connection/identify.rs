@@ -12,6 +12,7 @@ use tracing::warn;
 use crate::failure::{Cause, Failure};
 use crate::own_sockets::OwnSockets;
 use crate::report::facts::{Facts, next_connection_id};
+use crate::sys::hang_up::has_hung_up;
 use crate::sys::orig_dst;
 use crate::sys::orig_dst::{Origin, canonical};
 
@@ -56,6 +57,11 @@ pub fn identify(
         ListenerKind::Outbound => own.has_upstream(client, to),
         ListenerKind::Dialled => own.has_upstream_at(client) && leads_here(socket, own, client, to),
     };
+    if from_us && has_hung_up(socket) {
+        // The kernel gives the address of a client that has gone to the next socket, which may be one of this proxy.
+        let message = "the client closed the connection before it was accepted";
+        return Err(Failure::new(Cause::ClientGone, message));
+    }
     if from_us {
         facts.decision.cluster = Some(BLACK_HOLE_CLUSTER.into());
         return Err(own.client_refused(client, to));
@@ -109,7 +115,7 @@ mod tests {
     async fn a_direct_call_is_refused_unless_the_port_is_there_to_be_dialled() {
         let listener = TcpListener::bind("[::]:0").await.expect("bind");
         let port = listener.local_addr().expect("address").port();
-        let client = TcpStream::connect(("127.0.0.1", port))
+        let client_end = TcpStream::connect(("127.0.0.1", port))
             .await
             .expect("connect");
         let (socket, _) = listener.accept().await.expect("accept");
@@ -122,11 +128,14 @@ mod tests {
         let dialled = |facts: &mut Facts| identify(&socket, ListenerKind::Dialled, &own, facts);
         let arrival = dialled(&mut facts).expect("arrival");
         let to = OriginalDestination(([127, 0, 0, 1], port).into());
-        let client = ClientAddress(client.local_addr().expect("address"));
+        let client = ClientAddress(client_end.local_addr().expect("address"));
         assert_eq!(arrival, Arrival::new(client, to));
         let _registered = own.register(LocalAddress(client.0), to.0);
         let failure = dialled(&mut facts).expect_err("our own");
         assert_eq!(*failure.cause(), Cause::Refused(Refusal::OwnListener));
         assert!(failure.to_string().contains("uid 1337"), "{failure}");
+        drop(client_end);
+        let failure = dialled(&mut facts).expect_err("gone");
+        assert_eq!(*failure.cause(), Cause::ClientGone);
     }
 }

@@ -305,7 +305,7 @@ impl Clusters {
         &self.names
     }
 
-    /// Removes clusters that a new snapshot has removed or changed. Active calls keep theirs until they end.
+    /// Removes clusters that a new snapshot has removed or changed. Active calls keep their cluster until they end.
     pub fn keep_only(&self, snapshot: &Snapshot) {
         self.called.borrow_mut().retain(|name, live| {
             snapshot
@@ -324,7 +324,7 @@ impl Clusters {
         closed.sum::<usize>() + self.passthrough.close_all_idle()
     }
 
-    /// Closes connections whose idle timeout has passed.
+    /// Closes connections after their idle timeout.
     #[allow(
         clippy::disallowed_methods,
         clippy::iter_over_hash_type,

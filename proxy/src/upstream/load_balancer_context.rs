@@ -32,7 +32,7 @@ pub struct AttemptHistory<'w> {
 }
 
 impl<'w> AttemptHistory<'w> {
-    /// Endpoints whose priorities are skipped. As in Envoy, the list is updated after every second attempt.
+    /// The endpoints of the priorities that are skipped. As in Envoy, the list is updated after every second attempt.
     pub(in crate::upstream) fn skipped_priorities(&self) -> &'w [EndpointAddress] {
         match self.other_priorities {
             true => &self.at[..self.at.len() / 2 * 2],

@@ -1,7 +1,7 @@
 //! Ejection: an endpoint that fails again and again is left out for a while. Pure: the time is passed in.
 //!
 //! The rules are Envoy's. A run of failures ejects at once; a sweep each `interval` ends
-//! ejections whose time has passed, and takes one ejection off the count of each endpoint that is not ejected.
+//! ejections after their time, and takes one ejection off the count of each endpoint that is not ejected.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -200,7 +200,7 @@ fn refusal(own: &OwnSockets, address: SocketAddr, source: AddressSource) -> Opti
     }
 }
 
-/// The failure of a call whose names lead to no address that may be dialled.
+/// The failure of a call when no address of its names may be dialled.
 fn not_dialled(cluster: &Cluster, own: &OwnSockets, refusal: DialRefusal) -> Failure {
     match refusal.rule {
         DialRule::OwnListener => own.refused(refusal),

@@ -135,7 +135,7 @@ impl SharedClusterState {
         self.publish(&outlier);
     }
 
-    /// Ends ejections whose time has passed.
+    /// Ends ejections after their time.
     fn sweep(&self, outlier: &mut Outlier, policy: &OutlierDetection) {
         if outlier.sweep(policy, Instant::now()) {
             self.publish(outlier);

@@ -3,7 +3,7 @@
 
 use std::panic::{catch_unwind, resume_unwind};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The longest input that changes make.
 const LENGTH_MAX: usize = 8 << 10;
@@ -36,7 +36,7 @@ pub(crate) fn replay(target: &str, check: fn(&[u8])) {
 fn explore(target: &str, check: fn(&[u8]), corpus: &[Vec<u8>]) {
     let seconds = std::env::var("EGRET_FUZZ_SECONDS").unwrap_or_default();
     let time = Duration::from_secs(seconds.parse().unwrap_or(0));
-    let begin = Instant::now();
+    let begin = std::time::Instant::now();
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let mut count = 0_u64;
     while begin.elapsed() < time {

@@ -12,7 +12,7 @@ use crate::dns::names::entry::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A cache whose queries are answered from a script. Queries after the end of the script have no answer.
+/// A cache that answers its queries from a script. Queries after the end of the script have no answer.
 struct Scripted {
     names: Names,
     queries: Arc<AtomicUsize>,

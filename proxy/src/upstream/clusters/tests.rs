@@ -207,7 +207,7 @@ async fn life_goes_on_while_members_and_policy_stay() {
     policy.policy.connect_timeout = Duration::from_secs(1);
     assert!(!Rc::ptr_eq(&all.live(&other), &all.live(&Arc::new(policy))));
 }
-/// Clusters whose names are all at 10.0.0.1, but for `slow.test`, which is never answered.
+/// Clusters with names that resolve to 10.0.0.1, and `slow.test`, which is never answered.
 fn clusters_with_a_slow_name() -> Clusters {
     let names = Names::new(Handle::current(), |name| {
         Box::pin(async move {

@@ -42,7 +42,7 @@ pub struct Http2Connection {
     pub address: EndpointAddress,
     /// Its facts.
     pub facts: Arc<UpstreamConnectionFacts>,
-    /// Its streams whose bytes count.
+    /// Its counted streams.
     pub(super) counted: Rc<CountedStreams>,
     pub(in crate::client::pool) load: Rc<Load>,
 }

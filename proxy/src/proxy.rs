@@ -85,7 +85,7 @@ pub struct Proxy {
     /// Room for bodies that are kept to be sent again.
     pub kept_bytes: KeptBytes,
     /// Admits clients.
-    pub admission: Admission,
+    pub admission: Rc<Admission>,
     /// How long clients may take.
     pub client_times: ClientTimes,
     /// The port that egret-init's validation connects to.
@@ -130,7 +130,7 @@ impl Proxy {
             clusters,
             terminator,
             kept_bytes,
-            admission,
+            admission: Rc::new(admission),
             client_times,
             probe_port,
             drain,

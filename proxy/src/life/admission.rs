@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -42,7 +43,7 @@ pub struct AdmittedConnection {
 
 /// A request that was admitted. It counts as long as this lives.
 #[derive(Debug)]
-pub struct AdmittedRequest(Admission);
+pub struct AdmittedRequest(Rc<Admission>);
 
 impl Admission {
     /// Admits so many.
@@ -90,7 +91,7 @@ impl Admission {
     ///
     /// # Errors
     /// There are too many.
-    pub fn request(&self) -> Result<AdmittedRequest, ClientLimit> {
+    pub fn request(self: &Rc<Self>) -> Result<AdmittedRequest, ClientLimit> {
         let Inner {
             bounds, requests, ..
         } = &*self.0;
@@ -99,7 +100,7 @@ impl Admission {
             requests.fetch_sub(1, Ordering::Relaxed);
             return Err(ClientLimit::Requests);
         }
-        Ok(AdmittedRequest(self.clone()))
+        Ok(AdmittedRequest(Rc::clone(self)))
     }
 
     /// How many more requests are admitted; `None` where there is no limit.
@@ -164,11 +165,11 @@ mod tests {
 
     #[test]
     fn connections_and_requests_are_counted_as_long_as_they_live() {
-        let admission = Admission::new(ClientBounds {
+        let admission = Rc::new(Admission::new(ClientBounds {
             connections: Some(2),
             requests: Some(1),
             ..ClientBounds::default()
-        });
+        }));
         let first = admission.connection(ONE, || false).expect("room for one");
         let second = admission.connection(ONE, || false).expect("room for two");
         let refused = admission.connection(ONE, || false).expect_err("no room");
@@ -209,7 +210,7 @@ mod tests {
 
     #[test]
     fn without_limits_all_are_admitted() {
-        let admission = Admission::new(ClientBounds::default());
+        let admission = Rc::new(Admission::new(ClientBounds::default()));
         let all: Vec<_> = (0..1000)
             .map(|_| (admission.connection(ONE, || false), admission.request()))
             .collect();

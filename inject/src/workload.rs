@@ -1,5 +1,6 @@
 //! The pods of objects of any kind.
 
+use egret_config::name::DEFAULT_NAMESPACE;
 use serde_json::Value;
 
 use crate::plan::Owner;
@@ -79,7 +80,7 @@ fn visit(object: &mut Value, default_kind: &str, path: String, each: &mut dyn Fn
     let own_name =
         text(object, &["metadata", "name"]).or(text(object, &["metadata", "generateName"]));
     let title = match (namespace(object).as_str(), own_name.unwrap_or_default()) {
-        ("", name) => format!("{kind} {name}"),
+        ("", name) => format!("{kind} {DEFAULT_NAMESPACE}/{name}"),
         (namespace, name) => format!("{kind} {namespace}/{name}"),
     };
     let path = steps

@@ -3,6 +3,7 @@
 mod annotations;
 mod application;
 mod check;
+mod config_source;
 mod end;
 mod limits;
 mod explain;
@@ -28,6 +29,7 @@ use egret_config::port::well_known;
 use egret_config::snapshot::workload::{Mode, Workload};
 
 use crate::args::check::Check;
+use crate::args::config_source::{CONFIG_SOURCE, supported};
 use crate::args::explain::Explain;
 use crate::args::inject::{Inject, Uninject};
 use crate::args::limits::Limits;
@@ -161,6 +163,9 @@ struct Run {
     /// A file with MeshConfig; it replaces a MeshConfig under --config.
     #[arg(long, value_name = "FILE")]
     mesh_config: Option<PathBuf>,
+    /// Where the configuration comes from: files, the only source so far [env: EGRET_CONFIG_SOURCE].
+    #[arg(long, value_name = "SOURCE")]
+    config_source: Option<String>,
     /// Start although AuthorizationPolicies apply to this workload: they are not enforced, and calls that they refuse pass
     /// [env: EGRET_IGNORE_AUTHORIZATION_POLICIES].
     #[arg(long)]
@@ -263,6 +268,8 @@ impl Run {
         let variable = set(DNS_CAPTURE).map(|value| boolean(DNS_CAPTURE, &value));
         let dns_capture =
             (self.dns_capture || variable.transpose()?.unwrap_or(false)) && mode == Mode::Sidecar;
+        let source = self.config_source.or_else(|| set(CONFIG_SOURCE));
+        supported(source.as_deref().unwrap_or_default())?;
         let ignored = set(IGNORE_POLICIES).map(|value| boolean(IGNORE_POLICIES, &value));
         let ignore_authorization_policies =
             self.ignore_authorization_policies || ignored.transpose()?.unwrap_or(false);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::thread::JoinHandle;
 
@@ -183,8 +183,21 @@ pub(crate) struct Load {
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,
-    tally: Mutex<Tally>,
+    counts: Mutex<Counts>,
     counted: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    tally: Tally,
+    /// Requests of each client that have ended.
+    of_clients: [u64; CLIENTS],
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Load {
@@ -194,7 +207,7 @@ impl Load {
         let clients = (0..CLIENTS).map(|number| {
             let (target, shared) = (target.clone(), Arc::clone(&shared));
             // The thread is of the pod because the thread that starts it is.
-            pod.run(move || thread::spawn(move || calls(&target, number % 2 == 0, &shared)))
+            pod.run(move || thread::spawn(move || calls(&target, number, &shared)))
         });
         let clients = clients.collect();
         Self { shared, clients }
@@ -203,50 +216,57 @@ impl Load {
     /// Returns once so many more requests have ended.
     pub(crate) fn await_calls(&self, more: u64) -> anyhow::Result<()> {
         let before = self.so_far().sent;
-        self.await_tally(|tally| tally.sent >= before + more)
+        self.await_counts(|counts| counts.tally.sent >= before + more)
     }
 
     /// Returns once so many more requests were answered with a status.
     pub(crate) fn await_answers(&self, status: u16, more: u64) -> anyhow::Result<()> {
         let before = self.so_far().of(status);
-        self.await_tally(|tally| tally.of(status) >= before + more)
+        self.await_counts(|counts| counts.tally.of(status) >= before + more)
+    }
+
+    /// Returns once every request that has begun by now is counted: each client has ended one more, which may have ended
+    /// before, and another one behind it.
+    pub(crate) fn await_each(&self) -> anyhow::Result<()> {
+        let before = self.shared.lock().of_clients;
+        self.await_counts(|counts| {
+            let mut clients = counts.of_clients.iter().zip(before);
+            clients.all(|(now, before)| *now >= before + 2)
+        })
     }
 
     /// What became of the requests that have ended.
     pub(crate) fn so_far(&self) -> Tally {
-        let tally = self.shared.tally.lock();
-        tally.unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.lock().tally.clone()
     }
 
-    fn await_tally(&self, is_so: impl Fn(&Tally) -> bool) -> anyhow::Result<()> {
-        let shared = &self.shared;
-        let tally = shared.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        let (tally, waited) = shared
-            .counted
-            .wait_timeout_while(tally, DEADLINE, |tally| !is_so(tally))
+    fn await_counts(&self, is_so: impl Fn(&Counts) -> bool) -> anyhow::Result<()> {
+        let counted = &self.shared.counted;
+        let (counts, waited) = counted
+            .wait_timeout_while(self.shared.lock(), DEADLINE, |counts| !is_so(counts))
             .unwrap_or_else(PoisonError::into_inner);
-        anyhow::ensure!(!waited.timed_out(), "after {DEADLINE:?}: {tally:?}");
+        anyhow::ensure!(!waited.timed_out(), "after {DEADLINE:?}: {counts:?}");
         Ok(())
     }
 
     /// Ends the load; what became of its requests.
     pub(crate) fn finish(self) -> Tally {
         self.shared.stop.store(true, Ordering::Relaxed);
-        let tally = Arc::clone(&self.shared);
         for client in self.clients {
             assert!(client.join().is_ok(), "a client panicked");
         }
-        let tally = tally.tally.lock();
-        tally.unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.lock().tally.clone()
     }
 }
 
-fn calls(target: &Target, keeps: bool, shared: &Shared) {
-    let mut kept = None;
+fn calls(target: &Target, number: usize, shared: &Shared) {
+    let (mut kept, keeps) = (None, number.is_multiple_of(2));
     while !shared.stop.load(Ordering::Relaxed) {
         let outcome = target.exchange(&mut kept, keeps);
-        let tally = shared.tally.lock();
-        tally.unwrap_or_else(PoisonError::into_inner).count(outcome);
+        let mut counts = shared.lock();
+        counts.tally.count(outcome);
+        counts.of_clients[number] += 1;
+        drop(counts);
         shared.counted.notify_all();
     }
 }
